@@ -1,0 +1,54 @@
+# Pagetrail: a small kernel that keeps books on its own memory, and the tools that read them.
+# `make help` lists the targets; each is described by the `##` comment beside it.
+#
+# Each folder brings its own .mk file. What all of them share: BUILD (where everything built goes), PYTHON,
+# and the packages. The packages are seen to before anything else: make remakes an included makefile first,
+# and build/setup.mk is one, so `make TARGET` works on a machine that has nothing but make.
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+# V=1 shows every command.
+ifndef V
+.SILENT:
+endif
+BUILD ?= build
+# The machine of `make demo` and `make boot`.
+SMP ?= 4
+MEM ?= 128M
+
+# What Debian 12 calls the things we need.
+PACKAGES_BUILD := gcc libc6-dev gcc-riscv64-unknown-elf binutils-riscv64-unknown-elf e2fsprogs pkg-config \
+	libdw-dev libelf-dev libzstd-dev python3 patch
+PACKAGES_RUN := qemu-system-misc opensbi gdb-multiarch babeltrace2 python3-numpy python3-matplotlib
+PACKAGES_TEST := libcmocka-dev python3-pytest clang-format clang-tidy git procps
+PACKAGES := $(PACKAGES_BUILD) $(PACKAGES_RUN) $(PACKAGES_TEST)
+
+# SETUP=no: leave the system's packages alone.
+ifneq ($(SETUP),no)
+ifneq ($(filter-out help clean distclean,$(or $(MAKECMDGOALS),all)),)
+include $(BUILD)/setup.mk
+endif
+endif
+$(BUILD)/setup.mk: Makefile .ci/setup
+	@mkdir -p $(@D)
+	@.ci/setup $(PACKAGES)
+	@echo '# The packages were there when this was written.' > $@
+
+# Debian's python3 modules belong to /usr/bin/python3, whatever python3 comes first in PATH.
+PYTHON := $(shell for p in /usr/bin/python3 python3; do $$p -c 'import importlib.util as u, sys; \
+	sys.exit(not all(map(u.find_spec, ("numpy", "matplotlib", "pytest"))))' 2>/dev/null && echo $$p && exit; done; \
+	echo /usr/bin/python3)
+export PYTHONDONTWRITEBYTECODE := 1
+
+include kernel/kernel.mk
+include user/user.mk
+-include trace-tools/tools.mk
+include tests/tests.mk
+
+.PHONY: all setup help clean
+all: kernel user ## build everything
+setup: $(BUILD)/setup.mk ## install the Debian packages that are missing (every target does this by itself)
+clean: ## remove what was built; recorded runs stay
+	rm -rf $(BUILD)
+help: ## list the targets
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | sort -u | \
+		awk -F '\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'

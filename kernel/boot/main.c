@@ -1,0 +1,197 @@
+/*
+ * From the firmware to init, in this order, and why:
+ *
+ *   1. the boot hart's struct and traps        nothing may go wrong before it can be reported
+ *   2. the device tree                         where RAM, the harts and the console are
+ *   3. the final page table                    W^X before anything else runs
+ *   4. UART                                    so that the rest can be read
+ *   5. trace, then pages                       the first event of a page is its first
+ *   6. sched, processes, files, devices        slab caches; none of it runs yet
+ *   7. the other harts                         they idle until there is a task
+ *   8. the task "boot"                         the root disk is read by sleeping: it mounts, starts init,
+ * ends
+ *
+ * The boot hart then becomes what the others are: an idle loop on its boot stack.
+ */
+#include "boot_priv.h"
+#include <kernel/audit.h>
+#include <kernel/dev.h>
+#include <kernel/fs.h>
+#include <kernel/kstack.h>
+#include <kernel/lib.h>
+#include <kernel/proc.h>
+#include <kernel/procfs.h>
+#include <kernel/sched.h>
+#include <kernel/syscall.h>
+#include <kernel/trace.h>
+
+#define INIT_PATH "/init"
+#define KSTACK_TABLE_SPAN (1UL << 21)
+
+static bool quiet;
+
+static void early_sink(const char *bytes, size_t size_bytes)
+{
+	for (size_t i = 0; i < size_bytes; i++)
+		arch_early_putchar(bytes[i]);
+}
+
+static paddr_t table_page(void)
+{
+	return va_to_pa(bootmem_alloc(PAGE_SIZE, PK_METADATA));
+}
+
+/*
+ * The tables of the kernel stack window, all of them now: made on demand, each would be a page that some test
+ * sees disappear.
+ */
+static void kstack_window_init(void)
+{
+	for (u64 va = KSTACK_BASE; va < KSTACK_BASE + KSTACK_SLOTS * KSTACK_SLOT_BYTES;
+	     va += KSTACK_TABLE_SPAN) {
+		arch_kernel_map_page(va, machine.image_start, table_page);
+		arch_kernel_unmap_page(va);
+	}
+}
+
+static void memory_init(void)
+{
+	u64 ram_bytes = machine.ram_end - machine.ram_start;
+	u64 nr_ram_pages = ram_bytes / PAGE_SIZE;
+	struct page *array = bootmem_alloc(nr_ram_pages * sizeof(struct page), PK_METADATA);
+	size_t trace_bytes = trace_memory_wanted(ram_bytes, machine.nr_harts);
+	void *trace_memory = bootmem_alloc(trace_bytes, PK_TRACE);
+
+	trace_init(trace_memory, trace_bytes, machine.nr_harts);
+	page_init(machine.ram_start, machine.ram_end, KERNEL_PA, array);
+	bootmem_finish();
+
+	trace_desc.ram_start = machine.ram_start;
+	trace_desc.ram_end = machine.ram_end;
+	trace_desc.image_start = machine.image_start;
+	trace_desc.image_end = machine.image_end;
+	trace_desc.ramdisk_start = machine.initrd_start;
+	trace_desc.ramdisk_end = machine.initrd_end;
+	trace_desc.page_array_pa = va_to_pa(array);
+	trace_desc.nr_pages = nr_ram_pages;
+}
+
+static void print_memory(void)
+{
+	struct page_totals totals;
+
+	page_totals(&totals);
+	kprintf("Pagetrail on %u harts, %lu MiB of RAM, %s disk\n", machine.nr_harts,
+		(machine.ram_end - machine.ram_start) >> 20, machine.initrd_end ? "ramdisk" : "virtio");
+	kprintf("memory: %lu pages, firmware's %lu apart:", totals.nr_managed, totals.nr_firmware);
+	for (u32 kind = 0; kind < PK_NR; kind++)
+		if (totals.nr_by_kind[kind])
+			kprintf(" %s %lu", page_kind_name(kind), totals.nr_by_kind[kind]);
+	kprintf("\nstruct page: %lu bytes, %lu KiB in all; trace: %lu KiB\n", sizeof(struct page),
+		nr_pages * sizeof(struct page) / 1024, totals.nr_by_kind[PK_TRACE] * PAGE_SIZE / 1024);
+}
+
+static void register_claims(void)
+{
+	audit_register("kstack", kstack_claims);
+	audit_register("mm", mm_claims);
+	audit_register("sched", sched_claims);
+	audit_register("virtio", virtio_claims);
+	audit_register("pagecache", pagecache_claims);
+	audit_register("fs", fs_claims);
+	audit_register("pipe", pipe_claims);
+	audit_register("proc", proc_claims);
+}
+
+static void subsystems_init(void)
+{
+	sched_init();
+	addrspace_init();
+	proc_init();
+	syscall_init();
+	pagecache_init();
+	fs_init();
+	register_claims();
+	console_init();
+	chardev_init();
+	ramdisk_init(machine.initrd_start, machine.initrd_end);
+	virtio_blk_init();
+}
+
+static void mount(struct superblock *sb, const char *path)
+{
+	int err = sb ? fs_mount(sb, path) : -1;
+
+	if (err)
+		panic("cannot mount %s: error %d", path, -err);
+}
+
+/* run=CMD,ARG stands for a blank where the command line of the machine cannot hold one. */
+static void commas_to_blanks(char *text)
+{
+	if (strchr(text, ' '))
+		return;
+	for (; *text; text++)
+		if (*text == ',')
+			*text = ' ';
+}
+
+static void start_init(void)
+{
+	static char path[64] = INIT_PATH;
+	static char run[400];
+	const char *argv[3] = {path, NULL, NULL};
+
+	bootarg("init", path, sizeof(path));
+	if (bootarg("run", run, sizeof(run)) && run[0]) {
+		commas_to_blanks(run);
+		argv[1] = run;
+	}
+	proc_start_init(path, argv);
+}
+
+static void boot_task(void *arg)
+{
+	struct block_device *root = block_root();
+
+	if (!root)
+		panic("no root disk: neither an initrd nor a virtio block device");
+	int err = fs_mount_root(root);
+	if (err)
+		panic("cannot mount the root disk %s: error %d", root->name, -err);
+	mount(devfs_create(), "/dev");
+	mount(procfs_create(), "/proc");
+	writeback_init();
+	start_init();
+	if (!quiet)
+		kprintf("init started after %lu ms\n",
+			(arch_time() - trace_desc.boot_time) / (TIME_HZ / 1000));
+}
+
+void upcall_hart_main(void)
+{
+	sched_init_hart();
+	arch_hart_online();
+	sched_idle_loop();
+}
+
+void upcall_boot_main(u64 hart_id, paddr_t fdt_pa)
+{
+	arch_init_boot_hart((u32)hart_id);
+	kprintf_sink = early_sink;
+	fdt_read(fdt_pa);
+	bootmem_init();
+	arch_map_kernel(table_page);
+	kstack_window_init();
+	if (machine.uart_pa)
+		uart_init();
+	quiet = bootarg("quiet", NULL, 0);
+	memory_init();
+	if (!quiet)
+		print_memory();
+	subsystems_init();
+	arch_start_harts();
+	arch_irq_enable();
+	kthread_start("boot", boot_task, NULL);
+	sched_idle_loop();
+}

@@ -1,0 +1,110 @@
+/* ext2: names and the inodes behind them. Each function changes the directory last, so that what fails before can be
+ * undone by forgetting an inode without links. */
+#include "ext2_priv.h"
+
+static int ext2_lookup(struct inode *dir, const char *name, u32 name_bytes, struct inode **result)
+{
+	u32 number;
+	int err = dir->links == 0 ? -ENOENT : ext2_dir_find(dir, name, name_bytes, &number);
+
+	if (err)
+		return err;
+	*result = inode_get(dir->sb, number, &err);
+	return err;
+}
+
+/* The new inode's fields, and its first block if it is a directory. Locked. */
+static int begin_inode(struct inode *dir, struct inode *inode, u32 mode, u32 device)
+{
+	ext2_inode_begin(inode, mode, device);
+	if (!inode_is(inode, S_IFDIR))
+		return 0;
+	inode->links = 2;
+	return ext2_dir_begin(inode, dir->number);
+}
+
+static int ext2_create(struct inode *dir, const char *name, u32 name_bytes, u32 mode, u32 device,
+		       struct inode **result)
+{
+	bool directory = (mode & S_IFMT) == S_IFDIR;
+	struct inode *inode;
+	int err;
+
+	if (!directory && (mode & S_IFMT) != S_IFREG && (mode & S_IFMT) != S_IFCHR)
+		return -EINVAL;
+	if (device > UINT16_MAX)
+		return -EINVAL;
+	if (directory && dir->links >= EXT2_LINK_MAX)
+		return -EMLINK;
+	err = ext2_inode_alloc(dir, directory, &inode);
+	if (err)
+		return err;
+	sleeplock_acquire(&inode->lock);
+	err = begin_inode(dir, inode, mode, device);
+	if (!err)
+		err = ext2_dir_add(dir, name, name_bytes, inode->number, mode);
+	if (err)
+		inode->links = 0;
+	sleeplock_release(&inode->lock);
+	if (err) {
+		inode_put(inode);
+		return err;
+	}
+	dir->links = (u16)(dir->links + directory);
+	*result = inode;
+	return 0;
+}
+
+static int ext2_link(struct inode *dir, const char *name, u32 name_bytes, struct inode *target)
+{
+	int err;
+
+	if (target->links >= EXT2_LINK_MAX)
+		return -EMLINK;
+	err = ext2_dir_add(dir, name, name_bytes, target->number, target->mode);
+	if (err)
+		return err;
+	target->links++;
+	ext2_inode_changed(target);
+	return 0;
+}
+
+static int ext2_unlink(struct inode *dir, const char *name, u32 name_bytes, struct inode *target)
+{
+	bool directory = inode_is(target, S_IFDIR);
+	int err;
+
+	if (directory) {
+		int empty = ext2_dir_is_empty(target);
+
+		if (empty <= 0)
+			return empty ? empty : -ENOTEMPTY;
+	}
+	err = ext2_dir_remove(dir, name, name_bytes, target->number);
+	if (err)
+		return err;
+	if (directory) {
+		target->links = 0;
+		if (dir->links > 2)
+			dir->links--;
+	} else {
+		target->links--;
+	}
+	ext2_inode_changed(target);
+	return 0;
+}
+
+static int ext2_readdir(struct inode *dir, u64 *position, dir_emit_fn emit, void *arg)
+{
+	return ext2_dir_read(dir, position, emit, arg);
+}
+
+const struct inode_ops ext2_dir_ops = {
+    .lookup = ext2_lookup,
+    .create = ext2_create,
+    .link = ext2_link,
+    .unlink = ext2_unlink,
+    .readdir = ext2_readdir,
+    .fsync = ext2_fsync,
+    .evict = ext2_evict,
+};

@@ -1,0 +1,378 @@
+/*
+ * In-core inodes: found by (superblock, number), counted, kept a while when unused.
+ *
+ * States:  in use (count > 0) -> unused (on the unused list, its pages still cached) -> in use again, or
+ *          evicting -> gone. An inode whose superblock keeps none, or that could not be read, goes at once.
+ *
+ * ICACHE-1  an inode is in the table from inode_get until it is freed; no two have the same key.
+ * ICACHE-2  it is on the unused list iff count == 0 and it is not evicting.
+ * ICACHE-3  an evicting inode belongs to the task that set the flag; inode_get of its number waits until it is gone,
+ *           so at any time one mapping at most holds pages in the name of an inode.
+ * ICACHE-4  an unused inode without links is one whose freeing on disk failed; every sync tries again.
+ *
+ * Locks: `icache` for table, counts and flags; inode->lock for contents. Never both.
+ */
+#include "fs_priv.h"
+#include <kernel/trace.h>
+
+#define NR_BUCKETS 64
+#define NR_UNUSED_MAX 256
+
+static struct spinlock icache_lock = SPINLOCK_INIT(icache);
+static struct waitqueue evicted; /* icache_lock */
+static struct list buckets[NR_BUCKETS];
+static struct list unused = LIST_INIT(unused); /* least recently used first */
+static u32 nr_unused;
+static struct kmem_cache *inode_cache;
+
+void icache_init(void)
+{
+	wait_init(&evicted);
+	for (u32 i = 0; i < NR_BUCKETS; i++)
+		list_init(&buckets[i]);
+	inode_cache = kmem_cache_create("inode", sizeof(struct inode));
+}
+
+static struct list *bucket_of(u32 number) { return &buckets[number % NR_BUCKETS]; }
+
+static struct inode *find_locked(const struct superblock *sb, u32 number)
+{
+	LIST_FOR_EACH(pos, bucket_of(number))
+	{
+		struct inode *inode = LIST_ENTRY(pos, struct inode, hash_link);
+
+		if (inode->sb == sb && inode->number == number)
+			return inode;
+	}
+	return NULL;
+}
+
+static void use_locked(struct inode *inode)
+{
+	if (inode->count++ == 0) {
+		list_remove(&inode->unused_link);
+		nr_unused--;
+	}
+}
+
+/* Counted, or NULL. Waits while the number's former inode leaves. */
+static struct inode *find_and_use_locked(const struct superblock *sb, u32 number)
+{
+	struct inode *inode;
+
+	while ((inode = find_locked(sb, number)) && inode->evicting)
+		wait_sleep(&evicted, &icache_lock, 0);
+	if (inode)
+		use_locked(inode);
+	return inode;
+}
+
+struct inode *inode_get(struct superblock *sb, u32 number, int *err)
+{
+	struct inode *inode, *fresh;
+
+	*err = 0;
+	spin_lock(&icache_lock);
+	inode = find_and_use_locked(sb, number);
+	spin_unlock(&icache_lock);
+	if (inode)
+		return inode;
+	fresh = kmem_cache_alloc(inode_cache, HOLDER(number, 0));
+	if (!fresh) {
+		*err = -ENOMEM;
+		return NULL;
+	}
+	fresh->sb = sb;
+	fresh->number = number;
+	fresh->count = 1;
+	list_init(&fresh->unused_link);
+	sleeplock_init(&fresh->lock, "inode");
+
+	spin_lock(&icache_lock);
+	inode = find_and_use_locked(sb, number);
+	if (!inode)
+		list_push_back(bucket_of(number), &fresh->hash_link);
+	spin_unlock(&icache_lock);
+	if (!inode)
+		return fresh;
+	kmem_cache_free(inode_cache, fresh, HOLDER(number, 0));
+	return inode;
+}
+
+struct inode *inode_dup(struct inode *inode)
+{
+	spin_lock(&icache_lock);
+	KASSERT(inode->count > 0);
+	inode->count++;
+	spin_unlock(&icache_lock);
+	return inode;
+}
+
+int inode_lock(struct inode *inode)
+{
+	int err;
+
+	sleeplock_acquire(&inode->lock);
+	if (inode->valid)
+		return 0;
+	err = inode->sb->read_inode(inode);
+	if (err) {
+		sleeplock_release(&inode->lock);
+		return err;
+	}
+	inode->valid = true;
+	if (inode->mapping.ops)
+		TRACE(inode_load, 0, 0, .inode = inode->number, .links = inode->links);
+	return 0;
+}
+
+void inode_unlock(struct inode *inode) { sleeplock_release(&inode->lock); }
+
+/* ---- leaving core ---- */
+
+/* The inode is evicting and ours alone. */
+static void inode_free(struct inode *inode)
+{
+	if (inode->mapping.ops) {
+		pagecache_truncate(&inode->mapping, 0);
+		mapping_destroy(&inode->mapping);
+		TRACE(inode_evict, 0, 0, .inode = inode->number, .links = inode->links);
+	}
+	spin_lock(&icache_lock);
+	list_remove(&inode->hash_link);
+	wait_wake_all(&evicted);
+	spin_unlock(&icache_lock);
+	kmem_cache_free(inode_cache, inode, HOLDER(inode->number, 0));
+}
+
+static int store(struct inode *inode)
+{
+	int err = 0;
+
+	sleeplock_acquire(&inode->lock);
+	if (inode->valid && inode->dirty && inode->sb->write_inode)
+		err = inode->sb->write_inode(inode);
+	sleeplock_release(&inode->lock);
+	return err;
+}
+
+/* Frees an inode without links on disk. */
+static int free_on_disk(struct inode *inode)
+{
+	int err = 0;
+
+	sleeplock_acquire(&inode->lock);
+	if (inode->ops && inode->ops->evict)
+		err = inode->ops->evict(inode);
+	sleeplock_release(&inode->lock);
+	return err;
+}
+
+static void set_unused_locked(struct inode *inode)
+{
+	inode->count = 0;
+	inode->evicting = false;
+	list_push_back(&unused, &inode->unused_link);
+	nr_unused++;
+	wait_wake_all(&evicted);
+}
+
+/* Takes an inode for eviction. From the unused list, or with the caller's count as the last one. */
+static void set_evicting_locked(struct inode *inode)
+{
+	if (inode->count == 0) {
+		list_remove(&inode->unused_link);
+		nr_unused--;
+	}
+	inode->count = 0;
+	inode->evicting = true;
+}
+
+static bool is_deleted(const struct inode *inode) { return inode->valid && inode->links == 0; }
+
+/* A deleted inode that is evicting: freed on disk and in core, or, if that fails, unused again. */
+static bool free_deleted(struct inode *inode)
+{
+	if (free_on_disk(inode) == 0) {
+		inode_free(inode);
+		return true;
+	}
+	spin_lock(&icache_lock);
+	set_unused_locked(inode);
+	spin_unlock(&icache_lock);
+	return false;
+}
+
+/* Unused, and nothing would be lost without it. */
+static bool is_droppable(const struct inode *inode)
+{
+	return !inode->dirty && !is_deleted(inode) && !inode->mapping.nr_dirty && !inode->mapping.nr_writeback;
+}
+
+static void trim_unused(void)
+{
+	struct inode *victim = NULL;
+
+	spin_lock(&icache_lock);
+	if (nr_unused > NR_UNUSED_MAX) {
+		LIST_FOR_EACH(pos, &unused)
+		{
+			struct inode *inode = LIST_ENTRY(pos, struct inode, unused_link);
+
+			if (is_droppable(inode)) {
+				victim = inode;
+				set_evicting_locked(inode);
+				break;
+			}
+		}
+	}
+	spin_unlock(&icache_lock);
+	if (victim)
+		inode_free(victim);
+}
+
+void inode_put(struct inode *inode)
+{
+	bool is_kept;
+
+	spin_lock(&icache_lock);
+	KASSERT(inode->count > 0);
+	/* As long as the count is ours nobody else can change the inode, except through its name. */
+	while (inode->count == 1 && inode->dirty && !is_deleted(inode)) {
+		int err;
+
+		spin_unlock(&icache_lock);
+		err = store(inode);
+		spin_lock(&icache_lock);
+		if (err)
+			break;
+	}
+	if (inode->count > 1) {
+		inode->count--;
+		spin_unlock(&icache_lock);
+		return;
+	}
+	is_kept = inode->valid && !is_deleted(inode) && inode->sb->keeps_inodes;
+	if (is_kept)
+		set_unused_locked(inode);
+	else
+		set_evicting_locked(inode);
+	spin_unlock(&icache_lock);
+	if (is_kept)
+		trim_unused();
+	else if (is_deleted(inode))
+		free_deleted(inode);
+	else
+		inode_free(inode);
+}
+
+/* ---- all of them ---- */
+
+/*
+ * The next inode in the table after `last` that passes `want`, counted; puts `last`. Begins at the first with NULL.
+ * Inodes that come or go meanwhile may be missed, the others not: `last` stays in its bucket while it is counted.
+ */
+static struct inode *next_inode(struct inode *last, bool (*want)(const struct inode *))
+{
+	struct inode *found = NULL;
+	u32 bucket = last ? last->number % NR_BUCKETS : 0;
+	struct list *pos;
+
+	spin_lock(&icache_lock);
+	pos = last ? last->hash_link.next : buckets[0].next;
+	while (bucket < NR_BUCKETS && !found) {
+		for (; pos != &buckets[bucket] && !found; pos = pos->next) {
+			struct inode *inode = LIST_ENTRY(pos, struct inode, hash_link);
+
+			if (!inode->evicting && want(inode)) {
+				use_locked(inode);
+				found = inode;
+			}
+		}
+		if (++bucket < NR_BUCKETS)
+			pos = buckets[bucket].next;
+	}
+	spin_unlock(&icache_lock);
+	if (last)
+		inode_put(last);
+	return found;
+}
+
+static bool needs_work(const struct inode *inode) { return inode->dirty || (is_deleted(inode) && inode->count == 0); }
+
+int icache_write_dirty(void)
+{
+	int first_err = 0;
+
+	/* Putting a deleted inode frees it. */
+	for (struct inode *inode = NULL; (inode = next_inode(inode, needs_work));) {
+		int err = is_deleted(inode) ? 0 : store(inode);
+
+		if (err && !first_err)
+			first_err = err;
+	}
+	return first_err;
+}
+
+static struct inode *take_victim(const struct superblock *sb, bool force)
+{
+	struct inode *victim = NULL;
+
+	spin_lock(&icache_lock);
+	LIST_FOR_EACH(pos, &unused)
+	{
+		struct inode *inode = LIST_ENTRY(pos, struct inode, unused_link);
+
+		if ((sb && inode->sb != sb) || !(force || is_droppable(inode)))
+			continue;
+		set_evicting_locked(inode);
+		victim = inode;
+		break;
+	}
+	spin_unlock(&icache_lock);
+	return victim;
+}
+
+u32 icache_drop(struct superblock *sb, bool force)
+{
+	struct inode *inode;
+	u32 dropped = 0;
+
+	while ((inode = take_victim(sb, force))) {
+		if (is_deleted(inode)) {
+			if (!free_deleted(inode))
+				break;
+		} else {
+			if (force && (store(inode) || (inode->mapping.ops && pagecache_sync(&inode->mapping))))
+				kprintf("fs: inode %u leaves core unwritten\n", inode->number);
+			inode_free(inode);
+		}
+		dropped++;
+	}
+	return dropped;
+}
+
+u32 icache_shrink(void) { return icache_drop(NULL, false); }
+
+u32 icache_nr_used(const struct superblock *sb)
+{
+	u32 used = 0;
+
+	spin_lock(&icache_lock);
+	for (u32 i = 0; i < NR_BUCKETS; i++)
+		LIST_FOR_EACH(pos, &buckets[i])
+		{
+			struct inode *inode = LIST_ENTRY(pos, struct inode, hash_link);
+
+			used += inode->sb == sb && (inode->count > 0 || inode->evicting);
+		}
+	spin_unlock(&icache_lock);
+	return used;
+}
+
+void icache_claims(struct claims *claims)
+{
+	for (u32 i = 0; i < NR_BUCKETS; i++)
+		LIST_FOR_EACH(pos, &buckets[i])
+			claim_object(claims, LIST_ENTRY(pos, struct inode, hash_link));
+}

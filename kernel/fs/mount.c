@@ -1,0 +1,129 @@
+/*
+ * Mounted file systems: the list of superblocks, the root, mount points, sync.
+ *
+ * MOUNT-1  a mounted superblock counts its root and the directory it covers; covered->mounted points back.
+ * File systems are mounted at boot, by one task; afterwards the list only shrinks in fs_unmount_root.
+ */
+#include "fs_priv.h"
+
+static struct list superblocks = LIST_INIT(superblocks);
+static struct superblock *root_sb;
+
+void fs_init(void)
+{
+	icache_init();
+	path_init();
+	file_init();
+	pipe_init();
+}
+
+static void add_superblock(struct superblock *sb)
+{
+	sb->device_id = list_empty(&superblocks) ? 1 : LIST_ENTRY(superblocks.prev, struct superblock, link)->device_id + 1;
+	list_push_back(&superblocks, &sb->link);
+}
+
+int fs_mount_root(struct block_device *device)
+{
+	int err = -ENODEV;
+
+	if (!device) {
+		kprintf("fs: there is no block device for the root file system\n");
+		return err;
+	}
+	KASSERT(!root_sb);
+	root_sb = ext2_mount(device, &err);
+	if (!root_sb)
+		return err;
+	add_superblock(root_sb);
+	return 0;
+}
+
+int fs_mount(struct superblock *sb, const char *path)
+{
+	struct inode *dir;
+	int err = path_lookup(NULL, path, &dir);
+
+	if (err) {
+		kprintf("fs: cannot mount %s on %s: error %d\n", sb->type, path, err);
+		return err;
+	}
+	err = inode_lock(dir);
+	if (!err) {
+		err = !inode_is(dir, S_IFDIR) ? -ENOTDIR : dir->sb->root == dir ? -EBUSY : 0;
+		inode_unlock(dir);
+	}
+	if (err) {
+		kprintf("fs: cannot mount %s on %s: error %d\n", sb->type, path, err);
+		inode_put(dir);
+		return err;
+	}
+	sb->covered = dir;
+	dir->mounted = sb;
+	add_superblock(sb);
+	return 0;
+}
+
+struct inode *fs_root(void) { return inode_dup(root_sb->root); }
+
+struct inode *mount_cross(struct inode *inode)
+{
+	while (inode->mounted) {
+		struct inode *root = inode_dup(inode->mounted->root);
+
+		inode_put(inode);
+		inode = root;
+	}
+	return inode;
+}
+
+int fs_sync(void)
+{
+	int first_err = icache_write_dirty();
+
+	LIST_FOR_EACH(pos, &superblocks)
+	{
+		struct superblock *sb = LIST_ENTRY(pos, struct superblock, link);
+		int err = sb->sync ? sb->sync(sb) : 0;
+
+		if (err && !first_err)
+			first_err = err;
+	}
+	return first_err;
+}
+
+int fs_unmount_root(void)
+{
+	int err;
+
+	if (!root_sb)
+		return -EINVAL;
+	if (superblocks.next->next != &superblocks || icache_nr_used(root_sb) > 1)
+		return -EBUSY;
+	err = fs_sync();
+	inode_put(root_sb->root);
+	icache_drop(root_sb, true);
+	list_remove(&root_sb->link);
+	ext2_unmount(root_sb);
+	root_sb = NULL;
+	return err;
+}
+
+u32 fs_drop_caches(void)
+{
+	u32 before = page_nr_free(), after;
+
+	fs_sync();
+	icache_shrink();
+	pagecache_shrink(~0U);
+	kmem_cache_shrink_all();
+	after = page_nr_free();
+	return after > before ? after - before : 0;
+}
+
+void fs_claims(struct claims *claims)
+{
+	/* Superblocks are static; what they count is in the table of inodes. */
+	icache_claims(claims);
+	ext2_claims(claims);
+}

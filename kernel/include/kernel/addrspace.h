@@ -1,0 +1,94 @@
+/*
+ * Address spaces: struct mm, its VMAs, and what faults do to them.
+ *
+ * MM-1  VMAs are page aligned, sorted, do not overlap, and lie below USER_TOP.
+ * MM-2  every leaf in the table lies in a VMA; its rights never exceed the VMA's.
+ * MM-3  pages of private VMAs are ANON (or page-cache pages mapped read-only with PTE_COW).
+ *
+ * An mm belongs to one process and is touched by its owner only (or with the world stopped), so it has no
+ * lock. Functions that may allocate may sleep (reclaim).
+ */
+#ifndef KERNEL_ADDRSPACE_H
+#define KERNEL_ADDRSPACE_H
+
+#include <kernel/audit.h>
+#include <kernel/list.h>
+#include <kernel/pagetable.h>
+
+#define USER_TOP 0x3fffffc000UL /* user memory lies below; the last pages of the half stay empty */
+#define USER_MMAP_TOP 0x3000000000UL
+#define STACK_MAX_BYTES (64 * PAGE_SIZE)
+
+enum vma_flags {
+	VMA_READ = 1,
+	VMA_WRITE = 2,
+	VMA_EXEC = 4,
+	VMA_SHARED = 8,
+	VMA_STACK = 16, /* grows on fault, down to its start */
+	VMA_HEAP = 32,
+};
+
+struct vma;
+struct mm;
+
+/* What lies behind a file VMA; implemented by fs. A VMA without ops is anonymous (zero-filled on demand). */
+struct vma_ops {
+	/*
+	 * The page of the file at page index `index`, with a PTE reference for (mm, page number of ua) taken.
+	 * NULL: error in *err (-ENOMEM, -EIO; -EFAULT beyond the end of file). May sleep.
+	 */
+	struct page *(*fault)(struct vma *vma, u32 index, struct holder holder, int *err);
+	/* A shared page was found dirty in the table when its mapping went away or was written for the first time. */
+	void (*dirty)(struct vma *vma, u32 index, struct page *page);
+	void (*open)(struct vma *vma);  /* the VMA was copied or split: one more user of the file */
+	void (*close)(struct vma *vma);
+	void (*claims)(struct vma *vma, struct claims *claims);
+};
+
+struct vma {
+	struct list link; /* in mm->vmas, by address */
+	uaddr_t start, end;
+	u32 flags;
+	u32 file_index; /* page index in the file of `start` */
+	const struct vma_ops *ops;
+	void *file;     /* of ops */
+};
+
+struct mm {
+	u16 id;       /* never 0; not reused while anything may still hold a page in its name */
+	u16 pid;      /* owner, for messages */
+	u32 nr_vmas;
+	struct page *root;
+	struct list vmas;
+	uaddr_t heap_start, heap_end; /* brk area; heap_end need not be page aligned */
+	u64 nr_resident;              /* leaves */
+	struct list all;              /* in the list of all mms, for the auditor */
+};
+
+void addrspace_init(void);
+struct mm *mm_create(u16 pid);                  /* NULL: no memory */
+void mm_destroy(struct mm *mm);                 /* unmaps everything, frees tables, then the mm */
+struct mm *mm_fork(struct mm *parent, u16 pid); /* copy on write; NULL: no memory, parent as before */
+
+/* A new VMA; 0, -ENOMEM, -EINVAL, -EEXIST on overlap. */
+int mm_map(struct mm *mm, uaddr_t start, uaddr_t end, u32 flags, const struct vma_ops *ops, void *file, u32 file_index);
+/* Removes [start, end) from all VMAs (splitting) and frees the pages. 0, -ENOMEM when a split finds none. */
+int mm_unmap(struct mm *mm, uaddr_t start, uaddr_t end);
+/* A free range for size_bytes below USER_MMAP_TOP, or 0. */
+uaddr_t mm_find_gap(struct mm *mm, u64 size_bytes);
+struct vma *mm_find_vma(struct mm *mm, uaddr_t ua); /* containing ua, or NULL */
+/* Moves the end of the heap by delta; returns the old end or negative errno. Pages come on demand (lazy) or at once. */
+s64 mm_sbrk(struct mm *mm, s64 delta, bool lazy);
+
+/* Serves a fault: lazy, COW, file. 0, -EFAULT (not allowed there), -ENOMEM, -EIO. May sleep. */
+int mm_fault(struct mm *mm, uaddr_t ua, bool write, bool exec);
+/* Copies into an address space that is not active (exec's new image), faulting pages in. 0 or errno. */
+int mm_copy_out(struct mm *mm, uaddr_t dst, const void *src, size_t size_bytes);
+
+void mm_claims(struct claims *claims);
+/* NULL or the invariant broken. */
+const char *mm_check(const struct mm *mm);
+/* Every mm there is, world stopped or under nothing but courage: for /proc and the debugger. */
+extern struct list mm_all;
+
+#endif

@@ -1,0 +1,72 @@
+/*
+ * The auditor: stops the world, asks every subsystem what it holds, compares with every count.
+ *
+ * A subsystem that can hold pages or objects implements `void <sub>_claims(struct claims *c)`, calls
+ * claim_page / claim_object for each thing it holds, and is registered once at boot with audit_register.
+ * Claims functions run with the world stopped: they take no locks and allocate nothing.
+ *
+ * The verdict is final only when the world was quiet (no task in the middle of kernel work).
+ */
+#ifndef KERNEL_AUDIT_H
+#define KERNEL_AUDIT_H
+
+#include <kernel/page.h>
+#include <kernel/lib.h>
+#include <kernel/slab.h>
+
+struct claims;
+
+/* "This page has one reference (ref, holder)". A page that is free gives STALE. */
+void claim_page(struct claims *claims, const struct page *page, enum ref_kind ref, struct holder holder);
+/* "This object, allocated from a slab cache, is reachable." */
+void claim_object(struct claims *claims, const void *obj);
+
+void audit_register(const char *name, void (*claims_fn)(struct claims *claims));
+
+struct finding {
+	u8 verdict; /* enum verdict */
+	u8 is_object;
+	u8 kind;    /* page kind */
+	u8 ref;     /* ref kind of a claim involved, or 0 */
+	u16 count, claims;
+	u16 pid;    /* who allocated */
+	u32 stack;  /* allocation site (for DBL, POISON: the last freer) */
+	u32 stack2; /* the act itself (second free, first writer unknown: 0) */
+	u32 pfn;
+	u32 owner_id, owner_index; /* of a page cache page; holder of a claim otherwise */
+	u64 object; /* kernel va, when is_object */
+	char cache_name[12];
+};
+#define AUDIT_FINDINGS_MAX 64
+
+struct audit_result {
+	bool quiet;
+	u32 nr_findings;                 /* may exceed what is kept */
+	u32 nr_by_verdict[VERDICT_NR];
+	u32 nr_pages, nr_objects;        /* looked at */
+	u32 nr_parked;
+	struct page_totals totals;
+	s64 identity_difference;         /* RAM minus the parts, in pages; 0 is OK */
+	struct finding findings[AUDIT_FINDINGS_MAX]; /* first come */
+};
+
+#define AUDIT_POISON 1 /* also read every free page */
+#define AUDIT_WAIT 2   /* wait (bounded) for a quiet moment */
+/* Runs an audit; records finding and audit_done events. Result is in one static buffer, valid under `audit_lock`. */
+struct audit_result *audit_run_locked(u32 flags);
+void audit_lock(void); /* not a spinlock: interrupts stay on; who waits for it lets other tasks run */
+void audit_unlock(void);
+
+/* Report as text (the contents of /proc/audit). */
+void audit_format(const struct audit_result *result, struct text *text);
+
+/* A fault seen at the moment it was made (DBL, POISON, INUSE): kept for the next audit and recorded as an event. */
+void audit_incident(enum verdict verdict, struct page *page, u32 stack_before, u32 stack_now);
+u32 audit_nr_incidents(void);
+
+/* Set by sched: how many tasks other than the caller are in the middle of kernel work. World stopped. */
+void audit_set_busy_hook(u32 (*nr_busy)(void));
+/* Set by sched: lets other tasks run, while an audit waits for quiet or for another audit to end. */
+void audit_set_yield_hook(void (*yield)(void));
+
+#endif

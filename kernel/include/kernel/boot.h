@@ -1,0 +1,32 @@
+/*
+ * boot: from the firmware to init. Order of initialisation, and why, stands in kernel/boot/main.c.
+ *
+ * bootargs: init=PATH (default /init)   run="CMD" or run=CMD,ARG,... (init runs it, then powers off with its status)
+ *           trace=stream|flight|off     trace.mask=HEX   trace.rings=KIB   quiet   audit.poison
+ */
+#ifndef KERNEL_BOOT_H
+#define KERNEL_BOOT_H
+
+#include <kernel/types.h>
+
+/* Where the host finds registers after a panic (physical address in trace_desc.panic_pa). */
+struct panic_info {
+	u64 magic; /* 0x31434e4150475450 "PTGPANC1" */
+	u32 hart, nr_harts;
+	char message[112];
+	struct {
+		u64 valid;
+		u64 x[32];
+		u64 pc, sstatus, scause, stval, satp, sepc;
+		u64 pid;
+		u32 frames[12];
+		u32 nr_frames, pad;
+	} harts[8];
+};
+extern struct panic_info panic_info;
+
+u64 bench_run(u64 which); /* guest instructions; for KDEBUG_BENCH */
+/* Where the time of boot and the machine's description are kept for the host. */
+extern struct trace_desc trace_desc;
+
+#endif

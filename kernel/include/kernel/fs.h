@@ -1,0 +1,192 @@
+/*
+ * fs: inodes, path walk, open files. File systems are ext2 (root), procfs (/proc) and devfs (/dev).
+ *
+ * An in-core inode is found through (superblock, number) in the icache and counted. inode->lock (a sleep
+ * lock) guards size, links and contents' block map. Separate on purpose: getting an inode (count) and
+ * locking it, so that a path walk can hold one inode while it waits for another without deadlock.
+ *
+ * Lock order between inodes: parent before child; two directories by ascending number (rename, link).
+ */
+#ifndef KERNEL_FS_H
+#define KERNEL_FS_H
+
+#include <kernel/audit.h>
+#include <kernel/pagecache.h>
+#include <kernel/dev.h>
+#include <kernel/sleeplock.h>
+#include <uapi/fs.h>
+
+struct inode;
+struct superblock;
+struct file;
+
+/* A directory's entries are handed to emit one by one; emit returns false to stop. */
+typedef bool (*dir_emit_fn)(void *arg, const char *name, u32 name_bytes, u32 inode_number, u8 type);
+
+struct inode_ops {
+	/* All are called with inode->lock held unless stated; NULL means -EINVAL / -ENOTDIR. */
+	/* A counted, unlocked inode in *result; -ENOENT. */
+	int (*lookup)(struct inode *dir, const char *name, u32 name_bytes, struct inode **result);
+	/* mode: S_IF*; device number for S_IFCHR. Result counted, unlocked. -EEXIST, -ENOSPC, -ENOMEM. */
+	int (*create)(struct inode *dir, const char *name, u32 name_bytes, u32 mode, u32 device, struct inode **result);
+	/* Another name for target, which is counted and locked by the caller. */
+	int (*link)(struct inode *dir, const char *name, u32 name_bytes, struct inode *target);
+	/* Removes a name. Directories must be empty. target is counted and locked by the caller. */
+	int (*unlink)(struct inode *dir, const char *name, u32 name_bytes, struct inode *target);
+	/* Entries from *position on. *position is beyond an entry when it is emitted, and back before it if emit refuses. */
+	int (*readdir)(struct inode *dir, u64 *position, dir_emit_fn emit, void *arg);
+	/* Bytes to / from user memory (user = true) or kernel memory. Return bytes or errno. Short at EOF. */
+	ssize_t (*read)(struct inode *inode, u64 offset, u64 buffer, size_t size_bytes, bool user);
+	ssize_t (*write)(struct inode *inode, u64 offset, u64 buffer, size_t size_bytes, bool user);
+	int (*truncate)(struct inode *inode, u64 size_bytes);
+	int (*fsync)(struct inode *inode);
+	/*
+	 * The last in-core reference of an inode without links goes: free it on disk. Locked. On an error (-ENOMEM)
+	 * the inode stays in core and the next sync tries again. May be NULL.
+	 */
+	int (*evict)(struct inode *inode);
+	/* Called at open / close of a file on this inode (procfs builds its text at open). May be NULL. */
+	int (*open)(struct inode *inode, struct file *file);
+	void (*release)(struct inode *inode, struct file *file);
+	/* When set, used instead of read/write: has the file (position, private text). Not locked. */
+	ssize_t (*file_read)(struct file *file, uaddr_t dst, size_t size_bytes);
+	ssize_t (*file_write)(struct file *file, uaddr_t src, size_t size_bytes);
+};
+
+struct inode { /* slab cache "inode" */
+	struct superblock *sb;
+	u32 number;
+	u32 count;              /* icache */
+	bool evicting;          /* icache: about to leave; whoever wants it waits */
+	struct list hash_link;  /* icache */
+	struct list unused_link;/* icache: count is 0, kept for the next user */
+	struct sleeplock lock;
+	bool valid;             /* read from disk; lock */
+	bool dirty;             /* lock: differs from the disk's; sb->write_inode stores it */
+	u16 mode;               /* S_IF* | permissions */
+	u16 links;
+	u32 device;             /* major << 8 | minor */
+	u64 size;
+	u32 mtime, ctime, atime;
+	const struct inode_ops *ops;
+	struct mapping mapping;
+	struct superblock *mounted; /* a file system's root stands here */
+	union {
+		struct {
+			u32 blocks[15]; /* ext2's i_block */
+			u32 nr_sectors; /* i_blocks: 512-byte units */
+			u32 flags;
+			u32 file_acl;   /* block with extended attributes, or 0 */
+			u32 goal;       /* where the next block should come from */
+			bool is_new;    /* the disk still has a former inode of this number */
+			bool needs_trim;/* blocks beyond the size are left: freeing them failed */
+		} ext2;
+		const void *private;
+		u64 words[10];
+	};
+};
+
+struct superblock {
+	const char *type;
+	u32 device_id;          /* st_dev: 1 is the root's */
+	struct inode *root;
+	struct inode *covered;  /* the directory it is mounted on */
+	/* Reads inode->number into inode (locked); 0 or errno. */
+	int (*read_inode)(struct inode *inode);
+	/* Stores a changed inode (locked) and clears inode->dirty; 0 or errno. NULL: never changes. */
+	int (*write_inode)(struct inode *inode);
+	int (*sync)(struct superblock *sb);
+	void (*statfs)(struct superblock *sb, struct statfs *out);
+	bool keeps_inodes;      /* unused inodes stay in core, with their cached pages */
+	struct list link;       /* of mounted ones */
+	void *private;
+};
+
+void fs_init(void);                                /* caches, icache */
+int fs_mount_root(struct block_device *device);    /* ext2; 0 or errno with a message */
+int fs_mount(struct superblock *sb, const char *path);
+struct inode *fs_root(void);                       /* counted */
+int fs_sync(void);
+/* Undoes fs_mount_root after everybody closed everything: 0 or -EBUSY. Writes all. */
+int fs_unmount_root(void);
+/* Writes everything back and gives up every page and inode that nobody uses; pages freed. */
+u32 fs_drop_caches(void);
+
+/* ---- inodes ---- */
+struct inode *inode_get(struct superblock *sb, u32 number, int *err); /* counted, unlocked, maybe not valid */
+struct inode *inode_dup(struct inode *inode);
+void inode_put(struct inode *inode);                /* may free on disk; sleeps */
+int inode_lock(struct inode *inode);                /* reads it in if needed; on error it is not locked */
+void inode_unlock(struct inode *inode);
+void inode_stat(struct inode *inode, struct stat *st); /* locked */
+/* Drops unused in-core inodes; returns how many. */
+u32 icache_shrink(void);
+/* The generic read / write over the page cache, for inode_ops (file systems with a mapping). Locked. */
+ssize_t inode_read_cached(struct inode *inode, u64 offset, u64 buffer, size_t size_bytes, bool user);
+
+/* ---- paths. cwd is where a relative path begins. All may sleep. Paths are kernel strings. ---- */
+int path_lookup(struct inode *cwd, const char *path, struct inode **result);
+/* The parent directory and the last name (a pointer into path). */
+int path_parent(struct inode *cwd, const char *path, struct inode **parent, const char **name, u32 *name_bytes);
+int path_create(struct inode *cwd, const char *path, u32 mode, u32 device, bool exclusive, struct inode **result);
+int path_link(struct inode *cwd, const char *old_path, const char *new_path);
+int path_unlink(struct inode *cwd, const char *path, bool directory);
+int path_statfs(struct inode *cwd, const char *path, struct statfs *out);
+
+/* ---- open files (slab cache "file") ---- */
+enum file_type { FILE_INODE, FILE_DEVICE, FILE_PIPE_READ, FILE_PIPE_WRITE };
+
+struct file {
+	u32 count;       /* `file` */
+	enum file_type type;
+	u32 flags;       /* O_* */
+	u64 offset;      /* position lock */
+	struct sleeplock position_lock;
+	struct inode *inode;
+	struct pipe *pipe;
+	const struct char_device *device;
+	void *private;   /* of ops->open */
+	u64 private_bytes;
+};
+
+int file_open(struct inode *cwd, const char *path, u32 flags, u32 mode, struct file **result);
+struct file *file_dup(struct file *file);
+void file_close(struct file *file); /* drops one count */
+ssize_t file_read(struct file *file, uaddr_t dst, size_t size_bytes);
+ssize_t file_write(struct file *file, uaddr_t src, size_t size_bytes);
+s64 file_seek(struct file *file, s64 offset, u32 whence);
+int file_stat(struct file *file, struct stat *st);
+/* Fills dst with whole struct dirent64-like records (uapi/fs.h); bytes, 0 at the end. */
+ssize_t file_getdents(struct file *file, uaddr_t dst, size_t size_bytes);
+int file_sync(struct file *file);
+int file_truncate(struct file *file, u64 size_bytes);
+int pipe_create(struct file **read_end, struct file **write_end); /* 0, -ENOMEM */
+
+void fs_claims(struct claims *claims);   /* inodes, mappings, mounted file systems */
+void file_claim(struct claims *claims, struct file *file); /* each file table calls it; claims the file once */
+void pipe_claims(struct claims *claims); /* by the list of all pipes */
+
+/* ---- in-memory file systems (procfs, devfs): a static tree ---- */
+struct static_node {
+	const char *name;
+	u16 mode;
+	u32 number;           /* inode number, unique in its file system, root is 1 */
+	u32 parent;
+	const struct inode_ops *ops;
+	u32 device;
+	const void *private;
+};
+struct static_fs {
+	struct superblock sb;
+	const struct static_node *nodes;
+	u32 nr_nodes;
+};
+/*
+ * Sets up fs->sb and its root inode (node number 1). Inodes get mode, device, ops and private from their node; a
+ * directory whose node has no ops uses static_dir_ops. Returns &fs->sb, or NULL: no memory.
+ */
+struct superblock *static_fs_init(struct static_fs *fs, const char *type, const struct static_node *nodes, u32 nr_nodes);
+extern const struct inode_ops static_dir_ops;
+struct superblock *devfs_create(void);
+
+#endif

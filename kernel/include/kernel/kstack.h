@@ -1,0 +1,26 @@
+/*
+ * Kernel stacks: KSTACK_PAGES pages (kind KSTACK, reference KSTACK held by (pid, page of stack)) mapped in
+ * a slot of the window at KSTACK_BASE with two unmapped guard pages below. A slot is 16 KiB.
+ *
+ * KSTACK-1  a slot in use maps exactly its two stack pages; a free slot maps nothing.
+ * Locks: `kstack`. Freed by the reaper only (sched), never by the task that stands on it: checked.
+ */
+#ifndef KERNEL_KSTACK_H
+#define KERNEL_KSTACK_H
+
+#include <kernel/audit.h>
+#include <kernel/types.h>
+
+#define KSTACK_PAGES 2
+#define KSTACK_BYTES (KSTACK_PAGES * PAGE_SIZE)
+#define KSTACK_SLOT_BYTES (4 * PAGE_SIZE)
+#define KSTACK_SLOTS 512
+
+/* The lowest address of a new stack, or NULL. Its top is + KSTACK_BYTES. */
+void *kstack_alloc(u16 pid);
+void kstack_free(void *stack, u16 pid);
+/* The page behind one page of a stack, or NULL. */
+struct page *kstack_page(const void *stack, u32 index);
+void kstack_claims(struct claims *claims);
+
+#endif

@@ -1,0 +1,130 @@
+/*
+ * Physical pages: struct page, the buddy allocator, references with a kind and a holder.
+ *
+ * A page's life: FREE -> page_alloc -> count 1 .. n by page_get -> .. by page_put -> 0 -> FREE.
+ * Two choke points and no others: page_reached_zero() in page.c and buddy_insert() in buddy.c.
+ *
+ * PAGE-1   kind == PK_FREE  iff  the page is the head or body of a block on a buddy list.
+ * PAGE-2   count > 0  iff  kind is neither FREE nor PCP nor BAD.
+ * PAGE-3   count == number of (ref kind, holder) pairs that the claims walk finds, at any quiet moment.
+ * PAGE-4   a free page holds POISON_FREE in every word.
+ * BUDDY-1  blocks on list k are aligned to 2^k pages, their head has order k.
+ * BUDDY-2  no block has its buddy free at the same order.
+ * BUDDY-3  nr_free[k] is the length of list k; the lists' links are consistent both ways.
+ *
+ * Only a block's head counts; body pages have order PAGE_BODY and owner.index = pfn of the head.
+ * Locks: `buddy`. Counts are atomic. All functions may be called with interrupts off.
+ */
+#ifndef KERNEL_PAGE_H
+#define KERNEL_PAGE_H
+
+#include <kernel/spinlock.h>
+#include <kernel/trace.h>
+#include <kernel/types.h>
+
+#define PAGE_MAX_ORDER 10
+#define PAGE_BODY 0xff /* page->order of a page inside a larger block */
+
+#define POISON_FREE 0x6b6b6b6b6b6b6b6bUL
+
+struct page {
+	u8 kind;  /* enum page_kind */
+	u8 order; /* of the block, in its head */
+	u8 state; /* PAGE_* bits; guarded by the user of the kind (page cache: `mapping`) */
+	u8 free_ref;   /* ref kind of the put that freed it */
+	s32 count;
+	u32 stack; /* depot id: who allocated it; once free, who freed it */
+	u16 pid;   /* of the same */
+	u16 claims; /* scratch of the auditor, world stopped */
+	pfn_t next; /* list links, PFN_NONE ends. Buddy list, slab list, LRU: by kind */
+	pfn_t prev;
+	union {
+		struct {
+			u32 id, index; /* page cache: inode number and page index; body: index = head's pfn */
+		} owner;
+		void *private; /* slab: the cache; pipe: the pipe */
+	};
+};
+STATIC_ASSERT(sizeof(struct page) <= 32, "DESIGN: at most 32 bytes of bookkeeping a page");
+
+/* page->state */
+#define PAGE_UPTODATE 1  /* page cache: contents valid */
+#define PAGE_DIRTY 2     /* page cache: a dirty record exists */
+#define PAGE_WRITEBACK 4 /* page cache: being written */
+#define PAGE_LOCKED 8    /* page cache: being filled */
+#define PAGE_RECENT 16   /* page cache: used since reclaim last looked */
+#define PAGE_ERROR 32    /* page cache: the last transfer failed */
+#define PAGE_ON_LRU 64
+
+extern struct page *pages; /* pages[pfn - first_pfn] */
+extern pfn_t first_pfn;    /* of RAM */
+extern u32 nr_pages;       /* in RAM, firmware's included */
+
+static inline bool pfn_valid(pfn_t pfn) { return pfn - first_pfn < nr_pages; }
+static inline struct page *pfn_to_page(pfn_t pfn) { return &pages[pfn - first_pfn]; }
+static inline pfn_t page_to_pfn(const struct page *page) { return (pfn_t)(page - pages) + first_pfn; }
+static inline paddr_t page_to_pa(const struct page *page) { return (paddr_t)page_to_pfn(page) << PAGE_SHIFT; }
+static inline void *page_to_va(const struct page *page) { return pa_to_va(page_to_pa(page)); }
+static inline struct page *pa_to_page(paddr_t pa) { return pfn_to_page((pfn_t)(pa >> PAGE_SHIFT)); }
+static inline struct page *va_to_page(const void *va) { return pa_to_page(va_to_pa(va)); }
+
+/*
+ * A block of 2^order pages with count 1: the first reference is (ref, holder). Contents undefined.
+ * NULL when memory is out even after reclaim (see page_set_reclaim) or fail-nth says so.
+ */
+struct page *page_alloc(u32 order, enum page_kind kind, enum ref_kind ref, struct holder holder);
+/* The same, one page, zeroed. */
+struct page *page_alloc_zeroed(enum page_kind kind, enum ref_kind ref, struct holder holder);
+void page_get(struct page *page, enum ref_kind ref, struct holder holder);
+/* Returns a reference; at zero the block goes back to the free lists. True if it did. */
+bool page_put(struct page *page, enum ref_kind ref, struct holder holder);
+/* Count now; a hint unless the caller excludes others. */
+static inline s32 page_count(const struct page *page)
+{
+	return __atomic_load_n(&page->count, __ATOMIC_ACQUIRE);
+}
+
+/* ---- accounting ---- */
+
+struct page_totals {
+	u64 nr_managed;              /* pages from the kernel's start to the end of RAM */
+	u64 nr_firmware;             /* pages below it */
+	u64 nr_free;                 /* on buddy lists */
+	u64 nr_by_order[PAGE_MAX_ORDER + 1]; /* blocks */
+	u64 nr_by_kind[PK_NR];       /* pages; [PK_FREE] equals nr_free, [PK_PCP] the per-hart caches */
+	u64 nr_pcp[NR_HARTS_MAX];
+	u64 nr_allocs, nr_frees, nr_failed;
+};
+/* Exact when the world is stopped or quiet; otherwise each number is right at some instant. */
+void page_totals(struct page_totals *totals);
+u32 page_nr_free(void); /* buddy and per-hart caches */
+const char *page_kind_name(enum page_kind kind);
+const char *ref_kind_name(enum ref_kind ref);
+const char *verdict_name(enum verdict verdict);
+
+/* ---- boot ---- */
+
+/*
+ * Takes over RAM [start, end). array: memory for struct page[(end - start) / 4096]. All pages begin as
+ * IMAGE/BOOT-held "reserved"; page_boot_claim names ranges, page_boot_free gives ranges to the buddy.
+ */
+void page_init(paddr_t start, paddr_t end, paddr_t managed_from, struct page *array);
+void page_boot_claim(paddr_t start, paddr_t end, enum page_kind kind);
+void page_boot_free(paddr_t start, paddr_t end);
+
+/* Called when the buddy is empty, with no lock held and only from contexts that may sleep; returns pages freed. */
+void page_set_reclaim(u32 (*reclaim)(u32 nr_wanted));
+/* Asked before every page_alloc and kmem_cache_alloc; true means: refuse this one (fail-nth). */
+void page_set_fail_hook(bool (*fail)(u32 order));
+
+/* ---- checks ---- */
+
+/* NULL, or which invariant is broken and where (static text buffer). Takes `buddy`. */
+const char *page_check(void);
+/* Reads every free page; reports POISON incidents. Returns how many. World stopped. */
+u32 page_check_poison(void);
+
+/* Calls visit(head, order) for every block on the free lists, under `buddy`. */
+void buddy_for_each(void (*visit)(struct page *head, u32 order, void *arg), void *arg);
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * Sv39 page tables of user address spaces. The tables themselves are pages of kind PAGETABLE, each held
+ * by one reference TABLE (mm id, level << 27 | first user page number it spans); the root is level 2.
+ *
+ * PT-1  a valid leaf in the user's half holds one PTE reference (mm id, page number) on its page.
+ * PT-2  PTE_COW is set only on read-only leaves; a writable leaf's page has one PTE reference
+ *       (shared file mappings excepted).
+ * PT-3  freeing a tree requires that no leaf remains; one that does is reported and panics.
+ *
+ * Locks: none; only the owner of the mm, or somebody with the world stopped, touches a table.
+ */
+#ifndef KERNEL_PAGETABLE_H
+#define KERNEL_PAGETABLE_H
+
+#include <kernel/page.h>
+
+typedef u64 pte_t;
+#define PTE_V 1UL
+#define PTE_R 2UL
+#define PTE_W 4UL
+#define PTE_X 8UL
+#define PTE_U 16UL
+#define PTE_G 32UL
+#define PTE_A 64UL
+#define PTE_D 128UL
+#define PTE_COW 256UL    /* RSW bit 0: copy before writing */
+#define PTE_SHARED 512UL /* RSW bit 1: a shared mapping; never copied on write */
+#define PTE_LEAF_BITS (PTE_R | PTE_W | PTE_X)
+#define PTE_FLAGS(pte) ((pte)&0x3ffUL)
+#define PTE_PA(pte) (((pte) >> 10) << PAGE_SHIFT)
+#define PA_PTE(pa) (((u64)(pa) >> PAGE_SHIFT) << 10)
+#define PT_LEVEL_SHIFT(level) (PAGE_SHIFT + 9 * (level))
+#define PT_INDEX(ua, level) (((u64)(ua) >> PT_LEVEL_SHIFT(level)) & 511)
+#define TABLE_HOLDER_INDEX(level, ua) ((u32)(level) << 27 | (u32)((ua) >> PAGE_SHIFT))
+
+/* New root with the kernel's upper half, or NULL. */
+struct page *pt_create(u16 mm_id);
+/* Frees the tree of the user's half and the root (PT-3). */
+void pt_destroy(struct page *root, u16 mm_id);
+/* The entry for ua at level 0; with create, makes the tables on the way. NULL: not there / no memory. */
+pte_t *pt_walk(struct page *root, uaddr_t ua, u16 mm_id, bool create);
+/* Visits each valid leaf of [start, end) in order; a visit may change the entry. Stops on nonzero and returns it. */
+int pt_for_each_leaf(struct page *root, uaddr_t start, uaddr_t end,
+		     int (*visit)(pte_t *pte, uaddr_t ua, void *arg), void *arg);
+/* Visits every table page of the user's half, root included (for claims). */
+void pt_for_each_table(struct page *root, void (*visit)(struct page *table, u32 level, uaddr_t ua, void *arg), void *arg);
+
+#endif

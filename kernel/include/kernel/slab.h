@@ -1,0 +1,65 @@
+/*
+ * Typed slab caches: every object has a type, and its birth (stack, pid) is kept beside it.
+ *
+ * A slab is one page (kind SLAB, one reference: SLAB held by the cache's id): a header with the
+ * allocation bitmap, the auditor's bitmap and one tag per object, then the objects. Nothing of the
+ * allocator's lives inside an object, so a stray write cannot break its lists.
+ *
+ * SLAB-1  a slab is on `partial` iff 0 < in use < capacity; on `full` iff in use == capacity; one empty
+ *         slab at most is kept per cache.
+ * SLAB-2  in use == number of bits set in the slab's bitmap; cache->nr_live == their sum.
+ * SLAB-3  a free object holds POISON_OBJ in every word (constructor-less caches only; we have no others).
+ *
+ * Locks: `slab` (one per cache); never held while the page allocator is called.
+ */
+#ifndef KERNEL_SLAB_H
+#define KERNEL_SLAB_H
+
+#include <kernel/page.h>
+
+#define POISON_OBJ 0x5a5a5a5a5a5a5a5aUL
+#define NR_CACHES_MAX 32
+
+struct kmem_cache;
+
+/* name: at most 12 characters, static. size_bytes up to 2000. Panics when the table of caches is full. */
+struct kmem_cache *kmem_cache_create(const char *name, size_t size_bytes);
+/* Zeroed object or NULL. holder is what the trace and the auditor show for it; HOLDER_NONE if there is none. */
+void *kmem_cache_alloc(struct kmem_cache *cache, struct holder holder);
+void kmem_cache_free(struct kmem_cache *cache, void *obj, struct holder holder);
+/* Gives empty slabs back; returns pages. */
+u32 kmem_cache_shrink_all(void);
+
+struct kmem_cache_stats {
+	const char *name;
+	u32 id;
+	u32 object_bytes;
+	u32 per_slab;
+	u32 nr_live;
+	u32 nr_slabs;
+	u64 nr_allocs, nr_frees;
+};
+u32 kmem_nr_caches(void);
+void kmem_cache_stats(u32 id, struct kmem_cache_stats *stats); /* id 0..nr-1 */
+
+/* What is known of the object at va: false if va is not inside a slab object. */
+struct kmem_object {
+	struct kmem_cache *cache;
+	const char *cache_name;
+	u32 cache_id;
+	void *start;
+	bool live;
+	u32 stack; /* who allocated (live) or freed it */
+	u16 pid;
+};
+bool kmem_find_object(const void *va, struct kmem_object *object);
+
+/* NULL, or the invariant broken. */
+const char *kmem_check(void);
+
+/* Auditor's part (world stopped). claim: 0, or the verdict this claim deserves (OBJSTALE). */
+void kmem_claims_reset(void);
+enum verdict kmem_claim(const void *obj);
+void kmem_for_each_unclaimed(void (*visit)(const struct kmem_object *object, void *arg), void *arg);
+
+#endif

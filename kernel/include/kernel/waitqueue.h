@@ -1,0 +1,35 @@
+/*
+ * Wait queues: a condition, guarded by some spinlock, and the tasks that wait for it.
+ *
+ * Usual sequence:
+ *     spin_lock(&x->lock);
+ *     while (!condition)
+ *             if ((err = wait_sleep(&x->wait, &x->lock, WAIT_KILLABLE | WAIT_QUIET)) < 0) break;
+ *     ...
+ *     spin_unlock(&x->lock);
+ * and the other side changes the condition under the lock and calls wait_wake_all.
+ *
+ * WAIT_QUIET is a promise to the auditor: the caller holds no page reference and no object that only its
+ * own stack knows.
+ */
+#ifndef KERNEL_WAITQUEUE_H
+#define KERNEL_WAITQUEUE_H
+
+#include <kernel/list.h>
+#include <kernel/spinlock.h>
+
+struct waitqueue {
+	struct spinlock lock;
+	struct list waiters;
+};
+
+#define WAIT_KILLABLE 1
+#define WAIT_QUIET 2
+
+void wait_init(struct waitqueue *wait);
+/* Gives up `lock`, sleeps, takes it again. 0, or -EINTR if WAIT_KILLABLE and the task is killed. Spurious returns happen. */
+int wait_sleep(struct waitqueue *wait, struct spinlock *lock, u32 flags);
+void wait_wake_all(struct waitqueue *wait);
+void wait_wake_one(struct waitqueue *wait);
+
+#endif

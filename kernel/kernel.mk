@@ -1,0 +1,25 @@
+# The kernel: every .c and .S below kernel/ is part of it; public headers are in kernel/include.
+CROSS ?= riscv64-unknown-elf-
+KERNEL_ELF := $(BUILD)/kernel/pagetrail.elf
+KERNEL_SRC := $(sort $(wildcard kernel/*/*.c) $(wildcard kernel/*/*.S))
+KERNEL_OBJ := $(KERNEL_SRC:kernel/%=$(BUILD)/kernel/%.o)
+KERNEL_DEFS ?= -DLOCK_DEBUG=1
+RISCV_FLAGS := -march=rv64imac_zicsr_zifencei -mabi=lp64 -mcmodel=medany -mno-relax -ffreestanding -nostdlib \
+	-fno-pic -fno-common -fno-stack-protector -g3 -gdwarf-4 -O2 -fno-omit-frame-pointer -fno-optimize-sibling-calls \
+	-ffile-prefix-map=$(CURDIR)/=
+WARNINGS := -std=gnu11 -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter -Wvla
+KERNEL_CFLAGS := $(RISCV_FLAGS) $(WARNINGS) -Wframe-larger-than=640 -Ikernel/include $(KERNEL_DEFS) -MMD -MP
+
+.PHONY: kernel
+kernel: $(KERNEL_ELF)
+
+$(KERNEL_ELF): kernel/boot/kernel.ld $(KERNEL_OBJ)
+	$(CROSS)gcc $(RISCV_FLAGS) -static -Wl,--build-id=sha1 -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments -T kernel/boot/kernel.ld -o $@ $(KERNEL_OBJ) -lgcc
+
+$(BUILD)/kernel/%.c.o: kernel/%.c
+	@mkdir -p $(@D)
+	$(CROSS)gcc $(KERNEL_CFLAGS) -c -o $@ $<
+$(BUILD)/kernel/%.S.o: kernel/%.S
+	@mkdir -p $(@D)
+	$(CROSS)gcc $(KERNEL_CFLAGS) -D__ASSEMBLER__ -c -o $@ $<
+-include $(KERNEL_OBJ:.o=.d)

@@ -1,0 +1,380 @@
+/*
+ * The auditor (interface: audit.h): stops the world, collects every claim, compares with every count.
+ *
+ * One audit:
+ *   1. wait for quiet (AUDIT_WAIT): no other hart in kernel code, no task in the middle of kernel work;
+ *   2. every page's claims and every slab's claim bits to zero;
+ *   3. all claims functions: each claim counts, or is a finding at once (STALE, OBJSTALE);
+ *   4. each page: claims against count; each live object: claimed or not; the sums against RAM;
+ *   5. if something was found, all claims functions once more, to learn who holds the pages found;
+ *   6. the world goes on; findings become events and stay in the result.
+ *
+ * AUDIT-1  with the world stopped nothing in steps 2 to 5 takes a lock or allocates, except that `buddy` is
+ *          taken for totals, which is free then: a stopped hart holds no spinlock.
+ * AUDIT-2  page->claims of a page with a kept finding is CLAIMS_FOUND + its index in step 5 and later; it
+ * means nothing after the audit.
+ *
+ * The lock is a flag, not a spinlock: an audit lasts milliseconds, and who waits for quiet must let others
+ * run. Whoever waits gives the hart away through the yield hook where there is one.
+ */
+#include <kernel/addrspace.h>
+#include <kernel/arch.h>
+#include <kernel/kstack.h>
+
+#include "mm_priv.h"
+
+#define QUIET_TRIES 400
+#define QUIET_WAIT_TICKS (TIME_HZ / 2) /* all tries together */
+#define CLAIMS_MAX 0x7fff
+#define CLAIMS_FOUND 0x8000 /* | index of the finding */
+
+struct claims {
+	struct audit_result *result;
+	bool naming; /* second pass */
+};
+
+static struct {
+	const char *name;
+	void (*claims)(struct claims *claims);
+} claimants[16] = {
+    {"page", page_claims},
+    {"slab", kmem_claims},
+    {"kstack", kstack_claims},
+    {"mm", mm_claims},
+};
+static u32 nr_claimants = 4;
+
+static u32 (*busy_hook)(void);
+static void (*yield_hook)(void);
+static u32 audit_busy;
+static struct audit_result result_buffer;
+
+void audit_register(const char *name, void (*claims_fn)(struct claims *claims))
+{
+	for (u32 i = 0; i < nr_claimants; i++)
+		if (claimants[i].claims == claims_fn)
+			return;
+	if (nr_claimants == ARRAY_SIZE(claimants))
+		panic("audit_register: no room for %s", name);
+	claimants[nr_claimants].name = name;
+	claimants[nr_claimants++].claims = claims_fn;
+}
+
+void audit_set_busy_hook(u32 (*nr_busy)(void))
+{
+	busy_hook = nr_busy;
+}
+
+void audit_set_yield_hook(void (*yield)(void))
+{
+	yield_hook = yield;
+}
+
+static void let_others_run(void)
+{
+	if (yield_hook && this_hart()->current)
+		yield_hook();
+	else
+		arch_relax();
+}
+
+void audit_lock(void)
+{
+	while (__atomic_exchange_n(&audit_busy, 1, __ATOMIC_ACQUIRE))
+		let_others_run();
+}
+
+void audit_unlock(void)
+{
+	__atomic_store_n(&audit_busy, 0, __ATOMIC_RELEASE);
+}
+
+/* ---- findings ---- */
+
+/* Counts the finding and gives room for it, or NULL when there is none left. */
+static struct finding *new_finding(struct audit_result *result, enum verdict verdict)
+{
+	u32 index = result->nr_findings++;
+
+	result->nr_by_verdict[verdict]++;
+	return index < AUDIT_FINDINGS_MAX ? &result->findings[index] : NULL;
+}
+
+static void find_page(struct audit_result *result, enum verdict verdict, struct page *page)
+{
+	struct finding *finding = new_finding(result, verdict);
+
+	if (!finding)
+		return;
+	finding_of_page(finding, verdict, page);
+	page->claims = CLAIMS_FOUND | (u16)(finding - result->findings);
+}
+
+/* ---- claims ---- */
+
+/* What a reference of this kind may hold. */
+static bool ref_fits(const struct page *page, enum ref_kind ref, struct holder holder)
+{
+	switch (ref) {
+	case REF_TABLE:
+		return page->kind == PK_PAGETABLE;
+	case REF_CACHE:
+	case REF_DIRTY:
+		return page->kind == PK_PAGECACHE && (u16)page->owner.id == holder.id &&
+		       page->owner.index == holder.index;
+	case REF_PIPE:
+		return page->kind == PK_PIPE;
+	case REF_KSTACK:
+		return page->kind == PK_KSTACK;
+	case REF_SLAB:
+		return page->kind == PK_SLAB;
+	case REF_BOOT:
+		return page->state == PAGE_BOOT;
+	case REF_PTE:
+		return page->kind != PK_PAGETABLE && page->kind != PK_SLAB && page->kind != PK_KSTACK;
+	default:
+		return true;
+	}
+}
+
+/* The second pass: this claim is on a page that has a finding; the first such claim is shown. */
+static void name_holder(struct claims *claims, const struct page *page, enum ref_kind ref,
+			struct holder holder)
+{
+	u32 index = page->claims & ~CLAIMS_FOUND;
+	struct finding *finding;
+
+	if (!(page->claims & CLAIMS_FOUND) || index >= AUDIT_FINDINGS_MAX)
+		return;
+	finding = &claims->result->findings[index];
+	if (finding->ref != REF_NONE)
+		return;
+	finding->ref = (u8)ref;
+	finding->owner_id = holder.id;
+	finding->owner_index = holder.index;
+}
+
+static void stale_claim(struct claims *claims, const struct page *page, enum ref_kind ref,
+			struct holder holder)
+{
+	struct finding *finding = new_finding(claims->result, VERDICT_STALE);
+
+	if (!finding)
+		return;
+	finding_of_page(finding, VERDICT_STALE, page);
+	finding->ref = (u8)ref;
+	finding->owner_id = holder.id;
+	finding->owner_index = holder.index;
+}
+
+void claim_page(struct claims *claims, const struct page *page_, enum ref_kind ref, struct holder holder)
+{
+	struct page *page = (struct page *)page_;
+	bool known = page && page >= pages && page < pages + nr_pages;
+	bool held = known && page->kind != PK_FREE && page->kind != PK_PCP && page->kind != PK_BAD &&
+		    page->order != PAGE_BODY;
+
+	if (claims->naming) {
+		if (held)
+			name_holder(claims, page, ref, holder);
+		return;
+	}
+	if (!held || !ref_fits(page, ref, holder))
+		stale_claim(claims, known ? page : NULL, ref, holder);
+	if (held && page->claims < CLAIMS_MAX)
+		page->claims++;
+}
+
+void claim_object(struct claims *claims, const void *obj)
+{
+	struct finding *finding;
+	enum verdict verdict;
+
+	if (claims->naming)
+		return;
+	verdict = kmem_claim(obj);
+	if (verdict == VERDICT_NONE)
+		return;
+	finding = new_finding(claims->result, verdict);
+	if (finding) {
+		struct kmem_object object;
+
+		if (kmem_find_object(obj, &object))
+			finding_of_object(finding, verdict, &object);
+		else
+			*finding =
+			    (struct finding){.verdict = (u8)verdict, .is_object = 1, .object = (u64)obj};
+	}
+}
+
+static void collect_claims(struct audit_result *result, bool naming)
+{
+	struct claims claims = {result, naming};
+
+	for (u32 i = 0; i < nr_claimants; i++)
+		claimants[i].claims(&claims);
+}
+
+/* ---- comparing ---- */
+
+static void judge_page(struct audit_result *result, struct page *page)
+{
+	s32 count = page_count(page);
+	u32 claimed = page->claims;
+
+	if (count <= 0)
+		find_page(result, claimed ? VERDICT_UNDER : VERDICT_ORPHAN, page);
+	else if (claimed == 0)
+		find_page(result, VERDICT_UNREACH, page);
+	else if ((u32)count > claimed && claimed < CLAIMS_MAX)
+		find_page(result, VERDICT_OVER, page);
+	else if ((u32)count < claimed)
+		find_page(result, VERDICT_UNDER, page);
+}
+
+/* Judges every page and counts them by kind as their structs say. */
+static void judge_pages(struct audit_result *result, u32 by_kind[PK_NR])
+{
+	for (u32 i = managed_pfn - first_pfn; i < nr_pages; i++) {
+		struct page *page = &pages[i];
+
+		by_kind[page->kind & 15]++;
+		result->nr_pages++;
+		if (page->kind == PK_PCP)
+			result->nr_parked++;
+		else if (page->kind != PK_FREE && page->kind != PK_BAD && page->order != PAGE_BODY)
+			judge_page(result, page);
+	}
+}
+
+static void unclaimed_object(const struct kmem_object *object, void *arg)
+{
+	struct audit_result *result = arg;
+	struct finding *finding = new_finding(result, VERDICT_OBJ);
+
+	if (finding)
+		finding_of_object(finding, VERDICT_OBJ, object);
+}
+
+static void judge_objects(struct audit_result *result)
+{
+	for (u32 i = 0; i < kmem_nr_caches(); i++) {
+		struct kmem_cache_stats stats;
+
+		kmem_cache_stats(i, &stats);
+		result->nr_objects += stats.nr_live;
+	}
+	kmem_for_each_unclaimed(unclaimed_object, result);
+}
+
+/*
+ * RAM = firmware + every kind + free. Free pages are counted on the lists, the kinds in the page structs; the
+ * running totals must say the same.
+ */
+static void judge_identity(struct audit_result *result, const u32 by_kind[PK_NR])
+{
+	const struct page_totals *totals = &result->totals;
+	u64 parts = totals->nr_firmware + totals->nr_free;
+	bool agree = by_kind[PK_FREE] == totals->nr_free;
+
+	for (u32 kind = 0; kind < PK_NR; kind++) {
+		if (kind != PK_FREE)
+			parts += by_kind[kind];
+		agree = agree && by_kind[kind] == totals->nr_by_kind[kind];
+	}
+	result->identity_difference = (s64)nr_pages - (s64)parts;
+	if (result->identity_difference != 0 || !agree) {
+		struct finding *finding = new_finding(result, VERDICT_IDENTITY);
+
+		if (finding)
+			finding_of_page(finding, VERDICT_IDENTITY, NULL);
+	}
+}
+
+static void take_incidents(struct audit_result *result)
+{
+	static struct finding taken[AUDIT_FINDINGS_MAX];
+	u32 nr_lost, nr = incident_take(taken, AUDIT_FINDINGS_MAX, &nr_lost);
+
+	for (u32 i = 0; i < nr; i++) {
+		struct finding *finding = new_finding(result, taken[i].verdict);
+
+		if (finding)
+			*finding = taken[i];
+	}
+	result->nr_findings += nr_lost;
+}
+
+static void compare_stopped(struct audit_result *result, u32 flags)
+{
+	u32 by_kind[PK_NR] = {0};
+
+	for (u32 i = 0; i < nr_pages; i++)
+		pages[i].claims = 0;
+	kmem_claims_reset();
+	if (flags & AUDIT_POISON)
+		page_check_poison();
+	take_incidents(result);
+	collect_claims(result, false);
+	page_totals(&result->totals);
+	judge_pages(result, by_kind);
+	judge_objects(result);
+	judge_identity(result, by_kind);
+	if (result->nr_findings)
+		collect_claims(result, true);
+}
+
+/* ---- one audit ---- */
+
+static bool stop_quiet(void)
+{
+	bool quiet;
+
+	arch_stop_world(&quiet);
+	return quiet && (!busy_hook || busy_hook() == 0);
+}
+
+/* On return the world is stopped, quiet or not. */
+static bool stop_world_when_quiet(u32 flags)
+{
+	u64 began = arch_time();
+	bool quiet = stop_quiet();
+
+	for (u32 i = 1; (flags & AUDIT_WAIT) && !quiet && i < QUIET_TRIES; i++) {
+		arch_start_world();
+		let_others_run();
+		quiet = stop_quiet();
+		if (arch_time() - began > QUIET_WAIT_TICKS)
+			break;
+	}
+	return quiet;
+}
+
+static void record_result(const struct audit_result *result)
+{
+	union trace_payload payload = {.ev_payload_audit_done = {
+					   .pages = result->nr_pages,
+					   .objects = result->nr_objects,
+					   .findings = result->nr_findings,
+					   .quiet = result->quiet,
+				       }};
+
+	/* incidents were recorded when they happened */
+	for (u32 i = 0; i < MIN(result->nr_findings, AUDIT_FINDINGS_MAX); i++)
+		if (!result->findings[i].stack2)
+			finding_record(&result->findings[i], result->findings[i].stack);
+	if (trace_on(TRACE_CATEGORY_ALWAYS))
+		trace_record_with(EV_audit_done, 0, 0, 0, &payload);
+}
+
+struct audit_result *audit_run_locked(u32 flags)
+{
+	struct audit_result *result = &result_buffer;
+
+	memset(result, 0, sizeof(*result));
+	result->quiet = stop_world_when_quiet(flags);
+	compare_stopped(result, flags);
+	arch_start_world();
+	record_result(result);
+	return result;
+}

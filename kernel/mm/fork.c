@@ -1,0 +1,74 @@
+/*
+ * Copying an address space: VMAs first, then every leaf, with both sides read-only and marked COW where the
+ * VMA is private and writable.
+ *
+ * When memory runs out midway the child is destroyed like any address space, which returns exactly what it
+ * took. The parent's leaves that were already made read-only stay so: they are COW leaves whose page has one
+ * holder again, and the next write makes them writable without a copy.
+ */
+#include "addrspace_priv.h"
+
+struct fork {
+	struct mm *parent, *child;
+	const struct vma *vma;
+};
+
+static int copy_vmas(struct mm *parent, struct mm *child)
+{
+	LIST_FOR_EACH (pos, &parent->vmas) {
+		const struct vma *vma = LIST_ENTRY(pos, struct vma, link);
+		int err =
+		    mm_map(child, vma->start, vma->end, vma->flags, vma->ops, vma->file, vma->file_index);
+
+		if (err)
+			return err;
+	}
+	child->heap_start = parent->heap_start;
+	child->heap_end = parent->heap_end;
+	return 0;
+}
+
+static int share_leaf(pte_t *pte, uaddr_t ua, void *arg)
+{
+	const struct fork *fork = arg;
+	pte_t *copy = pt_walk(fork->child->root, ua, fork->child->id, true);
+
+	if (!copy)
+		return -ENOMEM;
+	if (!(fork->vma->flags & VMA_SHARED) && (*pte & PTE_W))
+		*pte = (*pte & ~(PTE_W | PTE_D)) | PTE_COW;
+	page_get(pa_to_page(PTE_PA(*pte)), REF_PTE, pte_holder(fork->child, ua));
+	*copy = *pte;
+	fork->child->nr_resident++;
+	return 0;
+}
+
+static int share_leaves(struct mm *parent, struct mm *child)
+{
+	LIST_FOR_EACH (pos, &parent->vmas) {
+		struct fork fork = {parent, child, LIST_ENTRY(pos, struct vma, link)};
+		int err = pt_for_each_leaf(parent->root, fork.vma->start, fork.vma->end, share_leaf, &fork);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+struct mm *mm_fork(struct mm *parent, u16 pid)
+{
+	struct mm *child = mm_create(pid);
+	int err;
+
+	if (!child)
+		return NULL;
+	err = copy_vmas(parent, child);
+	if (!err)
+		err = share_leaves(parent, child);
+	arch_flush_tlb_all(); /* the parent, which runs on this hart, lost the right to write */
+	if (err) {
+		mm_destroy(child);
+		return NULL;
+	}
+	return child;
+}

@@ -1,0 +1,70 @@
+/*
+ * mm, inside: what the files of this folder share.
+ */
+#ifndef MM_PRIV_H
+#define MM_PRIV_H
+
+#include <kernel/audit.h>
+#include <kernel/lib.h>
+#include <kernel/page.h>
+
+/* page->state of pages that boot took and nobody ever returns: image, metadata, trace, ramdisk, firmware. */
+#define PAGE_BOOT 128
+
+extern pfn_t managed_pfn; /* first page that is not the firmware's */
+
+/* ---- buddy.c: free lists; the only owner of `kind` changes between FREE and the rest ---- */
+
+struct buddy_list {
+	pfn_t first; /* heads of free blocks, linked by page->next / prev; PFN_NONE: empty */
+	u32 nr_blocks;
+};
+
+/* All of it guarded by lock, so that the kinds always add up to nr_pages. */
+struct buddy {
+	struct spinlock lock;
+	struct buddy_list lists[PAGE_MAX_ORDER + 1];
+	u32 kind_pages[PK_NR]; /* managed pages by kind; [PK_FREE] are those on the lists */
+	u64 nr_allocs, nr_frees, nr_failed;
+};
+extern struct buddy buddy;
+
+/* A block with count 1 and kind set in all its pages, poison checked; NULL when there is none. */
+struct page *buddy_take(u32 order, enum page_kind kind);
+/* Poisons the block and puts it on the lists. count is 0; stack and pid: who frees it. */
+void buddy_give(struct page *page, u32 order, u32 stack, u16 pid);
+/* Changes the kind of a page that somebody holds. */
+void buddy_set_kind(struct page *page, enum page_kind kind);
+void buddy_count_failed(void);
+
+/* ---- page.c ---- */
+
+/* The head of the block that page is in, free or not; page itself if that cannot be told. */
+struct page *page_head(struct page *page);
+static inline u16 count_for_event(s32 count)
+{
+	return count < 0 ? 0 : (u16)MIN(count, 0xffff);
+}
+void page_record(enum trace_event event, u8 kind, u32 stack, const struct page *page, u32 order,
+		 struct holder holder, s32 before, s32 after);
+bool page_injected_failure(u32 order); /* asks the fail hook; records the refusal */
+void page_claims(struct claims *claims);
+
+/* ---- kstack.c ---- */
+bool kstack_page_in_use(const struct page *page); /* some hart stands on it */
+
+/* ---- slab.c ---- */
+void kmem_claims(struct claims *claims);
+
+/* ---- incident.c ---- */
+void incident_add(const struct finding *finding);
+/* Moves out what was seen since the last call; returns how many (at most max), *nr_lost: how many did not
+ * fit. */
+u32 incident_take(struct finding *out, u32 max, u32 *nr_lost);
+void finding_of_page(struct finding *finding, enum verdict verdict, const struct page *page);
+void finding_of_object(struct finding *finding, enum verdict verdict, const struct kmem_object *object);
+void finding_record(const struct finding *finding, u32 stack);
+void incident_of_object(enum verdict verdict, const void *obj, const struct kmem_object *object,
+			u32 stack_now);
+
+#endif

@@ -1,0 +1,299 @@
+/*
+ * Pages and references: allocation, get, put, and the one place where a count reaches zero.
+ *
+ * A reference is taken and returned with its kind and holder, and each is an event. Two rules make the
+ * events of one page a chain that a reader can follow:
+ *
+ * PAGE-5   while get and put are recorded, a count and its record change under the page's count lock, so the
+ *          times of a page's records order its life on all harts; equal times are ordered by before / after.
+ * PAGE-6   page_free is recorded before the block can be taken again, page_alloc after it was taken.
+ * PAGE-7   a get or put on a page without a reference changes nothing: it is an incident (STALE, DBL, UNDER).
+ *
+ * page->stack and pid name the allocator while the page lives and the last freer when it is free; the same
+ * unwind serves the field and the record. owner is the first holder, unless the page's user sets it.
+ *
+ * Locks: `buddy` inside buddy.c; the count locks are leaves, held with interrupts off around one record.
+ * Callers: anyone, in any context; reclaim runs only where the caller may sleep.
+ */
+#include <kernel/arch.h>
+
+#include "mm_priv.h"
+
+#define RECLAIM_TRIES 8   /* each must have freed something */
+#define RECLAIM_BATCH 32  /* pages to ask for: a refill, not one page at a time */
+#define NR_COUNT_LOCKS 64 /* by page number; contention needs two harts on one of 1/64 of all pages */
+
+struct page *pages;
+pfn_t first_pfn;
+pfn_t managed_pfn;
+u32 nr_pages;
+
+static u32 (*reclaim_hook)(u32 nr_wanted);
+static bool (*fail_hook)(u32 order);
+static u32 count_locks[NR_COUNT_LOCKS];
+/* Tasks inside reclaim_hook: what it allocates must not reclaim again. */
+static struct task *reclaimers[16];
+
+void page_set_reclaim(u32 (*reclaim)(u32 nr_wanted))
+{
+	reclaim_hook = reclaim;
+}
+
+void page_set_fail_hook(bool (*fail)(u32 order))
+{
+	fail_hook = fail;
+}
+
+struct page *page_head(struct page *page)
+{
+	pfn_t pfn = page_to_pfn(page);
+
+	if (page->order != PAGE_BODY)
+		return page;
+	if (page->kind != PK_FREE)
+		return pfn_valid(page->owner.index) ? pfn_to_page(page->owner.index) : page;
+	/* A free body does not know its head; the head is the aligned page below whose order reaches this
+	 * far. */
+	for (u32 order = 1; order <= PAGE_MAX_ORDER; order++) {
+		pfn_t head = pfn & ~((1U << order) - 1);
+
+		if (pfn_valid(head) && pfn_to_page(head)->kind == PK_FREE &&
+		    pfn_to_page(head)->order != PAGE_BODY && pfn_to_page(head)->order >= order)
+			return pfn_to_page(head);
+	}
+	return page;
+}
+
+/* ---- events ---- */
+
+void page_record(enum trace_event event, u8 kind, u32 stack, const struct page *page, u32 order,
+		 struct holder holder, s32 before, s32 after)
+{
+	union trace_payload payload = {.ev_payload_page_alloc = {
+					   .pfn = page_to_pfn(page),
+					   .index = holder.index,
+					   .before = count_for_event(before),
+					   .after = count_for_event(after),
+					   .pid = trace_current_pid(),
+					   .holder = holder.id,
+				       }};
+
+	trace_record_with(event, kind, (u8)(page->kind << 4 | order), stack, &payload);
+}
+
+static void record_refusal(bool injected, u32 value, enum page_kind kind)
+{
+	u16 pid = trace_current_pid();
+	union trace_payload payload = {.ev_payload_oom = {.pid = pid, .value = value}};
+
+	str_copy(payload.ev_payload_oom.name, page_kind_name(kind), sizeof(payload.ev_payload_oom.name));
+	if (trace_on(TRACE_CATEGORY_ALWAYS))
+		trace_record(injected ? EV_fail_injected : EV_oom, 0, 0, true, &payload);
+}
+
+bool page_injected_failure(u32 order)
+{
+	if (LIKELY(!fail_hook) || !fail_hook(order))
+		return false;
+	record_refusal(true, order, PK_FREE);
+	return true;
+}
+
+/* ---- allocation ---- */
+
+static bool may_reclaim(struct task ***slot)
+{
+	const struct hart *hart = this_hart();
+
+	if (!reclaim_hook || !hart->current || hart->current == hart->idle || hart->irq_off_depth ||
+	    !arch_irqs_on())
+		return false;
+	*slot = NULL;
+	for (u32 i = 0; i < ARRAY_SIZE(reclaimers); i++)
+		if (__atomic_load_n(&reclaimers[i], __ATOMIC_RELAXED) == hart->current)
+			return false;
+	for (u32 i = 0; i < ARRAY_SIZE(reclaimers); i++) {
+		struct task *nobody = NULL;
+
+		if (__atomic_compare_exchange_n(&reclaimers[i], &nobody, hart->current, false,
+						__ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
+			*slot = &reclaimers[i];
+			return true;
+		}
+	}
+	return false;
+}
+
+static struct page *take_with_reclaim(u32 order, enum page_kind kind)
+{
+	struct page *page = buddy_take(order, kind);
+
+	for (u32 i = 0; !page && i < RECLAIM_TRIES; i++) {
+		struct task **slot;
+		u32 nr_freed;
+
+		if (!may_reclaim(&slot))
+			break;
+		nr_freed = reclaim_hook(MAX(1U << order, RECLAIM_BATCH));
+		__atomic_store_n(slot, NULL, __ATOMIC_RELEASE);
+		page = buddy_take(order, kind);
+		if (!nr_freed)
+			break;
+	}
+	return page;
+}
+
+/* Two frames below the caller whose stack is kept: page_alloc* and this. */
+static __attribute__((noinline)) struct page *alloc_block(u32 order, enum page_kind kind, enum ref_kind ref,
+							  struct holder holder)
+{
+	struct page *page;
+
+	if (order > PAGE_MAX_ORDER || page_injected_failure(order))
+		return NULL;
+	page = take_with_reclaim(order, kind);
+	if (UNLIKELY(!page)) {
+		buddy_count_failed();
+		record_refusal(false, 1U << order, kind);
+		return NULL;
+	}
+	page->stack = trace_stack_here(2);
+	page->pid = trace_current_pid();
+	page->free_ref = REF_NONE;
+	page->owner.id = holder.id;
+	page->owner.index = holder.index;
+	if (trace_on(TRACE_CATEGORY_PAGE))
+		page_record(EV_page_alloc, (u8)ref, page->stack, page, order, holder, 0, 1);
+	return page;
+}
+
+struct page *page_alloc(u32 order, enum page_kind kind, enum ref_kind ref, struct holder holder)
+{
+	return alloc_block(order, kind, ref, holder);
+}
+
+struct page *page_alloc_zeroed(enum page_kind kind, enum ref_kind ref, struct holder holder)
+{
+	struct page *page = alloc_block(0, kind, ref, holder);
+
+	if (page)
+		mem_fill_words(page_to_va(page), 0, PAGE_SIZE);
+	return page;
+}
+
+/* ---- references ---- */
+
+static inline u32 *count_lock_of(const struct page *page)
+{
+	return &count_locks[page_to_pfn(page) % NR_COUNT_LOCKS];
+}
+
+static bool count_lock(const struct page *page)
+{
+	bool irqs = arch_irq_save();
+
+	while (__atomic_exchange_n(count_lock_of(page), 1, __ATOMIC_ACQUIRE))
+		arch_relax();
+	return irqs;
+}
+
+static void count_unlock(const struct page *page, bool irqs)
+{
+	__atomic_store_n(count_lock_of(page), 0, __ATOMIC_RELEASE);
+	arch_irq_restore(irqs);
+}
+
+/* Adds delta (1 or -1) unless there is no reference at all. Returns the count before. */
+static inline s32 count_change(struct page *page, s32 delta)
+{
+	s32 before = __atomic_load_n(&page->count, __ATOMIC_RELAXED);
+
+	while (before > 0 && !__atomic_compare_exchange_n(&page->count, &before, before + delta, true,
+							  __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		;
+	return before;
+}
+
+static inline s32 count_change_recorded(struct page *page, s32 delta, enum ref_kind ref, struct holder holder,
+					u32 stack)
+{
+	bool irqs = count_lock(page);
+	s32 before = count_change(page, delta);
+
+	if (before > 0)
+		page_record(delta > 0 ? EV_page_get : EV_page_put, (u8)ref, stack, page, page->order & 15,
+			    holder, before, before + delta);
+	count_unlock(page, irqs);
+	return before;
+}
+
+void page_get(struct page *page, enum ref_kind ref, struct holder holder)
+{
+	s32 before;
+
+	if (trace_on(TRACE_CATEGORY_REF))
+		before = count_change_recorded(page, 1, ref, holder, trace_stack_here(1));
+	else
+		before = count_change(page, 1);
+	if (UNLIKELY(before <= 0))
+		audit_incident(VERDICT_STALE, page, page->stack, trace_stack_here(1));
+	else if (UNLIKELY(before == 0xffff)) /* beyond what a record can say, and what any honest use needs */
+		audit_incident(VERDICT_OVER, page, page->stack, trace_stack_here(1));
+}
+
+/* Freed while a hart runs on it: as the active page table, or as the stack. */
+static bool machine_stands_on(const struct page *page)
+{
+	paddr_t pa = page_to_pa(page);
+
+	if (page->kind == PK_KSTACK)
+		return kstack_page_in_use(page);
+	if (page->kind == PK_PAGETABLE)
+		for (u32 i = 0; i < nr_harts; i++)
+			if (arch_active_root(i) == pa)
+				return true;
+	return false;
+}
+
+/*
+ * The choke point: the last reference is gone. True if the block went back to the free lists; one that the
+ * machine still stands on stays where it is, without a reference, for the auditor to show.
+ */
+static bool page_reached_zero(struct page *page, enum ref_kind ref, struct holder holder, u32 stack)
+{
+	u32 order = page->order;
+
+	page->free_ref = (u8)ref;
+	if (UNLIKELY(machine_stands_on(page))) {
+		audit_incident(VERDICT_INUSE, page, page->stack, stack);
+		return false;
+	}
+	if (trace_on(TRACE_CATEGORY_PAGE))
+		page_record(EV_page_free, (u8)ref, stack, page, order, holder, 0, 0);
+	buddy_give(page, order, stack, trace_current_pid());
+	return true;
+}
+
+static void put_without_reference(struct page *page, u32 stack)
+{
+	bool free = page->kind == PK_FREE || page->kind == PK_PCP;
+
+	audit_incident(free ? VERDICT_DBL : VERDICT_UNDER, page, page->stack, stack);
+}
+
+bool page_put(struct page *page, enum ref_kind ref, struct holder holder)
+{
+	bool recorded = trace_on(TRACE_CATEGORY_REF);
+	u32 stack = recorded ? trace_stack_here(1) : 0;
+	s32 before = recorded ? count_change_recorded(page, -1, ref, holder, stack) : count_change(page, -1);
+
+	if (before > 1)
+		return false;
+	if (!recorded)
+		stack = trace_stack_here(1);
+	if (UNLIKELY(before <= 0)) {
+		put_without_reference(page, stack);
+		return false;
+	}
+	return page_reached_zero(page, ref, holder, stack);
+}

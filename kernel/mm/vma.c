@@ -1,0 +1,260 @@
+/*
+ * VMAs: mapping, unmapping, gaps and the heap.
+ *
+ * Everything that may fail comes first: a split allocates its second half before a single page is unmapped,
+ * so a call that returns an error has changed nothing.
+ *
+ * The heap is one VMA (VMA_HEAP) from heap_start to the page above heap_end; when the heap is empty there
+ * is none.
+ */
+#include "addrspace_priv.h"
+
+void vma_link(struct mm *mm, struct vma *vma)
+{
+	struct list *pos = mm->vmas.prev;
+
+	while (pos != &mm->vmas && LIST_ENTRY(pos, struct vma, link)->start > vma->start)
+		pos = pos->prev;
+	list_insert_after(pos, &vma->link);
+	mm->nr_vmas++;
+}
+
+struct vma *mm_find_vma(struct mm *mm, uaddr_t ua)
+{
+	LIST_FOR_EACH (pos, &mm->vmas) {
+		struct vma *vma = LIST_ENTRY(pos, struct vma, link);
+
+		if (ua < vma->start)
+			return NULL;
+		if (ua < vma->end)
+			return vma;
+	}
+	return NULL;
+}
+
+static bool overlaps(const struct mm *mm, uaddr_t start, uaddr_t end)
+{
+	LIST_FOR_EACH (pos, &mm->vmas) {
+		const struct vma *vma = LIST_ENTRY(pos, struct vma, link);
+
+		if (vma->start < end && start < vma->end)
+			return true;
+	}
+	return false;
+}
+
+int mm_map(struct mm *mm, uaddr_t start, uaddr_t end, u32 flags, const struct vma_ops *ops, void *file,
+	   u32 file_index)
+{
+	struct vma *vma;
+
+	if (start >= end || end > USER_TOP || ((start | end) & (PAGE_SIZE - 1)))
+		return -EINVAL;
+	if (overlaps(mm, start, end))
+		return -EEXIST;
+	vma = vma_alloc(mm);
+	if (!vma)
+		return -ENOMEM;
+	vma->start = start;
+	vma->end = end;
+	vma->flags = flags;
+	vma->ops = ops;
+	vma->file = file;
+	vma->file_index = file_index;
+	vma_link(mm, vma);
+	if (ops)
+		ops->open(vma);
+	return 0;
+}
+
+/* ---- unmapping ---- */
+
+struct unmap {
+	struct mm *mm;
+	struct vma *vma;
+};
+
+static int unmap_leaf(pte_t *pte, uaddr_t ua, void *arg)
+{
+	struct unmap *unmap = arg;
+	struct vma *vma = unmap->vma;
+	struct page *page = pa_to_page(PTE_PA(*pte));
+
+	/* A shared page that became writable was reported dirty then; what was written since is reported now.
+	 */
+	if (vma && (vma->flags & VMA_SHARED) && vma->ops && (*pte & PTE_W) && (*pte & PTE_D))
+		vma->ops->dirty(vma, vma_file_index(vma, ua), page);
+	*pte = 0;
+	arch_flush_tlb_page((const void *)ua);
+	unmap->mm->nr_resident--;
+	page_put(page, REF_PTE, pte_holder(unmap->mm, ua));
+	return 0;
+}
+
+void unmap_leaves(struct mm *mm, struct vma *vma, uaddr_t start, uaddr_t end)
+{
+	struct unmap unmap = {mm, vma};
+
+	pt_for_each_leaf(mm->root, start, end, unmap_leaf, &unmap);
+}
+
+/* The upper part [at, end) of vma as `upper`, which is linked; both have the same file. */
+static void vma_split(struct mm *mm, struct vma *vma, struct vma *upper, uaddr_t at)
+{
+	upper->start = at;
+	upper->end = vma->end;
+	upper->flags = vma->flags;
+	upper->file_index = vma_file_index(vma, at);
+	upper->ops = vma->ops;
+	upper->file = vma->file;
+	vma->end = at;
+	vma_link(mm, upper);
+	if (upper->ops)
+		upper->ops->open(upper);
+}
+
+static void vma_remove(struct mm *mm, struct vma *vma)
+{
+	unmap_leaves(mm, vma, vma->start, vma->end);
+	list_remove(&vma->link);
+	mm->nr_vmas--;
+	if (vma->ops)
+		vma->ops->close(vma);
+	vma_free(mm, vma);
+}
+
+/* Cuts [start, end) out of the VMA. A range strictly inside needs `spare`, and takes it. */
+static void vma_cut(struct mm *mm, struct vma *vma, uaddr_t start, uaddr_t end, struct vma **spare)
+{
+	start = MAX(start, vma->start);
+	end = MIN(end, vma->end);
+	if (start == vma->start && end == vma->end) {
+		vma_remove(mm, vma);
+		return;
+	}
+	unmap_leaves(mm, vma, start, end);
+	if (start > vma->start && end < vma->end) {
+		vma_split(mm, vma, *spare, end);
+		*spare = NULL;
+		vma->end = start;
+	} else if (start > vma->start) {
+		vma->end = start;
+	} else {
+		vma->file_index = vma_file_index(vma, end);
+		vma->start = end;
+	}
+}
+
+int mm_unmap(struct mm *mm, uaddr_t start, uaddr_t end)
+{
+	struct vma *first, *spare = NULL;
+
+	if (start >= end || end > USER_TOP || ((start | end) & (PAGE_SIZE - 1)))
+		return -EINVAL;
+	first = mm_find_vma(mm, start);
+	if (first && first->start < start && first->end > end) {
+		spare = vma_alloc(mm);
+		if (!spare)
+			return -ENOMEM;
+	}
+	LIST_FOR_EACH_SAFE (pos, next, &mm->vmas) {
+		struct vma *vma = LIST_ENTRY(pos, struct vma, link);
+
+		if (vma->start < end && start < vma->end)
+			vma_cut(mm, vma, start, end, &spare);
+	}
+	return 0;
+}
+
+uaddr_t mm_find_gap(struct mm *mm, u64 size_bytes)
+{
+	uaddr_t top = USER_MMAP_TOP;
+
+	size_bytes = PAGE_ALIGN_UP(size_bytes);
+	if (size_bytes == 0 || size_bytes > USER_MMAP_TOP)
+		return 0;
+	for (struct list *pos = mm->vmas.prev; pos != &mm->vmas; pos = pos->prev) {
+		const struct vma *vma = LIST_ENTRY(pos, struct vma, link);
+
+		if (vma->end <= top && top - vma->end >= size_bytes)
+			return top - size_bytes;
+		top = MIN(top, vma->start);
+	}
+	/* page 0 is never given out: a null pointer must fault */
+	return top >= size_bytes + PAGE_SIZE ? top - size_bytes : 0;
+}
+
+/* ---- the heap ---- */
+
+static struct vma *heap_vma(struct mm *mm)
+{
+	LIST_FOR_EACH (pos, &mm->vmas) {
+		struct vma *vma = LIST_ENTRY(pos, struct vma, link);
+
+		if (vma->flags & VMA_HEAP)
+			return vma;
+	}
+	return NULL;
+}
+
+/* Makes the heap's VMA end at end (page aligned). Growing may fail, shrinking does not. */
+static int heap_set_end(struct mm *mm, uaddr_t end)
+{
+	uaddr_t start = PAGE_ALIGN_DOWN(mm->heap_start);
+	struct vma *vma = heap_vma(mm);
+	uaddr_t old_end = vma ? vma->end : start;
+
+	if (end > old_end) {
+		if (end > USER_MMAP_TOP || overlaps(mm, old_end, end))
+			return -ENOMEM;
+		if (!vma)
+			return mm_map(mm, start, end, VMA_READ | VMA_WRITE | VMA_HEAP, NULL, NULL, 0);
+		vma->end = end;
+	} else if (vma && end <= start) {
+		vma_remove(mm, vma);
+	} else if (vma && end < old_end) {
+		unmap_leaves(mm, vma, end, old_end);
+		vma->end = end;
+	}
+	return 0;
+}
+
+static int populate(struct mm *mm, uaddr_t start, uaddr_t end)
+{
+	for (uaddr_t ua = start; ua < end; ua += PAGE_SIZE) {
+		int err = mm_fault(mm, ua, true, false);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+s64 mm_sbrk(struct mm *mm, s64 delta, bool lazy)
+{
+	uaddr_t old_end = mm->heap_end, new_end = old_end + (u64)delta;
+	uaddr_t old_top = PAGE_ALIGN_UP(old_end), new_top = PAGE_ALIGN_UP(new_end);
+	int err;
+
+	if (delta == 0)
+		return (s64)old_end;
+	if (delta > 0 ? (new_end < old_end || new_end > USER_MMAP_TOP)
+		      : (new_end > old_end || new_end < mm->heap_start))
+		return -ENOMEM;
+	/* more than there is in the whole machine: do not evict everything only to find out */
+	if (!lazy && delta > 0 && (new_top - old_top) >> PAGE_SHIFT > nr_pages)
+		return -ENOMEM;
+	err = heap_set_end(mm, new_top);
+	if (err)
+		return err;
+	mm->heap_end = new_end;
+	if (!lazy && delta > 0) {
+		err = populate(mm, old_top, new_top);
+		if (err) {
+			heap_set_end(mm, old_top);
+			mm->heap_end = old_end;
+			return err;
+		}
+	}
+	return (s64)old_end;
+}

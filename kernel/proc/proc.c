@@ -1,0 +1,216 @@
+/*
+ * The tree of processes: making and freeing them, finding and killing them, and the end of them all.
+ *
+ * A process's life: proc_create (with its task) -> proc_link -> task_start -> ... proc_exit -> the reaper
+ * makes it a zombie (upcall_task_reaped, exit.c) -> the parent's proc_wait frees it. proc_discard undoes the
+ * first step.
+ *
+ *   TREE-1  proc_all holds every process from proc_link to proc_free_locked. Only then its task may be looked
+ * at by others, under `proctree`: neither goes away while the lock is held. TREE-2  a process that is a
+ * zombie stands before those that are not in its parent's list of children. TREE-3  nr_procs counts the
+ * processes made and not yet freed: at most NR_PROCS_MAX.
+ *
+ * Lock: `proctree`, outside `waitqueue`, `task` and `slab`.
+ */
+#include "proc_priv.h"
+
+struct spinlock proctree_lock = SPINLOCK_INIT(proctree);
+struct list proc_all = LIST_INIT(proc_all);
+struct proc *proc_init_proc;
+bool proc_powering_off;
+
+static struct kmem_cache *proc_cache;
+static u32 nr_procs;
+
+void proc_init(void)
+{
+	proc_cache = kmem_cache_create("proc", sizeof(struct proc));
+	sched_set_tick_hook(proc_sample);
+}
+
+static bool proc_reserve(void)
+{
+	bool room;
+
+	spin_lock(&proctree_lock);
+	room = nr_procs < NR_PROCS_MAX && !proc_powering_off;
+	nr_procs += room;
+	spin_unlock(&proctree_lock);
+	return room;
+}
+
+static void proc_unreserve(void)
+{
+	spin_lock(&proctree_lock);
+	nr_procs--;
+	spin_unlock(&proctree_lock);
+}
+
+struct proc *proc_create(u16 pid, const char *name, int *err)
+{
+	struct proc *proc;
+
+	*err = -EAGAIN;
+	if (!proc_reserve())
+		return NULL;
+	*err = -ENOMEM;
+	proc = kmem_cache_alloc(proc_cache, HOLDER_NONE);
+	if (!proc)
+		goto no_proc;
+	proc->task = task_create_pid(pid, name, NULL, NULL);
+	if (!proc->task)
+		goto no_task;
+	proc->task->proc = proc;
+	list_init(&proc->children);
+	list_init(&proc->sibling);
+	list_init(&proc->all);
+	wait_init(&proc->child_wait);
+	return proc;
+
+no_task:
+	kmem_cache_free(proc_cache, proc, HOLDER_NONE);
+no_proc:
+	proc_unreserve();
+	return NULL;
+}
+
+void proc_discard(struct proc *proc)
+{
+	task_discard(proc->task);
+	kmem_cache_free(proc_cache, proc, HOLDER_NONE);
+	proc_unreserve();
+}
+
+void proc_link(struct proc *proc, struct proc *parent)
+{
+	spin_lock(&proctree_lock);
+	proc->parent = parent;
+	if (parent)
+		list_push_back(&parent->children, &proc->sibling);
+	list_push_back(&proc_all, &proc->all);
+	spin_unlock(&proctree_lock);
+}
+
+void proc_free_locked(struct proc *proc)
+{
+	KASSERT(proc->zombie && list_empty(&proc->children));
+	list_remove(&proc->sibling);
+	list_remove(&proc->all);
+	task_free(proc->task);
+	kmem_cache_free(proc_cache, proc, HOLDER_NONE);
+	nr_procs--;
+}
+
+void proc_start_init(const char *path, const char *const *argv)
+{
+	struct exec_image image;
+	struct inode *root = fs_root();
+	struct proc *proc;
+	u32 argc = 0;
+	int err;
+
+	while (argv[argc])
+		argc++;
+	proc = proc_create(1, "init", &err);
+	if (!proc)
+		panic("no memory for init");
+	err = exec_build(root, path, (char *const *)argv, argc, 1, &image);
+	if (err)
+		panic("cannot start %s: error %d", path, -err);
+	proc->cwd = root;
+	exec_enter(proc->task, &image);
+	proc_init_proc = proc;
+	proc_link(proc, NULL);
+	task_trace(EV_task_exec, proc->task, 0);
+	task_start(proc->task);
+}
+
+int proc_kill(u16 pid)
+{
+	int err = -ESRCH;
+
+	if (pid == 1)
+		return -EPERM;
+	spin_lock(&proctree_lock);
+	LIST_FOR_EACH (link, &proc_all) {
+		struct proc *proc = LIST_ENTRY(link, struct proc, all);
+
+		if (proc->task->pid == pid) {
+			task_kill(proc->task);
+			err = 0;
+			break;
+		}
+	}
+	spin_unlock(&proctree_lock);
+	return err;
+}
+
+u16 proc_parent_pid(const struct proc *proc)
+{
+	u16 pid;
+
+	spin_lock(&proctree_lock);
+	pid = proc->parent ? proc->parent->task->pid : 0;
+	spin_unlock(&proctree_lock);
+	return pid;
+}
+
+/* Kills whom it finds alive; returns how many those were. */
+static u32 proc_kill_others(void)
+{
+	u32 nr = 0;
+
+	spin_lock(&proctree_lock);
+	proc_powering_off = true;
+	LIST_FOR_EACH (link, &proc_all) {
+		struct proc *proc = LIST_ENTRY(link, struct proc, all);
+
+		if (proc != current_proc() && !proc->zombie) {
+			task_kill(proc->task);
+			nr++;
+		}
+	}
+	spin_unlock(&proctree_lock);
+	return nr;
+}
+
+void proc_kill_all(void)
+{
+	/* Again and again, as a fork under way may add one; and with an end, as power-off must not hang. */
+	for (u32 tries = 0; proc_kill_others() > 0; tries++) {
+		if (tries == 5000) {
+			kprintf("power-off: some processes do not end\n");
+			return;
+		}
+		if (sched_sleep_until(arch_time() + TIME_HZ / 1000) < 0)
+			arch_relax(); /* killed itself, by another that powers off: whoever is faster ends it
+				       */
+	}
+}
+
+void proc_poweroff(s32 status)
+{
+	int err;
+
+	proc_kill_all();
+	if (current_proc())
+		files_close_all(current_proc());
+	err = fs_sync();
+	if (err)
+		kprintf("power-off: writing the disk back failed: error %d\n", -err);
+	status &= 0x7f;
+	trace_desc.exit_status = (u64)status + 1;
+	arch_poweroff((u32)status);
+}
+
+void proc_claims(struct claims *claims)
+{
+	LIST_FOR_EACH (link, &proc_all) {
+		struct proc *proc = LIST_ENTRY(link, struct proc, all);
+
+		claim_object(claims, proc);
+		for (int fd = 0; fd < NOFILE; fd++)
+			if (proc->files[fd])
+				file_claim(claims, proc->files[fd]);
+	}
+}

@@ -1,0 +1,178 @@
+/*
+ * /proc/PID: status, maps, stack, fail-nth of one task.
+ *
+ * Another task's address space and stack belong to that task alone, so whoever shows them stops the world:
+ * then the task stands still, no lock is held by anybody, and lists can be walked as they are. (A list may be
+ * caught between two steps of an insertion or removal; its forward links are whole at each of them: list.h.)
+ */
+#include "procfs_priv.h"
+#include <kernel/audit.h>
+#include <kernel/kstack.h>
+#include <kernel/proc.h>
+
+bool procfs_pid_exists(u16 pid)
+{
+	return pid && procfs_pid_next(pid - 1) == pid;
+}
+
+u16 procfs_pid_next(u16 pid)
+{
+	u16 next = 0;
+
+	spin_lock(&task_list_lock);
+	LIST_FOR_EACH (link, &task_all) {
+		u16 other = LIST_ENTRY(link, struct task, all_link)->pid;
+
+		if (other > pid && (!next || other < next))
+			next = other;
+	}
+	spin_unlock(&task_list_lock);
+	return next;
+}
+
+static struct task *find_task(u16 pid)
+{
+	LIST_FOR_EACH (link, &task_all) {
+		struct task *task = LIST_ENTRY(link, struct task, all_link);
+
+		if (task->pid == pid)
+			return task;
+	}
+	return NULL;
+}
+
+/* Calls show with the world stopped. */
+static int with_task(u16 pid, struct text *text, void (*show)(const struct task *task, struct text *text))
+{
+	const struct task *task;
+	bool quiet;
+
+	audit_lock();
+	arch_stop_world(&quiet);
+	task = find_task(pid);
+	if (task)
+		show(task, text);
+	arch_start_world();
+	audit_unlock();
+	return task ? 0 : -ESRCH;
+}
+
+static const char *state_text(const struct task *task)
+{
+	const struct proc *proc = task->proc;
+
+	switch (task->state) {
+	case TASK_BLOCKED:
+		return task->quiet ? "S (sleeping)" : "D (disk sleep)";
+	case TASK_DEAD:
+		return proc && proc->zombie ? "Z (zombie)" : "X (dead)";
+	default:
+		return "R (running)";
+	}
+}
+
+static void show_status(const struct task *task, struct text *text)
+{
+	const struct proc *proc = task->proc;
+	u64 size = 0;
+
+	text_printf(text, "Name:\t%s\nState:\t%s\nTgid:\t%u\nPid:\t%u\n", task->name, state_text(task),
+		    task->pid, task->pid);
+	text_printf(text, "PPid:\t%u\n", proc && proc->parent ? proc->parent->task->pid : 0);
+	if (task->mm) {
+		LIST_FOR_EACH (link, &task->mm->vmas) {
+			const struct vma *vma = LIST_ENTRY(link, struct vma, link);
+
+			size += vma->end - vma->start;
+		}
+		text_printf(text, "VmSize:\t%8lu kB\nVmRSS:\t%8lu kB\n", size / 1024,
+			    task->mm->nr_resident * (PAGE_SIZE / 1024));
+	}
+	text_printf(text, "Threads:\t1\n");
+	text_printf(text, "voluntary_ctxt_switches:\t%lu\n", task->nr_switches);
+	text_printf(text, "user_ticks:\t%lu\nkernel_ticks:\t%lu\n", task->user_ticks, task->kernel_ticks);
+}
+
+static void show_maps(const struct task *task, struct text *text)
+{
+	if (!task->mm)
+		return;
+	LIST_FOR_EACH (link, &task->mm->vmas) {
+		const struct vma *vma = LIST_ENTRY(link, struct vma, link);
+		u32 flags = vma->flags;
+
+		text_printf(text, "%08lx-%08lx %c%c%c%c %08lx 00:00 0%s\n", vma->start, vma->end,
+			    flags & VMA_READ ? 'r' : '-', flags & VMA_WRITE ? 'w' : '-',
+			    flags & VMA_EXEC ? 'x' : '-', flags & VMA_SHARED ? 's' : 'p',
+			    (u64)vma->file_index * PAGE_SIZE,
+			    flags & VMA_STACK  ? "                          [stack]"
+			    : flags & VMA_HEAP ? "                          [heap]"
+					       : "");
+	}
+}
+
+static void show_stack(const struct task *task, struct text *text)
+{
+	u64 low = (u64)task->kstack;
+	u32 frames[24];
+	u32 nr = 0;
+
+	/* Of a task that runs, the registers are elsewhere. */
+	if (task->kstack && !task->on_hart)
+		nr = arch_unwind_from(task->context.ra, task->context.s[0], low, low + KSTACK_BYTES, frames,
+				      ARRAY_SIZE(frames));
+	for (u32 i = 0; i < nr; i++)
+		text_printf(text, "[<0>] 0x%lx\n", frames[i] + PHYS_OFFSET);
+}
+
+static int status_show(struct proc_file *file, struct text *text)
+{
+	return with_task(file->pid, text, show_status);
+}
+static int maps_show(struct proc_file *file, struct text *text)
+{
+	return with_task(file->pid, text, show_maps);
+}
+static int stack_show(struct proc_file *file, struct text *text)
+{
+	return with_task(file->pid, text, show_stack);
+}
+
+/* As Linux: the number of allocations still to come, 0 when the fault was injected (or none was asked for).
+ */
+static int fail_nth_show(struct proc_file *file, struct text *text)
+{
+	struct task *task;
+	s64 nth = 0;
+
+	spin_lock(&task_list_lock);
+	task = find_task(file->pid);
+	if (task)
+		nth = MAX(task->fail_nth, 0);
+	spin_unlock(&task_list_lock);
+	text_printf(text, "%ld\n", nth);
+	return task ? 0 : -ESRCH;
+}
+
+static int fail_nth_write(struct proc_file *file, const char *text)
+{
+	struct task *task;
+	u64 nth;
+
+	if (!str_to_u64(text, &nth) || nth > (1U << 30))
+		return -EINVAL;
+	spin_lock(&task_list_lock);
+	task = find_task(file->pid);
+	if (task)
+		task->fail_nth = (s64)nth;
+	spin_unlock(&task_list_lock);
+	return task ? 0 : -ESRCH;
+}
+
+const struct proc_node procfs_pid_nodes[] = {
+    {.name = "status", .mode = 0444, .show = status_show},
+    {.name = "maps", .mode = 0444, .show = maps_show},
+    {.name = "stack", .mode = 0444, .show = stack_show},
+    {.name = "fail-nth", .mode = 0644, .show = fail_nth_show, .write = fail_nth_write},
+    {.name = NULL},
+};

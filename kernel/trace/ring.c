@@ -1,0 +1,328 @@
+/*
+ * The rings: one per hart, whose bytes are CTF packets.
+ *
+ * A ring is nr_packets packets of packet_bytes. Packet number n (its sequence number) stands in slot
+ * n % nr_packets; `opened` counts packets ever opened, so the open one is number opened - 1. A packet is
+ * closed when it is full; the next one is opened by the record that finds no room.
+ *
+ * RING-1  record, then end_time, then content_size_bits with release: whoever reads content_size_bits with
+ *         acquire finds that many bits of whole records and an end_time not before the last of them.
+ * RING-2  a slot is reused in this order: content_size_bits = header only; sequence, end_time, begin_time,
+ *         events_discarded; `opened` with release. So a slot is a valid packet at every instant. One whose
+ *         content is the header only holds no event and may be skipped by whoever finds it in a dead machine.
+ * RING-3  a reader that copied a packet while it was reused sees it: afterwards content_size_bits is less
+ *         than it was, or sequence differs.
+ * RING-4  events lost for want of a consumer are counted before anything else is recorded; the count stands
+ * in the full packet at once and in every later one.
+ *
+ * stream: a packet is opened only over one that was consumed. While a consumer is attached the hart waits for
+ *         it, at most WAIT_TICKS; a consumer that did not come is not waited for again until it has moved.
+ *         Before the first consumer attaches, one such wait is granted: the host may be late.
+ * flight: the oldest packet is overwritten.
+ *
+ * Locks: none. A ring belongs to its hart, and interrupts are off while it is written, so a record made by an
+ * interrupt handler comes before or after another, never inside.
+ */
+#include <kernel/lib.h>
+
+#include "trace_priv.h"
+
+#define WAIT_TICKS TIME_HZ      /* a live consumer polls every few milliseconds; a second means it is gone */
+#define RING_PACKETS 4          /* one open, one being drained, two for a burst */
+#define PACKET_BYTES_MAX 65536U /* what a reader in the guest must have in one piece */
+#define HEADER_BITS (sizeof(struct trace_packet_header) * 8)
+
+/* The host finds this by its symbol or by its magic at a page boundary. */
+struct trace_desc trace_desc __attribute__((aligned(PAGE_SIZE)));
+struct trace_ring trace_rings[NR_HARTS_MAX];
+u32 trace_mask;
+
+static u32 mask_wanted; /* while the mode is not TRACE_OFF */
+static bool consumer_seen;
+static u32 boot_id;
+
+static u16 no_pid(void)
+{
+	return 0;
+}
+u16 (*trace_current_pid)(void) = no_pid;
+
+/* ---- the record path ---- */
+
+static void discard_one(struct trace_ring *ring)
+{
+	u64 discarded = ring->desc->discarded + 1;
+
+	__atomic_store_n(&ring->desc->discarded, discarded, __ATOMIC_RELAXED);
+	__atomic_store_n(&ring->packet->events_discarded, discarded, __ATOMIC_RELAXED);
+}
+
+static bool ring_full(const struct trace_ring *ring, u64 *consumed)
+{
+	*consumed = __atomic_load_n(&ring->desc->consumed, __ATOMIC_ACQUIRE);
+	return ring->desc->opened - *consumed >= trace_desc.nr_packets;
+}
+
+/* Stream mode: true once a packet may be reused, false when the consumer did not come. */
+static bool wait_for_consumer(struct trace_ring *ring)
+{
+	u64 consumed, began;
+
+	if (!ring_full(ring, &consumed))
+		return true;
+	if (ring->gave_up_at == consumed + 1)
+		return false;
+	began = arch_time();
+	while (ring_full(ring, &consumed)) {
+		bool attached = __atomic_load_n(&trace_desc.consumer, __ATOMIC_RELAXED) == 1;
+
+		if (attached)
+			consumer_seen = true;
+		if ((!attached && consumer_seen) || arch_time() - began > WAIT_TICKS) {
+			ring->gave_up_at = consumed + 1;
+			return false;
+		}
+		arch_relax();
+	}
+	ring->gave_up_at = 0;
+	return true;
+}
+
+static void open_packet(struct trace_ring *ring)
+{
+	u64 sequence = ring->desc->opened;
+	struct trace_packet_header *packet = ring_slot(ring, sequence);
+	u64 now = arch_time();
+
+	if (sequence >= trace_desc.nr_packets &&
+	    packet->sequence >= __atomic_load_n(&ring->desc->consumed, __ATOMIC_RELAXED))
+		ring->overwritten +=
+		    (packet->content_size_bits - HEADER_BITS) / (8 * sizeof(struct trace_record));
+	__atomic_store_n(&packet->content_size_bits, HEADER_BITS, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE); /* RING-3: nothing of the new packet is seen before this */
+	__atomic_store_n(&packet->sequence, sequence, __ATOMIC_RELAXED);
+	__atomic_store_n(&packet->end_time, now, __ATOMIC_RELAXED);
+	__atomic_store_n(&packet->begin_time, now, __ATOMIC_RELAXED);
+	__atomic_store_n(&packet->events_discarded, ring->desc->discarded, __ATOMIC_RELAXED);
+	__atomic_store_n(&ring->desc->opened, sequence + 1, __ATOMIC_RELEASE);
+	ring->packet = packet;
+	ring->next = (struct trace_record *)(packet + 1);
+	ring->end = ring->next + (trace_desc.packet_bytes - sizeof(struct trace_packet_header)) /
+				     sizeof(struct trace_record);
+}
+
+/* The open packet is full: the place for a record in the next one, or NULL when this event is lost. */
+static __attribute__((noinline)) struct trace_record *ring_advance(struct trace_ring *ring)
+{
+	if (!ring->base)
+		return NULL;
+	if (trace_desc.mode == TRACE_STREAM && !wait_for_consumer(ring)) {
+		discard_one(ring);
+		return NULL;
+	}
+	open_packet(ring);
+	return ring->next;
+}
+
+void trace_record_with(enum trace_event event, u8 kind, u8 flags, u32 stack,
+		       const union trace_payload *payload)
+{
+	bool irqs = arch_irq_save();
+	struct trace_ring *ring = &trace_rings[hart_index()];
+	struct trace_record *record = ring->next;
+
+	if (record == ring->end)
+		record = ring_advance(ring);
+	if (LIKELY(record)) {
+		struct trace_packet_header *packet = ring->packet;
+		u64 *words = (u64 *)record;
+		u64 time = arch_time();
+		u64 content_bits = ((u64)(record + 1) - (u64)packet) * 8;
+
+		words[0] = time;
+		words[1] = (u64)event | (u64)flags << 16 | (u64)kind << 24 | (u64)stack << 32;
+		words[2] = payload->words[0];
+		words[3] = payload->words[1];
+		__atomic_store_n(&packet->end_time, time, __ATOMIC_RELAXED);
+		__atomic_store_n(&packet->content_size_bits, content_bits, __ATOMIC_RELEASE);
+		ring->next = record + 1;
+		ring->desc->recorded++;
+	}
+	arch_irq_restore(irqs);
+}
+STATIC_ASSERT(offsetof(struct trace_record, event) == 8 && offsetof(struct trace_record, flags) == 10 &&
+		  offsetof(struct trace_record, kind) == 11 && offsetof(struct trace_record, stack) == 12 &&
+		  offsetof(struct trace_record, payload) == 16,
+	      "trace_record_with writes whole words");
+
+void trace_record(enum trace_event event, u8 kind, u8 flags, bool with_stack,
+		  const union trace_payload *payload)
+{
+	trace_record_with(event, kind, flags, with_stack ? trace_stack_here(1) : 0, payload);
+}
+
+/* ---- memory ---- */
+
+struct layout {
+	u32 packet_bytes, nr_packets, nr_stacks;
+	size_t depot_bytes, index_bytes, ring_stride, total_bytes;
+};
+
+static void layout_compute(struct layout *layout, u32 packet_bytes, u32 nr_packets, u32 nr_stacks,
+			   u32 nr_harts_)
+{
+	layout->packet_bytes = packet_bytes;
+	layout->nr_packets = nr_packets;
+	layout->nr_stacks = nr_stacks;
+	/* nr_stacks * 64 bytes, of which the first 64 are the packet header */
+	layout->depot_bytes = nr_stacks * sizeof(struct trace_stack);
+	/* twice as many slots as stacks: a search for a stack that is not there stays short */
+	layout->index_bytes = 2UL * nr_stacks * sizeof(u32);
+	/* one page more than the ring: rings a power of two apart would alias in the translation caches */
+	layout->ring_stride = (size_t)nr_packets * packet_bytes + PAGE_SIZE;
+	layout->total_bytes = layout->depot_bytes + layout->index_bytes + nr_harts_ * layout->ring_stride;
+}
+
+/* trace.rings=KIB: so much for each hart, in at least RING_PACKETS packets, and a depot to match. */
+static void layout_asked_for(struct layout *layout, u64 ring_kib, u32 nr_harts_)
+{
+	u64 ring_bytes = MIN(MAX(ring_kib * 1024, RING_PACKETS * PAGE_SIZE), 64UL << 20);
+	u32 packet_bytes = PACKET_BYTES_MAX;
+
+	while (packet_bytes * (u64)RING_PACKETS > ring_bytes)
+		packet_bytes /= 2;
+	layout_compute(layout, packet_bytes, (u32)(ring_bytes / packet_bytes),
+		       ring_bytes >= (128UL << 10) ? 8192 : 2048, nr_harts_);
+}
+
+/* The best layout that fits; given the total_bytes of a layout it finds that layout again. */
+static void layout_choose(struct layout *layout, size_t budget_bytes, u32 nr_harts_)
+{
+	/* In order of preference: rings and depot shrink by turns. */
+	static const struct {
+		u16 packet_kib, nr_stacks;
+	} choices[] = {{64, 8192}, {64, 4096}, {32, 4096}, {32, 2048}, {16, 2048},
+		       {8, 2048},  {8, 1024},  {4, 1024},  {4, 512}};
+	char text[24];
+	u64 ring_kib;
+
+	if (bootarg("trace.rings", text, sizeof(text)) && str_to_u64(text, &ring_kib)) {
+		layout_asked_for(layout, ring_kib, nr_harts_);
+		return;
+	}
+	for (u32 i = 0; i < ARRAY_SIZE(choices); i++) {
+		layout_compute(layout, choices[i].packet_kib * 1024U, RING_PACKETS, choices[i].nr_stacks,
+			       nr_harts_);
+		if (layout->total_bytes <= budget_bytes)
+			return;
+	}
+}
+
+size_t trace_memory_wanted(u64 ram_bytes, u32 nr_harts_)
+{
+	u64 nr_pages = ram_bytes / PAGE_SIZE;
+	u64 nr_managed = nr_pages - (KERNEL_PA - RAM_BASE) / PAGE_SIZE;
+	/* The books (struct page, rings, depot) may take 6 % of what the kernel manages. */
+	u64 books_bytes = nr_managed * 6 / 100 * PAGE_SIZE;
+	u64 array_bytes = PAGE_ALIGN_UP(nr_pages * 32);
+	struct layout layout;
+
+	layout_choose(&layout, books_bytes - array_bytes, nr_harts_);
+	return PAGE_ALIGN_UP(layout.total_bytes);
+}
+
+static enum trace_mode mode_from_bootargs(void)
+{
+	char text[16];
+	u64 mask;
+
+	mask_wanted = TRACE_MASK_ALL;
+	if (bootarg("trace.mask", text, sizeof(text)) && str_to_u64(text, &mask))
+		mask_wanted = (u32)mask & TRACE_MASK_ALL;
+	if (!bootarg("trace", text, sizeof(text)))
+		return TRACE_FLIGHT;
+	if (!strcmp(text, "off"))
+		return TRACE_OFF;
+	return strcmp(text, "stream") ? TRACE_FLIGHT : TRACE_STREAM;
+}
+
+static void ring_init(struct trace_ring *ring, struct trace_ring_desc *desc, u8 *base, u32 cpu)
+{
+	*ring = (struct trace_ring){.desc = desc, .base = base};
+	*desc = (struct trace_ring_desc){.base_pa = va_to_pa(base)};
+	/* Every slot is a valid, empty packet from the start: the host may look at any time. */
+	for (u32 i = 0; i < trace_desc.nr_packets; i++) {
+		struct trace_packet_header *packet = ring_slot(ring, i);
+
+		*packet = (struct trace_packet_header){
+		    .magic = TRACE_MAGIC,
+		    .stream = TRACE_STREAM_EVENTS,
+		    .instance = (u16)cpu,
+		    .packet_size_bits = trace_desc.packet_bytes * 8UL,
+		    .content_size_bits = HEADER_BITS,
+		    .begin_time = trace_desc.boot_time,
+		    .end_time = trace_desc.boot_time,
+		    .sequence = i,
+		    .cpu = cpu,
+		    .boot_id = boot_id,
+		};
+	}
+	open_packet(ring);
+}
+
+void trace_init(void *memory, size_t size_bytes, u32 nr_harts_)
+{
+	struct layout layout;
+	u8 *at = memory;
+
+	layout_choose(&layout, size_bytes, nr_harts_);
+	if (layout.total_bytes > size_bytes || nr_harts_ > NR_HARTS_MAX)
+		panic("trace_init: %lu bytes are too few for %u rings", (unsigned long)size_bytes, nr_harts_);
+	trace_desc.version = 1;
+	trace_desc.boot_time = arch_time();
+	boot_id = (u32)trace_desc.boot_time;
+	consumer_seen = false;
+	trace_desc.packet_bytes = layout.packet_bytes;
+	trace_desc.nr_packets = layout.nr_packets;
+	trace_desc.depot_pa = va_to_pa(at);
+	trace_desc.depot_bytes = layout.depot_bytes;
+	depot_init(at, layout.depot_bytes, (u32 *)(at + layout.depot_bytes), 2 * layout.nr_stacks, boot_id);
+	at += layout.depot_bytes + layout.index_bytes;
+	for (u32 i = 0; i < nr_harts_; i++, at += layout.ring_stride)
+		ring_init(&trace_rings[i], &trace_desc.rings[i], at, i);
+	trace_desc.nr_rings = nr_harts_;
+	trace_set_mode(mode_from_bootargs());
+	__atomic_store_n(&trace_desc.magic, TRACE_DESC_MAGIC, __ATOMIC_RELEASE);
+}
+
+/* ---- modes ---- */
+
+enum trace_mode trace_mode(void)
+{
+	return trace_desc.mode;
+}
+
+void trace_set_mask(u32 mask)
+{
+	mask_wanted = mask & TRACE_MASK_ALL;
+	trace_mask = trace_desc.mode == TRACE_OFF ? 0 : mask_wanted;
+}
+
+int trace_set_mode(enum trace_mode mode)
+{
+	if (mode > TRACE_FLIGHT)
+		return -1;
+	/* What flight mode overwrote is not owed to a consumer that comes later. */
+	if (mode == TRACE_STREAM && !trace_desc.consumer) {
+		for (u32 i = 0; i < trace_desc.nr_rings; i++) {
+			struct trace_ring_desc *ring = &trace_desc.rings[i];
+
+			if (ring->opened - ring->consumed > trace_desc.nr_packets)
+				ring->consumed = ring->opened - trace_desc.nr_packets;
+		}
+	}
+	trace_desc.mode = mode;
+	depot_enable(mode != TRACE_OFF);
+	trace_set_mask(mask_wanted);
+	return 0;
+}

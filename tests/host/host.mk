@@ -1,0 +1,48 @@
+# Host tests: the kernel's own sources under ASan and UBSan. `make host-test` builds and runs them all.
+#
+# A test program is tests/host/test_NAME.c (or fs_NAME.c); the kernel sources it needs, without kernel/ and .c, stand
+# here as HOST_NAME. Every program also gets the stand-in machine. canary_*.c must build, run, and FAIL.
+HOST_CC ?= gcc
+HOST_SANITIZE ?= -fsanitize=address,undefined -fno-sanitize-recover=undefined
+HOST_CFLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -Wno-unused-parameter -pthread -DPAGETRAIL_HOST -DLOCK_DEBUG=1 \
+	-Ikernel/include -Itests/host/include -fno-omit-frame-pointer $(HOST_SANITIZE) -MMD -MP
+HOST_BUILD := $(BUILD)/host
+
+HOST_BASE := lib/string lib/format sync/spinlock sync/kprintf trace/ring trace/depot trace/read
+HOST_PAGES := $(HOST_BASE) mm/page mm/page_books mm/buddy mm/incident mm/slab mm/slab_audit mm/kstack mm/pagetable \
+	mm/addrspace mm/vma mm/fault mm/fork mm/audit mm/audit_report
+
+HOST_trace := $(HOST_BASE)
+HOST_ring_threads := $(HOST_BASE)
+HOST_page := $(HOST_PAGES)
+HOST_slab := $(HOST_PAGES)
+HOST_addrspace := $(HOST_PAGES)
+HOST_audit := $(HOST_PAGES)
+HOST_canary := $(HOST_PAGES)
+-include tests/host/fs.mk
+
+HOST_PROGRAMS := $(patsubst tests/host/%.c,%,$(sort $(wildcard tests/host/test_*.c tests/host/fs_*.c)))
+HOST_CANARIES := $(patsubst tests/host/%.c,%,$(sort $(wildcard tests/host/canary_*.c)))
+host_name = $(patsubst test_%,%,$(patsubst canary_%,canary,$(1)))
+
+$(HOST_BUILD)/kernel/%.o: kernel/%.c
+	@mkdir -p $(@D)
+	@$(HOST_CC) $(HOST_CFLAGS) -c -o $@ $<
+$(HOST_BUILD)/%.o: tests/host/%.c
+	@mkdir -p $(@D)
+	@$(HOST_CC) $(HOST_CFLAGS) -c -o $@ $<
+
+# The stand-in boots pages only for programs that have them.
+host_objects = $(sort $(HOST_$(call host_name,$(1)):%=$(HOST_BUILD)/kernel/%.o) $(HOST_BUILD)/$(1).o $(HOST_BUILD)/arch_host.o \
+	$(if $(filter mm/page,$(HOST_$(call host_name,$(1)))),$(HOST_BUILD)/host_boot.o) $(HOST_EXTRA_$(call host_name,$(1)):%=$(HOST_BUILD)/%.o))
+define host_program
+$(HOST_BUILD)/$(1): $(call host_objects,$(1))
+	@$(HOST_CC) $(HOST_CFLAGS) -o $$@ $$^ -lcmocka
+endef
+$(foreach program,$(HOST_PROGRAMS) $(HOST_CANARIES),$(eval $(call host_program,$(program))))
+
+.PHONY: host-test
+host-test: $(addprefix $(HOST_BUILD)/,$(HOST_PROGRAMS) $(HOST_CANARIES))
+	@tests/host/run-host-tests $(HOST_BUILD) $(HOST_PROGRAMS) -- $(HOST_CANARIES)
+
+-include $(wildcard $(HOST_BUILD)/*.d $(HOST_BUILD)/kernel/*/*.d)

@@ -1,0 +1,96 @@
+/*
+ * The host tests' stand-in for kernel/arch.h: a block of the host's memory as RAM, threads as harts (each has its
+ * own host_hart), no interrupts. Only what lib, sync, trace, mm and fs use. Included through kernel/arch.h when
+ * PAGETRAIL_HOST is set; implemented in tests/host/arch_host.c.
+ */
+#ifndef HOST_ARCH_HOST_H
+#define HOST_ARCH_HOST_H
+
+#include <kernel/types.h>
+#include <string.h>
+#include <sys/types.h>
+
+#define RAM_BASE 0x80000000UL
+#define KERNEL_PA 0x80200000UL
+#define USER_END 0x4000000000UL
+#define TIME_HZ 10000000UL
+#define KSTACK_BASE 0xffffffff00000000UL
+#define PHYS_OFFSET host_phys_offset
+
+extern u64 host_phys_offset; /* host address of RAM minus RAM_BASE; set by host_ram_init */
+extern u64 host_time;	     /* what arch_time returns; grows by one at each call, atomically */
+extern __thread u32 host_hart; /* which hart this thread pretends to be */
+extern u32 nr_harts;
+
+struct task;
+struct hart {
+	u64 kernel_sp;
+	u32 index;
+	u32 hart_id;
+	struct task *current;
+	struct task *idle;
+	u32 irq_off_depth;
+	bool irq_was_on;
+	volatile bool in_idle;
+	u64 ranks_held;
+};
+extern struct hart harts[NR_HARTS_MAX];
+
+void host_ram_init(u64 size_bytes); /* page aligned, filled with junk */
+void host_ram_free(void);
+
+static inline struct hart *this_hart(void) { return &harts[host_hart]; }
+static inline u32 hart_index(void) { return host_hart; }
+static inline void *pa_to_va(paddr_t pa) { return (void *)(pa + host_phys_offset); }
+static inline paddr_t va_to_pa(const void *va) { return (paddr_t)va - host_phys_offset; }
+/* As the kernel sees it: off while a spinlock is held. */
+static inline bool arch_irqs_on(void) { return this_hart()->irq_off_depth == 0; }
+static inline void arch_irq_enable(void) {}
+static inline bool arch_irq_save(void) { return false; }
+static inline void arch_irq_restore(bool on) { (void)on; }
+static inline u64 arch_time(void) { return __atomic_add_fetch(&host_time, 1, __ATOMIC_RELAXED); }
+extern u32 host_relax_ticks; /* how much time passes in one arch_relax */
+void arch_relax(void);	     /* gives the host's processor away: there are more harts than processors */
+
+/* bootargs of this "boot"; host_bootargs is a string as the kernel's command line, NULL: none. */
+extern const char *host_bootargs;
+bool bootarg(const char *key, char *value, size_t size_bytes);
+
+/* Frames that arch_unwind gives this thread, innermost first; host_set_stack copies them. */
+u32 arch_unwind(u32 *frames, u32 max_frames, u32 skip);
+void host_set_stack(const u32 *frames, u32 nr_frames);
+
+extern bool host_world_quiet; /* what arch_stop_world says */
+extern u32 host_world_stopped;/* nesting; 0: running */
+void arch_stop_world(bool *quiet);
+void arch_start_world(void);
+static inline void arch_flush_tlb_remote(u64 va, u64 size_bytes) { (void)va; (void)size_bytes; }
+static inline void arch_flush_tlb_page(const void *va) { (void)va; }
+static inline void arch_flush_tlb_all(void) {}
+extern u64 kernel_root_pa;
+extern paddr_t host_active_roots[NR_HARTS_MAX];
+static inline paddr_t arch_active_root(u32 index) { return host_active_roots[index]; }
+
+/* The window of kernel stacks: host_kernel_mapped tells what is mapped at va (0: nothing). */
+int arch_kernel_map_page(u64 va, paddr_t pa, paddr_t (*alloc_page)(void));
+void arch_kernel_unmap_page(u64 va);
+paddr_t host_kernel_mapped(u64 va);
+
+/* "User" memory of host tests is host memory. */
+static inline int copy_to_user(uaddr_t dst, const void *src, size_t size_bytes)
+{
+	memcpy((void *)dst, src, size_bytes);
+	return 0;
+}
+static inline int copy_from_user(void *dst, uaddr_t src, size_t size_bytes)
+{
+	memcpy(dst, (const void *)src, size_bytes);
+	return 0;
+}
+static inline int clear_user(uaddr_t dst, size_t size_bytes)
+{
+	memset((void *)dst, 0, size_bytes);
+	return 0;
+}
+
+#endif
