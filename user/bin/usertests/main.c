@@ -1,0 +1,271 @@
+/*
+ * usertests [-q] [-l] [-v] [-r TIMES] [NAME...]: runs the tests and counts.
+ *
+ *   -q   leave out the slow ones       -l   only list them
+ *   -v   say which test begins         -r   run the whole selection so many times
+ *
+ * Around each test, in this order: the caches are dropped and the free pages counted; a mark in the trace; the test in
+ * a child; a mark; its leavings in /tmp removed; caches dropped and pages counted again; an audit. The two counts are
+ * taken in the same state of this process (all its pages resident, see warm_up), so that the difference is what the
+ * kernel lost. Something may still be on its way out (a grandchild that init has not yet waited for): a difference is
+ * only believed once it stays for SETTLE_MS.
+ *
+ * One line a test:
+ *   [ 3/70] test NAME ....... OK   before 27411 after 27411 lost 0 audit clean
+ * and the sums in the last two:
+ *   usertests: 70 passed, 0 failed, 0 lost pages
+ *   ALL TESTS PASSED
+ */
+#include "tests.h"
+
+#define SETTLE_MS 1000
+#define NAME_COLUMN 22
+#define TEST_DIR "/tmp/usertests"
+
+static const struct test *const groups[] = {
+    tests_process, tests_exec, tests_elf, tests_pipe,  tests_file,       tests_big, tests_unlinked, tests_dir,
+    tests_race,    tests_sbrk, tests_cow, tests_fault, tests_memory_out, tests_bad, tests_books,
+};
+
+struct sample {
+	uint64_t pages, blocks, inodes;
+};
+
+static bool quick, verbose;
+static int nr_names;
+static char **names;
+static int nr_passed, nr_failed;
+static long nr_lost, known_findings;
+
+static void take_sample(struct sample *sample)
+{
+	struct freemem info;
+
+	kdebug(KDEBUG_DROP_CACHES, 0);
+	if (freemem_read(&info) < 0)
+		die("usertests: freemem failed");
+	*sample = (struct sample){info.free, free_blocks(), free_inodes()};
+}
+
+/* The sample once it equals `before`, or has had its time to do so. */
+static void take_settled_sample(struct sample *sample, const struct sample *before)
+{
+	for (long waited = 0; waited <= SETTLE_MS; waited += 20) {
+		take_sample(sample);
+		if (memcmp(sample, before, sizeof(*sample)) == 0)
+			return;
+		sleep_ms(20);
+	}
+}
+
+/* The number of findings; negative: the machine was never quiet. */
+static long audit(void)
+{
+	long findings = -EBUSY;
+
+	for (int tries = 0; tries < 20 && findings == -EBUSY; tries++) {
+		if (tries)
+			sleep_ms(20);
+		findings = kdebug(KDEBUG_AUDIT, 0);
+	}
+	return findings;
+}
+
+static void print_audit(void)
+{
+	char *text = read_file("/proc/audit", NULL);
+
+	if (text)
+		write_full(1, text, strlen(text));
+	free(text);
+}
+
+/* Removes what lies below a directory, then the directory. Depth is bounded by the path's length. */
+static void remove_tree(const char *path)
+{
+	char name[PATH_MAX];
+	struct dirent *entry;
+	struct dir dir;
+
+	if (dir_open(&dir, path) < 0)
+		return;
+	while ((entry = dir_read(&dir)) != NULL) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		snprintf(name, sizeof(name), "%s/%s", path, entry->d_name);
+		if (entry->d_type == DT_DIR)
+			remove_tree(name);
+		else
+			unlink(name);
+	}
+	dir_close(&dir);
+	rmdir(path);
+}
+
+/* The test itself, in its child. */
+static int run_in_child(const struct test *test)
+{
+	int status = 12345;
+	int pid = fork();
+
+	if (pid < 0) {
+		fprintf(2, "  fork: %s\n", error_text(pid));
+		return 1;
+	}
+	if (pid == 0) {
+		if (mkdir(TEST_DIR) < 0 || chdir(TEST_DIR) < 0)
+			die("  cannot make %s", TEST_DIR);
+		test->run();
+		exit(0);
+	}
+	wait_pid(pid, &status);
+	return status;
+}
+
+static void print_line(const struct test *test, int number, int total, bool good, const struct sample *before,
+		       const struct sample *after, long new_findings, long time_ms)
+{
+	static const char dots[] = "..........................................";
+	int pad = MAX(NAME_COLUMN - (int)strlen(test->name), 3);
+	char verdict[32] = "audit clean";
+
+	if (new_findings < 0)
+		snprintf(verdict, sizeof(verdict), "audit busy");
+	else if (new_findings > 0)
+		snprintf(verdict, sizeof(verdict), "audit %ld findings", new_findings);
+	printf("[%2d/%d] test %s %.*s %s before %lu after %lu lost %ld %s (%ld ms)\n", number, total,
+	       test->name, pad, dots, good ? "OK  " : "FAILED", before->pages, after->pages,
+	       (long)(before->pages - after->pages), verdict, time_ms);
+}
+
+static void run_test(const struct test *test, int number, int total)
+{
+	struct sample before, after;
+	long begin = uptime();
+
+	if (verbose)
+		printf("[%2d/%d] %s: %s\n", number, total, test->name, test->what);
+	take_sample(&before);
+	mark(0, test->name);
+	int status = run_in_child(test);
+	mark(1, test->name);
+	remove_tree(TEST_DIR);
+	take_settled_sample(&after, &before);
+	long findings = audit();
+
+	long new_findings = findings < 0 ? findings : findings - known_findings;
+	long lost = (long)(before.pages - after.pages);
+	bool disk_same = before.blocks == after.blocks && before.inodes == after.inodes;
+	bool good = status == 0 && lost == 0 && disk_same && new_findings == 0;
+	print_line(test, number, total, good, &before, &after, new_findings, uptime() - begin);
+	if (!disk_same)
+		printf("  disk: lost %ld blocks, %ld inodes\n", (long)(before.blocks - after.blocks),
+		       (long)(before.inodes - after.inodes));
+	if (status != 0)
+		printf("  status %d%s\n", status, status == KILLED ? " (killed)" : "");
+	if (new_findings > 0)
+		print_audit();
+	if (findings >= 0)
+		known_findings = findings;
+	nr_lost += lost;
+	nr_passed += good;
+	nr_failed += !good;
+}
+
+static bool is_wanted(const struct test *test)
+{
+	if (nr_names == 0)
+		return !(quick && test->flags & TEST_SLOW);
+	for (int i = 0; i < nr_names; i++)
+		if (strcmp(names[i], test->name) == 0)
+			return true;
+	return false;
+}
+
+/* Calls visit for each wanted test, in order; returns how many there are. */
+static int for_each_wanted(void (*visit)(const struct test *test, int number, int total), int total)
+{
+	int number = 0;
+
+	for (size_t group = 0; group < ARRAY_SIZE(groups); group++) {
+		for (const struct test *test = groups[group]; test->name; test++) {
+			if (!is_wanted(test))
+				continue;
+			number++;
+			if (visit)
+				visit(test, number, total);
+		}
+	}
+	return number;
+}
+
+static void list_test(const struct test *test, int number, int total)
+{
+	printf("%-*s %s %s\n", NAME_COLUMN, test->name, test->flags & TEST_SLOW ? "slow " : "quick",
+	       test->what);
+}
+
+static void do_nothing(void) {}
+
+/*
+ * Brings this process into the state in which it stays: every page of its image and of the stack that it will need is
+ * resident and its own, and the paths of a test were walked once.
+ */
+static void __attribute__((noinline)) warm_up(void)
+{
+	static const struct test empty = {"warm-up", do_nothing, 0, "nothing"};
+	volatile char stack[8 * PAGE_BYTES];
+	volatile char *byte;
+	struct sample sample;
+
+	for (byte = __text_start; byte < __data_start; byte += PAGE_BYTES)
+		(void)*byte;
+	for (byte = __data_start; byte < __bss_end; byte += PAGE_BYTES)
+		*byte = *byte;
+	for (size_t i = 0; i < sizeof(stack); i += PAGE_BYTES)
+		stack[i] = 0;
+	remove_tree(TEST_DIR);
+	for (int i = 0; i < 2; i++) {
+		take_sample(&sample);
+		run_in_child(&empty);
+		remove_tree(TEST_DIR);
+	}
+	known_findings = MAX(audit(), 0);
+	if (known_findings)
+		printf("usertests: the auditor had %ld findings before the first test\n", known_findings);
+}
+
+int main(int argc, char **argv)
+{
+	long times = 1;
+	bool list = false;
+	int i = 1;
+
+	for (; i < argc && argv[i][0] == '-'; i++) {
+		if (strcmp(argv[i], "-q") == 0)
+			quick = true;
+		else if (strcmp(argv[i], "-l") == 0)
+			list = true;
+		else if (strcmp(argv[i], "-v") == 0)
+			verbose = true;
+		else if (strcmp(argv[i], "-r") == 0 && i + 1 < argc)
+			times = parse_number(argv[++i]);
+		else
+			die("usage: usertests [-q] [-l] [-v] [-r TIMES] [NAME...]");
+	}
+	names = argv + i;
+	nr_names = argc - i;
+	int total = for_each_wanted(list ? list_test : NULL, 0);
+	if (list)
+		return 0;
+	if (total == 0 || total < nr_names)
+		die("usertests: not every name is a test's; `usertests -l` lists them");
+	warm_up();
+	for (long round = 0; round < times; round++)
+		for_each_wanted(run_test, total);
+	printf("usertests: %d passed, %d failed, %ld lost pages\n", nr_passed, nr_failed, nr_lost);
+	bool good = nr_failed == 0 && nr_lost == 0;
+	if (good)
+		printf("ALL TESTS PASSED\n");
+	return !good;
+}

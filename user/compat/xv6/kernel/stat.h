@@ -1,0 +1,18 @@
+/* What fstat and stat fill. The layout is this library's promise, not the kernel's: see xv6lib.c. */
+#ifndef XV6_KERNEL_STAT_H
+#define XV6_KERNEL_STAT_H
+
+#define T_DIR 1
+#define T_FILE 2
+#define T_DEVICE 3
+#define T_SYMLINK 4
+
+struct stat {
+	int dev;
+	uint ino;
+	short type; /* T_* */
+	short nlink;
+	uint64 size; /* bytes */
+};
+
+#endif

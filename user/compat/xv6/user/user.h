@@ -1,0 +1,55 @@
+/*
+ * What programs written for xv6-riscv include: system calls and library functions under the names and with
+ * the meaning that those programs take for granted. Failure is -1, or (char *)-1 from sbrk.
+ */
+#ifndef XV6_USER_USER_H
+#define XV6_USER_USER_H
+
+struct stat;
+
+#define SBRK_ERROR ((char *)-1)
+
+/* ---- system calls ---- */
+int fork(void);
+int exit(int status) __attribute__((noreturn));
+int wait(int *status);
+int pipe(int *fds);
+int write(int fd, const void *buf, int size);
+int read(int fd, void *buf, int size);
+int close(int fd);
+int kill(int pid);
+int exec(const char *path, char **argv);
+int open(const char *path, int flags);
+int mknod(const char *path, short major, short minor);
+int unlink(const char *path);
+int fstat(int fd, struct stat *st);
+int link(const char *old_path, const char *new_path);
+int mkdir(const char *path);
+int chdir(const char *path);
+int dup(int fd);
+int getpid(void);
+char *sys_sbrk(int delta, int mode);
+int sleep(int ticks); /* of a tenth of a second */
+int pause(int ticks);
+int uptime(void);     /* in such ticks */
+
+/* ---- library ---- */
+char *sbrk(int delta);     /* pages at once */
+char *sbrklazy(int delta); /* pages when they are touched */
+int stat(const char *path, struct stat *st);
+char *strcpy(char *dst, const char *src);
+void *memmove(void *dst, const void *src, int size);
+char *strchr(const char *s, char c);
+int strcmp(const char *a, const char *b);
+void fprintf(int fd, const char *fmt, ...);
+void printf(const char *fmt, ...);
+char *gets(char *buf, int max);
+uint strlen(const char *s);
+void *memset(void *dst, int byte, uint size);
+int atoi(const char *s);
+int memcmp(const void *a, const void *b, uint size);
+void *memcpy(void *dst, const void *src, uint size);
+void *malloc(uint size);
+void free(void *ptr);
+
+#endif

@@ -1,0 +1,206 @@
+/*
+ * The library of programs written for xv6-riscv: their system calls over Pagetrail's, and their few functions.
+ *
+ * Here is what can be done without the kernel: errors become -1, flags, structures and ticks are converted. Where
+ * the meaning itself differs the kernel does it (kernel/syscall/xv6.c), for programs that carry this library's
+ * mark. Strings, malloc and printf's engine are shared with ulib.
+ */
+#include <stdarg.h>
+#include <stdint.h>
+
+/* Two structures have one name on both sides. */
+#define stat kernel_stat
+#define dirent kernel_dirent
+#include <uapi/freemem.h>
+#include <uapi/fs.h>
+#undef stat
+#undef dirent
+#undef O_TRUNC /* the one flag of another value that is needed on both sides */
+enum { KERNEL_O_CREAT = O_CREAT, KERNEL_O_TRUNC = 0x200 };
+
+#include "kernel/types.h"
+
+#include "kernel/fcntl.h"
+#include "kernel/stat.h"
+#include "kernel/vm.h"
+#include "user/user.h"
+
+#define MS_PER_TICK 100
+#define LINE_BYTES 512
+
+/* ulib's stubs; generated from uapi/syscalls.def. */
+long sys_fork(void), sys_wait(int *status, int flags), sys_pipe(int *fds), sys_kill(int pid);
+long sys_exit(int status) __attribute__((noreturn));
+long sys_read(int fd, void *buf, long size_bytes), sys_write(int fd, const void *buf, long size_bytes);
+long sys_close(int fd), sys_exec(const char *path, char **argv), sys_open(const char *path, int flags, int mode);
+long sys_mknod(const char *path, int mode, int device), sys_unlink(const char *path);
+long sys_rmdir(const char *path), sys_link(const char *old_path, const char *new_path);
+long sys_fstat(int fd, struct kernel_stat *st), sys_mkdir(const char *path), sys_chdir(const char *path);
+long sys_dup(int fd), sys_getpid(void), sys_sleep(long ms), sys_uptime(void);
+long syscall(long number, ...);
+int kvsnprintf(char *buf, unsigned long size_bytes, const char *fmt, va_list args);
+
+enum syscall_number {
+#define SYSCALL(ev_number, ev_name, ev_nargs) NR_##ev_name = ev_number,
+#include <uapi/syscalls.def>
+#undef SYSCALL
+};
+
+/* ---- system calls ---- */
+
+static int result_of(long value) { return value < 0 ? -1 : (int)value; }
+
+int fork(void) { return result_of(sys_fork()); }
+int exit(int status) { sys_exit(status); }
+int wait(int *status) { return result_of(sys_wait(status, 0)); }
+int pipe(int *fds) { return result_of(sys_pipe(fds)); }
+int write(int fd, const void *buf, int size) { return result_of(sys_write(fd, buf, size)); }
+int read(int fd, void *buf, int size) { return result_of(sys_read(fd, buf, size)); }
+int close(int fd) { return result_of(sys_close(fd)); }
+int kill(int pid) { return result_of(sys_kill(pid)); }
+int exec(const char *path, char **argv) { return result_of(sys_exec(path, argv)); }
+int link(const char *old_path, const char *new_path) { return result_of(sys_link(old_path, new_path)); }
+int mkdir(const char *path) { return result_of(sys_mkdir(path)); }
+int chdir(const char *path) { return result_of(sys_chdir(path)); }
+int dup(int fd) { return result_of(sys_dup(fd)); }
+int getpid(void) { return result_of(sys_getpid()); }
+int sleep(int ticks) { return result_of(sys_sleep((long)ticks * MS_PER_TICK)); }
+int pause(int ticks) { return sleep(ticks); }
+int uptime(void) { return (int)(sys_uptime() / MS_PER_TICK); }
+
+int open(const char *path, int flags)
+{
+	int kernel_flags = flags & (O_WRONLY | O_RDWR);
+
+	if (flags & O_CREATE)
+		kernel_flags |= KERNEL_O_CREAT;
+	if (flags & O_TRUNC)
+		kernel_flags |= KERNEL_O_TRUNC;
+	return result_of(sys_open(path, kernel_flags, 0));
+}
+
+/* unlink removes empty directories, too. */
+int unlink(const char *path)
+{
+	int result = result_of(sys_unlink(path));
+
+	return result < 0 ? result_of(sys_rmdir(path)) : result;
+}
+
+int mknod(const char *path, short major, short minor)
+{
+	return result_of(sys_mknod(path, S_IFCHR | 0666, (major & 0xff) << 8 | (minor & 0xff)));
+}
+
+static short type_of(uint mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFDIR:
+		return T_DIR;
+	case S_IFCHR:
+		return T_DEVICE;
+	case S_IFLNK:
+		return T_SYMLINK;
+	default:
+		return T_FILE;
+	}
+}
+
+int fstat(int fd, struct stat *st)
+{
+	struct kernel_stat from;
+
+	/* The kernel checks the caller's pointer as it would for any other result. */
+	if (sys_fstat(fd, (struct kernel_stat *)&from) < 0)
+		return -1;
+	st->dev = (int)from.st_dev;
+	st->ino = (uint)from.st_ino;
+	st->type = type_of(from.st_mode);
+	st->nlink = (short)from.st_nlink;
+	st->size = from.st_size;
+	return 0;
+}
+
+char *sys_sbrk(int delta, int mode)
+{
+	long old_end = syscall(NR_sbrk, (long)delta, mode == SBRK_LAZY ? 2L : 1L);
+
+	return old_end < 0 ? SBRK_ERROR : (char *)old_end;
+}
+
+/* ---- library ---- */
+
+char *sbrk(int delta) { return sys_sbrk(delta, SBRK_EAGER); }
+char *sbrklazy(int delta) { return sys_sbrk(delta, SBRK_LAZY); }
+
+/* What malloc.c of ulib is built with. */
+void *malloc_sbrk(long delta)
+{
+	char *old_end = sbrk((int)delta);
+
+	return old_end == SBRK_ERROR ? 0 : old_end;
+}
+
+int stat(const char *path, struct stat *st)
+{
+	int fd = open(path, O_RDONLY);
+	int result;
+
+	if (fd < 0)
+		return -1;
+	result = fstat(fd, st);
+	close(fd);
+	return result;
+}
+
+char *strcpy(char *dst, const char *src)
+{
+	memmove(dst, src, (int)strlen(src) + 1);
+	return dst;
+}
+
+int atoi(const char *s)
+{
+	int value = 0;
+
+	while (*s >= '0' && *s <= '9')
+		value = value * 10 + (*s++ - '0');
+	return value;
+}
+
+char *gets(char *buf, int max)
+{
+	int length = 0;
+
+	while (length + 1 < max && read(0, buf + length, 1) == 1)
+		if (buf[length++] == '\n' || buf[length - 1] == '\r')
+			break;
+	buf[length] = 0;
+	return buf;
+}
+
+static void print(int fd, const char *fmt, va_list args)
+{
+	char text[LINE_BYTES];
+	int length = kvsnprintf(text, sizeof(text), fmt, args);
+
+	write(fd, text, length < LINE_BYTES ? length : LINE_BYTES - 1);
+}
+
+void fprintf(int fd, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	print(fd, fmt, args);
+	va_end(args);
+}
+
+void printf(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	print(1, fmt, args);
+	va_end(args);
+}

@@ -1,0 +1,62 @@
+# User programs and the disk they live on. A program is user/bin/NAME.c, or the .c files of user/bin/NAME/.
+# $(BUILD)/user/NAME is the program with its debug information; the disk gets a stripped copy.
+USER_BUILD := $(BUILD)/user
+USER_SINGLE := $(patsubst user/bin/%.c,%,$(sort $(wildcard user/bin/*.c)))
+USER_FOLDERS := $(patsubst user/bin/%/,%,$(sort $(wildcard user/bin/*/)))
+USER_NAMES := $(USER_SINGLE) $(USER_FOLDERS)
+USER_PROGRAMS := $(USER_NAMES:%=$(USER_BUILD)/%)
+
+USER_FLAGS := -march=rv64imac_zicsr_zifencei -mabi=lp64 -mcmodel=medlow -ffreestanding -nostdlib -static -fno-pic \
+	-fno-common -fno-stack-protector -fno-omit-frame-pointer -ffunction-sections -fdata-sections -msmall-data-limit=8 \
+	-g -gdwarf-4 -Os -ffile-prefix-map=$(CURDIR)/=
+USER_CFLAGS := $(USER_FLAGS) $(WARNINGS) -Ikernel/include -Iuser/ulib -MMD -MP
+USER_LDFLAGS := -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--gc-sections \
+	-Wl,--no-warn-rwx-segments -T user/user.ld
+
+# Strings and printf's engine are the kernel's own, which need nothing of the kernel.
+ULIB := $(USER_BUILD)/libulib.a
+ULIB_OBJ := $(patsubst user/ulib/%,$(USER_BUILD)/ulib/%.o,$(sort $(wildcard user/ulib/*.c user/ulib/*.S))) \
+	$(USER_BUILD)/ulib/string.c.o $(USER_BUILD)/ulib/format.c.o
+
+.PHONY: user disk
+user: $(USER_PROGRAMS)
+disk: $(BUILD)/disk.img
+
+$(ULIB): $(ULIB_OBJ)
+	@rm -f $@
+	$(CROSS)ar rcsD $@ $^
+$(USER_BUILD)/ulib/%.o: user/ulib/%
+	@mkdir -p $(@D)
+	$(CROSS)gcc $(USER_CFLAGS) -c -o $@ $<
+$(USER_BUILD)/ulib/%.c.o: kernel/lib/%.c
+	@mkdir -p $(@D)
+	$(CROSS)gcc $(USER_CFLAGS) -c -o $@ $<
+$(USER_BUILD)/obj/%.o: user/bin/%
+	@mkdir -p $(@D)
+	$(CROSS)gcc $(USER_CFLAGS) -c -o $@ $<
+
+# The link rule is one for all; what a program is made of depends on its form.
+$(foreach name,$(USER_SINGLE),$(eval $(USER_BUILD)/$(name): $(USER_BUILD)/obj/$(name).c.o))
+$(foreach name,$(USER_FOLDERS),$(eval $(USER_BUILD)/$(name): \
+	$(patsubst user/bin/%,$(USER_BUILD)/obj/%.o,$(sort $(wildcard user/bin/$(name)/*.c)))))
+$(USER_PROGRAMS): user/user.ld $(ULIB)
+	$(CROSS)gcc $(USER_FLAGS) $(USER_LDFLAGS) -o $@ $(USER_BUILD)/ulib/start.S.o $(filter %.o,$^) $(ULIB) -lgcc
+
+-include $(shell find $(USER_BUILD) -name '*.d' 2>/dev/null)
+
+# The disk: ext2, 4 KiB blocks, the same bytes from the same sources. 4096 blocks of 4 KiB are 16 MiB; the image
+# is a ramdisk, so its size is taken from the machine's memory. FS_BLOCKS=480 fits a machine of 8 MiB.
+FS_BLOCKS ?= 4096
+FS_INODES ?= 1024
+DISK_TIME ?= 1700000000
+DISK_DEPS := $(USER_PROGRAMS) user/disk/README user/disk/make-disk user/user.mk
+# A changed size is a changed disk.
+DISK_SIZE_STAMP := $(USER_BUILD)/disk-$(FS_BLOCKS)-$(FS_INODES)
+$(DISK_SIZE_STAMP):
+	@mkdir -p $(@D)
+	@rm -f $(USER_BUILD)/disk-*
+	@touch $@
+
+$(BUILD)/disk.img: $(DISK_DEPS) $(DISK_SIZE_STAMP)
+	@STRIP=$(CROSS)strip FS_BLOCKS=$(FS_BLOCKS) FS_INODES=$(FS_INODES) DISK_TIME=$(DISK_TIME) \
+		user/disk/make-disk $@ $(USER_BUILD)/disk user/disk/README $(USER_PROGRAMS)
