@@ -1,0 +1,77 @@
+/*
+ * command: the table that commands, their options, `--help` and docs/PAGETRAIL.md come from.
+ *
+ * Each subcommand is one file cmd/NAME.c that defines one `struct command`. Exit statuses are the same for all:
+ * 0 nothing lost, 1 something lost, 2 could not tell (bad usage and errors included).
+ */
+#ifndef CMD_COMMAND_H
+#define CMD_COMMAND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../lib/leaks.h"
+#include "../lib/util.h"
+
+struct option_spec {
+	const char *name;
+	const char *argument; /* NULL: a flag; "[PORT]": may be left out; else needed */
+	const char *help;
+};
+
+#define OPTIONS_MAX 32
+
+struct arguments;
+
+struct command {
+	const char *name;
+	const char *operands; /* as in the usage line */
+	const char *summary;  /* one line, without a full stop */
+	const char *description;
+	uint32_t min_operands, max_operands;
+	bool takes_rest;      /* "-- COMMAND..." */
+	const struct option_spec *options; /* name NULL ends */
+	int (*run)(const struct arguments *arguments);
+};
+
+struct arguments {
+	const struct command *command;
+	const char *values[OPTIONS_MAX];
+	int nr_operands;
+	char **operands;
+	int nr_rest;
+	char **rest;
+};
+
+/* NULL: not given; "" for a flag. The option must be in the command's table. */
+const char *option(const struct arguments *arguments, const char *name);
+/* Its value as a number, or `otherwise`; dies when it is no number in [low, high]. */
+uint64_t option_number(const struct arguments *arguments, const char *name, uint64_t otherwise, uint64_t low,
+		       uint64_t high);
+
+extern const struct command command_run, command_record, command_summary, command_dump, command_leaks, command_page,
+	command_stacks, command_plot;
+
+/* ---- shared by several commands ---- */
+
+/* Opens a run folder or dies. */
+struct run *open_run(const char *folder);
+/* Text of a record's particulars ("pfn 0x80f12 order 0 ..."), without time and name. */
+void print_record_fields(FILE *out, const struct trace_record *record);
+/* "1.234567" seconds. */
+const char *time_text(uint64_t time, char buf[24]);
+/* "pid 7 (usertests)": what holds a reference. */
+void print_holder(FILE *out, const struct model *model, uint32_t ref, uint16_t holder, uint32_t index);
+
+struct json;
+void leaks_print(const struct leaks *leaks, FILE *out);
+void leaks_print_json(const struct leaks *leaks, FILE *out);
+/* One line a test: free pages before and after, lost, what the audit said. */
+void tests_print(const struct model *model, FILE *out);
+void tests_json(const struct model *model, struct json *json);
+/* Finds leaks in a replayed run and prints the report; the status by its verdict. baseline: a run folder or NULL. */
+int leaks_report(struct run *run, struct model *model, const char *baseline, bool as_json);
+/* Runs plots/free_pages.py; 0 or STATUS_CANNOT_TELL. */
+int plot_run(const char *folder, const char *out);
+
+#endif

@@ -1,0 +1,137 @@
+/* leaks_json: the leak report as JSON; the schema is described in docs/PAGETRAIL.md's source, command.h's commands. */
+#include <stdlib.h>
+
+#include "../lib/json.h"
+#include "command.h"
+
+static void write_stack(struct json *json, const char *key, struct stackbook *book, uint32_t id)
+{
+	const struct stack_view *view = stackbook_get(book, id);
+
+	json_open(json, key, '[');
+	for (uint32_t i = 0; i < view->nr; i++) {
+		json_open(json, NULL, '{');
+		json_string(json, "function", view->frames[i].function);
+		json_string(json, "file", view->frames[i].file);
+		json_int(json, "line", view->frames[i].line);
+		json_bool(json, "inlined", view->frames[i].inlined);
+		json_close(json, '}');
+	}
+	json_close(json, ']');
+}
+
+static void write_missing(struct json *json, const struct leaks *leaks, const struct missing_act *missing)
+{
+	static const char *const how[] = {"none", "same-path", "same-get", "same-function", "companion"};
+
+	json_open(json, "missing", '{');
+	json_string(json, "how", how[missing->how]);
+	json_int(json, "healthy", (int64_t)missing->nr);
+	json_int(json, "healthy_total", (int64_t)missing->total);
+	json_string(json, "suspect", missing->suspect);
+	json_string(json, "suspect_place", missing->suspect_place);
+	json_string(json, "getter", missing->getter);
+	json_string(json, "putter", missing->putter);
+	write_stack(json, "put", leaks->book, missing->put_stack);
+	json_int(json, "baseline", (int64_t)missing->baseline_nr);
+	json_int(json, "baseline_total", (int64_t)missing->baseline_total);
+	if (missing->baseline_put)
+		write_stack(json, "baseline_put", leaks->baseline_book, missing->baseline_put);
+	json_close(json, '}');
+}
+
+static void write_item(struct json *json, const struct leak_item *item)
+{
+	json_open(json, NULL, '{');
+	json_int(json, item->object ? "object_pa" : "pfn", item->object ? (int64_t)item->where * 8 : item->where);
+	json_string(json, "verdict", verdict_text(item->verdict));
+	json_bool(json, "by_audit", item->by_audit);
+	json_bool(json, "by_trace", item->by_trace);
+	json_string(json, "agreement", leak_doubt_text(item->doubt));
+	json_string(json, "ref", ref_kind_text(item->ref));
+	json_int(json, "holder", item->holder);
+	json_int(json, "index", item->index);
+	json_int(json, "inode", item->inode);
+	json_int(json, "inode_index", item->inode_index);
+	json_real(json, "taken", time_seconds(item->get_time));
+	json_int(json, "pid", item->get_pid);
+	json_close(json, '}');
+}
+
+static void write_group(struct json *json, const struct leaks *leaks, const struct leak_group *group)
+{
+	const struct leak_item *first = &leaks->items[group->items[0]];
+
+	json_open(json, NULL, '{');
+	json_string(json, "what", first->object ? "object" : "page");
+	if (first->object)
+		json_string(json, "cache", leaks->model->caches[first->cache].name);
+	else
+		json_string(json, "kind", page_kind_text(first->kind));
+	json_string(json, "verdict", verdict_text(first->verdict));
+	json_string(json, "ref", ref_kind_text(first->ref));
+	json_int(json, "pages", (int64_t)group->nr_pages);
+	json_int(json, "objects", first->object ? (int64_t)group->nr_items : 0);
+	json_int(json, "references", (int64_t)group->nr_refs);
+	json_int(json, "bytes", (int64_t)group->bytes);
+	json_real(json, "first", time_seconds(group->first_time));
+	json_real(json, "last", time_seconds(group->last_time));
+	json_string(json, "allocated_by", stackbook_function(leaks->book, first->alloc_stack));
+	json_string(json, "taken_by", stackbook_function(leaks->book, first->get_stack));
+	write_stack(json, "allocation", leaks->book, first->alloc_stack);
+	write_stack(json, "get", leaks->book, first->get_stack);
+	write_missing(json, leaks, &group->missing);
+	json_open(json, "items", '[');
+	for (size_t i = 0; i < group->nr_items; i++)
+		write_item(json, &leaks->items[group->items[i]]);
+	json_close(json, ']');
+	json_close(json, '}');
+}
+
+void leaks_print_json(const struct leaks *leaks, FILE *out)
+{
+	static const char *const verdicts[] = {"nothing lost", "lost", "cannot tell"};
+	const struct model *model = leaks->model;
+	struct json json;
+
+	json_begin(&json, out);
+	json_string(&json, "verdict", verdicts[leaks->status]);
+	json_bool(&json, "complete", run_complete(model->run));
+	json_int(&json, "events", (int64_t)model->nr_events);
+	json_int(&json, "events_discarded", (int64_t)run_discarded(model->run));
+	json_bool(&json, "audited", leaks->audit != NULL);
+	json_bool(&json, "audit_quiet", leaks->audit_final);
+	json_int(&json, "pages", (int64_t)leaks->nr_pages);
+	json_int(&json, "objects", (int64_t)leaks->nr_objects);
+	json_int(&json, "bytes", (int64_t)leaks->bytes);
+	json_int(&json, "other_findings", (int64_t)leaks->nr_incidents);
+	json_int(&json, "unlisted_findings", (int64_t)leaks->unlisted);
+	json_open(&json, "groups", '[');
+	for (size_t i = 0; i < leaks->nr_groups; i++)
+		write_group(&json, leaks, &leaks->groups[i]);
+	json_close(&json, ']');
+	json_open(&json, "findings", '[');
+	for (size_t i = 0; i < model->nr_incidents; i++) {
+		const struct trace_record *record = &model->incidents[i];
+		if (!leaks->incident_shown[i])
+			continue;
+		json_open(&json, NULL, '{');
+		json_string(&json, "verdict", verdict_text(record->kind));
+		json_string(&json, "what", record->flags ? "object" : "page");
+		json_int(&json, "where", record->payload.ev_payload_finding.where);
+		json_real(&json, "time", time_seconds(record->time));
+		write_stack(&json, "stack", leaks->book, record->stack);
+		json_close(&json, '}');
+	}
+	json_close(&json, ']');
+	json_open(&json, "candidates", '[');
+	for (size_t i = 0; i < leaks->nr_candidates; i++) {
+		json_open(&json, NULL, '{');
+		json_int(&json, "live", (int64_t)leaks->candidates[i].live);
+		json_int(&json, "tests_grown", leaks->candidates[i].marks);
+		write_stack(&json, "allocation", leaks->book, leaks->candidates[i].stack);
+		json_close(&json, '}');
+	}
+	json_close(&json, ']');
+	json_end(&json);
+}

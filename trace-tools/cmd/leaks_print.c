@@ -1,0 +1,336 @@
+/* leaks_print: the leak report as text. What it says is found in lib/leaks.c and lib/missing.c. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "ranges.h"
+
+#define HISTORY_HEAD 12
+#define HISTORY_TAIL 12
+#define RANGES_MAX 8
+
+static const struct leak_item *group_item(const struct leaks *leaks, const struct leak_group *group, size_t i)
+{
+	return &leaks->items[group->items[i]];
+}
+
+/* ---- the verdict ---- */
+
+static void print_verdict(const struct leaks *leaks, FILE *out)
+{
+	const struct run *run = leaks->model->run;
+	char bytes[24];
+
+	if (leaks->nr_items) {
+		fprintf(out, "LOST: %" PRIu64 " pages, %" PRIu64 " objects (%s) in %zu group%s\n", leaks->nr_pages,
+			leaks->nr_objects, bytes_text(leaks->bytes, bytes), leaks->nr_groups, leaks->nr_groups == 1 ? "" : "s");
+		if (leaks->status == STATUS_CANNOT_TELL)
+			fprintf(out, "This is NOT CERTAIN: %s.\n",
+				!run_complete(run) ? "events are missing, and the one that settles it may be among them"
+						   : "the machine was not quiet when it was audited");
+	} else if (leaks->status == STATUS_NOTHING_LOST) {
+		fprintf(out, "NOTHING LOST: %" PRIu64 " events, 0 discarded\n", leaks->model->nr_events);
+	} else if (leaks->status == STATUS_CANNOT_TELL) {
+		fprintf(out, "NO VERDICT: none was found to be lost, but events are missing\n");
+	}
+	if (leaks->unlisted)
+		fprintf(out, "The audit counted %" PRIu64 " findings more than it recorded\n", leaks->unlisted);
+	if (leaks->nr_incidents)
+		fprintf(out, "BROKEN: %zu finding%s of another kind, listed at the end\n", leaks->nr_incidents,
+			leaks->nr_incidents == 1 ? "" : "s");
+}
+
+static void print_audit(const struct leaks *leaks, FILE *out)
+{
+	char time[24];
+
+	if (!leaks->audit) {
+		fprintf(out, "audit: none in this trace; what follows is from the trace alone\n");
+		return;
+	}
+	const struct trace_payload_audit *audit = &leaks->audit->record.payload.ev_payload_audit_done;
+	fprintf(out, "audit: the last %saudit, at %s s, looked at %u pages and %u objects and found %u\n",
+		leaks->audit_final ? "quiet " : "", time_text(leaks->audit->time, time), audit->pages, audit->objects,
+		audit->findings);
+	if (!leaks->audit_final)
+		fprintf(out, "       it was not quiet, so its verdicts are not final\n");
+}
+
+static void print_agreement(const struct leaks *leaks, FILE *out)
+{
+	if (!leaks->nr_items)
+		return;
+	for (uint32_t doubt = 0; doubt < DOUBT_NR; doubt++) {
+		if (leaks->nr_doubts[doubt])
+			fprintf(out, "  %" PRIu64 " of %zu: %s\n", leaks->nr_doubts[doubt], leaks->nr_items,
+				leak_doubt_text(doubt));
+	}
+}
+
+/* ---- one group ---- */
+
+static void print_what(const struct leaks *leaks, const struct leak_group *group, FILE *out)
+{
+	const struct leak_item *first = group_item(leaks, group, 0);
+	const struct cache_state *cache = &leaks->model->caches[first->cache];
+	char bytes[24];
+
+	if (first->object)
+		fprintf(out, "%zu object%s of cache %s", group->nr_items, group->nr_items == 1 ? "" : "s",
+			cache->known ? cache->name : "?");
+	else
+		fprintf(out, "%" PRIu64 " %s page%s", group->nr_pages, page_kind_text(first->kind),
+			group->nr_pages == 1 ? "" : "s");
+	fprintf(out, ", %s: %s, %s\n", bytes_text(group->bytes, bytes), verdict_text(first->verdict),
+		verdict_help(first->verdict));
+}
+
+/* "inode 12: pages 0-9" for each inode. */
+static void print_inodes(const struct leaks *leaks, const struct leak_group *group, FILE *out)
+{
+	uint64_t *keys = xcalloc(group->nr_items, sizeof(*keys)), *indexes = xcalloc(group->nr_items, sizeof(*indexes));
+	size_t nr = 0, printed = 0;
+
+	for (size_t i = 0; i < group->nr_items; i++) {
+		const struct leak_item *item = group_item(leaks, group, i);
+		if (item->inode || item->inode_index)
+			keys[nr++] = item->inode;
+	}
+	/* Inodes in order of appearance; each with the ranges of its indexes. */
+	for (size_t i = 0; i < nr; i++) {
+		bool seen = false;
+		for (size_t k = 0; k < i; k++)
+			seen = seen || keys[k] == keys[i];
+		if (seen)
+			continue;
+		size_t nr_indexes = 0;
+		if (printed++ == RANGES_MAX) {
+			fprintf(out, "             and other inodes\n");
+			break;
+		}
+		for (size_t k = 0; k < group->nr_items; k++) {
+			const struct leak_item *item = group_item(leaks, group, k);
+			if (item->inode == keys[i])
+				indexes[nr_indexes++] = item->inode_index;
+		}
+		fprintf(out, "  %-10s inode %" PRIu64 ", page index ", printed == 1 ? "of" : "", keys[i]);
+		ranges_print(out, indexes, nr_indexes, RANGES_MAX);
+		fputc('\n', out);
+	}
+	free(keys);
+	free(indexes);
+}
+
+static void print_pids(const struct leaks *leaks, const struct leak_group *group, FILE *out)
+{
+	uint64_t *pids = xcalloc(group->nr_items, sizeof(*pids));
+
+	for (size_t i = 0; i < group->nr_items; i++)
+		pids[i] = group_item(leaks, group, i)->get_pid;
+	fprintf(out, "  %-10s ", "pids");
+	ranges_print(out, pids, group->nr_items, RANGES_MAX);
+	const char *name = leaks->model->pids[pids[0]].name;
+	fprintf(out, "%s%s%s\n", name[0] ? " (" : "", name, name[0] ? ")" : "");
+	free(pids);
+}
+
+static void print_tests(const struct leaks *leaks, const struct leak_group *group, FILE *out)
+{
+	const struct test_mark *last = NULL;
+	size_t printed = 0;
+
+	for (size_t i = 0; i < group->nr_items && printed <= RANGES_MAX; i++) {
+		const struct test_mark *test = model_test_at(leaks->model, group_item(leaks, group, i)->get_time);
+		if (!test || test == last)
+			continue;
+		if (printed == RANGES_MAX)
+			fprintf(out, " and others");
+		else
+			fprintf(out, printed ? ", %s" : "  tests      %s", test->name);
+		printed++;
+		last = test;
+	}
+	if (printed)
+		fputc('\n', out);
+}
+
+static void print_reference(const struct leaks *leaks, const struct leak_group *group, FILE *out)
+{
+	const struct leak_item *first = group_item(leaks, group, 0);
+	char time[24];
+
+	if (first->object)
+		return;
+	fprintf(out, "  %-10s ", "reference");
+	if (first->ref == REF_NONE) {
+		fprintf(out, "none is open: the count is 0, yet the page was never freed\n");
+		return;
+	}
+	print_holder(out, leaks->model, first->ref, first->holder, first->index);
+	if (first->holder_died)
+		fprintf(out, ", which ended at %s s", time_text(first->holder_died, time));
+	fprintf(out, "; %" PRIu64 " such never returned\n", group->nr_refs);
+}
+
+/* ---- the missing act ---- */
+
+static void print_place(FILE *out, const struct missing_act *missing)
+{
+	fprintf(out, "%s", missing->suspect);
+	if (missing->suspect_place && missing->suspect_place[0])
+		fprintf(out, " (%s)", missing->suspect_place);
+}
+
+static void print_missing(const struct leaks *leaks, const struct leak_group *group, FILE *out)
+{
+	const struct leak_item *first = group_item(leaks, group, 0);
+	const struct missing_act *missing = &group->missing;
+	const char *act = first->object ? "freed" : "returned";
+	uint64_t nr_lost = first->object ? group->nr_items : group->nr_refs;
+
+	fprintf(out, "  missing act\n");
+	switch (missing->how) {
+	case MISSING_SAME_PATH:
+	case MISSING_SAME_GET:
+		fprintf(out, "    %s were %s %" PRIu64 " times; %" PRIu64 " of these by %s, as below. The lost ones were not.\n",
+			missing->how == MISSING_SAME_PATH ? "Others of the same path" : "Others of the same get", act,
+			missing->total, missing->nr, stackbook_function(leaks->book, missing->put_stack));
+		stackbook_print(leaks->book, missing->put_stack, "      ", out);
+		break;
+	case MISSING_SAME_FUNCTION:
+		fprintf(out, "    None taken on this path was ever %s. What %s took for other callers was, %" PRIu64 " times;\n", act,
+			missing->getter, missing->total);
+		fprintf(out, "    %" PRIu64 " of these by %s", missing->nr, missing->putter);
+		if (missing->example)
+			fprintf(out, ", called like the get from %s", missing->example);
+		fprintf(out, ":\n");
+		stackbook_print(leaks->book, missing->put_stack, "      ", out);
+		break;
+	case MISSING_COMPANION:
+		fprintf(out, "    None was ever freed in this run. Of the %" PRIu64 " followed, for %" PRIu64 " the page in whose name it was\n"
+			     "    made got its dirty reference back here, and the object was not freed here:\n",
+			missing->total, missing->nr);
+		stackbook_print(leaks->book, missing->put_stack, "      ", out);
+		break;
+	case MISSING_NONE:
+		fprintf(out, "    No life of this kind was ever settled in this run: there is nothing to compare the %" PRIu64 " with.\n"
+			     "    The unmatched %s is %s's; its callers stand above.\n",
+			nr_lost, first->object ? "allocation" : "get", stackbook_function(leaks->book, first->get_stack));
+		break;
+	}
+	if (missing->baseline_put) {
+		fprintf(out, "    In the healthy run %" PRIu64 " of %" PRIu64 " were %s here:\n", missing->baseline_nr,
+			missing->baseline_total, act);
+		stackbook_print(leaks->baseline_book, missing->baseline_put, "      ", out);
+	}
+	if (missing->suspect) {
+		fprintf(out, "    SUSPECT: ");
+		print_place(out, missing);
+		fputc('\n', out);
+	}
+}
+
+/* ---- one page's life ---- */
+
+static void print_life(const struct leaks *leaks, const struct leak_group *group, FILE *out)
+{
+	const struct page_history *history = &group->history;
+	char time[24];
+
+	if (!history->nr)
+		return;
+	fprintf(out, "  the oldest of them, page 0x%x, since it was allocated\n", history->pfn);
+	for (size_t i = 0; i < history->nr; i++) {
+		const struct trace_record *record = &history->records[i];
+		const struct trace_payload_page *event = &record->payload.ev_payload_page_alloc;
+		if (i == HISTORY_HEAD && history->nr > HISTORY_HEAD + HISTORY_TAIL) {
+			fprintf(out, "    ... %zu records ...\n", history->nr - HISTORY_HEAD - HISTORY_TAIL);
+			i = history->nr - HISTORY_TAIL - 1;
+			continue;
+		}
+		fprintf(out, "    %s %-10s %2u -> %-2u pid %-3u ", time_text(record->time, time), event_info(record->event)->name,
+			event->before, event->after, event->pid);
+		if (record->event == EV_page_kind)
+			fprintf(out, "now %s", page_kind_text(record->kind));
+		else
+			print_holder(out, leaks->model, record->kind, event->holder, event->index);
+		fprintf(out, "  in %s\n", stackbook_function(leaks->book, record->stack));
+	}
+}
+
+static void print_group(const struct leaks *leaks, size_t number, FILE *out)
+{
+	const struct leak_group *group = &leaks->groups[number];
+	const struct leak_item *first = group_item(leaks, group, 0);
+	char from[24], to[24];
+
+	fprintf(out, "\n[%zu] ", number + 1);
+	print_what(leaks, group, out);
+	print_inodes(leaks, group, out);
+	print_reference(leaks, group, out);
+	fprintf(out, "  %-10s %s to %s s\n", "taken", time_text(group->first_time, from), time_text(group->last_time, to));
+	print_tests(leaks, group, out);
+	print_pids(leaks, group, out);
+	fprintf(out, "  %-10s audit %" PRIu64 ", trace %" PRIu64 " of %zu\n", "judges", group->nr_by_audit, group->nr_by_trace,
+		group->nr_items);
+	fprintf(out, "  allocated by %s\n", stackbook_function(leaks->book, first->alloc_stack));
+	stackbook_print(leaks->book, first->alloc_stack, "      ", out);
+	if (!first->object && first->get_stack != first->alloc_stack) {
+		fprintf(out, "  unmatched get by %s\n", stackbook_function(leaks->book, first->get_stack));
+		stackbook_print(leaks->book, first->get_stack, "      ", out);
+	} else if (!first->object) {
+		fprintf(out, "  unmatched get: the reference that came with the allocation\n");
+	}
+	print_missing(leaks, group, out);
+	print_life(leaks, group, out);
+}
+
+/* ---- the rest ---- */
+
+static void print_incidents(const struct leaks *leaks, FILE *out)
+{
+	const struct model *model = leaks->model;
+	char time[24];
+
+	if (!leaks->nr_incidents)
+		return;
+	fprintf(out, "\nfindings that are no losses:\n");
+	for (size_t i = 0; i < model->nr_incidents; i++) {
+		const struct trace_record *record = &model->incidents[i];
+		const struct trace_payload_finding *finding = &record->payload.ev_payload_finding;
+		if (!leaks->incident_shown[i])
+			continue;
+		fprintf(out, "  %s %s: %s: %s 0x%x, count %u, claims %u, pid %u\n", time_text(record->time, time),
+			verdict_text(record->kind), verdict_help(record->kind), record->flags ? "object" : "page", finding->where,
+			finding->count, finding->claims, finding->pid);
+		if (record->stack)
+			stackbook_print(leaks->book, record->stack, "      ", out);
+	}
+}
+
+static void print_candidates(const struct leaks *leaks, FILE *out)
+{
+	if (!leaks->nr_candidates)
+		return;
+	fprintf(out, "\ncandidates, not counted as lost: objects whose number only grew from test to test\n");
+	for (size_t i = 0; i < leaks->nr_candidates; i++) {
+		fprintf(out, "  %" PRIu64 " live, grown in %u tests, made by %s\n", leaks->candidates[i].live,
+			leaks->candidates[i].marks, stackbook_function(leaks->book, leaks->candidates[i].stack));
+		stackbook_print(leaks->book, leaks->candidates[i].stack, "      ", out);
+	}
+}
+
+void leaks_print(const struct leaks *leaks, FILE *out)
+{
+	run_print_losses(leaks->model->run, out);
+	if (leaks->model->panic_time)
+		fprintf(out, "PANIC: the kernel panicked: %s\n", leaks->model->panic);
+	print_verdict(leaks, out);
+	print_audit(leaks, out);
+	print_agreement(leaks, out);
+	for (size_t i = 0; i < leaks->nr_groups; i++)
+		print_group(leaks, i, out);
+	print_incidents(leaks, out);
+	print_candidates(leaks, out);
+}

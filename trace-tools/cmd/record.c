@@ -1,0 +1,112 @@
+/* pagetrail record: a run folder from the RAM file of a machine that somebody else started, running or dead. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+
+#include "../lib/drain.h"
+#include "command.h"
+
+#define LOOK_MS 2
+
+static int64_t now_ms(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1000LL + time.tv_nsec / 1000000;
+}
+
+static uint64_t desc_address(const char *kernel)
+{
+	char *problem;
+	uint64_t va = 0;
+
+	if (!kernel)
+		return 0;
+	struct symbols *symbols = symbols_open(kernel, &problem);
+	if (!symbols_value(symbols, "trace_desc", &va))
+		die("%s: no symbol trace_desc: is this a Pagetrail kernel?", kernel);
+	symbols_close(symbols);
+	free(problem);
+	return va >= PHYS_OFFSET ? va - PHYS_OFFSET : va;
+}
+
+/* Waits for the guest to say where its trace is; 0: forever. */
+static void find_desc(struct guest *guest, uint64_t desc_pa, int64_t deadline, bool once, int signals)
+{
+	struct pollfd fd = {.fd = signals, .events = POLLIN};
+	const char *fault;
+
+	while (!guest_find_desc(guest, desc_pa, &fault)) {
+		if (fault)
+			die("%s: %s", guest->path, fault);
+		if (once || (deadline && now_ms() >= deadline) || poll(&fd, 1, LOOK_MS) > 0)
+			die("%s: no trace in this memory: the kernel has not come that far, or it is another's", guest->path);
+	}
+}
+
+static int record_run(const struct arguments *arguments)
+{
+	const char *ram = arguments->operands[0], *folder = arguments->operands[1], *kernel = option(arguments, "kernel");
+	uint64_t timeout = option_number(arguments, "timeout", 0, 1, 1000000);
+	int64_t deadline = timeout ? now_ms() + (int64_t)timeout * 1000 : 0;
+	bool once = option(arguments, "once") != NULL;
+	struct guest guest;
+	struct drain drain;
+	sigset_t mask;
+
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGTERM);
+	sigprocmask(SIG_BLOCK, &mask, NULL);
+	struct pollfd fd = {.fd = signalfd(-1, &mask, SFD_CLOEXEC), .events = POLLIN};
+	if (!guest_attach(&guest, ram))
+		die("%s: %s", ram, strerror(errno));
+	find_desc(&guest, desc_address(kernel), deadline, once, fd.fd);
+	char *trace = xasprintf("%s/trace", folder), *to = xasprintf("%s/kernel", folder);
+	if (!drain_open(&drain, &guest, trace))
+		die("%s: %s", trace, strerror(errno));
+	if (kernel) {
+		char *copy = xasprintf("%s/pagetrail.elf", to);
+		if (make_folders(to) || file_copy(kernel, copy))
+			die("%s: %s", copy, strerror(errno));
+		free(copy);
+	}
+	while (!once && !guest.desc->exit_status && !drain.error && (!deadline || now_ms() < deadline)) {
+		if (!drain_step(&drain) && poll(&fd, 1, LOOK_MS) > 0)
+			break;
+	}
+	drain_finish(&drain);
+	if (drain.error)
+		die("%s: %s", trace, strerror(drain.error));
+	fprintf(stderr, "record: %s: %llu events\n", folder, (unsigned long long)drain.nr_events);
+	drain_close(&drain);
+	guest_close(&guest);
+	free(trace);
+	free(to);
+	return 0;
+}
+
+static const struct option_spec options[] = {
+	{"kernel", "ELF", "its kernel: finds the trace at once, and goes into the run folder for symbols"},
+	{"once", NULL, "take what is there and end: for a dead machine, or a look at one in flight mode"},
+	{"timeout", "SECONDS", "end after so long"},
+	{NULL, NULL, NULL},
+};
+
+const struct command command_record = {
+	.name = "record",
+	.operands = "RAMFILE RUN",
+	.summary = "record a machine that already runs, through the file that is its RAM",
+	.description =
+		"RAMFILE is the mem-path of QEMU's memory-backend-file (share=on). Records until the guest powers off, the time is\n"
+		"over, or SIGINT. Without --kernel the trace is found by its magic number.\n",
+	.min_operands = 2,
+	.max_operands = 2,
+	.options = options,
+	.run = record_run,
+};

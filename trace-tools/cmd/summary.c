@@ -1,0 +1,141 @@
+/* pagetrail summary: how much of what is in a run. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "../lib/json.h"
+#include "command.h"
+
+static void print_streams(const struct run *run)
+{
+	char first[24], last[24];
+
+	for (uint32_t i = 0; i < run->nr_streams; i++) {
+		const struct stream *stream = &run->streams[i];
+		printf("  hart%-3u %12" PRIu64 " events in %zu packets, %s to %s s", stream->hart, stream->nr_records,
+		       stream->nr_packets, time_text(stream->begin_time, first), time_text(stream->end_time, last));
+		if (stream->discarded)
+			printf(", %" PRIu64 " discarded", stream->discarded);
+		putchar('\n');
+	}
+	printf("  stacks  %12u definitions\n", run->nr_stacks);
+}
+
+static void print_events(const struct model *model)
+{
+	for (uint32_t id = 0; id < EVENT_ID_MAX; id++) {
+		if (model->by_event[id])
+			printf("  %-14s %12" PRIu64 "\n", event_info(id)->name, model->by_event[id]);
+	}
+}
+
+static void print_live(const struct model *model)
+{
+	printf("live at the end:");
+	for (uint32_t kind = 0; kind < PK_NR; kind++) {
+		if (model->pages_by_kind[kind])
+			printf(" %s %" PRId64, page_kind_text(kind), model->pages_by_kind[kind]);
+	}
+	printf(" pages; %zu objects, %zu references\n", model->nr_objects, model->open_nodes);
+	if (model->sampled)
+		printf("free pages at the end: %" PRId64 " (replay); %" PRIu64 " samples, largest difference %" PRId64 "\n",
+		       model_free_pages(model), model->nr_samples, model->sample_worst);
+	if (model->out_of_order)
+		printf("%" PRIu64 " page records stand beside another hart's in the wrong order by a little\n",
+		       model->out_of_order);
+	if (model->ooms || model->fails_injected)
+		printf("%" PRIu64 " allocations failed for want of memory, %" PRIu64 " were refused by fail-nth\n", model->ooms,
+		       model->fails_injected);
+	if (model->panic_time)
+		printf("PANIC: %s\n", model->panic);
+}
+
+static void print_json(const struct run *run, const struct model *model)
+{
+	struct json json;
+
+	json_begin(&json, stdout);
+	json_int(&json, "events", (int64_t)model->nr_events);
+	json_int(&json, "stacks", run->nr_stacks);
+	json_int(&json, "total", (int64_t)model->nr_events + run->nr_stacks);
+	json_bool(&json, "complete", run_complete(run));
+	json_int(&json, "events_discarded", (int64_t)run_discarded(run));
+	json_int(&json, "packets_missing", (int64_t)run_missing_packets(run));
+	json_bool(&json, "beginning_missing", run_starts_late(run));
+	json_open(&json, "damage", '[');
+	for (size_t i = 0; i < run->nr_damages && i < DAMAGES_KEPT; i++) {
+		json_open(&json, NULL, '{');
+		json_string(&json, "file", run->damages[i].path);
+		json_int(&json, "offset", (int64_t)run->damages[i].offset);
+		json_string(&json, "what", run->damages[i].what);
+		json_close(&json, '}');
+	}
+	json_close(&json, ']');
+	json_real(&json, "begin", time_seconds(model->first_time));
+	json_real(&json, "end", time_seconds(model->last_time));
+	json_open(&json, "by_event", '{');
+	for (uint32_t id = 0; id < EVENT_ID_MAX; id++) {
+		if (event_info(id))
+			json_int(&json, event_info(id)->name, (int64_t)model->by_event[id]);
+	}
+	json_close(&json, '}');
+	json_open(&json, "live_pages", '{');
+	for (uint32_t kind = 1; kind < PK_NR; kind++)
+		json_int(&json, page_kind_text(kind), model->pages_by_kind[kind]);
+	json_close(&json, '}');
+	json_int(&json, "live_objects", (int64_t)model->nr_objects);
+	json_int(&json, "open_references", (int64_t)model->open_nodes);
+	json_int(&json, "free_pages", model_free_pages(model));
+	json_int(&json, "sample_difference", model->sample_worst);
+	json_int(&json, "out_of_order", (int64_t)model->out_of_order);
+	tests_json(model, &json);
+	json_end(&json);
+}
+
+static int summary_run(const struct arguments *arguments)
+{
+	struct run *run = open_run(arguments->operands[0]);
+	bool as_json = option(arguments, "json") != NULL;
+
+	if (!as_json) {
+		printf("%s: %u harts\n", run->folder, run->nr_streams);
+		print_streams(run);
+		fflush(stdout); /* the rest takes a look at every record */
+	}
+	struct model *model = model_replay(run, NULL);
+	if (as_json) {
+		print_json(run, model);
+	} else {
+		print_events(model);
+		printf("total %" PRIu64 " = %" PRIu64 " events + %u stack definitions\n", model->nr_events + run->nr_stacks,
+		       model->nr_events, run->nr_stacks);
+		print_live(model);
+		run_print_losses(run, stdout);
+		if (run_complete(run))
+			printf("complete: nothing discarded, nothing missing\n");
+		if (option(arguments, "tests"))
+			tests_print(model, stdout);
+	}
+	int status = run_complete(run) ? STATUS_NOTHING_LOST : STATUS_CANNOT_TELL;
+	model_free(model);
+	run_close(run);
+	return status;
+}
+
+static const struct option_spec options[] = {
+	{"json", NULL, "as JSON"},
+	{"tests", NULL, "a table of the tests, too"},
+	{NULL, NULL, NULL},
+};
+
+const struct command command_summary = {
+	.name = "summary",
+	.operands = "RUN",
+	.summary = "count what is in a run, and say whether anything is missing",
+	.description = "Events per hart and kind, what was live at the end, and whether the trace is complete: events discarded,\n"
+		       "packets missing, damage by file and offset. `total` is what `babeltrace2 RUN` counts: events and the\n"
+		       "definitions of stacks. The status is 0 for a complete trace, 2 for one with losses.\n",
+	.min_operands = 1,
+	.max_operands = 1,
+	.options = options,
+	.run = summary_run,
+};

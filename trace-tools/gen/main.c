@@ -1,0 +1,16 @@
+/* Prints what is generated from the kernel's tables: `tables metadata` or `tables python`. */
+#include <stdio.h>
+#include <string.h>
+
+#include "tsdl.h"
+
+int main(int argc, char **argv)
+{
+	if (argc == 2 && !strcmp(argv[1], "metadata"))
+		tsdl_write(stdout, 0);
+	else if (argc == 2 && !strcmp(argv[1], "python"))
+		python_tables_write(stdout);
+	else
+		return fprintf(stderr, "usage: %s metadata|python\n", argv[0]), 2;
+	return fflush(stdout) || ferror(stdout) ? 1 : 0;
+}

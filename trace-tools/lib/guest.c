@@ -1,0 +1,102 @@
+/* guest: see guest.h. */
+#include "guest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "util.h"
+
+static bool map_ram(struct guest *guest)
+{
+	void *where = mmap(NULL, guest->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, guest->fd, 0);
+
+	if (where == MAP_FAILED)
+		return false;
+	guest->ram = where;
+	return true;
+}
+
+bool guest_create(struct guest *guest, const char *path, uint64_t bytes)
+{
+	*guest = (struct guest){.path = xstrdup(path), .bytes = bytes};
+	if (unlink(path) && errno != ENOENT)
+		return false;
+	guest->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	return guest->fd >= 0 && !ftruncate(guest->fd, (off_t)bytes) && map_ram(guest);
+}
+
+bool guest_attach(struct guest *guest, const char *path)
+{
+	struct stat st;
+
+	*guest = (struct guest){.path = xstrdup(path)};
+	guest->fd = open(path, O_RDWR | O_CLOEXEC);
+	if (guest->fd < 0 || fstat(guest->fd, &st))
+		return false;
+	guest->bytes = (uint64_t)st.st_size;
+	if (guest->bytes < PAGE_BYTES) {
+		errno = EINVAL;
+		return false;
+	}
+	return map_ram(guest);
+}
+
+void guest_close(struct guest *guest)
+{
+	if (guest->ram)
+		munmap(guest->ram, guest->bytes);
+	if (guest->fd >= 0)
+		close(guest->fd);
+	free(guest->path);
+	*guest = (struct guest){.fd = -1};
+}
+
+void *guest_memory(const struct guest *guest, uint64_t pa, uint64_t bytes)
+{
+	if (pa < RAM_BASE || pa - RAM_BASE > guest->bytes || bytes > guest->bytes - (pa - RAM_BASE))
+		return NULL;
+	return guest->ram + (pa - RAM_BASE);
+}
+
+static const char *desc_fault(const struct guest *guest, const struct trace_desc *desc)
+{
+	if (desc->version != 1)
+		return "the guest's trace is of another version";
+	if (desc->nr_rings == 0 || desc->nr_rings > sizeof(desc->rings) / sizeof(desc->rings[0]))
+		return "trace_desc: impossible number of rings";
+	if (desc->nr_packets == 0 || desc->packet_bytes < 2 * sizeof(struct trace_packet_header) || desc->packet_bytes % 64)
+		return "trace_desc: impossible packet size";
+	if (!guest_memory(guest, desc->depot_pa, desc->depot_bytes) || desc->depot_pa % 8 ||
+	    desc->depot_bytes < sizeof(struct trace_packet_header))
+		return "trace_desc: the stack depot is not in RAM";
+	for (uint32_t i = 0; i < desc->nr_rings; i++) {
+		if (!guest_memory(guest, desc->rings[i].base_pa, (uint64_t)desc->packet_bytes * desc->nr_packets) ||
+		    desc->rings[i].base_pa % 64)
+			return "trace_desc: a ring is not in RAM";
+	}
+	return NULL;
+}
+
+bool guest_find_desc(struct guest *guest, uint64_t desc_pa, const char **fault)
+{
+	struct trace_desc *desc = desc_pa ? guest_memory(guest, desc_pa, sizeof(*desc)) : NULL;
+
+	*fault = NULL;
+	if (!desc_pa) {
+		for (uint64_t at = 0; at + sizeof(*desc) <= guest->bytes && !desc; at += PAGE_BYTES) {
+			if (*(const uint64_t *)(guest->ram + at) == TRACE_DESC_MAGIC)
+				desc = (struct trace_desc *)(guest->ram + at);
+		}
+	}
+	if (!desc || __atomic_load_n(&desc->magic, __ATOMIC_ACQUIRE) != TRACE_DESC_MAGIC)
+		return false;
+	*fault = desc_fault(guest, desc);
+	if (*fault)
+		return false;
+	guest->desc = desc;
+	return true;
+}

@@ -1,0 +1,122 @@
+/* history: see history.h. */
+#include "history.h"
+
+#include <stdlib.h>
+
+#include "merge.h"
+#include "util.h"
+
+struct collector {
+	struct page_history *pages;
+	size_t nr_pages;
+	struct companion *companions;
+	size_t nr_companions;
+	uint32_t *first; /* hash of (holder, index): companion + 1, 0 empty */
+	uint32_t *next;  /* of the same holder: companion + 1 */
+	size_t mask;
+};
+
+static struct page_history *find_page(const struct collector *collector, uint32_t pfn)
+{
+	for (size_t i = 0; i < collector->nr_pages; i++) {
+		if (collector->pages[i].pfn == pfn)
+			return &collector->pages[i];
+	}
+	return NULL;
+}
+
+static bool record_fits(void *arg, const struct trace_record *record)
+{
+	if (!event_is_page(record->event))
+		return true;
+	const struct page_history *page = find_page(arg, record->payload.ev_payload_page_alloc.pfn);
+	return !page || page->count == record->payload.ev_payload_page_alloc.before;
+}
+
+/* ---- companions by holder ---- */
+
+static size_t companion_slot(const struct collector *collector, uint16_t holder, uint32_t index)
+{
+	size_t at = hash_mix((uint64_t)holder << 32 | index) & collector->mask;
+
+	for (; collector->first[at]; at = (at + 1) & collector->mask) {
+		const struct companion *one = &collector->companions[collector->first[at] - 1];
+		if (one->holder == holder && one->index == index)
+			break;
+	}
+	return at;
+}
+
+static void companions_index(struct collector *collector)
+{
+	collector->mask = 63;
+	while (collector->mask < 4 * collector->nr_companions)
+		collector->mask = collector->mask * 2 + 1;
+	collector->first = xcalloc(collector->mask + 1, sizeof(uint32_t));
+	collector->next = xcalloc(collector->nr_companions, sizeof(uint32_t));
+	for (size_t i = 0; i < collector->nr_companions; i++) {
+		const struct companion *one = &collector->companions[i];
+		size_t at = companion_slot(collector, one->holder, one->index);
+		collector->next[i] = collector->first[at];
+		collector->first[at] = (uint32_t)i + 1;
+	}
+}
+
+static void companion_event(struct collector *collector, const struct trace_record *record)
+{
+	const struct trace_payload_page *event = &record->payload.ev_payload_page_put;
+	size_t at = companion_slot(collector, event->holder, event->index);
+
+	for (uint32_t i = collector->first[at]; i; i = collector->next[i - 1]) {
+		struct companion *one = &collector->companions[i - 1];
+		if (record->time <= one->since)
+			continue;
+		one->last_stack = record->stack;
+		if (record->event == EV_page_put && record->kind == REF_DIRTY && !one->put_stack) {
+			one->put_stack = record->stack;
+			one->put_time = record->time;
+			one->put_pfn = event->pfn;
+		}
+	}
+}
+
+/* ---- the pass ---- */
+
+static void page_event(struct collector *collector, const struct trace_record *record)
+{
+	struct page_history *page = find_page(collector, record->payload.ev_payload_page_alloc.pfn);
+
+	if (page) {
+		page->count = record->payload.ev_payload_page_alloc.after;
+		if (record->time >= page->since)
+			ARRAY_PUSH(page->records, page->nr, page->capacity) = *record;
+	}
+	if (collector->nr_companions && record->event != EV_page_kind &&
+	    (record->kind == REF_DIRTY || record->kind == REF_CACHE))
+		companion_event(collector, record);
+}
+
+void history_collect(struct run *run, struct page_history *pages, size_t nr_pages, struct companion *companions,
+		     size_t nr_companions)
+{
+	struct collector collector = {
+		.pages = pages, .nr_pages = nr_pages, .companions = companions, .nr_companions = nr_companions};
+	size_t nr_damages = run->nr_damages, nr;
+	const struct trace_record *records;
+	struct merge merge;
+	uint32_t stream;
+
+	companions_index(&collector);
+	merge_begin(&merge, run, record_fits, &collector);
+	while ((nr = merge_batch(&merge, &records, &stream)) != 0) {
+		for (size_t i = 0; i < nr; i++) {
+			if (event_is_page(records[i].event))
+				page_event(&collector, &records[i]);
+		}
+	}
+	for (size_t i = nr_damages; i < run->nr_damages && i < DAMAGES_KEPT; i++)
+		free(run->damages[i].what);
+	run->nr_damages = nr_damages;
+	free(collector.first);
+	free(collector.next);
+}

@@ -1,0 +1,239 @@
+/*
+ * missing: the act that the lost ones lack and the healthy ones have. See leaks.h for the order of the search.
+ *
+ * Stacks are compared by function, from the function that asked for the page (its site) outward. The function in
+ * which the act is missing is, among the callers of the unmatched get, the one at which the healthy get and
+ * the healthy put meet: it took the reference and should have returned it. Where the healthy ones were other callers,
+ * it is the lost path's function in that same place.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "leaks_priv.h"
+#include "util.h"
+
+/* Different put stacks that are told apart; more are counted in total only. */
+#define TALLY_MAX 64
+
+struct tally {
+	uint64_t total;
+	size_t nr;
+	struct {
+		uint64_t count, largest;
+		struct settlement example; /* the most frequent of those counted here */
+		const char *function;      /* of the put's site; NULL: told apart by stack */
+	} by[TALLY_MAX];
+};
+
+static void tally_add(struct tally *tally, const struct settlement *one, const char *function)
+{
+	size_t i = 0;
+
+	tally->total += one->count;
+	for (; i < tally->nr; i++) {
+		if (function ? !strcmp(tally->by[i].function, function) : tally->by[i].example.put_stack == one->put_stack)
+			break;
+	}
+	if (i == TALLY_MAX)
+		return;
+	if (i == tally->nr) {
+		tally->nr++;
+		tally->by[i].function = function;
+	}
+	tally->by[i].count += one->count;
+	if (one->count > tally->by[i].largest) {
+		tally->by[i].largest = one->count;
+		tally->by[i].example = *one;
+	}
+}
+
+static size_t tally_best(const struct tally *tally)
+{
+	size_t best = 0;
+
+	for (size_t i = 1; i < tally->nr; i++) {
+		if (tally->by[i].count > tally->by[best].count)
+			best = i;
+	}
+	return best;
+}
+
+/* ---- who should have done it ---- */
+
+/* The first function from frame `from` of `get` on that is among the callers in `put`; get->nr: they do not meet. */
+static uint32_t meeting_frame(const struct stack_view *get, uint32_t from, const struct stack_view *put)
+{
+	for (uint32_t i = from; i < get->nr; i++) {
+		for (uint32_t k = put->site < put->nr ? put->site + 1 : 0; k < put->nr; k++) {
+			if (!strcmp(get->frames[i].function, put->frames[k].function))
+				return i;
+		}
+	}
+	return get->nr;
+}
+
+static void set_suspect(struct missing_act *missing, const struct stack_view *lost, uint32_t frame)
+{
+	char place[256];
+
+	if (frame >= lost->nr)
+		return;
+	missing->suspect = lost->frames[frame].function;
+	missing->suspect_place = xstrdup(frame_place(&lost->frames[frame], place, sizeof(place)));
+}
+
+/* The lost path's frame that stands where the healthy path's `meeting` does: the first that differs from it. */
+static uint32_t corresponding_frame(const struct stack_view *lost, const struct stack_view *healthy, uint32_t meeting)
+{
+	uint32_t i = lost->site, k = healthy->site;
+
+	while (i < lost->nr && k < healthy->nr && k < meeting &&
+	       !strcmp(lost->frames[i].function, healthy->frames[k].function)) {
+		i++;
+		k++;
+	}
+	return i;
+}
+
+static uint32_t settled_ref(const struct leak_item *item)
+{
+	return item->object ? SETTLED_OBJECT(item->cache) : item->ref;
+}
+
+/* ---- comparisons within the run ---- */
+
+static bool compare_paths(struct leaks *leaks, struct leak_group *group, const struct leak_item *item,
+			  enum missing_how how)
+{
+	const struct model *model = leaks->model;
+	struct tally tally = {0};
+
+	for (size_t i = 0; i <= model->settled_mask; i++) {
+		const struct settlement *one = &model->settled[i];
+		if (!one->count || one->ref != settled_ref(item) || one->get_stack != item->get_stack ||
+		    (how == MISSING_SAME_PATH && one->alloc_stack != item->alloc_stack))
+			continue;
+		tally_add(&tally, one, NULL);
+	}
+	if (!tally.total)
+		return false;
+	size_t best = tally_best(&tally);
+	struct missing_act *missing = &group->missing;
+	*missing = (struct missing_act){.how = how,
+					.nr = tally.by[best].count,
+					.total = tally.total,
+					.put_stack = tally.by[best].example.put_stack};
+	const struct stack_view *lost = stackbook_get(leaks->book, item->get_stack);
+	set_suspect(missing, lost,
+		    meeting_frame(lost, lost->site + 1, stackbook_get(leaks->book, missing->put_stack)));
+	return true;
+}
+
+static bool compare_functions(struct leaks *leaks, struct leak_group *group, const struct leak_item *item)
+{
+	const struct model *model = leaks->model;
+	const char *getter = stackbook_function(leaks->book, item->get_stack);
+	struct tally *tally = xcalloc(1, sizeof(*tally));
+
+	for (size_t i = 0; i <= model->settled_mask; i++) {
+		const struct settlement *one = &model->settled[i];
+		if (one->count && one->ref == settled_ref(item) &&
+		    !strcmp(stackbook_function(leaks->book, one->get_stack), getter))
+			tally_add(tally, one, stackbook_function(leaks->book, one->put_stack));
+	}
+	if (!tally->total || !item->get_stack) {
+		free(tally);
+		return false;
+	}
+	size_t best = tally_best(tally);
+	struct missing_act *missing = &group->missing;
+	*missing = (struct missing_act){.how = MISSING_SAME_FUNCTION,
+					.nr = tally->by[best].count,
+					.total = tally->total,
+					.put_stack = tally->by[best].example.put_stack,
+					.get_stack = tally->by[best].example.get_stack,
+					.getter = getter,
+					.putter = tally->by[best].function};
+	free(tally);
+	const struct stack_view *lost = stackbook_get(leaks->book, item->get_stack);
+	const struct stack_view *get = stackbook_get(leaks->book, missing->get_stack);
+	const struct stack_view *put = stackbook_get(leaks->book, missing->put_stack);
+	uint32_t meeting = meeting_frame(get, get->site + 1, put);
+	if (meeting < get->nr)
+		missing->example = get->frames[meeting].function;
+	set_suspect(missing, lost, corresponding_frame(lost, get, meeting));
+	return true;
+}
+
+void missing_find(struct leaks *leaks, struct leak_group *group)
+{
+	const struct leak_item *item = &leaks->items[group->items[0]];
+
+	if (compare_paths(leaks, group, item, MISSING_SAME_PATH) || compare_paths(leaks, group, item, MISSING_SAME_GET) ||
+	    compare_functions(leaks, group, item))
+		return;
+	/* Nothing to compare with: the caller of the function that took it is where to look first. */
+	const struct stack_view *lost = stackbook_get(leaks->book, item->get_stack);
+	set_suspect(&group->missing, lost, lost->site + 1 < lost->nr ? lost->site + 1 : lost->site);
+}
+
+void missing_from_companions(struct leaks *leaks, struct leak_group *group, const struct companion *companions,
+			     size_t nr)
+{
+	struct tally *tally = xcalloc(1, sizeof(*tally));
+
+	for (size_t i = 0; i < nr; i++) {
+		struct settlement one = {.put_stack = companions[i].put_stack, .count = 1};
+		if (one.put_stack)
+			tally_add(tally, &one, NULL);
+	}
+	if (tally->total) {
+		size_t best = tally_best(tally);
+		struct missing_act *missing = &group->missing;
+		const struct stack_view *put = stackbook_get(leaks->book, tally->by[best].example.put_stack);
+		free(missing->suspect_place);
+		*missing = (struct missing_act){.how = MISSING_COMPANION,
+						.nr = tally->by[best].count,
+						.total = nr,
+						.put_stack = tally->by[best].example.put_stack};
+		for (size_t i = 0; i < nr; i++) {
+			if (companions[i].put_stack == missing->put_stack) {
+				missing->example_pfn = companions[i].put_pfn;
+				missing->example_time = companions[i].put_time;
+				break;
+			}
+		}
+		set_suspect(missing, put, put->site);
+	}
+	free(tally);
+}
+
+/* ---- comparison with a healthy run ---- */
+
+void missing_from_baseline(struct leaks *leaks, struct leak_group *group, const struct model *baseline)
+{
+	const struct leak_item *item = &leaks->items[group->items[0]];
+	const struct stack_view *alloc = stackbook_get(leaks->book, item->alloc_stack);
+	const struct stack_view *get = stackbook_get(leaks->book, item->get_stack);
+	struct tally *tally = xcalloc(1, sizeof(*tally));
+
+	for (size_t i = 0; i <= baseline->settled_mask; i++) {
+		const struct settlement *one = &baseline->settled[i];
+		if (!one->count)
+			continue;
+		if (item->object ? one->ref <= REF_NR || strcmp(baseline->caches[one->ref - REF_NR - 1].name,
+								leaks->model->caches[item->cache].name)
+				 : one->ref != item->ref)
+			continue;
+		if (stack_views_alike(stackbook_get(leaks->baseline_book, one->get_stack), get) &&
+		    stack_views_alike(stackbook_get(leaks->baseline_book, one->alloc_stack), alloc))
+			tally_add(tally, one, NULL);
+	}
+	if (tally->total) {
+		size_t best = tally_best(tally);
+		group->missing.baseline_nr = tally->by[best].count;
+		group->missing.baseline_total = tally->total;
+		group->missing.baseline_put = tally->by[best].example.put_stack;
+	}
+	free(tally);
+}

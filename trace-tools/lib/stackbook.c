@@ -1,0 +1,96 @@
+/* stackbook: see stackbook.h. */
+#include "stackbook.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "util.h"
+
+/* Twelve addresses, a few inlined frames each. */
+#define FRAMES_MAX 64
+
+struct stackbook *stackbook_open(const struct run *run)
+{
+	struct stackbook *book = xcalloc(1, sizeof(*book));
+	char *problem;
+
+	book->run = run;
+	book->symbols = symbols_open(run->kernel_path, &problem);
+	book->views = xcalloc(run->nr_stacks + 1, sizeof(*book->views));
+	if (problem)
+		warn("%s", problem);
+	free(problem);
+	return book;
+}
+
+void stackbook_close(struct stackbook *book)
+{
+	for (uint32_t i = 0; i <= book->run->nr_stacks; i++)
+		free(book->views[i].frames);
+	symbols_close(book->symbols);
+	free(book->views);
+	free(book);
+}
+
+const struct stack_view *stackbook_get(struct stackbook *book, uint32_t id)
+{
+	struct symbol_frame frames[FRAMES_MAX];
+	const uint32_t *addresses;
+	struct stack_view *view = &book->views[id <= book->run->nr_stacks ? id : 0];
+
+	if (view->known)
+		return view;
+	view->known = true;
+	uint32_t nr = run_stack(book->run, id, &addresses);
+	if (nr == 0)
+		return view;
+	view->nr = (uint32_t)symbols_expand(book->symbols, addresses, nr, frames, FRAMES_MAX);
+	view->frames = xcalloc(view->nr, sizeof(*frames));
+	memcpy(view->frames, frames, view->nr * sizeof(*frames));
+	view->site = (uint32_t)symbols_site(frames, view->nr);
+	return view;
+}
+
+const char *stackbook_function(struct stackbook *book, uint32_t id)
+{
+	const struct stack_view *view = stackbook_get(book, id);
+
+	return view->nr == 0 ? "(no stack)" : view->frames[view->site < view->nr ? view->site : 0].function;
+}
+
+bool stack_views_alike(const struct stack_view *a, const struct stack_view *b)
+{
+	if (a->nr != b->nr)
+		return false;
+	for (uint32_t i = 0; i < a->nr; i++) {
+		if (strcmp(a->frames[i].function, b->frames[i].function))
+			return false;
+	}
+	return true;
+}
+
+const char *frame_place(const struct symbol_frame *frame, char *buf, size_t bytes)
+{
+	buf[0] = 0;
+	if (frame->file && frame->line)
+		snprintf(buf, bytes, "%s:%u", frame->file, frame->line);
+	else if (frame->file)
+		snprintf(buf, bytes, "%s", frame->file);
+	return buf;
+}
+
+void stackbook_print(struct stackbook *book, uint32_t id, const char *indent, FILE *out)
+{
+	const struct stack_view *view = stackbook_get(book, id);
+	char place[256];
+
+	if (view->nr == 0)
+		fprintf(out, "%s(no stack)\n", indent);
+	for (uint32_t i = 0; i < view->nr; i++) {
+		const struct symbol_frame *frame = &view->frames[i];
+		if (frame_place(frame, place, sizeof(place))[0])
+			fprintf(out, "%s%-28s %s%s\n", indent, frame->function, place, frame->inlined ? " (inlined)" : "");
+		else
+			fprintf(out, "%s%s\n", indent, frame->function);
+	}
+}

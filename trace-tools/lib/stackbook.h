@@ -1,0 +1,37 @@
+/* stackbook: the stacks of one run with their symbols, each expanded once. */
+#ifndef TOOLS_STACKBOOK_H
+#define TOOLS_STACKBOOK_H
+
+#include <stdio.h>
+
+#include "run.h"
+#include "symbols.h"
+
+struct stack_view {
+	struct symbol_frame *frames; /* innermost first */
+	uint32_t nr;
+	uint32_t site; /* first frame that is not the books' machinery; nr: none */
+	bool known;
+};
+
+struct stackbook {
+	const struct run *run;
+	struct symbols *symbols;
+	struct stack_view *views; /* by stack id */
+};
+
+/* Says on stderr why addresses stay numbers, if they do. */
+struct stackbook *stackbook_open(const struct run *run);
+void stackbook_close(struct stackbook *book);
+/* Never NULL; an unknown id gives 0 frames. */
+const struct stack_view *stackbook_get(struct stackbook *book, uint32_t id);
+/* "pagecache_get" of the frame that asked for the page; "(no stack)" */
+const char *stackbook_function(struct stackbook *book, uint32_t id);
+/* Same functions, in the same order, whatever the addresses and lines. */
+bool stack_views_alike(const struct stack_view *a, const struct stack_view *b);
+/* One line a frame: "<indent>function  file:line". */
+void stackbook_print(struct stackbook *book, uint32_t id, const char *indent, FILE *out);
+/* "file:line" or "" into buf. */
+const char *frame_place(const struct symbol_frame *frame, char *buf, size_t bytes);
+
+#endif

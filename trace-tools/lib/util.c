@@ -1,0 +1,165 @@
+/* util: see util.h. */
+#include "util.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+void die(const char *fmt, ...)
+{
+	va_list args;
+
+	fflush(stdout);
+	fputs("pagetrail: ", stderr);
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fputc('\n', stderr);
+	exit(STATUS_CANNOT_TELL);
+}
+
+void warn(const char *fmt, ...)
+{
+	va_list args;
+
+	fflush(stdout);
+	fputs("pagetrail: ", stderr);
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fputc('\n', stderr);
+}
+
+void *xcalloc(size_t nr, size_t bytes)
+{
+	void *ptr = calloc(nr ? nr : 1, bytes ? bytes : 1);
+
+	if (!ptr)
+		die("out of memory (%zu times %zu bytes)", nr, bytes);
+	return ptr;
+}
+
+void *xrealloc(void *ptr, size_t bytes)
+{
+	ptr = realloc(ptr, bytes ? bytes : 1);
+	if (!ptr)
+		die("out of memory (%zu bytes)", bytes);
+	return ptr;
+}
+
+char *xstrdup(const char *text)
+{
+	char *copy = strdup(text);
+
+	if (!copy)
+		die("out of memory");
+	return copy;
+}
+
+char *xasprintf(const char *fmt, ...)
+{
+	char *text;
+	va_list args;
+
+	va_start(args, fmt);
+	if (vasprintf(&text, fmt, args) < 0)
+		die("out of memory");
+	va_end(args);
+	return text;
+}
+
+void *array_room(void *array, size_t nr, size_t *capacity, size_t bytes)
+{
+	if (nr < *capacity)
+		return array;
+	size_t more = *capacity ? *capacity * 2 : 16;
+	array = xrealloc(array, more * bytes);
+	memset((char *)array + *capacity * bytes, 0, (more - *capacity) * bytes);
+	*capacity = more;
+	return array;
+}
+
+char *file_read_all(const char *path, size_t *bytes)
+{
+	FILE *file = fopen(path, "rb");
+	char *text = NULL;
+	size_t used = 0, capacity = 0;
+
+	if (!file)
+		return NULL;
+	for (;;) {
+		if (capacity - used < 4096)
+			text = xrealloc(text, capacity = capacity ? capacity * 2 : 16384);
+		size_t got = fread(text + used, 1, capacity - used - 1, file);
+		used += got;
+		if (got == 0)
+			break;
+	}
+	if (ferror(file)) {
+		int error = errno;
+		fclose(file);
+		free(text);
+		errno = error;
+		return NULL;
+	}
+	fclose(file);
+	text[used] = 0;
+	if (bytes)
+		*bytes = used;
+	return text;
+}
+
+int make_folders(const char *path)
+{
+	char *copy = xstrdup(path);
+	int result = 0;
+
+	for (char *slash = strchr(copy + 1, '/');; slash = strchr(slash + 1, '/')) {
+		if (slash)
+			*slash = 0;
+		if (mkdir(copy, 0777) && errno != EEXIST) {
+			result = -1;
+			break;
+		}
+		if (!slash)
+			break;
+		*slash = '/';
+	}
+	free(copy);
+	return result;
+}
+
+int file_copy(const char *from, const char *to)
+{
+	size_t bytes;
+	char *text = file_read_all(from, &bytes);
+
+	if (!text)
+		return -1;
+	FILE *out = fopen(to, "wb");
+	if (!out) {
+		free(text);
+		return -1;
+	}
+	size_t written = fwrite(text, 1, bytes, out);
+	free(text);
+	return fclose(out) || written != bytes ? -1 : 0;
+}
+
+const char *bytes_text(uint64_t bytes, char buf[24])
+{
+	static const char *const units[] = {"bytes", "KiB", "MiB", "GiB"};
+	double value = (double)bytes;
+	int unit = 0;
+
+	while (value >= 1024 && unit < 3) {
+		value /= 1024;
+		unit++;
+	}
+	snprintf(buf, 24, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
+	return buf;
+}

@@ -1,0 +1,39 @@
+# The host's tools: libpagetrail, the `pagetrail` command, and what is generated for CTF readers and Python.
+HOSTCC ?= gcc
+TOOLS_BUILD := $(BUILD)/trace-tools
+PAGETRAIL := $(TOOLS_BUILD)/pagetrail
+TOOLS_LIB_SRC := $(sort $(wildcard trace-tools/lib/*.c)) trace-tools/gen/tsdl.c trace-tools/gen/python_tables.c
+TOOLS_LIB_OBJ := $(TOOLS_LIB_SRC:trace-tools/%.c=$(TOOLS_BUILD)/%.o)
+TOOLS_CMD_OBJ := $(patsubst trace-tools/%.c,$(TOOLS_BUILD)/%.o,$(sort $(wildcard trace-tools/cmd/*.c)))
+TOOLS_PLOTS := $(patsubst trace-tools/%,$(TOOLS_BUILD)/%,$(sort $(wildcard trace-tools/plots/*.py)))
+TOOLS_SANITIZE ?=
+TOOLS_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+	-Wno-unused-parameter -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Ikernel/include $(TOOLS_SANITIZE) -MMD -MP
+TOOLS_LIBS := -ldw -lelf -lm
+
+.PHONY: tools
+tools: $(PAGETRAIL) $(TOOLS_BUILD)/pagetrail_tables.py $(TOOLS_BUILD)/metadata $(TOOLS_PLOTS) ## build the pagetrail command
+
+$(PAGETRAIL): $(TOOLS_CMD_OBJ) $(TOOLS_BUILD)/libpagetrail.a
+	$(HOSTCC) $(TOOLS_SANITIZE) -o $@ $^ $(TOOLS_LIBS)
+
+$(TOOLS_BUILD)/libpagetrail.a: $(TOOLS_LIB_OBJ)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(TOOLS_BUILD)/tables: $(TOOLS_BUILD)/gen/main.o $(TOOLS_BUILD)/libpagetrail.a
+	$(HOSTCC) $(TOOLS_SANITIZE) -o $@ $^
+
+$(TOOLS_BUILD)/pagetrail_tables.py: $(TOOLS_BUILD)/tables
+	$< python > $@.new && mv $@.new $@
+$(TOOLS_BUILD)/metadata: $(TOOLS_BUILD)/tables
+	$< metadata > $@.new && mv $@.new $@
+
+$(TOOLS_BUILD)/plots/%.py: trace-tools/plots/%.py
+	@mkdir -p $(@D)
+	cp $< $@
+
+$(TOOLS_BUILD)/%.o: trace-tools/%.c
+	@mkdir -p $(@D)
+	$(HOSTCC) $(TOOLS_CFLAGS) -c -o $@ $<
+-include $(TOOLS_LIB_OBJ:.o=.d) $(TOOLS_CMD_OBJ:.o=.d) $(TOOLS_BUILD)/gen/main.d
