@@ -1,0 +1,1 @@
+"""GDB commands for Pagetrail: `model` reads memory and returns data, `commands` prints."""

@@ -1,0 +1,22 @@
+"""The commands, one module per subject. COMMANDS is everything the user can type."""
+
+from .. import session
+from .audit import AuditCommand, Freemem, Leaks
+from .buddy import BuddyPrint
+from .owner import PageOwner
+from .pagecache import DirtyPrint, PagecachePrint
+from .pagetables import PteWalk, VmPrint
+from .pcp import PcpPrint
+from .slab import SlabPrint
+from .tasks import KstackPrint, Ps
+from .trace import PageHistory, TraceDump
+from .whatis import Whatis
+
+COMMANDS = (VmPrint, PteWalk, BuddyPrint, PageOwner, PageHistory, TraceDump, Ps, KstackPrint, SlabPrint, PagecachePrint,
+            DirtyPrint, PcpPrint, Freemem, AuditCommand, Leaks, Whatis)
+
+
+def register():
+    session.register()
+    for command in COMMANDS:
+        command()

@@ -1,0 +1,25 @@
+"""All books together: every walker, run once per command."""
+
+from .books import Books
+from .claims_fs import claim_inodes, claim_pipes, claim_proc_files, claim_procs
+from .claims_kernel import claim_boot, claim_disk
+from .claims_mm import claim_kstacks, claim_mms
+from .errors import Finding, ReadError
+from .pagecache import claim_pagecache
+from .slab import claim_slabs
+
+WALKERS = (claim_boot, claim_disk, claim_kstacks, claim_mms, claim_slabs, claim_pagecache, claim_procs, claim_inodes,
+           claim_pipes, claim_proc_files)
+
+
+def books_of(kernel, findings):
+    """The Books with everything that could be found. A walker stopped by wild memory leaves a finding."""
+    def make():
+        books = Books(kernel)
+        for walker in WALKERS:
+            try:
+                walker(kernel, books, findings)
+            except ReadError as error:
+                findings.append(Finding(walker.__name__.replace("claim_", "holders in "), str(error)))
+        return books
+    return kernel.once("books", make)

@@ -1,0 +1,72 @@
+"""What processes and the file system hold: open files, inodes in core, pipes, open /proc files."""
+
+from .errors import Finding, ReadError
+from .lists import walk_ring_of
+
+
+def all_procs(kernel, findings):
+    """Every struct proc, zombies included."""
+    return list(walk_ring_of(kernel, kernel.symbol_va("proc_all"), "proc", "all", "proc_all", findings))
+
+
+def files_of(kernel, proc, findings):
+    """[(fd, struct file)] of a process."""
+    found = []
+    for fd, va in enumerate(proc["files"]):
+        if not va:
+            continue
+        try:
+            found.append((fd, kernel.obj("file", va)))
+        except ReadError as error:
+            findings.append(Finding(f"file {fd} of proc {proc.va:#x}", str(error)))
+    return found
+
+
+def pid_of_proc(kernel, proc):
+    """pid of a process, by its task; None where the pointer is wild."""
+    try:
+        return kernel.obj("task", proc["task"])["pid"]
+    except ReadError:
+        return None
+
+
+def claim_procs(kernel, books, findings):
+    """Processes and their open files."""
+    for proc in all_procs(kernel, findings):
+        books.claim_object(proc.va, "proc_all")
+        pid = pid_of_proc(kernel, proc)
+        for fd, file in files_of(kernel, proc, findings):
+            books.claim_object(file.va, f"fd {fd} of pid {pid}")
+
+
+def all_pipes(kernel, findings):
+    return list(walk_ring_of(kernel, kernel.symbol_va("fs/pipe.c:pipes"), "pipe", "all", "list of pipes", findings))
+
+
+def claim_pipes(kernel, books, findings):
+    """Pipes and the page of each."""
+    for pipe in all_pipes(kernel, findings):
+        books.claim_object(pipe.va, "list of pipes")
+        books.claim_page_va(pipe["page"], "PIPE", pipe["id"], 0, f"pipe {pipe.va:#x}", findings)
+
+
+def all_inodes(kernel, findings):
+    """Every inode in core, by the buckets of the table."""
+    va, kind = kernel.layout.symbol("icache.c:buckets")
+    for bucket in range(kind.count):
+        yield from walk_ring_of(kernel, va + bucket * kind.element.size, "inode", "hash_link",
+                                f"inode bucket {bucket}", findings)
+
+
+def claim_inodes(kernel, books, findings):
+    for inode in all_inodes(kernel, findings):
+        books.claim_object(inode.va, f"table of inodes, number {inode['number']}")
+
+
+def claim_proc_files(kernel, books, findings):
+    """Open /proc files and the block of text of each."""
+    head = kernel.symbol_va("procfs/file.c:open_files")
+    for file in walk_ring_of(kernel, head, "proc_file", "link", "open /proc files", findings):
+        books.claim_object(file.va, "open /proc files")
+        if file["block"]:
+            books.claim_page_va(file["block"], "OWNER", file["owner_pid"], 0, f"text of /proc file {file.va:#x}", findings)

@@ -1,0 +1,187 @@
+"""Physical memory, read only, from wherever it is. Addresses are physical; sizes are bytes.
+
+Every backend has `ranges`, the parts of RAM it knows as (start, end), and `read`, which gives exactly the
+bytes asked for or raises ReadError: nothing outside RAM is ever made up. The backends that need gdb are in
+live.py; those here need only a file.
+"""
+
+import bisect
+import mmap
+import struct
+
+from .errors import ReadError
+
+FRAME = 4096  # bytes of a cached piece; a unit of reading only, not the kernel's page size
+
+
+class Memory:
+    """RAM in ranges. A subclass implements _read for a span that lies within one range."""
+
+    name = "nothing"
+
+    def __init__(self, ranges):
+        self.ranges = sorted(ranges)
+        self._starts = [start for start, _ in self.ranges]
+
+    def contains(self, pa, size=1):
+        at = bisect.bisect_right(self._starts, pa) - 1
+        return at >= 0 and pa + size <= self.ranges[at][1]
+
+    def read(self, pa, size):
+        if size < 0 or not self.contains(pa, size):
+            raise ReadError(f"physical {pa:#x} (+{size:#x}) is outside RAM")
+        return self._read(pa, size)
+
+    def _read(self, pa, size):
+        raise NotImplementedError
+
+    def read_u64(self, pa):
+        return struct.unpack("<Q", self.read(pa, 8))[0]
+
+    def forget(self):
+        """Drops what was cached; called when the machine may have run."""
+
+    def close(self):
+        """Gives back files and mappings."""
+
+
+class BytesMemory(Memory):
+    """A block of bytes at one address."""
+
+    name = "bytes"
+
+    def __init__(self, base, content):
+        super().__init__([(base, base + len(content))])
+        self._base = base
+        self._view = memoryview(content)
+
+    def _read(self, pa, size):
+        at = pa - self._base
+        return self._view[at:at + size]
+
+
+class RamFile(Memory):
+    """QEMU's memory-backend-file, mapped: shows the guest's memory as it is now."""
+
+    def __init__(self, path, base):
+        try:
+            with open(path, "rb") as file:
+                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError) as error:
+            raise ReadError(f"RAM file {path}: {error}") from error
+        super().__init__([(base, base + len(self._map))])
+        self.name = f"RAM file {path}"
+        self.path = path
+        self._base = base
+
+    def _read(self, pa, size):
+        at = pa - self._base
+        return self._map[at:at + size]
+
+    def close(self):
+        self._map.close()
+
+
+class ElfCore(Memory):
+    """The PT_LOAD segments of an ELF core, by physical address.
+
+    A segment belongs to RAM at p_paddr; where the writer left that 0, at p_vaddr minus the direct map's
+    offset. Source of the format: System V gABI, "ELF header" and "Program Header".
+    """
+
+    _EHDR = struct.Struct("<16sHHIQQQIHHHHHH")
+    _PHDR = struct.Struct("<IIQQQQQQ")
+    _PT_LOAD = 1
+
+    def __init__(self, path, direct_map_offset):
+        try:
+            with open(path, "rb") as file:
+                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (OSError, ValueError) as error:
+            raise ReadError(f"core {path}: {error}") from error
+        self.name = f"core {path}"
+        self.path = path
+        self._segments = self._find_segments(direct_map_offset)
+        if not self._segments:
+            raise ReadError(f"core {path}: no RAM in its segments")
+        super().__init__([(start, end) for start, end, _ in self._segments])
+
+    def _find_segments(self, direct_map_offset):
+        header = self._map[:self._EHDR.size]
+        if len(header) < self._EHDR.size or header[:6] != b"\x7fELF\x02\x01":
+            raise ReadError(f"{self.path}: not a 64-bit little-endian ELF file")
+        fields = self._EHDR.unpack(header)
+        phoff, phentsize, phnum = fields[5], fields[9], fields[10]
+        segments = []
+        for i in range(phnum):
+            at = phoff + i * phentsize
+            if at + self._PHDR.size > len(self._map):
+                raise ReadError(f"{self.path}: program headers are cut off")
+            kind, _, offset, va, pa, size, _, _ = self._PHDR.unpack_from(self._map, at)
+            size = min(size, len(self._map) - offset)
+            if kind != self._PT_LOAD or size <= 0:
+                continue
+            if pa == 0 and va >= direct_map_offset:
+                pa = va - direct_map_offset
+            segments.append((pa, pa + size, offset))
+        return self._without_overlaps(segments)
+
+    @staticmethod
+    def _without_overlaps(segments):
+        """Physical and kernel-virtual segments may show the same bytes: the larger one is kept."""
+        kept = []
+        for segment in sorted(segments, key=lambda s: s[0] - s[1]):
+            if all(segment[1] <= start or segment[0] >= end for start, end, _ in kept):
+                kept.append(segment)
+        return sorted(kept)
+
+    def _read(self, pa, size):
+        at = bisect.bisect_right(self._starts, pa) - 1
+        start, _, offset = self._segments[at]
+        return self._map[offset + pa - start:offset + pa - start + size]
+
+    def close(self):
+        self._map.close()
+
+
+class CachedMemory(Memory):
+    """Keeps what a slow backend has read, in frames, until forget()."""
+
+    def __init__(self, backend):
+        super().__init__(backend.ranges)
+        self.backend = backend
+        self.name = backend.name
+        self._frames = {}
+
+    def _read(self, pa, size):
+        first, last = pa // FRAME, (pa + size - 1) // FRAME
+        if size == 0:
+            return b""
+        self._fetch(first, last)
+        if first == last:
+            at = pa % FRAME
+            return self._frames[first][at:at + size]
+        whole = b"".join(self._frames[frame] for frame in range(first, last + 1))
+        return whole[pa % FRAME:pa % FRAME + size]
+
+    def _fetch(self, first, last):
+        """Reads runs of missing frames, each run in one go."""
+        frame = first
+        while frame <= last:
+            if frame in self._frames:
+                frame += 1
+                continue
+            end = frame
+            while end <= last and end not in self._frames:
+                end += 1
+            content = bytes(self.backend.read(frame * FRAME, (end - frame) * FRAME))
+            for i in range(end - frame):
+                self._frames[frame + i] = content[i * FRAME:(i + 1) * FRAME]
+            frame = end
+
+    def forget(self):
+        self._frames.clear()
+        self.backend.forget()
+
+    def close(self):
+        self.backend.close()

@@ -1,0 +1,208 @@
+"""The trace rings and the stack depot as they stand in memory.
+
+The bytes are described in kernel/include/uapi/trace_format.h; offsets come from DWARF. A ring is read whole
+and sifted by columns, since it holds some ten thousand records.
+"""
+
+from .errors import Finding, ReadError
+
+_PACKET_BYTES_MAX = 1 << 24
+
+
+class Record:
+    """One event. before and after are None for events that are not about a page's count."""
+
+    __slots__ = ("hart", "time", "event", "flags", "kind", "stack", "payload")
+
+    def __init__(self, hart, time, event, flags, kind, stack, payload):
+        self.hart = hart
+        self.time = time
+        self.event = event
+        self.flags = flags
+        self.kind = kind
+        self.stack = stack
+        self.payload = payload
+
+
+class Trace:
+    """All rings of one machine.
+
+    lost      {hart: events discarded because nobody read them}
+    packets   [(hart, sequence number, bytes of the records)], oldest first within a hart
+    """
+
+    def __init__(self, kernel, findings):
+        self.kernel = kernel
+        self.findings = findings
+        layout = kernel.layout
+        self.record_type = layout.struct("trace_record")
+        self.header_type = layout.struct("trace_packet_header")
+        self.events = {v: c[len("EV_"):] for v, c in layout.enum("trace_event").items()}
+        self._payload_at = self.record_type.offset("payload")
+        fields = ("time", "event", "flags", "kind", "stack")
+        self._head, names = self.record_type.unpacker(fields)
+        if tuple(names) != fields:
+            raise ReadError("struct trace_record has an order of fields that these scripts do not know")
+        self._payload_types = {}
+        self.packets = []
+        self.lost = {}
+        self.desc = kernel.read_symbol("trace_desc")
+        self.boot_time = self.desc["boot_time"]
+        if self.desc["magic"] != layout.macro("TRACE_DESC_MAGIC"):
+            findings.append(Finding("trace_desc", "no magic number: the trace has not begun"))
+            return
+        self._packet_bytes = self.desc["packet_bytes"]
+        if not self.header_type.size < self._packet_bytes <= _PACKET_BYTES_MAX:
+            findings.append(Finding("trace_desc", f"packets of {self._packet_bytes} bytes"))
+            return
+        for hart, ring in enumerate(self.desc.elements("rings")[:self.desc["nr_rings"]]):
+            self._read_ring(hart, ring)
+
+    def _read_ring(self, hart, ring):
+        self.lost[hart] = ring["discarded"]
+        opened, nr = ring["opened"], self.desc["nr_packets"]
+        if not ring["base_pa"] or not nr:
+            return
+        size = self._packet_bytes
+        try:
+            content = memoryview(self.kernel.memory.read(ring["base_pa"], nr * size))
+        except ReadError as error:
+            self.findings.append(Finding(f"ring {hart}", str(error)))
+            return
+        for sequence in range(max(0, opened - nr), opened):
+            at = sequence % nr * size
+            self._read_packet(hart, sequence, content[at:at + size])
+
+    def _read_packet(self, hart, sequence, packet):
+        header = self.header_type.decode(packet)
+        name = f"ring {hart} packet {sequence}"
+        if header["magic"] != self.kernel.layout.macro("TRACE_MAGIC"):
+            self.findings.append(Finding(name, f"magic {header['magic']:#x}"))
+            return
+        if header["sequence"] != sequence:
+            self.findings.append(Finding(name, f"calls itself {header['sequence']}"))
+        content = header["content_size_bits"] // 8
+        if not self.header_type.size <= content <= len(packet):
+            self.findings.append(Finding(name, f"content of {content} bytes"))
+            return
+        records = packet[self.header_type.size:content]
+        whole = len(records) - len(records) % self.record_type.size
+        if whole:
+            self.packets.append((hart, sequence, records[:whole]))
+
+    # ---- records ----
+
+    def payload_type(self, event):
+        """Type of the payload of an event's number."""
+        if event not in self._payload_types:
+            name = self.events.get(event)
+            union = self.record_type.resolve("payload")[1]
+            member = f"ev_payload_{name}"
+            self._payload_types[event] = union.resolve(member)[1] if member in union.fields else None
+        return self._payload_types[event]
+
+    def is_page_event(self, event):
+        kind = self.payload_type(event)
+        return kind is not None and "pfn" in kind.fields
+
+    def _record(self, hart, packet, at):
+        time, event, flags, kind, stack = self._head.unpack_from(packet, at)
+        payload_type = self.payload_type(event)
+        payload = payload_type.decode(packet, at + self._payload_at) if payload_type else {}
+        return Record(hart, time, event, flags, kind, stack, payload)
+
+    def newest(self, nr, hart=None):
+        """The newest nr records in order of time."""
+        found = []
+        per_hart = {}
+        for ring, _, packet in reversed(self.packets):
+            if hart is not None and ring != hart:
+                continue
+            for at in range(len(packet) - self.record_type.size, -1, -self.record_type.size):
+                if per_hart.get(ring, 0) == nr:
+                    break
+                per_hart[ring] = per_hart.get(ring, 0) + 1
+                found.append(self._record(ring, packet, at))
+        return self._in_order(found)[-nr:] if nr else []
+
+    def of_page(self, pfns):
+        """Every page event about one of the pfns, in order of time."""
+        pfn_at = self._payload_at + self.payload_type(self._event_value("page_alloc")).offset("pfn")
+        column, step = pfn_at // 4, self.record_type.size // 4
+        wanted = set(pfns)
+        found = []
+        for hart, _, packet in self.packets:
+            values = packet.cast("B").cast("I")[column::step].tolist()
+            if wanted.isdisjoint(values):
+                continue
+            for i, value in enumerate(values):
+                if value in wanted:
+                    record = self._record(hart, packet, i * self.record_type.size)
+                    if self.is_page_event(record.event):
+                        found.append(record)
+        return self._in_order(found)
+
+    def _event_value(self, name):
+        return self.kernel.layout.enum_value("trace_event", f"EV_{name}")
+
+    @staticmethod
+    def _in_order(records):
+        """By time; a page's events of one instant by their chain of counts (before, after)."""
+        records.sort(key=lambda record: record.time)
+        at = 0
+        while at < len(records):
+            end = at + 1
+            while end < len(records) and records[end].time == records[at].time:
+                end += 1
+            if end - at > 1:
+                records[at:end] = _chain(records[at:end])
+            at = end
+        return records
+
+    def event_name(self, record):
+        return self.events.get(record.event, f"event {record.event}")
+
+
+def _chain(records):
+    """Records of one instant such that each page's counts follow on from each other where they can."""
+    left, ordered, count = list(records), [], {}
+    while left:
+        chosen = next((r for r in left if r.payload.get("before") == count.get(r.payload.get("pfn"))), left[0])
+        left.remove(chosen)
+        ordered.append(chosen)
+        if "after" in chosen.payload:
+            count[chosen.payload["pfn"]] = chosen.payload["after"]
+    return ordered
+
+
+class Depot:
+    """The stack depot: an array of struct trace_stack behind one packet header; ids count from 1."""
+
+    def __init__(self, kernel):
+        self.kernel = kernel
+        self.type = kernel.struct("trace_stack")
+        self._base = kernel.read_symbol("trace_desc")
+        self._header = kernel.struct("trace_packet_header").size
+
+    def frames(self, stack):
+        """Return addresses, innermost first, as va - PHYS_OFFSET; [] for 0 or an id that is not there."""
+        at = self._header + (stack - 1) * self.type.size
+        if stack < 1 or at + self.type.size > self._base["depot_bytes"]:
+            return []
+        try:
+            content = self.kernel.memory.read(self._base["depot_pa"] + at, self.type.size)
+        except ReadError:
+            return []
+        entry = self.type.decode(content)
+        if entry["stack"] != stack:
+            return []
+        return list(entry["frames"][:entry["nr_frames"]])
+
+
+def trace_of(kernel, findings):
+    return kernel.once("trace", lambda: Trace(kernel, findings))
+
+
+def seconds(kernel, time):
+    """A time of the trace in seconds."""
+    return time / kernel.layout.macro("TIME_HZ")

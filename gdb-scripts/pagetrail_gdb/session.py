@@ -1,0 +1,152 @@
+"""Which memory the commands look at, and the `set pagetrail ...` parameters that decide it."""
+
+import json
+import os
+import re
+
+import gdb
+
+from .model import live
+from .model.dwarf import GdbLayout
+from .model.errors import CommandError
+from .model.kernel import Kernel
+from .model.memory import ElfCore, RamFile
+
+_ENV_RAM = "PAGETRAIL_RAM"
+_ENV_RUN = "PAGETRAIL_RUN"
+
+
+class _SetPrefix(gdb.Command):
+    """Settings of the Pagetrail commands."""
+
+    def __init__(self):
+        super().__init__("set pagetrail", gdb.COMMAND_DATA, gdb.COMPLETE_COMMAND, prefix=True)
+
+
+class _ShowPrefix(gdb.Command):
+    """Settings of the Pagetrail commands."""
+
+    def __init__(self):
+        super().__init__("show pagetrail", gdb.COMMAND_DATA, gdb.COMPLETE_COMMAND, prefix=True)
+
+
+class RamFileParameter(gdb.Parameter):
+    """The file that holds the guest's RAM, as QEMU's memory-backend-file or `pagetrail run` leave it.
+
+Empty: the target's own memory is used (a live QEMU, or the core file that gdb has open); without a target,
+$PAGETRAIL_RAM, or the RAM file of the run folder in $PAGETRAIL_RUN."""
+
+    set_doc = "Set the file that holds the guest's RAM."
+    show_doc = "Show the file that holds the guest's RAM."
+
+    def __init__(self):
+        super().__init__("pagetrail ram-file", gdb.COMMAND_DATA, gdb.PARAM_OPTIONAL_FILENAME)
+        self.value = ""
+
+    def get_set_string(self):
+        SESSION.drop_memory()
+        return ""
+
+    def get_show_string(self, value):
+        return f"The RAM file is {value}." if value else "No RAM file is set: the target's memory is used."
+
+
+class _ShowMemory(gdb.Command):
+    """Show where the Pagetrail commands read memory from, and which physical ranges it has."""
+
+    def __init__(self):
+        super().__init__("show pagetrail memory", gdb.COMMAND_DATA, gdb.COMPLETE_NONE)
+
+    def invoke(self, argument, from_tty):
+        try:
+            memory = SESSION.memory()
+        except Exception as error:
+            raise gdb.GdbError(str(error)) from error
+        ranges = ", ".join(f"{start:#x}..{end:#x}" for start, end in memory.ranges)
+        print(f"{memory.name}: {ranges}")
+
+
+class Session:
+    """Keeps the layout of the ELF and the memory backend from one command to the next."""
+
+    def __init__(self):
+        self._layout = None
+        self._layout_of = None
+        self._memory = None
+        self._memory_of = None
+
+    def kernel(self):
+        """A Kernel that sees memory as it is now."""
+        layout, memory = self.layout(), self.memory()
+        memory.forget()
+        return Kernel(layout, memory)
+
+    def layout(self):
+        program = gdb.current_progspace().filename
+        if not program:
+            raise CommandError("no kernel ELF is loaded: start gdb with it, or use `file`")
+        key = (program, os.stat(program).st_mtime_ns if os.path.exists(program) else 0)
+        if self._layout is None or self._layout_of != key:
+            self._layout, self._layout_of = GdbLayout(), key
+        return self._layout
+
+    def memory(self):
+        connection = gdb.selected_inferior().connection
+        key = (gdb.parameter("pagetrail ram-file"), connection, os.environ.get(_ENV_RAM),
+               os.environ.get(_ENV_RUN))
+        if self._memory is None or self._memory_of != key:
+            self.drop_memory()
+            self._memory, self._memory_of = self._choose(key[0]), key
+        return self._memory
+
+    def drop_memory(self):
+        if self._memory is not None:
+            self._memory.close()
+        self._memory = None
+
+    def _choose(self, ram_file):
+        layout = self.layout()
+        if ram_file:
+            return RamFile(ram_file, layout.macro("RAM_BASE"))
+        if live.is_remote():
+            return live.attach(layout)
+        core = _core_path()
+        if core:
+            return ElfCore(core, layout.macro("PHYS_OFFSET"))
+        found = os.environ.get(_ENV_RAM) or _ram_file_of_run(os.environ.get(_ENV_RUN))
+        if found:
+            return RamFile(found, layout.macro("RAM_BASE"))
+        raise CommandError("no memory to read: connect to QEMU (target remote), open a core, or "
+                           "`set pagetrail ram-file PATH`")
+
+
+def _core_path():
+    match = re.search(r"core dump file:\s+`([^']+)'", gdb.execute("info target", to_string=True))
+    return match.group(1) if match else None
+
+
+def _ram_file_of_run(folder):
+    """The RAM file of a run folder: the path in its run.json, else the file `ram` in it."""
+    if not folder:
+        return None
+    try:
+        with open(os.path.join(folder, "run.json"), encoding="utf-8") as file:
+            path = json.load(file).get("ram_file")
+    except (OSError, ValueError):
+        path = None
+    candidates = [os.path.join(folder, path)] if path else []
+    candidates.append(os.path.join(folder, "ram"))
+    for candidate in candidates:
+        if os.path.exists(candidate):
+            return candidate
+    raise CommandError(f"run folder {folder} has no RAM file")
+
+
+SESSION = Session()
+
+
+def register():
+    _SetPrefix()
+    _ShowPrefix()
+    RamFileParameter()
+    _ShowMemory()
