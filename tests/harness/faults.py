@@ -1,0 +1,132 @@
+"""The fault catalogue: kernels built from patched copies of the tree.
+
+tests/faults/NN-name/ holds
+    fault.patch   the mistake, against this tree (patch -p1)
+    fault.json    what it is, how to show it, what the tools must say:
+        title, from    one line; the catalogue's source of it
+        run            command for init, which shows the fault
+        smp, mem, append   the machine, where it matters
+        expect         see test_faults.py
+
+The copy lives in BUILD/faults/NN-name/tree. The kernel's objects are carried over with their times, so only what
+the patch touches is compiled again.
+"""
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from . import paths
+
+FOLDER = paths.ROOT / "tests/faults"
+# Not needed to build a kernel.
+NOT_COPIED = ("traces/", "docs/", "tests/", "trace-tools/", "gdb-scripts/")
+COPIED_ANYWAY = (".mk",)
+
+
+class Fault:
+    """One folder of the catalogue."""
+
+    def __init__(self, name):
+        self.name = name
+        self.folder = FOLDER / name
+        self.patch = self.folder / "fault.patch"
+        self.__dict__.update({"smp": 2, "mem": "128M", "append": ""})
+        self.__dict__.update(json.loads((self.folder / "fault.json").read_text()))
+
+    def build(self):
+        """Builds the patched kernel; returns the path of its ELF."""
+        return build_patched(self.name, self.patch)
+
+
+def names():
+    """All faults of the catalogue, by number."""
+    return sorted(p.parent.name for p in FOLDER.glob("*/fault.json"))
+
+
+def find(name):
+    """The fault with that name, or whose name begins so ("05" is enough)."""
+    found = [n for n in names() if n == name] or [n for n in names() if n.startswith(name.rstrip("…"))]
+    if len(found) != 1:
+        raise SystemExit(f"no single fault is called {name!r}; there are: {', '.join(names())}")
+    return Fault(found[0])
+
+
+def source_files():
+    """What git tracks or would track and a kernel build reads, relative to the root."""
+    try:
+        out = subprocess.run(["git", "-C", paths.ROOT, "ls-files", "-co", "--exclude-standard", "-z"], check=True,
+                             capture_output=True).stdout.decode()
+        files = [n for n in out.split("\0") if n]
+    except (OSError, subprocess.CalledProcessError):
+        files = [str(p.relative_to(paths.ROOT)) for top in ("Makefile", ".ci", "kernel", "user", "tests", "trace-tools")
+                 for p in [paths.ROOT / top, *(paths.ROOT / top).rglob("*")]]
+    return sorted(n for n in set(files) if (paths.ROOT / n).is_file()
+                  and (not n.startswith(NOT_COPIED) or n.endswith(COPIED_ANYWAY)))
+
+
+def copy_tree(tree):
+    """Copies the sources, with their times, to an empty folder."""
+    for name in source_files():
+        target = tree / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(paths.ROOT / name, target)
+
+
+def apply_patch(tree, patch):
+    if not patch.read_text().strip():
+        return
+    done = subprocess.run(["patch", "-p1", "--batch", "--no-backup-if-mismatch", "-d", tree, "-i", patch],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{patch} does not apply:\n{done.stdout}")
+
+
+def update_tree(fresh, tree):
+    """Makes tree's sources equal to fresh's. A file that changes gets the time of now, so that make notices."""
+    wanted = {str(p.relative_to(fresh)) for p in fresh.rglob("*") if p.is_file()}
+    present = {str(p.relative_to(tree)) for p in tree.rglob("*") if p.is_file()
+               and p.relative_to(tree).parts[0] != "build"}
+    for name in present - wanted:
+        (tree / name).unlink()
+    for name in wanted:
+        target = tree / name
+        if target.exists() and target.read_bytes() == (fresh / name).read_bytes():
+            continue
+        known = target.exists()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(fresh / name, target)
+        if known:
+            os.utime(target)
+
+
+def carry_objects(build):
+    """Copies the main build's kernel objects with their times. Their .d files name the other folder: mended."""
+    source = paths.BUILD / "kernel"
+    if not source.is_dir() or build.exists():
+        return
+    shutil.copytree(source, build / "kernel")
+    for depend in build.rglob("*.d"):
+        times = depend.stat()
+        text = depend.read_text()
+        for spelling in {str(paths.BUILD), paths.BUILD_NAME}:
+            text = text.replace(spelling + "/", "build/")
+        depend.write_text(text)
+        os.utime(depend, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def build_patched(name, patch):
+    """Builds the kernel with one patch applied, in a scratch tree of its own; returns the ELF's path."""
+    scratch = paths.BUILD / "faults" / name
+    tree, fresh = scratch / "tree", scratch / "fresh"
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    copy_tree(fresh)
+    apply_patch(fresh, patch)
+    tree.mkdir(exist_ok=True)
+    update_tree(fresh, tree)
+    shutil.rmtree(fresh)
+    carry_objects(tree / "build")
+    paths.make("kernel", build="build", tree=tree)
+    return tree / "build/kernel/pagetrail.elf"

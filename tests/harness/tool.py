@@ -1,0 +1,35 @@
+"""The pagetrail command and babeltrace2, as tests use them."""
+import json
+import re
+import subprocess
+
+from . import paths
+
+NOTHING_LOST, LOST, CANNOT_TELL = 0, 1, 2
+
+
+def pagetrail(*words, timeout=300):
+    """Runs `pagetrail WORDS`; the CompletedProcess with stdout and stderr as text."""
+    return subprocess.run([str(word) for word in (paths.PAGETRAIL, *words)], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", timeout=timeout)
+
+
+def pagetrail_json(*words, statuses=(NOTHING_LOST, LOST, CANNOT_TELL)):
+    """The same with --json; the parsed answer."""
+    done = pagetrail(*words, "--json")
+    assert done.returncode in statuses, f"status {done.returncode}\n{done.stderr}"
+    return json.loads(done.stdout)
+
+
+def run_command(out, *guest_words, kernel=None, disk=None, limit=300, options=()):
+    """The words of a `pagetrail run` that ends by itself, for pagetrail() or Popen."""
+    return ["run", "--kernel", kernel or paths.KERNEL, "--disk", disk or paths.DISK, "--out", out,
+            "--timeout", str(limit), *options, "--", *guest_words]
+
+
+def babeltrace_events(run):
+    """How many events stock babeltrace2 reads from a run folder; it must not complain."""
+    done = subprocess.run(["babeltrace2", str(run), "-c", "sink.utils.counter"], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return int(re.search(r"^\s*(\d+) Event message", done.stdout, re.M).group(1))

@@ -1,0 +1,101 @@
+#!/usr/bin/env python3
+"""Checks the text of every file that is or would be tracked.
+
+  paths     no path of somebody's machine (this checkout's, or below /home or /root)
+  marks     no note of unfinished work: that belongs in docs/STATUS.md
+  blanks    no trailing blanks, no missing newline at the end
+  format    clang-format has nothing to change (C sources and headers)
+  sizes     a report, never a failure: files of more than 600 lines
+
+Usage: check_text.py [ROOT]. Exit status 1 if something was found.
+"""
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+LONG_FILE_LINES = 600
+TEXT_SUFFIXES = {".c", ".h", ".S", ".ld", ".def", ".py", ".sh", ".mk", ".md", ".json", ".toml", ".ini", ".txt", ""}
+MARKS = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b")
+
+
+def tracked_files(root):
+    """Files that git tracks or would track, as paths relative to root; without git, all but build output."""
+    try:
+        out = subprocess.run(["git", "-C", root, "ls-files", "-co", "--exclude-standard", "-z"], check=True,
+                             capture_output=True).stdout.decode()
+        names = [n for n in out.split("\0") if n]
+    except (OSError, subprocess.CalledProcessError):
+        names = [str(p.relative_to(root)) for p in root.rglob("*")
+                 if not {".git", "build", "runs"} & set(p.relative_to(root).parts)]
+    return sorted({Path(n) for n in names if (root / n).is_file()})
+
+
+def machine_paths(root):
+    """A pattern for paths that exist on one machine only: this checkout's folder, and people's homes."""
+    here = [re.escape(str(p)) + "/" for p in (root.resolve(), *root.resolve().parents) if len(p.parts) > 1
+            and p.name not in ("usr", "opt", "srv", "tmp", "var")]
+    homes = [f"/{name}/" for name in ("home", "root", "Users")]
+    return re.compile(r"(?<![\w.])(?:" + "|".join(here + homes) + ")")
+
+
+def check_lines(path, text, patterns):
+    """Yields violations of one file's text."""
+    for number, line in enumerate(text.split("\n"), 1):
+        for pattern, what in patterns:
+            match = pattern.search(line)
+            if match:
+                yield f"{path}:{number}: {what}: {match.group(0)}"
+        if line != line.rstrip() and path.suffix not in (".md", ".patch"):
+            yield f"{path}:{number}: trailing blanks"
+    if text and not text.endswith("\n"):
+        yield f"{path}: no newline at the end"
+
+
+def check_format(root, files):
+    """Yields what clang-format would change, one line a file."""
+    sources = [str(f) for f in files if f.suffix in (".c", ".h")]
+    if not sources:
+        return
+    if not shutil.which("clang-format"):
+        yield "clang-format is not installed"
+        return
+    out = subprocess.run(["clang-format", "--dry-run", *sources], cwd=root, capture_output=True, text=True).stderr
+    seen = {}
+    for line in out.splitlines():
+        match = re.match(r"(.+?):(\d+):\d+: warning: ", line)
+        if match:
+            seen.setdefault(match.group(1), match.group(2))
+    for name, line in seen.items():
+        yield f"{name}:{line}: clang-format would change this file"
+
+
+def main():
+    root = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
+    files = tracked_files(root)
+    patterns = [(machine_paths(root), "path of one machine"), (MARKS, "unfinished work")]
+    errors, long_files = [], []
+    for path in files:
+        if path.suffix not in TEXT_SUFFIXES:
+            continue
+        try:
+            text = (root / path).read_text()
+        except UnicodeDecodeError:
+            continue
+        errors += check_lines(path, text, patterns)
+        lines = text.count("\n")
+        if lines > LONG_FILE_LINES and path.suffix in (".c", ".h", ".S", ".py"):
+            long_files.append((lines, path))
+    errors += check_format(root, files)
+    for error in errors:
+        print(error)
+    for lines, path in sorted(long_files, reverse=True)[:8]:
+        print(f"note: {path} has {lines} lines")
+    if not errors:
+        print(f"text: {len(files)} files")
+    return 1 if errors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""The checks must be able to fail: each is run on a small tree that breaks its rule."""
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+
+
+def run(script, *args):
+    """Exit status and output of one of the check scripts."""
+    done = subprocess.run([sys.executable, HERE / script, *args], capture_output=True, text=True)
+    return done.returncode, done.stdout
+
+
+@pytest.fixture
+def kernel(tmp_path):
+    """A kernel folder of two layers that breaks no rule."""
+    (tmp_path / "include/kernel").mkdir(parents=True)
+    (tmp_path / "include/uapi").mkdir()
+    (tmp_path / "low").mkdir()
+    (tmp_path / "high").mkdir()
+    (tmp_path / "LAYERS").write_text("# comment\nlow  low.h\nhigh high.h\n")
+    (tmp_path / "include/kernel/low.h").write_text("#include <stdint.h>\n")
+    (tmp_path / "include/kernel/high.h").write_text("#include <kernel/low.h>\n")
+    (tmp_path / "low/low.c").write_text('#include "low_priv.h"\n#include <kernel/low.h>\n')
+    (tmp_path / "low/low_priv.h").write_text("")
+    (tmp_path / "high/high.c").write_text("#include <kernel/low.h>\n")
+    return tmp_path
+
+
+def test_good_tree_passes(kernel):
+    status, out = run("check_layers.py", kernel)
+    assert (status, out.count("\n")) == (0, 1)
+
+
+@pytest.mark.parametrize("where, text, message", [
+    ("low/low.c", "#include <kernel/high.h>\n", "low includes <kernel/high.h> of high, which is above it"),
+    ("low/low_priv.h", "#include <kernel/high.h>\n", "which is above it"),
+    ("include/kernel/low.h", "#include <kernel/high.h>\n", "which is above it"),
+    ("high/high.c", '#include "../low/low_priv.h"\n', "is not a file of high/"),
+    ("high/high.c", "#include <stdio.h>\n", "neither the kernel's nor the compiler's"),
+    ("include/kernel/extra.h", "", "owned by no folder"),
+    ("stray/stray.c", "", "not listed in LAYERS"),
+    ("include/uapi/shared.h", "#include <kernel/low.h>\n", "user space cannot include that"),
+])
+def test_broken_rule_is_found(kernel, where, text, message):
+    (kernel / where).parent.mkdir(exist_ok=True)
+    (kernel / where).write_text(text)
+    status, out = run("check_layers.py", kernel)
+    assert status == 1 and message in out and where in out
+
+
+@pytest.mark.parametrize("name, text, message", [
+    ("a.c", "int  a;\n", "clang-format would change"),
+    ("a.md", "see /ho" "me/me/notes\n", "path of one machine"),
+    ("a.py", "# TO" "DO: later\n", "unfinished work"),
+    ("a.mk", "x = 1 \n", "trailing blanks"),
+    ("a.h", "int a;", "no newline at the end"),
+])
+def test_bad_text_is_found(tmp_path, name, text, message):
+    if "clang-format" in message and not shutil.which("clang-format"):
+        pytest.skip("clang-format is not installed")
+    (tmp_path / name).write_text(text)
+    status, out = run("check_text.py", tmp_path)
+    assert status == 1 and message in out

@@ -1,0 +1,78 @@
+"""The machine starts, on every shape it is promised for, and ends with the status that was asked for."""
+import time
+
+import pytest
+
+
+def test_boots_to_a_shell(boot, smp):
+    begin = time.monotonic()
+    machine = boot(smp=smp)
+    assert "one two" in machine.shell("echo one two", timeout=20)
+    assert time.monotonic() - begin < 10
+    assert f"{smp} hart" in machine.shell("free")
+    machine.send("poweroff\n")
+    assert machine.wait(20) == 0
+
+
+@pytest.mark.parametrize("smp", [1, 2])
+def test_boots_in_8_mib(boot, smp, small_disk):
+    machine = boot(smp=smp, mem="8M", disk=small_disk, run="free -s && cat /README > /tmp/copy && cat /proc/audit")
+    assert machine.wait(30) == 0
+    assert " 1536 " in machine.expect(r"managed.*\n").group(0)
+    assert "OK" in machine.expect(r"sum .*\n").group(0)
+
+
+@pytest.mark.parametrize("mem, managed", [("64M", 15872), ("100M", 25088), ("256M", 65024)])
+def test_takes_the_ram_it_finds(boot, mem, managed):
+    machine = boot(mem=mem, run="free -s")
+    assert machine.wait(30) == 0
+    assert int(machine.expect(r"managed\s+(\d+)").group(1)) == managed
+
+
+@pytest.mark.parametrize("status", [0, 1, 3, 127])
+def test_exit_status_reaches_the_host(boot, status):
+    assert boot(run=f"exit {status}").wait(30) == status
+
+
+def test_virtio_disk(boot):
+    machine = boot(virtio=True, smp=2, run="cat /README > /tmp/copy && stat /tmp/copy && sync")
+    assert machine.wait(30) == 0
+
+
+def test_virtio_disk_keeps_what_was_written(boot, tmp_path):
+    first = boot(virtio=True, run="echo remembered > /tmp/note")
+    assert first.wait(30) == 0
+    second = boot(virtio=True, disk=first.disk_image(), run="cat /tmp/note")
+    assert second.wait(30) == 0
+    second.expect("remembered")
+
+
+def test_init_that_is_not_there_is_a_panic_with_a_reason(boot):
+    machine = boot(append="init=/no/such/program")
+    assert machine.wait(30) != 0
+    machine.expect(r"panic.*(/no/such/program)")
+
+
+def test_command_that_is_not_there(boot):
+    assert boot(run="no-such-command").wait(30) == 127
+
+
+@pytest.mark.parametrize("append", [
+    "trace=nonsense", "trace.mask=zzz", "trace.rings=0", "trace.rings=999999999", "unknown=1 = == quiet",
+    "x" * 600, "run=" + "y" * 300,
+])
+def test_bad_bootargs_do_not_stop_the_boot(boot, append):
+    """Whatever stands there, the machine starts, and ends when it is told to."""
+    machine = boot(append=append)
+    if append.startswith("run="):
+        assert machine.wait(30) == 127
+    else:
+        machine.shell("echo up")
+        machine.send("poweroff 5\n")
+        assert machine.wait(30) == 5
+
+
+def test_panic_ends_the_machine_with_a_status(boot):
+    machine = boot(smp=4, run="kdebug panic")
+    assert machine.wait(30) not in (0, 137)
+    machine.expect(r"panic.*asked for by pid")

@@ -1,0 +1,102 @@
+"""Runs under stream trace: nothing lost on the way, readable by stock tools, also when QEMU dies."""
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from harness import paths
+from harness.machine import check_disk_image
+from harness.tool import (CANNOT_TELL, LOST, NOTHING_LOST, babeltrace_events, pagetrail, pagetrail_json, run_command)
+
+
+def traced_run(tmp_path, *guest_words, smp=2, limit=300, disk=None, options=()):
+    """One `pagetrail run`; checks the disk it leaves. Returns (CompletedProcess, run folder)."""
+    run, disk_out = tmp_path / "run", tmp_path / "disk.img"
+    done = pagetrail(*run_command(run, *guest_words, limit=limit, disk=disk,
+                                  options=("--smp", str(smp), "--disk-out", disk_out, *options)), timeout=limit + 60)
+    assert run.is_dir(), done.stderr
+    check_disk_image(disk_out)
+    return done, run
+
+
+def test_usertests_under_trace(tmp_path, smp):
+    """The whole promise of a clean run: tests pass, pages come back, no event is lost, everybody reads the same."""
+    done, run = traced_run(tmp_path, "usertests", smp=smp, options=("--progress", "--tests", "--leaks", "--plot"))
+    console = (run / "logs/console.log").read_text(errors="replace")
+    assert "ALL TESTS PASSED" in console, done.stderr + console[-2000:]
+    passed = int(re.search(r"usertests: (\d+) passed, 0 failed, 0 lost pages", console).group(1))
+    assert passed >= 25
+    assert done.returncode == NOTHING_LOST, done.stdout + done.stderr
+    summary = pagetrail_json("summary", run)
+    assert summary["discarded"] == 0
+    assert babeltrace_events(run) == summary["events"]
+    assert (run / "free-pages.png").stat().st_size > 10000
+
+
+def test_misuse_leaves_a_living_kernel_and_a_clean_audit(tmp_path, smp):
+    done, run = traced_run(tmp_path, "usertests", *misuse_tests(), smp=smp, options=("--leaks",))
+    assert done.returncode == NOTHING_LOST, done.stdout + done.stderr
+
+
+def misuse_tests():
+    """The usertests that hand nonsense to the kernel: those of the file about bad arguments."""
+    source = (paths.ROOT / "user/bin/usertests/bad.c").read_text()
+    table = source[source.index("tests_bad[]"):]
+    return re.findall(r'^\s*\{"([^"]+)"', table, re.M)
+
+
+def test_8_mib_under_trace(tmp_path, small_disk):
+    done, run = traced_run(tmp_path, "usertests", "fork-wait", "pipe-transfer", "write-read", "elf-headers", smp=2,
+                           disk=small_disk, options=("--mem", "8M", "--leaks"))
+    assert done.returncode == NOTHING_LOST, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("pages", [1, 5])
+def test_lost_pages_are_named(tmp_path, pages):
+    done, run = traced_run(tmp_path, f"leakdemo {pages} keep", options=("--leaks",))
+    assert done.returncode == LOST, done.stdout + done.stderr
+    leaks = pagetrail_json("leaks", run)
+    assert leaks["pages"] == pages
+    assert "leak_pages" in done.stdout
+
+
+def qemu_of(process):
+    """The pid of the QEMU that a pagetrail started."""
+    return int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0])
+
+
+def wait_for(condition, seconds):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("victim", ["qemu", "both"])
+def test_sigkill_in_the_middle_leaves_a_readable_run(tmp_path, smp, victim):
+    run = tmp_path / "run"
+    words = run_command(run, "usertests", options=("--smp", str(smp), "--quiet"))
+    process = subprocess.Popen([str(w) for w in (paths.PAGETRAIL, *words)], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+    log = run / "logs/console.log"
+    try:
+        wait_for(lambda: log.exists() and b"[ 6/" in log.read_bytes(), 60)
+        qemu = qemu_of(process)
+        if victim == "both":
+            process.kill()
+        os.kill(qemu, signal.SIGKILL)
+        process.communicate(timeout=30)
+    finally:
+        process.kill()
+        process.wait()
+    if victim == "qemu":
+        assert process.returncode == CANNOT_TELL
+    for ram in Path("/dev/shm").glob(f"pagetrail-{process.pid}-*.ram"):
+        ram.unlink()
+    summary = pagetrail_json("summary", run)
+    assert summary["events"] > 1000
+    assert babeltrace_events(run) == summary["events"]

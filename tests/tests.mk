@@ -1,0 +1,48 @@
+# The test suite in parts, each callable alone. `make test` runs them all through tests/run.py, which adds up.
+TEST_PARTS := lint test-host test-trace test-qemu test-gdb test-faults
+
+export PAGETRAIL_BUILD := $(BUILD)
+PYTEST := timeout 1800 $(PYTHON) -m pytest -q
+# Everything that a test boots or runs.
+TEST_NEEDS := kernel disk tools $(BUILD)/disk-small.img
+
+-include tests/host/host.mk
+
+.PHONY: test $(TEST_PARTS) format tidy bench faults
+test: $(TEST_NEEDS) ## run everything: lint, host tests, trace tools, QEMU with 1, 2 and 4 harts, gdb, faults
+	@$(PYTHON) tests/run.py $(TEST_PARTS)
+
+lint: ## layers, formatting, paths, and that the checks can fail
+	@$(PYTHON) tests/lint/check_layers.py
+	@$(PYTHON) tests/lint/check_text.py
+	@$(PYTEST) tests/lint
+test-host: host-test ## the kernel's own sources on the host, under ASan and UBSan
+test-trace: $(TEST_NEEDS) ## the trace tools, on recorded and damaged traces
+	@$(PYTEST) tests/trace
+test-qemu: $(TEST_NEEDS) ## boot, programs, books and disks in QEMU
+	@$(PYTEST) tests/qemu
+test-gdb: $(TEST_NEEDS) ## the gdb commands against live and dead kernels
+	@$(PYTEST) tests/gdb
+test-faults: $(TEST_NEEDS) ## faults 5 and 7 of the catalogue: patch, build, run, compare the verdict
+	@$(PYTEST) tests/faults -m "not slow"
+faults: $(TEST_NEEDS) ## every fault of the catalogue
+	@$(PYTEST) tests/faults
+
+C_SOURCES = $(shell git ls-files -co --exclude-standard -- '*.c' '*.h')
+format: ## let clang-format rewrite every C source
+	clang-format -i $(C_SOURCES)
+
+# clang-tidy reads the kernel as the kernel's compiler does, but for the flags that only gcc has.
+TIDY_KERNEL_FLAGS := --target=riscv64-unknown-elf -march=rv64imac -mabi=lp64 -mcmodel=medany -ffreestanding -std=gnu11 \
+	-Wall -Wextra -Wno-unused-parameter -Ikernel/include $(KERNEL_DEFS)
+tidy: ## clang-tidy over the kernel
+	@printf '%s\n' $(filter %.c,$(KERNEL_SRC)) | xargs -P 2 -n 4 sh -c \
+		'clang-tidy --quiet --warnings-as-errors="*" "$$@" -- $(TIDY_KERNEL_FLAGS) 2>/dev/null' tidy
+
+bench: $(TEST_NEEDS) ## guest instructions of a record, of page_alloc + page_put, of tracing (one hart, -icount)
+	@$(PYTHON) tests/bench/bench.py
+
+# The disk of the 8 MiB machine: the ramdisk is taken from its memory.
+$(BUILD)/disk-small.img: $(DISK_DEPS)
+	@STRIP=$(CROSS)strip FS_BLOCKS=480 FS_INODES=256 DISK_TIME=$(DISK_TIME) \
+		user/disk/make-disk $@ $(USER_BUILD)/disk-small user/disk/README $(USER_PROGRAMS)
