@@ -49,9 +49,10 @@ $(USER_PROGRAMS): user/user.ld $(ULIB)
 FS_BLOCKS ?= 4096
 FS_INODES ?= 1024
 DISK_TIME ?= 1700000000
-DISK_DEPS := $(USER_PROGRAMS) user/disk/README user/disk/make-disk user/user.mk
-# A changed size is a changed disk.
-DISK_SIZE_STAMP := $(USER_BUILD)/disk-$(FS_BLOCKS)-$(FS_INODES)
+include user/compat/xv6/xv6.mk
+DISK_DEPS := $(USER_PROGRAMS) $(XV6_PROGRAMS) user/disk/README user/disk/make-disk user/user.mk
+# A changed size or list of programs is a changed disk.
+DISK_SIZE_STAMP := $(USER_BUILD)/disk-$(FS_BLOCKS)-$(FS_INODES)$(subst $() ,,$(XV6_NAMES:%=-%))
 $(DISK_SIZE_STAMP):
 	@mkdir -p $(@D)
 	@rm -f $(USER_BUILD)/disk-*
@@ -59,4 +60,4 @@ $(DISK_SIZE_STAMP):
 
 $(BUILD)/disk.img: $(DISK_DEPS) $(DISK_SIZE_STAMP)
 	@STRIP=$(CROSS)strip FS_BLOCKS=$(FS_BLOCKS) FS_INODES=$(FS_INODES) DISK_TIME=$(DISK_TIME) \
-		user/disk/make-disk $@ $(USER_BUILD)/disk user/disk/README $(USER_PROGRAMS)
+		user/disk/make-disk $@ $(USER_BUILD)/disk user/disk/README $(USER_PROGRAMS) $(XV6_PROGRAMS)

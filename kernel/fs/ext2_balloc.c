@@ -1,7 +1,10 @@
 /* ext2: group descriptors, and the blocks that their bitmaps give and take (EXT2-1). */
 #include "ext2_priv.h"
 
-struct page *ext2_block_page(struct ext2 *fs, u32 block) { return pagecache_get(&fs->blocks, block, PAGECACHE_READ); }
+struct page *ext2_block_page(struct ext2 *fs, u32 block)
+{
+	return pagecache_get(&fs->blocks, block, PAGECACHE_READ);
+}
 
 struct ext2_disk_group *ext2_group(struct ext2 *fs, u32 group, struct page **page)
 {
@@ -12,7 +15,10 @@ struct ext2_disk_group *ext2_group(struct ext2 *fs, u32 group, struct page **pag
 	return (struct ext2_disk_group *)page_to_va(*page) + group % EXT2_GROUPS_PER_BLOCK;
 }
 
-bool ext2_block_valid(const struct ext2 *fs, u32 block) { return block > fs->gdt_blocks && block < fs->nr_blocks; }
+bool ext2_block_valid(const struct ext2 *fs, u32 block)
+{
+	return block > fs->gdt_blocks && block < fs->nr_blocks;
+}
 
 static u32 group_blocks(const struct ext2 *fs, u32 group)
 {
@@ -21,7 +27,8 @@ static u32 group_blocks(const struct ext2 *fs, u32 group)
 
 static bool is_group_metadata(const struct ext2 *fs, const struct ext2_disk_group *group, u32 block)
 {
-	u32 table_blocks = (u32)((fs->inodes_per_group * (u64)fs->inode_bytes + BLOCK_BYTES - 1) / BLOCK_BYTES);
+	u32 table_blocks =
+	    (u32)((fs->inodes_per_group * (u64)fs->inode_bytes + BLOCK_BYTES - 1) / BLOCK_BYTES);
 
 	return block == group->block_bitmap || block == group->inode_bitmap ||
 	       (block >= group->inode_table && block - group->inode_table < table_blocks);
@@ -129,7 +136,8 @@ static int check_run(struct ext2 *fs, u32 group, const struct group_edit *edit, 
 		if (!(edit->bitmap[bit / 64] >> bit % 64 & 1))
 			return ext2_damaged(fs, "block %u is freed, but it is free", block + i);
 		if (is_group_metadata(fs, edit->desc, block + i))
-			return ext2_damaged(fs, "block %u of a file is metadata of group %u", block + i, group);
+			return ext2_damaged(fs, "block %u of a file is metadata of group %u", block + i,
+					    group);
 	}
 	return 0;
 }

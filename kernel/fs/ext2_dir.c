@@ -9,7 +9,10 @@
 
 #define ENTRY_BYTES sizeof(struct ext2_dirent)
 
-static u32 bytes_for_name(u32 name_bytes) { return (u32)(ENTRY_BYTES + name_bytes + 3) & ~3U; }
+static u32 bytes_for_name(u32 name_bytes)
+{
+	return (u32)(ENTRY_BYTES + name_bytes + 3) & ~3U;
+}
 
 static u32 name_length(const struct ext2 *fs, const struct ext2_dirent *entry)
 {
@@ -30,11 +33,18 @@ static int entry_check(struct inode *dir, const struct ext2_dirent *entry, u32 i
 {
 	if (entry_is_sound(ext2_of(dir), entry, offset))
 		return 0;
-	return ext2_damaged(ext2_of(dir), "directory %u, block %u: bad entry at %u", dir->number, index, offset);
+	return ext2_damaged(ext2_of(dir), "directory %u, block %u: bad entry at %u", dir->number, index,
+			    offset);
 }
 
-static u32 nr_blocks(const struct inode *dir) { return (u32)(dir->size / BLOCK_BYTES); }
-static u8 *dir_page_va(const struct page *page) { return page_to_va(page); }
+static u32 nr_blocks(const struct inode *dir)
+{
+	return (u32)(dir->size / BLOCK_BYTES);
+}
+static u8 *dir_page_va(const struct page *page)
+{
+	return page_to_va(page);
+}
 static struct ext2_dirent *entry_at(const struct page *page, u32 offset)
 {
 	return (struct ext2_dirent *)(dir_page_va(page) + offset);
@@ -156,8 +166,8 @@ static u8 disk_type(u32 mode)
 	}
 }
 
-static void fill_entry(const struct ext2 *fs, struct ext2_dirent *entry, u32 rec_len, const char *name, u32 name_bytes,
-		       u32 number, u32 mode)
+static void fill_entry(const struct ext2 *fs, struct ext2_dirent *entry, u32 rec_len, const char *name,
+		       u32 name_bytes, u32 number, u32 mode)
 {
 	entry->inode = number;
 	entry->rec_len = (u16)rec_len;
@@ -282,9 +292,11 @@ int ext2_dir_begin(struct inode *dir, u32 parent_number)
 
 static u8 emit_type(const struct ext2 *fs, const struct ext2_dirent *entry)
 {
-	static const u8 types[] = {DT_UNKNOWN, DT_REG, DT_DIR, DT_CHR, DT_UNKNOWN, DT_FIFO, DT_UNKNOWN, DT_LNK};
+	static const u8 types[] = {DT_UNKNOWN, DT_REG,  DT_DIR,     DT_CHR,
+				   DT_UNKNOWN, DT_FIFO, DT_UNKNOWN, DT_LNK};
 
-	return fs->has_filetype && entry->file_type < ARRAY_SIZE(types) ? types[entry->file_type] : DT_UNKNOWN;
+	return fs->has_filetype && entry->file_type < ARRAY_SIZE(types) ? types[entry->file_type]
+									: DT_UNKNOWN;
 }
 
 /* 0, 1 when emit refused, or errno. The position is a byte offset; entries that begin before it are passed over. */

@@ -7,7 +7,10 @@
 
 #define THROTTLE_PAGES 8 /* how often a long write looks at the number of dirty pages */
 
-static struct inode *inode_of(struct mapping *mapping) { return CONTAINER_OF(mapping, struct inode, mapping); }
+static struct inode *inode_of(struct mapping *mapping)
+{
+	return CONTAINER_OF(mapping, struct inode, mapping);
+}
 
 /* Takes no lock of the inode: called with it held, without it, and in page faults of whoever holds another's. */
 static int read_page(struct mapping *mapping, u32 index, void *kernel_va)
@@ -21,7 +24,8 @@ static int read_page(struct mapping *mapping, u32 index, void *kernel_va)
 	if (err)
 		return err;
 	if (!block && inode_is(inode, S_IFDIR))
-		return ext2_damaged(ext2_of(inode), "directory %u has a hole at block %u", inode->number, index);
+		return ext2_damaged(ext2_of(inode), "directory %u has a hole at block %u", inode->number,
+				    index);
 	if (!block) {
 		memset(kernel_va, 0, PAGE_SIZE);
 		return 0;
@@ -172,10 +176,57 @@ static int ext2_truncate(struct inode *inode, u64 size_bytes)
 	return 0;
 }
 
+/* ---- for shared mappings ---- */
+
+static int fill_hole(struct inode *inode, u32 index)
+{
+	struct page *page;
+	u32 block;
+	int err = ext2_map(inode, index, &block);
+
+	if (err || block)
+		return err;
+	page = pagecache_get(&inode->mapping, index, PAGECACHE_READ);
+	if (IS_ERR(page))
+		return PTR_ERR(page);
+	err = ext2_map_alloc(inode, index, &block);
+	if (!err)
+		err = pagecache_mark_dirty(&inode->mapping, page, block);
+	pagecache_release(page);
+	return err;
+}
+
+static int ext2_fill_holes(struct inode *inode, u64 offset, u64 size_bytes)
+{
+	u32 first = (u32)(offset / PAGE_SIZE), last = (u32)((offset + size_bytes - 1) / PAGE_SIZE);
+	int err = 0;
+
+	for (u32 index = first; !err && size_bytes && index <= last; index++) {
+		err = fill_hole(inode, index);
+		if (index % THROTTLE_PAGES == 0)
+			writeback_throttle();
+	}
+	ext2_inode_changed(inode);
+	return err;
+}
+
+static int ext2_mark_dirty(struct inode *inode, u32 index, struct page *page)
+{
+	u32 block;
+	int err = ext2_map(inode, index, &block);
+
+	if (err || !block)
+		return err;
+	ext2_touch(ext2_of(inode));
+	return pagecache_mark_dirty(&inode->mapping, page, block);
+}
+
 const struct inode_ops ext2_file_ops = {
     .read = inode_read_cached,
     .write = ext2_file_write,
     .truncate = ext2_truncate,
+    .fill_holes = ext2_fill_holes,
+    .mark_dirty = ext2_mark_dirty,
     .fsync = ext2_fsync,
     .evict = ext2_evict,
 };

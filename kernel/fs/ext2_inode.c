@@ -21,8 +21,14 @@ static struct ext2_disk_inode *slot_of(const struct inode *inode, struct page **
 	return (struct ext2_disk_inode *)((u8 *)page_to_va(*page) + offset % BLOCK_BYTES);
 }
 
-static bool is_device(const struct inode *inode) { return inode_is(inode, S_IFCHR) || inode_is(inode, S_IFBLK); }
-static bool has_large_size(const struct inode *inode) { return inode_is(inode, S_IFREG); }
+static bool is_device(const struct inode *inode)
+{
+	return inode_is(inode, S_IFCHR) || inode_is(inode, S_IFBLK);
+}
+static bool has_large_size(const struct inode *inode)
+{
+	return inode_is(inode, S_IFREG);
+}
 
 /* A short symbolic link stands in the inode itself. */
 static bool has_blocks(const struct inode *inode)
@@ -67,11 +73,12 @@ static int check_inode(struct ext2 *fs, const struct inode *inode)
 		return ext2_damaged(fs, "inode %u has mode 0%o", inode->number, inode->mode);
 	if (inode->size > EXT2_MAX_BLOCKS * BLOCK_BYTES)
 		return ext2_damaged(fs, "inode %u has size %lu", inode->number, inode->size);
-	if (inode_is(inode, S_IFDIR) && (inode->size % BLOCK_BYTES || inode->size == 0 ||
-					 inode->size / BLOCK_BYTES > fs->nr_blocks))
+	if (inode_is(inode, S_IFDIR) &&
+	    (inode->size % BLOCK_BYTES || inode->size == 0 || inode->size / BLOCK_BYTES > fs->nr_blocks))
 		return ext2_damaged(fs, "directory %u has size %lu", inode->number, inode->size);
 	if (inode->ext2.file_acl && !ext2_block_valid(fs, inode->ext2.file_acl))
-		return ext2_damaged(fs, "inode %u has attributes in block %u", inode->number, inode->ext2.file_acl);
+		return ext2_damaged(fs, "inode %u has attributes in block %u", inode->number,
+				    inode->ext2.file_acl);
 	return 0;
 }
 

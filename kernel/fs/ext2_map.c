@@ -44,8 +44,14 @@ static int check_block(const struct inode *inode, u32 block)
 	return ext2_damaged(fs, "inode %u points to block %u", inode->number, block);
 }
 
-static u32 load_slot(const u32 *slot) { return __atomic_load_n(slot, __ATOMIC_RELAXED); }
-static void store_slot(u32 *slot, u32 block) { __atomic_store_n(slot, block, __ATOMIC_RELAXED); }
+static u32 load_slot(const u32 *slot)
+{
+	return __atomic_load_n(slot, __ATOMIC_RELAXED);
+}
+static void store_slot(u32 *slot, u32 block)
+{
+	__atomic_store_n(slot, block, __ATOMIC_RELAXED);
+}
 
 int ext2_map(struct inode *inode, u32 index, u32 *result)
 {

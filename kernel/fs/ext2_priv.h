@@ -135,13 +135,16 @@ struct ext2 {
 	struct sleeplock alloc_lock;
 	u32 nr_free_blocks, nr_free_inodes; /* alloc_lock */
 	struct sleeplock super_lock;
-	bool clean;        /* super_lock: the disk says so */
-	u64 nr_changes;    /* atomic */
+	bool clean;     /* super_lock: the disk says so */
+	u64 nr_changes; /* atomic */
 	bool has_errors;
 	u32 nr_messages;
 };
 
-static inline struct ext2 *ext2_of(const struct inode *inode) { return inode->sb->private; }
+static inline struct ext2 *ext2_of(const struct inode *inode)
+{
+	return inode->sb->private;
+}
 
 /* ---- ext2_super.c ---- */
 

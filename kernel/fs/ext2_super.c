@@ -27,7 +27,10 @@ int ext2_damaged(struct ext2 *fs, const char *fmt, ...)
 	return -EUCLEAN;
 }
 
-u32 ext2_time(const struct ext2 *fs) { return fs->base_time + (u32)(arch_time() / TIME_HZ); }
+u32 ext2_time(const struct ext2 *fs)
+{
+	return fs->base_time + (u32)(arch_time() / TIME_HZ);
+}
 
 static struct ext2_disk_super *disk_super(const struct ext2 *fs)
 {
@@ -76,12 +79,16 @@ static int mark_clean(struct ext2 *fs, u64 changes)
 
 	sleeplock_acquire(&fs->super_lock);
 	__atomic_store_n(&fs->clean, true, __ATOMIC_SEQ_CST);
-	err = store_super_locked(fs, __atomic_load_n(&fs->nr_changes, __ATOMIC_SEQ_CST) == changes && !fs->has_errors);
+	err = store_super_locked(fs, __atomic_load_n(&fs->nr_changes, __ATOMIC_SEQ_CST) == changes &&
+					 !fs->has_errors);
 	sleeplock_release(&fs->super_lock);
 	return err;
 }
 
-static int flush_device(struct ext2 *fs) { return fs->device->flush ? fs->device->flush(fs->device) : 0; }
+static int flush_device(struct ext2 *fs)
+{
+	return fs->device->flush ? fs->device->flush(fs->device) : 0;
+}
 
 static int ext2_sync(struct superblock *sb)
 {
@@ -127,7 +134,10 @@ static void ext2_statfs(struct superblock *sb, struct statfs *out)
 
 /* ---- the device's mapping ---- */
 
-static struct ext2 *fs_of(struct mapping *blocks) { return CONTAINER_OF(blocks, struct ext2, blocks); }
+static struct ext2 *fs_of(struct mapping *blocks)
+{
+	return CONTAINER_OF(blocks, struct ext2, blocks);
+}
 
 static int read_block(struct mapping *blocks, u32 index, void *kernel_va)
 {
@@ -220,7 +230,8 @@ static void take_geometry(struct ext2 *fs, const struct ext2_disk_super *super)
 
 static int check_groups(struct ext2 *fs)
 {
-	u32 table_blocks = (u32)((fs->inodes_per_group * (u64)fs->inode_bytes + BLOCK_BYTES - 1) / BLOCK_BYTES);
+	u32 table_blocks =
+	    (u32)((fs->inodes_per_group * (u64)fs->inode_bytes + BLOCK_BYTES - 1) / BLOCK_BYTES);
 
 	if ((u64)fs->inodes_per_group * fs->nr_groups != fs->nr_inodes)
 		return refuse(fs, "inodes per group do not make the number of inodes", fs->nr_inodes);
@@ -233,7 +244,8 @@ static int check_groups(struct ext2 *fs)
 
 		if (IS_ERR(page))
 			return PTR_ERR(page);
-		good = ext2_block_valid(fs, group->block_bitmap) && ext2_block_valid(fs, group->inode_bitmap) &&
+		good = ext2_block_valid(fs, group->block_bitmap) &&
+		       ext2_block_valid(fs, group->inode_bitmap) &&
 		       ext2_block_valid(fs, group->inode_table) &&
 		       ext2_block_valid(fs, group->inode_table + table_blocks - 1) &&
 		       group->free_inodes_count <= fs->inodes_per_group &&
@@ -325,7 +337,7 @@ struct superblock *ext2_mount(struct block_device *device, int *err)
 		kprintf("ext2 (%s): mount failed, error %d\n", device->name, *err);
 		if (fs->sb.root)
 			inode_put(fs->sb.root);
-		icache_drop(&fs->sb, true);
+		icache_drop(&fs->sb);
 		ext2_unmount(&fs->sb);
 		return NULL;
 	}

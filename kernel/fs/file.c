@@ -14,7 +14,10 @@
 static struct spinlock file_lock = SPINLOCK_INIT(file);
 static struct kmem_cache *file_cache;
 
-void file_init(void) { file_cache = kmem_cache_create("file", sizeof(struct file)); }
+void file_init(void)
+{
+	file_cache = kmem_cache_create("file", sizeof(struct file));
+}
 
 struct file *file_alloc(enum file_type type, u32 flags)
 {
@@ -58,8 +61,14 @@ void file_close(struct file *file)
 	kmem_cache_free(file_cache, file, HOLDER_NONE);
 }
 
-static bool may_read(const struct file *file) { return (file->flags & O_ACCMODE) != O_WRONLY; }
-static bool may_write(const struct file *file) { return (file->flags & O_ACCMODE) != O_RDONLY; }
+static bool may_read(const struct file *file)
+{
+	return (file->flags & O_ACCMODE) != O_WRONLY;
+}
+static bool may_write(const struct file *file)
+{
+	return (file->flags & O_ACCMODE) != O_RDONLY;
+}
 
 /* ---- open ---- */
 
@@ -320,7 +329,10 @@ int file_truncate(struct file *file, u64 size_bytes)
 	return err;
 }
 
-void file_claim(struct claims *claims, struct file *file) { claim_object(claims, file); }
+void file_claim(struct claims *claims, struct file *file)
+{
+	claim_object(claims, file);
+}
 
 /* ---- directories ---- */
 
@@ -380,7 +392,8 @@ static bool getdents_emit(void *arg, const char *name, u32 name_bytes, u32 inode
 
 ssize_t file_getdents(struct file *file, uaddr_t dst, size_t size_bytes)
 {
-	struct getdents get = {.dst = dst, .left_bytes = MIN(size_bytes, TRANSFER_MAX_BYTES), .position = &file->offset};
+	struct getdents get = {
+	    .dst = dst, .left_bytes = MIN(size_bytes, TRANSFER_MAX_BYTES), .position = &file->offset};
 	struct inode *inode = file->inode;
 	int err;
 

@@ -53,6 +53,7 @@ static void flusher_main(void *arg)
 	for (;;) {
 		wait_for_work();
 		sched_sleep_until(arch_time() + FLUSH_INTERVAL);
+		icache_free_left_over();
 		icache_write_dirty();
 		for (struct mapping *mapping = NULL; (mapping = mapping_next(mapping, mapping_has_dirty));)
 			if (oldest_is_due(mapping, arch_time()))

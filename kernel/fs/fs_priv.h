@@ -7,7 +7,10 @@
 #include <kernel/lib.h>
 #include <kernel/slab.h>
 
-static inline bool inode_is(const struct inode *inode, u32 type) { return (inode->mode & S_IFMT) == type; }
+static inline bool inode_is(const struct inode *inode, u32 type)
+{
+	return (inode->mode & S_IFMT) == type;
+}
 static inline bool name_is(const char *name, u32 name_bytes, const char *text)
 {
 	return strlen(text) == name_bytes && memcmp(name, text, name_bytes) == 0;
@@ -21,10 +24,11 @@ u8 dirent_type(u32 mode); /* DT_* of S_IF* */
 /* ---- icache.c ---- */
 
 void icache_init(void);
-/* Stores every changed inode; the first error. Also tries again to free inodes without links that are left over. */
-int icache_write_dirty(void);
-/* Drops unused inodes of sb, or of all (NULL). force: also those that must be written first, which is done. */
-u32 icache_drop(struct superblock *sb, bool force);
+int icache_write_dirty(void); /* stores every changed inode; the first error */
+/* Tries again to free inodes without links, where that failed. */
+void icache_free_left_over(void);
+/* Writes and drops all unused inodes of sb. */
+void icache_drop(struct superblock *sb);
 /* In-core inodes of sb that somebody uses. */
 u32 icache_nr_used(const struct superblock *sb);
 void icache_claims(struct claims *claims);
@@ -50,7 +54,7 @@ void pipe_close_end(struct pipe *pipe, bool read_end);
 /* ---- ext2_super.c ---- */
 
 struct superblock *ext2_mount(struct block_device *device, int *err); /* NULL: why stands on the console */
-void ext2_unmount(struct superblock *sb); /* no inode of it is in core */
+void ext2_unmount(struct superblock *sb);                             /* no inode of it is in core */
 void ext2_claims(struct claims *claims);
 
 #endif

@@ -9,6 +9,8 @@
  * ICACHE-3  an evicting inode belongs to the task that set the flag; inode_get of its number waits until it is gone,
  *           so at any time one mapping at most holds pages in the name of an inode.
  * ICACHE-4  an unused inode without links is one whose freeing on disk failed; every sync tries again.
+ * ICACHE-5  a pinned inode does not leave core. Write-back pins rather than counts, so the last user's put is the last:
+ *           when unlink or close returns, the blocks are free.
  *
  * Locks: `icache` for table, counts and flags; inode->lock for contents. Never both.
  */
@@ -19,7 +21,7 @@
 #define NR_UNUSED_MAX 256
 
 static struct spinlock icache_lock = SPINLOCK_INIT(icache);
-static struct waitqueue evicted; /* icache_lock */
+static struct waitqueue changed; /* icache_lock: an inode left, or lost its pins */
 static struct list buckets[NR_BUCKETS];
 static struct list unused = LIST_INIT(unused); /* least recently used first */
 static u32 nr_unused;
@@ -27,18 +29,20 @@ static struct kmem_cache *inode_cache;
 
 void icache_init(void)
 {
-	wait_init(&evicted);
+	wait_init(&changed);
 	for (u32 i = 0; i < NR_BUCKETS; i++)
 		list_init(&buckets[i]);
 	inode_cache = kmem_cache_create("inode", sizeof(struct inode));
 }
 
-static struct list *bucket_of(u32 number) { return &buckets[number % NR_BUCKETS]; }
+static struct list *bucket_of(u32 number)
+{
+	return &buckets[number % NR_BUCKETS];
+}
 
 static struct inode *find_locked(const struct superblock *sb, u32 number)
 {
-	LIST_FOR_EACH(pos, bucket_of(number))
-	{
+	LIST_FOR_EACH (pos, bucket_of(number)) {
 		struct inode *inode = LIST_ENTRY(pos, struct inode, hash_link);
 
 		if (inode->sb == sb && inode->number == number)
@@ -61,7 +65,7 @@ static struct inode *find_and_use_locked(const struct superblock *sb, u32 number
 	struct inode *inode;
 
 	while ((inode = find_locked(sb, number)) && inode->evicting)
-		wait_sleep(&evicted, &icache_lock, 0);
+		wait_sleep(&changed, &icache_lock, 0);
 	if (inode)
 		use_locked(inode);
 	return inode;
@@ -126,7 +130,10 @@ int inode_lock(struct inode *inode)
 	return 0;
 }
 
-void inode_unlock(struct inode *inode) { sleeplock_release(&inode->lock); }
+void inode_unlock(struct inode *inode)
+{
+	sleeplock_release(&inode->lock);
+}
 
 /* ---- leaving core ---- */
 
@@ -140,7 +147,7 @@ static void inode_free(struct inode *inode)
 	}
 	spin_lock(&icache_lock);
 	list_remove(&inode->hash_link);
-	wait_wake_all(&evicted);
+	wait_wake_all(&changed);
 	spin_unlock(&icache_lock);
 	kmem_cache_free(inode_cache, inode, HOLDER(inode->number, 0));
 }
@@ -174,7 +181,7 @@ static void set_unused_locked(struct inode *inode)
 	inode->evicting = false;
 	list_push_back(&unused, &inode->unused_link);
 	nr_unused++;
-	wait_wake_all(&evicted);
+	wait_wake_all(&changed);
 }
 
 /* Takes an inode for eviction. From the unused list, or with the caller's count as the last one. */
@@ -188,7 +195,17 @@ static void set_evicting_locked(struct inode *inode)
 	inode->evicting = true;
 }
 
-static bool is_deleted(const struct inode *inode) { return inode->valid && inode->links == 0; }
+/* Evicting inodes get no new pins. */
+static void wait_for_pins_locked(const struct inode *inode)
+{
+	while (inode->nr_pins)
+		wait_sleep(&changed, &icache_lock, 0);
+}
+
+static bool is_deleted(const struct inode *inode)
+{
+	return inode->valid && inode->links == 0;
+}
 
 /* A deleted inode that is evicting: freed on disk and in core, or, if that fails, unused again. */
 static bool free_deleted(struct inode *inode)
@@ -206,27 +223,35 @@ static bool free_deleted(struct inode *inode)
 /* Unused, and nothing would be lost without it. */
 static bool is_droppable(const struct inode *inode)
 {
-	return !inode->dirty && !is_deleted(inode) && !inode->mapping.nr_dirty && !inode->mapping.nr_writeback;
+	return !inode->dirty && !is_deleted(inode) && !inode->mapping.nr_dirty &&
+	       !inode->mapping.nr_writeback;
 }
 
-static void trim_unused(void)
+static struct inode *take_victim(const struct superblock *sb, bool (*want)(const struct inode *))
 {
 	struct inode *victim = NULL;
 
 	spin_lock(&icache_lock);
-	if (nr_unused > NR_UNUSED_MAX) {
-		LIST_FOR_EACH(pos, &unused)
-		{
-			struct inode *inode = LIST_ENTRY(pos, struct inode, unused_link);
+	LIST_FOR_EACH (pos, &unused) {
+		struct inode *inode = LIST_ENTRY(pos, struct inode, unused_link);
 
-			if (is_droppable(inode)) {
-				victim = inode;
-				set_evicting_locked(inode);
-				break;
-			}
-		}
+		if ((sb && inode->sb != sb) || inode->nr_pins || !want(inode))
+			continue;
+		set_evicting_locked(inode);
+		victim = inode;
+		break;
 	}
 	spin_unlock(&icache_lock);
+	return victim;
+}
+
+static void trim_unused(void)
+{
+	struct inode *victim;
+
+	if (__atomic_load_n(&nr_unused, __ATOMIC_RELAXED) <= NR_UNUSED_MAX)
+		return;
+	victim = take_victim(NULL, is_droppable);
 	if (victim)
 		inode_free(victim);
 }
@@ -253,10 +278,12 @@ void inode_put(struct inode *inode)
 		return;
 	}
 	is_kept = inode->valid && !is_deleted(inode) && inode->sb->keeps_inodes;
-	if (is_kept)
+	if (is_kept) {
 		set_unused_locked(inode);
-	else
+	} else {
 		set_evicting_locked(inode);
+		wait_for_pins_locked(inode);
+	}
 	spin_unlock(&icache_lock);
 	if (is_kept)
 		trim_unused();
@@ -268,11 +295,22 @@ void inode_put(struct inode *inode)
 
 /* ---- all of them ---- */
 
+static void unpin_locked(struct inode *inode)
+{
+	if (--inode->nr_pins == 0)
+		wait_wake_all(&changed);
+}
+
+static bool needs_storing(const struct inode *inode)
+{
+	return inode->dirty && !is_deleted(inode) && !inode->evicting;
+}
+
 /*
- * The next inode in the table after `last` that passes `want`, counted; puts `last`. Begins at the first with NULL.
- * Inodes that come or go meanwhile may be missed, the others not: `last` stays in its bucket while it is counted.
+ * The next inode in the table after `last` that must be stored, pinned; unpins `last`. Begins at the first with NULL.
+ * Inodes that come meanwhile may be missed, the others not: `last` stays in its bucket while it is pinned.
  */
-static struct inode *next_inode(struct inode *last, bool (*want)(const struct inode *))
+static struct inode *next_to_store(struct inode *last)
 {
 	struct inode *found = NULL;
 	u32 bucket = last ? last->number % NR_BUCKETS : 0;
@@ -284,29 +322,26 @@ static struct inode *next_inode(struct inode *last, bool (*want)(const struct in
 		for (; pos != &buckets[bucket] && !found; pos = pos->next) {
 			struct inode *inode = LIST_ENTRY(pos, struct inode, hash_link);
 
-			if (!inode->evicting && want(inode)) {
-				use_locked(inode);
+			if (needs_storing(inode)) {
+				inode->nr_pins++;
 				found = inode;
 			}
 		}
 		if (++bucket < NR_BUCKETS)
 			pos = buckets[bucket].next;
 	}
-	spin_unlock(&icache_lock);
 	if (last)
-		inode_put(last);
+		unpin_locked(last);
+	spin_unlock(&icache_lock);
 	return found;
 }
-
-static bool needs_work(const struct inode *inode) { return inode->dirty || (is_deleted(inode) && inode->count == 0); }
 
 int icache_write_dirty(void)
 {
 	int first_err = 0;
 
-	/* Putting a deleted inode frees it. */
-	for (struct inode *inode = NULL; (inode = next_inode(inode, needs_work));) {
-		int err = is_deleted(inode) ? 0 : store(inode);
+	for (struct inode *inode = NULL; (inode = next_to_store(inode));) {
+		int err = store(inode);
 
 		if (err && !first_err)
 			first_err = err;
@@ -314,45 +349,45 @@ int icache_write_dirty(void)
 	return first_err;
 }
 
-static struct inode *take_victim(const struct superblock *sb, bool force)
+static bool is_left_over(const struct inode *inode)
 {
-	struct inode *victim = NULL;
-
-	spin_lock(&icache_lock);
-	LIST_FOR_EACH(pos, &unused)
-	{
-		struct inode *inode = LIST_ENTRY(pos, struct inode, unused_link);
-
-		if ((sb && inode->sb != sb) || !(force || is_droppable(inode)))
-			continue;
-		set_evicting_locked(inode);
-		victim = inode;
-		break;
-	}
-	spin_unlock(&icache_lock);
-	return victim;
+	return is_deleted(inode);
+}
+static bool is_any(const struct inode *inode)
+{
+	return true;
 }
 
-u32 icache_drop(struct superblock *sb, bool force)
+u32 icache_shrink(void)
 {
 	struct inode *inode;
 	u32 dropped = 0;
 
-	while ((inode = take_victim(sb, force))) {
-		if (is_deleted(inode)) {
-			if (!free_deleted(inode))
-				break;
-		} else {
-			if (force && (store(inode) || (inode->mapping.ops && pagecache_sync(&inode->mapping))))
-				kprintf("fs: inode %u leaves core unwritten\n", inode->number);
-			inode_free(inode);
-		}
-		dropped++;
-	}
+	for (; (inode = take_victim(NULL, is_droppable)); dropped++)
+		inode_free(inode);
 	return dropped;
 }
 
-u32 icache_shrink(void) { return icache_drop(NULL, false); }
+void icache_free_left_over(void)
+{
+	struct inode *inode;
+
+	while ((inode = take_victim(NULL, is_left_over)))
+		if (!free_deleted(inode))
+			break;
+}
+
+void icache_drop(struct superblock *sb)
+{
+	struct inode *inode;
+
+	icache_free_left_over();
+	while ((inode = take_victim(sb, is_any))) {
+		if (store(inode) || (inode->mapping.ops && pagecache_sync(&inode->mapping)))
+			kprintf("fs: inode %u leaves core unwritten\n", inode->number);
+		inode_free(inode);
+	}
+}
 
 u32 icache_nr_used(const struct superblock *sb)
 {
@@ -360,8 +395,7 @@ u32 icache_nr_used(const struct superblock *sb)
 
 	spin_lock(&icache_lock);
 	for (u32 i = 0; i < NR_BUCKETS; i++)
-		LIST_FOR_EACH(pos, &buckets[i])
-		{
+		LIST_FOR_EACH (pos, &buckets[i]) {
 			struct inode *inode = LIST_ENTRY(pos, struct inode, hash_link);
 
 			used += inode->sb == sb && (inode->count > 0 || inode->evicting);
@@ -373,6 +407,6 @@ u32 icache_nr_used(const struct superblock *sb)
 void icache_claims(struct claims *claims)
 {
 	for (u32 i = 0; i < NR_BUCKETS; i++)
-		LIST_FOR_EACH(pos, &buckets[i])
+		LIST_FOR_EACH (pos, &buckets[i])
 			claim_object(claims, LIST_ENTRY(pos, struct inode, hash_link));
 }

@@ -6,7 +6,10 @@
  */
 #include "pagecache_priv.h"
 
-static struct list *bucket_of(u32 inode) { return &pagecache.by_inode[inode % MAPPING_BUCKETS]; }
+static struct list *bucket_of(u32 inode)
+{
+	return &pagecache.by_inode[inode % MAPPING_BUCKETS];
+}
 
 void mapping_init(struct mapping *mapping, u16 inode, const struct mapping_ops *ops)
 {
@@ -42,8 +45,7 @@ void mapping_destroy(struct mapping *mapping)
 
 struct mapping *mapping_find_locked(u32 inode)
 {
-	LIST_FOR_EACH(pos, bucket_of(inode))
-	{
+	LIST_FOR_EACH (pos, bucket_of(inode)) {
 		struct mapping *mapping = LIST_ENTRY(pos, struct mapping, id_link);
 
 		if (mapping->inode == inode)
@@ -122,8 +124,7 @@ static const char *check_pages(const struct mapping *mapping)
 	}
 	if (nr_pages != mapping->nr_pages)
 		return "nr_pages is not the number of pages in the tree";
-	LIST_FOR_EACH(pos, &mapping->dirty)
-	{
+	LIST_FOR_EACH (pos, &mapping->dirty) {
 		struct dirty_record *record = LIST_ENTRY(pos, struct dirty_record, link);
 
 		if (radix_lookup(&mapping->tree, record->index) != record->page)
@@ -149,7 +150,10 @@ const char *mapping_check(struct mapping *mapping)
 	return broken;
 }
 
-static void claim_node(struct radix_node *node, void *claims) { claim_object(claims, node); }
+static void claim_node(struct radix_node *node, void *claims)
+{
+	claim_object(claims, node);
+}
 
 static void claim_mapping(struct claims *claims, const struct mapping *mapping)
 {
@@ -163,8 +167,7 @@ static void claim_mapping(struct claims *claims, const struct mapping *mapping)
 		if (index == UINT32_MAX)
 			break;
 	}
-	LIST_FOR_EACH(pos, &mapping->dirty)
-	{
+	LIST_FOR_EACH (pos, &mapping->dirty) {
 		struct dirty_record *record = LIST_ENTRY(pos, struct dirty_record, link);
 
 		claim_object(claims, record);
@@ -174,6 +177,6 @@ static void claim_mapping(struct claims *claims, const struct mapping *mapping)
 
 void pagecache_claims(struct claims *claims)
 {
-	LIST_FOR_EACH(pos, &pagecache.mappings)
-	claim_mapping(claims, LIST_ENTRY(pos, struct mapping, all));
+	LIST_FOR_EACH (pos, &pagecache.mappings)
+		claim_mapping(claims, LIST_ENTRY(pos, struct mapping, all));
 }

@@ -19,7 +19,9 @@ void fs_init(void)
 
 static void add_superblock(struct superblock *sb)
 {
-	sb->device_id = list_empty(&superblocks) ? 1 : LIST_ENTRY(superblocks.prev, struct superblock, link)->device_id + 1;
+	sb->device_id = list_empty(&superblocks)
+			    ? 1
+			    : LIST_ENTRY(superblocks.prev, struct superblock, link)->device_id + 1;
 	list_push_back(&superblocks, &sb->link);
 }
 
@@ -64,7 +66,10 @@ int fs_mount(struct superblock *sb, const char *path)
 	return 0;
 }
 
-struct inode *fs_root(void) { return inode_dup(root_sb->root); }
+struct inode *fs_root(void)
+{
+	return inode_dup(root_sb->root);
+}
 
 struct inode *mount_cross(struct inode *inode)
 {
@@ -79,10 +84,12 @@ struct inode *mount_cross(struct inode *inode)
 
 int fs_sync(void)
 {
-	int first_err = icache_write_dirty();
+	int first_err;
 
-	LIST_FOR_EACH(pos, &superblocks)
-	{
+	icache_free_left_over();
+	first_err = icache_write_dirty();
+
+	LIST_FOR_EACH (pos, &superblocks) {
 		struct superblock *sb = LIST_ENTRY(pos, struct superblock, link);
 		int err = sb->sync ? sb->sync(sb) : 0;
 
@@ -102,7 +109,7 @@ int fs_unmount_root(void)
 		return -EBUSY;
 	err = fs_sync();
 	inode_put(root_sb->root);
-	icache_drop(root_sb, true);
+	icache_drop(root_sb);
 	list_remove(&root_sb->link);
 	ext2_unmount(root_sb);
 	root_sb = NULL;

@@ -8,8 +8,14 @@
 
 struct pagecache pagecache = {.lock = {.rank = LOCK_lru, .name = "lru"}};
 
-static struct radix_node *node_alloc(void) { return kmem_cache_alloc(pagecache.node_cache, HOLDER_NONE); }
-static void node_free(struct radix_node *node) { kmem_cache_free(pagecache.node_cache, node, HOLDER_NONE); }
+static struct radix_node *node_alloc(void)
+{
+	return kmem_cache_alloc(pagecache.node_cache, HOLDER_NONE);
+}
+static void node_free(struct radix_node *node)
+{
+	kmem_cache_free(pagecache.node_cache, node, HOLDER_NONE);
+}
 static const struct radix_ops node_ops = {.alloc_node = node_alloc, .free_node = node_free};
 
 void pagecache_init(void)
@@ -24,11 +30,17 @@ void pagecache_init(void)
 	page_set_reclaim(pagecache_reclaim);
 }
 
-const struct radix_ops *pagecache_radix_ops(void) { return &node_ops; }
+const struct radix_ops *pagecache_radix_ops(void)
+{
+	return &node_ops;
+}
 
 /* ---- LRU ---- */
 
-static struct page *lru_page(pfn_t pfn) { return pfn == PFN_NONE ? NULL : pfn_to_page(pfn); }
+static struct page *lru_page(pfn_t pfn)
+{
+	return pfn == PFN_NONE ? NULL : pfn_to_page(pfn);
+}
 
 static void lru_add_locked(struct page *page)
 {
@@ -123,7 +135,8 @@ void page_detach_locked(struct mapping *mapping, struct page *page)
 	void *item = radix_remove(&mapping->tree, page->owner.index);
 
 	if (item != page)
-		panic("page cache: inode %u page %u is not in its mapping", mapping->inode, page->owner.index);
+		panic("page cache: inode %u page %u is not in its mapping", mapping->inode,
+		      page->owner.index);
 	mapping->nr_pages--;
 	lru_remove(page);
 	page->state = 0;

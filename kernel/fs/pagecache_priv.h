@@ -14,27 +14,39 @@ struct pagecache {
 	/* Pages by last use, as far as reclaim has looked; linked by page->next and page->prev. Guarded by lock. */
 	pfn_t lru_newest, lru_oldest;
 	u32 nr_lru;
-	struct list mappings;                 /* lock */
-	struct list by_inode[MAPPING_BUCKETS];/* lock */
-	struct waitqueue unpinned;            /* lock: some nr_pins became 0 */
+	struct list mappings;                  /* lock */
+	struct list by_inode[MAPPING_BUCKETS]; /* lock */
+	struct waitqueue unpinned;             /* lock: some nr_pins became 0 */
 	struct kmem_cache *dirty_cache, *node_cache;
 	/* Atomic. */
 	u64 nr_dirty, nr_hits, nr_misses, nr_evicted, nr_written;
 };
 extern struct pagecache pagecache;
 
-static inline void counter_add(u64 *counter, s64 delta) { __atomic_fetch_add(counter, (u64)delta, __ATOMIC_RELAXED); }
-static inline u64 counter_read(const u64 *counter) { return __atomic_load_n(counter, __ATOMIC_RELAXED); }
+static inline void counter_add(u64 *counter, s64 delta)
+{
+	__atomic_fetch_add(counter, (u64)delta, __ATOMIC_RELAXED);
+}
+static inline u64 counter_read(const u64 *counter)
+{
+	return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
 
 /* The holder of an IO reference that the current task has on page `index`. */
-static inline struct holder io_holder(u32 index) { return HOLDER(trace_current_pid ? trace_current_pid() : 0, index); }
-static inline struct holder cache_holder(const struct mapping *mapping, u32 index) { return HOLDER(mapping->inode, index); }
+static inline struct holder io_holder(u32 index)
+{
+	return HOLDER(trace_current_pid(), index);
+}
+static inline struct holder cache_holder(const struct mapping *mapping, u32 index)
+{
+	return HOLDER(mapping->inode, index);
+}
 
 /* ---- pagecache.c ---- */
 
 const struct radix_ops *pagecache_radix_ops(void);
 
-void lru_add(struct page *page);    /* takes pagecache.lock */
+void lru_add(struct page *page); /* takes pagecache.lock */
 void lru_remove(struct page *page);
 /* Moves the oldest page to the newest end and returns it; pagecache.lock held. NULL: no pages. */
 struct page *lru_rotate_locked(void);

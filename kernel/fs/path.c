@@ -9,7 +9,10 @@
 
 static struct sleeplock tree_lock;
 
-void path_init(void) { sleeplock_init(&tree_lock, "tree"); }
+void path_init(void)
+{
+	sleeplock_init(&tree_lock, "tree");
+}
 
 /* ---- components ---- */
 
@@ -29,7 +32,10 @@ static u32 component_bytes(const char *path)
 	return length;
 }
 
-static bool is_last(const char *after) { return *skip_slashes(after) == 0; }
+static bool is_last(const char *after)
+{
+	return *skip_slashes(after) == 0;
+}
 
 static struct inode *walk_start(struct inode *cwd, const char *path)
 {
@@ -127,7 +133,8 @@ int path_lookup(struct inode *cwd, const char *path, struct inode **result)
 	return 0;
 }
 
-int path_parent(struct inode *cwd, const char *path, struct inode **parent, const char **name, u32 *name_bytes)
+int path_parent(struct inode *cwd, const char *path, struct inode **parent, const char **name,
+		u32 *name_bytes)
 {
 	struct inode *inode;
 	int err = check_length(path);
@@ -161,8 +168,8 @@ int path_parent(struct inode *cwd, const char *path, struct inode **parent, cons
 /* ---- names come and go ---- */
 
 /* parent locked. */
-static int create_locked(struct inode *parent, const char *name, u32 name_bytes, u32 mode, u32 device, bool exclusive,
-			 struct inode **result)
+static int create_locked(struct inode *parent, const char *name, u32 name_bytes, u32 mode, u32 device,
+			 bool exclusive, struct inode **result)
 {
 	int err = lookup_locked(parent, name, name_bytes, result);
 
@@ -179,7 +186,8 @@ static int create_locked(struct inode *parent, const char *name, u32 name_bytes,
 	return parent->ops->create(parent, name, name_bytes, mode, device, result);
 }
 
-int path_create(struct inode *cwd, const char *path, u32 mode, u32 device, bool exclusive, struct inode **result)
+int path_create(struct inode *cwd, const char *path, u32 mode, u32 device, bool exclusive,
+		struct inode **result)
 {
 	struct inode *parent;
 	const char *name;
@@ -283,7 +291,8 @@ int path_link(struct inode *cwd, const char *old_path, const char *new_path)
 }
 
 /* parent and tree_lock held; target counted. */
-static int unlink_locked(struct inode *parent, const char *name, u32 name_bytes, struct inode *target, bool directory)
+static int unlink_locked(struct inode *parent, const char *name, u32 name_bytes, struct inode *target,
+			 bool directory)
 {
 	int err;
 

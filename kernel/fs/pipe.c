@@ -30,7 +30,10 @@ static struct list pipes = LIST_INIT(pipes);
 static u16 last_id; /* pipes_lock */
 static struct kmem_cache *pipe_cache;
 
-void pipe_init(void) { pipe_cache = kmem_cache_create("pipe", sizeof(struct pipe)); }
+void pipe_init(void)
+{
+	pipe_cache = kmem_cache_create("pipe", sizeof(struct pipe));
+}
 
 static struct pipe *pipe_alloc(void)
 {
@@ -106,8 +109,14 @@ void pipe_close_end(struct pipe *pipe, bool read_end)
 }
 
 /* The part of the ring from `at` on, no longer than size_bytes, that does not go around its end. */
-static size_t ring_part(u64 at, size_t size_bytes) { return MIN(size_bytes, PIPE_BYTES - at % PIPE_BYTES); }
-static u8 *ring_va(const struct pipe *pipe, u64 at) { return (u8 *)page_to_va(pipe->page) + at % PIPE_BYTES; }
+static size_t ring_part(u64 at, size_t size_bytes)
+{
+	return MIN(size_bytes, PIPE_BYTES - at % PIPE_BYTES);
+}
+static u8 *ring_va(const struct pipe *pipe, u64 at)
+{
+	return (u8 *)page_to_va(pipe->page) + at % PIPE_BYTES;
+}
 
 ssize_t pipe_read(struct pipe *pipe, uaddr_t dst, size_t size_bytes)
 {
@@ -209,8 +218,7 @@ ssize_t pipe_write(struct pipe *pipe, uaddr_t src, size_t size_bytes)
 
 void pipe_claims(struct claims *claims)
 {
-	LIST_FOR_EACH(pos, &pipes)
-	{
+	LIST_FOR_EACH (pos, &pipes) {
 		struct pipe *pipe = LIST_ENTRY(pos, struct pipe, all);
 
 		claim_object(claims, pipe);

@@ -73,7 +73,10 @@ u32 pagecache_shrink(u32 nr)
 
 static struct sleeplock reclaim_lock;
 
-void reclaim_init(void) { sleeplock_init(&reclaim_lock, "reclaim"); }
+void reclaim_init(void)
+{
+	sleeplock_init(&reclaim_lock, "reclaim");
+}
 
 u32 pagecache_reclaim(u32 nr_wanted)
 {

@@ -39,7 +39,8 @@ static int static_lookup(struct inode *dir, const char *name, u32 name_bytes, st
 			if (number != dir->number)
 				continue;
 			number = node->parent;
-		} else if (node->parent != dir->number || number == 1 || !name_is(name, name_bytes, node->name)) {
+		} else if (node->parent != dir->number || number == 1 ||
+			   !name_is(name, name_bytes, node->name)) {
 			continue;
 		}
 		*result = inode_get(dir->sb, number, &err);

@@ -51,8 +51,7 @@ struct dirty_record *record_take_locked(struct mapping *mapping, struct page *pa
 	if (!(page->state & PAGE_DIRTY))
 		return NULL;
 	/* Files are mostly dropped in the order they were written, so the record is near the front. */
-	LIST_FOR_EACH(pos, &mapping->dirty)
-	{
+	LIST_FOR_EACH (pos, &mapping->dirty) {
 		struct dirty_record *record = LIST_ENTRY(pos, struct dirty_record, link);
 
 		if (record->page == page) {
@@ -132,8 +131,7 @@ static struct dirty_record *take_oldest(struct mapping *mapping, bool wait)
 
 	spin_lock(&mapping->lock);
 	while (!record && !list_empty(&mapping->dirty)) {
-		LIST_FOR_EACH(pos, &mapping->dirty)
-		{
+		LIST_FOR_EACH (pos, &mapping->dirty) {
 			record = LIST_ENTRY(pos, struct dirty_record, link);
 			if (!(record->page->state & PAGE_WRITEBACK))
 				break;

@@ -30,6 +30,8 @@ STATIC_ASSERT(sizeof(struct elf_segment) == 56, "ELF64");
 enum { ELF_EXEC = 2, ELF_RISCV = 243, SEGMENT_LOAD = 1, SEGMENT_DYNAMIC = 2, SEGMENT_INTERP = 3 };
 enum { SEGMENT_X = 1, SEGMENT_W = 2, SEGMENT_R = 4 };
 
+enum { IDENT_ABI_VERSION = 8, ABI_VERSION_XV6 = 6 }; /* set by the build of user/compat/xv6 */
+
 #define ELF_SEGMENTS_MAX (PAGE_SIZE / sizeof(struct elf_segment))
 /* One page stays empty below the stack's lowest. */
 #define IMAGE_TOP (USER_TOP - STACK_MAX_BYTES - PAGE_SIZE)
@@ -44,9 +46,10 @@ static int elf_read(struct inode *inode, u64 offset, void *buffer, size_t size_b
 		return err;
 	done = inode->ops->read(inode, offset, (u64)buffer, size_bytes, false);
 	inode_unlock(inode);
-	if (done < 0)
+	if (done == -ENOMEM || done == -EIO)
 		return (int)done;
-	return (size_t)done == size_bytes ? 0 : -ENOEXEC;
+	/* Any other error speaks of an offset that no file has. */
+	return done >= 0 && (size_t)done == size_bytes ? 0 : -ENOEXEC;
 }
 
 static int elf_check_file(struct inode *inode)
@@ -109,7 +112,9 @@ static int elf_map(struct mm *mm, const struct elf_segment *segments, u32 nr, ua
 
 		if (segment->type == SEGMENT_INTERP || segment->type == SEGMENT_DYNAMIC)
 			return -ENOEXEC;
-		if (segment->type != SEGMENT_LOAD || !segment->memsz)
+		if (segment->type != SEGMENT_LOAD)
+			continue;
+		if (!segment->memsz && !segment->filesz) /* a linker's empty one, with any address */
 			continue;
 		if (!segment_good(segment))
 			return -ENOEXEC;
@@ -158,7 +163,7 @@ static int elf_fill(struct inode *inode, struct mm *mm, const struct elf_segment
 	return 0;
 }
 
-static int elf_load_with(struct inode *inode, struct mm *mm, uaddr_t *entry, struct elf_segment *segments)
+static int elf_load_with(struct inode *inode, struct exec_image *image, struct elf_segment *segments)
 {
 	struct elf_header header;
 	int err = elf_read(inode, 0, &header, sizeof(header));
@@ -169,15 +174,16 @@ static int elf_load_with(struct inode *inode, struct mm *mm, uaddr_t *entry, str
 		return -ENOEXEC;
 	err = elf_read(inode, header.phoff, segments, header.phnum * sizeof(*segments));
 	if (!err)
-		err = elf_map(mm, segments, header.phnum, header.entry);
+		err = elf_map(image->mm, segments, header.phnum, header.entry);
 	for (u32 i = 0; !err && i < header.phnum; i++)
 		if (segments[i].type == SEGMENT_LOAD)
-			err = elf_fill(inode, mm, &segments[i]);
-	*entry = header.entry;
+			err = elf_fill(inode, image->mm, &segments[i]);
+	image->entry = header.entry;
+	image->xv6 = header.ident[IDENT_ABI_VERSION] == ABI_VERSION_XV6;
 	return err;
 }
 
-int elf_load(struct inode *inode, struct mm *mm, uaddr_t *entry)
+int elf_load(struct inode *inode, struct exec_image *image)
 {
 	struct holder holder = HOLDER(current_task()->pid, 0);
 	struct page *segments;
@@ -188,7 +194,7 @@ int elf_load(struct inode *inode, struct mm *mm, uaddr_t *entry)
 	segments = page_alloc(0, PK_KERNEL, REF_OWNER, holder);
 	if (!segments)
 		return -ENOMEM;
-	err = elf_load_with(inode, mm, entry, page_to_va(segments));
+	err = elf_load_with(inode, image, page_to_va(segments));
 	page_put(segments, REF_OWNER, holder);
 	return err;
 }

@@ -11,6 +11,8 @@
 static int stack_build(struct mm *mm, char *const *argv, u32 argc, struct exec_image *image)
 {
 	uaddr_t top = USER_TOP;
+	u64 stack_bytes = image->xv6 ? PAGE_SIZE : STACK_MAX_BYTES;
+	u64 args_max_bytes = MIN((u64)ARG_MAX_BYTES, stack_bytes - 16);
 	uaddr_t string, pointers;
 	size_t strings_bytes = 0;
 	u64 end = 0;
@@ -20,10 +22,10 @@ static int stack_build(struct mm *mm, char *const *argv, u32 argc, struct exec_i
 		return -E2BIG;
 	for (u32 i = 0; i < argc; i++)
 		strings_bytes += strlen(argv[i]) + 1;
-	if (strings_bytes + (argc + 1) * sizeof(u64) > ARG_MAX_BYTES)
+	if (strings_bytes + (argc + 1) * sizeof(u64) > args_max_bytes)
 		return -E2BIG;
 
-	err = mm_map(mm, top - STACK_MAX_BYTES, top, VMA_READ | VMA_WRITE | VMA_STACK, NULL, NULL, 0);
+	err = mm_map(mm, top - stack_bytes, top, VMA_READ | VMA_WRITE | VMA_STACK, NULL, NULL, 0);
 	if (err)
 		return err;
 	string = top - strings_bytes;
@@ -67,7 +69,7 @@ int exec_build(struct inode *cwd, const char *path, char *const *argv, u32 argc,
 		inode_put(inode);
 		return -ENOMEM;
 	}
-	err = elf_load(inode, image->mm, &image->entry);
+	err = elf_load(inode, image);
 	inode_put(inode);
 	if (!err)
 		err = stack_build(image->mm, argv, argc, image);
@@ -84,6 +86,7 @@ void exec_enter(struct task *task, const struct exec_image *image)
 	struct trapframe *frame = task->frame;
 
 	task->mm = image->mm;
+	((struct proc *)task->proc)->xv6 = image->xv6;
 	str_copy(task->name, image->name, sizeof(task->name));
 	memset(frame, 0, sizeof(*frame));
 	frame->status = SSTATUS_SPIE;

@@ -98,6 +98,9 @@ int proc_wait(s32 *status, u32 flags)
 	return result;
 }
 
+/* fail-nth refused what this task asked for last, and there would have been memory. */
+static bool shortage_injected(const struct task *task) { return task->fail_nth == -1 && page_nr_free() > 0; }
+
 void proc_die(const char *why, uaddr_t ua)
 {
 	struct task *task = current_task();
@@ -105,7 +108,9 @@ void proc_die(const char *why, uaddr_t ua)
 
 	kprintf("pid %u %s: killed: %s at 0x%lx, pc 0x%lx\n", task->pid, task->name, why, ua,
 		task->frame->pc);
-	if (proc->fault_error == -ENOMEM)
+	if (proc->fault_error == -ENOMEM && shortage_injected(task))
+		kprintf("  the allocation was refused by fail-nth\n");
+	else if (proc->fault_error == -ENOMEM)
 		oom_report();
 	proc_exit(-1);
 }

@@ -22,6 +22,7 @@ int proc_fork(void)
 	/* Nothing can fail from here. */
 	child->task->mm = mm;
 	*child->task->frame = *task->frame;
+	child->xv6 = parent->xv6;
 	child->task->frame->x[REG_A0] = 0;
 	files_copy(child, parent);
 	proc_link(child, parent);

@@ -28,16 +28,17 @@ void proc_free_locked(struct proc *proc);
 void files_copy(struct proc *child, const struct proc *parent);
 void files_close_all(struct proc *proc); /* and the directory */
 
-/* elf.c: maps and fills the image of `inode` into an empty mm. 0, -ENOEXEC, -EACCES, -ENOMEM, -EIO. */
-int elf_load(struct inode *inode, struct mm *mm, uaddr_t *entry);
-
 /* exec.c */
 struct exec_image {
 	struct mm *mm;
 	uaddr_t entry, sp, argv;
 	u32 argc;
+	bool xv6; /* the program expects xv6's meaning of system calls */
 	char name[TASK_NAME_BYTES];
 };
+/* elf.c: maps and fills the image of `inode` into the empty image->mm; sets entry and xv6. 0, -ENOEXEC, -EACCES, -ENOMEM, -EIO. */
+int elf_load(struct inode *inode, struct exec_image *image);
+
 int exec_build(struct inode *cwd, const char *path, char *const *argv, u32 argc, u16 pid,
 	       struct exec_image *image);
 /* Makes the image the one of this task; the old one stays the caller's. */

@@ -1,5 +1,6 @@
 /* System calls on open files. */
 #include "syscall_priv.h"
+#include "xv6_priv.h"
 
 s64 sys_open(const u64 *arg)
 {
@@ -32,7 +33,11 @@ s64 sys_read(const u64 *arg)
 	if (!file)
 		return -EBADF;
 	err = check_user_range(arg[1], arg[2]);
-	return err ? err : file_read(file, arg[1], arg[2]);
+	if (err)
+		return err;
+	if (current_proc()->xv6 && xv6_reads_directory(file))
+		return xv6_read_directory(file, arg[1], arg[2]);
+	return file_read(file, arg[1], arg[2]);
 }
 
 s64 sys_write(const u64 *arg)
@@ -43,6 +48,8 @@ s64 sys_write(const u64 *arg)
 	if (!file)
 		return -EBADF;
 	err = check_user_range(arg[1], arg[2]);
+	if (!err && current_proc()->xv6)
+		err = xv6_check_write(file, arg[2]);
 	return err ? err : file_write(file, arg[1], arg[2]);
 }
 

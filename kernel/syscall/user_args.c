@@ -1,5 +1,6 @@
 /* Strings and ranges that come from user mode. */
 #include "syscall_priv.h"
+#include "xv6_priv.h"
 #include <kernel/slab.h>
 
 static struct kmem_cache *path_cache;
@@ -17,6 +18,11 @@ int path_from_user(uaddr_t ua, char **path)
 	if (!buffer)
 		return -ENOMEM;
 	length = strncpy_from_user(buffer, ua, PATH_MAX);
+	if (length > 0 && current_proc()->xv6) {
+		int err = xv6_fit_path(buffer);
+
+		length = err ? err : length;
+	}
 	if (length <= 0) {
 		path_release(buffer);
 		return length ? (int)length : -ENOENT;

@@ -3,6 +3,7 @@
  *
  * bootargs: init=PATH (default /init)   run="CMD" or run=CMD,ARG,... (init runs it, then powers off with its status)
  *           trace=stream|flight|off     trace.mask=HEX   trace.rings=KIB   quiet   audit.poison
+ *           ramdisk=START,BYTES (physical address; instead of an initrd)
  */
 #ifndef KERNEL_BOOT_H
 #define KERNEL_BOOT_H

@@ -10,6 +10,7 @@
 #ifndef KERNEL_FS_H
 #define KERNEL_FS_H
 
+#include <kernel/addrspace.h>
 #include <kernel/audit.h>
 #include <kernel/pagecache.h>
 #include <kernel/dev.h>
@@ -40,6 +41,10 @@ struct inode_ops {
 	ssize_t (*write)(struct inode *inode, u64 offset, u64 buffer, size_t size_bytes, bool user);
 	int (*truncate)(struct inode *inode, u64 size_bytes);
 	int (*fsync)(struct inode *inode);
+	/* For shared mappings. Blocks for the holes in [offset, offset + size). NULL: the file cannot be mapped. */
+	int (*fill_holes)(struct inode *inode, u64 offset, u64 size_bytes);
+	/* A page of the file was written through a mapping. Not locked, and takes no inode's lock: see file_map.c. */
+	int (*mark_dirty)(struct inode *inode, u32 index, struct page *page);
 	/*
 	 * The last in-core reference of an inode without links goes: free it on disk. Locked. On an error (-ENOMEM)
 	 * the inode stays in core and the next sync tries again. May be NULL.
@@ -57,6 +62,7 @@ struct inode { /* slab cache "inode" */
 	struct superblock *sb;
 	u32 number;
 	u32 count;              /* icache */
+	u16 nr_pins;            /* icache: write-back looks at it; it may not leave before */
 	bool evicting;          /* icache: about to leave; whoever wants it waits */
 	struct list hash_link;  /* icache */
 	struct list unused_link;/* icache: count is 0, kept for the next user */
@@ -159,6 +165,8 @@ int file_stat(struct file *file, struct stat *st);
 /* Fills dst with whole struct dirent64-like records (uapi/fs.h); bytes, 0 at the end. */
 ssize_t file_getdents(struct file *file, uaddr_t dst, size_t size_bytes);
 int file_sync(struct file *file);
+/* Maps a file at ua (free, page aligned); offset in bytes, page aligned. ua, or -EACCES, -ENODEV, -EINVAL, -ENOMEM. */
+s64 file_map(struct mm *mm, struct file *file, uaddr_t ua, u64 size_bytes, u32 vma_flags, u64 offset);
 int file_truncate(struct file *file, u64 size_bytes);
 int pipe_create(struct file **read_end, struct file **write_end); /* 0, -ENOMEM */
 

@@ -15,8 +15,10 @@
 #include <uapi/fs.h>
 #undef stat
 #undef dirent
-#undef O_TRUNC /* the one flag of another value that is needed on both sides */
-enum { KERNEL_O_CREAT = O_CREAT, KERNEL_O_TRUNC = 0x200 };
+enum { KERNEL_O_CREAT = O_CREAT, KERNEL_O_TRUNC = O_TRUNC };
+/* Flags of one name on both sides, and of different value. */
+#undef O_TRUNC
+#undef O_NOFOLLOW
 
 #include "kernel/types.h"
 
@@ -32,12 +34,15 @@ enum { KERNEL_O_CREAT = O_CREAT, KERNEL_O_TRUNC = 0x200 };
 long sys_fork(void), sys_wait(int *status, int flags), sys_pipe(int *fds), sys_kill(int pid);
 long sys_exit(int status) __attribute__((noreturn));
 long sys_read(int fd, void *buf, long size_bytes), sys_write(int fd, const void *buf, long size_bytes);
-long sys_close(int fd), sys_exec(const char *path, char **argv), sys_open(const char *path, int flags, int mode);
+long sys_close(int fd), sys_exec(const char *path, char **argv),
+    sys_open(const char *path, int flags, int mode);
 long sys_mknod(const char *path, int mode, int device), sys_unlink(const char *path);
 long sys_rmdir(const char *path), sys_link(const char *old_path, const char *new_path);
 long sys_fstat(int fd, struct kernel_stat *st), sys_mkdir(const char *path), sys_chdir(const char *path);
 long sys_dup(int fd), sys_getpid(void), sys_sleep(long ms), sys_uptime(void);
 long syscall(long number, ...);
+void die(const char *fmt, ...) __attribute__((noreturn));
+void *malloc_sbrk(long delta);
 int kvsnprintf(char *buf, unsigned long size_bytes, const char *fmt, va_list args);
 
 enum syscall_number {
@@ -48,25 +53,79 @@ enum syscall_number {
 
 /* ---- system calls ---- */
 
-static int result_of(long value) { return value < 0 ? -1 : (int)value; }
+static int result_of(long value)
+{
+	return value < 0 ? -1 : (int)value;
+}
 
-int fork(void) { return result_of(sys_fork()); }
-int exit(int status) { sys_exit(status); }
-int wait(int *status) { return result_of(sys_wait(status, 0)); }
-int pipe(int *fds) { return result_of(sys_pipe(fds)); }
-int write(int fd, const void *buf, int size) { return result_of(sys_write(fd, buf, size)); }
-int read(int fd, void *buf, int size) { return result_of(sys_read(fd, buf, size)); }
-int close(int fd) { return result_of(sys_close(fd)); }
-int kill(int pid) { return result_of(sys_kill(pid)); }
-int exec(const char *path, char **argv) { return result_of(sys_exec(path, argv)); }
-int link(const char *old_path, const char *new_path) { return result_of(sys_link(old_path, new_path)); }
-int mkdir(const char *path) { return result_of(sys_mkdir(path)); }
-int chdir(const char *path) { return result_of(sys_chdir(path)); }
-int dup(int fd) { return result_of(sys_dup(fd)); }
-int getpid(void) { return result_of(sys_getpid()); }
-int sleep(int ticks) { return result_of(sys_sleep((long)ticks * MS_PER_TICK)); }
-int pause(int ticks) { return sleep(ticks); }
-int uptime(void) { return (int)(sys_uptime() / MS_PER_TICK); }
+int fork(void)
+{
+	return result_of(sys_fork());
+}
+int exit(int status)
+{
+	sys_exit(status);
+}
+int wait(int *status)
+{
+	return result_of(sys_wait(status, 0));
+}
+int pipe(int *fds)
+{
+	return result_of(sys_pipe(fds));
+}
+int write(int fd, const void *buf, int size)
+{
+	return result_of(sys_write(fd, buf, size));
+}
+int read(int fd, void *buf, int size)
+{
+	return result_of(sys_read(fd, buf, size));
+}
+int close(int fd)
+{
+	return result_of(sys_close(fd));
+}
+int kill(int pid)
+{
+	return result_of(sys_kill(pid));
+}
+int exec(const char *path, char **argv)
+{
+	return result_of(sys_exec(path, argv));
+}
+int link(const char *old_path, const char *new_path)
+{
+	return result_of(sys_link(old_path, new_path));
+}
+int mkdir(const char *path)
+{
+	return result_of(sys_mkdir(path));
+}
+int chdir(const char *path)
+{
+	return result_of(sys_chdir(path));
+}
+int dup(int fd)
+{
+	return result_of(sys_dup(fd));
+}
+int getpid(void)
+{
+	return result_of(sys_getpid());
+}
+int sleep(int ticks)
+{
+	return result_of(sys_sleep((long)ticks * MS_PER_TICK));
+}
+int pause(int ticks)
+{
+	return sleep(ticks);
+}
+int uptime(void)
+{
+	return (int)(sys_uptime() / MS_PER_TICK);
+}
 
 int open(const char *path, int flags)
 {
@@ -121,7 +180,7 @@ int fstat(int fd, struct stat *st)
 	return 0;
 }
 
-char *sys_sbrk(int delta, int mode)
+char *xv6_sbrk(int delta, int mode)
 {
 	long old_end = syscall(NR_sbrk, (long)delta, mode == SBRK_LAZY ? 2L : 1L);
 
@@ -130,10 +189,34 @@ char *sys_sbrk(int delta, int mode)
 
 /* ---- library ---- */
 
-char *sbrk(int delta) { return sys_sbrk(delta, SBRK_EAGER); }
-char *sbrklazy(int delta) { return sys_sbrk(delta, SBRK_LAZY); }
+char *sbrk(int delta)
+{
+	return xv6_sbrk(delta, SBRK_EAGER);
+}
+char *sbrklazy(int delta)
+{
+	return xv6_sbrk(delta, SBRK_LAZY);
+}
 
-/* What malloc.c of ulib is built with. */
+static void print(int fd, const char *fmt, va_list args)
+{
+	char text[LINE_BYTES];
+	int length = kvsnprintf(text, sizeof(text), fmt, args);
+
+	write(fd, text, length < LINE_BYTES ? length : LINE_BYTES - 1);
+}
+
+/* What malloc.c of ulib asks for. */
+void die(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	print(2, fmt, args);
+	va_end(args);
+	exit(1);
+}
+
 void *malloc_sbrk(long delta)
 {
 	char *old_end = sbrk((int)delta);
@@ -177,14 +260,6 @@ char *gets(char *buf, int max)
 			break;
 	buf[length] = 0;
 	return buf;
-}
-
-static void print(int fd, const char *fmt, va_list args)
-{
-	char text[LINE_BYTES];
-	int length = kvsnprintf(text, sizeof(text), fmt, args);
-
-	write(fd, text, length < LINE_BYTES ? length : LINE_BYTES - 1);
 }
 
 void fprintf(int fd, const char *fmt, ...)

@@ -28,10 +28,11 @@ int mkdir(const char *path);
 int chdir(const char *path);
 int dup(int fd);
 int getpid(void);
-char *sys_sbrk(int delta, int mode);
-int sleep(int ticks); /* of a tenth of a second */
+char *xv6_sbrk(int delta, int mode);
+#define sys_sbrk xv6_sbrk /* the library below has a stub of that name, which fails with an errno */
+int sleep(int ticks);     /* of a tenth of a second */
 int pause(int ticks);
-int uptime(void);     /* in such ticks */
+int uptime(void); /* in such ticks */
 
 /* ---- library ---- */
 char *sbrk(int delta);     /* pages at once */

@@ -1,0 +1,100 @@
+/*
+ * The xv6 personality: all that this kernel does differently for programs built against user/compat/xv6.
+ *
+ * Such a program carries ABI version 6 in its ELF header; exec sets proc->xv6 from it, fork hands it down. What
+ * can be done in the program's own library is done there; here stands what only the kernel can do:
+ *
+ *   names      keep 14 characters; a path of 128 and more fails
+ *   read       of a directory gives records of 16 bytes {u16 inode; char name[14]}, one for each entry
+ *   write      fails beyond the end of the file, and beyond 268 blocks of 1024 bytes
+ *   exec       the stack is one page, so arguments over a page fail, and what lies below it faults
+ *              (proc/exec.c)
+ *
+ * Numbers: the headers in user/compat/xv6/kernel.
+ */
+#include "xv6_priv.h"
+#include <kernel/errno.h>
+#include <kernel/lib.h>
+
+#define XV6_NAME_BYTES 14U
+#define XV6_PATH_BYTES 128U
+#define XV6_FILE_BYTES (268 * 1024UL)
+
+struct xv6_dirent {
+	u16 inode;
+	char name[XV6_NAME_BYTES];
+};
+STATIC_ASSERT(sizeof(struct xv6_dirent) == 16, "what programs read");
+
+int xv6_fit_path(char *path)
+{
+	u32 kept = 0;
+	char *to = path;
+
+	if (strlen(path) >= XV6_PATH_BYTES)
+		return -ENAMETOOLONG;
+	for (const char *from = path; *from; from++) {
+		kept = *from == '/' ? 0 : kept + 1;
+		if (kept <= XV6_NAME_BYTES)
+			*to++ = *from;
+	}
+	*to = 0;
+	return 0;
+}
+
+bool xv6_reads_directory(const struct file *file)
+{
+	return file->type == FILE_INODE && (file->inode->mode & S_IFMT) == S_IFDIR;
+}
+
+struct directory_read {
+	uaddr_t dst;
+	size_t left_bytes;
+	int err;
+};
+
+static bool emit_record(void *arg, const char *name, u32 name_bytes, u32 inode_number, u8 type)
+{
+	struct directory_read *read = arg;
+	struct xv6_dirent record = {.inode = (u16)inode_number};
+
+	if (read->left_bytes < sizeof(record))
+		return false;
+	memcpy(record.name, name, MIN(name_bytes, XV6_NAME_BYTES));
+	read->err = copy_to_user(read->dst, &record, sizeof(record));
+	if (read->err)
+		return false;
+	read->dst += sizeof(record);
+	read->left_bytes -= sizeof(record);
+	return true;
+}
+
+ssize_t xv6_read_directory(struct file *file, uaddr_t dst, size_t size_bytes)
+{
+	struct directory_read read = {.dst = dst, .left_bytes = size_bytes};
+	struct inode *inode = file->inode;
+	int err;
+
+	sleeplock_acquire(&file->position_lock);
+	err = inode_lock(inode);
+	if (!err) {
+		err = inode->links ? inode->ops->readdir(inode, &file->offset, emit_record, &read) : 0;
+		inode_unlock(inode);
+	}
+	sleeplock_release(&file->position_lock);
+	if (read.dst != dst)
+		return (ssize_t)(read.dst - dst);
+	return err ? err : read.err;
+}
+
+int xv6_check_write(const struct file *file, size_t size_bytes)
+{
+	/* Read without locks: two writers of one file that race here race there, too. */
+	u64 offset = file->offset;
+
+	if (file->type != FILE_INODE || (file->inode->mode & S_IFMT) != S_IFREG)
+		return 0;
+	if (offset > file->inode->size || size_bytes > XV6_FILE_BYTES || offset > XV6_FILE_BYTES - size_bytes)
+		return -EFBIG;
+	return 0;
+}

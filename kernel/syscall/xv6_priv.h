@@ -1,0 +1,14 @@
+/* The xv6 personality: what syscall's entry points ask when the process has it. See xv6.c. */
+#ifndef XV6_PRIV_H
+#define XV6_PRIV_H
+
+#include <kernel/proc.h>
+
+/* Cuts each name of the path to what that system keeps. 0, or -ENAMETOOLONG. */
+int xv6_fit_path(char *path);
+bool xv6_reads_directory(const struct file *file);
+ssize_t xv6_read_directory(struct file *file, uaddr_t dst, size_t size_bytes);
+/* 0, or -EFBIG when that system would refuse to write there. */
+int xv6_check_write(const struct file *file, size_t size_bytes);
+
+#endif
