@@ -44,8 +44,12 @@ include user/user.mk
 -include trace-tools/tools.mk
 include tests/tests.mk
 
-.PHONY: all setup help clean
-all: kernel user ## build everything
+.PHONY: all setup help demo boot clean
+all: kernel disk tools ## build everything
+demo: kernel disk tools ## usertests under trace: table, leak report, curve. FAULT=05-… runs a broken kernel; SMP=, MEM=
+	@$(PYTHON) tests/demo.py --smp $(SMP) --mem $(MEM) $(if $(FAULT),--fault $(FAULT))
+boot: kernel disk tools ## boot to a shell on the console, under trace
+	@$(PAGETRAIL) run --kernel $(KERNEL_ELF) --disk $(BUILD)/disk.img --smp $(SMP) --mem $(MEM)
 setup: $(BUILD)/setup.mk ## install the Debian packages that are missing (every target does this by itself)
 clean: ## remove what was built; recorded runs stay
 	rm -rf $(BUILD)

@@ -9,9 +9,7 @@ import os
 import sys
 
 from harness import faults, paths
-from harness.machine import size_bytes
-
-SMALL_MACHINE = 32 << 20
+from harness.machine import needs_virtio
 
 
 def main():
@@ -26,10 +24,11 @@ def main():
         fault = faults.find(arguments.fault)
         print(f"fault {fault.name}: {fault.title}\nbuilding the patched kernel ...", flush=True)
         kernel, command, name, append = fault.build(), fault.run, "demo-" + fault.name, fault.append
-    disk = paths.DISK if size_bytes(arguments.mem) > SMALL_MACHINE else paths.SMALL_DISK
     run = paths.ROOT / "traces/runs" / name
-    program = [paths.PAGETRAIL, "run", "--kernel", kernel, "--disk", disk, "--smp", arguments.smp,
+    program = [paths.PAGETRAIL, "run", "--kernel", kernel, "--disk", paths.DISK, "--smp", arguments.smp,
                "--mem", arguments.mem, "--out", run, "--progress", "--tests", "--leaks", "--plot", "--timeout", "600"]
+    if needs_virtio(arguments.mem):
+        program += ["--disk-mode", "virtio"]
     if append:
         program += ["--append", append]
     program += ["--", command]

@@ -4,7 +4,7 @@ TEST_PARTS := lint test-host test-trace test-qemu test-gdb test-faults
 export PAGETRAIL_BUILD := $(BUILD)
 PYTEST := timeout 1800 $(PYTHON) -m pytest -q
 # Everything that a test boots or runs.
-TEST_NEEDS := kernel disk tools $(BUILD)/disk-small.img
+TEST_NEEDS := kernel disk tools
 
 -include tests/host/host.mk
 
@@ -41,8 +41,3 @@ tidy: ## clang-tidy over the kernel
 
 bench: $(TEST_NEEDS) ## guest instructions of a record, of page_alloc + page_put, of tracing (one hart, -icount)
 	@$(PYTHON) tests/bench/bench.py
-
-# The disk of the 8 MiB machine: the ramdisk is taken from its memory.
-$(BUILD)/disk-small.img: $(DISK_DEPS)
-	@STRIP=$(CROSS)strip FS_BLOCKS=480 FS_INODES=256 DISK_TIME=$(DISK_TIME) \
-		user/disk/make-disk $@ $(USER_BUILD)/disk-small user/disk/README $(USER_PROGRAMS)

@@ -15,6 +15,7 @@ TOOLS_LIBS := -ldw -lelf -lm
 tools: $(PAGETRAIL) $(TOOLS_BUILD)/pagetrail_tables.py $(TOOLS_BUILD)/metadata $(TOOLS_PLOTS) ## build the pagetrail command
 
 $(PAGETRAIL): $(TOOLS_CMD_OBJ) $(TOOLS_BUILD)/libpagetrail.a
+	@echo "  LD    $@"
 	$(HOSTCC) $(TOOLS_SANITIZE) -o $@ $^ $(TOOLS_LIBS)
 
 $(TOOLS_BUILD)/libpagetrail.a: $(TOOLS_LIB_OBJ)
@@ -35,5 +36,6 @@ $(TOOLS_BUILD)/plots/%.py: trace-tools/plots/%.py
 
 $(TOOLS_BUILD)/%.o: trace-tools/%.c
 	@mkdir -p $(@D)
+	@echo "  CC    $<"
 	$(HOSTCC) $(TOOLS_CFLAGS) -c -o $@ $<
 -include $(TOOLS_LIB_OBJ:.o=.d) $(TOOLS_CMD_OBJ:.o=.d) $(TOOLS_BUILD)/gen/main.d

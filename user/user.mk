@@ -27,12 +27,15 @@ $(ULIB): $(ULIB_OBJ)
 	$(CROSS)ar rcsD $@ $^
 $(USER_BUILD)/ulib/%.o: user/ulib/%
 	@mkdir -p $(@D)
+	@echo "  CC    $<"
 	$(CROSS)gcc $(USER_CFLAGS) -c -o $@ $<
 $(USER_BUILD)/ulib/%.c.o: kernel/lib/%.c
 	@mkdir -p $(@D)
+	@echo "  CC    $<"
 	$(CROSS)gcc $(USER_CFLAGS) -c -o $@ $<
 $(USER_BUILD)/obj/%.o: user/bin/%
 	@mkdir -p $(@D)
+	@echo "  CC    $<"
 	$(CROSS)gcc $(USER_CFLAGS) -c -o $@ $<
 
 # The link rule is one for all; what a program is made of depends on its form.
@@ -59,5 +62,6 @@ $(DISK_SIZE_STAMP):
 	@touch $@
 
 $(BUILD)/disk.img: $(DISK_DEPS) $(DISK_SIZE_STAMP)
+	@echo "  DISK  $@"
 	@STRIP=$(CROSS)strip FS_BLOCKS=$(FS_BLOCKS) FS_INODES=$(FS_INODES) DISK_TIME=$(DISK_TIME) \
 		user/disk/make-disk $@ $(USER_BUILD)/disk user/disk/README $(USER_PROGRAMS) $(XV6_PROGRAMS)

@@ -8,7 +8,8 @@ import gdb
 
 from .model import live
 from .model.dwarf import GdbLayout
-from .model.errors import CommandError
+from .model.elf import build_note
+from .model.errors import CommandError, ReadError
 from .model.kernel import Kernel
 from .model.memory import ElfCore, RamFile
 
@@ -72,6 +73,7 @@ class Session:
     def __init__(self):
         self._layout = None
         self._layout_of = None
+        self._note = None
         self._memory = None
         self._memory_of = None
 
@@ -79,7 +81,20 @@ class Session:
         """A Kernel that sees memory as it is now."""
         layout, memory = self.layout(), self.memory()
         memory.forget()
+        self._check_build(memory)
         return Kernel(layout, memory)
+
+    def _check_build(self, memory):
+        """Everything would be nonsense if the ELF were of another build than what runs."""
+        if self._note is None:
+            return
+        pa, content = self._note
+        try:
+            same = bytes(memory.read(pa, len(content))) == content
+        except ReadError:
+            same = False
+        if not same:
+            print(f"warning: {self._layout_of[0]} is of another build than the kernel in memory (or none is loaded)")
 
     def layout(self):
         program = gdb.current_progspace().filename
@@ -88,6 +103,7 @@ class Session:
         key = (program, os.stat(program).st_mtime_ns if os.path.exists(program) else 0)
         if self._layout is None or self._layout_of != key:
             self._layout, self._layout_of = GdbLayout(), key
+            self._note = build_note(program)
         return self._layout
 
     def memory(self):

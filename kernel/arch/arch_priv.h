@@ -44,6 +44,7 @@ void timer_quiet(void); /* the interrupt is being served: do not raise it again 
 
 /* ipi.c: the software interrupt. quiet: it interrupted user mode or the idle loop. */
 void ipi_handle(const struct trapframe *frame, bool quiet);
+void ipi_wait_until(bool (*done)(void));
 
 /* plic.c */
 void plic_init_boot_hart(void);

@@ -59,6 +59,14 @@ void hart_secondary_main(void)
 	upcall_hart_main();
 }
 
+static bool all_online(void)
+{
+	for (u32 i = 0; i < machine.nr_harts; i++)
+		if (!__atomic_load_n(&harts[i].online, __ATOMIC_ACQUIRE))
+			return false;
+	return true;
+}
+
 void arch_start_harts(void)
 {
 	plic_init_boot_hart();
@@ -68,15 +76,14 @@ void arch_start_harts(void)
 		if (err)
 			panic("the firmware does not start hart %u: error %ld", machine.hart_ids[i], err);
 	}
-	for (u32 i = 1; i < machine.nr_harts; i++)
-		while (!__atomic_load_n(&harts[i].online, __ATOMIC_ACQUIRE))
-			arch_relax();
+	ipi_wait_until(all_online);
 	__atomic_store_n(&nr_harts, machine.nr_harts, __ATOMIC_RELEASE);
 }
 
 void arch_hart_online(void)
 {
 	__atomic_store_n(&this_hart()->online, true, __ATOMIC_RELEASE);
+	sbi_send_ipi(1UL << harts[0].hart_id); /* it waits in arch_start_harts */
 }
 
 void arch_early_putchar(char c)

@@ -3,7 +3,10 @@
  *
  * IPI-1  a bit in ipi_pending is set before the interrupt is sent and taken by the receiver only; it is
  *        looked at again after the interrupt was acknowledged, so none is lost.
- * IPI-2  a parked hart waits in WFI with only the software interrupt enabled, and serves IPI_HALT there.
+ * IPI-2  hart->stopped is set by the hart itself, in answer to IPI_STOP, and cleared by arch_start_world; so
+ *        an answer is never older than its question, and nobody waits for harts to leave.
+ * IPI-3  all waiting here is in WFI with only the software interrupt enabled. A hart that spins instead
+ *        would, under icount, keep the others from running until its next timer interrupt, if there is one.
  *
  * A hart parks in its interrupt handler, so it holds no spinlock (SPIN-1) and stands where its stack can be
  * read. Stopping is the privilege of one caller at a time; panic needs no permission and does not wait for
@@ -12,8 +15,10 @@
 #include "arch_priv.h"
 #include <kernel/lib.h>
 
-static volatile bool world_stopping;
+static bool world_stopped;
 static bool stopper_irqs_on;
+static u32 stopper;    /* hart index */
+static u32 nr_awaited; /* atomic: harts that have not answered yet */
 
 static u64 others_mask(void)
 {
@@ -57,23 +62,63 @@ static void __attribute__((noreturn)) halt(const struct trapframe *frame)
 		arch_wfi();
 }
 
+static void set_stopped(struct hart *hart, bool stopped)
+{
+	u64 mask;
+
+	__atomic_store_n(&hart->stopped, stopped, __ATOMIC_SEQ_CST);
+	mask = __atomic_load_n(&waiting_mask, __ATOMIC_SEQ_CST);
+	if (mask)
+		sbi_send_ipi(mask);
+}
+
+/* Waits in WFI until *done(), taking no interrupt but IPI_HALT. Interrupts are off, before and after. */
+void ipi_wait_until(bool (*done)(void))
+{
+	struct hart *hart = this_hart();
+	u64 sie = csr_read(sie);
+
+	csr_write(sie, SIE_SOFT);
+	for (;;) {
+		csr_clear(sip, SIE_SOFT);
+		if (__atomic_load_n(&hart->ipi_pending, __ATOMIC_SEQ_CST) & IPI_HALT) {
+			csr_set(sip, SIE_SOFT);
+			arch_irq_enable(); /* does not come back */
+		}
+		if (done())
+			break;
+		arch_wfi();
+	}
+	csr_write(sie, sie);
+	if (__atomic_load_n(&hart->ipi_pending, __ATOMIC_SEQ_CST))
+		csr_set(sip, SIE_SOFT); /* for later */
+}
+
+static void answer_stop(struct hart *hart, bool quiet)
+{
+	hart->stopped_quiet = quiet;
+	__atomic_store_n(&hart->stopped, true, __ATOMIC_SEQ_CST);
+	if (__atomic_sub_fetch(&nr_awaited, 1, __ATOMIC_SEQ_CST) == 0)
+		sbi_send_ipi(1UL << harts[stopper].hart_id);
+}
+
 /* Wake-ups that arrive meanwhile are kept in *pending. */
 static void park(struct hart *hart, const struct trapframe *frame, bool quiet, u32 *pending)
 {
 	u64 sie = csr_read(sie);
 
 	csr_write(sie, SIE_SOFT);
-	hart->stopped_quiet = quiet;
-	__atomic_store_n(&hart->stopped, true, __ATOMIC_SEQ_CST);
 	for (;;) {
-		*pending |= take_pending(hart);
 		if (*pending & IPI_HALT)
 			halt(frame);
-		if (!__atomic_load_n(&world_stopping, __ATOMIC_SEQ_CST))
+		if (*pending & IPI_STOP)
+			answer_stop(hart, quiet);
+		*pending &= ~(u32)IPI_STOP;
+		if (!__atomic_load_n(&hart->stopped, __ATOMIC_SEQ_CST))
 			break;
 		arch_wfi();
+		*pending |= take_pending(hart);
 	}
-	__atomic_store_n(&hart->stopped, false, __ATOMIC_SEQ_CST);
 	csr_write(sie, sie);
 }
 
@@ -90,45 +135,41 @@ void ipi_handle(const struct trapframe *frame, bool quiet)
 		upcall_wake();
 }
 
-static bool all_others(bool stopped)
+static bool all_answered(void)
 {
-	for (u32 i = 0; i < nr_harts; i++) {
-		if (i == hart_index() || !harts[i].online)
-			continue;
-		if (__atomic_load_n(&harts[i].stopped, __ATOMIC_SEQ_CST) != stopped)
-			return false;
-	}
-	return true;
+	return __atomic_load_n(&nr_awaited, __ATOMIC_SEQ_CST) == 0;
 }
 
 void arch_stop_world(bool *quiet)
 {
 	bool irqs_on = arch_irq_save();
 
-	if (world_stopping)
-		panic("the world is stopped already");
+	if (world_stopped)
+		panic("the world is stopped already, by hart %u", stopper);
+	world_stopped = true;
 	stopper_irqs_on = irqs_on;
-	__atomic_store_n(&world_stopping, true, __ATOMIC_SEQ_CST);
+	stopper = hart_index();
+	u64 others = others_mask();
+	__atomic_store_n(&nr_awaited, (u32)__builtin_popcountl(others), __ATOMIC_SEQ_CST);
 	ipi_others(IPI_STOP);
-	while (!all_others(true))
-		arch_relax();
+	ipi_wait_until(all_answered);
 	*quiet = true;
 	for (u32 i = 0; i < nr_harts; i++)
-		if (i != hart_index() && harts[i].online && !harts[i].stopped_quiet)
+		if (i != stopper && harts[i].online && !harts[i].stopped_quiet)
 			*quiet = false;
 }
 
-/* Waits until all left their parking places, so that the next stop cannot take an old answer for a new one.
- */
 void arch_start_world(void)
 {
-	__atomic_store_n(&world_stopping, false, __ATOMIC_SEQ_CST);
-	u64 mask = others_mask();
-	if (mask)
-		sbi_send_ipi(mask);
-	while (!all_others(false))
-		arch_relax();
-	arch_irq_restore(stopper_irqs_on);
+	bool irqs_on = stopper_irqs_on;
+
+	world_stopped = false;
+	for (u32 i = 0; i < nr_harts; i++)
+		__atomic_store_n(&harts[i].stopped, false, __ATOMIC_SEQ_CST);
+	u64 others = others_mask();
+	if (others)
+		sbi_send_ipi(others);
+	arch_irq_restore(irqs_on);
 }
 
 void arch_halt_others(void)

@@ -182,6 +182,27 @@ static void walk(const struct fdt_tree *tree)
 	}
 }
 
+/*
+ * ramdisk=START,BYTES: a disk that the host put into RAM by other means than -initrd, whose place QEMU also
+ * gives to the device tree when RAM is 8 MiB.
+ */
+static void ramdisk_argument(void)
+{
+	char text[40];
+	u64 start, size_bytes;
+
+	if (!bootarg("ramdisk", text, sizeof(text)))
+		return;
+	char *comma = strchr(text, ',');
+	if (!comma)
+		return;
+	*comma = 0;
+	if (str_to_u64(text, &start) && str_to_u64(comma + 1, &size_bytes) && size_bytes <= machine.ram_end) {
+		machine.initrd_start = start;
+		machine.initrd_end = start + size_bytes;
+	}
+}
+
 /* A range that the kernel cannot have is as good as none. */
 static void check_initrd(void)
 {
@@ -209,6 +230,7 @@ void fdt_read(paddr_t fdt_pa)
 	machine.fdt_end = PAGE_ALIGN_UP(fdt_pa + tree.total_bytes);
 	machine.image_start = KERNEL_PA;
 	machine.image_end = va_to_pa(boot_stacks) + machine.nr_harts * BOOT_STACK_SLOT_BYTES;
+	ramdisk_argument();
 	check_initrd();
 }
 

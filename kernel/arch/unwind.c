@@ -44,8 +44,10 @@ u32 arch_unwind(u32 *frames, u32 max_frames, u32 skip)
 {
 	u64 fp = (u64)__builtin_frame_address(0);
 	u64 low = (fp - 16) & ~(STACK_BYTES - 1);
+	/* If the compiler made this a leaf, its own return address is not on the stack and must not be counted. */
+	u32 own = in_text(((const u64 *)fp)[-1]);
 
-	return unwind(fp, low, low + STACK_BYTES, frames, max_frames, skip + 1);
+	return unwind(fp, low, low + STACK_BYTES, frames, max_frames, skip + own);
 }
 
 u32 arch_unwind_from(u64 pc, u64 fp, u64 low, u64 high, u32 *frames, u32 max_frames)

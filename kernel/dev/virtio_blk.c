@@ -50,7 +50,7 @@ enum mmio_register {
 	REG_INTERRUPT_STATUS = 0x60,
 	REG_INTERRUPT_ACK = 0x64,
 	REG_STATUS = 0x70,
-	REG_QUEUE_DESC = 0x80,   /* 64 bits, as the next two */
+	REG_QUEUE_DESC = 0x80, /* 64 bits, as the next two */
 	REG_QUEUE_DRIVER = 0x90,
 	REG_QUEUE_DEVICE = 0xa0,
 	REG_CONFIG_GENERATION = 0xfc,
@@ -130,8 +130,14 @@ static struct {
 	struct block_device device;
 } disk = {.lock = {.rank = LOCK_disk, .name = "virtio_blk"}};
 
-static u32 reg_read(volatile u8 *regs, u32 reg) { return *(volatile u32 *)(regs + reg); }
-static void reg_write(volatile u8 *regs, u32 reg, u32 value) { *(volatile u32 *)(regs + reg) = value; }
+static u32 reg_read(volatile u8 *regs, u32 reg)
+{
+	return *(volatile u32 *)(regs + reg);
+}
+static void reg_write(volatile u8 *regs, u32 reg, u32 value)
+{
+	*(volatile u32 *)(regs + reg) = value;
+}
 
 static void reg_write_pa(volatile u8 *regs, u32 reg, paddr_t pa)
 {
@@ -140,7 +146,10 @@ static void reg_write_pa(volatile u8 *regs, u32 reg, paddr_t pa)
 }
 
 /* Rings and device registers, each way. */
-static void device_fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
+static void device_fence(void)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
 
 static void submit_locked(u32 slot, u32 type, u64 sector, void *data, u32 size_bytes)
 {

@@ -50,20 +50,19 @@ static struct ext2_dirent *entry_at(const struct page *page, u32 offset)
 	return (struct ext2_dirent *)(dir_page_va(page) + offset);
 }
 
-static int mark(struct inode *dir, struct page *page)
-{
-	u32 block;
-	int err = ext2_map(dir, page->owner.index, &block);
-
-	return err ? err : pagecache_mark_dirty(&dir->mapping, page, block);
-}
-
 /* An entry that was found, in its page, which has an IO reference. */
 struct found {
 	struct page *page;
+	u32 block;
 	struct ext2_dirent *entry;
 	struct ext2_dirent *before; /* in the same block, or NULL */
 };
+
+/* After a change. The block was found with the entry: looking it up may need memory, which is too late to miss now. */
+static int mark(struct inode *dir, const struct found *found)
+{
+	return pagecache_mark_dirty(&dir->mapping, found->page, found->block);
+}
 
 typedef bool (*match_fn)(struct inode *dir, const struct ext2_dirent *entry, void *arg);
 
@@ -78,13 +77,17 @@ static int search_block(struct inode *dir, u32 index, match_fn match, void *arg,
 		return PTR_ERR(page);
 	for (u32 offset = 0; offset < BLOCK_BYTES;) {
 		struct ext2_dirent *entry = entry_at(page, offset);
+		int bad = entry_check(dir, entry, index, offset);
 
-		if (!entry_is_sound(ext2_of(dir), entry, offset)) {
-			err = entry_check(dir, entry, index, offset);
+		if (bad) {
+			err = bad;
 			break;
 		}
 		if (match(dir, entry, arg)) {
-			*found = (struct found){page, entry, before};
+			*found = (struct found){.page = page, .entry = entry, .before = before};
+			err = ext2_map(dir, index, &found->block);
+			if (err)
+				break;
 			return 0;
 		}
 		before = entry;
@@ -191,21 +194,20 @@ static bool match_room(struct inode *dir, const struct ext2_dirent *entry, void 
 }
 
 /* A new, empty last block of dir: one free entry. Page with an IO reference. */
-static int grow(struct inode *dir, struct page **result)
+static int grow(struct inode *dir, struct found *found)
 {
-	u32 index = nr_blocks(dir), block;
+	u32 index = nr_blocks(dir);
 	struct page *page = pagecache_get(&dir->mapping, index, PAGECACHE_OVERWRITE);
 	int err;
 
 	if (IS_ERR(page))
 		return PTR_ERR(page);
-	err = ext2_map_alloc(dir, index, &block);
+	*found = (struct found){.page = page, .entry = entry_at(page, 0)};
+	err = ext2_map_alloc(dir, index, &found->block);
 	if (!err) {
-		struct ext2_dirent *entry = entry_at(page, 0);
-
 		memset(page_to_va(page), 0, PAGE_SIZE);
-		entry->rec_len = BLOCK_BYTES;
-		err = pagecache_mark_dirty(&dir->mapping, page, block);
+		found->entry->rec_len = BLOCK_BYTES;
+		err = mark(dir, found);
 	}
 	if (err) {
 		pagecache_release(page);
@@ -214,7 +216,6 @@ static int grow(struct inode *dir, struct page **result)
 	}
 	dir->size += BLOCK_BYTES;
 	ext2_inode_changed(dir);
-	*result = page;
 	return 0;
 }
 
@@ -225,11 +226,8 @@ int ext2_dir_add(struct inode *dir, const char *name, u32 name_bytes, u32 number
 	struct found found = {0};
 	int err = search(dir, match_room, &needed, &found);
 
-	if (err == -ENOENT) {
-		err = grow(dir, &found.page);
-		if (!err)
-			found.entry = entry_at(found.page, 0);
-	}
+	if (err == -ENOENT)
+		err = grow(dir, &found);
 	if (err)
 		return err;
 	spare = spare_bytes(fs, found.entry);
@@ -242,7 +240,7 @@ int ext2_dir_add(struct inode *dir, const char *name, u32 name_bytes, u32 number
 	} else {
 		fill_entry(fs, found.entry, found.entry->rec_len, name, name_bytes, number, mode);
 	}
-	err = mark(dir, found.page);
+	err = mark(dir, &found);
 	pagecache_release(found.page);
 	dir->ext2.flags &= ~EXT2_INDEX_FLAG;
 	ext2_inode_changed(dir);
@@ -265,7 +263,7 @@ int ext2_dir_remove(struct inode *dir, const char *name, u32 name_bytes, u32 num
 		found.before->rec_len = (u16)(found.before->rec_len + found.entry->rec_len);
 	else
 		found.entry->inode = 0;
-	err = mark(dir, found.page);
+	err = mark(dir, &found);
 	pagecache_release(found.page);
 	dir->ext2.flags &= ~EXT2_INDEX_FLAG;
 	ext2_inode_changed(dir);
@@ -275,16 +273,17 @@ int ext2_dir_remove(struct inode *dir, const char *name, u32 name_bytes, u32 num
 int ext2_dir_begin(struct inode *dir, u32 parent_number)
 {
 	struct ext2 *fs = ext2_of(dir);
-	struct page *page;
 	u32 self_bytes = bytes_for_name(1);
-	int err = grow(dir, &page);
+	struct found found;
+	int err = grow(dir, &found);
 
 	if (err)
 		return err;
-	fill_entry(fs, entry_at(page, 0), self_bytes, ".", 1, dir->number, S_IFDIR);
-	fill_entry(fs, entry_at(page, self_bytes), BLOCK_BYTES - self_bytes, "..", 2, parent_number, S_IFDIR);
-	err = mark(dir, page);
-	pagecache_release(page);
+	fill_entry(fs, found.entry, self_bytes, ".", 1, dir->number, S_IFDIR);
+	fill_entry(fs, entry_at(found.page, self_bytes), BLOCK_BYTES - self_bytes, "..", 2, parent_number,
+		   S_IFDIR);
+	err = mark(dir, &found);
+	pagecache_release(found.page);
 	return err;
 }
 

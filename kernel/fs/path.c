@@ -225,7 +225,7 @@ static int link_locked(struct inode *parent, const char *name, u32 name_bytes, s
 		inode_put(existing);
 		return -EEXIST;
 	}
-	if (err != -ENOENT)
+	if (err != -ENOENT || name[name_bytes] == '/')
 		return err;
 	if (!parent->ops->link)
 		return -EINVAL;
@@ -255,8 +255,6 @@ static int link_target(struct inode *cwd, struct inode *target, const char *new_
 		return err;
 	if (name_bytes == 0 || name_is_dots(name, name_bytes)) {
 		err = -EEXIST;
-	} else if (name[name_bytes] == '/') {
-		err = -ENOENT;
 	} else if (parent->sb != target->sb) {
 		err = -EXDEV;
 	} else {

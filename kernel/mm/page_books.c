@@ -78,7 +78,7 @@ void page_boot_claim(paddr_t start, paddr_t end, enum page_kind kind)
 			buddy_set_kind(pfn_to_page(at), kind);
 	/* One event for each aligned block: a ramdisk of thousands of pages must not fill the ring. */
 	while (pfn < end_pfn && trace_on(TRACE_CATEGORY_PAGE)) {
-		u32 order = block_order(pfn, end_pfn, 15);
+		u32 order = block_order(pfn, end_pfn, PAGE_MAX_ORDER);
 
 		page_record(EV_page_kind, (u8)kind, 0, pfn_to_page(pfn), order, HOLDER_NONE, 1, 1);
 		pfn += 1U << order;

@@ -44,7 +44,7 @@ void proc_exit(s32 status)
 	}
 	files_close_all(proc);
 	task_trace(EV_task_exit, task, (u32)status);
-	task->mm = NULL;
+	task_set_mm(task, NULL);
 	arch_use_root(kernel_root_pa);
 	mm_destroy(mm);
 	if (proc != proc_init_proc)
@@ -99,7 +99,10 @@ int proc_wait(s32 *status, u32 flags)
 }
 
 /* fail-nth refused what this task asked for last, and there would have been memory. */
-static bool shortage_injected(const struct task *task) { return task->fail_nth == -1 && page_nr_free() > 0; }
+static bool shortage_injected(const struct task *task)
+{
+	return task->fail_nth == -1 && page_nr_free() > 0;
+}
 
 void proc_die(const char *why, uaddr_t ua)
 {

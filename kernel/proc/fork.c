@@ -20,7 +20,7 @@ int proc_fork(void)
 		return -ENOMEM;
 	}
 	/* Nothing can fail from here. */
-	child->task->mm = mm;
+	task_set_mm(child->task, mm);
 	*child->task->frame = *task->frame;
 	child->xv6 = parent->xv6;
 	child->task->frame->x[REG_A0] = 0;

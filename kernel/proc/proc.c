@@ -20,7 +20,7 @@ struct proc *proc_init_proc;
 bool proc_powering_off;
 
 static struct kmem_cache *proc_cache;
-static u32 nr_procs;
+u32 nr_procs;
 
 void proc_init(void)
 {
@@ -125,34 +125,42 @@ void proc_start_init(const char *path, const char *const *argv)
 	task_start(proc->task);
 }
 
+static struct proc *proc_find_locked(u16 pid)
+{
+	LIST_FOR_EACH (link, &proc_all) {
+		struct proc *proc = LIST_ENTRY(link, struct proc, all);
+
+		if (proc->task->pid == pid)
+			return proc;
+	}
+	return NULL;
+}
+
 int proc_kill(u16 pid)
 {
-	int err = -ESRCH;
+	struct proc *proc;
 
 	if (pid == 1)
 		return -EPERM;
 	spin_lock(&proctree_lock);
-	LIST_FOR_EACH (link, &proc_all) {
-		struct proc *proc = LIST_ENTRY(link, struct proc, all);
-
-		if (proc->task->pid == pid) {
-			task_kill(proc->task);
-			err = 0;
-			break;
-		}
-	}
+	proc = proc_find_locked(pid);
+	if (proc)
+		task_kill(proc->task);
 	spin_unlock(&proctree_lock);
-	return err;
+	return proc ? 0 : -ESRCH;
 }
 
-u16 proc_parent_pid(const struct proc *proc)
+u16 proc_find_parent(u16 pid)
 {
-	u16 pid;
+	struct proc *proc;
+	u16 parent = 0;
 
 	spin_lock(&proctree_lock);
-	pid = proc->parent ? proc->parent->task->pid : 0;
+	proc = proc_find_locked(pid);
+	if (proc && proc->parent)
+		parent = proc->parent->task->pid;
 	spin_unlock(&proctree_lock);
-	return pid;
+	return parent;
 }
 
 /* Kills whom it finds alive; returns how many those were. */

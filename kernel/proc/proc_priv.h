@@ -14,6 +14,7 @@ extern struct spinlock proctree_lock;
 extern struct list proc_all;        /* proctree */
 extern struct proc *proc_init_proc; /* pid 1 */
 extern bool proc_powering_off;      /* set once: no more forks */
+extern u32 nr_procs;                /* proctree */
 
 /* proc.c: a process with a new task, on no list yet. NULL: *err says why. */
 struct proc *proc_create(u16 pid, const char *name, int *err);

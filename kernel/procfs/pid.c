@@ -71,28 +71,6 @@ static const char *state_text(const struct task *task)
 	}
 }
 
-static void show_status(const struct task *task, struct text *text)
-{
-	const struct proc *proc = task->proc;
-	u64 size = 0;
-
-	text_printf(text, "Name:\t%s\nState:\t%s\nTgid:\t%u\nPid:\t%u\n", task->name, state_text(task),
-		    task->pid, task->pid);
-	text_printf(text, "PPid:\t%u\n", proc && proc->parent ? proc->parent->task->pid : 0);
-	if (task->mm) {
-		LIST_FOR_EACH (link, &task->mm->vmas) {
-			const struct vma *vma = LIST_ENTRY(link, struct vma, link);
-
-			size += vma->end - vma->start;
-		}
-		text_printf(text, "VmSize:\t%8lu kB\nVmRSS:\t%8lu kB\n", size / 1024,
-			    task->mm->nr_resident * (PAGE_SIZE / 1024));
-	}
-	text_printf(text, "Threads:\t1\n");
-	text_printf(text, "voluntary_ctxt_switches:\t%lu\n", task->nr_switches);
-	text_printf(text, "user_ticks:\t%lu\nkernel_ticks:\t%lu\n", task->user_ticks, task->kernel_ticks);
-}
-
 static void show_maps(const struct task *task, struct text *text)
 {
 	if (!task->mm)
@@ -127,8 +105,24 @@ static void show_stack(const struct task *task, struct text *text)
 
 static int status_show(struct proc_file *file, struct text *text)
 {
-	return with_task(file->pid, text, show_status);
+	u16 parent = proc_find_parent(file->pid);
+	const struct task *task;
+
+	spin_lock(&task_list_lock);
+	task = find_task(file->pid);
+	if (task) {
+		text_printf(text, "Name:\t%s\nState:\t%s\nTgid:\t%u\nPid:\t%u\nPPid:\t%u\n", task->name,
+			    state_text(task), task->pid, task->pid, parent);
+		if (task->mm)
+			text_printf(text, "VmRSS:\t%8lu kB\n", task->mm->nr_resident * (PAGE_SIZE / 1024));
+		text_printf(text, "Threads:\t1\nvoluntary_ctxt_switches:\t%lu\n", task->nr_switches);
+		text_printf(text, "user_ticks:\t%lu\nkernel_ticks:\t%lu\n", task->user_ticks,
+			    task->kernel_ticks);
+	}
+	spin_unlock(&task_list_lock);
+	return task ? 0 : -ESRCH;
 }
+
 static int maps_show(struct proc_file *file, struct text *text)
 {
 	return with_task(file->pid, text, show_maps);

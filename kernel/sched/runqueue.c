@@ -55,3 +55,12 @@ bool runqueue_empty(void)
 {
 	return __atomic_load_n(&runqueue.next, __ATOMIC_RELAXED) == &runqueue;
 }
+
+u32 runqueue_count(enum task_state state)
+{
+	u32 nr = 0;
+
+	LIST_FOR_EACH (link, &runqueue)
+		nr += LIST_ENTRY(link, struct task, run_link)->state == state;
+	return nr;
+}

@@ -28,10 +28,13 @@ void runqueue_put(struct task *task); /* wakes an idle hart if there is one */
 /* The longest waiting task, or NULL. With `idle`, a hart that gets NULL is entered among the idle ones. */
 struct task *runqueue_take(bool idle);
 bool runqueue_empty(void); /* a hint */
+/* Tasks on the queue that are in this state (world stopped). */
+u32 runqueue_count(enum task_state state);
 
 /* timer.c */
 void timer_hart_init(struct sched_hart *hart);
 void timer_busy(struct sched_hart *hart); /* the hart leaves its idle task: ticks begin */
+const char *timer_check(void);            /* NULL or the invariant broken; world stopped */
 
 /* task.c: switches away from the current task, whose lock is held and whose new state is set. */
 void sched_switch_away(struct task *prev);

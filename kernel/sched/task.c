@@ -361,6 +361,13 @@ struct task *kthread_start(const char *name, void (*entry)(void *arg), void *arg
 	return task;
 }
 
+void task_set_mm(struct task *task, struct mm *mm)
+{
+	spin_lock(&task_list_lock);
+	task->mm = mm;
+	spin_unlock(&task_list_lock);
+}
+
 void task_exit(void)
 {
 	struct task *task = current_task();

@@ -150,3 +150,20 @@ int sched_sleep_until(u64 time)
 	}
 	return err;
 }
+
+const char *timer_check(void)
+{
+	u64 last = 0;
+
+	LIST_FOR_EACH (link, &sleepers) {
+		const struct task *task = LIST_ENTRY(link, struct task, timer_link);
+
+		if (task->wake_time < last)
+			return "TIMER-1: the list of timed sleeps is not sorted";
+		last = task->wake_time;
+	}
+	if (!list_empty(&sleepers) &&
+	    sched_harts[watcher].deadline_at > LIST_FIRST(&sleepers, struct task, timer_link)->wake_time)
+		return "TIMER-2: nobody watches over the first timed sleep";
+	return NULL;
+}

@@ -97,7 +97,7 @@ s64 sys_getpid(const u64 *arg)
 
 s64 sys_getppid(const u64 *arg)
 {
-	return proc_parent_pid(current_proc());
+	return proc_find_parent(current_task()->pid);
 }
 
 s64 sys_kill(const u64 *arg)

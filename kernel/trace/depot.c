@@ -12,41 +12,46 @@
  *
  * Lock: `depot`, for insertion only. When the array is full, unknown stacks get id 0 and are counted.
  */
-#include <kernel/errno.h>
 #include <kernel/lib.h>
 #include <kernel/spinlock.h>
 
 #include "trace_priv.h"
 
-#define FRAME_WORDS (TRACE_STACK_FRAMES / 2)
+#define FRAME_WORDS (TRACE_STACK_FRAMES / 2) /* frames are hashed and compared two at a time */
 #define ID_BITS 16
 #define ID_MASK ((1U << ID_BITS) - 1)
 
-static struct spinlock depot_lock = SPINLOCK_INIT(depot);
-static struct trace_stack *stacks; /* [0] is the packet header */
-static u32 *depot_index;
-static u32 index_mask;
-static u32 nr_stacks, max_stacks;
-static u64 nr_dropped;
-static bool enabled;
+static struct {
+	struct trace_stack *stacks; /* [0] is the packet header */
+	u32 *index;
+	u32 index_shift; /* 64 - log2 of its size */
+	u64 index_mask;
+	u32 nr_stacks, max_stacks;
+	u64 nr_dropped;
+	struct spinlock lock;
+} depot = {.lock = SPINLOCK_INIT(depot)};
+
+bool trace_stacks_on;
 
 STATIC_ASSERT(sizeof(struct trace_packet_header) == sizeof(struct trace_stack), "the header is element 0");
+STATIC_ASSERT(FRAME_WORDS == 6, "hash_frames and same_frames are written out");
 
 const struct trace_packet_header *depot_packet(void)
 {
-	return (const struct trace_packet_header *)stacks;
+	return (const struct trace_packet_header *)depot.stacks;
 }
 
 void depot_init(void *memory, size_t depot_bytes, u32 *index, u32 nr_index, u32 boot_id)
 {
 	u64 now = arch_time();
 
-	stacks = memory;
-	depot_index = index;
-	index_mask = nr_index - 1;
-	nr_stacks = 0;
-	nr_dropped = 0;
-	max_stacks = (u32)MIN(depot_bytes / sizeof(struct trace_stack) - 1, (size_t)ID_MASK);
+	depot.stacks = memory;
+	depot.index = index;
+	depot.index_mask = nr_index - 1;
+	depot.index_shift = 64 - (u32)__builtin_ctz(nr_index);
+	depot.nr_stacks = 0;
+	depot.nr_dropped = 0;
+	depot.max_stacks = (u32)MIN(depot_bytes / sizeof(struct trace_stack) - 1, (size_t)ID_MASK);
 	*(struct trace_packet_header *)memory = (struct trace_packet_header){
 	    .magic = TRACE_MAGIC,
 	    .stream = TRACE_STREAM_STACKS,
@@ -60,53 +65,61 @@ void depot_init(void *memory, size_t depot_bytes, u32 *index, u32 nr_index, u32 
 
 void depot_enable(bool on)
 {
-	enabled = on;
+	trace_stacks_on = on;
 }
 
-static inline u64 hash_frames(const u64 *words, u32 nr_frames)
+/* Unused words are 0. The upper bits depend on every bit of the input, the lower ones do not: use the upper. */
+static inline u64 hash_frames(const u64 *words)
 {
-	u64 hash = nr_frames;
+	const u64 factor = 0x9e3779b97f4a7c15UL;
+	u64 hash = words[0] * factor;
 
-	for (u32 i = 0; i < (nr_frames + 1) / 2; i++) {
-		hash = (hash ^ words[i]) * 0x9e3779b97f4a7c15UL;
-		hash ^= hash >> 32;
-	}
-	return hash;
+	hash = (hash ^ words[1]) * factor;
+	hash = (hash ^ hash >> 32 ^ words[2]) * factor;
+	hash = (hash ^ words[3]) * factor;
+	hash = (hash ^ hash >> 32 ^ words[4]) * factor;
+	return (hash ^ words[5]) * factor;
 }
 
-static inline bool same_frames(const struct trace_stack *stack, const u64 *words, u32 nr_frames)
+static inline u32 hash_tag(u64 hash)
+{
+	return (u32)(hash >> 18) >> ID_BITS; /* 16 bits below those that give the place in the index */
+}
+
+static inline bool same_frames(const struct trace_stack *stack, const u64 *words)
 {
 	const u64 *have = (const u64 *)stack->frames;
 
-	if (stack->nr_frames != nr_frames)
-		return false;
-	for (u32 i = 0; i < (nr_frames + 1) / 2; i++)
-		if (have[i] != words[i])
-			return false;
-	return true;
+	return have[0] == words[0] && have[1] == words[1] && have[2] == words[2] && have[3] == words[3] &&
+	       have[4] == words[4] && have[5] == words[5];
+}
+
+static inline u64 hash_slot(u64 hash)
+{
+	return hash >> depot.index_shift;
 }
 
 /* The id, or 0 with *slot at the free place where the search ended. */
-static inline u32 depot_search(const u64 *words, u32 nr_frames, u64 hash, u32 *slot)
+static u32 depot_search(const u64 *words, u64 hash, u64 *slot)
 {
-	u32 tag = (u32)(hash >> 48);
+	u32 tag = hash_tag(hash);
 
-	for (u32 at = *slot;; at = (at + 1) & index_mask) {
-		u32 entry = __atomic_load_n(&depot_index[at], __ATOMIC_ACQUIRE);
+	for (u64 at = hash_slot(hash);; at = (at + 1) & depot.index_mask) {
+		u32 entry = __atomic_load_n(&depot.index[at], __ATOMIC_ACQUIRE);
 
 		if (entry == 0) {
 			*slot = at;
 			return 0;
 		}
-		if (entry >> ID_BITS == tag && same_frames(&stacks[entry & ID_MASK], words, nr_frames))
+		if (entry >> ID_BITS == tag && same_frames(&depot.stacks[entry & ID_MASK], words))
 			return entry & ID_MASK;
 	}
 }
 
 static void depot_append(const u64 *words, u32 nr_frames, u32 id)
 {
-	struct trace_packet_header *packet = (struct trace_packet_header *)stacks;
-	struct trace_stack *stack = &stacks[id];
+	struct trace_packet_header *packet = (struct trace_packet_header *)depot.stacks;
+	struct trace_stack *stack = &depot.stacks[id];
 
 	*stack = (struct trace_stack){
 	    .time = arch_time(),
@@ -114,64 +127,68 @@ static void depot_append(const u64 *words, u32 nr_frames, u32 id)
 	    .nr_frames = (u8)nr_frames,
 	    .stack = id,
 	};
-	memcpy(stack->frames, words, nr_frames * sizeof(u32));
-	__atomic_store_n(&packet->end_time, stack->time, __ATOMIC_RELAXED);
-	__atomic_store_n(&packet->content_size_bits, (id + 1) * sizeof(*stack) * 8, __ATOMIC_RELEASE);
+	memcpy(stack->frames, words, sizeof(stack->frames));
+	STORE(packet->end_time, stack->time);
+	STORE_RELEASE(packet->content_size_bits, (id + 1) * sizeof(*stack) * 8);
 }
 
-static __attribute__((noinline)) u32 depot_insert(const u64 *words, u32 nr_frames, u64 hash, u32 slot)
+/* Not at its first place in the index: it is further on, or new. */
+static __attribute__((noinline)) u32 find_or_insert(const u64 *words, u32 nr_frames, u64 hash)
 {
-	u32 id;
+	u64 slot;
+	u32 id = depot_search(words, hash, &slot);
 
-	spin_lock(&depot_lock);
-	id = depot_search(words, nr_frames, hash, &slot); /* another hart may have been faster */
-	if (!id && nr_stacks < max_stacks) {
-		id = nr_stacks + 1;
+	if (id)
+		return id;
+	spin_lock(&depot.lock);
+	id = depot_search(words, hash, &slot); /* another hart may have been faster */
+	if (!id && depot.nr_stacks < depot.max_stacks) {
+		id = depot.nr_stacks + 1;
 		depot_append(words, nr_frames, id);
-		__atomic_store_n(&nr_stacks, id, __ATOMIC_RELEASE);
-		__atomic_store_n(&depot_index[slot], (u32)(hash >> 48) << ID_BITS | id, __ATOMIC_RELEASE);
+		STORE_RELEASE(depot.nr_stacks, id);
+		STORE_RELEASE(depot.index[slot], hash_tag(hash) << ID_BITS | id);
 	} else if (!id) {
-		nr_dropped++;
+		depot.nr_dropped++;
 	}
-	spin_unlock(&depot_lock);
+	spin_unlock(&depot.lock);
 	return id;
 }
 
-u32 trace_stack_here(u32 skip)
+/*
+ * Nearly always the stack is known and stands at its first place in the index. Its frames are read through an address
+ * made from the entry, which the machine keeps in order without a fence (DEPOT-2). An empty entry leads to element 0,
+ * the packet's header, which equals no stack: the upper half of its content size is 0, as the second frame is only in
+ * a stack of one frame, and that stack's next word is 0, where the header has its begin time.
+ */
+u32 trace_stack_find(u32 skip)
 {
-	u64 words[FRAME_WORDS];
-	u32 *frames = (u32 *)words;
-	u32 nr_frames, slot, id;
-	u64 hash;
+	u64 words[FRAME_WORDS] = {0};
+	u32 nr_frames = arch_unwind((u32 *)words, TRACE_STACK_FRAMES, skip);
+	u64 hash, id;
 
-	if (!enabled)
-		return 0;
-	nr_frames = arch_unwind(frames, TRACE_STACK_FRAMES, skip);
 	if (!nr_frames)
 		return 0;
-	if (nr_frames & 1)
-		frames[nr_frames] =
-		    0; /* frames are compared two at a time; there is room: the maximum is even */
-	hash = hash_frames(words, nr_frames);
-	slot = (u32)hash & index_mask;
-	id = depot_search(words, nr_frames, hash, &slot);
-	return LIKELY(id) ? id : depot_insert(words, nr_frames, hash, slot);
+	hash = hash_frames(words);
+	id = __atomic_load_n(&depot.index[hash_slot(hash)], __ATOMIC_RELAXED) & ID_MASK;
+	if (LIKELY(same_frames(&depot.stacks[id], words)))
+		return (u32)id;
+	return find_or_insert(words, nr_frames, hash);
 }
 
 u32 trace_stack_frames(u32 stack, const u32 **frames)
 {
 	if (stack == 0 || stack > trace_nr_stacks())
 		return 0;
-	*frames = stacks[stack].frames;
-	return stacks[stack].nr_frames;
+	*frames = depot.stacks[stack].frames;
+	return depot.stacks[stack].nr_frames;
 }
 
 u32 trace_nr_stacks(void)
 {
-	return __atomic_load_n(&nr_stacks, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&depot.nr_stacks, __ATOMIC_ACQUIRE);
 }
 
 u64 depot_nr_dropped(void)
 {
-	return nr_dropped;
+	return depot.nr_dropped;
 }

@@ -117,7 +117,7 @@ size_t trace_read_packet(u32 hart, u64 *cursor, void *buf, size_t size_bytes)
 		*cursor = sequence + 1;
 		if (sequence < opened - 1 && trace_desc.mode == TRACE_STREAM && !trace_desc.consumer &&
 		    ring->desc->consumed <= sequence)
-			__atomic_store_n(&ring->desc->consumed, sequence + 1, __ATOMIC_RELEASE);
+			STORE_RELEASE(ring->desc->consumed, sequence + 1);
 		return packet_bytes;
 	}
 }

@@ -53,8 +53,8 @@ static void discard_one(struct trace_ring *ring)
 {
 	u64 discarded = ring->desc->discarded + 1;
 
-	__atomic_store_n(&ring->desc->discarded, discarded, __ATOMIC_RELAXED);
-	__atomic_store_n(&ring->packet->events_discarded, discarded, __ATOMIC_RELAXED);
+	STORE(ring->desc->discarded, discarded);
+	STORE(ring->packet->events_discarded, discarded);
 }
 
 static bool ring_full(const struct trace_ring *ring, u64 *consumed)
@@ -98,30 +98,37 @@ static void open_packet(struct trace_ring *ring)
 	    packet->sequence >= __atomic_load_n(&ring->desc->consumed, __ATOMIC_RELAXED))
 		ring->overwritten +=
 		    (packet->content_size_bits - HEADER_BITS) / (8 * sizeof(struct trace_record));
-	__atomic_store_n(&packet->content_size_bits, HEADER_BITS, __ATOMIC_RELAXED);
+	STORE(packet->content_size_bits, HEADER_BITS);
 	__atomic_thread_fence(__ATOMIC_RELEASE); /* RING-3: nothing of the new packet is seen before this */
-	__atomic_store_n(&packet->sequence, sequence, __ATOMIC_RELAXED);
-	__atomic_store_n(&packet->end_time, now, __ATOMIC_RELAXED);
-	__atomic_store_n(&packet->begin_time, now, __ATOMIC_RELAXED);
-	__atomic_store_n(&packet->events_discarded, ring->desc->discarded, __ATOMIC_RELAXED);
-	__atomic_store_n(&ring->desc->opened, sequence + 1, __ATOMIC_RELEASE);
+	STORE(packet->sequence, sequence);
+	STORE(packet->end_time, now);
+	STORE(packet->begin_time, now);
+	STORE(packet->events_discarded, ring->desc->discarded);
+	STORE_RELEASE(ring->desc->opened, sequence + 1);
 	ring->packet = packet;
 	ring->next = (struct trace_record *)(packet + 1);
 	ring->end = ring->next + (trace_desc.packet_bytes - sizeof(struct trace_packet_header)) /
 				     sizeof(struct trace_record);
 }
 
-/* The open packet is full: the place for a record in the next one, or NULL when this event is lost. */
-static __attribute__((noinline)) struct trace_record *ring_advance(struct trace_ring *ring)
+/* The open packet is full: the rest of trace_record_with's work, kept apart so that the usual way stays short. */
+static __attribute__((noinline)) void record_in_next_packet(enum trace_event event, u8 kind, u8 flags,
+							    u32 stack, const union trace_payload *payload)
 {
-	if (!ring->base)
-		return NULL;
-	if (trace_desc.mode == TRACE_STREAM && !wait_for_consumer(ring)) {
-		discard_one(ring);
-		return NULL;
+	bool irqs = arch_irq_save();
+	struct trace_ring *ring = &trace_rings[hart_index()];
+	bool room = true;
+
+	if (ring->next == ring->end) { /* else an interrupt handler was here first */
+		room = ring->base && (trace_desc.mode != TRACE_STREAM || wait_for_consumer(ring));
+		if (room)
+			open_packet(ring);
+		else if (ring->base)
+			discard_one(ring);
 	}
-	open_packet(ring);
-	return ring->next;
+	if (room)
+		trace_record_with(event, kind, flags, stack, payload);
+	arch_irq_restore(irqs);
 }
 
 void trace_record_with(enum trace_event event, u8 kind, u8 flags, u32 stack,
@@ -131,35 +138,29 @@ void trace_record_with(enum trace_event event, u8 kind, u8 flags, u32 stack,
 	struct trace_ring *ring = &trace_rings[hart_index()];
 	struct trace_record *record = ring->next;
 
-	if (record == ring->end)
-		record = ring_advance(ring);
-	if (LIKELY(record)) {
-		struct trace_packet_header *packet = ring->packet;
-		u64 *words = (u64 *)record;
-		u64 time = arch_time();
-		u64 content_bits = ((u64)(record + 1) - (u64)packet) * 8;
-
-		words[0] = time;
-		words[1] = (u64)event | (u64)flags << 16 | (u64)kind << 24 | (u64)stack << 32;
-		words[2] = payload->words[0];
-		words[3] = payload->words[1];
-		__atomic_store_n(&packet->end_time, time, __ATOMIC_RELAXED);
-		__atomic_store_n(&packet->content_size_bits, content_bits, __ATOMIC_RELEASE);
-		ring->next = record + 1;
-		ring->desc->recorded++;
+	if (UNLIKELY(record == ring->end)) {
+		arch_irq_restore(irqs);
+		record_in_next_packet(event, kind, flags, stack, payload);
+		return;
 	}
+	struct trace_packet_header *packet = ring->packet;
+	u64 *words = (u64 *)record;
+	u64 time = arch_time();
+
+	words[0] = time;
+	words[1] = (u64)event | (u64)flags << 16 | (u64)kind << 24 | (u64)stack << 32;
+	words[2] = payload->words[0];
+	words[3] = payload->words[1];
+	STORE(packet->end_time, time);
+	STORE_RELEASE(packet->content_size_bits, ((u64)(record + 1) - (u64)packet) * 8);
+	ring->next = record + 1;
+	ring->desc->recorded++;
 	arch_irq_restore(irqs);
 }
 STATIC_ASSERT(offsetof(struct trace_record, event) == 8 && offsetof(struct trace_record, flags) == 10 &&
 		  offsetof(struct trace_record, kind) == 11 && offsetof(struct trace_record, stack) == 12 &&
 		  offsetof(struct trace_record, payload) == 16,
 	      "trace_record_with writes whole words");
-
-void trace_record(enum trace_event event, u8 kind, u8 flags, bool with_stack,
-		  const union trace_payload *payload)
-{
-	trace_record_with(event, kind, flags, with_stack ? trace_stack_here(1) : 0, payload);
-}
 
 /* ---- memory ---- */
 
@@ -196,7 +197,7 @@ static void layout_asked_for(struct layout *layout, u64 ring_kib, u32 nr_harts_)
 }
 
 /* The best layout that fits; given the total_bytes of a layout it finds that layout again. */
-static void layout_choose(struct layout *layout, size_t budget_bytes, u32 nr_harts_)
+static void layout_choose(struct layout *layout, size_t budget_bytes, size_t asked_max_bytes, u32 nr_harts_)
 {
 	/* In order of preference: rings and depot shrink by turns. */
 	static const struct {
@@ -207,7 +208,9 @@ static void layout_choose(struct layout *layout, size_t budget_bytes, u32 nr_har
 	u64 ring_kib;
 
 	if (bootarg("trace.rings", text, sizeof(text)) && str_to_u64(text, &ring_kib)) {
-		layout_asked_for(layout, ring_kib, nr_harts_);
+		do
+			layout_asked_for(layout, ring_kib, nr_harts_);
+		while (layout->total_bytes > asked_max_bytes && (ring_kib /= 2));
 		return;
 	}
 	for (u32 i = 0; i < ARRAY_SIZE(choices); i++) {
@@ -227,7 +230,8 @@ size_t trace_memory_wanted(u64 ram_bytes, u32 nr_harts_)
 	u64 array_bytes = PAGE_ALIGN_UP(nr_pages * 32);
 	struct layout layout;
 
-	layout_choose(&layout, books_bytes - array_bytes, nr_harts_);
+	/* Who asks for more by trace.rings gets it, but not the memory that the machine runs in. */
+	layout_choose(&layout, books_bytes - array_bytes, ram_bytes / 4, nr_harts_);
 	return PAGE_ALIGN_UP(layout.total_bytes);
 }
 
@@ -275,7 +279,7 @@ void trace_init(void *memory, size_t size_bytes, u32 nr_harts_)
 	struct layout layout;
 	u8 *at = memory;
 
-	layout_choose(&layout, size_bytes, nr_harts_);
+	layout_choose(&layout, size_bytes, size_bytes, nr_harts_);
 	if (layout.total_bytes > size_bytes || nr_harts_ > NR_HARTS_MAX)
 		panic("trace_init: %lu bytes are too few for %u rings", (unsigned long)size_bytes, nr_harts_);
 	trace_desc.version = 1;
@@ -292,7 +296,7 @@ void trace_init(void *memory, size_t size_bytes, u32 nr_harts_)
 		ring_init(&trace_rings[i], &trace_desc.rings[i], at, i);
 	trace_desc.nr_rings = nr_harts_;
 	trace_set_mode(mode_from_bootargs());
-	__atomic_store_n(&trace_desc.magic, TRACE_DESC_MAGIC, __ATOMIC_RELEASE);
+	STORE_RELEASE(trace_desc.magic, TRACE_DESC_MAGIC);
 }
 
 /* ---- modes ---- */

@@ -25,6 +25,18 @@ STATIC_ASSERT(sizeof(struct trace_ring) == 64, "indexed by a shift, no two harts
 
 extern struct trace_ring trace_rings[NR_HARTS_MAX];
 
+/*
+ * Plain stores that the compiler neither tears nor moves past each other, for words that others read without a lock.
+ * The __atomic stores would do, but this compiler makes an amoswap of each.
+ */
+#define STORE(place, value) (*(volatile __typeof__(place) *)&(place) = (value))
+/* After everything this hart stored before. */
+#define STORE_RELEASE(place, value)                                                                          \
+	do {                                                                                                 \
+		__atomic_thread_fence(__ATOMIC_RELEASE);                                                     \
+		STORE(place, value);                                                                         \
+	} while (0)
+
 /* The n-th packet's place in a ring; n is its sequence number. */
 static inline struct trace_packet_header *ring_slot(const struct trace_ring *ring, u64 sequence)
 {

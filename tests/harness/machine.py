@@ -34,6 +34,11 @@ def size_bytes(text):
     return int(text[:-1]) * units[text[-1]] if text[-1] in units else int(text)
 
 
+def needs_virtio(mem):
+    """QEMU loads the ramdisk at half of RAM and the device tree near its end: less than 64 MiB has no room for both."""
+    return size_bytes(mem) < 64 << 20
+
+
 def quote_bootarg(value):
     return f'"{value}"' if re.search(r"\s", value) else value
 
@@ -45,18 +50,19 @@ class Machine:
     smp, mem harts and memory ("128M")
     run      command for init, which then powers off with its status; None boots to the shell
     append   further boot arguments
-    virtio   the disk is a virtio-blk device instead of a ramdisk
+    virtio   the disk is a virtio-blk device instead of a ramdisk; None: where the ramdisk has no room
     icount   deterministic: one instruction is one nanosecond
     limit    seconds after which it is killed
     """
 
-    def __init__(self, folder, smp=1, mem="128M", run=None, append="", virtio=False, icount=False, limit=120,
+    def __init__(self, folder, smp=1, mem="128M", run=None, append="", virtio=None, icount=False, limit=120,
                  kernel=None, disk=None, extra=()):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.kernel = Path(kernel or paths.KERNEL)
         self.disk = Path(disk or paths.DISK)
-        self.smp, self.mem, self.virtio = smp, mem, virtio
+        self.smp, self.mem = smp, mem
+        self.virtio = needs_virtio(mem) if virtio is None else virtio
         self.ram_file = self._place_ram_file()
         self.console = ""
         self._seen = 0

@@ -11,7 +11,6 @@ BUILD_NAME = os.environ.get("PAGETRAIL_BUILD", "build")  # as make knows it: its
 BUILD = (ROOT / BUILD_NAME).resolve()
 KERNEL = BUILD / "kernel/pagetrail.elf"
 DISK = BUILD / "disk.img"
-SMALL_DISK = BUILD / "disk-small.img"  # of the 8 MiB machine
 PAGETRAIL = BUILD / "trace-tools/pagetrail"
 QEMU = os.environ.get("QEMU", "qemu-system-riscv64")
 CROSS = os.environ.get("CROSS", "riscv64-unknown-elf-")

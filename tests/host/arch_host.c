@@ -22,6 +22,7 @@ paddr_t host_active_roots[NR_HARTS_MAX];
 const char *host_bootargs;
 bool host_world_quiet = true;
 u32 host_world_stopped;
+uaddr_t host_fault_at;
 
 static void *ram;
 static u64 ram_size;

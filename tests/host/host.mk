@@ -18,12 +18,12 @@ HOST_page := $(HOST_PAGES)
 HOST_slab := $(HOST_PAGES)
 HOST_addrspace := $(HOST_PAGES)
 HOST_audit := $(HOST_PAGES)
-HOST_canary := $(HOST_PAGES)
+HOST_canary_harness := $(HOST_PAGES)
 -include tests/host/fs.mk
 
 HOST_PROGRAMS := $(patsubst tests/host/%.c,%,$(sort $(wildcard tests/host/test_*.c tests/host/fs_*.c)))
 HOST_CANARIES := $(patsubst tests/host/%.c,%,$(sort $(wildcard tests/host/canary_*.c)))
-host_name = $(patsubst test_%,%,$(patsubst canary_%,canary,$(1)))
+host_name = $(patsubst test_%,%,$(1))
 
 $(HOST_BUILD)/kernel/%.o: kernel/%.c
 	@mkdir -p $(@D)

@@ -1,7 +1,6 @@
 """Fixtures: machines that are cleaned up, whose disks are checked when they ended by themselves."""
 import pytest
 
-from harness import paths
 from harness.machine import Machine
 
 
@@ -23,12 +22,6 @@ def boot(tmp_path):
     finally:
         for machine in machines:
             machine.close()
-
-
-@pytest.fixture(scope="session")
-def small_disk():
-    """The disk of the 8 MiB machine."""
-    return paths.SMALL_DISK
 
 
 @pytest.fixture(params=[1, 2, 4], ids=lambda n: f"{n}hart" if n == 1 else f"{n}harts")

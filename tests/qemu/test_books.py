@@ -3,6 +3,7 @@ import re
 
 import pytest
 
+BUSY_TESTS = "fork-tree bigwrite pipe-writers cow-at-once write-sizes race-create-delete"
 MANAGED_128M = (0x88000000 - 0x80200000) // 4096
 
 
@@ -17,31 +18,25 @@ def sums(console):
 def test_parts_add_up_before_during_and_after_usertests(boot, smp):
     machine = boot(smp=smp, limit=240)
     machine.shell("free -s")
-    machine.send("usertests\n")
-    for _ in range(3):
-        machine.expect(r"\btest\b|\bOK\b|\bok\b", timeout=60)
-    # The shell is busy; a second one in the background prints the books while the tests run.
-    machine.expect(r"ALL TESTS PASSED", timeout=200)
+    machine.shell(f"usertests {BUSY_TESTS} > /tmp/log &")
+    for _ in range(6):
+        machine.shell("free -s", timeout=60)
+    machine.shell("wait", timeout=100)
+    # Programs that come and go beside them make the tests' own counts uncertain: only that they ran is looked at.
+    assert re.search(r"usertests: \d+ passed", machine.shell("cat /tmp/log"))
     machine.shell("free -s")
     machine.send("poweroff\n")
     machine.wait(30)
-    for managed, total, verdict in sums(machine.console):
-        assert (managed, total, verdict) == (MANAGED_128M, MANAGED_128M, "OK")
-
-
-def test_parts_add_up_while_tests_run(boot, smp):
-    machine = boot(smp=smp, limit=240, run="(usertests > /tmp/log &) ; free -s; free -s; sleep 1; free -s; sleep 1; free -s")
-    machine.wait(200)
     rows = sums(machine.console)
-    assert len(rows) == 4
-    for managed, total, verdict in rows:
-        assert (managed, total, verdict) == (MANAGED_128M, MANAGED_128M, "OK")
+    assert len(rows) == 8
+    assert set(rows) == {(MANAGED_128M, MANAGED_128M, "OK")}
 
 
 def test_audit_prints_the_identity_with_ok(boot, smp):
     machine = boot(smp=smp, run="cat /proc/audit")
     assert machine.wait(30) == 0
-    assert re.search(r"identity.*OK", machine.console)
+    machine.expect(r"RAM 32768 = firmware 512 \+ .* \+ free \d+  OK\n")
+    machine.expect("verdict: clean")
 
 
 @pytest.mark.parametrize("pages", [1, 2, 7, 64, 1000])

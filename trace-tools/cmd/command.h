@@ -29,7 +29,7 @@ struct command {
 	const char *summary;  /* one line, without a full stop */
 	const char *description;
 	uint32_t min_operands, max_operands;
-	bool takes_rest;      /* "-- COMMAND..." */
+	bool takes_rest;                   /* "-- COMMAND..." */
 	const struct option_spec *options; /* name NULL ends */
 	int (*run)(const struct arguments *arguments);
 };
@@ -49,8 +49,8 @@ const char *option(const struct arguments *arguments, const char *name);
 uint64_t option_number(const struct arguments *arguments, const char *name, uint64_t otherwise, uint64_t low,
 		       uint64_t high);
 
-extern const struct command command_run, command_record, command_summary, command_dump, command_leaks, command_page,
-	command_stacks, command_plot;
+extern const struct command command_run, command_record, command_summary, command_dump, command_leaks,
+    command_page, command_stacks, command_plot;
 
 /* ---- shared by several commands ---- */
 

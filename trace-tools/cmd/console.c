@@ -30,7 +30,8 @@ static void show_line(struct console *console, const char *line)
 		if (console->view != CONSOLE_PROGRESS)
 			return;
 		if (console->terminal) {
-			fprintf(stderr, "\r\033[K[%u/%u] %s%s", number, total, name, failed ? " FAILED\n" : "");
+			fprintf(stderr, "\r\033[K[%u/%u] %s%s", number, total, name,
+				failed ? " FAILED\n" : "");
 			console->progress_open = !failed;
 			fflush(stderr);
 		} else if (failed) {

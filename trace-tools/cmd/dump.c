@@ -7,7 +7,7 @@
 struct dump {
 	const struct arguments *arguments;
 	struct stackbook *book; /* NULL: addresses stay numbers */
-	uint32_t event; /* 0: all */
+	uint32_t event;         /* 0: all */
 	bool one_page;
 	uint32_t pfn;
 	uint64_t limit, nr;
@@ -21,7 +21,8 @@ static bool wanted(const struct dump *dump, const struct trace_record *record)
 		return true;
 	if (event_is_page(record->event))
 		return record->payload.ev_payload_page_alloc.pfn == dump->pfn;
-	return record->event == EV_finding && !record->flags && record->payload.ev_payload_finding.where == dump->pfn;
+	return record->event == EV_finding && !record->flags &&
+	       record->payload.ev_payload_finding.where == dump->pfn;
 }
 
 static void print_record(const struct dump *dump, const struct run *run, const struct trace_record *record,
@@ -29,7 +30,8 @@ static void print_record(const struct dump *dump, const struct run *run, const s
 {
 	char time[24];
 
-	printf("%s hart%u %s", time_text(record->time, time), run->streams[stream].hart, event_info(record->event)->name);
+	printf("%s hart%u %s", time_text(record->time, time), run->streams[stream].hart,
+	       event_info(record->event)->name);
 	print_record_fields(stdout, record);
 	putchar('\n');
 	if (dump->book && record->stack)
@@ -39,7 +41,8 @@ static void print_record(const struct dump *dump, const struct run *run, const s
 static int dump_run(const struct arguments *arguments)
 {
 	struct run *run = open_run(arguments->operands[0]);
-	struct dump dump = {.arguments = arguments, .limit = option_number(arguments, "limit", UINT64_MAX, 0, UINT64_MAX)};
+	struct dump dump = {.arguments = arguments,
+			    .limit = option_number(arguments, "limit", UINT64_MAX, 0, UINT64_MAX)};
 	const char *event = option(arguments, "event"), *page = option(arguments, "page");
 	const struct trace_record *records;
 	struct merge merge;
@@ -71,20 +74,21 @@ static int dump_run(const struct arguments *arguments)
 }
 
 static const struct option_spec options[] = {
-	{"resolve", NULL, "print each stack with function, file and line"},
-	{"event", "NAME", "only events of this name"},
-	{"page", "ADDR|PFN", "only events of this page"},
-	{"limit", "N", "at most so many"},
-	{NULL, NULL, NULL},
+    {"resolve", NULL, "print each stack with function, file and line"},
+    {"event", "NAME", "only events of this name"},
+    {"page", "ADDR|PFN", "only events of this page"},
+    {"limit", "N", "at most so many"},
+    {NULL, NULL, NULL},
 };
 
 const struct command command_dump = {
-	.name = "dump",
-	.operands = "RUN",
-	.summary = "print the events of a run, in the order of time",
-	.description = "One line an event: seconds since power-on, hart, event, fields. Losses and damage are said on stderr.\n",
-	.min_operands = 1,
-	.max_operands = 1,
-	.options = options,
-	.run = dump_run,
+    .name = "dump",
+    .operands = "RUN",
+    .summary = "print the events of a run, in the order of time",
+    .description = "One line an event: seconds since power-on, hart, event, fields. Losses and damage are "
+		   "said on stderr.\n",
+    .min_operands = 1,
+    .max_operands = 1,
+    .options = options,
+    .run = dump_run,
 };

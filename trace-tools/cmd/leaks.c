@@ -32,7 +32,8 @@ static int leaks_run(const struct arguments *arguments)
 {
 	struct run *run = open_run(arguments->operands[0]);
 	struct model *model = model_replay(run, NULL);
-	int status = leaks_report(run, model, option(arguments, "baseline"), option(arguments, "json") != NULL);
+	int status =
+	    leaks_report(run, model, option(arguments, "baseline"), option(arguments, "json") != NULL);
 
 	model_free(model);
 	run_close(run);
@@ -40,25 +41,29 @@ static int leaks_run(const struct arguments *arguments)
 }
 
 static const struct option_spec options[] = {
-	{"baseline", "RUN", "a healthy run: who gave such pages and objects back there?"},
-	{"json", NULL, "as JSON"},
-	{NULL, NULL, NULL},
+    {"baseline", "RUN", "a healthy run: who gave such pages and objects back there?"},
+    {"json", NULL, "as JSON"},
+    {NULL, NULL, NULL},
 };
 
 const struct command command_leaks = {
-	.name = "leaks",
-	.operands = "RUN",
-	.summary = "say what was lost, who took it, and which act is missing",
-	.description =
-		"Two judges must agree: the kernel's own audit (findings in the trace; the last quiet audit decides) and the trace\n"
-		"by itself (an open reference whose holder is dead). Where only one says so, the report says why.\n\n"
-		"What was lost is grouped by allocation stack and unmatched get. For each group the missing act is sought by\n"
-		"comparison: lives of the same path, of the same get, of the same function for other callers that were settled,\n"
-		"by whom and how often; for objects that none ever freed, what happened next to the page in whose name they\n"
-		"were made; with --baseline, who settled them in a healthy run.\n\n"
-		"A trace with losses or damage says so first, and never gives the verdict that nothing was lost.\n",
-	.min_operands = 1,
-	.max_operands = 1,
-	.options = options,
-	.run = leaks_run,
+    .name = "leaks",
+    .operands = "RUN",
+    .summary = "say what was lost, who took it, and which act is missing",
+    .description =
+	"Two judges must agree: the kernel's own audit (findings in the trace; the last quiet audit decides) "
+	"and the trace\n"
+	"by itself (an open reference whose holder is dead). Where only one says so, the report says why.\n\n"
+	"What was lost is grouped by allocation stack and unmatched get. For each group the missing act is "
+	"sought by\n"
+	"comparison: lives of the same path, of the same get, of the same function for other callers that "
+	"were settled,\n"
+	"by whom and how often; for objects that none ever freed, what happened next to the page in whose "
+	"name they\n"
+	"were made; with --baseline, who settled them in a healthy run.\n\n"
+	"A trace with losses or damage says so first, and never gives the verdict that nothing was lost.\n",
+    .min_operands = 1,
+    .max_operands = 1,
+    .options = options,
+    .run = leaks_run,
 };

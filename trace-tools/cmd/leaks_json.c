@@ -33,6 +33,10 @@ static void write_missing(struct json *json, const struct leaks *leaks, const st
 	json_string(json, "getter", missing->getter);
 	json_string(json, "putter", missing->putter);
 	write_stack(json, "put", leaks->book, missing->put_stack);
+	json_int(json, "companion", (int64_t)missing->companion_nr);
+	json_int(json, "companion_total", (int64_t)missing->companion_total);
+	if (missing->companion_put)
+		write_stack(json, "companion_put", leaks->book, missing->companion_put);
 	json_int(json, "baseline", (int64_t)missing->baseline_nr);
 	json_int(json, "baseline_total", (int64_t)missing->baseline_total);
 	if (missing->baseline_put)
@@ -43,7 +47,8 @@ static void write_missing(struct json *json, const struct leaks *leaks, const st
 static void write_item(struct json *json, const struct leak_item *item)
 {
 	json_open(json, NULL, '{');
-	json_int(json, item->object ? "object_pa" : "pfn", item->object ? (int64_t)item->where * 8 : item->where);
+	json_int(json, item->object ? "object_pa" : "pfn",
+		 item->object ? (int64_t)item->where * 8 : item->where);
 	json_string(json, "verdict", verdict_text(item->verdict));
 	json_bool(json, "by_audit", item->by_audit);
 	json_bool(json, "by_trace", item->by_trace);

@@ -17,28 +17,82 @@ static const struct leak_item *group_item(const struct leaks *leaks, const struc
 
 /* ---- the verdict ---- */
 
+/* "311 pagecache pages, 25 objects of cache dirty" */
+static void print_kinds(const struct leaks *leaks, FILE *out)
+{
+	const char *comma = "  ";
+
+	for (uint32_t kind = 0; kind < PK_NR; kind++) {
+		uint64_t nr = 0;
+		for (size_t i = 0; i < leaks->nr_items; i++) {
+			if (!leaks->items[i].object && leaks->items[i].kind == kind)
+				nr += 1ULL << leaks->items[i].order;
+		}
+		if (nr)
+			fprintf(out, "%s%" PRIu64 " %s page%s", comma, nr, page_kind_text(kind),
+				nr == 1 ? "" : "s");
+		comma = nr ? ", " : comma;
+	}
+	for (uint32_t cache = 0; cache <= UINT16_MAX && leaks->nr_objects; cache++) {
+		uint64_t nr = 0;
+		if (!leaks->model->caches[cache].allocs)
+			continue;
+		for (size_t i = 0; i < leaks->nr_items; i++)
+			nr += leaks->items[i].object && leaks->items[i].cache == cache;
+		if (nr)
+			fprintf(out, "%s%" PRIu64 " object%s of cache %s", comma, nr, nr == 1 ? "" : "s",
+				leaks->model->caches[cache].name);
+		comma = nr ? ", " : comma;
+	}
+	fputc('\n', out);
+}
+
+/* The suspects of all groups, each once, with what it stands for. */
+static void print_suspects(const struct leaks *leaks, FILE *out)
+{
+	for (size_t g = 0; g < leaks->nr_groups; g++) {
+		const struct missing_act *missing = &leaks->groups[g].missing;
+		uint64_t nr_pages = 0, nr_objects = 0;
+		bool seen = !missing->suspect;
+		for (size_t k = 0; k < leaks->nr_groups; k++) {
+			const struct leak_group *other = &leaks->groups[k];
+			if (!missing->suspect || !other->missing.suspect ||
+			    strcmp(other->missing.suspect, missing->suspect))
+				continue;
+			seen = seen || k < g;
+			nr_pages += other->nr_pages;
+			nr_objects += other->nr_pages ? 0 : other->nr_items;
+		}
+		if (!seen)
+			fprintf(out, "SUSPECT: %s (%s): %" PRIu64 " pages, %" PRIu64 " objects\n",
+				missing->suspect, missing->suspect_place, nr_pages, nr_objects);
+	}
+}
+
 static void print_verdict(const struct leaks *leaks, FILE *out)
 {
 	const struct run *run = leaks->model->run;
 	char bytes[24];
 
 	if (leaks->nr_items) {
-		fprintf(out, "LOST: %" PRIu64 " pages, %" PRIu64 " objects (%s) in %zu group%s\n", leaks->nr_pages,
-			leaks->nr_objects, bytes_text(leaks->bytes, bytes), leaks->nr_groups, leaks->nr_groups == 1 ? "" : "s");
+		fprintf(out, "LOST: %" PRIu64 " pages, %" PRIu64 " objects (%s) in %zu group%s\n",
+			leaks->nr_pages, leaks->nr_objects, bytes_text(leaks->bytes, bytes), leaks->nr_groups,
+			leaks->nr_groups == 1 ? "" : "s");
+		print_kinds(leaks, out);
+		print_suspects(leaks, out);
 		if (leaks->status == STATUS_CANNOT_TELL)
 			fprintf(out, "This is NOT CERTAIN: %s.\n",
-				!run_complete(run) ? "events are missing, and the one that settles it may be among them"
-						   : "the machine was not quiet when it was audited");
+				!run_complete(run)
+				    ? "events are missing, and the one that settles it may be among them"
+				    : "the machine was not quiet when it was audited");
 	} else if (leaks->status == STATUS_NOTHING_LOST) {
 		fprintf(out, "NOTHING LOST: %" PRIu64 " events, 0 discarded\n", leaks->model->nr_events);
 	} else if (leaks->status == STATUS_CANNOT_TELL) {
 		fprintf(out, "NO VERDICT: none was found to be lost, but events are missing\n");
 	}
-	if (leaks->unlisted)
-		fprintf(out, "The audit counted %" PRIu64 " findings more than it recorded\n", leaks->unlisted);
 	if (leaks->nr_incidents)
-		fprintf(out, "BROKEN: %zu finding%s of another kind, listed at the end\n", leaks->nr_incidents,
-			leaks->nr_incidents == 1 ? "" : "s");
+		fprintf(out, "BROKEN: %zu finding%s of another kind, listed at the end\n",
+			leaks->nr_incidents, leaks->nr_incidents == 1 ? "" : "s");
 }
 
 static void print_audit(const struct leaks *leaks, FILE *out)
@@ -51,8 +105,11 @@ static void print_audit(const struct leaks *leaks, FILE *out)
 	}
 	const struct trace_payload_audit *audit = &leaks->audit->record.payload.ev_payload_audit_done;
 	fprintf(out, "audit: the last %saudit, at %s s, looked at %u pages and %u objects and found %u\n",
-		leaks->audit_final ? "quiet " : "", time_text(leaks->audit->time, time), audit->pages, audit->objects,
-		audit->findings);
+		leaks->audit_final ? "quiet " : "", time_text(leaks->audit->time, time), audit->pages,
+		audit->objects, audit->findings);
+	if (leaks->unlisted)
+		fprintf(out, "       %" PRIu64 " of these it counted without listing them\n",
+			leaks->unlisted);
 	if (!leaks->audit_final)
 		fprintf(out, "       it was not quiet, so its verdicts are not final\n");
 }
@@ -89,7 +146,8 @@ static void print_what(const struct leaks *leaks, const struct leak_group *group
 /* "inode 12: pages 0-9" for each inode. */
 static void print_inodes(const struct leaks *leaks, const struct leak_group *group, FILE *out)
 {
-	uint64_t *keys = xcalloc(group->nr_items, sizeof(*keys)), *indexes = xcalloc(group->nr_items, sizeof(*indexes));
+	uint64_t *keys = xcalloc(group->nr_items, sizeof(*keys)),
+		 *indexes = xcalloc(group->nr_items, sizeof(*indexes));
 	size_t nr = 0, printed = 0;
 
 	for (size_t i = 0; i < group->nr_items; i++) {
@@ -141,7 +199,8 @@ static void print_tests(const struct leaks *leaks, const struct leak_group *grou
 	size_t printed = 0;
 
 	for (size_t i = 0; i < group->nr_items && printed <= RANGES_MAX; i++) {
-		const struct test_mark *test = model_test_at(leaks->model, group_item(leaks, group, i)->get_time);
+		const struct test_mark *test =
+		    model_test_at(leaks->model, group_item(leaks, group, i)->get_time);
 		if (!test || test == last)
 			continue;
 		if (printed == RANGES_MAX)
@@ -193,14 +252,20 @@ static void print_missing(const struct leaks *leaks, const struct leak_group *gr
 	switch (missing->how) {
 	case MISSING_SAME_PATH:
 	case MISSING_SAME_GET:
-		fprintf(out, "    %s were %s %" PRIu64 " times; %" PRIu64 " of these by %s, as below. The lost ones were not.\n",
-			missing->how == MISSING_SAME_PATH ? "Others of the same path" : "Others of the same get", act,
-			missing->total, missing->nr, stackbook_function(leaks->book, missing->put_stack));
+		fprintf(out,
+			"    %s were %s %" PRIu64 " times; %" PRIu64
+			" of these by %s, as below. The lost ones were not.\n",
+			missing->how == MISSING_SAME_PATH ? "Others of the same path"
+							  : "Others of the same get",
+			act, missing->total, missing->nr, missing->putter);
 		stackbook_print(leaks->book, missing->put_stack, "      ", out);
 		break;
 	case MISSING_SAME_FUNCTION:
-		fprintf(out, "    None taken on this path was ever %s. What %s took for other callers was, %" PRIu64 " times;\n", act,
-			missing->getter, missing->total);
+		fprintf(
+		    out,
+		    "    None taken on this path was ever %s. What %s took for other callers was, %" PRIu64
+		    " times;\n",
+		    act, missing->getter, missing->total);
 		fprintf(out, "    %" PRIu64 " of these by %s", missing->nr, missing->putter);
 		if (missing->example)
 			fprintf(out, ", called like the get from %s", missing->example);
@@ -208,20 +273,32 @@ static void print_missing(const struct leaks *leaks, const struct leak_group *gr
 		stackbook_print(leaks->book, missing->put_stack, "      ", out);
 		break;
 	case MISSING_COMPANION:
-		fprintf(out, "    None was ever freed in this run. Of the %" PRIu64 " followed, for %" PRIu64 " the page in whose name it was\n"
-			     "    made got its dirty reference back here, and the object was not freed here:\n",
-			missing->total, missing->nr);
-		stackbook_print(leaks->book, missing->put_stack, "      ", out);
+		if (missing->total)
+			fprintf(out,
+				"    %" PRIu64 " others of this make were freed, %" PRIu64
+				" of them by %s. Not so these:\n",
+				missing->total, missing->nr, missing->putter);
+		else
+			fprintf(out, "    None of this make was ever freed in this run.\n");
+		fprintf(out,
+			"    for %" PRIu64 " of %" PRIu64
+			" the page in whose name it was made got its dirty reference back here,\n"
+			"    and the object was not freed here:\n",
+			missing->companion_nr, missing->companion_total);
+		stackbook_print(leaks->book, missing->companion_put, "      ", out);
 		break;
 	case MISSING_NONE:
-		fprintf(out, "    No life of this kind was ever settled in this run: there is nothing to compare the %" PRIu64 " with.\n"
-			     "    The unmatched %s is %s's; its callers stand above.\n",
-			nr_lost, first->object ? "allocation" : "get", stackbook_function(leaks->book, first->get_stack));
+		fprintf(out,
+			"    No life of this kind was ever settled in this run: there is nothing to compare "
+			"the %" PRIu64 " with.\n"
+			"    The unmatched %s is %s's; its callers stand above.\n",
+			nr_lost, first->object ? "allocation" : "get",
+			stackbook_function(leaks->book, first->get_stack));
 		break;
 	}
 	if (missing->baseline_put) {
-		fprintf(out, "    In the healthy run %" PRIu64 " of %" PRIu64 " were %s here:\n", missing->baseline_nr,
-			missing->baseline_total, act);
+		fprintf(out, "    In the healthy run %" PRIu64 " of %" PRIu64 " were %s here:\n",
+			missing->baseline_nr, missing->baseline_total, act);
 		stackbook_print(leaks->baseline_book, missing->baseline_put, "      ", out);
 	}
 	if (missing->suspect) {
@@ -249,8 +326,8 @@ static void print_life(const struct leaks *leaks, const struct leak_group *group
 			i = history->nr - HISTORY_TAIL - 1;
 			continue;
 		}
-		fprintf(out, "    %s %-10s %2u -> %-2u pid %-3u ", time_text(record->time, time), event_info(record->event)->name,
-			event->before, event->after, event->pid);
+		fprintf(out, "    %s %-10s %2u -> %-2u pid %-3u ", time_text(record->time, time),
+			event_info(record->event)->name, event->before, event->after, event->pid);
 		if (record->event == EV_page_kind)
 			fprintf(out, "now %s", page_kind_text(record->kind));
 		else
@@ -269,11 +346,12 @@ static void print_group(const struct leaks *leaks, size_t number, FILE *out)
 	print_what(leaks, group, out);
 	print_inodes(leaks, group, out);
 	print_reference(leaks, group, out);
-	fprintf(out, "  %-10s %s to %s s\n", "taken", time_text(group->first_time, from), time_text(group->last_time, to));
+	fprintf(out, "  %-10s %s to %s s\n", first->object ? "made" : "taken",
+		time_text(group->first_time, from), time_text(group->last_time, to));
 	print_tests(leaks, group, out);
 	print_pids(leaks, group, out);
-	fprintf(out, "  %-10s audit %" PRIu64 ", trace %" PRIu64 " of %zu\n", "judges", group->nr_by_audit, group->nr_by_trace,
-		group->nr_items);
+	fprintf(out, "  %-10s audit %" PRIu64 ", trace %" PRIu64 " of %zu\n", "judges", group->nr_by_audit,
+		group->nr_by_trace, group->nr_items);
 	fprintf(out, "  allocated by %s\n", stackbook_function(leaks->book, first->alloc_stack));
 	stackbook_print(leaks->book, first->alloc_stack, "      ", out);
 	if (!first->object && first->get_stack != first->alloc_stack) {
@@ -301,9 +379,10 @@ static void print_incidents(const struct leaks *leaks, FILE *out)
 		const struct trace_payload_finding *finding = &record->payload.ev_payload_finding;
 		if (!leaks->incident_shown[i])
 			continue;
-		fprintf(out, "  %s %s: %s: %s 0x%x, count %u, claims %u, pid %u\n", time_text(record->time, time),
-			verdict_text(record->kind), verdict_help(record->kind), record->flags ? "object" : "page", finding->where,
-			finding->count, finding->claims, finding->pid);
+		fprintf(out, "  %s %s: %s: %s 0x%x, count %u, claims %u, pid %u\n",
+			time_text(record->time, time), verdict_text(record->kind), verdict_help(record->kind),
+			record->flags ? "object" : "page", finding->where, finding->count, finding->claims,
+			finding->pid);
 		if (record->stack)
 			stackbook_print(leaks->book, record->stack, "      ", out);
 	}
@@ -316,7 +395,8 @@ static void print_candidates(const struct leaks *leaks, FILE *out)
 	fprintf(out, "\ncandidates, not counted as lost: objects whose number only grew from test to test\n");
 	for (size_t i = 0; i < leaks->nr_candidates; i++) {
 		fprintf(out, "  %" PRIu64 " live, grown in %u tests, made by %s\n", leaks->candidates[i].live,
-			leaks->candidates[i].marks, stackbook_function(leaks->book, leaks->candidates[i].stack));
+			leaks->candidates[i].marks,
+			stackbook_function(leaks->book, leaks->candidates[i].stack));
 		stackbook_print(leaks->book, leaks->candidates[i].stack, "      ", out);
 	}
 }

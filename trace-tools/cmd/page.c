@@ -15,7 +15,8 @@ struct ledger {
 
 static bool same_entry(const struct trace_record *a, const struct trace_record *b)
 {
-	return a->kind == b->kind && a->payload.ev_payload_page_get.holder == b->payload.ev_payload_page_put.holder &&
+	return a->kind == b->kind &&
+	       a->payload.ev_payload_page_get.holder == b->payload.ev_payload_page_put.holder &&
 	       a->payload.ev_payload_page_get.index == b->payload.ev_payload_page_put.index;
 }
 
@@ -47,15 +48,15 @@ static void pair(struct ledger *ledger)
 	}
 }
 
-static void print_entry(const struct ledger *ledger, size_t i, const struct model *model, struct stackbook *book,
-			bool resolve)
+static void print_entry(const struct ledger *ledger, size_t i, const struct model *model,
+			struct stackbook *book, bool resolve)
 {
 	const struct trace_record *record = &ledger->records[i];
 	const struct trace_payload_page *event = &record->payload.ev_payload_page_alloc;
 	char time[24];
 
-	printf("#%-4zu %s %-10s %2u -> %-2u pid %-3u ", i + 1, time_text(record->time, time), event_info(record->event)->name,
-	       event->before, event->after, event->pid);
+	printf("#%-4zu %s %-10s %2u -> %-2u pid %-3u ", i + 1, time_text(record->time, time),
+	       event_info(record->event)->name, event->before, event->after, event->pid);
 	if (record->event == EV_page_kind)
 		printf("now %s", page_kind_text(record->kind));
 	else
@@ -85,17 +86,19 @@ static size_t open_entries(const struct ledger *ledger, size_t *list)
 	return nr;
 }
 
-static void print_text(const struct ledger *ledger, uint32_t pfn, const struct model *model, struct stackbook *book,
-		       bool resolve)
+static void print_text(const struct ledger *ledger, uint32_t pfn, const struct model *model,
+		       struct stackbook *book, bool resolve)
 {
 	const struct page_state *page = &model->pages[pfn - model->first_pfn];
 	size_t *open = xcalloc(ledger->nr, sizeof(*open)), nr_open = open_entries(ledger, open);
 
 	printf("page 0x%x, physical address 0x%" PRIx64 ": ", pfn, (uint64_t)pfn << PAGE_SHIFT);
 	if (page->life == LIFE_LIVE)
-		printf("%s, order %u, count %u at the end\n", page_kind_text(page->kind), page->order, page->count);
+		printf("%s, order %u, count %u at the end\n", page_kind_text(page->kind), page->order,
+		       page->count);
 	else
-		printf("%s\n", page->life == LIFE_FREE ? "free at the end" : "no event of it is in the trace");
+		printf("%s\n",
+		       page->life == LIFE_FREE ? "free at the end" : "no event of it is in the trace");
 	for (size_t i = 0; i < ledger->nr; i++)
 		print_entry(ledger, i, model, book, resolve);
 	if (nr_open)
@@ -107,9 +110,11 @@ static void print_text(const struct ledger *ledger, uint32_t pfn, const struct m
 	free(open);
 }
 
-static void print_json(const struct ledger *ledger, uint32_t pfn, const struct model *model, struct stackbook *book)
+static void print_json(const struct ledger *ledger, uint32_t pfn, const struct model *model,
+		       struct stackbook *book)
 {
-	static const char *const lives[] = {[LIFE_UNKNOWN] = "unknown", [LIFE_LIVE] = "live", [LIFE_FREE] = "free"};
+	static const char *const lives[] = {
+	    [LIFE_UNKNOWN] = "unknown", [LIFE_LIVE] = "live", [LIFE_FREE] = "free"};
 	const struct page_state *page = &model->pages[pfn - model->first_pfn];
 	struct json json;
 
@@ -127,7 +132,8 @@ static void print_json(const struct ledger *ledger, uint32_t pfn, const struct m
 		json_real(&json, "time", time_seconds(record->time));
 		json_string(&json, "event", event_info(record->event)->name);
 		json_string(&json, record->event == EV_page_kind ? "kind" : "ref",
-			    record->event == EV_page_kind ? page_kind_text(record->kind) : ref_kind_text(record->kind));
+			    record->event == EV_page_kind ? page_kind_text(record->kind)
+							  : ref_kind_text(record->kind));
 		json_int(&json, "holder", event->holder);
 		json_int(&json, "index", event->index);
 		json_int(&json, "before", event->before);
@@ -178,19 +184,20 @@ static int page_run(const struct arguments *arguments)
 }
 
 static const struct option_spec options[] = {
-	{"resolve", NULL, "print the stack of each entry"},
-	{"json", NULL, "as JSON"},
-	{NULL, NULL, NULL},
+    {"resolve", NULL, "print the stack of each entry"},
+    {"json", NULL, "as JSON"},
+    {NULL, NULL, NULL},
 };
 
 const struct command command_page = {
-	.name = "page",
-	.operands = "RUN ADDR|PFN",
-	.summary = "tell one page's life: each get with the put that settled it",
-	.description = "ADDR is a physical or a kernel address, PFN a page frame number (0x80200 is the first of the kernel).\n"
-		       "Entries that nothing settled come again at the end, with their stacks.\n",
-	.min_operands = 2,
-	.max_operands = 2,
-	.options = options,
-	.run = page_run,
+    .name = "page",
+    .operands = "RUN ADDR|PFN",
+    .summary = "tell one page's life: each get with the put that settled it",
+    .description = "ADDR is a physical or a kernel address, PFN a page frame number (0x80200 is the first of "
+		   "the kernel).\n"
+		   "Entries that nothing settled come again at the end, with their stacks.\n",
+    .min_operands = 2,
+    .max_operands = 2,
+    .options = options,
+    .run = page_run,
 };

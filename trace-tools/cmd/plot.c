@@ -67,11 +67,13 @@ static char *find_script(const char *name)
 int plot_run(const char *folder, const char *out)
 {
 	const char *python = find_python();
-	char *script = find_script("free_pages.py"), *to = out ? xstrdup(out) : xasprintf("%s/free-pages", folder);
+	char *script = find_script("free_pages.py"),
+	     *to = out ? xstrdup(out) : xasprintf("%s/free-pages", folder);
 
 	if (!python || !script) {
-		warn("cannot draw: %s", python ? "plots/free_pages.py is not beside the program"
-					       : "no Python with numpy and matplotlib (Debian: python3-matplotlib)");
+		warn("cannot draw: %s",
+		     python ? "plots/free_pages.py is not beside the program"
+			    : "no Python with numpy and matplotlib (Debian: python3-matplotlib)");
 		free(script);
 		free(to);
 		return STATUS_CANNOT_TELL;
@@ -89,18 +91,19 @@ static int plot_command(const struct arguments *arguments)
 }
 
 static const struct option_spec options[] = {
-	{"out", "PATH", "write PATH.png and PATH.svg (RUN/free-pages)"},
-	{NULL, NULL, NULL},
+    {"out", "PATH", "write PATH.png and PATH.svg (RUN/free-pages)"},
+    {NULL, NULL, NULL},
 };
 
 const struct command command_plot = {
-	.name = "plot",
-	.operands = "RUN",
-	.summary = "draw free pages over time with the tests marked",
-	.description = "Writes a PNG and an SVG. The curve is exact: every page_alloc and page_free; the kernel's own samples fix its\n"
-		       "height and are drawn as dots, so that a disagreement shows.\n",
-	.min_operands = 1,
-	.max_operands = 1,
-	.options = options,
-	.run = plot_command,
+    .name = "plot",
+    .operands = "RUN",
+    .summary = "draw free pages over time with the tests marked",
+    .description = "Writes a PNG and an SVG. The curve is exact: every page_alloc and page_free; the "
+		   "kernel's own samples fix its\n"
+		   "height and are drawn as dots, so that a disagreement shows.\n",
+    .min_operands = 1,
+    .max_operands = 1,
+    .options = options,
+    .run = plot_command,
 };

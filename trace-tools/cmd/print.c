@@ -76,7 +76,8 @@ void print_record_fields(FILE *out, const struct trace_record *record)
 		fprintf(out, " %s ", field->name);
 		if (field->text)
 			print_text_field(out, record, field);
-		else if (!strcmp(field->name, "pfn") || !strcmp(field->name, "where") || !strcmp(field->name, "obj"))
+		else if (!strcmp(field->name, "pfn") || !strcmp(field->name, "where") ||
+			 !strcmp(field->name, "obj"))
 			fprintf(out, "0x%" PRIx64, field_value(record, field));
 		else
 			fprintf(out, "%" PRIu64, field_value(record, field));
@@ -135,15 +136,17 @@ void tests_print(const struct model *model, FILE *out)
 		fprintf(out, "no tests: the trace has no marks\n");
 		return;
 	}
-	fprintf(out, "%-20s %10s %10s %6s  %-14s %9s\n", "test", "free before", "after", "lost", "audit", "seconds");
+	fprintf(out, "%-20s %10s %10s %6s  %-14s %9s\n", "test", "free before", "after", "lost", "audit",
+		"seconds");
 	for (size_t i = 0; i < model->nr_tests; i++) {
 		const struct test_mark *test = &model->tests[i];
 		int64_t before = free_at(model, test->net_begin), after = free_at(model, test->net_after);
 		lost += test->end ? before - after : 0;
 		findings += test->nr_findings;
-		fprintf(out, "%-20s %11" PRId64 " %10" PRId64 " %6" PRId64 "  %-14s %9.3f%s\n", test->name, before, after,
-			before - after, audit_text(test, buf),
-			test->end ? time_seconds(test->end - test->begin) : 0.0, test->end ? "" : "  never ended");
+		fprintf(out, "%-20s %11" PRId64 " %10" PRId64 " %6" PRId64 "  %-14s %9.3f%s\n", test->name,
+			before, after, before - after, audit_text(test, buf),
+			test->end ? time_seconds(test->end - test->begin) : 0.0,
+			test->end ? "" : "  never ended");
 	}
 	fprintf(out, "%zu tests, %" PRId64 " pages lost, %u findings\n", model->nr_tests, lost, findings);
 }

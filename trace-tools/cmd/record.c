@@ -45,13 +45,16 @@ static void find_desc(struct guest *guest, uint64_t desc_pa, int64_t deadline, b
 		if (fault)
 			die("%s: %s", guest->path, fault);
 		if (once || (deadline && now_ms() >= deadline) || poll(&fd, 1, LOOK_MS) > 0)
-			die("%s: no trace in this memory: the kernel has not come that far, or it is another's", guest->path);
+			die("%s: no trace in this memory: the kernel has not come that far, or it is "
+			    "another's",
+			    guest->path);
 	}
 }
 
 static int record_run(const struct arguments *arguments)
 {
-	const char *ram = arguments->operands[0], *folder = arguments->operands[1], *kernel = option(arguments, "kernel");
+	const char *ram = arguments->operands[0], *folder = arguments->operands[1],
+		   *kernel = option(arguments, "kernel");
 	uint64_t timeout = option_number(arguments, "timeout", 0, 1, 1000000);
 	int64_t deadline = timeout ? now_ms() + (int64_t)timeout * 1000 : 0;
 	bool once = option(arguments, "once") != NULL;
@@ -92,21 +95,21 @@ static int record_run(const struct arguments *arguments)
 }
 
 static const struct option_spec options[] = {
-	{"kernel", "ELF", "its kernel: finds the trace at once, and goes into the run folder for symbols"},
-	{"once", NULL, "take what is there and end: for a dead machine, or a look at one in flight mode"},
-	{"timeout", "SECONDS", "end after so long"},
-	{NULL, NULL, NULL},
+    {"kernel", "ELF", "its kernel: finds the trace at once, and goes into the run folder for symbols"},
+    {"once", NULL, "take what is there and end: for a dead machine, or a look at one in flight mode"},
+    {"timeout", "SECONDS", "end after so long"},
+    {NULL, NULL, NULL},
 };
 
 const struct command command_record = {
-	.name = "record",
-	.operands = "RAMFILE RUN",
-	.summary = "record a machine that already runs, through the file that is its RAM",
-	.description =
-		"RAMFILE is the mem-path of QEMU's memory-backend-file (share=on). Records until the guest powers off, the time is\n"
-		"over, or SIGINT. Without --kernel the trace is found by its magic number.\n",
-	.min_operands = 2,
-	.max_operands = 2,
-	.options = options,
-	.run = record_run,
+    .name = "record",
+    .operands = "RAMFILE RUN",
+    .summary = "record a machine that already runs, through the file that is its RAM",
+    .description = "RAMFILE is the mem-path of QEMU's memory-backend-file (share=on). Records until the "
+		   "guest powers off, the time is\n"
+		   "over, or SIGINT. Without --kernel the trace is found by its magic number.\n",
+    .min_operands = 2,
+    .max_operands = 2,
+    .options = options,
+    .run = record_run,
 };

@@ -15,51 +15,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/wait.h>
-#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "../lib/drain.h"
-#include "../lib/json.h"
-#include "../lib/qemu.h"
-#include "command.h"
-#include "console.h"
+#include "session.h"
 
-#define DRAIN_BUSY_NS 100000L   /* a hart fills a packet of 64 KiB in some milliseconds */
+#define DRAIN_BUSY_NS 100000L /* a hart fills a packet of 64 KiB in some milliseconds */
 #define DRAIN_IDLE_NS 4000000L
 #define KILL_AFTER_NS 3000000000LL /* between asking QEMU to end and making it */
-#define ESCAPE_KEY 1               /* ctrl-A, then x ends the machine, as in QEMU */
-
-enum run_end { END_POWEROFF, END_QEMU_FAILED, END_KILLED, END_TIMEOUT, END_INTERRUPTED };
-static const char *const end_texts[] = {"poweroff", "qemu-failed", "killed", "timeout", "interrupted"};
-
-struct session {
-	const struct arguments *arguments;
-	struct machine_config config;
-	char *folder, *append;
-	const char *mode;
-	char *ram_path;
-	struct guest guest;
-	struct qemu qemu;
-	struct drain drain;
-	bool draining;
-	uint64_t desc_pa;
-	struct console console;
-	char *qemu_words; /* its stderr */
-	size_t qemu_words_bytes;
-	int signals;
-	bool interactive, escape, input_open;
-	struct termios terminal;
-	int64_t started, deadline, kill_at; /* ns, monotonic; 0: none */
-	double seconds;
-	char started_at[32];
-	enum run_end end;
-	bool ending; /* asked to end */
-	const char *desc_fault;
-};
+#define SHM_FOLDER "/dev/shm"
+#define RAM_PREFIX "pagetrail-ram-"
+#define ESCAPE_KEY 1 /* ctrl-A, then x ends the machine, as in QEMU */
 
 static int64_t now_ns(void)
 {
@@ -87,9 +54,10 @@ static char *choose_ram_path(const char *folder, uint64_t bytes)
 	struct timespec time;
 
 	clock_gettime(CLOCK_REALTIME, &time);
-	if (!statvfs("/dev/shm", &shm) && (uint64_t)shm.f_bavail * shm.f_bsize > bytes + (16 << 20) &&
-	    !access("/dev/shm", W_OK))
-		return xasprintf("/dev/shm/pagetrail-%d-%lx.ram", (int)getpid(), time.tv_nsec);
+	guest_sweep(SHM_FOLDER, RAM_PREFIX);
+	if (!statvfs(SHM_FOLDER, &shm) && (uint64_t)shm.f_bavail * shm.f_bsize > bytes + (16 << 20) &&
+	    !access(SHM_FOLDER, W_OK))
+		return xasprintf("%s/%s%d-%lx", SHM_FOLDER, RAM_PREFIX, (int)getpid(), time.tv_nsec);
 	return xasprintf("%s/ram", folder);
 }
 
@@ -127,7 +95,8 @@ static void read_options(struct session *session)
 	const char *mem = option(arguments, "mem"), *disk_mode = option(arguments, "disk-mode");
 	const char *out = option(arguments, "out"), *gdb = option(arguments, "gdb");
 
-	config->kernel = option(arguments, "kernel") ? option(arguments, "kernel") : "build/kernel/pagetrail.elf";
+	config->kernel =
+	    option(arguments, "kernel") ? option(arguments, "kernel") : "build/kernel/pagetrail.elf";
 	config->disk = option(arguments, "disk") ? option(arguments, "disk") : "build/disk.img";
 	config->smp = (uint32_t)option_number(arguments, "smp", 4, 1, 8);
 	if (!size_parse(mem ? mem : "128M", &config->ram_bytes))
@@ -139,7 +108,8 @@ static void read_options(struct session *session)
 	config->gdb_port = gdb ? (uint32_t)option_number(arguments, "gdb", 1234, 1, 65535) : 0;
 	config->stopped = option(arguments, "stop") != NULL;
 	session->mode = option(arguments, "mode") ? option(arguments, "mode") : "stream";
-	if (strcmp(session->mode, "stream") && strcmp(session->mode, "flight") && strcmp(session->mode, "off"))
+	if (strcmp(session->mode, "stream") && strcmp(session->mode, "flight") &&
+	    strcmp(session->mode, "off"))
 		die("--mode: stream, flight or off, not %s", session->mode);
 	if (access(config->kernel, R_OK))
 		die("%s: %s (`make kernel` builds it)", config->kernel, strerror(errno));
@@ -180,7 +150,8 @@ static void prepare_disk(struct session *session)
 
 static void prepare_folder(struct session *session)
 {
-	char *kernel_folder = xasprintf("%s/kernel", session->folder), *logs = xasprintf("%s/logs", session->folder);
+	char *kernel_folder = xasprintf("%s/kernel", session->folder),
+	     *logs = xasprintf("%s/logs", session->folder);
 	char *kernel = xasprintf("%s/pagetrail.elf", kernel_folder), *log = xasprintf("%s/console.log", logs);
 
 	if (make_folders(kernel_folder) || make_folders(logs))
@@ -359,130 +330,6 @@ static void relay(struct session *session)
 
 /* ---- afterwards ---- */
 
-/* What the guest gave the finisher, -1: it did not come to that. QEMU passes it on, but has failures of its own. */
-static int guest_status(const struct session *session)
-{
-	if (!session->guest.desc || !session->guest.desc->exit_status)
-		return -1;
-	return (int)session->guest.desc->exit_status - 1;
-}
-
-static void save_ramdisk(struct session *session)
-{
-	const char *out = option(session->arguments, "disk-out");
-	const struct trace_desc *desc = session->guest.desc;
-	struct stat disk;
-
-	if (!out || session->config.disk_virtio)
-		return;
-	if (!desc || desc->ramdisk_end <= desc->ramdisk_start || stat(session->config.disk, &disk)) {
-		warn("--disk-out: the guest does not say where its ramdisk is");
-		return;
-	}
-	uint64_t bytes = desc->ramdisk_end - desc->ramdisk_start;
-	if (bytes > (uint64_t)disk.st_size)
-		bytes = (uint64_t)disk.st_size;
-	const void *from = guest_memory(&session->guest, desc->ramdisk_start, bytes);
-	FILE *file = from ? fopen(out, "wb") : NULL;
-	if (!file || fwrite(from, 1, bytes, file) != bytes || fclose(file))
-		die("--disk-out %s: %s", out, from ? strerror(errno) : "the ramdisk is not in RAM");
-}
-
-static uint64_t discarded(const struct session *session)
-{
-	uint64_t sum = 0;
-
-	for (uint32_t i = 0; session->guest.desc && i < session->guest.desc->nr_rings; i++)
-		sum += session->guest.desc->rings[i].discarded;
-	return sum;
-}
-
-static void write_json(const struct session *session, char **command)
-{
-	char *path = xasprintf("%s/run.json", session->folder);
-	FILE *out = fopen(path, "w");
-	struct json json;
-
-	if (!out)
-		die("%s: %s", path, strerror(errno));
-	json_begin(&json, out);
-	json_int(&json, "format", 1);
-	json_open(&json, "guest_command", '[');
-	for (int i = 0; i < session->arguments->nr_rest; i++)
-		json_string(&json, NULL, session->arguments->rest[i]);
-	json_close(&json, ']');
-	json_string(&json, "kernel", session->config.kernel);
-	json_string(&json, "disk", session->config.disk);
-	json_string(&json, "disk_mode", session->config.disk_virtio ? "virtio" : "ramdisk");
-	json_int(&json, "harts", session->config.smp);
-	json_int(&json, "ram_bytes", (int64_t)session->config.ram_bytes);
-	json_string(&json, "append", session->append);
-	json_string(&json, "mode", session->mode);
-	json_bool(&json, "icount", session->config.icount);
-	json_string(&json, "started", session->started_at);
-	json_real(&json, "seconds", session->seconds);
-	json_string(&json, "end", end_texts[session->end]);
-	if (guest_status(session) >= 0)
-		json_int(&json, "guest_status", guest_status(session));
-	else
-		json_null(&json, "guest_status");
-	json_int(&json, "events", (int64_t)session->drain.nr_events);
-	json_int(&json, "events_discarded", (int64_t)discarded(session));
-	json_int(&json, "packets_missed", (int64_t)session->drain.missed_packets);
-	json_int(&json, "trace_bytes", (int64_t)(session->drain.bytes + session->drain.stacks_bytes));
-	json_string(&json, "ram_file", option(session->arguments, "keep-ram") ? session->ram_path : NULL);
-	json_open(&json, "qemu", '[');
-	for (char **word = command; *word; word++)
-		json_string(&json, NULL, *word);
-	json_close(&json, ']');
-	json_end(&json);
-	if (fclose(out))
-		die("%s: %s", path, strerror(errno));
-	free(path);
-}
-
-/* How it ended, said on stderr; false when the guest or QEMU failed. */
-static bool report_end(struct session *session)
-{
-	int status = guest_status(session);
-	const struct qemu *qemu = &session->qemu;
-
-	console_end(&session->console);
-	if (session->end == END_TIMEOUT)
-		warn("ended after the --timeout");
-	else if (session->end == END_INTERRUPTED)
-		warn("interrupted: the run folder holds what there was");
-	else if (session->end == END_QEMU_FAILED)
-		warn("QEMU failed with status %d%s%s", WEXITSTATUS(qemu->status), session->qemu_words ? ":\n" : "",
-		     session->qemu_words ? session->qemu_words : "");
-	else if (session->end == END_KILLED)
-		warn("QEMU was killed by signal %d (%s)", WTERMSIG(qemu->status), strsignal(WTERMSIG(qemu->status)));
-	else if (status != 0)
-		warn("the guest failed with status %d", status);
-	if (session->desc_fault)
-		warn("%s", session->desc_fault);
-	bool good = session->end == END_POWEROFF && status == 0;
-	if (!good && session->end != END_INTERRUPTED && session->console.view != CONSOLE_ALL) {
-		fprintf(stderr, "pagetrail: the console's last lines:\n");
-		console_print_tail(&session->console, stderr);
-	}
-	fprintf(stderr, "run: %s: %.1f s, %llu events, %llu discarded%s\n", session->folder, session->seconds,
-		(unsigned long long)session->drain.nr_events, (unsigned long long)discarded(session),
-		session->draining || !strcmp(session->mode, "off") ? "" : "; the kernel never said where its trace is");
-	return good;
-}
-
-static enum run_end judge_end(const struct session *session)
-{
-	if (session->ending)
-		return session->end;
-	if (WIFSIGNALED(session->qemu.status))
-		return END_KILLED;
-	if (guest_status(session) >= 0)
-		return END_POWEROFF;
-	return END_QEMU_FAILED;
-}
-
 static void finish(struct session *session, char **command)
 {
 	session->seconds = (double)(now_ns() - session->started) / 1e9;
@@ -493,10 +340,11 @@ static void finish(struct session *session, char **command)
 	if (session->draining) {
 		drain_finish(&session->drain);
 		if (session->drain.error)
-			warn("%s: %s: the trace is not whole", session->folder, strerror(session->drain.error));
+			warn("%s: %s: the trace is not whole", session->folder,
+			     strerror(session->drain.error));
 	}
-	session->end = judge_end(session);
-	save_ramdisk(session);
+	session->end = session_end(session);
+	session_save_ramdisk(session);
 	if (option(session->arguments, "keep-ram")) {
 		char *kept = xasprintf("%s/ram", session->folder);
 		if (strcmp(kept, session->ram_path)) {
@@ -510,7 +358,7 @@ static void finish(struct session *session, char **command)
 	} else {
 		unlink(session->ram_path);
 	}
-	write_json(session, command);
+	session_write_json(session, command);
 	fclose(session->console.log);
 }
 
@@ -579,7 +427,7 @@ static int run_run(const struct arguments *arguments)
 	prepare_console(session);
 	relay(session);
 	finish(session, command);
-	bool good = report_end(session);
+	bool good = session_report(session);
 	qemu_command_free(command);
 	sigprocmask(SIG_UNBLOCK, &mask, NULL);
 	if (session->draining)
@@ -591,43 +439,47 @@ static int run_run(const struct arguments *arguments)
 }
 
 static const struct option_spec options[] = {
-	{"kernel", "ELF", "the kernel (build/kernel/pagetrail.elf)"},
-	{"disk", "IMAGE", "the root disk (build/disk.img)"},
-	{"disk-mode", "MODE", "ramdisk (default) or virtio"},
-	{"disk-out", "FILE", "write the disk there as the guest left it, for e2fsck"},
-	{"smp", "N", "harts, 1 to 8 (4)"},
-	{"mem", "SIZE", "RAM (128M)"},
-	{"out", "RUN", "the run folder (traces/runs/ and the time)"},
-	{"mode", "MODE", "stream (default: lossless), flight (the newest events only) or off"},
-	{"append", "ARGS", "further boot arguments"},
-	{"icount", NULL, "deterministic time: one instruction is one nanosecond"},
-	{"timeout", "SECONDS", "end the machine after so long"},
-	{"gdb", "[PORT]", "let gdb attach to localhost:PORT (1234)"},
-	{"stop", NULL, "wait for gdb before the first instruction"},
-	{"keep-ram", NULL, "keep the guest's RAM as RUN/ram"},
-	{"progress", NULL, "show one progress line instead of the console"},
-	{"quiet", NULL, "show nothing of the console"},
-	{"tests", NULL, "at the end, a table of the tests: free pages before and after, audit"},
-	{"leaks", NULL, "at the end, the leak report; its verdict is the exit status"},
-	{"baseline", "RUN", "with --leaks: a healthy run to compare with"},
-	{"plot", NULL, "at the end, draw RUN/free-pages.png and .svg"},
-	{NULL, NULL, NULL},
+    {"kernel", "ELF", "the kernel (build/kernel/pagetrail.elf)"},
+    {"disk", "IMAGE", "the root disk (build/disk.img)"},
+    {"disk-mode", "MODE", "ramdisk (default) or virtio"},
+    {"disk-out", "FILE", "write the disk there as the guest left it, for e2fsck"},
+    {"smp", "N", "harts, 1 to 8 (4)"},
+    {"mem", "SIZE", "RAM (128M)"},
+    {"out", "RUN", "the run folder (traces/runs/ and the time)"},
+    {"mode", "MODE", "stream (default: lossless), flight (the newest events only) or off"},
+    {"append", "ARGS", "further boot arguments"},
+    {"icount", NULL, "deterministic time: one instruction is one nanosecond"},
+    {"timeout", "SECONDS", "end the machine after so long"},
+    {"gdb", "[PORT]", "let gdb attach to localhost:PORT (1234)"},
+    {"stop", NULL, "wait for gdb before the first instruction"},
+    {"keep-ram", NULL, "keep the guest's RAM as RUN/ram"},
+    {"progress", NULL, "show one progress line instead of the console"},
+    {"quiet", NULL, "show nothing of the console"},
+    {"tests", NULL, "at the end, a table of the tests: free pages before and after, audit"},
+    {"leaks", NULL, "at the end, the leak report; its verdict is the exit status"},
+    {"baseline", "RUN", "with --leaks: a healthy run to compare with"},
+    {"plot", NULL, "at the end, draw RUN/free-pages.png and .svg"},
+    {NULL, NULL, NULL},
 };
 
 const struct command command_run = {
-	.name = "run",
-	.operands = "[-- COMMAND...]",
-	.summary = "boot the kernel in QEMU and record what it does with its memory",
-	.description =
-		"Boots the kernel, carries its trace into the run folder while it runs, shows the console, and ends with the\n"
-		"guest. COMMAND is run by the guest's init, which then powers off with its status; without one there is a\n"
-		"shell on the console. The run folder holds trace/ (CTF, for `babeltrace2 RUN`), kernel/pagetrail.elf,\n"
-		"logs/console.log and run.json.\n\n"
-		"The exit status is 0 when the guest's command succeeded, 1 when it failed, 2 when there is no telling (QEMU\n"
-		"failed, was killed, timed out or was interrupted). With --leaks, 0 also means that nothing was lost, 1 that\n"
-		"something was lost or the guest failed, and 2 that events are missing.\n",
-	.max_operands = 0,
-	.takes_rest = true,
-	.options = options,
-	.run = run_run,
+    .name = "run",
+    .operands = "[-- COMMAND...]",
+    .summary = "boot the kernel in QEMU and record what it does with its memory",
+    .description = "Boots the kernel, carries its trace into the run folder while it runs, shows the "
+		   "console, and ends with the\n"
+		   "guest. COMMAND is run by the guest's init, which then powers off with its status; "
+		   "without one there is a\n"
+		   "shell on the console. The run folder holds trace/ (CTF, for `babeltrace2 RUN`), "
+		   "kernel/pagetrail.elf,\n"
+		   "logs/console.log and run.json.\n\n"
+		   "The exit status is 0 when the guest's command succeeded, 1 when it failed, 2 when there "
+		   "is no telling (QEMU\n"
+		   "failed, was killed, timed out or was interrupted). With --leaks, 0 also means that "
+		   "nothing was lost, 1 that\n"
+		   "something was lost or the guest failed, and 2 that events are missing.\n",
+    .max_operands = 0,
+    .takes_rest = true,
+    .options = options,
+    .run = run_run,
 };

@@ -54,12 +54,14 @@ static int stacks_run(const struct arguments *arguments)
 		const struct site *site = rows[i].site;
 		printf("\n");
 		if (site->allocs)
-			printf("pages   live %" PRIu64 ", peak %" PRIu64 ", taken %" PRIu64 " times, given back %" PRIu64
-			       " times\n",
+			printf("pages   live %" PRIu64 ", peak %" PRIu64 ", taken %" PRIu64
+			       " times, given back %" PRIu64 " times\n",
 			       site->pages_live, site->pages_peak, site->allocs, site->frees);
 		if (site->object_allocs)
-			printf("objects live %" PRIu64 ", peak %" PRIu64 ", made %" PRIu64 ", freed %" PRIu64 "\n",
-			       site->objects_live, site->objects_peak, site->object_allocs, site->object_frees);
+			printf("objects live %" PRIu64 ", peak %" PRIu64 ", made %" PRIu64 ", freed %" PRIu64
+			       "\n",
+			       site->objects_live, site->objects_peak, site->object_allocs,
+			       site->object_frees);
 		stackbook_print(book, rows[i].stack, "    ", stdout);
 	}
 	int status = run_complete(run) ? STATUS_NOTHING_LOST : STATUS_CANNOT_TELL;
@@ -71,19 +73,20 @@ static int stacks_run(const struct arguments *arguments)
 }
 
 static const struct option_spec options[] = {
-	{"by", "KEY", "sort by live (default), peak or total"},
-	{"limit", "N", "at most so many (20)"},
-	{NULL, NULL, NULL},
+    {"by", "KEY", "sort by live (default), peak or total"},
+    {"limit", "N", "at most so many (20)"},
+    {NULL, NULL, NULL},
 };
 
 const struct command command_stacks = {
-	.name = "stacks",
-	.operands = "RUN",
-	.summary = "list the call sites that take pages and objects",
-	.description = "For each allocation stack: what it holds at the end, the most it ever held, and how often it took and\n"
-		       "gave back.\n",
-	.min_operands = 1,
-	.max_operands = 1,
-	.options = options,
-	.run = stacks_run,
+    .name = "stacks",
+    .operands = "RUN",
+    .summary = "list the call sites that take pages and objects",
+    .description = "For each allocation stack: what it holds at the end, the most it ever held, and how "
+		   "often it took and\n"
+		   "gave back.\n",
+    .min_operands = 1,
+    .max_operands = 1,
+    .options = options,
+    .run = stacks_run,
 };

@@ -11,8 +11,9 @@ static void print_streams(const struct run *run)
 
 	for (uint32_t i = 0; i < run->nr_streams; i++) {
 		const struct stream *stream = &run->streams[i];
-		printf("  hart%-3u %12" PRIu64 " events in %zu packets, %s to %s s", stream->hart, stream->nr_records,
-		       stream->nr_packets, time_text(stream->begin_time, first), time_text(stream->end_time, last));
+		printf("  hart%-3u %12" PRIu64 " events in %zu packets, %s to %s s", stream->hart,
+		       stream->nr_records, stream->nr_packets, time_text(stream->begin_time, first),
+		       time_text(stream->end_time, last));
 		if (stream->discarded)
 			printf(", %" PRIu64 " discarded", stream->discarded);
 		putchar('\n');
@@ -37,14 +38,17 @@ static void print_live(const struct model *model)
 	}
 	printf(" pages; %zu objects, %zu references\n", model->nr_objects, model->open_nodes);
 	if (model->sampled)
-		printf("free pages at the end: %" PRId64 " (replay); %" PRIu64 " samples, largest difference %" PRId64 "\n",
+		printf("free pages at the end: %" PRId64 " (replay); %" PRIu64
+		       " samples, largest difference %" PRId64 "\n",
 		       model_free_pages(model), model->nr_samples, model->sample_worst);
 	if (model->out_of_order)
-		printf("%" PRIu64 " page records stand beside another hart's in the wrong order by a little\n",
+		printf("%" PRIu64
+		       " page records stand beside another hart's in the wrong order by a little\n",
 		       model->out_of_order);
 	if (model->ooms || model->fails_injected)
-		printf("%" PRIu64 " allocations failed for want of memory, %" PRIu64 " were refused by fail-nth\n", model->ooms,
-		       model->fails_injected);
+		printf("%" PRIu64 " allocations failed for want of memory, %" PRIu64
+		       " were refused by fail-nth\n",
+		       model->ooms, model->fails_injected);
 	if (model->panic_time)
 		printf("PANIC: %s\n", model->panic);
 }
@@ -106,8 +110,8 @@ static int summary_run(const struct arguments *arguments)
 		print_json(run, model);
 	} else {
 		print_events(model);
-		printf("total %" PRIu64 " = %" PRIu64 " events + %u stack definitions\n", model->nr_events + run->nr_stacks,
-		       model->nr_events, run->nr_stacks);
+		printf("total %" PRIu64 " = %" PRIu64 " events + %u stack definitions\n",
+		       model->nr_events + run->nr_stacks, model->nr_events, run->nr_stacks);
 		print_live(model);
 		run_print_losses(run, stdout);
 		if (run_complete(run))
@@ -122,20 +126,22 @@ static int summary_run(const struct arguments *arguments)
 }
 
 static const struct option_spec options[] = {
-	{"json", NULL, "as JSON"},
-	{"tests", NULL, "a table of the tests, too"},
-	{NULL, NULL, NULL},
+    {"json", NULL, "as JSON"},
+    {"tests", NULL, "a table of the tests, too"},
+    {NULL, NULL, NULL},
 };
 
 const struct command command_summary = {
-	.name = "summary",
-	.operands = "RUN",
-	.summary = "count what is in a run, and say whether anything is missing",
-	.description = "Events per hart and kind, what was live at the end, and whether the trace is complete: events discarded,\n"
-		       "packets missing, damage by file and offset. `total` is what `babeltrace2 RUN` counts: events and the\n"
-		       "definitions of stacks. The status is 0 for a complete trace, 2 for one with losses.\n",
-	.min_operands = 1,
-	.max_operands = 1,
-	.options = options,
-	.run = summary_run,
+    .name = "summary",
+    .operands = "RUN",
+    .summary = "count what is in a run, and say whether anything is missing",
+    .description = "Events per hart and kind, what was live at the end, and whether the trace is complete: "
+		   "events discarded,\n"
+		   "packets missing, damage by file and offset. `total` is what `babeltrace2 RUN` counts: "
+		   "events and the\n"
+		   "definitions of stacks. The status is 0 for a complete trace, 2 for one with losses.\n",
+    .min_operands = 1,
+    .max_operands = 1,
+    .options = options,
+    .run = summary_run,
 };

@@ -7,9 +7,11 @@ static void events_write(FILE *out)
 	fprintf(out, "# event name -> (id, layout)\nEVENTS = {\n");
 	for (uint32_t id = 0; id < EVENT_ID_MAX; id++) {
 		if (event_info(id))
-			fprintf(out, "    \"%s\": (%u, \"%s\"),\n", event_info(id)->name, id, event_info(id)->layout);
+			fprintf(out, "    \"%s\": (%u, \"%s\"),\n", event_info(id)->name, id,
+				event_info(id)->layout);
 	}
-	fprintf(out, "}\n\n# layout -> struct format (little endian, 16 bytes) and field names\nLAYOUTS = {\n");
+	fprintf(out,
+		"}\n\n# layout -> struct format (little endian, 16 bytes) and field names\nLAYOUTS = {\n");
 	for (uint32_t id = 0; id < EVENT_ID_MAX; id++) {
 		const struct event_info *event = event_info(id);
 		if (!event)
@@ -56,11 +58,16 @@ void python_tables_write(FILE *out)
 	fprintf(out, "    \"%s\": (%d, %s),\n", #ev_verdict, ev_value, ev_leak ? "True" : "False");
 #include <kernel/verdicts.def>
 #undef VERDICT
-	fprintf(out, "}\n\nTIME_HZ = 10000000\nPAGE_BYTES = 4096\nRAM_BASE = 0x80000000\nPHYS_OFFSET = 0x%llx\n",
+	fprintf(out,
+		"}\n\nTIME_HZ = 10000000\nPAGE_BYTES = 4096\nRAM_BASE = 0x80000000\nPHYS_OFFSET = 0x%llx\n",
 		PHYS_OFFSET);
-	fprintf(out, "MAGIC = 0x%08x\nSTREAM_EVENTS = %d\nSTREAM_STACKS = %d\nSTACK_EVENT = %d\nSTACK_FRAMES = %d\n",
-		TRACE_MAGIC, TRACE_STREAM_EVENTS, TRACE_STREAM_STACKS, TRACE_STACK_EVENT, TRACE_STACK_FRAMES);
-	fprintf(out, "# struct trace_packet_header: magic stream instance packet_bits content_bits begin end sequence\n"
+	fprintf(
+	    out,
+	    "MAGIC = 0x%08x\nSTREAM_EVENTS = %d\nSTREAM_STACKS = %d\nSTACK_EVENT = %d\nSTACK_FRAMES = %d\n",
+	    TRACE_MAGIC, TRACE_STREAM_EVENTS, TRACE_STREAM_STACKS, TRACE_STACK_EVENT, TRACE_STACK_FRAMES);
+	fprintf(out, "# struct trace_packet_header: magic stream instance packet_bits content_bits begin end "
+		     "sequence\n"
 		     "# discarded cpu boot_id\nPACKET_HEADER = \"<IHHQQQQQQII\"\n"
-		     "# struct trace_record without its payload: time event flags kind stack\nRECORD_HEAD = \"<QHBBI\"\n");
+		     "# struct trace_record without its payload: time event flags kind stack\nRECORD_HEAD = "
+		     "\"<QHBBI\"\n");
 }

@@ -17,15 +17,20 @@ static void enums_write(FILE *out)
 	fprintf(out, "typealias enum : integer { size = 4; align = 1; signed = false; } {\n");
 #define KIND(ev_kind, ev_value, ev_text) fprintf(out, "\t\"" ev_text "\" = %d,\n", ev_value);
 #include <kernel/page_kinds.def>
-	fprintf(out, "} := page_kind4_t;\n\ntypealias enum : integer { size = 8; align = 8; signed = false; } {\n");
+	fprintf(
+	    out,
+	    "} := page_kind4_t;\n\ntypealias enum : integer { size = 8; align = 8; signed = false; } {\n");
 #include <kernel/page_kinds.def>
 #undef KIND
-	fprintf(out, "} := page_kind_t;\n\ntypealias enum : integer { size = 8; align = 8; signed = false; } {\n");
+	fprintf(out,
+		"} := page_kind_t;\n\ntypealias enum : integer { size = 8; align = 8; signed = false; } {\n");
 #define REF(ev_ref, ev_value, ev_text, ev_id, ev_index) fprintf(out, "\t\"" ev_text "\" = %d,\n", ev_value);
 #include <kernel/ref_kinds.def>
 #undef REF
-	fprintf(out, "} := ref_kind_t;\n\ntypealias enum : integer { size = 8; align = 8; signed = false; } {\n");
-#define VERDICT(ev_verdict, ev_value, ev_leak, ev_text) fprintf(out, "\t\"" #ev_verdict "\" = %d,\n", ev_value);
+	fprintf(out,
+		"} := ref_kind_t;\n\ntypealias enum : integer { size = 8; align = 8; signed = false; } {\n");
+#define VERDICT(ev_verdict, ev_value, ev_leak, ev_text)                                                      \
+	fprintf(out, "\t\"" #ev_verdict "\" = %d,\n", ev_value);
 #include <kernel/verdicts.def>
 #undef VERDICT
 	fprintf(out, "} := verdict_t;\n\n");
@@ -43,14 +48,17 @@ static void event_write(FILE *out, uint32_t id, const struct event_info *event)
 					    [KIND_IS_VERDICT] = "verdict_t",
 					    [KIND_IS_EDGE] = "edge_t"};
 
-	fprintf(out, "/* %s */\nevent {\n\tname = \"%s\";\n\tid = %u;\n\tstream_id = %d;\n\tfields := struct {\n",
+	fprintf(out,
+		"/* %s */\nevent {\n\tname = \"%s\";\n\tid = %u;\n\tstream_id = %d;\n\tfields := struct {\n",
 		event->help, event->name, id, TRACE_STREAM_EVENTS);
 	if (event->flags == FLAGS_PAGE)
 		fprintf(out, "\t\tu4 order;\n\t\tpage_kind4_t page_kind;\n");
 	else
 		fprintf(out, "\t\t%s flags;\n", event->flags == FLAGS_SUBJECT ? "subject_t" : "u8");
 	fprintf(out, "\t\t%s %s;\n\t\tu32 stack;\n", kinds[event->kind],
-		event->kind == KIND_IS_REF ? "ref" : event->kind == KIND_IS_VERDICT ? "verdict" : "kind");
+		event->kind == KIND_IS_REF       ? "ref"
+		: event->kind == KIND_IS_VERDICT ? "verdict"
+						 : "kind");
 	for (uint32_t i = 0; i < event->nr_fields; i++) {
 		const struct field_info *field = &event->fields[i];
 		if (field->text)
@@ -78,13 +86,16 @@ void tsdl_write(FILE *out, uint32_t boot_id)
 {
 	fprintf(out, "/* CTF 1.8 */\n\n");
 	for (int bits = 8; bits <= 64; bits *= 2)
-		fprintf(out, "typealias integer { size = %d; align = 8; signed = false; } := u%d;\n", bits, bits);
-	fprintf(out, "typealias integer { size = 4; align = 1; signed = false; } := u4;\n"
-		     "typealias integer { size = 32; align = 8; signed = false; base = 16; } := x32;\n"
-		     "typealias integer { size = 8; align = 8; signed = false; encoding = UTF8; } := utf8;\n\n");
+		fprintf(out, "typealias integer { size = %d; align = 8; signed = false; } := u%d;\n", bits,
+			bits);
+	fprintf(out,
+		"typealias integer { size = 4; align = 1; signed = false; } := u4;\n"
+		"typealias integer { size = 32; align = 8; signed = false; base = 16; } := x32;\n"
+		"typealias integer { size = 8; align = 8; signed = false; encoding = UTF8; } := utf8;\n\n");
 	fprintf(out,
 		"trace {\n\tmajor = 1;\n\tminor = 8;\n\tbyte_order = le;\n"
-		"\tpacket.header := struct {\n\t\tu32 magic;\n\t\tu16 stream_id;\n\t\tu16 stream_instance_id;\n\t};\n};\n\n"
+		"\tpacket.header := struct {\n\t\tu32 magic;\n\t\tu16 stream_id;\n\t\tu16 "
+		"stream_instance_id;\n\t};\n};\n\n"
 		"env {\n\ttracer_name = \"pagetrail\";\n\ttracer_major = 1;\n\tdomain = \"kernel\";\n"
 		"\tboot_id = 0x%08x;\n\tphys_offset = 0x%llx;\n};\n\n",
 		boot_id, PHYS_OFFSET);

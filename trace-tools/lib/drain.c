@@ -107,10 +107,12 @@ static void take_stacks(struct drain *drain)
 	struct trace_packet_header header;
 
 	uint64_t content = __atomic_load_n(&((const struct trace_packet_header *)depot)->content_size_bits,
-					   __ATOMIC_ACQUIRE) / 8;
+					   __ATOMIC_ACQUIRE) /
+			   8;
 	if (content > desc->depot_bytes)
 		content = desc->depot_bytes;
-	content = HEADER_BYTES + (content - HEADER_BYTES) / sizeof(struct trace_stack) * sizeof(struct trace_stack);
+	content =
+	    HEADER_BYTES + (content - HEADER_BYTES) / sizeof(struct trace_stack) * sizeof(struct trace_stack);
 	if (content <= drain->stacks_bytes || content < HEADER_BYTES)
 		return;
 	uint64_t from = drain->stacks_bytes ? drain->stacks_bytes : HEADER_BYTES;
@@ -159,7 +161,8 @@ static uint64_t copy_packet(const struct drain *drain, uint32_t ring, uint64_t n
 	return bits / 8;
 }
 
-static void write_packet(struct drain *drain, uint32_t ring, const uint8_t *buf, uint64_t bytes, uint64_t content)
+static void write_packet(struct drain *drain, uint32_t ring, const uint8_t *buf, uint64_t bytes,
+			 uint64_t content)
 {
 	char name[16];
 
@@ -199,7 +202,8 @@ static uint32_t take_packets(struct drain *drain, uint32_t ring, uint64_t end)
 			drain->missed_packets++;
 		}
 		if (drain->attached)
-			__atomic_store_n(&desc->rings[ring].consumed, drain->next[ring] + 1, __ATOMIC_RELEASE);
+			__atomic_store_n(&desc->rings[ring].consumed, drain->next[ring] + 1,
+					 __ATOMIC_RELEASE);
 	}
 	free(buf);
 	return nr;

@@ -74,7 +74,9 @@ __attribute__((constructor)) static void events_init(void)
 		}
 		event->nr_fields = nr;
 		event->kind = kind_of_event(id);
-		event->flags = event_is_page(id) ? FLAGS_PAGE : id == EV_finding ? FLAGS_SUBJECT : FLAGS_NOTHING;
+		event->flags = event_is_page(id)  ? FLAGS_PAGE
+			       : id == EV_finding ? FLAGS_SUBJECT
+						  : FLAGS_NOTHING;
 	}
 }
 

@@ -48,8 +48,11 @@ struct event_info {
 static const uint64_t event_ids = 0
 #define EVENT(ev_name, ev_id, ev_layout, ev_category, ev_help) | 1ULL << (ev_id)
 #include <kernel/events.def>
-	;
-static inline bool event_known(uint32_t id) { return id < EVENT_ID_MAX && event_ids >> id & 1; }
+    ;
+static inline bool event_known(uint32_t id)
+{
+	return id < EVENT_ID_MAX && event_ids >> id & 1;
+}
 /* NULL for an id that is no event. */
 const struct event_info *event_info(uint32_t id);
 /* 0 when there is no event of that name. */
@@ -64,10 +67,25 @@ const char *verdict_text(uint32_t verdict); /* "OVER" */
 const char *verdict_help(uint32_t verdict);
 bool verdict_is_leak(uint32_t verdict);
 
-static inline uint32_t record_page_kind(const struct trace_record *record) { return record->flags >> 4; }
-static inline uint32_t record_order(const struct trace_record *record) { return record->flags & 15; }
-static inline bool event_is_page(uint32_t id) { return id >= EV_page_alloc && id <= EV_page_kind; }
-static inline bool event_is_object(uint32_t id) { return id == EV_obj_alloc || id == EV_obj_free; }
-static inline double time_seconds(uint64_t time) { return (double)time / TIME_HZ; }
+static inline uint32_t record_page_kind(const struct trace_record *record)
+{
+	return record->flags >> 4;
+}
+static inline uint32_t record_order(const struct trace_record *record)
+{
+	return record->flags & 15;
+}
+static inline bool event_is_page(uint32_t id)
+{
+	return id >= EV_page_alloc && id <= EV_page_kind;
+}
+static inline bool event_is_object(uint32_t id)
+{
+	return id == EV_obj_alloc || id == EV_obj_free;
+}
+static inline double time_seconds(uint64_t time)
+{
+	return (double)time / TIME_HZ;
+}
 
 #endif

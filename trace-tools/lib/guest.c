@@ -1,14 +1,21 @@
 /* guest: see guest.h. */
 #include "guest.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "util.h"
+
+/* What a killed run left may still be wanted by somebody who looks into its cause. */
+#define SWEEP_AFTER_SECONDS 3600
 
 static bool map_ram(struct guest *guest)
 {
@@ -26,7 +33,29 @@ bool guest_create(struct guest *guest, const char *path, uint64_t bytes)
 	if (unlink(path) && errno != ENOENT)
 		return false;
 	guest->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	return guest->fd >= 0 && !ftruncate(guest->fd, (off_t)bytes) && map_ram(guest);
+	return guest->fd >= 0 && !flock(guest->fd, LOCK_EX | LOCK_NB) &&
+	       !ftruncate(guest->fd, (off_t)bytes) && map_ram(guest);
+}
+
+void guest_sweep(const char *folder, const char *prefix)
+{
+	DIR *dir = opendir(folder);
+	struct dirent *entry;
+	struct stat st;
+
+	while (dir && (entry = readdir(dir))) {
+		if (strncmp(entry->d_name, prefix, strlen(prefix)))
+			continue;
+		int fd = openat(dirfd(dir), entry->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		if (fd < 0)
+			continue;
+		if (!fstat(fd, &st) && S_ISREG(st.st_mode) &&
+		    time(NULL) - st.st_mtime > SWEEP_AFTER_SECONDS && !flock(fd, LOCK_EX | LOCK_NB))
+			unlinkat(dirfd(dir), entry->d_name, 0);
+		close(fd);
+	}
+	if (dir)
+		closedir(dir);
 }
 
 bool guest_attach(struct guest *guest, const char *path)
@@ -68,13 +97,15 @@ static const char *desc_fault(const struct guest *guest, const struct trace_desc
 		return "the guest's trace is of another version";
 	if (desc->nr_rings == 0 || desc->nr_rings > sizeof(desc->rings) / sizeof(desc->rings[0]))
 		return "trace_desc: impossible number of rings";
-	if (desc->nr_packets == 0 || desc->packet_bytes < 2 * sizeof(struct trace_packet_header) || desc->packet_bytes % 64)
+	if (desc->nr_packets == 0 || desc->packet_bytes < 2 * sizeof(struct trace_packet_header) ||
+	    desc->packet_bytes % 64)
 		return "trace_desc: impossible packet size";
 	if (!guest_memory(guest, desc->depot_pa, desc->depot_bytes) || desc->depot_pa % 8 ||
 	    desc->depot_bytes < sizeof(struct trace_packet_header))
 		return "trace_desc: the stack depot is not in RAM";
 	for (uint32_t i = 0; i < desc->nr_rings; i++) {
-		if (!guest_memory(guest, desc->rings[i].base_pa, (uint64_t)desc->packet_bytes * desc->nr_packets) ||
+		if (!guest_memory(guest, desc->rings[i].base_pa,
+				  (uint64_t)desc->packet_bytes * desc->nr_packets) ||
 		    desc->rings[i].base_pa % 64)
 			return "trace_desc: a ring is not in RAM";
 	}

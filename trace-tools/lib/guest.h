@@ -14,10 +14,12 @@ struct guest {
 	struct trace_desc *desc; /* NULL until guest_find_desc */
 };
 
-/* Makes a new RAM file (removing an old one) of `bytes`; false with errno. */
+/* Makes a new RAM file (removing an old one) of `bytes`, locked as long as we live; false with errno. */
 bool guest_create(struct guest *guest, const char *path, uint64_t bytes);
 /* Maps an existing one; false with errno. */
 bool guest_attach(struct guest *guest, const char *path);
+/* Removes RAM files in `folder` named prefix* that nobody has locked: of runs that were killed, a while ago. */
+void guest_sweep(const char *folder, const char *prefix);
 void guest_close(struct guest *guest);
 
 /* Memory at a physical address, NULL unless all of it is RAM. */

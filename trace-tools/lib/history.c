@@ -96,11 +96,11 @@ static void page_event(struct collector *collector, const struct trace_record *r
 		companion_event(collector, record);
 }
 
-void history_collect(struct run *run, struct page_history *pages, size_t nr_pages, struct companion *companions,
-		     size_t nr_companions)
+void history_collect(struct run *run, struct page_history *pages, size_t nr_pages,
+		     struct companion *companions, size_t nr_companions)
 {
 	struct collector collector = {
-		.pages = pages, .nr_pages = nr_pages, .companions = companions, .nr_companions = nr_companions};
+	    .pages = pages, .nr_pages = nr_pages, .companions = companions, .nr_companions = nr_companions};
 	size_t nr_damages = run->nr_damages, nr;
 	const struct trace_record *records;
 	struct merge merge;

@@ -28,7 +28,7 @@ struct companion {
 };
 
 /* Fills both arrays in one pass. Damage was noted by the first reading and is not noted again. */
-void history_collect(struct run *run, struct page_history *pages, size_t nr_pages, struct companion *companions,
-		     size_t nr_companions);
+void history_collect(struct run *run, struct page_history *pages, size_t nr_pages,
+		     struct companion *companions, size_t nr_companions);
 
 #endif

@@ -15,13 +15,15 @@
 const char *leak_doubt_text(enum leak_doubt doubt)
 {
 	static const char *const texts[DOUBT_NR] = {
-		[DOUBT_NONE] = "both agree",
-		[DOUBT_HOLDER_LIVES] = "the audit alone: the holder lives, so the trace cannot tell",
-		[DOUBT_NO_RULE] = "the audit alone: the trace has no rule for such objects",
-		[DOUBT_AFTER_AUDIT] = "the trace alone: it happened after the audit",
-		[DOUBT_NOT_AUDITED] = "the trace alone: it holds no audit",
-		[DOUBT_AUDIT_SILENT] = "the trace alone: THE AUDIT LOOKED AND DID NOT FIND IT",
-		[DOUBT_NOT_IN_TRACE] = "the audit alone: THE TRACE DOES NOT KNOW IT AS LIVE",
+	    [DOUBT_NONE] = "both agree",
+	    [DOUBT_HOLDER_LIVES] = "the audit alone: the holder lives, so the trace cannot tell",
+	    [DOUBT_NO_RULE] = "the audit alone: the trace has no rule for such objects",
+	    [DOUBT_AFTER_AUDIT] = "the trace alone: it happened after the audit",
+	    [DOUBT_NOT_AUDITED] = "the trace alone: it holds no audit",
+	    [DOUBT_AUDIT_SILENT] = "the trace alone: THE AUDIT LOOKED AND DID NOT FIND IT",
+	    [DOUBT_NOT_LISTED] =
+		"both agree: the trace names them, the audit counted as many without listing them",
+	    [DOUBT_NOT_IN_TRACE] = "the audit alone: THE TRACE DOES NOT KNOW IT AS LIVE",
 	};
 	return texts[doubt];
 }
@@ -97,9 +99,12 @@ static void judge_page(const struct leaks *leaks, uint32_t pfn, struct leak_item
 	choose_reference(leaks, page, item);
 	if (item->by_trace) {
 		uint32_t nr = 0;
-		for (uint32_t node = page->refs; node != NODE_NONE; node = model_ref(leaks->model, node)->next)
+		for (uint32_t node = page->refs; node != NODE_NONE;
+		     node = model_ref(leaks->model, node)->next)
 			nr++;
-		item->verdict = nr == 0 ? VERDICT_ORPHAN : item->nr_refs < nr ? VERDICT_OVER : VERDICT_UNREACH;
+		item->verdict = nr == 0              ? VERDICT_ORPHAN
+				: item->nr_refs < nr ? VERDICT_OVER
+						     : VERDICT_UNREACH;
 	}
 }
 
@@ -109,7 +114,8 @@ static void add_audit_page(struct leaks *leaks, const struct trace_record *findi
 {
 	const struct trace_payload_finding *what = &finding->payload.ev_payload_finding;
 	struct page_state *page = model_page(leaks->model, what->where);
-	struct leak_item item = {.where = what->where, .get_stack = finding->stack, .alloc_stack = finding->stack};
+	struct leak_item item = {
+	    .where = what->where, .get_stack = finding->stack, .alloc_stack = finding->stack};
 
 	if (page && page->life == LIFE_LIVE)
 		judge_page(leaks, what->where, &item);
@@ -135,7 +141,8 @@ static void add_audit_page(struct leaks *leaks, const struct trace_record *findi
 /* What the trace alone can say of an object: it was made in the name of an inode that is gone. */
 static bool judge_object(const struct leaks *leaks, const struct object_state *object, struct leak_item *item)
 {
-	uint64_t death = object->holder ? model_holder_death(leaks->model, REF_DIRTY, object->holder, object->time) : 0;
+	uint64_t death =
+	    object->holder ? model_holder_death(leaks->model, REF_DIRTY, object->holder, object->time) : 0;
 
 	*item = (struct leak_item){.object = true,
 				   .verdict = VERDICT_OBJ,
@@ -161,13 +168,13 @@ static void add_audit_object(struct leaks *leaks, const struct trace_record *fin
 	const struct trace_payload_finding *what = &finding->payload.ev_payload_finding;
 	const struct object_state *object = model_object(leaks->model, what->where);
 	struct leak_item item = {
-		.object = true, .where = what->where, .alloc_stack = finding->stack, .get_stack = finding->stack};
+	    .object = true, .where = what->where, .alloc_stack = finding->stack, .get_stack = finding->stack};
 
 	if (object)
 		judge_object(leaks, object, &item);
 	item.by_audit = true;
 	item.verdict = finding->kind;
-	item.doubt = !object	      ? DOUBT_NOT_IN_TRACE
+	item.doubt = !object          ? DOUBT_NOT_IN_TRACE
 		     : item.by_trace  ? DOUBT_NONE
 		     : object->holder ? DOUBT_HOLDER_LIVES
 				      : DOUBT_NO_RULE;
@@ -200,8 +207,20 @@ static enum leak_doubt doubt_of_trace_item(const struct leaks *leaks, const stru
 	uint64_t when = item->holder_died > item->get_time ? item->holder_died : item->get_time;
 	if (when > leaks->audit->time)
 		return DOUBT_AFTER_AUDIT;
-	/* When the audit did not record all it found, silence about this one means nothing. */
-	return leaks->unlisted ? DOUBT_NONE : DOUBT_AUDIT_SILENT;
+	return DOUBT_AUDIT_SILENT;
+}
+
+/* An audit lists so many findings and counts the rest: where the numbers are the same, both mean the same ones. */
+static void excuse_unlisted(struct leaks *leaks)
+{
+	uint64_t nr = 0;
+
+	for (size_t i = 0; i < leaks->nr_items; i++)
+		nr += leaks->items[i].doubt == DOUBT_AUDIT_SILENT;
+	for (size_t i = 0; i < leaks->nr_items && nr && nr == leaks->unlisted; i++) {
+		if (leaks->items[i].doubt == DOUBT_AUDIT_SILENT)
+			leaks->items[i].doubt = DOUBT_NOT_LISTED;
+	}
 }
 
 static void add_trace(struct leaks *leaks, const uint32_t *item_of_page)
@@ -248,8 +267,8 @@ static struct leak_group *group_of(struct leaks *leaks, const struct leak_item *
 	for (size_t i = 0; i < leaks->nr_groups; i++) {
 		const struct leak_item *first = &leaks->items[leaks->groups[i].items[0]];
 		if (first->object == item->object && first->alloc_stack == item->alloc_stack &&
-		    first->get_stack == item->get_stack && first->ref == item->ref && first->kind == item->kind &&
-		    first->cache == item->cache)
+		    first->get_stack == item->get_stack && first->ref == item->ref &&
+		    first->kind == item->kind && first->cache == item->cache)
 			return &leaks->groups[i];
 	}
 	return &ARRAY_PUSH(leaks->groups, leaks->nr_groups, leaks->groups_capacity);
@@ -275,7 +294,8 @@ static int compare_groups(const void *a, const void *b)
 
 static void make_groups(struct leaks *leaks)
 {
-	qsort(leaks->items, leaks->nr_items, sizeof(*leaks->items), compare_items);
+	if (leaks->nr_items)
+		qsort(leaks->items, leaks->nr_items, sizeof(*leaks->items), compare_items);
 	for (size_t i = 0; i < leaks->nr_items; i++) {
 		const struct leak_item *item = &leaks->items[i];
 		struct leak_group *group = group_of(leaks, item);
@@ -320,7 +340,7 @@ static void look_again(struct leaks *leaks)
 			const struct leak_item *item = &leaks->items[group->items[i]];
 			if (item->holder || item->index)
 				companions[nr_companions++] = (struct companion){
-					.holder = item->holder, .index = item->index, .since = item->alloc_time};
+				    .holder = item->holder, .index = item->index, .since = item->alloc_time};
 		}
 	}
 	first[leaks->nr_groups] = nr_companions;
@@ -328,7 +348,7 @@ static void look_again(struct leaks *leaks)
 	for (size_t g = 0; g < leaks->nr_groups; g++) {
 		struct leak_group *group = &leaks->groups[g];
 		group->history = pages[g];
-		if (group->missing.how == MISSING_NONE && first[g + 1] > first[g])
+		if (first[g + 1] > first[g])
 			missing_from_companions(leaks, group, companions + first[g], first[g + 1] - first[g]);
 	}
 	free(first);
@@ -349,7 +369,7 @@ static void find_candidates(struct leaks *leaks)
 			known = known || leaks->items[leaks->groups[g].items[0]].alloc_stack == i;
 		if (!known)
 			ARRAY_PUSH(leaks->candidates, leaks->nr_candidates, leaks->candidates_capacity) =
-				(struct leak_candidate){i, site->objects_live, site->marks_grown};
+			    (struct leak_candidate){i, site->objects_live, site->marks_grown};
 	}
 }
 
@@ -365,7 +385,7 @@ static void count_incidents(struct leaks *leaks)
 		for (size_t k = 0; k < i && !again; k++)
 			again = model->incidents[k].kind == one->kind &&
 				model->incidents[k].payload.ev_payload_finding.where ==
-					one->payload.ev_payload_finding.where;
+				    one->payload.ev_payload_finding.where;
 		leaks->incident_shown[i] = !again;
 		leaks->nr_incidents += !again;
 	}
@@ -376,7 +396,8 @@ static int judge(const struct leaks *leaks)
 	bool complete = run_complete(leaks->model->run), sure = leaks->nr_incidents != 0;
 
 	for (size_t i = 0; i < leaks->nr_items && !sure; i++)
-		sure = (leaks->items[i].by_audit && leaks->audit_final) || (leaks->items[i].by_trace && complete);
+		sure = (leaks->items[i].by_audit && leaks->audit_final) ||
+		       (leaks->items[i].by_trace && complete);
 	if (sure || (leaks->unlisted && leaks->audit_final))
 		return STATUS_LOST;
 	return complete && !leaks->nr_items ? STATUS_NOTHING_LOST : STATUS_CANNOT_TELL;
@@ -397,6 +418,7 @@ struct leaks *leaks_find(struct model *model, struct stackbook *book, const stru
 		add_audit(leaks, item_of_page);
 	add_trace(leaks, item_of_page);
 	free(item_of_page);
+	excuse_unlisted(leaks);
 	make_groups(leaks);
 	for (size_t g = 0; g < leaks->nr_groups; g++)
 		missing_find(leaks, &leaks->groups[g]);

@@ -28,12 +28,13 @@
 /* Why the two judges differ about an item. */
 enum leak_doubt {
 	DOUBT_NONE,
-	DOUBT_HOLDER_LIVES,  /* audit only: the holder still lives, the trace alone cannot tell */
-	DOUBT_NO_RULE,       /* audit only: the trace has no rule for it (objects without an inode) */
-	DOUBT_AFTER_AUDIT,   /* trace only: it happened after the audit */
-	DOUBT_NOT_AUDITED,   /* trace only: there was no audit */
-	DOUBT_AUDIT_SILENT,  /* trace only: the audit looked and did not say so */
-	DOUBT_NOT_IN_TRACE,  /* audit only: the trace does not know it as live */
+	DOUBT_HOLDER_LIVES, /* audit only: the holder still lives, the trace alone cannot tell */
+	DOUBT_NO_RULE,      /* audit only: the trace has no rule for it (objects without an inode) */
+	DOUBT_AFTER_AUDIT,  /* trace only: it happened after the audit */
+	DOUBT_NOT_AUDITED,  /* trace only: there was no audit */
+	DOUBT_AUDIT_SILENT, /* trace only: the audit looked and did not say so */
+	DOUBT_NOT_LISTED,   /* trace only, and the audit counted as many more as it had no room to list */
+	DOUBT_NOT_IN_TRACE, /* audit only: the trace does not know it as live */
 	DOUBT_NR,
 };
 const char *leak_doubt_text(enum leak_doubt doubt);
@@ -48,29 +49,38 @@ struct leak_item {
 	uint32_t alloc_stack, get_stack;
 	uint64_t alloc_time, get_time;
 	uint16_t alloc_pid, get_pid;
-	uint16_t cache;      /* object */
-	uint16_t holder;     /* of the unmatched get, or of the object */
+	uint16_t cache;  /* object */
+	uint16_t holder; /* of the unmatched get, or of the object */
 	uint32_t index;
 	uint64_t holder_died;
-	uint16_t inode;      /* page cache: whose page; else 0 */
+	uint16_t inode; /* page cache: whose page; else 0 */
 	uint32_t inode_index;
-	uint32_t nr_refs;    /* unmatched gets of this page */
+	uint32_t nr_refs;       /* unmatched gets of this page */
 	uint32_t count, claims; /* of the audit */
 	uint32_t group;
 };
 
-enum missing_how { MISSING_NONE, MISSING_SAME_PATH, MISSING_SAME_GET, MISSING_SAME_FUNCTION, MISSING_COMPANION };
+enum missing_how {
+	MISSING_NONE,
+	MISSING_SAME_PATH,
+	MISSING_SAME_GET,
+	MISSING_SAME_FUNCTION,
+	MISSING_COMPANION
+};
 
 struct missing_act {
 	enum missing_how how;
-	uint64_t nr, total;    /* nr of total healthy lives were settled like this */
-	uint32_t put_stack;    /* who settled them */
-	uint32_t get_stack;    /* SAME_FUNCTION: one such healthy get */
-	const char *suspect;   /* the function in which the act is missing; NULL: not known */
-	char *suspect_place;       /* "file:line" of its call, "" */
-	const char *getter, *putter; /* SAME_FUNCTION: who takes, who returns */
-	const char *example;   /* SAME_FUNCTION: the healthy caller that does both; NULL */
-	uint32_t example_pfn;  /* COMPANION: one page */
+	uint64_t nr, total;          /* nr of total healthy lives were settled like this */
+	uint32_t put_stack;          /* who settled them */
+	uint32_t get_stack;          /* SAME_FUNCTION: one such healthy get */
+	const char *suspect;         /* the function in which the act is missing; NULL: not known */
+	char *suspect_place;         /* "file:line" of its call, "" */
+	const char *getter, *putter; /* who takes, who returns */
+	/* COMPANION; nr and total still tell of healthy lives, where there are some */
+	uint64_t companion_nr, companion_total;
+	uint32_t companion_put;
+	const char *example;  /* SAME_FUNCTION: the healthy caller that does both; NULL */
+	uint32_t example_pfn; /* COMPANION: one page */
 	uint64_t example_time;
 	/* baseline */
 	uint64_t baseline_nr, baseline_total;
@@ -109,7 +119,7 @@ struct leaks {
 	uint64_t unlisted;   /* findings that the audit counted but did not record */
 	size_t nr_incidents; /* findings that are no leaks but faults, different ones */
 	uint8_t *incident_shown;
-	int status;          /* STATUS_* */
+	int status; /* STATUS_* */
 };
 
 /* baseline may be NULL. */

@@ -5,8 +5,8 @@
 #include "leaks.h"
 
 void missing_find(struct leaks *leaks, struct leak_group *group);
-void missing_from_companions(struct leaks *leaks, struct leak_group *group, const struct companion *companions,
-			     size_t nr);
+void missing_from_companions(struct leaks *leaks, struct leak_group *group,
+			     const struct companion *companions, size_t nr);
 void missing_from_baseline(struct leaks *leaks, struct leak_group *group, const struct model *baseline);
 
 #endif

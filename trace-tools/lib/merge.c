@@ -18,7 +18,8 @@ static inline const char *record_fault(const struct merge_head *head, const stru
 	return NULL;
 }
 
-static void note_fault(struct merge *merge, uint32_t number, const struct trace_record *record, const char *fault)
+static void note_fault(struct merge *merge, uint32_t number, const struct trace_record *record,
+		       const char *fault)
 {
 	struct stream *stream = &merge->run->streams[number];
 	uint64_t offset = (uint64_t)((const uint8_t *)record - stream->map);
@@ -57,7 +58,8 @@ static void head_load(struct merge *merge, uint32_t number)
 	}
 }
 
-void merge_begin(struct merge *merge, struct run *run, bool (*fits)(void *, const struct trace_record *), void *arg)
+void merge_begin(struct merge *merge, struct run *run, bool (*fits)(void *, const struct trace_record *),
+		 void *arg)
 {
 	*merge = (struct merge){.run = run, .fits = fits, .arg = arg};
 	for (uint32_t i = 0; i < run->nr_streams; i++)

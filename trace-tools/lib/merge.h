@@ -29,7 +29,8 @@ struct merge {
 	struct merge_head heads[STREAMS_MAX];
 };
 
-void merge_begin(struct merge *merge, struct run *run, bool (*fits)(void *, const struct trace_record *), void *arg);
+void merge_begin(struct merge *merge, struct run *run, bool (*fits)(void *, const struct trace_record *),
+		 void *arg);
 /* The next batch: how many records at *records, all of one hart's stream (its position in run->streams). 0: the end. */
 size_t merge_batch(struct merge *merge, const struct trace_record **records, uint32_t *stream);
 

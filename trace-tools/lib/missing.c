@@ -31,7 +31,8 @@ static void tally_add(struct tally *tally, const struct settlement *one, const c
 
 	tally->total += one->count;
 	for (; i < tally->nr; i++) {
-		if (function ? !strcmp(tally->by[i].function, function) : tally->by[i].example.put_stack == one->put_stack)
+		if (function ? !strcmp(tally->by[i].function, function)
+			     : tally->by[i].example.put_stack == one->put_stack)
 			break;
 	}
 	if (i == TALLY_MAX)
@@ -60,10 +61,18 @@ static size_t tally_best(const struct tally *tally)
 
 /* ---- who should have done it ---- */
 
+/* How every stack ends: that two meet there says nothing. */
+static bool is_entry(const struct symbol_frame *frame)
+{
+	return (frame->file &&
+		(strstr(frame->file, "kernel/arch/") || strstr(frame->file, "kernel/syscall/table.c"))) ||
+	       !strcmp(frame->function, "task_first_run");
+}
+
 /* The first function from frame `from` of `get` on that is among the callers in `put`; get->nr: they do not meet. */
 static uint32_t meeting_frame(const struct stack_view *get, uint32_t from, const struct stack_view *put)
 {
-	for (uint32_t i = from; i < get->nr; i++) {
+	for (uint32_t i = from; i < get->nr && !is_entry(&get->frames[i]); i++) {
 		for (uint32_t k = put->site < put->nr ? put->site + 1 : 0; k < put->nr; k++) {
 			if (!strcmp(get->frames[i].function, put->frames[k].function))
 				return i;
@@ -83,7 +92,8 @@ static void set_suspect(struct missing_act *missing, const struct stack_view *lo
 }
 
 /* The lost path's frame that stands where the healthy path's `meeting` does: the first that differs from it. */
-static uint32_t corresponding_frame(const struct stack_view *lost, const struct stack_view *healthy, uint32_t meeting)
+static uint32_t corresponding_frame(const struct stack_view *lost, const struct stack_view *healthy,
+				    uint32_t meeting)
 {
 	uint32_t i = lost->site, k = healthy->site;
 
@@ -124,8 +134,12 @@ static bool compare_paths(struct leaks *leaks, struct leak_group *group, const s
 					.total = tally.total,
 					.put_stack = tally.by[best].example.put_stack};
 	const struct stack_view *lost = stackbook_get(leaks->book, item->get_stack);
-	set_suspect(missing, lost,
-		    meeting_frame(lost, lost->site + 1, stackbook_get(leaks->book, missing->put_stack)));
+	const struct stack_view *put = stackbook_get(leaks->book, missing->put_stack);
+	uint32_t meeting = meeting_frame(lost, lost->site + 1, put);
+	missing->getter = stackbook_function(leaks->book, item->get_stack);
+	missing->putter = stackbook_function(leaks->book, missing->put_stack);
+	/* Taken here and returned elsewhere, much later: then the place that returns it is where to look. */
+	set_suspect(missing, meeting < lost->nr ? lost : put, meeting < lost->nr ? meeting : put->site);
 	return true;
 }
 
@@ -169,16 +183,16 @@ void missing_find(struct leaks *leaks, struct leak_group *group)
 {
 	const struct leak_item *item = &leaks->items[group->items[0]];
 
-	if (compare_paths(leaks, group, item, MISSING_SAME_PATH) || compare_paths(leaks, group, item, MISSING_SAME_GET) ||
-	    compare_functions(leaks, group, item))
+	if (compare_paths(leaks, group, item, MISSING_SAME_PATH) ||
+	    compare_paths(leaks, group, item, MISSING_SAME_GET) || compare_functions(leaks, group, item))
 		return;
 	/* Nothing to compare with: the caller of the function that took it is where to look first. */
 	const struct stack_view *lost = stackbook_get(leaks->book, item->get_stack);
 	set_suspect(&group->missing, lost, lost->site + 1 < lost->nr ? lost->site + 1 : lost->site);
 }
 
-void missing_from_companions(struct leaks *leaks, struct leak_group *group, const struct companion *companions,
-			     size_t nr)
+void missing_from_companions(struct leaks *leaks, struct leak_group *group,
+			     const struct companion *companions, size_t nr)
 {
 	struct tally *tally = xcalloc(1, sizeof(*tally));
 
@@ -187,17 +201,23 @@ void missing_from_companions(struct leaks *leaks, struct leak_group *group, cons
 		if (one.put_stack)
 			tally_add(tally, &one, NULL);
 	}
-	if (tally->total) {
-		size_t best = tally_best(tally);
-		struct missing_act *missing = &group->missing;
-		const struct stack_view *put = stackbook_get(leaks->book, tally->by[best].example.put_stack);
+	size_t best = tally_best(tally);
+	uint32_t put_stack = tally->total ? tally->by[best].example.put_stack : 0;
+	struct missing_act *missing = &group->missing;
+	/* Where the healthy ones' page is let go by the very function that frees them, this tells nothing new. */
+	if (tally->total && (missing->how == MISSING_NONE ||
+			     strcmp(stackbook_function(leaks->book, put_stack), missing->putter))) {
+		const struct stack_view *put = stackbook_get(leaks->book, put_stack);
 		free(missing->suspect_place);
-		*missing = (struct missing_act){.how = MISSING_COMPANION,
-						.nr = tally->by[best].count,
-						.total = nr,
-						.put_stack = tally->by[best].example.put_stack};
+		missing->suspect_place = NULL;
+		if (missing->how == MISSING_NONE)
+			missing->total = missing->nr = 0;
+		missing->how = MISSING_COMPANION;
+		missing->companion_nr = tally->by[best].count;
+		missing->companion_total = nr;
+		missing->companion_put = put_stack;
 		for (size_t i = 0; i < nr; i++) {
-			if (companions[i].put_stack == missing->put_stack) {
+			if (companions[i].put_stack == put_stack) {
 				missing->example_pfn = companions[i].put_pfn;
 				missing->example_time = companions[i].put_time;
 				break;

@@ -15,7 +15,8 @@
 
 static void *reserve(size_t bytes)
 {
-	void *where = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *where =
+	    mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (where == MAP_FAILED)
 		die("out of memory (%zu bytes)", bytes);
@@ -37,14 +38,16 @@ static void object_event(struct model *model, const struct trace_record *record)
 {
 	const struct trace_payload_object *event = &record->payload.ev_payload_obj_alloc;
 	struct cache_state *cache = &model->caches[event->cache];
-	struct object_state *object = model_object(model, event->obj) ? objects_find(model, event->obj) : NULL;
+	struct object_state *object =
+	    model_object(model, event->obj) ? objects_find(model, event->obj) : NULL;
 
 	if (!event->obj)
 		return;
 	if (object) {
 		struct site *site = &model->sites[stack_index(model, object->stack)];
 		if (record->event == EV_obj_free) {
-			settled_count(model, object->stack, object->stack, record->stack, SETTLED_OBJECT(object->cache));
+			settled_count(model, object->stack, object->stack, record->stack,
+				      SETTLED_OBJECT(object->cache));
 			site->object_frees++;
 		}
 		site->objects_live--;
@@ -184,6 +187,7 @@ static void mark_event(struct model *model, const struct trace_record *record)
 	struct test_mark *test = &model->tests[model->open_test];
 	test->end = record->time;
 	test->net_end = test->net_after = model->net_pages;
+	test->nr_audits = test->nr_findings = 0; /* those that the test itself asked for */
 	model->open_test = -1;
 }
 
@@ -205,7 +209,8 @@ static void sample_event(struct model *model, const struct trace_record *record)
 
 static void finding_event(struct model *model, const struct trace_record *record)
 {
-	if (!verdict_is_leak(record->kind) && record->kind != VERDICT_PARKED && model->nr_incidents < INCIDENTS_KEPT)
+	if (!verdict_is_leak(record->kind) && record->kind != VERDICT_PARKED &&
+	    model->nr_incidents < INCIDENTS_KEPT)
 		ARRAY_PUSH(model->incidents, model->nr_incidents, model->incidents_capacity) = *record;
 	ARRAY_PUSH(model->pending.findings, model->pending.nr_findings, model->pending.capacity) = *record;
 }
@@ -216,7 +221,8 @@ static void audit_copy(struct audit_state *to, const struct audit_state *from)
 	*to = *from;
 	to->capacity = from->nr_findings;
 	to->findings = xcalloc(from->nr_findings, sizeof(*from->findings));
-	memcpy(to->findings, from->findings, from->nr_findings * sizeof(*from->findings));
+	if (from->nr_findings)
+		memcpy(to->findings, from->findings, from->nr_findings * sizeof(*from->findings));
 }
 
 static void audit_event(struct model *model, const struct trace_record *record)

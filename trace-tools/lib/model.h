@@ -26,7 +26,7 @@ struct page_ref {
 	uint64_t time;
 	uint32_t index;
 	uint16_t holder;
-	uint16_t pid;  /* who took it */
+	uint16_t pid; /* who took it */
 	uint8_t ref;
 	bool early_put; /* a put whose get has not come yet */
 	bool first;     /* came with page_alloc */
@@ -38,11 +38,11 @@ struct page_state {
 	uint8_t life; /* enum page_life */
 	uint8_t kind;
 	uint8_t order;
-	uint16_t count;  /* after the last record of it */
+	uint16_t count; /* after the last record of it */
 	uint16_t alloc_pid;
-	uint16_t inode;  /* the page cache's: of the first CACHE reference, kept when that is gone */
+	uint16_t inode; /* the page cache's: of the first CACHE reference, kept when that is gone */
 	uint32_t inode_index;
-	uint32_t refs;   /* node */
+	uint32_t refs; /* node */
 	uint32_t alloc_stack;
 	uint64_t alloc_time;
 	uint64_t last_time;
@@ -83,7 +83,7 @@ struct holder_life {
 	uint64_t reaped; /* processes: when the kernel stack was gone, 0: never */
 	uint64_t born;
 	char name[9];
-	uint16_t pid;    /* mm: its process */
+	uint16_t pid; /* mm: its process */
 };
 
 struct cache_state {
@@ -92,7 +92,6 @@ struct cache_state {
 	uint32_t object_bytes;
 	uint64_t live, allocs, frees;
 };
-
 
 struct audit_state {
 	bool done;
@@ -104,10 +103,10 @@ struct audit_state {
 
 struct test_mark {
 	char name[17];
-	uint64_t begin, end;              /* end 0: never ended */
-	int64_t net_begin, net_end;       /* pages freed minus pages taken since the trace began */
-	int64_t net_after;                /* at the audit that followed; without one, at the end */
-	uint32_t nr_findings;             /* of audits inside or right after, before the next test */
+	uint64_t begin, end;        /* end 0: never ended */
+	int64_t net_begin, net_end; /* pages freed minus pages taken since the trace began */
+	int64_t net_after;          /* at the audit that followed; without one, at the end */
+	uint32_t nr_findings;       /* of audits inside or right after, before the next test */
 	uint32_t nr_audits;
 	bool quiet;
 };
@@ -116,8 +115,8 @@ struct model {
 	struct run *run;
 	struct page_state *pages; /* by pfn - first_pfn */
 	uint32_t first_pfn, nr_pages;
-	uint32_t seen_pages;      /* above this index nothing was ever touched */
-	struct page_ref *nodes;   /* [0] is not used */
+	uint32_t seen_pages;    /* above this index nothing was ever touched */
+	struct page_ref *nodes; /* [0] is not used */
 	size_t nr_nodes, nodes_capacity;
 	uint32_t free_node;
 	size_t open_nodes;
@@ -127,7 +126,7 @@ struct model {
 	size_t settled_mask, nr_settled;
 	struct site *sites; /* by stack id */
 	uint32_t nr_sites;
-	struct cache_state *caches; /* by number */
+	struct cache_state *caches;              /* by number */
 	struct holder_life *pids, *mms, *inodes; /* 65536 each */
 	struct test_mark *tests;
 	size_t nr_tests, tests_capacity;
@@ -141,12 +140,12 @@ struct model {
 	uint64_t first_time, last_time;
 	uint64_t out_of_order; /* records whose count before was not the count after of the one before */
 	uint64_t unmatched_puts;
-	int64_t net_pages;     /* freed minus taken */
+	int64_t net_pages; /* freed minus taken */
 	int64_t pages_by_kind[PK_NR];
 	int64_t sample_offset; /* free pages = net_pages + this */
 	bool sampled;
 	uint64_t nr_samples;
-	int64_t sample_worst;  /* largest difference between a sample and the replay */
+	int64_t sample_worst; /* largest difference between a sample and the replay */
 	int64_t last_sample;
 	char panic[17];
 	uint64_t panic_time;
@@ -155,7 +154,8 @@ struct model {
 
 /* What happened, for those who draw or print while the model replays; may be NULL. Called after the model's own work. */
 struct model_watch {
-	void (*event)(void *arg, const struct model *model, const struct trace_record *record, uint32_t stream);
+	void (*event)(void *arg, const struct model *model, const struct trace_record *record,
+		      uint32_t stream);
 	void *arg;
 };
 
@@ -166,7 +166,10 @@ static inline struct page_state *model_page(struct model *model, uint32_t pfn)
 {
 	return pfn - model->first_pfn < model->nr_pages ? &model->pages[pfn - model->first_pfn] : NULL;
 }
-static inline const struct page_ref *model_ref(const struct model *model, uint32_t node) { return &model->nodes[node]; }
+static inline const struct page_ref *model_ref(const struct model *model, uint32_t node)
+{
+	return &model->nodes[node];
+}
 /* NULL: not live. */
 const struct object_state *model_object(const struct model *model, uint32_t obj);
 /* NULL when the ref's holder is no process, address space or inode. */

@@ -16,7 +16,8 @@ static struct page_ref *node_new(struct model *model, struct page_state *page)
 	} else {
 		if (model->nr_nodes == 0)
 			model->nr_nodes = 1; /* 0 means none */
-		model->nodes = array_room(model->nodes, model->nr_nodes, &model->nodes_capacity, sizeof(*model->nodes));
+		model->nodes =
+		    array_room(model->nodes, model->nr_nodes, &model->nodes_capacity, sizeof(*model->nodes));
 		node = (uint32_t)model->nr_nodes++;
 	}
 	model->open_nodes++;
@@ -57,13 +58,16 @@ static void drop_entries(struct model *model, struct page_state *page)
 
 /* ---- a page's life ---- */
 
-static void open_entry(struct model *model, struct page_state *page, const struct trace_record *record, bool first)
+static void open_entry(struct model *model, struct page_state *page, const struct trace_record *record,
+		       bool first)
 {
 	const struct trace_payload_page *event = &record->payload.ev_payload_page_get;
-	uint32_t *early = first ? NULL : find_entry(model, page, record->kind, event->holder, event->index, true);
+	uint32_t *early =
+	    first ? NULL : find_entry(model, page, record->kind, event->holder, event->index, true);
 
 	if (early) {
-		settled_count(model, page->alloc_stack, record->stack, model->nodes[*early].stack, record->kind);
+		settled_count(model, page->alloc_stack, record->stack, model->nodes[*early].stack,
+			      record->kind);
 		node_remove(model, early);
 		return;
 	}
@@ -89,7 +93,8 @@ static void settle_entry(struct model *model, struct page_state *page, const str
 	uint32_t *link = find_entry(model, page, record->kind, event->holder, event->index, false);
 
 	if (link) {
-		settled_count(model, page->alloc_stack, model->nodes[*link].stack, record->stack, record->kind);
+		settled_count(model, page->alloc_stack, model->nodes[*link].stack, record->stack,
+			      record->kind);
 		node_remove(model, link);
 		return;
 	}
@@ -107,7 +112,7 @@ static void count_pages(struct model *model, const struct page_state *page, int6
 	struct site *site = &model->sites[stack_index(model, page->alloc_stack)];
 
 	model->net_pages -= pages;
-	model->pages_by_kind[page->kind & (PK_NR - 1)] += pages;
+	model->pages_by_kind[page->kind] += pages;
 	site->pages_live += (uint64_t)pages;
 	if (taken < 0) {
 		site->frees++;
@@ -116,6 +121,28 @@ static void count_pages(struct model *model, const struct page_state *page, int6
 	site->allocs++;
 	if (site->pages_live > site->pages_peak)
 		site->pages_peak = site->pages_live;
+}
+
+/*
+ * A new kind; or, for pages that were never allocated, the kernel telling at boot what it found in RAM: image, ramdisk
+ * and so on. Those were never free, so they do not change how many pages are.
+ */
+static void change_kind(struct model *model, struct page_state *page, const struct trace_record *record)
+{
+	uint8_t kind = record->kind & (PK_NR - 1);
+
+	if (page->life == LIFE_LIVE) {
+		model->pages_by_kind[page->kind] -= 1LL << page->order;
+	} else {
+		struct trace_record boot = *record;
+		drop_entries(model, page);
+		*page = (struct page_state){
+		    .life = LIFE_LIVE, .order = (uint8_t)record_order(record), .alloc_time = record->time};
+		boot.kind = REF_BOOT;
+		open_entry(model, page, &boot, true);
+	}
+	page->kind = kind;
+	model->pages_by_kind[kind] += 1LL << page->order;
 }
 
 static void begin_life(struct model *model, struct page_state *page, const struct trace_record *record)
@@ -141,7 +168,8 @@ static void end_life(struct model *model, struct page_state *page, const struct 
 	uint32_t *link = find_entry(model, page, record->kind, event->holder, event->index, false);
 
 	if (link && page->life == LIFE_LIVE)
-		settled_count(model, page->alloc_stack, model->nodes[*link].stack, record->stack, record->kind);
+		settled_count(model, page->alloc_stack, model->nodes[*link].stack, record->stack,
+			      record->kind);
 	drop_entries(model, page);
 	if (page->life == LIFE_LIVE)
 		count_pages(model, page, -1);
@@ -155,11 +183,10 @@ void pages_apply(struct model *model, const struct trace_record *record, uint32_
 	const struct trace_payload_page *event = &record->payload.ev_payload_page_alloc;
 	struct page_state *page = model_page(model, event->pfn);
 
-	if (__builtin_expect(!page || record_order(record) > 10, 0)) {
+	if (__builtin_expect(!page, 0)) {
 		const struct stream *from = &model->run->streams[stream];
 		run_damage(model->run, from->path, (uint64_t)((const uint8_t *)record - from->map),
-			   "record of page frame 0x%x, order %u, which cannot be; left out", event->pfn,
-			   record_order(record));
+			   "record of page frame 0x%x, which cannot be RAM; left out", event->pfn);
 		return;
 	}
 	if (event->pfn - model->first_pfn >= model->seen_pages)
@@ -180,11 +207,7 @@ void pages_apply(struct model *model, const struct trace_record *record, uint32_
 		settle_entry(model, page, record);
 		break;
 	case EV_page_kind:
-		if (page->life == LIFE_LIVE) {
-			count_pages(model, page, -1);
-			page->kind = record->kind & (PK_NR - 1);
-			count_pages(model, page, 1);
-		}
+		change_kind(model, page, record);
 		break;
 	}
 	page->count = event->after;
@@ -204,7 +227,8 @@ void pages_settle_rest(struct model *model)
 			}
 			uint8_t ref = early->ref;
 			node_remove(model, link);
-			for (uint32_t *open = &page->refs; *open != NODE_NONE; open = &model->nodes[*open].next) {
+			for (uint32_t *open = &page->refs; *open != NODE_NONE;
+			     open = &model->nodes[*open].next) {
 				if (model->nodes[*open].ref == ref && !model->nodes[*open].early_put) {
 					node_remove(model, open);
 					break;

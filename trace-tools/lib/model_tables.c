@@ -33,7 +33,8 @@ static void objects_grow(struct model *model)
 
 struct object_state *objects_find(const struct model *model, uint32_t obj)
 {
-	for (size_t at = object_home(model, obj); model->objects[at].obj; at = (at + 1) & model->objects_mask) {
+	for (size_t at = object_home(model, obj); model->objects[at].obj;
+	     at = (at + 1) & model->objects_mask) {
 		if (model->objects[at].obj == obj)
 			return &model->objects[at];
 	}
@@ -80,14 +81,15 @@ static inline uint64_t settlement_hash(uint32_t alloc, uint32_t get, uint32_t pu
 	return hash_mix(((uint64_t)alloc << 32 | get) ^ ((uint64_t)put << 40 | (uint64_t)ref << 20));
 }
 
-static size_t settlement_slot(const struct model *model, uint32_t alloc, uint32_t get, uint32_t put, uint32_t ref)
+static size_t settlement_slot(const struct model *model, uint32_t alloc, uint32_t get, uint32_t put,
+			      uint32_t ref)
 {
 	size_t at = settlement_hash(alloc, get, put, ref) & model->settled_mask;
 
 	for (;; at = (at + 1) & model->settled_mask) {
 		const struct settlement *one = &model->settled[at];
-		if (!one->count || (one->alloc_stack == alloc && one->get_stack == get && one->put_stack == put &&
-				    one->ref == ref))
+		if (!one->count || (one->alloc_stack == alloc && one->get_stack == get &&
+				    one->put_stack == put && one->ref == ref))
 			return at;
 	}
 }
@@ -101,8 +103,8 @@ static void settled_grow(struct model *model)
 	model->settled = xcalloc(old_size * 2, sizeof(*old));
 	for (size_t i = 0; i < old_size; i++) {
 		if (old[i].count)
-			model->settled[settlement_slot(model, old[i].alloc_stack, old[i].get_stack, old[i].put_stack,
-						       old[i].ref)] = old[i];
+			model->settled[settlement_slot(model, old[i].alloc_stack, old[i].get_stack,
+						       old[i].put_stack, old[i].ref)] = old[i];
 	}
 	free(old);
 }

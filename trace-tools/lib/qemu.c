@@ -120,7 +120,8 @@ bool qemu_start(struct qemu *qemu, char **argv)
 	pid_t self = getpid();
 
 	*qemu = (struct qemu){.in = -1, .out = -1, .err = -1};
-	if (pipe2(in, O_CLOEXEC) || pipe2(out, O_CLOEXEC) || pipe2(err, O_CLOEXEC) || pipe2(failure, O_CLOEXEC))
+	if (pipe2(in, O_CLOEXEC) || pipe2(out, O_CLOEXEC) || pipe2(err, O_CLOEXEC) ||
+	    pipe2(failure, O_CLOEXEC))
 		return false;
 	qemu->pid = fork();
 	if (qemu->pid == 0)

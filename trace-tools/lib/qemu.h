@@ -7,24 +7,24 @@
 #include <sys/types.h>
 
 struct machine_config {
-	const char *program;   /* NULL: qemu-system-riscv64, or $QEMU */
+	const char *program; /* NULL: qemu-system-riscv64, or $QEMU */
 	const char *kernel, *disk;
-	bool disk_virtio;      /* else the disk is the initrd */
-	bool disk_writable;    /* virtio: the image itself is written, else changes are forgotten */
+	bool disk_virtio;   /* else the disk is the initrd */
+	bool disk_writable; /* virtio: the image itself is written, else changes are forgotten */
 	uint32_t smp;
 	uint64_t ram_bytes;
 	const char *ram_file;
 	const char *append;
-	bool icount;           /* deterministic */
-	uint32_t gdb_port;     /* 0: none */
-	bool stopped;          /* wait for gdb's continue */
+	bool icount;       /* deterministic */
+	uint32_t gdb_port; /* 0: none */
+	bool stopped;      /* wait for gdb's continue */
 };
 
 struct qemu {
 	pid_t pid;
 	int in, out, err; /* our ends: console input, console output, QEMU's own words */
 	bool ended;
-	int status;       /* as waitpid gives it, once ended */
+	int status; /* as waitpid gives it, once ended */
 };
 
 /* NULL-terminated, each word from the heap. */

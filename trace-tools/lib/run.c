@@ -32,7 +32,8 @@ void run_damage(struct run *run, const char *path, uint64_t offset, const char *
 /* ---- packets ---- */
 
 /* NULL, or why the header cannot be one of a packet of `stream` with records of record_bytes. */
-static const char *header_fault(const struct trace_packet_header *header, uint32_t stream, uint32_t record_bytes)
+static const char *header_fault(const struct trace_packet_header *header, uint32_t stream,
+				uint32_t record_bytes)
 {
 	uint64_t size = header->packet_size_bits / 8, content = header->content_size_bits / 8;
 
@@ -52,7 +53,8 @@ static const char *header_fault(const struct trace_packet_header *header, uint32
 }
 
 /* The next offset from `offset` on, in steps of 8, where a believable header stands, or bytes. */
-static uint64_t find_header(const uint8_t *map, uint64_t offset, uint64_t bytes, uint32_t stream, uint32_t record_bytes)
+static uint64_t find_header(const uint8_t *map, uint64_t offset, uint64_t bytes, uint32_t stream,
+			    uint32_t record_bytes)
 {
 	struct trace_packet_header header;
 
@@ -83,8 +85,10 @@ static uint64_t take_packet(struct run *run, struct stream *stream, uint64_t off
 			   header.boot_id != run->boot_id ? "boot" : "hart");
 		return behind;
 	}
-	if (stream->nr_packets && (header.sequence < *next_sequence || header.begin_time < stream->end_time)) {
-		run_damage(run, stream->path, offset, "packet number %llu comes after number %llu or goes back in time; left out",
+	if (stream->nr_packets &&
+	    (header.sequence < *next_sequence || header.begin_time < stream->end_time)) {
+		run_damage(run, stream->path, offset,
+			   "packet number %llu comes after number %llu or goes back in time; left out",
 			   (unsigned long long)header.sequence, (unsigned long long)*next_sequence - 1);
 		return behind;
 	}
@@ -93,14 +97,16 @@ static uint64_t take_packet(struct run *run, struct stream *stream, uint64_t off
 	else
 		stream->missing_packets += header.sequence - *next_sequence;
 	if (there < content) {
-		run_damage(run, stream->path, offset, "packet number %llu is cut off: %llu of %llu bytes are there",
-			   (unsigned long long)header.sequence, (unsigned long long)there, (unsigned long long)content);
+		run_damage(run, stream->path, offset,
+			   "packet number %llu is cut off: %llu of %llu bytes are there",
+			   (unsigned long long)header.sequence, (unsigned long long)there,
+			   (unsigned long long)content);
 		content = there;
 	}
 	struct packet packet = {
-		.offset = offset,
-		.end_time = header.end_time,
-		.nr_records = (uint32_t)((content - HEADER_BYTES) / sizeof(struct trace_record)),
+	    .offset = offset,
+	    .end_time = header.end_time,
+	    .nr_records = (uint32_t)((content - HEADER_BYTES) / sizeof(struct trace_record)),
 	};
 	if (stream->nr_packets == 0)
 		stream->begin_time = header.begin_time;
@@ -126,8 +132,8 @@ static void scan_packets(struct run *run, struct stream *stream)
 		memcpy(&header, stream->map + offset, sizeof(header));
 		const char *fault = header_fault(&header, TRACE_STREAM_EVENTS, sizeof(struct trace_record));
 		if (fault) {
-			uint64_t next = find_header(stream->map, offset + 8, stream->bytes, TRACE_STREAM_EVENTS,
-						    sizeof(struct trace_record));
+			uint64_t next = find_header(stream->map, offset + 8, stream->bytes,
+						    TRACE_STREAM_EVENTS, sizeof(struct trace_record));
 			run_damage(run, stream->path, offset, "%s; %llu bytes left out", fault,
 				   (unsigned long long)(next - offset));
 			offset = next;
@@ -151,13 +157,14 @@ static void scan_stacks(struct run *run)
 	uint64_t there = (run->stacks_bytes - HEADER_BYTES) / sizeof(struct trace_stack), nr = there;
 	const char *fault = header_fault(&header, TRACE_STREAM_STACKS, sizeof(struct trace_stack));
 	if (fault) {
-		run_damage(run, run->stacks_path, 0, "%s; its %llu possible stacks are taken as they are", fault,
-			   (unsigned long long)there);
+		run_damage(run, run->stacks_path, 0, "%s; its %llu possible stacks are taken as they are",
+			   fault, (unsigned long long)there);
 	} else {
 		nr = (header.content_size_bits / 8 - HEADER_BYTES) / sizeof(struct trace_stack);
 		if (nr > there) {
-			run_damage(run, run->stacks_path, run->stacks_bytes, "cut off: %llu of %llu stacks are there",
-				   (unsigned long long)there, (unsigned long long)nr);
+			run_damage(run, run->stacks_path, run->stacks_bytes,
+				   "cut off: %llu of %llu stacks are there", (unsigned long long)there,
+				   (unsigned long long)nr);
 			nr = there;
 		}
 	}
@@ -165,7 +172,8 @@ static void scan_stacks(struct run *run)
 	run->nr_stacks = (uint32_t)nr;
 	for (uint32_t i = 0; i < run->nr_stacks; i++) {
 		const struct trace_stack *stack = &run->stacks[i];
-		if (stack->event != TRACE_STACK_EVENT || stack->stack != i + 1 || stack->nr_frames > TRACE_STACK_FRAMES)
+		if (stack->event != TRACE_STACK_EVENT || stack->stack != i + 1 ||
+		    stack->nr_frames > TRACE_STACK_FRAMES)
 			run_damage(run, run->stacks_path, HEADER_BYTES + i * sizeof(*stack),
 				   "stack %u is not one (event %u, stack %u, %u frames)", i + 1, stack->event,
 				   stack->stack, stack->nr_frames);
@@ -344,8 +352,10 @@ bool run_complete(const struct run *run)
 void run_print_losses(const struct run *run, FILE *out)
 {
 	if (run_discarded(run))
-		fprintf(out, "LOSS: %llu events were discarded: the rings were full and nobody emptied them in time\n",
-			(unsigned long long)run_discarded(run));
+		fprintf(
+		    out,
+		    "LOSS: %llu events were discarded: the rings were full and nobody emptied them in time\n",
+		    (unsigned long long)run_discarded(run));
 	if (run_starts_late(run))
 		fprintf(out, "LOSS: the beginning is missing: older packets were overwritten\n");
 	if (run_missing_packets(run))

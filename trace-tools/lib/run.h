@@ -27,7 +27,7 @@
 #define DAMAGES_KEPT 64
 
 struct packet {
-	uint64_t offset;    /* in the file */
+	uint64_t offset; /* in the file */
 	uint64_t end_time;
 	uint32_t nr_records;
 };
@@ -75,7 +75,7 @@ void run_close(struct run *run);
 
 /* Notes damage; used by merge and model as they find it. */
 void run_damage(struct run *run, const char *path, uint64_t offset, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
+    __attribute__((format(printf, 4, 5)));
 
 uint64_t run_discarded(const struct run *run);
 uint64_t run_missing_packets(const struct run *run);
@@ -87,9 +87,11 @@ void run_print_losses(const struct run *run, FILE *out);
 /* Frames of a stack as address - PHYS_OFFSET, innermost first. 0 frames for an unknown id. */
 uint32_t run_stack(const struct run *run, uint32_t id, const uint32_t **frames);
 
-static inline const struct trace_record *stream_records(const struct stream *stream, const struct packet *packet)
+static inline const struct trace_record *stream_records(const struct stream *stream,
+							const struct packet *packet)
 {
-	return (const struct trace_record *)(stream->map + packet->offset + sizeof(struct trace_packet_header));
+	return (const struct trace_record *)(stream->map + packet->offset +
+					     sizeof(struct trace_packet_header));
 }
 
 #endif

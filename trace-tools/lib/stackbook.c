@@ -89,7 +89,8 @@ void stackbook_print(struct stackbook *book, uint32_t id, const char *indent, FI
 	for (uint32_t i = 0; i < view->nr; i++) {
 		const struct symbol_frame *frame = &view->frames[i];
 		if (frame_place(frame, place, sizeof(place))[0])
-			fprintf(out, "%s%-28s %s%s\n", indent, frame->function, place, frame->inlined ? " (inlined)" : "");
+			fprintf(out, "%s%-28s %s%s\n", indent, frame->function, place,
+				frame->inlined ? " (inlined)" : "");
 		else
 			fprintf(out, "%s%s\n", indent, frame->function);
 	}

@@ -32,9 +32,9 @@ struct symbols {
 };
 
 static const Dwfl_Callbacks callbacks = {
-	.find_elf = dwfl_build_id_find_elf,
-	.find_debuginfo = dwfl_standard_find_debuginfo,
-	.section_address = dwfl_offline_section_address,
+    .find_elf = dwfl_build_id_find_elf,
+    .find_debuginfo = dwfl_standard_find_debuginfo,
+    .section_address = dwfl_offline_section_address,
 };
 
 struct symbols *symbols_open(const char *path, char **problem)
@@ -79,7 +79,8 @@ bool symbols_value(struct symbols *symbols, const char *name, uint64_t *value)
 	for (int i = 0; i < nr; i++) {
 		GElf_Sym sym;
 		GElf_Addr address;
-		const char *found = dwfl_module_getsym_info(symbols->module, i, &sym, &address, NULL, NULL, NULL);
+		const char *found =
+		    dwfl_module_getsym_info(symbols->module, i, &sym, &address, NULL, NULL, NULL);
 		if (found && !strcmp(found, name)) {
 			*value = address;
 			return true;
@@ -100,14 +101,27 @@ static const char *die_file(Dwarf_Die *cu, Dwarf_Word number)
 	return dwarf_filesrc(files, number, NULL, NULL);
 }
 
-/*
- * scopes: the blocks around pc, innermost first. Each inlined call gives one frame, whose caller's line is the
- * call's; the last frame is the function itself.
- */
-static uint32_t inline_frames(Dwarf_Die *cu, Dwarf_Addr pc, struct symbol_frame *out, const char *file, uint32_t line)
+/* The scopes around pc, innermost first, out to the function that the code really stands in. Caller frees. */
+static int concrete_scopes(Dwarf_Die *cu, Dwarf_Addr pc, Dwarf_Die **scopes)
 {
-	Dwarf_Die *scopes = NULL;
-	int nr = dwarf_getscopes(cu, pc, &scopes);
+	Dwarf_Die *around = NULL;
+	int nr = dwarf_getscopes(cu, pc, &around);
+
+	*scopes = NULL;
+	if (nr <= 0)
+		return 0;
+	/* Behind an inlined function dwarf_getscopes goes on where that was defined; we want where it was called. */
+	nr = dwarf_getscopes_die(&around[0], scopes);
+	free(around);
+	return nr;
+}
+
+/* Each inlined call gives one frame, whose caller's line is the call's; the last frame is the function itself. */
+static uint32_t inline_frames(Dwarf_Die *cu, Dwarf_Addr pc, struct symbol_frame *out, const char *file,
+			      uint32_t line)
+{
+	Dwarf_Die *scopes;
+	int nr = concrete_scopes(cu, pc, &scopes);
 	uint32_t used = 0;
 
 	for (int i = 0; i < nr && used < INLINE_MAX; i++) {
@@ -123,9 +137,9 @@ static uint32_t inline_frames(Dwarf_Die *cu, Dwarf_Addr pc, struct symbol_frame 
 		Dwarf_Word number = 0;
 		file = NULL;
 		line = 0;
-		if (!dwarf_formudata(dwarf_attr_integrate(&scopes[i], DW_AT_call_file, &attribute), &number))
+		if (!dwarf_formudata(dwarf_attr(&scopes[i], DW_AT_call_file, &attribute), &number))
 			file = die_file(cu, number);
-		if (!dwarf_formudata(dwarf_attr_integrate(&scopes[i], DW_AT_call_line, &attribute), &number))
+		if (!dwarf_formudata(dwarf_attr(&scopes[i], DW_AT_call_line, &attribute), &number))
 			line = (uint32_t)number;
 	}
 	free(scopes);
@@ -149,7 +163,8 @@ static uint32_t look_up(struct symbols *symbols, uint64_t pc, struct symbol_fram
 	if (nr == 0 || out[nr - 1].inlined) {
 		const char *name = dwfl_module_addrname(symbols->module, pc);
 		if (name && nr < INLINE_MAX)
-			out[nr++] = (struct symbol_frame){name, nr ? NULL : file, nr ? 0 : (uint32_t)line, false};
+			out[nr++] =
+			    (struct symbol_frame){name, nr ? NULL : file, nr ? 0 : (uint32_t)line, false};
 	}
 	return nr;
 }
@@ -205,8 +220,8 @@ size_t symbols_find(struct symbols *symbols, uint32_t address, const struct symb
 	return nr;
 }
 
-size_t symbols_expand(struct symbols *symbols, const uint32_t *addresses, uint32_t nr, struct symbol_frame *frames,
-		      size_t max)
+size_t symbols_expand(struct symbols *symbols, const uint32_t *addresses, uint32_t nr,
+		      struct symbol_frame *frames, size_t max)
 {
 	size_t used = 0;
 

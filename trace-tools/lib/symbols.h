@@ -29,8 +29,8 @@ size_t symbols_find(struct symbols *symbols, uint32_t address, const struct symb
 bool symbols_value(struct symbols *symbols, const char *name, uint64_t *value);
 
 /* A whole stack, expanded; frames[] points into the cache. Returns how many (at most max). */
-size_t symbols_expand(struct symbols *symbols, const uint32_t *addresses, uint32_t nr, struct symbol_frame *frames,
-		      size_t max);
+size_t symbols_expand(struct symbols *symbols, const uint32_t *addresses, uint32_t nr,
+		      struct symbol_frame *frames, size_t max);
 /*
  * Position of the first frame that is not the books' own machinery (trace, the page allocator, slab): the function
  * that asked for the page. nr when all are.

@@ -133,21 +133,27 @@ int make_folders(const char *path)
 	return result;
 }
 
+/* Blocks of zeros become holes: the RAM of a guest is mostly that. */
 int file_copy(const char *from, const char *to)
 {
-	size_t bytes;
-	char *text = file_read_all(from, &bytes);
+	static const char zeros[4096];
+	char block[4096];
+	size_t nr;
+	FILE *in = fopen(from, "rb"), *out = in ? fopen(to, "wb") : NULL;
 
-	if (!text)
-		return -1;
-	FILE *out = fopen(to, "wb");
 	if (!out) {
-		free(text);
+		if (in)
+			fclose(in);
 		return -1;
 	}
-	size_t written = fwrite(text, 1, bytes, out);
-	free(text);
-	return fclose(out) || written != bytes ? -1 : 0;
+	while ((nr = fread(block, 1, sizeof(block), in)) != 0) {
+		if (nr == sizeof(block) && !memcmp(block, zeros, nr) ? fseek(out, (long)nr, SEEK_CUR) != 0
+								     : fwrite(block, 1, nr, out) != nr)
+			break;
+	}
+	bool failed = nr != 0 || ferror(in) || fflush(out) || ftruncate(fileno(out), ftell(out));
+	fclose(in);
+	return fclose(out) || failed ? -1 : 0;
 }
 
 const char *bytes_text(uint64_t bytes, char buf[24])

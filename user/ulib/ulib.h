@@ -14,6 +14,7 @@
 #include <uapi/errno.h>
 #include <uapi/freemem.h>
 #include <uapi/fs.h>
+#include <uapi/mman.h>
 
 typedef long ssize_t;
 
@@ -57,6 +58,7 @@ int sync(void);
 int fsync(int fd);
 int ftruncate(int fd, long size_bytes);
 int statfs(const char *path, struct statfs *out);
+int munmap(void *address, size_t size_bytes);
 int freemem(struct freemem *info, void *events, size_t size_bytes);
 int mark(int end, const char *name);
 long kdebug(int op, long arg);
@@ -67,6 +69,7 @@ long syscall(long number, ...);
 long sys_wait(int *status, int flags);
 long sys_sbrk(long delta, int mode);
 long sys_sleep(long ms);
+long sys_mmap(void *address, size_t size_bytes, int prot, int flags, int fd, long offset);
 
 /* ---- friendlier forms ---- */
 
@@ -75,6 +78,7 @@ int wait_pid(int pid, int *status); /* for this one; other children that end mea
 int wait_nohang(int *status);       /* 0 when children live and none has ended */
 void *sbrk(long delta);             /* eager; NULL when there is no memory */
 void *sbrk_lazy(long delta);
+void *mmap(void *address, size_t size_bytes, int prot, int flags, int fd, long offset); /* NULL on errors */
 int sleep_ms(long ms);
 int stat(const char *path, struct stat *st);
 int creat(const char *path); /* a new or emptied file, open for reading and writing */

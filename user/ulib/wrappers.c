@@ -36,6 +36,13 @@ void *sbrk_lazy(long delta)
 	return sbrk_mode(delta, SBRK_LAZY);
 }
 
+void *mmap(void *address, size_t size_bytes, int prot, int flags, int fd, long offset)
+{
+	long result = sys_mmap(address, size_bytes, prot, flags, fd, offset);
+
+	return result < 0 ? NULL : (void *)result;
+}
+
 int sleep_ms(long ms)
 {
 	return (int)sys_sleep(ms);

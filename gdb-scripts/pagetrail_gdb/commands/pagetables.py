@@ -2,7 +2,7 @@
 
 from ..model.errors import CommandError
 from ..model.pages import pages_of
-from ..model.pagetable import ROOT_LEVEL, describe_target, user_root_range, walk_tree
+from ..model.pagetable import ROOT_LEVEL, describe_kernel_target, describe_target, user_root_range, walk_tree
 from ..model.tasks import find_task, mm_of, root_of
 from .base import Command, default_pid, expect, parse_number, parse_pid
 
@@ -22,7 +22,7 @@ class VmPrint(Command):
 Each valid entry of the user's half, indented by level: index, entry, physical address, the flags
 v r w x u g a d (- where clear), `cow` and `shared`, and the kind and reference count of the page behind it.
 Without PID, the process on the selected hart, else process 1.
--k prints the kernel's half instead, from the kernel's own root."""
+-k prints the kernel's half instead, from the kernel's own root; leaves that go on alike share a line."""
 
     name = "vmprint"
     completes = "pid"
@@ -40,10 +40,35 @@ Without PID, the process on the selected hart, else process 1.
             root, _ = _user_root(kernel, pid, findings)
             name = f"page table of pid {pid}"
         print(f"page table 0x{root:016x}")
-        for _, step in walk_tree(kernel, root, name, findings, first, last):
-            dots = " .." * (ROOT_LEVEL - step.level + 1)
-            print(f"{dots}{step.index}: pte 0x{step.pte:016x} pa 0x{step.pa:016x} "
-                  f"{kernel.pte.flags(step.pte)} {describe_target(kernel, step)}")
+        steps = (step for _, step in walk_tree(kernel, root, name, findings, first, last))
+        if kernel_half:
+            _print_runs(kernel, steps)
+        else:
+            for step in steps:
+                print(_step_line(kernel, step, describe_target(kernel, step)))
+
+
+def _step_line(kernel, step, target, last_index=None):
+    dots = " .." * (ROOT_LEVEL - step.level + 1)
+    index = step.index if last_index in (None, step.index) else f"{step.index}-{last_index}"
+    return f"{dots}{index}: pte 0x{step.pte:016x} pa 0x{step.pa:016x} {kernel.pte.flags(step.pte)} {target}"
+
+
+def _print_runs(kernel, steps):
+    """Leaves that map consecutive pages of one kind with the same flags share a line: there are tens of thousands."""
+    first = last = target = None
+    for step in steps:
+        step_target = describe_kernel_target(kernel, step)
+        if (last is not None and step.leaf and last.leaf and step.level == last.level and step.index == last.index + 1
+                and step.pa == last.pa + step.span and kernel.pte.flags(step.pte) == kernel.pte.flags(last.pte)
+                and step_target == target):
+            last = step
+            continue
+        if first is not None:
+            print(_step_line(kernel, first, target, last.index))
+        first, last, target = step, step, step_target
+    if first is not None:
+        print(_step_line(kernel, first, target, last.index))
 
 
 class PteWalk(Command):
@@ -73,7 +98,8 @@ kernel address in the kernel's own unless PID is given."""
         for last in kernel.pte.walk(kernel, root, va):
             text = f"level {last.level} entry {last.index:3} at 0x{last.entry_pa:016x}: pte 0x{last.pte:016x}"
             if last.valid:
-                text += (f" pa 0x{last.pa:016x} {kernel.pte.flags(last.pte)} {describe_target(kernel, last)}")
+                target = (describe_target if is_user else describe_kernel_target)(kernel, last)
+                text += f" pa 0x{last.pa:016x} {kernel.pte.flags(last.pte)} {target}"
             else:
                 text += " not valid"
             print(text)

@@ -1,7 +1,7 @@
 """All books together: every walker, run once per command."""
 
 from .books import Books
-from .claims_fs import claim_inodes, claim_pipes, claim_proc_files, claim_procs
+from .claims_fs import claim_inodes, claim_pipes, claim_proc_files, claim_procs, claim_superblocks
 from .claims_kernel import claim_boot, claim_disk
 from .claims_mm import claim_kstacks, claim_mms
 from .errors import Finding, ReadError
@@ -9,7 +9,7 @@ from .pagecache import claim_pagecache
 from .slab import claim_slabs
 
 WALKERS = (claim_boot, claim_disk, claim_kstacks, claim_mms, claim_slabs, claim_pagecache, claim_procs, claim_inodes,
-           claim_pipes, claim_proc_files)
+           claim_superblocks, claim_pipes, claim_proc_files)
 
 
 def books_of(kernel, findings):

@@ -63,6 +63,21 @@ def claim_inodes(kernel, books, findings):
         books.claim_object(inode.va, f"table of inodes, number {inode['number']}")
 
 
+def claim_superblocks(kernel, books, findings):
+    """The page of the superblock that a mounted ext2 keeps."""
+    for sb in walk_ring_of(kernel, kernel.symbol_va("mount.c:superblocks"), "superblock", "link", "mounted file systems",
+                           findings):
+        if kernel.read_c_string(sb["type"]) != "ext2":
+            continue
+        try:
+            page_va = kernel.obj("ext2", sb["private"])["super_page"]
+        except ReadError as error:
+            findings.append(Finding(f"superblock {sb.va:#x}", str(error)))
+            continue
+        if page_va:
+            books.claim_page_va(page_va, "OWNER", 0, 0, "superblock of the mounted ext2", findings)
+
+
 def claim_proc_files(kernel, books, findings):
     """Open /proc files and the block of text of each."""
     head = kernel.symbol_va("procfs/file.c:open_files")

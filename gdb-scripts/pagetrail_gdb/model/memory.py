@@ -9,6 +9,7 @@ import bisect
 import mmap
 import struct
 
+from . import elf
 from .errors import ReadError
 
 FRAME = 4096  # bytes of a cached piece; a unit of reading only, not the kernel's page size
@@ -85,13 +86,8 @@ class RamFile(Memory):
 class ElfCore(Memory):
     """The PT_LOAD segments of an ELF core, by physical address.
 
-    A segment belongs to RAM at p_paddr; where the writer left that 0, at p_vaddr minus the direct map's
-    offset. Source of the format: System V gABI, "ELF header" and "Program Header".
+    A segment belongs to RAM at p_paddr; where the writer left that 0, at p_vaddr minus the direct map's offset.
     """
-
-    _EHDR = struct.Struct("<16sHHIQQQIHHHHHH")
-    _PHDR = struct.Struct("<IIQQQQQQ")
-    _PT_LOAD = 1
 
     def __init__(self, path, direct_map_offset):
         try:
@@ -101,30 +97,20 @@ class ElfCore(Memory):
             raise ReadError(f"core {path}: {error}") from error
         self.name = f"core {path}"
         self.path = path
-        self._segments = self._find_segments(direct_map_offset)
+        self._segments = self._without_overlaps(self._find_segments(direct_map_offset))
         if not self._segments:
             raise ReadError(f"core {path}: no RAM in its segments")
         super().__init__([(start, end) for start, end, _ in self._segments])
 
     def _find_segments(self, direct_map_offset):
-        header = self._map[:self._EHDR.size]
-        if len(header) < self._EHDR.size or header[:6] != b"\x7fELF\x02\x01":
-            raise ReadError(f"{self.path}: not a 64-bit little-endian ELF file")
-        fields = self._EHDR.unpack(header)
-        phoff, phentsize, phnum = fields[5], fields[9], fields[10]
-        segments = []
-        for i in range(phnum):
-            at = phoff + i * phentsize
-            if at + self._PHDR.size > len(self._map):
-                raise ReadError(f"{self.path}: program headers are cut off")
-            kind, _, offset, va, pa, size, _, _ = self._PHDR.unpack_from(self._map, at)
-            size = min(size, len(self._map) - offset)
-            if kind != self._PT_LOAD or size <= 0:
-                continue
-            if pa == 0 and va >= direct_map_offset:
-                pa = va - direct_map_offset
-            segments.append((pa, pa + size, offset))
-        return self._without_overlaps(segments)
+        found = []
+        for segment in elf.segments(self._map, self.path):
+            if segment.kind == elf.PT_LOAD and segment.size:
+                pa = segment.pa
+                if pa == 0 and segment.va >= direct_map_offset:
+                    pa = segment.va - direct_map_offset
+                found.append((pa, pa + segment.size, segment.offset))
+        return found
 
     @staticmethod
     def _without_overlaps(segments):

@@ -59,15 +59,27 @@ def user_root_range(kernel):
 
 
 def describe_target(kernel, step):
-    """What an entry leads to: "anon 1", "pagetable 1", "device"; with the word of warning where it is wrong."""
+    """What an entry of a user's table leads to: "anon 1", "pagetable 1"; with a word of warning where it is wrong."""
     pages = pages_of(kernel)
     pfn = step.pa >> kernel.page_shift
     if not pages.valid(pfn):
-        return "device" if step.leaf else "OUTSIDE RAM"
+        return "OUTSIDE RAM"
     page = pages.head(pages.page(pfn))
     text = f"{pages.kind_label(page.kind)} {page.count}"
     if page.count <= 0:
         text += " FREE PAGE"
-    elif not step.leaf and pages.kind_label(page.kind) not in ("pagetable", "metadata", "image"):
+    elif not step.leaf and pages.kind_label(page.kind) != "pagetable":
         text += " NOT A TABLE"
     return text
+
+
+def describe_kernel_target(kernel, step):
+    """The same for the kernel's half: the direct map maps every page, free or not, by megapages where it can."""
+    pages = pages_of(kernel)
+    pfn = step.pa >> kernel.page_shift
+    if not pages.valid(pfn):
+        return "device" if step.leaf else "OUTSIDE RAM"
+    if step.span > kernel.page_size and step.leaf:
+        return "direct map"
+    page = pages.head(pages.page(pfn))
+    return f"{pages.kind_label(page.kind)} {page.count}"

@@ -35,6 +35,9 @@ class SlabCache:
         self._poison = struct.pack("<Q", kernel.layout.macro("POISON_OBJ"))
         self._seen = set()
         self.slabs = []
+        if not self._geometry_fits():
+            self._report(f"{self.per_slab} objects of {self.object_bytes} bytes from {obj['objects_offset']:#x} on cannot be")
+            return
         self._walk(obj["partial"], "partial")
         self._walk(obj["full"], "full")
         if obj["empty"]:
@@ -44,6 +47,13 @@ class SlabCache:
 
     def _report(self, what):
         self.findings.append(Finding(f"cache {self.name}", what))
+
+    def _geometry_fits(self):
+        end = self.obj["objects_offset"] + self.per_slab * self.object_bytes
+        slots = 64 * self._slab_type.resolve("live")[1].count
+        header = self._slab_type.size + self.per_slab * self._tag_type.size
+        return (0 < self.object_bytes and 0 < self.per_slab <= slots and header <= self.obj["objects_offset"]
+                and end <= self.kernel.page_size)
 
     def _walk(self, pfn, which):
         pages = pages_of(self.kernel)

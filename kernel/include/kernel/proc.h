@@ -38,7 +38,7 @@ int proc_exec(const char *path, char *const *argv, u32 argc); /* argv: kernel st
 void proc_exit(s32 status) __attribute__((noreturn));
 int proc_wait(s32 *status, u32 flags);                /* pid, -ECHILD, -EINTR, 0 with WNOHANG */
 int proc_kill(u16 pid);
-u16 proc_parent_pid(const struct proc *proc);         /* 0: none */
+u16 proc_find_parent(u16 pid);                        /* the parent's pid; 0: none, or no such process */
 /* Kills every process but the caller and waits until all are gone (power-off). */
 void proc_kill_all(void);
 /* Kills the others, closes the caller's files, writes the disk back and ends the machine with this status. */
@@ -54,5 +54,7 @@ int fd_close(int fd);
 void proc_sample(void);
 
 void proc_claims(struct claims *claims);
+/* NULL, or which invariant is broken and where (static text buffer). World stopped. */
+const char *proc_check(void);
 
 #endif

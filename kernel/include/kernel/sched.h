@@ -37,7 +37,7 @@ struct task {
 	u16 pid;                /* 0: idle tasks; kernel threads have one, too */
 	char name[TASK_NAME_BYTES];
 	void *kstack;           /* NULL for idle tasks */
-	struct mm *mm;          /* NULL: kernel thread, runs on the kernel's table */
+	struct mm *mm;          /* task_set_mm; NULL: kernel thread, runs on the kernel's table */
 	struct trapframe *frame;/* the user's registers, at the top of kstack */
 	struct list run_link;   /* runqueue */
 	struct list all_link;   /* list of all tasks, `task` rank lock of the list */
@@ -72,6 +72,8 @@ void task_discard(struct task *task);
 void task_start(struct task *task);
 /* A kernel thread, started; panics when there is no memory (boot only). */
 struct task *kthread_start(const char *name, void (*entry)(void *arg), void *arg);
+/* Gives the task another address space, or none. With task_list_lock held task->mm stays what it is, and allocated. */
+void task_set_mm(struct task *task, struct mm *mm);
 /* The current task ends. The mm is already gone. Never returns. */
 void task_exit(void) __attribute__((noreturn));
 /* Frees a DEAD and reaped task's struct (its process was waited for). */
@@ -100,6 +102,8 @@ void task_trace(enum trace_event event, const struct task *task, u32 value);
 void sched_claims(struct claims *claims);
 /* For the auditor. */
 u32 sched_nr_busy(void);
+/* NULL, or which of sched's invariants is broken and where (static text buffer). World stopped. */
+const char *sched_check(void);
 /* Totals for /proc. */
 u32 sched_nr_tasks(void);
 

@@ -54,15 +54,27 @@ void trace_init(void *memory, size_t size_bytes, u32 nr_harts);
 				     &(union trace_payload){.ev_payload_##ev = {__VA_ARGS__}});    \
 	} while (0)
 
-void trace_record(enum trace_event event, u8 kind, u8 flags, bool with_stack, const union trace_payload *payload);
-/* The same with a stack that the caller has already: one unwind serves several records and the page's owner field. */
+/* With a stack that the caller has already: one unwind serves several records and the page's owner field. 0: none. */
 void trace_record_with(enum trace_event event, u8 kind, u8 flags, u32 stack, const union trace_payload *payload);
 
 /*
  * The stack as a depot id (0: none, the depot is full, or the mode is TRACE_OFF). For page_owner's benefit even when
  * the event is masked. skip = 0 begins with the place in the function that calls this, 1 in that function's caller.
  */
-u32 trace_stack_here(u32 skip);
+extern bool trace_stacks_on; /* the mode is not TRACE_OFF */
+u32 trace_stack_find(u32 skip);
+static inline u32 trace_stack_here(u32 skip)
+{
+	return trace_stacks_on ? trace_stack_find(skip) : 0;
+}
+
+/* Inline, so that the stack begins in the function that records. */
+static inline void trace_record(enum trace_event event, u8 kind, u8 flags, bool with_stack,
+				const union trace_payload *payload)
+{
+	trace_record_with(event, kind, flags, with_stack ? trace_stack_here(0) : 0, payload);
+}
+
 /* Frames of a stack, as va - PHYS_OFFSET, innermost first; returns how many (0: unknown id). */
 u32 trace_stack_frames(u32 stack, const u32 **frames);
 u32 trace_nr_stacks(void);

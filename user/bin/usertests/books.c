@@ -163,6 +163,42 @@ static void test_proc_directory(void)
 	CHECK_EQ(seen, 2);
 }
 
+static void test_proc_pid(void)
+{
+	static const char *const files[] = {"status", "maps", "stack"};
+	char path[64];
+	int fds[2];
+
+	char *text = proc_text("/proc/self/status");
+	CHECK_EQ(number_after(text, "Pid:"), getpid());
+	CHECK_EQ(number_after(text, "PPid:"), getppid());
+	CHECK(strstr(text, "usertests") != NULL);
+	free(text);
+	/* Of one who sleeps, and of one who is gone. */
+	CHECK_EQ(pipe(fds), 0);
+	int pid = fork();
+	if (pid == 0) {
+		char c;
+		close(fds[1]);
+		read(fds[0], &c, 1);
+		exit(0);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		snprintf(path, sizeof(path), "/proc/%d/%s", pid, files[i]);
+		free(proc_text(path));
+	}
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	int held = (int)CHECK_OK(open(path, O_RDONLY));
+	close(fds[1]);
+	CHECK_EQ(finish(pid), 0);
+	CHECK(open(path, O_RDONLY) < 0);
+	CHECK(read(held, buffer, 10) != 0);
+	CHECK(open("/proc/0/status", O_RDONLY) < 0);
+	CHECK(open("/proc/99999/status", O_RDONLY) < 0);
+	CHECK(open("/proc/1x/status", O_RDONLY) < 0);
+	CHECK(open("/proc/-1/status", O_RDONLY) < 0);
+}
+
 static void test_ktrace(void)
 {
 	struct freemem info;
@@ -235,6 +271,7 @@ const struct test tests_books[] = {
     {"meminfo", test_meminfo, 0, "/proc/meminfo agrees with freemem"},
     {"proc-files", test_proc_files, 0, "each can be read, again and in pieces, and not written"},
     {"proc-directory", test_proc_directory, 0, "what /proc lists can be opened"},
+    {"proc-pid", test_proc_pid, 0, "/proc/PID of ourselves, of a sleeper, of nobody"},
     {"ktrace", test_ktrace, 0, "packets come out of /proc/ktrace"},
     {"proc-race", test_proc_at_once, 0, "/proc files opened by several at once"},
     {"audit-load", test_audit_under_load, 0, "audits among busy processes"},

@@ -23,8 +23,9 @@
 #define TEST_DIR "/tmp/usertests"
 
 static const struct test *const groups[] = {
-    tests_process, tests_exec, tests_elf, tests_pipe,  tests_file,       tests_big, tests_unlinked, tests_dir,
-    tests_race,    tests_sbrk, tests_cow, tests_fault, tests_memory_out, tests_bad, tests_books,
+    tests_process,  tests_exec,       tests_elf,  tests_pipe,  tests_file, tests_big,
+    tests_unlinked, tests_dir,        tests_race, tests_sbrk,  tests_cow,  tests_mmap,
+    tests_fault,    tests_memory_out, tests_bad,  tests_books,
 };
 
 struct sample {
@@ -126,6 +127,7 @@ static void print_line(const struct test *test, int number, int total, bool good
 		       const struct sample *after, long new_findings, long time_ms)
 {
 	static const char dots[] = "..........................................";
+	int digits = total > 99 ? 3 : total > 9 ? 2 : 1;
 	int pad = MAX(NAME_COLUMN - (int)strlen(test->name), 3);
 	char verdict[32] = "audit clean";
 
@@ -133,7 +135,7 @@ static void print_line(const struct test *test, int number, int total, bool good
 		snprintf(verdict, sizeof(verdict), "audit busy");
 	else if (new_findings > 0)
 		snprintf(verdict, sizeof(verdict), "audit %ld findings", new_findings);
-	printf("[%2d/%d] test %s %.*s %s before %lu after %lu lost %ld %s (%ld ms)\n", number, total,
+	printf("[%*d/%d] test %s %.*s %s before %lu after %lu lost %ld %s (%ld ms)\n", digits, number, total,
 	       test->name, pad, dots, good ? "OK  " : "FAILED", before->pages, after->pages,
 	       (long)(before->pages - after->pages), verdict, time_ms);
 }
@@ -144,7 +146,7 @@ static void run_test(const struct test *test, int number, int total)
 	long begin = uptime();
 
 	if (verbose)
-		printf("[%2d/%d] %s: %s\n", number, total, test->name, test->what);
+		printf("[%d/%d] %s: %s\n", number, total, test->name, test->what);
 	take_sample(&before);
 	mark(0, test->name);
 	int status = run_in_child(test);
@@ -170,6 +172,15 @@ static void run_test(const struct test *test, int number, int total)
 	nr_lost += lost;
 	nr_passed += good;
 	nr_failed += !good;
+}
+
+static bool is_test(const char *name)
+{
+	for (size_t group = 0; group < ARRAY_SIZE(groups); group++)
+		for (const struct test *test = groups[group]; test->name; test++)
+			if (strcmp(name, test->name) == 0)
+				return true;
+	return false;
 }
 
 static bool is_wanted(const struct test *test)
@@ -258,8 +269,9 @@ int main(int argc, char **argv)
 	int total = for_each_wanted(list ? list_test : NULL, 0);
 	if (list)
 		return 0;
-	if (total == 0 || total < nr_names)
-		die("usertests: not every name is a test's; `usertests -l` lists them");
+	for (int k = 0; k < nr_names; k++)
+		if (!is_test(names[k]))
+			die("usertests: %s is not a test; `usertests -l` lists them", names[k]);
 	warm_up();
 	for (long round = 0; round < times; round++)
 		for_each_wanted(run_test, total);

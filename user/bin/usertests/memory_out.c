@@ -166,7 +166,7 @@ static void exec_without_memory(long keep_pages)
 
 static void test_exec_without_memory(void)
 {
-	for (long keep = 1; keep <= 64; keep = keep * 3 / 2 + 1) {
+	for (long keep = 1; keep <= 64; keep = keep * 4) {
 		int status = run_child(exec_without_memory, keep);
 		CHECK(status == 0 || status == KILLED);
 	}
@@ -204,7 +204,7 @@ static void calls_without_memory(long keep_pages)
 
 static void test_calls_without_memory(void)
 {
-	for (long keep = 1; keep <= 40; keep = keep * 2) {
+	for (long keep = 1; keep <= 40; keep = keep * 5) {
 		int status = run_child(calls_without_memory, keep);
 		CHECK(status == 0 || status == KILLED);
 		unlink("f");
@@ -256,7 +256,7 @@ static void test_two_takers(void)
 }
 
 const struct test tests_memory_out[] = {
-    {"memory-all", test_take_all, 0, "one process takes all there is, thrice"},
+    {"memory-all", test_take_all, 0, "one process takes all there is, three times"},
     {"memory-back", test_give_back, 0, "taken and given back by sbrk"},
     {"memory-lazy", test_lazy_all, 0, "more is touched than there is"},
     {"memory-copy", test_copy_without_memory, 0, "no memory in the middle of a read"},

@@ -175,7 +175,7 @@ static void shrink_all(long unused)
 {
 	uintptr_t bottom = ((uintptr_t)__bss_end + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
 
-	CHECK(sbrk(2 * MIB));
+	CHECK(sbrk(100 * (long)PAGE_BYTES));
 	CHECK(sbrk((long)bottom - (long)sbrk(0)));
 	CHECK((uintptr_t)sbrk(0) == bottom);
 	CHECK(sys_sbrk(-1, SBRK_EAGER) < 0);

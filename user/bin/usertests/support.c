@@ -9,7 +9,6 @@ const uintptr_t bad_addresses[] = {
     0x1000,
     0xfff8,       /* just below the program */
     0x2000000000, /* between heap and stack */
-    0x3fffffbff9, /* runs past the stack's end */
     0x3fffffc000,
     0x4000000000, /* first address above the user's half */
     0x80200000,   /* the kernel's physical address */
@@ -160,6 +159,21 @@ uint64_t free_inodes(void)
 
 	CHECK_EQ(statfs("/", &st), 0);
 	return st.f_ffree;
+}
+
+void check_disk_free(uint64_t blocks, uint64_t inodes)
+{
+	uint64_t blocks_now = 0, inodes_now = 0;
+
+	for (int tries = 0; tries < 100; tries++) {
+		blocks_now = free_blocks();
+		inodes_now = free_inodes();
+		if (blocks_now == blocks && inodes_now == inodes)
+			return;
+		sleep_ms(10);
+	}
+	FAIL("the disk has %lu blocks and %lu inodes free, not %lu and %lu", blocks_now, inodes_now, blocks,
+	     inodes);
 }
 
 long file_size(const char *path)

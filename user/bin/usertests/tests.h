@@ -19,8 +19,8 @@ struct test {
 #define TEST_SLOW 1 /* left out by -q */
 
 extern const struct test tests_process[], tests_exec[], tests_elf[], tests_pipe[], tests_file[], tests_big[],
-    tests_unlinked[], tests_dir[], tests_race[], tests_sbrk[], tests_cow[], tests_fault[], tests_memory_out[],
-    tests_bad[], tests_books[];
+    tests_unlinked[], tests_dir[], tests_race[], tests_sbrk[], tests_cow[], tests_mmap[], tests_fault[],
+    tests_memory_out[], tests_bad[], tests_books[];
 
 #define KILLED (-1) /* status of a process that the kernel killed */
 
@@ -72,6 +72,8 @@ void check_file(const char *path, long size_bytes, unsigned seed);
 uint64_t free_pages(void);  /* as they are, caches and all */
 uint64_t free_blocks(void); /* of the root file system */
 uint64_t free_inodes(void);
+/* So much of the disk must be free; soon, as the write-back may be the last who holds a file that was removed. */
+void check_disk_free(uint64_t blocks, uint64_t inodes);
 long file_size(const char *path); /* or an error */
 
 /* Addresses that no program may use: the last is NULL's neighbour. */

@@ -30,8 +30,7 @@ static void test_unlinked_open(void)
 	CHECK_EQ(unlink("g"), 0);
 	CHECK(free_blocks() < blocks);
 	close(fd);
-	CHECK_EQ(free_blocks(), blocks);
-	CHECK_EQ(free_inodes(), inodes);
+	check_disk_free(blocks, inodes);
 }
 
 static int ready[2];
@@ -68,8 +67,7 @@ static void test_orphan_of_killed(void)
 		CHECK_EQ(kill(pids[i]), 0);
 		CHECK_EQ(finish(pids[i]), KILLED);
 	}
-	CHECK_EQ(free_inodes(), inodes);
-	CHECK_EQ(free_blocks(), blocks);
+	check_disk_free(blocks, inodes);
 }
 
 static void test_dirty_unlinked(void)

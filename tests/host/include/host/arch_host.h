@@ -76,14 +76,23 @@ int arch_kernel_map_page(u64 va, paddr_t pa, paddr_t (*alloc_page)(void));
 void arch_kernel_unmap_page(u64 va);
 paddr_t host_kernel_mapped(u64 va);
 
-/* "User" memory of host tests is host memory. */
+/* "User" memory of host tests is host memory. A copy that reaches host_fault_at fails there, as on an unmapped page. */
+extern uaddr_t host_fault_at; /* 0: none */
+static inline bool host_faults(uaddr_t ua, size_t size_bytes)
+{
+	return host_fault_at && ua + size_bytes > host_fault_at;
+}
 static inline int copy_to_user(uaddr_t dst, const void *src, size_t size_bytes)
 {
+	if (host_faults(dst, size_bytes))
+		return -14; /* -EFAULT */
 	memcpy((void *)dst, src, size_bytes);
 	return 0;
 }
 static inline int copy_from_user(void *dst, uaddr_t src, size_t size_bytes)
 {
+	if (host_faults(src, size_bytes))
+		return -14;
 	memcpy(dst, (const void *)src, size_bytes);
 	return 0;
 }

@@ -1,0 +1,13 @@
+# Host tests of the radix tree and of fs: ext2 images are made by mke2fs and checked by e2fsck and debugfs.
+HOST_FS := $(HOST_PAGES) lib/radix fs/pagecache fs/mapping fs/reclaim fs/writeback fs/icache fs/mount fs/path fs/file \
+	fs/pipe fs/static_fs fs/cached_io fs/ext2_super fs/ext2_balloc fs/ext2_ialloc fs/ext2_inode fs/ext2_map \
+	fs/ext2_file fs/ext2_dir fs/ext2_namei
+HOST_radix := $(HOST_BASE) lib/radix
+HOST_pagecache := $(HOST_FS)
+HOST_pipe := $(HOST_FS)
+HOST_ext2 := $(HOST_FS)
+HOST_ext2_damage := $(HOST_FS)
+HOST_EXTRA_pagecache := sched_host host_fs
+HOST_EXTRA_pipe := sched_host host_fs
+HOST_EXTRA_ext2 := sched_host host_fs
+HOST_EXTRA_ext2_damage := sched_host host_fs

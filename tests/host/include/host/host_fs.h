@@ -1,0 +1,41 @@
+/* What host tests of the file systems share: a task that may sleep (it never does), a disk in memory, real images. */
+#ifndef HOST_HOST_FS_H
+#define HOST_HOST_FS_H
+
+#include <host/host_test.h>
+#include <kernel/dev.h>
+#include <kernel/fs.h>
+
+struct task *host_task(void);
+/* Instead of sleeping: what others do meanwhile. False: the task is killed. NULL: sleeping is a panic. */
+extern bool (*host_on_sleep)(void);
+
+/* Boots memory and fs, once in a program. */
+void host_fs_boot(u64 ram_bytes);
+/* Panics are failures of the test; findings of the auditor, too. files: open ones, to be claimed. */
+void host_audit(struct file **files, u32 nr_files);
+/* Gives back all that the page cache can spare, and returns the pages in use of this kind. */
+u64 host_pages_of_kind(enum page_kind kind);
+
+/* ---- disks ---- */
+
+struct host_disk {
+	struct block_device device;
+	u8 *bytes;
+	u64 fail_at;  /* the n-th transfer from now fails; 0: none */
+	bool failing; /* all transfers fail */
+	u64 nr_reads, nr_writes;
+};
+/* Runs mke2fs -t ext2 -b 4096 with these options ("-O none,filetype -N 64"); contents: a folder for -d, or NULL. */
+void host_disk_make(struct host_disk *disk, u32 nr_blocks, const char *mke2fs_options, const char *contents);
+void host_disk_free(struct host_disk *disk);
+/* Writes the image to a file and runs e2fsck -fn on it; fails the test unless it is clean. */
+void host_disk_check(const struct host_disk *disk, const char *what);
+/* The same; true if clean. */
+bool host_disk_is_clean(const struct host_disk *disk);
+/* What debugfs reads: the contents of path, to be freed; -1 in *size_bytes if there is none. */
+u8 *host_disk_dump(const struct host_disk *disk, const char *path, long *size_bytes);
+/* A folder of this test's own below the build folder, emptied at its first use. */
+const char *host_folder(void);
+
+#endif

@@ -1,0 +1,482 @@
+/*
+ * The auditor on a healthy little world, and then on one broken in every way that it has a verdict for. After each
+ * break is mended the audit must be clean again.
+ */
+#include <host/host_test.h>
+#include <kernel/addrspace.h>
+#include <kernel/audit.h>
+#include <kernel/kstack.h>
+#include <stdlib.h>
+
+static struct kmem_cache *thing_cache;
+static struct mm *mm;
+static void *stack;
+
+/* What the world's one other subsystem holds. */
+static struct page *cache_page;
+static void *things[3];
+static bool skip_page, skip_thing, claim_twice;
+static const struct page *extra_page;
+static enum ref_kind extra_ref;
+static struct holder extra_holder;
+static const void *extra_object;
+
+static void world_claims(struct claims *claims)
+{
+	if (!skip_page)
+		claim_page(claims, cache_page, REF_CACHE, HOLDER(12, 3));
+	if (claim_twice)
+		claim_page(claims, cache_page, REF_IO, HOLDER(1, 3));
+	for (u32 i = 0; i < ARRAY_SIZE(things); i++)
+		if (i != 1 || !skip_thing)
+			claim_object(claims, things[i]);
+	if (extra_ref)
+		claim_page(claims, extra_page, extra_ref, extra_holder);
+	if (extra_object)
+		claim_object(claims, extra_object);
+}
+
+static int boot(void **state)
+{
+	host_boot(16UL << 20, 2);
+	addrspace_init();
+	thing_cache = kmem_cache_create("thing", 64);
+	audit_register("world", world_claims);
+	audit_register("world", world_claims); /* once is enough */
+	mm = mm_create(4);
+	assert_int_equal(mm_map(mm, 0x10000, 0x20000, VMA_READ | VMA_WRITE, NULL, NULL, 0), 0);
+	for (uaddr_t ua = 0x10000; ua < 0x18000; ua += 0x1000)
+		assert_int_equal(mm_fault(mm, ua, true, false), 0);
+	stack = kstack_alloc(4);
+	cache_page = page_alloc_zeroed(PK_PAGECACHE, REF_CACHE, HOLDER(12, 3));
+	for (u32 i = 0; i < ARRAY_SIZE(things); i++)
+		things[i] = kmem_cache_alloc(thing_cache, HOLDER_NONE);
+	assert_non_null(stack);
+	return 0;
+}
+
+static struct audit_result *audit(u32 flags)
+{
+	struct audit_result *result;
+
+	audit_lock();
+	result = audit_run_locked(flags);
+	audit_unlock();
+	assert_int_equal(host_world_stopped, 0);
+	return result;
+}
+
+static int clean(void **state)
+{
+	const struct audit_result *result = audit(AUDIT_POISON);
+
+	if (result->nr_findings)
+		fail_msg("%u findings in a healthy world, first %s at pfn 0x%x", result->nr_findings,
+			 verdict_name(result->findings[0].verdict), result->findings[0].pfn);
+	assert_true(result->quiet);
+	assert_int_equal(result->identity_difference, 0);
+	host_log_clear();
+	return 0;
+}
+
+/* Exactly one finding, of this verdict. */
+static const struct finding *only(enum verdict verdict)
+{
+	const struct audit_result *result = audit(0);
+
+	for (u32 i = 0; i < result->nr_findings && result->nr_findings != 1; i++)
+		print_message("%s pfn 0x%x count %u claims %u\n", verdict_name(result->findings[i].verdict),
+			      result->findings[i].pfn, result->findings[i].count, result->findings[i].claims);
+	assert_int_equal(result->nr_findings, 1);
+	assert_int_equal(result->nr_by_verdict[verdict], 1);
+	assert_int_equal(result->findings[0].verdict, verdict);
+	return &result->findings[0];
+}
+
+static void test_clean_numbers(void **state)
+{
+	const struct audit_result *result = audit(0);
+
+	assert_int_equal(result->nr_pages, 4096 - 512);
+	assert_int_equal(result->nr_objects, 3 + 1 + 1);
+	assert_int_equal(result->nr_parked, 0);
+	assert_int_equal(result->totals.nr_by_kind[PK_ANON], 8);
+	assert_int_equal(result->totals.nr_by_kind[PK_KSTACK], 2);
+}
+
+static void test_over(void **state)
+{
+	const struct finding *finding;
+
+	page_get(cache_page, REF_IO, HOLDER(4, 3)); /* and never returned */
+	finding = only(VERDICT_OVER);
+	assert_int_equal(finding->pfn, page_to_pfn(cache_page));
+	assert_int_equal(finding->kind, PK_PAGECACHE);
+	assert_int_equal(finding->count, 2);
+	assert_int_equal(finding->claims, 1);
+	assert_int_equal(finding->ref, REF_CACHE); /* who is known to hold it */
+	assert_int_equal(finding->owner_id, 12);
+	assert_int_equal(finding->owner_index, 3);
+	page_put(cache_page, REF_IO, HOLDER(4, 3));
+}
+
+static void test_under(void **state)
+{
+	const struct finding *finding;
+
+	claim_twice = true;
+	finding = only(VERDICT_UNDER);
+	assert_int_equal(finding->pfn, page_to_pfn(cache_page));
+	assert_int_equal(finding->count, 1);
+	assert_int_equal(finding->claims, 2);
+	claim_twice = false;
+}
+
+/* Two address spaces map a page that has one reference. */
+static void test_under_pte(void **state)
+{
+	pte_t *from = pt_walk(mm->root, 0x10000, mm->id, false), *to = pt_walk(mm->root, 0x1f000, mm->id, true);
+
+	*to = *from;
+	assert_int_equal(only(VERDICT_UNDER)->claims, 2);
+	*to = 0;
+}
+
+static void test_orphan(void **state)
+{
+	struct page *page = page_alloc(0, PK_ANON, REF_PTE, HOLDER(3, 5));
+	const struct finding *finding;
+
+	page->count = 0; /* decremented behind the choke point's back */
+	finding = only(VERDICT_ORPHAN);
+	assert_int_equal(finding->pfn, page_to_pfn(page));
+	assert_int_equal(finding->owner_id, 3);
+	assert_int_equal(finding->owner_index, 5);
+	page->count = 1;
+	page_put(page, REF_PTE, HOLDER(3, 5));
+}
+
+static void test_under_at_zero(void **state)
+{
+	cache_page->count = 0; /* count 0, but the cache still holds it */
+	assert_int_equal(only(VERDICT_UNDER)->count, 0);
+	cache_page->count = 1;
+}
+
+static void test_unreach(void **state)
+{
+	const struct finding *finding;
+
+	skip_page = true;
+	finding = only(VERDICT_UNREACH);
+	assert_int_equal(finding->pfn, page_to_pfn(cache_page));
+	assert_int_equal(finding->ref, REF_NONE);
+	assert_int_equal(finding->owner_id, 12);
+	skip_page = false;
+}
+
+/* The whole tree of a root that was forgotten (faults 1, 22, 27). */
+static void test_unreach_tables(void **state)
+{
+	struct page *root = pt_create(77);
+	const struct audit_result *result;
+
+	*pt_walk(root, 0x5000, 77, true) = 0;
+	result = audit(0);
+	assert_int_equal(result->nr_by_verdict[VERDICT_UNREACH], 3);
+	assert_int_equal(result->nr_findings, 3);
+	for (u32 i = 0; i < 3; i++) {
+		assert_int_equal(result->findings[i].kind, PK_PAGETABLE);
+		assert_int_equal(result->findings[i].owner_id, 77);
+	}
+	pt_destroy(root, 77);
+}
+
+static void test_unreach_block(void **state)
+{
+	struct page *page = page_alloc(4, PK_KERNEL, REF_OWNER, HOLDER_NONE);
+
+	only(VERDICT_UNREACH); /* a block is one finding, not sixteen */
+	page_put(page, REF_OWNER, HOLDER_NONE);
+}
+
+static void test_object_lost(void **state)
+{
+	const struct finding *finding;
+
+	skip_thing = true;
+	finding = only(VERDICT_OBJ);
+	assert_true(finding->is_object);
+	assert_true(finding->object == (u64)things[1]);
+	assert_string_equal(finding->cache_name, "thing");
+	assert_int_not_equal(finding->stack, 0);
+	skip_thing = false;
+}
+
+static void test_objstale(void **state)
+{
+	void *dead = kmem_cache_alloc(thing_cache, HOLDER_NONE);
+
+	kmem_cache_free(thing_cache, dead, HOLDER_NONE);
+	extra_object = dead;
+	assert_string_equal(only(VERDICT_OBJSTALE)->cache_name, "thing");
+	extra_object = (u8 *)things[0] + 8;
+	only(VERDICT_OBJSTALE);
+	extra_object = &extra_object; /* no slab, no RAM */
+	only(VERDICT_OBJSTALE);
+	extra_object = NULL;
+}
+
+static void test_stale(void **state)
+{
+	struct page *page = page_alloc(0, PK_ANON, REF_PTE, HOLDER(1, 1));
+	const struct finding *finding;
+
+	page_put(page, REF_PTE, HOLDER(1, 1));
+	extra_page = page; /* free */
+	extra_ref = REF_PTE;
+	extra_holder = HOLDER(9, 8);
+	finding = only(VERDICT_STALE);
+	assert_int_equal(finding->ref, REF_PTE);
+	assert_int_equal(finding->owner_id, 9);
+	assert_int_equal(finding->owner_index, 8);
+	extra_page = NULL; /* not RAM at all */
+	only(VERDICT_STALE);
+	extra_ref = REF_NONE;
+}
+
+/* A reference to a page that lives, but is another's: STALE for the claim, UNDER for the count. */
+static void test_stale_others(void **state)
+{
+	static const struct {
+		enum ref_kind ref;
+		u32 index;
+	} wrong[] = {{REF_TABLE, 3}, {REF_PTE, 0}, {REF_KSTACK, 3}, {REF_SLAB, 3}, {REF_BOOT, 3}, {REF_PIPE, 3},
+		     {REF_CACHE, 4}, {REF_DIRTY, 4}};
+
+	for (u32 i = 0; i < ARRAY_SIZE(wrong); i++) {
+		const struct audit_result *result;
+
+		extra_ref = wrong[i].ref;
+		extra_page = wrong[i].ref == REF_PTE ? mm->root : cache_page;
+		extra_holder = HOLDER(12, wrong[i].index);
+		result = audit(0);
+		assert_int_equal(result->nr_by_verdict[VERDICT_STALE], 1);
+		assert_int_equal(result->nr_by_verdict[VERDICT_UNDER], 1);
+		assert_int_equal(result->nr_findings, 2);
+	}
+	extra_ref = REF_NONE;
+}
+
+static void test_double_free(void **state)
+{
+	struct page *page = page_alloc(0, PK_ANON, REF_PTE, HOLDER(1, 1));
+	static const u32 first[] = {0x200111}, second[] = {0x200222};
+	const struct finding *finding;
+	const u32 *frames;
+
+	host_set_stack(first, 1);
+	page_put(page, REF_PTE, HOLDER(1, 1));
+	host_set_stack(second, 1);
+	page_put(page, REF_PTE, HOLDER(1, 1));
+	finding = only(VERDICT_DBL);
+	assert_int_equal(trace_stack_frames(finding->stack, &frames), 1);
+	assert_int_equal(frames[0], first[0]);
+	assert_int_equal(trace_stack_frames(finding->stack2, &frames), 1);
+	assert_int_equal(frames[0], second[0]);
+}
+
+static void test_poison(void **state)
+{
+	struct page *page = page_alloc(0, PK_ANON, REF_PTE, HOLDER(1, 1));
+	const struct audit_result *result;
+
+	page_put(page, REF_PTE, HOLDER(1, 1));
+	((u8 *)page_to_va(page))[4000] = 0;
+	assert_int_equal(audit(0)->nr_findings, 0); /* not looked at */
+	result = audit(AUDIT_POISON);
+	assert_int_equal(result->nr_findings, 1);
+	assert_int_equal(result->findings[0].verdict, VERDICT_POISON);
+	assert_int_equal(result->findings[0].pfn, page_to_pfn(page));
+}
+
+static void test_inuse(void **state)
+{
+	struct page *page = page_alloc(0, PK_PAGETABLE, REF_TABLE, HOLDER(1, 1));
+	const struct audit_result *result;
+
+	host_active_roots[0] = page_to_pa(page);
+	page_put(page, REF_TABLE, HOLDER(1, 1));
+	result = audit(0);
+	assert_int_equal(result->nr_by_verdict[VERDICT_INUSE], 1);
+	assert_int_equal(result->nr_by_verdict[VERDICT_ORPHAN], 1); /* kept out of the free lists */
+	assert_int_equal(result->nr_findings, 2);
+	host_active_roots[0] = 0;
+	page->count = 1;
+	page_put(page, REF_TABLE, HOLDER(1, 1));
+}
+
+static void test_identity(void **state)
+{
+	struct page *page = page_alloc(0, PK_ANON, REF_PTE, HOLDER(1, 1));
+	const struct audit_result *result;
+	static char buf[8192];
+	struct text text = {buf, sizeof(buf), 0};
+
+	page->kind = PK_FREE; /* off the lists, yet free: one page is missing */
+	page->count = 0;
+	result = audit(0);
+	assert_int_equal(result->nr_by_verdict[VERDICT_IDENTITY], 1);
+	assert_int_equal(result->identity_difference, 1);
+	audit_format(result, &text);
+	assert_non_null(strstr(buf, "DIFFERS by 1 pages\n"));
+	page->kind = PK_ANON;
+	page->count = 1;
+	page_put(page, REF_PTE, HOLDER(1, 1));
+	cache_page->kind = PK_PIPE; /* the sum is right, the parts are not */
+	extra_ref = REF_NONE;
+	result = audit(0);
+	assert_int_equal(result->nr_by_verdict[VERDICT_IDENTITY], 1);
+	assert_int_equal(result->identity_difference, 0);
+	cache_page->kind = PK_PAGECACHE;
+}
+
+static void test_parked(void **state)
+{
+	struct page *page = page_alloc(0, PK_ANON, REF_PTE, HOLDER(1, 1));
+	const struct audit_result *result;
+
+	page->kind = PK_PCP;
+	page->count = 0;
+	result = audit(0);
+	assert_int_equal(result->nr_parked, 1);
+	assert_int_equal(result->nr_by_verdict[VERDICT_IDENTITY], 1); /* the totals do not know of it */
+	assert_int_equal(result->nr_findings, 1);
+	page->kind = PK_ANON;
+	page->count = 1;
+	page_put(page, REF_PTE, HOLDER(1, 1));
+}
+
+/* More findings than are kept: the numbers stay right. */
+static void test_many(void **state)
+{
+	static void *lost[300];
+	const struct audit_result *result;
+
+	for (u32 i = 0; i < 300; i++)
+		lost[i] = kmem_cache_alloc(thing_cache, HOLDER_NONE);
+	skip_page = true;
+	result = audit(0);
+	assert_int_equal(result->nr_by_verdict[VERDICT_OBJ], 300);
+	assert_int_equal(result->nr_by_verdict[VERDICT_UNREACH], 1);
+	assert_int_equal(result->nr_findings, 301);
+	skip_page = false;
+	for (u32 i = 0; i < 300; i++)
+		kmem_cache_free(thing_cache, lost[i], HOLDER_NONE);
+}
+
+/* ---- quiet, text, events ---- */
+
+static u32 nr_busy, nr_yields;
+
+static u32 busy(void)
+{
+	return nr_busy;
+}
+
+static void yield(void)
+{
+	assert_int_equal(host_world_stopped, 0);
+	if (++nr_yields == 3)
+		nr_busy = 0;
+}
+
+static void test_quiet(void **state)
+{
+	static int task;
+
+	this_hart()->current = (struct task *)&task;
+	audit_set_busy_hook(busy);
+	audit_set_yield_hook(yield);
+	nr_busy = 2;
+	assert_false(audit(0)->quiet);
+	assert_int_equal(nr_yields, 0);
+	assert_true(audit(AUDIT_WAIT)->quiet);
+	assert_int_equal(nr_yields, 3);
+	host_world_quiet = false;
+	assert_false(audit(AUDIT_WAIT)->quiet); /* bounded */
+	host_world_quiet = true;
+	audit_set_busy_hook(NULL);
+	audit_set_yield_hook(NULL);
+	this_hart()->current = NULL;
+}
+
+static void test_text(void **state)
+{
+	static char buf[16384];
+	struct text text = {buf, sizeof(buf), 0};
+	u64 ram = 0, sum = 0;
+	char *at;
+
+	audit_format(audit(0), &text);
+	assert_true(text.length_bytes < sizeof(buf));
+	assert_non_null(strstr(buf, "verdict: clean\n"));
+	at = strchr(buf, '\n');
+	assert_memory_equal(at - 4, "  OK", 4);
+	ram = strtoul(buf + 4, &at, 10);
+	while ((at = strpbrk(at, "=+"))) { /* "= firmware 512 + image 3 ..." */
+		at += 2 + strcspn(at + 2, " ");
+		sum += strtoul(at, &at, 10);
+		if (at[0] == ' ' && at[1] == ' ')
+			break;
+	}
+	assert_int_equal(ram, 4096);
+	assert_int_equal(sum, ram);
+
+	text.length_bytes = 0;
+	page_get(cache_page, REF_IO, HOLDER(4, 3));
+	skip_thing = true;
+	audit_format(audit(0), &text);
+	assert_non_null(strstr(buf, "OVER 1  count above the holders found\n"));
+	assert_non_null(strstr(buf, "pagecache count 2 claims 1 cache inode 12 page index 3 pid 0\n  from 200"));
+	assert_non_null(strstr(buf, "OBJ 1  live object that nobody claims\n"));
+	assert_non_null(strstr(buf, " cache thing pid 0\n"));
+	assert_non_null(strstr(buf, "verdict: 2 findings\n"));
+	skip_thing = false;
+	page_put(cache_page, REF_IO, HOLDER(4, 3));
+}
+
+static void test_events(void **state)
+{
+	struct trace_record records[4];
+
+	page_get(cache_page, REF_IO, HOLDER(4, 3));
+	audit(0);
+	assert_int_equal(trace_newest(records, 4 * 32), 64); /* two rings share the room */
+	assert_int_equal(records[0].event, EV_finding);
+	assert_int_equal(records[0].kind, VERDICT_OVER);
+	assert_int_equal(records[0].stack, cache_page->stack);
+	assert_int_equal(records[0].payload.ev_payload_finding.where, page_to_pfn(cache_page));
+	assert_int_equal(records[0].payload.ev_payload_finding.count, 2);
+	assert_int_equal(records[0].payload.ev_payload_finding.claims, 1);
+	assert_int_equal(records[1].event, EV_audit_done);
+	assert_int_equal(records[1].payload.ev_payload_audit_done.findings, 1);
+	assert_int_equal(records[1].payload.ev_payload_audit_done.quiet, 1);
+	page_put(cache_page, REF_IO, HOLDER(4, 3));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, clean, clean)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_clean_numbers), TEST(test_over),	    TEST(test_under),	      TEST(test_under_pte),
+		TEST(test_orphan),	  TEST(test_under_at_zero), TEST(test_unreach),	      TEST(test_unreach_tables),
+		TEST(test_unreach_block), TEST(test_object_lost),   TEST(test_objstale),      TEST(test_stale),
+		TEST(test_stale_others),  TEST(test_double_free),   TEST(test_poison),	      TEST(test_inuse),
+		TEST(test_identity),	  TEST(test_parked),	    TEST(test_many),	      TEST(test_quiet),
+		TEST(test_text),	  TEST(test_events),
+	};
+
+	return cmocka_run_group_tests(tests, boot, NULL);
+}

@@ -1,0 +1,75 @@
+"""Fixtures of the trace tools' tests: the program, the metadata, a kernel with known symbols, traces on demand."""
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness import paths
+
+HERE = Path(__file__).resolve().parent
+TOOLS = paths.BUILD / "trace-tools"
+sys.path[:0] = [str(HERE), str(TOOLS)]
+
+from tooling import run_tool  # noqa: E402  (found through the line above)
+
+@pytest.fixture(scope="session")
+def pagetrail():
+    """Runs `pagetrail WORDS...`; a signal is a failure."""
+    return lambda *words, **more: run_tool(paths.PAGETRAIL, *words, **more)
+
+
+@pytest.fixture(scope="session")
+def metadata():
+    return TOOLS / "metadata"
+
+
+@pytest.fixture(scope="session")
+def sanitized():
+    """The same program under ASan and UBSan."""
+    build = paths.BUILD / "trace-tools-asan"
+    make = ["make", "-s", "-C", paths.ROOT, "SETUP=no", f"BUILD={paths.BUILD_NAME}", f"TOOLS_BUILD={build}",
+            "TOOLS_SANITIZE=-fsanitize=address,undefined -fno-sanitize-recover=all", f"{build}/pagetrail"]
+    done = subprocess.run(make, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout
+    env = {"ASAN_OPTIONS": "detect_leaks=0:exitcode=99", "UBSAN_OPTIONS": "print_stacktrace=1:exitcode=99"}
+
+    def run(*words, **more):
+        result = run_tool(build / "pagetrail", *words, env=env, **more)
+        assert result.status in (0, 1, 2), f"{words}: status {result.status}\n{result.err[-4000:]}"
+        return result
+    return run
+
+
+@pytest.fixture(scope="session")
+def kernel_elf(tmp_path_factory):
+    """tests/trace/fixture.c as an ELF linked where the kernel is."""
+    out = tmp_path_factory.mktemp("elf") / "pagetrail.elf"
+    subprocess.run([paths.CROSS + "gcc", "-march=rv64imac_zicsr_zifencei", "-mabi=lp64", "-mcmodel=medany", "-O2", "-g",
+                    "-gdwarf-4", "-ffreestanding", "-nostdlib", "-static", "-Wl,-Ttext=0xffffffc080200000",
+                    "-Wl,-e,page_get", "-Wl,--no-warn-rwx-segments", f"-ffile-prefix-map={HERE}/=", "-o", out,
+                    HERE / "fixture.c"], check=True)
+    return out
+
+
+@pytest.fixture(scope="session")
+def sites(kernel_elf):
+    """Addresses behind the calls of fixture.c, minus PHYS_OFFSET, by the name of the SITE."""
+    import pagetrail_tables as tables
+    out = subprocess.run([paths.CROSS + "nm", kernel_elf], check=True, stdout=subprocess.PIPE, text=True).stdout
+    return {name[5:]: int(value, 16) - tables.PHYS_OFFSET
+            for value, _, name in map(str.split, out.splitlines()) if name.startswith("site_")}
+
+
+@pytest.fixture
+def write(tmp_path, metadata, kernel_elf):
+    """write(machine, name="run") leaves a run folder with the fixture kernel in it and returns its path."""
+    def write(machine, name="run", kernel=True, **more):
+        folder = tmp_path / name
+        machine.write(str(folder), str(metadata), **more)
+        if kernel:
+            (folder / "kernel").mkdir()
+            shutil.copy(kernel_elf, folder / "kernel/pagetrail.elf")
+        return folder
+    return write

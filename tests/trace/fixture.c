@@ -1,0 +1,58 @@
+/*
+ * A stand-in for the kernel's ELF: functions with known names, files and lines, so that the tests can make stacks that
+ * resolve to them. Each has a place behind a call: the symbol site_SITE. Never runs.
+ *
+ * The #line directives put functions into files of the kernel, since the tools tell the books' own machinery (the page
+ * allocator, slab) from those who call it by file.
+ */
+#define SITE(site) __asm__ volatile("nop\n.globl site_" #site "\nsite_" #site ":\nnop")
+#define FUNCTION(name, site)                                                                                 \
+	void name(void);                                                                                     \
+	__attribute__((noinline)) void name(void)                                                            \
+	{                                                                                                    \
+		SITE(site);                                                                                  \
+	}
+#define INLINED(name, site)                                                                                  \
+	static inline __attribute__((always_inline)) void name(void)                                         \
+	{                                                                                                    \
+		SITE(site);                                                                                  \
+	}
+
+char trace_desc[8192] __attribute__((aligned(4096)));
+
+#line 100 "kernel/mm/page.c"
+FUNCTION(page_get, page_get)
+#line 150 "kernel/fs/pagecache.c"
+INLINED(lookup, lookup)
+void pagecache_get(void);
+#line 208 "kernel/fs/pagecache.c"
+void pagecache_get(void)
+{
+	lookup();
+}
+#line 230 "kernel/fs/pagecache.c"
+FUNCTION(pagecache_release, pagecache_release)
+#line 240 "kernel/fs/pagecache.c"
+FUNCTION(pagecache_drop, pagecache_drop)
+#line 20 "kernel/fs/cached_io.c"
+FUNCTION(inode_read_cached, inode_read_cached)
+#line 80 "kernel/fs/ext2_file.c"
+FUNCTION(ext2_file_write, ext2_file_write)
+#line 30 "kernel/fs/writeback.c"
+FUNCTION(record_alloc, record_alloc)
+#line 40 "kernel/fs/writeback.c"
+FUNCTION(record_free, record_free)
+#line 160 "kernel/fs/writeback.c"
+FUNCTION(write_record, write_record)
+#line 50 "kernel/mm/fork.c"
+FUNCTION(mm_fork, mm_fork)
+#line 70 "kernel/mm/addrspace.c"
+FUNCTION(mm_destroy, mm_destroy)
+#line 33 "kernel/mm/kstack.c"
+FUNCTION(kstack_alloc, kstack_alloc)
+#line 40 "kernel/syscall/sys_file.c"
+FUNCTION(sys_read, sys_read)
+#line 50 "kernel/syscall/sys_file.c"
+FUNCTION(sys_write, sys_write)
+#line 29 "kernel/syscall/table.c"
+FUNCTION(upcall_syscall, upcall_syscall)

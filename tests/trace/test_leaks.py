@@ -1,0 +1,398 @@
+"""What was lost, what both judges say of it, and which act is missing: on machines whose losses are known."""
+import pytest
+import tracegen
+from tooling import CANNOT_TELL, LOST, NOTHING_LOST
+
+
+class Kernel:
+    """A machine with the stacks of fixture.c: reads and writes files, forks, writes back."""
+
+    def __init__(self, sites, harts=1):
+        self.machine = tracegen.Machine(harts=harts)
+        self.sites = sites
+        self.machine.sample()
+
+    def stack(self, *names):
+        return tuple(self.sites[n] for n in names) + (self.sites["upcall_syscall"],)
+
+    def begin(self, pid, name="test"):
+        self.machine.pid = pid
+        self.machine.task("task_fork", pid=pid, mm=pid, value=1, name=name)
+        self.machine.task("mm_create", pid=pid, mm=pid)
+
+    def end(self, pid):
+        self.machine.task("mm_drop", pid=pid, mm=pid)
+        self.machine.task("task_exit", pid=pid)
+        self.machine.task("task_reaped", pid=pid)
+
+    def write_page(self, inode, index):
+        """A healthy write: the IO reference comes back."""
+        machine, pid = self.machine, self.machine.pid
+        page = machine.alloc("PAGECACHE", "CACHE", (inode, index), self.stack("lookup", "ext2_file_write", "sys_write"))
+        machine.get(page, "IO", (pid, index), self.stack("lookup", "ext2_file_write", "sys_write"))
+        machine.put(page, "IO", (pid, index), self.stack("pagecache_release", "ext2_file_write", "sys_write"))
+        return page
+
+    def read_page(self, page, index, forget=False):
+        machine, pid = self.machine, self.machine.pid
+        machine.get(page, "IO", (pid, index), self.stack("lookup", "inode_read_cached", "sys_read"))
+        if not forget:
+            machine.put(page, "IO", (pid, index), self.stack("pagecache_release", "inode_read_cached", "sys_read"))
+
+    def dirty(self, page, inode, index):
+        record = self.machine.obj_alloc("dirty", (inode, index), self.stack("record_alloc", "ext2_file_write", "sys_write"))
+        self.machine.get(page, "DIRTY", (inode, index), self.stack("record_alloc", "ext2_file_write", "sys_write"))
+        return record
+
+    def clean(self, page, inode, index, record, forget=False):
+        writer = "write_record" if forget else "record_free"
+        self.machine.put(page, "DIRTY", (inode, index), self.stack(writer))
+        if not forget:
+            self.machine.obj_free("dirty", record, (inode, index), self.stack("record_free"))
+
+    def drop(self, page, inode, index):
+        self.machine.put(page, "CACHE", (inode, index), self.stack("pagecache_drop"))
+
+
+@pytest.fixture
+def kernel(sites):
+    return Kernel(sites)
+
+
+@pytest.fixture
+def leaks(pagetrail, write):
+    """leaks(kernel_or_machine): the parsed report, its status and its text."""
+    def leaks(what, *options, **more):
+        run = write(getattr(what, "machine", what), **more)
+        result = pagetrail("leaks", run, "--json", *options)
+        text = pagetrail("leaks", run, *options)
+        assert text.status == result.status
+        return result.json(), result.status, text.out
+    return leaks
+
+
+def test_nothing_lost(kernel, leaks):
+    kernel.begin(7)
+    page = kernel.write_page(12, 0)
+    kernel.read_page(page, 0)
+    kernel.drop(page, 12, 0)
+    kernel.end(7)
+    kernel.machine.audit()
+    report, status, text = leaks(kernel)
+    assert status == NOTHING_LOST and report["verdict"] == "nothing lost"
+    assert text.startswith("NOTHING LOST") and not report["groups"]
+
+
+def fault_5(kernel, nr=10):
+    """Reading takes a reference and never returns it; then the file is dropped and the reader ends."""
+    kernel.machine.mark("write-read")
+    kernel.begin(7, "reader")
+    pages = [kernel.write_page(12, i) for i in range(nr)]
+    for i, page in enumerate(pages):
+        kernel.read_page(page, i, forget=True)
+        kernel.drop(page, 12, i)
+    kernel.end(7)
+    kernel.machine.mark("write-read", end=True)
+    return pages
+
+
+def test_page_cache_reference_never_returned(kernel, leaks):
+    pages = fault_5(kernel)
+    kernel.machine.audit([{"verdict": "UNREACH", "page": p, "holder": (12, i)} for i, p in enumerate(pages)])
+    report, status, text = leaks(kernel)
+    assert status == LOST and report["pages"] == 10
+    group, = report["groups"]
+    assert (group["kind"], group["ref"], group["verdict"]) == ("pagecache", "io", "UNREACH")
+    assert all(item["by_audit"] and item["by_trace"] for item in group["items"])
+    missing = group["missing"]
+    assert missing["how"] == "same-function" and missing["suspect"] == "inode_read_cached"
+    assert missing["suspect_place"] == "kernel/fs/cached_io.c:20"
+    assert (missing["getter"], missing["putter"]) == ("lookup", "pagecache_release")
+    assert (missing["healthy"], missing["healthy_total"]) == (10, 10)
+    for words in ("inode 12, page index 0-9", "io of pid 7 (reader)", "tests      write-read", "10 of 10: both agree",
+                  "SUSPECT: inode_read_cached (kernel/fs/cached_io.c:20)"):
+        assert words in text
+    life = text[text.index("the oldest of them"):].splitlines()
+    assert len(life) == 6 and f"page {pages[0].pfn:#x}" in life[0]
+    assert [line.split()[1] for line in life[1:]] == ["page_alloc", "page_get", "page_put", "page_get", "page_put"]
+
+
+def test_same_path_is_nearer_than_same_function(kernel, leaks):
+    """Nine reads of ten return their reference: the missing act is what those did, and how many did."""
+    kernel.begin(7)
+    page = kernel.write_page(12, 0)
+    for i in range(10):
+        kernel.read_page(page, 0, forget=i == 4)
+    kernel.end(7)
+    report, status, _ = leaks(kernel)
+    missing = report["groups"][0]["missing"]
+    assert status == LOST and missing["how"] == "same-path"
+    assert (missing["healthy"], missing["healthy_total"]) == (9, 9)
+    assert missing["suspect"] == "inode_read_cached" and missing["put"][0]["function"] == "pagecache_release"
+
+
+def fault_7(kernel, nr=20):
+    """Write-back lets the page go and keeps the record."""
+    kernel.begin(5, "writer")
+    records = []
+    for i in range(nr):
+        page = kernel.write_page(12, i)
+        records.append(kernel.dirty(page, 12, i))
+        kernel.clean(page, 12, i, records[-1], forget=True)
+        kernel.drop(page, 12, i)
+    kernel.end(5)
+    return records
+
+
+def test_dirty_records_never_freed(kernel, leaks):
+    records = fault_7(kernel)
+    kernel.machine.audit([{"verdict": "OBJ", "obj": r, "holder": (12, i)} for i, r in enumerate(records)])
+    report, status, text = leaks(kernel)
+    assert status == LOST and (report["pages"], report["objects"]) == (0, 20)
+    group, = report["groups"]
+    missing = group["missing"]
+    assert group["cache"] == "dirty" and group["allocated_by"] == "record_alloc"
+    assert missing["how"] == "companion" and (missing["companion"], missing["companion_total"]) == (20, 20)
+    assert missing["suspect"] == "write_record" and missing["suspect_place"] == "kernel/fs/writeback.c:160"
+    assert "None of this make was ever freed in this run" in text and "20 objects of cache dirty" in text
+
+
+def test_companion_tells_more_than_the_healthy_ones(kernel, leaks):
+    """Some records are freed elsewhere (truncation); the lost ones still point at write-back."""
+    records = fault_7(kernel, 5)
+    for i in range(3):
+        page = kernel.write_page(13, i)
+        kernel.clean(page, 13, i, kernel.dirty(page, 13, i))
+        kernel.drop(page, 13, i)
+    kernel.machine.audit([{"verdict": "OBJ", "obj": r, "holder": (12, i)} for i, r in enumerate(records)])
+    missing = leaks(kernel)[0]["groups"][0]["missing"]
+    assert missing["how"] == "companion" and missing["suspect"] == "write_record"
+    assert (missing["healthy"], missing["putter"]) == (3, "record_free")
+
+
+def test_baseline_names_who_did_it_there(kernel, sites, leaks, write):
+    """In the healthy run the records are freed; addresses differ, functions are the same."""
+    healthy = Kernel(sites)
+    healthy.machine.stack(0x80200123)  # other ids
+    healthy.begin(5)
+    page = healthy.write_page(40, 0)
+    healthy.clean(page, 40, 0, healthy.dirty(page, 40, 0))
+    baseline = write(healthy.machine, "baseline")
+    records = fault_7(kernel)
+    kernel.machine.audit([{"verdict": "OBJ", "obj": r, "holder": (12, i)} for i, r in enumerate(records)])
+    report, _, text = leaks(kernel, "--baseline", baseline)
+    missing = report["groups"][0]["missing"]
+    assert (missing["baseline"], missing["baseline_total"]) == (1, 1)
+    assert missing["baseline_put"][0]["function"] == "record_free"
+    assert "In the healthy run 1 of 1 were freed here" in text
+
+
+# ---- the trace by itself ----
+
+def lost_pte(k):
+    k.machine.alloc("ANON", "PTE", (7, 100), k.stack("mm_fork"))
+
+
+def lost_table(k):
+    k.machine.alloc("PAGETABLE", "TABLE", (7, 2 << 27), k.stack("mm_fork"))
+
+
+def lost_kstack(k):
+    k.machine.alloc("KSTACK", "KSTACK", (7, 0), k.stack("kstack_alloc"))
+
+
+def lost_owner(k):
+    k.machine.alloc("DEBUG", "OWNER", (7, 0), k.stack("sys_read"))
+
+
+def lost_block(k):
+    k.machine.alloc("KERNEL", "OWNER", (7, 0), k.stack("sys_read"), order=2)
+
+
+@pytest.mark.parametrize("lose,pages,kind", [(lost_pte, 1, "anon"), (lost_table, 1, "pagetable"),
+                                             (lost_kstack, 1, "kstack"), (lost_owner, 1, "debug"),
+                                             (lost_block, 4, "kernel")])
+@pytest.mark.parametrize("holder_ends", [True, False])
+def test_reference_of_a_dead_holder(kernel, leaks, lose, pages, kind, holder_ends):
+    kernel.begin(7)
+    lose(kernel)
+    if holder_ends:
+        kernel.end(7)
+    kernel.begin(8)
+    report, status, _ = leaks(kernel)
+    assert status == (LOST if holder_ends else NOTHING_LOST)
+    assert [(g["kind"], g["pages"]) for g in report["groups"]] == ([(kind, pages)] if holder_ends else [])
+
+
+def test_a_number_used_again_is_another_holder(kernel, leaks):
+    """Address space 7 dies; a new one gets the number; only the page of the old one is lost."""
+    kernel.begin(7)
+    old = kernel.machine.alloc("ANON", "PTE", (7, 1), kernel.stack("mm_fork"))
+    kernel.end(7)
+    kernel.begin(7)
+    kernel.machine.alloc("ANON", "PTE", (7, 1), kernel.stack("mm_fork"))
+    report, _, _ = leaks(kernel)
+    assert [item["pfn"] for g in report["groups"] for item in g["items"]] == [old.pfn]
+
+
+def test_cache_page_of_an_evicted_inode(kernel, leaks):
+    kernel.machine.emit("inode_load", inode=12, links=1)
+    kernel.begin(7)
+    page = kernel.write_page(12, 3)
+    kernel.machine.emit("inode_evict", inode=12)
+    report, status, _ = leaks(kernel)
+    assert status == LOST and report["groups"][0]["items"][0]["pfn"] == page.pfn
+    assert report["groups"][0]["ref"] == "cache"
+
+
+def test_transient_reference_open_at_a_quiet_audit(kernel, leaks):
+    """The holder lives, but a quiet audit means that nobody copies now."""
+    kernel.begin(7)
+    page = kernel.write_page(12, 0)
+    kernel.read_page(page, 0, forget=True)
+    kernel.machine.audit([{"verdict": "OVER", "page": page, "holder": (12, 0), "count": 2, "claims": 1}])
+    report, status, text = leaks(kernel)
+    item = report["groups"][0]["items"][0]
+    assert status == LOST and item["by_trace"] and report["groups"][0]["ref"] == "io"
+    assert report["groups"][0]["verdict"] == "OVER"
+
+
+def test_page_whose_count_is_zero_yet_not_free(kernel, leaks):
+    kernel.begin(7)
+    page = kernel.machine.alloc("ANON", "PTE", (7, 0), kernel.stack("mm_fork"))
+    kernel.machine.page_event("page_put", page, "PTE", (7, 0), 1, 0, kernel.stack("mm_destroy"))
+    kernel.machine.audit([{"verdict": "ORPHAN", "page": page, "count": 0}])
+    report, status, text = leaks(kernel)
+    assert status == LOST and report["groups"][0]["verdict"] == "ORPHAN"
+    assert report["groups"][0]["items"][0]["by_trace"]
+    assert "the count is 0, yet the page was never freed" in text
+
+
+# ---- when the judges differ ----
+
+def test_audit_alone_while_the_holder_lives(kernel, leaks):
+    kernel.begin(7)
+    page = kernel.machine.alloc("DEBUG", "OWNER", (7, 0), kernel.stack("sys_read"))
+    kernel.machine.audit([{"verdict": "UNREACH", "page": page}])
+    report, status, text = leaks(kernel)
+    assert status == LOST and not report["groups"][0]["items"][0]["by_trace"]
+    assert "1 of 1: the audit alone: the holder lives" in text
+
+
+def test_trace_alone_when_the_audit_is_silent(kernel, leaks):
+    kernel.begin(7)
+    lost_pte(kernel)
+    kernel.end(7)
+    kernel.machine.audit()
+    report, status, text = leaks(kernel)
+    assert status == LOST and "THE AUDIT LOOKED AND DID NOT FIND IT" in text
+
+
+def test_what_happens_after_the_last_audit_is_said(kernel, leaks):
+    kernel.begin(7)
+    kernel.machine.audit()
+    lost_pte(kernel)
+    kernel.end(7)
+    assert "it happened after the audit" in leaks(kernel)[2]
+
+
+def test_audit_that_counts_more_than_it_lists(kernel, leaks):
+    pages = fault_5(kernel, 10)
+    machine = kernel.machine
+    for i, page in enumerate(pages[:4]):
+        machine.finding("UNREACH", page=page, holder=(12, i))
+    machine.emit("audit_done", pages=10, findings=10, quiet=1)
+    report, _, text = leaks(kernel)
+    assert report["pages"] == 10 and report["unlisted_findings"] == 6
+    assert "4 of 10: both agree" in text and "6 of 10: both agree: the trace names them" in text
+
+
+def test_the_last_quiet_audit_decides(kernel, leaks):
+    """An early finding that later audits do not repeat was no loss."""
+    kernel.begin(7)
+    page = kernel.machine.alloc("DEBUG", "OWNER", (7, 0), kernel.stack("sys_read"))
+    kernel.machine.audit([{"verdict": "UNREACH", "page": page}])
+    kernel.machine.put(page, "OWNER", (7, 0), kernel.stack("sys_read"))
+    kernel.machine.audit()
+    assert leaks(kernel)[1] == NOTHING_LOST
+
+
+def test_an_audit_that_was_not_quiet_is_not_final(kernel, leaks):
+    kernel.begin(7)
+    page = kernel.machine.alloc("DEBUG", "OWNER", (7, 0), kernel.stack("sys_read"))
+    kernel.machine.audit([{"verdict": "UNREACH", "page": page}], quiet=False)
+    report, status, text = leaks(kernel)
+    assert status == CANNOT_TELL and "not final" in text and "NOT CERTAIN" in text
+
+
+# ---- losses, other findings, candidates ----
+
+def test_no_verdict_over_losses(kernel, leaks):
+    kernel.begin(7)
+    kernel.end(7)
+    kernel.machine.audit()
+    kernel.machine.streams[0].discard(3)
+    report, status, text = leaks(kernel)
+    assert status == CANNOT_TELL and text.startswith("LOSS: 3 events were discarded")
+    assert "NOTHING LOST" not in text and "NO VERDICT" in text
+
+
+def test_over_losses_the_trace_alone_is_not_believed_but_the_audit_is(kernel, leaks):
+    kernel.begin(7)
+    lost_pte(kernel)
+    kernel.end(7)
+    kernel.machine.streams[0].discard(1)
+    assert leaks(kernel)[1] == CANNOT_TELL
+    kernel.machine.audit([{"verdict": "UNREACH", "page": next(iter(kernel.machine.pages.values()))}])
+    assert leaks(kernel, name="audited")[1] == LOST
+
+
+def test_findings_that_are_no_losses_fail_too(kernel, leaks):
+    kernel.begin(7)
+    page = kernel.machine.alloc("ANON", "PTE", (7, 0), kernel.stack("mm_fork"))
+    kernel.machine.audit([{"verdict": "POISON", "page": page, "stack": kernel.stack("mm_destroy")}])
+    kernel.machine.audit([{"verdict": "POISON", "page": page, "stack": kernel.stack("mm_destroy")}])
+    report, status, text = leaks(kernel)
+    assert status == LOST and report["other_findings"] == 1 and not report["groups"]
+    assert "POISON" in text and "mm_destroy" in text
+
+
+def test_parked_pages_are_no_finding(kernel, leaks):
+    kernel.begin(7)
+    page = kernel.machine.alloc("ANON", "PTE", (7, 0), kernel.stack("mm_fork"))
+    kernel.machine.audit([{"verdict": "PARKED", "page": page}])
+    assert leaks(kernel)[1] == NOTHING_LOST
+
+
+def test_objects_that_grow_from_test_to_test_are_candidates(kernel, leaks):
+    kernel.begin(7)
+    for test in range(4):
+        kernel.machine.mark(f"test{test}")
+        kernel.machine.obj_alloc("file", stack=kernel.stack("sys_write"))
+        steady = kernel.machine.obj_alloc("inode", stack=kernel.stack("sys_read"))
+        kernel.machine.obj_free("inode", steady, stack=kernel.stack("sys_read"))
+        kernel.machine.mark(f"test{test}", end=True)
+    kernel.machine.audit()
+    report, status, text = leaks(kernel)
+    assert status == NOTHING_LOST
+    assert [(c["live"], c["tests_grown"]) for c in report["candidates"]] == [(4, 4)]
+    assert "candidates, not counted as lost" in text
+
+
+def test_table_of_tests(kernel, pagetrail, write):
+    machine = kernel.machine
+    for name, lose in (("good", False), ("bad", True)):
+        machine.mark(name)
+        page = machine.alloc("ANON", "PTE", (7, 0))
+        cached = machine.alloc("PAGECACHE", "CACHE", (3, 0))
+        if not lose:
+            machine.put(page, "PTE", (7, 0))
+        machine.mark(name, end=True)
+        machine.put(cached, "CACHE", (3, 0))  # dropped between the test and its audit
+        machine.audit([{"verdict": "UNREACH", "page": page}] if lose else [])
+    run = write(machine)
+    tests = pagetrail("summary", run, "--json").json()["tests"]
+    assert [(t["name"], t["free_before"] - t["free_after"], t["findings"]) for t in tests] == [
+        ("good", 0, 0), ("bad", 1, 1)]
+    text = pagetrail("summary", run, "--tests").out
+    assert "2 tests, 1 pages lost, 1 findings" in text

@@ -1,0 +1,237 @@
+"""`pagetrail run` and `record` with a stand-in for QEMU: lossless at full speed, and readable however it ends."""
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pagetrail_tables as tables
+import pytest
+from harness import paths
+from tooling import CANNOT_TELL, LOST, NOTHING_LOST, babeltrace, run_tool
+
+HERE = Path(__file__).resolve().parent
+
+
+@pytest.fixture(scope="session")
+def fake_qemu(tmp_path_factory, kernel_elf):
+    """The stand-in's program, and where the fixture kernel's trace_desc is."""
+    program = tmp_path_factory.mktemp("qemu") / "fake-qemu"
+    subprocess.run(["gcc", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-D_GNU_SOURCE",
+                    f"-I{paths.ROOT}/kernel/include", "-o", program, HERE / "fake_qemu.c"], check=True)
+    out = subprocess.run([paths.CROSS + "nm", kernel_elf], check=True, stdout=subprocess.PIPE, text=True).stdout
+    va = next(int(line.split()[0], 16) for line in out.splitlines() if line.endswith(" trace_desc"))
+    return program, va - tables.PHYS_OFFSET
+
+
+@pytest.fixture
+def machine(fake_qemu, kernel_elf, tmp_path):
+    """machine(*options, end=, events=, ...) runs `pagetrail run` to its end: (result, run folder)."""
+    disk = tmp_path / "disk.img"
+    disk.write_bytes(b"\0" * 8192)
+
+    def environment(end, events, mode):
+        return {"QEMU": str(fake_qemu[0]), "FAKE_DESC": hex(fake_qemu[1]), "FAKE_END": end, "FAKE_EVENTS": str(events),
+                "FAKE_MODE": mode}
+
+    def words(*options):
+        return ["run", "--kernel", kernel_elf, "--disk", disk, "--mem", "16M", "--out", tmp_path / "run", *options]
+
+    def machine(*options, end="poweroff 0", events=100, mode="stream", start=False):
+        env = environment(end, events, mode)
+        if start:
+            return subprocess.Popen([str(w) for w in [paths.PAGETRAIL, *words(*options)]], env={**os.environ, **env},
+                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return run_tool(paths.PAGETRAIL, *words(*options), env=env, timeout=60), tmp_path / "run"
+    return machine
+
+
+def about(run):
+    return json.loads((run / "run.json").read_text())
+
+
+def samples(run, hart):
+    """free_pages of each record of a hart's file, read without the tools."""
+    import numpy as np
+    data = (run / f"trace/hart{hart}").read_bytes()
+    values, offset = [], 0
+    while offset < len(data):
+        size, content = np.frombuffer(data, "<u8", 2, offset + 8) // 8
+        values.append(np.frombuffer(data, "<u4", int(content - 64) // 4, offset + 64)[4::8])
+        offset += int(size)
+    return np.concatenate(values).tolist()
+
+
+@pytest.mark.parametrize("harts,events", [(1, 100), (1, 127), (4, 50000), (8, 20000)])
+def test_nothing_is_lost_at_full_speed(machine, pagetrail, harts, events):
+    result, run = machine("--smp", harts, events=events)
+    assert result.status == NOTHING_LOST, result.err
+    for hart in range(harts):
+        assert samples(run, hart) == list(range(events)), f"hart {hart}"
+    assert about(run)["events"] == harts * events and about(run)["end"] == "poweroff"
+    assert pagetrail("summary", run).status == NOTHING_LOST
+
+
+def test_babeltrace_accepts_what_run_leaves(machine):
+    _, run = machine("--smp", 2, events=1000)
+    assert len(babeltrace(run)) == 2 * 1000 + 1
+    assert sorted(p.name for p in run.iterdir()) == ["kernel", "logs", "run.json", "trace"]
+    assert sorted(p.name for p in (run / "trace").iterdir()) == ["hart0", "hart1", "metadata", "stacks"]
+
+
+def test_killed_in_the_middle_of_a_packet(machine, pagetrail):
+    result, run = machine("--smp", 2, end="kill", events=5003)
+    assert result.status == CANNOT_TELL and "killed by signal 9" in result.err
+    assert samples(run, 0) == samples(run, 1) == list(range(5003))
+    assert len(babeltrace(run)) == 2 * 5003 + 1
+    assert about(run)["end"] == "killed" and about(run)["guest_status"] is None
+
+
+def test_the_guests_status_counts(machine):
+    result, run = machine(end="poweroff 7")
+    assert result.status == LOST and "the guest failed with status 7" in result.err
+    assert about(run)["guest_status"] == 7
+
+
+def test_qemu_that_fails_says_why(machine):
+    result, run = machine(end="fail cannot set up guest memory")
+    assert result.status == CANNOT_TELL and "cannot set up guest memory" in result.err
+    assert about(run)["end"] == "qemu-failed"
+
+
+def test_qemu_that_is_not_there(machine, monkeypatch, kernel_elf, tmp_path):
+    result = run_tool(paths.PAGETRAIL, "run", "--kernel", kernel_elf, "--disk", kernel_elf, "--out", tmp_path / "r",
+                      env={"QEMU": "/nonexistent/qemu"})
+    assert result.status == CANNOT_TELL and "/nonexistent/qemu: No such file" in result.err
+
+
+def test_guest_without_a_trace(machine):
+    result, _ = machine("--leaks", end="no-trace")
+    assert result.status == CANNOT_TELL and "never said where its trace is" in result.err
+
+
+def test_timeout_ends_a_machine_that_hangs(machine):
+    result, run = machine("--timeout", 1, end="hang", events=300)
+    assert result.status == CANNOT_TELL and "ended after the --timeout" in result.err
+    assert about(run)["end"] == "timeout" and samples(run, 0) == list(range(300))
+
+
+def test_interrupt_keeps_the_run_readable(machine, pagetrail, tmp_path):
+    process = machine(end="hang", events=300, start=True)
+    for line in process.stdout:
+        if "hanging" in line or "fake3" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == CANNOT_TELL and "interrupted" in err
+    assert samples(tmp_path / "run", 0) == list(range(300))
+    assert pagetrail("summary", tmp_path / "run").status == NOTHING_LOST
+
+
+def test_ram_files_do_not_stay(machine):
+    def ours():
+        return {name for name in os.listdir("/dev/shm") if name.startswith("pagetrail-ram-")}
+    before = ours()
+    for end in ("poweroff 0", "kill", "fail x"):
+        machine(end=end)
+    assert not ours() - before
+
+
+def test_ram_is_kept_on_demand(machine, pagetrail, tmp_path):
+    _, run = machine("--keep-ram", events=500)
+    ram = run / "ram"
+    assert ram.stat().st_size == 16 << 20 and ram.stat().st_blocks * 512 < 4 << 20, "16 MiB, mostly holes"
+    # The machine is dead; its memory still holds the newest packets.
+    assert pagetrail("record", ram, tmp_path / "again", "--once").status == 0
+    kept = samples(tmp_path / "again", 0)
+    assert kept and kept == list(range(500))[-len(kept):]
+
+
+def test_flight_mode_keeps_the_newest(machine, pagetrail):
+    result, run = machine("--mode", "flight", "--leaks", events=5000, mode="flight")
+    kept = samples(run, 0)
+    assert kept == list(range(5000))[-len(kept):] and 3 * 126 < len(kept) <= 4 * 126
+    assert result.status == CANNOT_TELL and "the beginning is missing" in result.out
+
+
+def test_record_attaches_to_a_running_machine(machine, pagetrail, fake_qemu, kernel_elf, tmp_path):
+    ram = tmp_path / "ram"
+    ram.write_bytes(b"")
+    os.truncate(ram, 16 << 20)
+    env = {**os.environ, "FAKE_DESC": hex(fake_qemu[1]), "FAKE_EVENTS": "20000", "FAKE_END": "poweroff 0"}
+    recorder = subprocess.Popen([paths.PAGETRAIL, "record", ram, tmp_path / "rec", "--kernel", kernel_elf, "--timeout", "50"])
+    guest = subprocess.run([fake_qemu[0], "-smp", "2", "-object", f"mem-path={ram},share=on"], env=env, timeout=60,
+                           stdout=subprocess.DEVNULL)
+    assert guest.returncode == 0 and recorder.wait(timeout=60) == 0
+    for hart in range(2):
+        assert samples(tmp_path / "rec", hart) == list(range(20000))
+
+
+def test_disk_out_takes_the_ramdisk_from_memory(machine, tmp_path):
+    result, _ = machine("--disk-out", tmp_path / "after.img")
+    assert result.status == NOTHING_LOST
+    assert (tmp_path / "after.img").read_bytes() == b"D" * 4096
+
+
+def test_an_old_run_in_the_folder_is_replaced(machine, pagetrail):
+    machine("--smp", 4, events=1000)
+    _, run = machine("--smp", 1, events=10)
+    assert sorted(p.name for p in (run / "trace").iterdir()) == ["hart0", "metadata", "stacks"]
+    assert samples(run, 0) == list(range(10))
+
+
+# ---- console and command line ----
+
+def test_console_is_shown_and_logged(machine):
+    result, run = machine("--append", "quiet", "--", "usertests", "-q")
+    log = (run / "logs/console.log").read_text()
+    assert log == result.out and log.startswith('fake guest: trace=stream quiet run="usertests -q"')
+    assert "test fake3" in log
+
+
+def test_one_word_commands_need_no_quotes(machine):
+    assert "run=true\n" in machine("--", "true")[0].out
+
+
+def test_progress_shows_failures_only_when_piped(machine):
+    result, _ = machine("--progress")
+    assert "test fake2 ...... FAILED" in result.err and "fake1" not in result.err.split("last lines")[0]
+    assert not result.out
+
+
+def test_quiet_is_quiet(machine):
+    result, _ = machine("--quiet")
+    assert not result.out and re.fullmatch(r"run: .*: [\d.]+ s, 400 events, 0 discarded\n", result.err)
+
+
+@pytest.mark.parametrize("words", [["--smp", "9"], ["--smp", "x"], ["--mem", "12Q"], ["--mode", "x"], ["--disk-mode", "x"],
+                                   ["--kernel", "/nonexistent"], ["--nonsense"], ["--smp"], ["--quiet=1"]])
+def test_bad_usage_is_refused_before_anything_starts(machine, words, tmp_path):
+    result, run = machine(*words)
+    assert result.status == CANNOT_TELL and result.err.startswith("pagetrail: ") and not run.exists()
+
+
+def test_qemu_dies_with_us(machine, tmp_path):
+    """SIGKILL to pagetrail leaves no machine behind."""
+    process = machine(end="hang", events=10, start=True)
+    for line in process.stdout:
+        if "fake3" in line:
+            break
+    child = int(Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()[0])
+    process.kill()
+    process.wait()
+    for name in os.listdir("/dev/shm"):
+        if name.startswith(f"pagetrail-ram-{process.pid}-"):
+            os.unlink(f"/dev/shm/{name}")
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            if Path(f"/proc/{child}/stat").read_text().split(")")[1].split()[0] == "Z":
+                break
+        except FileNotFoundError:
+            break
+        os.sched_yield()
+    else:
+        pytest.fail("QEMU still runs")
