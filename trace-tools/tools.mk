@@ -2,7 +2,8 @@
 HOSTCC ?= gcc
 TOOLS_BUILD := $(BUILD)/trace-tools
 PAGETRAIL := $(TOOLS_BUILD)/pagetrail
-TOOLS_LIB_SRC := $(sort $(wildcard trace-tools/lib/*.c)) trace-tools/gen/tsdl.c trace-tools/gen/python_tables.c
+TOOLS_LIB_SRC := $(sort $(wildcard trace-tools/lib/*.c)) trace-tools/gen/tsdl.c trace-tools/gen/python_tables.c \
+	trace-tools/gen/markdown.c
 TOOLS_LIB_OBJ := $(TOOLS_LIB_SRC:trace-tools/%.c=$(TOOLS_BUILD)/%.o)
 TOOLS_CMD_OBJ := $(patsubst trace-tools/%.c,$(TOOLS_BUILD)/%.o,$(sort $(wildcard trace-tools/cmd/*.c)))
 TOOLS_PLOTS := $(patsubst trace-tools/%,$(TOOLS_BUILD)/%,$(sort $(wildcard trace-tools/plots/*.py)))
@@ -13,6 +14,12 @@ TOOLS_LIBS := -ldw -lelf -lm
 
 .PHONY: tools
 tools: $(PAGETRAIL) $(TOOLS_BUILD)/pagetrail_tables.py $(TOOLS_BUILD)/metadata $(TOOLS_PLOTS) ## build the pagetrail command
+
+.PHONY: docs
+docs: tools ## regenerate the generated parts of docs/
+	$(PAGETRAIL) help --markdown > docs/PAGETRAIL.md
+	$(TOOLS_BUILD)/tables markdown > $(TOOLS_BUILD)/tables.md
+	sed -i -e '/^<!-- generated/,/^<!-- end/{/^<!--/!d}' -e '/^<!-- generated/r $(TOOLS_BUILD)/tables.md' docs/TRACE-FORMAT.md
 
 $(PAGETRAIL): $(TOOLS_CMD_OBJ) $(TOOLS_BUILD)/libpagetrail.a
 	@echo "  LD    $@"

@@ -19,8 +19,8 @@ ULIB_OBJ := $(patsubst user/ulib/%,$(USER_BUILD)/ulib/%.o,$(sort $(wildcard user
 	$(USER_BUILD)/ulib/string.c.o $(USER_BUILD)/ulib/format.c.o
 
 .PHONY: user disk
-user: $(USER_PROGRAMS)
-disk: $(BUILD)/disk.img
+user: $(USER_PROGRAMS) ## build the user programs
+disk: $(BUILD)/disk.img ## build the disk image (FS_BLOCKS of 4 KiB, FS_INODES)
 
 $(ULIB): $(ULIB_OBJ)
 	@rm -f $@

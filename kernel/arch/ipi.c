@@ -62,16 +62,6 @@ static void __attribute__((noreturn)) halt(const struct trapframe *frame)
 		arch_wfi();
 }
 
-static void set_stopped(struct hart *hart, bool stopped)
-{
-	u64 mask;
-
-	__atomic_store_n(&hart->stopped, stopped, __ATOMIC_SEQ_CST);
-	mask = __atomic_load_n(&waiting_mask, __ATOMIC_SEQ_CST);
-	if (mask)
-		sbi_send_ipi(mask);
-}
-
 /* Waits in WFI until *done(), taking no interrupt but IPI_HALT. Interrupts are off, before and after. */
 void ipi_wait_until(bool (*done)(void))
 {

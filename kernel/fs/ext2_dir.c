@@ -197,9 +197,12 @@ static bool match_room(struct inode *dir, const struct ext2_dirent *entry, void 
 static int grow(struct inode *dir, struct found *found)
 {
 	u32 index = nr_blocks(dir);
-	struct page *page = pagecache_get(&dir->mapping, index, PAGECACHE_OVERWRITE);
-	int err;
+	struct page *page;
+	int err = ext2_trim_finish(dir);
 
+	if (err)
+		return err;
+	page = pagecache_get(&dir->mapping, index, PAGECACHE_OVERWRITE);
 	if (IS_ERR(page))
 		return PTR_ERR(page);
 	*found = (struct found){.page = page, .entry = entry_at(page, 0)};

@@ -108,12 +108,13 @@ static ssize_t ext2_file_write(struct inode *inode, u64 offset, u64 buffer, size
 {
 	u64 limit = size_limit(ext2_of(inode));
 	size_t done = 0;
-	int err = 0;
+	int err;
 
 	if (size_bytes == 0)
 		return 0;
 	if (offset >= limit)
 		return -EFBIG;
+	err = ext2_trim_finish(inode);
 	size_bytes = MIN(size_bytes, limit - offset);
 	while (done < size_bytes && !err) {
 		u64 at = offset + done;
@@ -157,11 +158,12 @@ static int clear_tail(struct inode *inode, u64 size)
 
 static int ext2_truncate(struct inode *inode, u64 size_bytes)
 {
-	int err = 0;
+	int err;
 
 	if (size_bytes > size_limit(ext2_of(inode)))
 		return -EFBIG;
-	if (size_bytes < inode->size)
+	err = ext2_trim_finish(inode);
+	if (!err && size_bytes < inode->size)
 		err = clear_tail(inode, size_bytes);
 	if (err)
 		return err;

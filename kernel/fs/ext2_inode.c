@@ -149,12 +149,9 @@ int ext2_write_inode(struct inode *inode)
 	struct page *page;
 	int err;
 
-	if (inode->ext2.needs_trim && has_blocks(inode)) {
-		err = ext2_map_truncate(inode, (inode->size + BLOCK_BYTES - 1) / BLOCK_BYTES);
-		if (err)
-			return err;
-		inode->ext2.needs_trim = false;
-	}
+	err = ext2_trim_finish(inode);
+	if (err)
+		return err;
 	disk = slot_of(inode, &page);
 	if (!disk)
 		return PTR_ERR(page);

@@ -281,13 +281,22 @@ int ext2_map_truncate(struct inode *inode, u64 first)
 	return err;
 }
 
+int ext2_trim_finish(struct inode *inode)
+{
+	int err;
+
+	if (!inode->ext2.needs_trim)
+		return 0;
+	err = ext2_map_truncate(inode, (inode->size + BLOCK_BYTES - 1) / BLOCK_BYTES);
+	if (!err)
+		inode->ext2.needs_trim = false;
+	return err;
+}
+
 void ext2_trim(struct inode *inode)
 {
-	u64 first = (inode->size + BLOCK_BYTES - 1) / BLOCK_BYTES;
-
-	pagecache_truncate(&inode->mapping, (u32)first);
-	if (ext2_map_truncate(inode, first)) {
-		inode->ext2.needs_trim = true;
-		inode->dirty = true;
-	}
+	pagecache_truncate(&inode->mapping, (u32)((inode->size + BLOCK_BYTES - 1) / BLOCK_BYTES));
+	inode->ext2.needs_trim = true;
+	inode->dirty = true;
+	(void)ext2_trim_finish(inode);
 }

@@ -194,8 +194,12 @@ int ext2_map(struct inode *inode, u32 index, u32 *block);
 int ext2_map_alloc(struct inode *inode, u32 index, u32 *block);
 /* Frees all blocks from page `first` on. On an error the rest still belongs to the inode. Locked. */
 int ext2_map_truncate(struct inode *inode, u64 first);
-/* After a failed extension: frees what lies beyond the size, now or when the inode is written next. Locked. */
+/*
+ * Frees what lies beyond the size: pages now, blocks now or, if that fails, later. Whoever makes the file longer, or stores
+ * the inode, finishes it first, or old contents would come back. Locked.
+ */
 void ext2_trim(struct inode *inode);
+int ext2_trim_finish(struct inode *inode);
 
 /* ---- ext2_file.c, ext2_dir.c ---- */
 

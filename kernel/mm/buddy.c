@@ -126,6 +126,8 @@ static void quarantine(struct page *page, u32 order)
 		if (!bad)
 			buddy_insert(page + i, 0);
 		spin_unlock(&buddy.lock);
+		if (bad && trace_on(TRACE_CATEGORY_PAGE))
+			page_record(EV_page_kind, PK_BAD, stack_now, page + i, 0, HOLDER_NONE, 0, 0);
 	}
 }
 

@@ -30,6 +30,17 @@ u16 procfs_pid_next(u16 pid)
 	return next;
 }
 
+u16 procfs_pid_last(void)
+{
+	u16 last = 0;
+
+	spin_lock(&task_list_lock);
+	LIST_FOR_EACH (link, &task_all)
+		last = MAX(last, LIST_ENTRY(link, struct task, all_link)->pid);
+	spin_unlock(&task_list_lock);
+	return last;
+}
+
 static struct task *find_task(u16 pid)
 {
 	LIST_FOR_EACH (link, &task_all) {

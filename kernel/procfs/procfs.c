@@ -14,8 +14,12 @@
 #define PIDS_NUMBER 0x10000U
 #define PID_NUMBERS 16U /* a task */
 
-/* Positions in a directory: what stands there, or in the root the pid, from FIRST_PID on. */
+/*
+ * Positions in a directory: what stands there, or in the root FIRST_PID + the last pid given, and in the upper half
+ * the last pid to give: tasks may come and go between two reads, and who forks fast must not keep a reader for ever.
+ */
 enum { POSITION_FIRST_FILE = 2, POSITION_FIRST_PID = 64 };
+#define POSITION_OF_PID(pid, last) ((u64)(last) << 32 | (POSITION_FIRST_PID + (u64)(pid)))
 
 const struct proc_node *const procfs_root_nodes[] = {
     &meminfo_node, &vmstat_node, &buddyinfo_node,  &slabinfo_node, &page_owner_node,
@@ -133,7 +137,7 @@ static void readdir_root(u64 *position, dir_emit_fn emit, void *arg)
 		u64 i = *position - POSITION_FIRST_FILE;
 
 		if (!procfs_root_nodes[i]) {
-			if (give(position, POSITION_FIRST_PID, emit, arg, "self",
+			if (give(position, POSITION_OF_PID(0, procfs_pid_last()), emit, arg, "self",
 				 pid_number(current_task()->pid, 0)))
 				break;
 			return;
@@ -143,13 +147,13 @@ static void readdir_root(u64 *position, dir_emit_fn emit, void *arg)
 			return;
 	}
 	for (;;) {
-		/* The position names the last pid given, so that tasks may come and go between two calls. */
-		u16 pid = procfs_pid_next((u16)(*position - POSITION_FIRST_PID));
+		u16 last = (u16)(*position >> 32);
+		u16 pid = procfs_pid_next((u16)((u32)*position - POSITION_FIRST_PID));
 		char name[8];
 
 		ksnprintf(name, sizeof(name), "%u", pid);
-		if (!pid ||
-		    !give(position, POSITION_FIRST_PID + (u64)pid, emit, arg, name, pid_number(pid, 0)))
+		if (!pid || pid > last ||
+		    !give(position, POSITION_OF_PID(pid, last), emit, arg, name, pid_number(pid, 0)))
 			return;
 	}
 }
@@ -158,7 +162,7 @@ static int procfs_readdir(struct inode *dir, u64 *position, dir_emit_fn emit, vo
 {
 	u16 pid = number_pid(dir->number);
 
-	if (*position > POSITION_FIRST_PID + PID_MAX)
+	if ((u32)*position > POSITION_FIRST_PID + PID_MAX)
 		return 0;
 	if (*position == 0 && !give(position, 1, emit, arg, ".", dir->number))
 		return 0;

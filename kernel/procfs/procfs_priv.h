@@ -57,6 +57,7 @@ extern const struct proc_node procfs_pid_nodes[];
 /* pid.c */
 bool procfs_pid_exists(u16 pid);
 u16 procfs_pid_next(u16 pid); /* the smallest greater one, or 0 */
+u16 procfs_pid_last(void);    /* the greatest */
 
 /* One frame a line, as Linux prints stacks. */
 void procfs_print_frames(struct text *text, const u32 *frames, u32 nr);

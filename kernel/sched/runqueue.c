@@ -1,15 +1,21 @@
 /*
  * The run queue: one first-in first-out list for all harts, and the set of idle harts.
  *
- * One queue, because the machine has at most eight harts: no hart is ever idle while a task waits, nothing is
- * balanced or stolen, and its lock is held for a few instructions.
+ * One queue, because the machine has at most eight harts: no hart stays idle while a task waits, nothing is balanced
+ * or stolen, and its lock is held for a few instructions.
+ *
+ * An idle hart is not called at once when a task is put. Most tasks are woken by one that is about to wait for them: a
+ * parent that forks and waits, the two ends of a pipe. They run best one after the other on the hart where they are;
+ * to call another hart costs more than such a turn, and much more where harts are threads of a busy host. So the hart
+ * that put the task takes it itself if it comes to the end of its own task within KICK_TIME, and calls idle harts for
+ * what then still waits.
  *
  * RUNQ-1  a task is linked here iff it is RUNNABLE and not yet chosen (TASK-1).
- * RUNQ-2  a hart's bit in idle_harts is set only under the lock, at a moment when the queue was empty. So
- * whoever puts a task either finds the bit and sends an IPI, or came first and the hart finds the task.
- * RUNQ-3  the bit is cleared by the one who sends the IPI: two tasks put at once wake two harts.
+ * RUNQ-2  a hart's bit in idle_harts is set only under the lock, at a moment when the queue was empty. So whoever
+ *         puts a task either finds the bit, and its hart's kick_at is set, or came first, and the hart finds the task.
+ * RUNQ-3  the bit is cleared by the one who sends the IPI: two tasks wake two harts.
  *
- * Lock: `runqueue`, innermost of sched's. Callers: task.c.
+ * Lock: `runqueue`, innermost of sched's. Callers: task.c, timer.c.
  */
 #include "sched_priv.h"
 
@@ -19,19 +25,33 @@ static u32 idle_harts; /* bit: hart index */
 
 void runqueue_put(struct task *task)
 {
-	u32 self = hart_index();
-	u32 wake = NR_HARTS_MAX;
+	u32 bit = 1U << hart_index();
+	bool others_idle;
 
 	spin_lock(&runqueue_lock);
 	list_push_back(&runqueue, &task->run_link);
-	if (idle_harts) {
-		/* Itself idle means: this is an interrupt in the idle loop, which looks here next. */
-		wake = idle_harts & (1U << self) ? self : (u32)__builtin_ctz(idle_harts);
-		idle_harts &= ~(1U << wake);
+	others_idle = idle_harts && !(idle_harts & bit);
+	/* Itself idle means: this is an interrupt in the idle loop, which looks here next. */
+	idle_harts &= ~bit;
+	if (others_idle)
+		timer_kick_later();
+	spin_unlock(&runqueue_lock);
+}
+
+void runqueue_kick(void)
+{
+	u32 called = 0;
+
+	spin_lock(&runqueue_lock);
+	for (struct list *link = runqueue.next; link != &runqueue && idle_harts; link = link->next) {
+		u32 bit = idle_harts & -idle_harts;
+
+		idle_harts &= ~bit;
+		called |= bit;
 	}
 	spin_unlock(&runqueue_lock);
-	if (wake != NR_HARTS_MAX && wake != self)
-		arch_ipi(wake, IPI_WAKE);
+	for (; called; called &= called - 1)
+		arch_ipi((u32)__builtin_ctz(called), IPI_WAKE);
 }
 
 struct task *runqueue_take(bool idle)
@@ -46,6 +66,7 @@ struct task *runqueue_take(bool idle)
 		idle_harts &= ~bit;
 	} else if (idle) {
 		idle_harts |= bit;
+		timer_no_kick();
 	}
 	spin_unlock(&runqueue_lock);
 	return task;

@@ -4,7 +4,8 @@
 
 #include <kernel/sched.h>
 
-#define TICK_TIME (TIME_HZ / 100) /* 10 ms: slice of a user task, and distance of two samples */
+#define TICK_TIME (TIME_HZ / 100)   /* 10 ms: slice of a user task, and distance of two samples */
+#define KICK_TIME (TIME_HZ / 10000) /* 100 us: see runqueue.c */
 #define TIME_NEVER (~0UL)
 
 /* Of one hart, touched by that hart only, interrupts off. A cache line each. */
@@ -12,6 +13,7 @@ struct sched_hart {
 	struct task *switched_from; /* whom the code that runs next must let go of */
 	u64 tick_at;                /* next tick, TIME_NEVER while idle */
 	u64 deadline_at;            /* timed sleeps this hart watches over, or TIME_NEVER */
+	u64 kick_at;                /* idle harts are called for what still waits then, or TIME_NEVER */
 	u64 armed_at;               /* what the timer was last set to */
 	volatile bool slice_over;
 } __attribute__((aligned(64)));
@@ -24,7 +26,8 @@ static inline struct sched_hart *this_sched_hart(void)
 }
 
 /* runqueue.c */
-void runqueue_put(struct task *task); /* wakes an idle hart if there is one */
+void runqueue_put(struct task *task);
+void runqueue_kick(void); /* calls idle harts, as many as tasks wait */
 /* The longest waiting task, or NULL. With `idle`, a hart that gets NULL is entered among the idle ones. */
 struct task *runqueue_take(bool idle);
 bool runqueue_empty(void); /* a hint */
@@ -34,6 +37,8 @@ u32 runqueue_count(enum task_state state);
 /* timer.c */
 void timer_hart_init(struct sched_hart *hart);
 void timer_busy(struct sched_hart *hart); /* the hart leaves its idle task: ticks begin */
+void timer_kick_later(void);              /* runqueue_kick in KICK_TIME, on this hart; interrupts off */
+void timer_no_kick(void);                 /* takes that back */
 const char *timer_check(void);            /* NULL or the invariant broken; world stopped */
 
 /* task.c: switches away from the current task, whose lock is held and whose new state is set. */

@@ -30,7 +30,7 @@ void sched_set_tick_hook(void (*tick)(void))
 
 static void timer_arm(struct sched_hart *hart)
 {
-	u64 at = MIN(hart->tick_at, hart->deadline_at);
+	u64 at = MIN(MIN(hart->tick_at, hart->deadline_at), hart->kick_at);
 
 	if (at == hart->armed_at)
 		return;
@@ -40,7 +40,7 @@ static void timer_arm(struct sched_hart *hart)
 
 void timer_hart_init(struct sched_hart *hart)
 {
-	hart->tick_at = hart->deadline_at = TIME_NEVER;
+	hart->tick_at = hart->deadline_at = hart->kick_at = TIME_NEVER;
 	hart->armed_at = 0;
 	timer_arm(hart);
 }
@@ -50,6 +50,26 @@ void timer_busy(struct sched_hart *hart)
 	if (hart->tick_at != TIME_NEVER)
 		return;
 	hart->tick_at = arch_time() + TICK_TIME;
+	timer_arm(hart);
+}
+
+void timer_kick_later(void)
+{
+	struct sched_hart *hart = this_sched_hart();
+
+	if (hart->kick_at != TIME_NEVER)
+		return;
+	hart->kick_at = arch_time() + KICK_TIME;
+	timer_arm(hart);
+}
+
+void timer_no_kick(void)
+{
+	struct sched_hart *hart = this_sched_hart();
+
+	if (hart->kick_at == TIME_NEVER)
+		return;
+	hart->kick_at = TIME_NEVER;
 	timer_arm(hart);
 }
 
@@ -103,6 +123,10 @@ void upcall_timer(void)
 		timer_tick(hart, now);
 	if (now >= hart->deadline_at)
 		timer_expire(hart, now);
+	if (now >= hart->kick_at) {
+		hart->kick_at = TIME_NEVER;
+		runqueue_kick();
+	}
 	timer_arm(hart);
 }
 

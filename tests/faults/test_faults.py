@@ -8,6 +8,7 @@
     only        true: no group matches none of these
     findings    verdicts that are no leaks (DBL, POISON, ...), each with how often at least
     report      patterns for the text of the report
+    build_fails pattern for what the compiler says of the patched kernel; there is no run
     console     patterns for the console: what the kernel's own audit printed, or a panic
 
 A fault without "expect" must be as clean as the kernel it was made from.
@@ -82,7 +83,11 @@ def catalogue():
 @pytest.mark.parametrize("name", catalogue())
 def test_fault_is_named(name, tmp_path):
     fault = faults.find(name)
-    check_fault(fault.expect, *run_fault(fault, fault.build(), tmp_path))
+    if "build_fails" in fault.expect:
+        with pytest.raises(RuntimeError, match=fault.expect["build_fails"]):
+            fault.build()
+    else:
+        check_fault(fault.expect, *run_fault(fault, fault.build(), tmp_path))
 
 
 @pytest.fixture(scope="module")
@@ -103,4 +108,6 @@ def test_an_empty_patch_loses_nothing(healthy):
                    strict=True)
 @pytest.mark.parametrize("name", catalogue())
 def test_an_empty_patch_fulfils_no_expectation(name, healthy):
-    check_fault(faults.find(name).expect, *healthy)
+    expect = faults.find(name).expect
+    assert "build_fails" not in expect
+    check_fault(expect, *healthy)

@@ -12,8 +12,14 @@ void writeback_wake(void);
 void writeback_wake(void) {}
 
 static const struct char_device *device_table[DEV_MAJOR_NR];
-const struct char_device *dev_lookup(u16 major) { return major < DEV_MAJOR_NR ? device_table[major] : NULL; }
-void dev_register(u16 major, const struct char_device *device) { device_table[major] = device; }
+const struct char_device *dev_lookup(u16 major)
+{
+	return major < DEV_MAJOR_NR ? device_table[major] : NULL;
+}
+void dev_register(u16 major, const struct char_device *device)
+{
+	device_table[major] = device;
+}
 
 static struct file **claimed_files;
 static u32 nr_claimed_files;
@@ -65,6 +71,15 @@ u64 host_pages_of_kind(enum page_kind kind)
 	return totals.nr_by_kind[kind];
 }
 
+void host_fs_unmount(const struct host_disk *disk, const char *what)
+{
+	assert_int_equal(fs_unmount_root(), 0);
+	host_audit(NULL, 0);
+	assert_int_equal(host_pages_of_kind(PK_PAGECACHE), 0);
+	assert_int_equal(host_pages_of_kind(PK_SLAB), 0);
+	host_disk_check(disk, what);
+}
+
 /* ---- disks ---- */
 
 static int disk_transfer(struct block_device *device, u64 block, u32 nr, void *kernel_va, bool write)
@@ -92,7 +107,10 @@ static void run(const char *command)
 		fail_msg("failed: %s", command);
 }
 
-static const char *temporary_folder(void) { return getenv("TMPDIR") ? getenv("TMPDIR") : P_tmpdir; }
+static const char *temporary_folder(void)
+{
+	return getenv("TMPDIR") ? getenv("TMPDIR") : P_tmpdir;
+}
 
 const char *host_folder(void)
 {
@@ -152,8 +170,9 @@ void host_disk_make(struct host_disk *disk, u32 nr_blocks, const char *mke2fs_op
 	disk->device = (struct block_device){
 	    .name = "host disk", .nr_blocks = nr_blocks, .transfer = disk_transfer, .private = disk};
 	snprintf(path, sizeof(path), "%s/new.img", host_folder());
-	snprintf(command, sizeof(command), "mke2fs -q -F -t ext2 -b 4096 -m 0 %s %s%s %s %u >%s/mke2fs.log 2>&1",
-		 mke2fs_options, contents ? "-d " : "", contents ? contents : "", path, nr_blocks, host_folder());
+	snprintf(command, sizeof(command),
+		 "mke2fs -q -F -t ext2 -b 4096 -m 0 %s %s%s %s %u >%s/mke2fs.log 2>&1", mke2fs_options,
+		 contents ? "-d " : "", contents ? contents : "", path, nr_blocks, host_folder());
 	run(command);
 	read_image(disk, path);
 }
@@ -173,7 +192,10 @@ static int e2fsck(const struct host_disk *disk)
 	return system(command);
 }
 
-bool host_disk_is_clean(const struct host_disk *disk) { return e2fsck(disk) == 0; }
+bool host_disk_is_clean(const struct host_disk *disk)
+{
+	return e2fsck(disk) == 0;
+}
 
 void host_disk_check(const struct host_disk *disk, const char *what)
 {
@@ -181,8 +203,8 @@ void host_disk_check(const struct host_disk *disk, const char *what)
 
 	if (e2fsck(disk) == 0)
 		return;
-	snprintf(command, sizeof(command), "cat %s/e2fsck.log; mv %s/disk.img %s/pagetrail-damaged.img", host_folder(),
-		 host_folder(), temporary_folder());
+	snprintf(command, sizeof(command), "cat %s/e2fsck.log; mv %s/disk.img %s/pagetrail-damaged.img",
+		 host_folder(), host_folder(), temporary_folder());
 	run(command);
 	fail_msg("e2fsck is not content: %s (HOST_SEED=%lu); image in %s/pagetrail-damaged.img", what,
 		 (unsigned long)host_seed(), temporary_folder());
@@ -197,7 +219,8 @@ u8 *host_disk_dump(const struct host_disk *disk, const char *path, long *size_by
 	write_image(disk, image, sizeof(image));
 	snprintf(out, sizeof(out), "%s/dump", host_folder());
 	unlink(out);
-	snprintf(command, sizeof(command), "debugfs -R 'dump \"%s\" %s' %s >/dev/null 2>&1", path, out, image);
+	snprintf(command, sizeof(command), "debugfs -R 'dump \"%s\" %s' %s >/dev/null 2>&1", path, out,
+		 image);
 	run(command);
 	*size_bytes = -1;
 	file = fopen(out, "rb");

@@ -10,7 +10,10 @@ bool (*host_on_sleep)(void);
 
 static char the_task; /* only its address counts */
 
-struct task *host_task(void) { return (struct task *)&the_task; }
+struct task *host_task(void)
+{
+	return (struct task *)&the_task;
+}
 
 void wait_init(struct waitqueue *wait)
 {
@@ -67,4 +70,7 @@ void sleeplock_release(struct sleeplock *lock)
 	lock->owner = NULL;
 }
 
-bool sleeplock_held(const struct sleeplock *lock) { return lock->owner != NULL; }
+bool sleeplock_held(const struct sleeplock *lock)
+{
+	return lock->owner != NULL;
+}

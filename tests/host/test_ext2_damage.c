@@ -67,14 +67,17 @@ static void make_good_image(void)
 
 /* ---- damage ---- */
 
-static const struct ext2_disk_group *group(void) { return (const struct ext2_disk_group *)(good + BLOCK_BYTES); }
+static const struct ext2_disk_group *group(void)
+{
+	return (const struct ext2_disk_group *)(good + BLOCK_BYTES);
+}
 
 static u32 nasty_word(void)
 {
-	static const u32 words[] = {0,	  1,	     2,		 3,	     11,	 12,	     47,
-				    48,	  49,	     0x7fff,	 0x8000,     0xffff,	 0x10000,    319,
-				    320,  321,	     0x7fffffff, 0x80000000, 0xffffffff, 0xfffff000, 4096,
-				    4095, 0x1000000, 8,		 264,	     0x41c0,	 0x81a4};
+	static const u32 words[] = {0,    1,         2,          3,          11,         12,         47,
+				    48,   49,        0x7fff,     0x8000,     0xffff,     0x10000,    319,
+				    320,  321,       0x7fffffff, 0x80000000, 0xffffffff, 0xfffff000, 4096,
+				    4095, 0x1000000, 8,          264,        0x41c0,     0x81a4};
 
 	if (host_random_below(4) == 0)
 		return (u32)host_random();
@@ -92,7 +95,8 @@ static void damage_at(u64 offset, u32 width)
 
 static struct ext2_disk_inode *inode_at(u32 number)
 {
-	return (struct ext2_disk_inode *)(disk.bytes + (u64)group()->inode_table * BLOCK_BYTES) + (number - 1);
+	return (struct ext2_disk_inode *)(disk.bytes + (u64)group()->inode_table * BLOCK_BYTES) +
+	       (number - 1);
 }
 
 static u32 random_inode(void)
@@ -107,7 +111,10 @@ static void damage_super(void)
 	damage_at(1024 + offsets[host_random_below(ARRAY_SIZE(offsets))], host_random_below(2) ? 2 : 4);
 }
 
-static void damage_group(void) { damage_at(BLOCK_BYTES + 2 * host_random_below(10), host_random_below(2) ? 2 : 4); }
+static void damage_group(void)
+{
+	damage_at(BLOCK_BYTES + 2 * host_random_below(10), host_random_below(2) ? 2 : 4);
+}
 
 static void damage_bitmap(void)
 {
@@ -122,7 +129,8 @@ static void damage_bitmap(void)
 static void damage_inode(void)
 {
 	u8 *inode = (u8 *)inode_at(random_inode());
-	u32 field = host_random_below(2) ? 40 + 4 * (u32)host_random_below(15) : 2 * (u32)host_random_below(64);
+	u32 field =
+	    host_random_below(2) ? 40 + 4 * (u32)host_random_below(15) : 2 * (u32)host_random_below(64);
 
 	damage_at((u64)(inode - disk.bytes) + field, field >= 40 || host_random_below(2) ? 4 : 2);
 }
@@ -163,8 +171,9 @@ static void damage_loop(void)
 
 static void damage(void)
 {
-	static void (*const kinds[])(void) = {damage_super, damage_group,    damage_bitmap,   damage_inode, damage_inode,
-					      damage_inode, damage_contents, damage_contents, damage_loop};
+	static void (*const kinds[])(void) = {damage_super,    damage_group,    damage_bitmap,
+					      damage_inode,    damage_inode,    damage_inode,
+					      damage_contents, damage_contents, damage_loop};
 
 	for (u64 n = 1 + host_random_below(6); n > 0; n--)
 		kinds[host_random_below(ARRAY_SIZE(kinds))]();

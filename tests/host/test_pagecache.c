@@ -12,7 +12,10 @@
 #define ANY UINT64_MAX /* a failed write-through: old or new */
 
 /* Sparse indexes, so that the trees get high. */
-static u32 index_of(u32 i) { return i < 10 ? i : i < 20 ? 50 + i : i < 30 ? 4080 + i : 300000 + 70 * i; }
+static u32 index_of(u32 i)
+{
+	return i < 10 ? i : i < 20 ? 50 + i : i < 30 ? 4080 + i : 300000 + 70 * i;
+}
 
 struct model_page {
 	u64 disk;   /* version on the device */
@@ -29,12 +32,15 @@ struct model_file {
 static struct model_file files[NR_FILES];
 static u64 last_version;
 static u32 fail_percent;
-static u32 depth; /* transfers that are going on */
+static u32 depth;                    /* transfers that are going on */
 static struct mapping *busy_mapping; /* of the outer transfer: nobody may wait for its page */
 static u32 busy_index;
 static bool may_reenter;
 
-static struct model_file *file_of(struct mapping *mapping) { return CONTAINER_OF(mapping, struct model_file, mapping); }
+static struct model_file *file_of(struct mapping *mapping)
+{
+	return CONTAINER_OF(mapping, struct model_file, mapping);
+}
 
 static u32 slot_of(u32 index)
 {
@@ -51,7 +57,10 @@ static void fill(u64 *words, u64 version)
 		words[i] = version;
 }
 
-static bool transfer_fails(void) { return host_random_below(100) < fail_percent; }
+static bool transfer_fails(void)
+{
+	return host_random_below(100) < fail_percent;
+}
 static void something_else(void);
 
 static void reenter(struct mapping *mapping, u32 index)
@@ -111,11 +120,20 @@ static const struct mapping_ops ops = {read_page, write_page};
 
 /* ---- steps ---- */
 
-static struct model_file *random_file(void) { return &files[host_random_below(NR_FILES)]; }
+static struct model_file *random_file(void)
+{
+	return &files[host_random_below(NR_FILES)];
+}
 
-static bool is_busy(const struct mapping *mapping, u32 index) { return busy_mapping == mapping && busy_index == index; }
+static bool is_busy(const struct mapping *mapping, u32 index)
+{
+	return busy_mapping == mapping && busy_index == index;
+}
 
-static bool is_cached(struct mapping *mapping, u32 index) { return radix_lookup(&mapping->tree, index); }
+static bool is_cached(struct mapping *mapping, u32 index)
+{
+	return radix_lookup(&mapping->tree, index);
+}
 
 static void check_contents(struct model_page *model, struct page *page)
 {
@@ -167,7 +185,8 @@ static void step_write(void)
 	struct page *page;
 	int err;
 
-	if (would_wait(&file->mapping, index) || (busy_mapping && is_busy(&file->mapping, index) && host_random_below(2)))
+	if (would_wait(&file->mapping, index) ||
+	    (busy_mapping && is_busy(&file->mapping, index) && host_random_below(2)))
 		return;
 	page = pagecache_get(&file->mapping, index, overwrite ? PAGECACHE_OVERWRITE : PAGECACHE_READ);
 	if (IS_ERR(page))
@@ -234,7 +253,10 @@ static void step_sync(void)
 	}
 }
 
-static void step_shrink(void) { pagecache_shrink((u32)host_random_below(20)); }
+static void step_shrink(void)
+{
+	pagecache_shrink((u32)host_random_below(20));
+}
 
 static void step_reclaim(void)
 {
@@ -251,17 +273,17 @@ static void check_all(void)
 			bool dirty = page && (page->state & PAGE_DIRTY);
 
 			if (depth == 0 && dirty != files[f].pages[i].dirty)
-				fail_msg("file %u page %u: dirty is %d, must be %d (HOST_SEED=%lu)", f, i, dirty,
-					 files[f].pages[i].dirty, (unsigned long)host_seed());
+				fail_msg("file %u page %u: dirty is %d, must be %d (HOST_SEED=%lu)", f, i,
+					 dirty, files[f].pages[i].dirty, (unsigned long)host_seed());
 		}
 	}
 }
 
 static void something_else(void)
 {
-	static void (*const steps[])(void) = {step_read,  step_read,  step_read,     step_write, step_write,
-					      step_write, step_write, step_truncate, step_sync,	 step_shrink,
-					      step_shrink, step_reclaim};
+	static void (*const steps[])(void) = {step_read,  step_read,   step_read,   step_write,
+					      step_write, step_write,  step_write,  step_truncate,
+					      step_sync,  step_shrink, step_shrink, step_reclaim};
 
 	steps[host_random_below(ARRAY_SIZE(steps))]();
 }
@@ -370,7 +392,8 @@ static void test_pressure(void **state)
 			fill(page_to_va(page), ++last_version);
 			files[f].pages[i].cached = last_version;
 			files[f].pages[i].dirty = true;
-			assert_int_equal(pagecache_mark_dirty(&files[f].mapping, page, files[f].block_base + i), 0);
+			assert_int_equal(
+			    pagecache_mark_dirty(&files[f].mapping, page, files[f].block_base + i), 0);
 		}
 		pagecache_release(page);
 		check_all();
@@ -428,9 +451,12 @@ static int boot(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_random),   cmocka_unit_test(test_random_failures),
-	    cmocka_unit_test(test_random_reentrant), cmocka_unit_test(test_pressure),
-	    cmocka_unit_test(test_pins),     cmocka_unit_test(test_misuse_panics),
+	    cmocka_unit_test(test_random),
+	    cmocka_unit_test(test_random_failures),
+	    cmocka_unit_test(test_random_reentrant),
+	    cmocka_unit_test(test_pressure),
+	    cmocka_unit_test(test_pins),
+	    cmocka_unit_test(test_misuse_panics),
 	};
 
 	return cmocka_run_group_tests(tests, boot, NULL);

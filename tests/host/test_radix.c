@@ -32,7 +32,10 @@ static const struct radix_ops ops = {alloc_node, free_node};
 static u32 indexes[ITEMS_MAX]; /* sorted */
 static u32 nr_items;
 
-static void *item_of(u32 index) { return (void *)(((u64)index << 8) + 0x1000000000000); }
+static void *item_of(u32 index)
+{
+	return (void *)(((u64)index << 8) + 0x1000000000000);
+}
 
 static u32 model_position(u32 index)
 {
@@ -67,7 +70,10 @@ static void model_drop(u32 index)
 	nr_items--;
 }
 
-static void count_node(struct radix_node *node, void *arg) { ++*(u64 *)arg; }
+static void count_node(struct radix_node *node, void *arg)
+{
+	++*(u64 *)arg;
+}
 
 static void compare(const struct radix *tree)
 {
@@ -89,8 +95,9 @@ static void compare(const struct radix *tree)
 
 /* ---- tests ---- */
 
-static const u32 edges[] = {0,	    1,	      62,	63,	   64,	      65,	 4095,	    4096,	4097,	  262143,
-			    262144, 16777215, 16777216, 16777217, 0x3fffffff, 0x40000000, UINT32_MAX - 1, UINT32_MAX};
+static const u32 edges[] = {
+    0,      1,      62,       63,       64,       65,         4095,       4096,           4097,
+    262143, 262144, 16777215, 16777216, 16777217, 0x3fffffff, 0x40000000, UINT32_MAX - 1, UINT32_MAX};
 
 static void test_edges(void **state)
 {

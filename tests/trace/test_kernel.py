@@ -1,5 +1,6 @@
 """The tools on the real kernel in QEMU: counts, verdicts, and a machine that is killed."""
 import os
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -33,9 +34,8 @@ def test_a_healthy_run(boot, pagetrail, harts):
     assert (run / "free-pages.png").exists()
     summary = pagetrail("summary", run)
     assert summary.status == NOTHING_LOST and summary_total(summary) == len(babeltrace(run))
-    if harts == 1:
-        # With one hart no sample can be taken while another hart allocates: replay and samples agree to the page.
-        assert "largest difference 0" in summary.out
+    # A sample may be taken while each hart is between taking a page and recording that.
+    assert abs(int(re.search(r"largest difference (-?\d+)", summary.out).group(1))) <= 4 * harts
 
 
 def test_lost_on_purpose(boot):

@@ -1,4 +1,5 @@
 """Big traces: events a second, and memory that grows with what is live, not with events."""
+import itertools
 import os
 import resource
 import struct
@@ -13,12 +14,11 @@ from harness import paths
 EVENTS = 5_000_000
 PACKET_BYTES = 65536
 RECORDS = (PACKET_BYTES - 64) // 32
-LIVE = 2000
 
 
 def healthy_block():
     """Records of a machine at work: pages taken, referenced, returned; objects made and freed. Nothing stays."""
-    machine = tracegen.Machine(packet_bytes=1 << 30)
+    machine = tracegen.Machine(packet_bytes=1 << 20)
     open_pages = []
     for i in range(1500):
         stack = (0x80200000 + 4 * (i % 97), 0x80201000 + 4 * (i % 13), 0x80202000)
@@ -39,9 +39,8 @@ def healthy_block():
 def write_big(folder, metadata, events, harts=4):
     """The block, over and over, dealt to harts in stretches, with times that go on."""
     machine = healthy_block()
-    machine.streams[0].packets = machine.streams[0].packets
     machine.write(str(folder), str(metadata))
-    block = np.frombuffer(b"".join(machine.streams[0].packets[0]), np.uint8).reshape(-1, 32).copy()
+    block = np.frombuffer(b"".join(itertools.chain(*machine.streams[0].packets)), np.uint8).reshape(-1, 32).copy()
     times = block[:, :8].copy().view("<u8").reshape(-1)
     span = int(times[-1]) + 1
     nr_blocks = -(-events // len(block))
@@ -70,9 +69,9 @@ def big_run(tmp_path_factory, metadata):
 
 
 def measured(*words):
-    """(CPU seconds, peak kilobytes of memory that is not the mapped file, output)"""
+    """(CPU seconds, the finished process)"""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(["/usr/bin/env", "-i", f"PATH={os.environ['PATH']}", paths.PAGETRAIL, *map(str, words)],
+    done = subprocess.run([paths.PAGETRAIL, *map(str, words)],
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime, done
@@ -103,16 +102,14 @@ def test_memory_grows_with_what_is_live(tmp_path, metadata):
     peaks = []
     for name, events in (("small", 200_000), ("large", 2_000_000)):
         write_big(tmp_path / name, metadata, events)
-        limit = 64 << 20  # of data: heap and anonymous maps that are written
-        done = subprocess.run([paths.PAGETRAIL, "leaks", tmp_path / name, "--json"], stdout=subprocess.DEVNULL)
-        assert done.returncode == 0
-        peaks.append(anonymous_peak(tmp_path / name))
-        assert peaks[-1] < limit
+        # A process that ended before it was looked at is looked at again.
+        peaks.append(next(filter(None, (anonymous_peak(tmp_path / name) for _ in range(20)))))
+        assert 0 < peaks[-1] < 64 << 20
     assert peaks[1] < peaks[0] * 1.2 + (1 << 20), peaks
 
 
 def anonymous_peak(folder):
-    """Bytes of anonymous memory that `leaks` ends with (it gives none back while it reads)."""
+    """The most anonymous memory, in bytes, that `leaks` was seen to have."""
     process = subprocess.Popen([paths.PAGETRAIL, "leaks", folder, "--json"], stdout=subprocess.PIPE)
     peak = 0
     while process.poll() is None:
@@ -124,4 +121,5 @@ def anonymous_peak(folder):
         except OSError:
             break
     process.communicate()
+    assert process.returncode == 0
     return peak

@@ -64,13 +64,14 @@ const char *time_text(uint64_t time, char buf[24]);
 void print_holder(FILE *out, const struct model *model, uint32_t ref, uint16_t holder, uint32_t index);
 
 struct json;
-void leaks_print(const struct leaks *leaks, FILE *out);
+void leaks_print(const struct leaks *leaks, bool all, FILE *out);
 void leaks_print_json(const struct leaks *leaks, FILE *out);
 /* One line a test: free pages before and after, lost, what the audit said. */
 void tests_print(const struct model *model, FILE *out);
 void tests_json(const struct model *model, struct json *json);
 /* Finds leaks in a replayed run and prints the report; the status by its verdict. baseline: a run folder or NULL. */
-int leaks_report(struct run *run, struct model *model, const char *baseline, bool as_json);
+enum report_form { REPORT_TEXT, REPORT_ALL, REPORT_JSON };
+int leaks_report(struct run *run, struct model *model, const char *baseline, enum report_form form);
 /* Runs plots/free_pages.py; 0 or STATUS_CANNOT_TELL. */
 int plot_run(const char *folder, const char *out);
 

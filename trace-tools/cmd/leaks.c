@@ -1,7 +1,7 @@
 /* pagetrail leaks: the command; the text of the report is in leaks_print.c. */
 #include "command.h"
 
-int leaks_report(struct run *run, struct model *model, const char *baseline, bool as_json)
+int leaks_report(struct run *run, struct model *model, const char *baseline, enum report_form form)
 {
 	struct stackbook *book = stackbook_open(run), *baseline_book = NULL;
 	struct model *baseline_model = NULL;
@@ -14,10 +14,10 @@ int leaks_report(struct run *run, struct model *model, const char *baseline, boo
 	}
 	struct leaks *leaks = leaks_find(model, book, baseline_model, baseline_book);
 	int status = leaks->status;
-	if (as_json)
+	if (form == REPORT_JSON)
 		leaks_print_json(leaks, stdout);
 	else
-		leaks_print(leaks, stdout);
+		leaks_print(leaks, form == REPORT_ALL, stdout);
 	leaks_free(leaks);
 	if (baseline) {
 		stackbook_close(baseline_book);

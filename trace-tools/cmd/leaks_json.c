@@ -1,4 +1,4 @@
-/* leaks_json: the leak report as JSON; the schema is described in docs/PAGETRAIL.md's source, command.h's commands. */
+/* leaks_json: the leak report as JSON: the same facts as leaks_print.c prints. */
 #include <stdlib.h>
 
 #include "../lib/json.h"
@@ -22,7 +22,8 @@ static void write_stack(struct json *json, const char *key, struct stackbook *bo
 
 static void write_missing(struct json *json, const struct leaks *leaks, const struct missing_act *missing)
 {
-	static const char *const how[] = {"none", "same-path", "same-get", "same-function", "companion"};
+	static const char *const how[] = {"none",          "same-path", "same-get",
+					  "same-function", "companion", "holder-end"};
 
 	json_open(json, "missing", '{');
 	json_string(json, "how", how[missing->how]);
@@ -30,6 +31,7 @@ static void write_missing(struct json *json, const struct leaks *leaks, const st
 	json_int(json, "healthy_total", (int64_t)missing->total);
 	json_string(json, "suspect", missing->suspect);
 	json_string(json, "suspect_place", missing->suspect_place);
+	json_string(json, "suspect_caller", missing->suspect_caller);
 	json_string(json, "getter", missing->getter);
 	json_string(json, "putter", missing->putter);
 	write_stack(json, "put", leaks->book, missing->put_stack);
@@ -37,6 +39,8 @@ static void write_missing(struct json *json, const struct leaks *leaks, const st
 	json_int(json, "companion_total", (int64_t)missing->companion_total);
 	if (missing->companion_put)
 		write_stack(json, "companion_put", leaks->book, missing->companion_put);
+	if (missing->end_stack)
+		write_stack(json, "holder_end", leaks->book, missing->end_stack);
 	json_int(json, "baseline", (int64_t)missing->baseline_nr);
 	json_int(json, "baseline_total", (int64_t)missing->baseline_total);
 	if (missing->baseline_put)
@@ -102,6 +106,7 @@ void leaks_print_json(const struct leaks *leaks, FILE *out)
 	json_begin(&json, out);
 	json_string(&json, "verdict", verdicts[leaks->status]);
 	json_bool(&json, "complete", run_complete(model->run));
+	json_string(&json, "panic", model->panic_time ? model->panic : NULL);
 	json_int(&json, "events", (int64_t)model->nr_events);
 	json_int(&json, "events_discarded", (int64_t)run_discarded(model->run));
 	json_bool(&json, "audited", leaks->audit != NULL);

@@ -9,6 +9,9 @@
 #define HISTORY_HEAD 12
 #define HISTORY_TAIL 12
 #define RANGES_MAX 8
+/* Groups told in full; the others in one line each. */
+#define GROUPS_IN_FULL 8
+#define RADIX_SLOTS 64U
 
 static const struct leak_item *group_item(const struct leaks *leaks, const struct leak_group *group, size_t i)
 {
@@ -88,7 +91,8 @@ static void print_verdict(const struct leaks *leaks, FILE *out)
 	} else if (leaks->status == STATUS_NOTHING_LOST) {
 		fprintf(out, "NOTHING LOST: %" PRIu64 " events, 0 discarded\n", leaks->model->nr_events);
 	} else if (leaks->status == STATUS_CANNOT_TELL) {
-		fprintf(out, "NO VERDICT: none was found to be lost, but events are missing\n");
+		fprintf(out, "NO VERDICT: none was found to be lost, but %s\n",
+			run_complete(run) ? "the kernel did not come to its end" : "events are missing");
 	}
 	if (leaks->nr_incidents)
 		fprintf(out, "BROKEN: %zu finding%s of another kind, listed at the end\n",
@@ -143,6 +147,17 @@ static void print_what(const struct leaks *leaks, const struct leak_group *group
 		verdict_help(first->verdict));
 }
 
+/* Indexes of one slot in each node of a radix tree: that is where its walk goes wrong. Needs three to be no accident. */
+static void print_residue(FILE *out, const uint64_t *indexes, size_t nr)
+{
+	for (size_t i = 1; i < nr; i++) {
+		if (indexes[i] % RADIX_SLOTS != indexes[0] % RADIX_SLOTS)
+			return;
+	}
+	if (nr >= 3)
+		fprintf(out, " (each is %" PRIu64 " modulo %u)", indexes[0] % RADIX_SLOTS, RADIX_SLOTS);
+}
+
 /* "inode 12: pages 0-9" for each inode. */
 static void print_inodes(const struct leaks *leaks, const struct leak_group *group, FILE *out)
 {
@@ -158,8 +173,8 @@ static void print_inodes(const struct leaks *leaks, const struct leak_group *gro
 	/* Inodes in order of appearance; each with the ranges of its indexes. */
 	for (size_t i = 0; i < nr; i++) {
 		bool seen = false;
-		for (size_t k = 0; k < i; k++)
-			seen = seen || keys[k] == keys[i];
+		for (size_t k = 0; k < i && !seen; k++)
+			seen = keys[k] == keys[i];
 		if (seen)
 			continue;
 		size_t nr_indexes = 0;
@@ -174,6 +189,7 @@ static void print_inodes(const struct leaks *leaks, const struct leak_group *gro
 		}
 		fprintf(out, "  %-10s inode %" PRIu64 ", page index ", printed == 1 ? "of" : "", keys[i]);
 		ranges_print(out, indexes, nr_indexes, RANGES_MAX);
+		print_residue(out, indexes, nr_indexes);
 		fputc('\n', out);
 	}
 	free(keys);
@@ -239,6 +255,8 @@ static void print_place(FILE *out, const struct missing_act *missing)
 	fprintf(out, "%s", missing->suspect);
 	if (missing->suspect_place && missing->suspect_place[0])
 		fprintf(out, " (%s)", missing->suspect_place);
+	if (missing->suspect_caller)
+		fprintf(out, ", or %s, which should have called it", missing->suspect_caller);
 }
 
 static void print_missing(const struct leaks *leaks, const struct leak_group *group, FILE *out)
@@ -286,6 +304,12 @@ static void print_missing(const struct leaks *leaks, const struct leak_group *gr
 			"    and the object was not freed here:\n",
 			missing->companion_nr, missing->companion_total);
 		stackbook_print(leaks->book, missing->companion_put, "      ", out);
+		break;
+	case MISSING_HOLDER_END:
+		fprintf(out, "    No life of this kind was ever settled in this run. The holder ended here, "
+			     "and the reference\n"
+			     "    stayed:\n");
+		stackbook_print(leaks->book, missing->end_stack, "      ", out);
 		break;
 	case MISSING_NONE:
 		fprintf(out,
@@ -401,7 +425,20 @@ static void print_candidates(const struct leaks *leaks, FILE *out)
 	}
 }
 
-void leaks_print(const struct leaks *leaks, FILE *out)
+static void print_other_groups(const struct leaks *leaks, FILE *out)
+{
+	fprintf(out, "\n%zu more groups (--all tells them in full):\n", leaks->nr_groups - GROUPS_IN_FULL);
+	for (size_t i = GROUPS_IN_FULL; i < leaks->nr_groups; i++) {
+		const struct leak_group *group = &leaks->groups[i];
+		const struct leak_item *first = group_item(leaks, group, 0);
+		fprintf(out, "  [%zu] %zu %s, taken by %s; suspect %s\n", i + 1, group->nr_items,
+			first->object ? leaks->model->caches[first->cache].name : page_kind_text(first->kind),
+			stackbook_function(leaks->book, first->get_stack),
+			group->missing.suspect ? group->missing.suspect : "not known");
+	}
+}
+
+void leaks_print(const struct leaks *leaks, bool all, FILE *out)
 {
 	run_print_losses(leaks->model->run, out);
 	if (leaks->model->panic_time)
@@ -409,8 +446,10 @@ void leaks_print(const struct leaks *leaks, FILE *out)
 	print_verdict(leaks, out);
 	print_audit(leaks, out);
 	print_agreement(leaks, out);
-	for (size_t i = 0; i < leaks->nr_groups; i++)
+	for (size_t i = 0; i < leaks->nr_groups && (all || i < GROUPS_IN_FULL); i++)
 		print_group(leaks, i, out);
+	if (!all && leaks->nr_groups > GROUPS_IN_FULL)
+		print_other_groups(leaks, out);
 	print_incidents(leaks, out);
 	print_candidates(leaks, out);
 }

@@ -1,4 +1,5 @@
 /* pagetrail: the command line. See command.h. */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,14 +75,19 @@ static void markdown_help(void)
 	       introduction, statuses);
 	for (size_t i = 0; i < NR_COMMANDS; i++) {
 		const struct command *command = commands[i];
-		printf("\n## %s\n\n%s.\n\n```\n", command->name, command->summary);
+		printf("\n## %s\n\n%c%s.\n\n```\n", command->name, toupper(command->summary[0]),
+		       command->summary + 1);
 		usage_line(stdout, command);
 		printf("```\n\n%s", command->description);
 		if (command->options[0].name)
 			printf("\n| Option | |\n| --- | --- |\n");
 		for (const struct option_spec *spec = command->options; spec->name; spec++) {
 			option_text(spec, text, sizeof(text));
-			printf("| `%s` | %s |\n", text, spec->help);
+			/* A bar within a cell of a table is written with a backslash. */
+			fputs("| `", stdout);
+			for (const char *c = text; *c; c++)
+				printf(*c == '|' ? "\\|" : "%c", *c);
+			printf("` | %s |\n", spec->help);
 		}
 	}
 }

@@ -378,7 +378,7 @@ static int examine(const struct session *session, bool good)
 		if (option(arguments, "tests"))
 			tests_print(model, stdout);
 		if (option(arguments, "leaks")) {
-			int verdict = leaks_report(run, model, option(arguments, "baseline"), false);
+			int verdict = leaks_report(run, model, option(arguments, "baseline"), REPORT_TEXT);
 			if (verdict == STATUS_LOST || status == STATUS_NOTHING_LOST)
 				status = verdict;
 		}

@@ -1,4 +1,4 @@
-/* Prints what is generated from the kernel's tables: `tables metadata` or `tables python`. */
+/* Prints what is generated from the kernel's tables: `tables metadata`, `tables python`, `tables markdown`. */
 #include <stdio.h>
 #include <string.h>
 
@@ -10,7 +10,9 @@ int main(int argc, char **argv)
 		tsdl_write(stdout, 0);
 	else if (argc == 2 && !strcmp(argv[1], "python"))
 		python_tables_write(stdout);
+	else if (argc == 2 && !strcmp(argv[1], "markdown"))
+		markdown_tables_write(stdout);
 	else
-		return fprintf(stderr, "usage: %s metadata|python\n", argv[0]), 2;
+		return fprintf(stderr, "usage: %s metadata|python|markdown\n", argv[0]), 2;
 	return fflush(stdout) || ferror(stdout) ? 1 : 0;
 }

@@ -400,7 +400,9 @@ static int judge(const struct leaks *leaks)
 		       (leaks->items[i].by_trace && complete);
 	if (sure || (leaks->unlisted && leaks->audit_final))
 		return STATUS_LOST;
-	return complete && !leaks->nr_items ? STATUS_NOTHING_LOST : STATUS_CANNOT_TELL;
+	/* A kernel that panicked did not come to the end of what it would have done. */
+	return complete && !leaks->nr_items && !leaks->model->panic_time ? STATUS_NOTHING_LOST
+									 : STATUS_CANNOT_TELL;
 }
 
 struct leaks *leaks_find(struct model *model, struct stackbook *book, const struct model *baseline,

@@ -16,6 +16,8 @@
  *   same get      the same get stack, whatever the allocation
  *   same function the same function took the same kind of reference, for other callers
  *   companion     objects: what happened next to the page in whose name the object was made
+ *   holder's end  none of this make was ever settled: where the address space, kernel stack or inode ended that
+ *                 still held it
  *   baseline      a healthy run's lives of the same functions
  */
 #ifndef TOOLS_LEAKS_H
@@ -65,7 +67,8 @@ enum missing_how {
 	MISSING_SAME_PATH,
 	MISSING_SAME_GET,
 	MISSING_SAME_FUNCTION,
-	MISSING_COMPANION
+	MISSING_COMPANION,
+	MISSING_HOLDER_END,
 };
 
 struct missing_act {
@@ -73,12 +76,14 @@ struct missing_act {
 	uint64_t nr, total;          /* nr of total healthy lives were settled like this */
 	uint32_t put_stack;          /* who settled them */
 	uint32_t get_stack;          /* SAME_FUNCTION: one such healthy get */
+	const char *suspect_caller;  /* who should have called the suspect; NULL: not said */
 	const char *suspect;         /* the function in which the act is missing; NULL: not known */
 	char *suspect_place;         /* "file:line" of its call, "" */
 	const char *getter, *putter; /* who takes, who returns */
 	/* COMPANION; nr and total still tell of healthy lives, where there are some */
 	uint64_t companion_nr, companion_total;
 	uint32_t companion_put;
+	uint32_t end_stack;   /* HOLDER_END: where the holder ended and the reference stayed */
 	const char *example;  /* SAME_FUNCTION: the healthy caller that does both; NULL */
 	uint32_t example_pfn; /* COMPANION: one page */
 	uint64_t example_time;

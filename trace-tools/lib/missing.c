@@ -69,12 +69,25 @@ static bool is_entry(const struct symbol_frame *frame)
 	       !strcmp(frame->function, "task_first_run");
 }
 
-/* The first function from frame `from` of `get` on that is among the callers in `put`; get->nr: they do not meet. */
-static uint32_t meeting_frame(const struct stack_view *get, uint32_t from, const struct stack_view *put)
+/* Both stacks go on with the same functions from these frames outward, as far as both reach. */
+static bool same_callers(const struct stack_view *a, uint32_t i, const struct stack_view *b, uint32_t k)
 {
-	for (uint32_t i = from; i < get->nr && !is_entry(&get->frames[i]); i++) {
-		for (uint32_t k = put->site < put->nr ? put->site + 1 : 0; k < put->nr; k++) {
-			if (!strcmp(get->frames[i].function, put->frames[k].function))
+	for (; i < a->nr && k < b->nr; i++, k++) {
+		if (strcmp(a->frames[i].function, b->frames[k].function))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * The innermost function of `get` that is in `put`, too, called in the same way: one act of it did both. get->nr: there
+ * is none, the reference was returned by something else, later.
+ */
+static uint32_t meeting_frame(const struct stack_view *get, const struct stack_view *put)
+{
+	for (uint32_t i = get->site; i < get->nr && !is_entry(&get->frames[i]); i++) {
+		for (uint32_t k = put->site; k < put->nr; k++) {
+			if (same_callers(get, i, put, k))
 				return i;
 		}
 	}
@@ -103,6 +116,29 @@ static uint32_t corresponding_frame(const struct stack_view *lost, const struct 
 		k++;
 	}
 	return i;
+}
+
+/*
+ * Taken here and returned by another act, later: then the place that returns it is where to look. Who should have
+ * called it: what ended the holder, if it is among the callers of the healthy put, else the next caller.
+ */
+static void suspect_putter(struct leaks *leaks, struct missing_act *missing, const struct stack_view *put,
+			   const struct leak_item *item)
+{
+	const struct holder_life *life =
+	    item->object ? NULL : model_holder(leaks->model, item->ref, item->holder);
+	const char *end = life && life->end_stack ? stackbook_function(leaks->book, life->end_stack) : "";
+
+	set_suspect(missing, put, put->site);
+	for (uint32_t i = put->site + 1; i < put->nr && !is_entry(&put->frames[i]); i++) {
+		if (i == put->site + 1 || !strcmp(put->frames[i].function, end))
+			missing->suspect_caller = put->frames[i].function;
+	}
+}
+
+static bool is_transient(const struct leak_item *item)
+{
+	return !item->object && (item->ref == REF_IO || item->ref == REF_FAULT);
 }
 
 static uint32_t settled_ref(const struct leak_item *item)
@@ -135,11 +171,13 @@ static bool compare_paths(struct leaks *leaks, struct leak_group *group, const s
 					.put_stack = tally.by[best].example.put_stack};
 	const struct stack_view *lost = stackbook_get(leaks->book, item->get_stack);
 	const struct stack_view *put = stackbook_get(leaks->book, missing->put_stack);
-	uint32_t meeting = meeting_frame(lost, lost->site + 1, put);
+	uint32_t meeting = meeting_frame(lost, put);
 	missing->getter = stackbook_function(leaks->book, item->get_stack);
 	missing->putter = stackbook_function(leaks->book, missing->put_stack);
-	/* Taken here and returned elsewhere, much later: then the place that returns it is where to look. */
-	set_suspect(missing, meeting < lost->nr ? lost : put, meeting < lost->nr ? meeting : put->site);
+	if (meeting < lost->nr)
+		set_suspect(missing, lost, meeting);
+	else
+		suspect_putter(leaks, missing, put, item);
 	return true;
 }
 
@@ -172,10 +210,29 @@ static bool compare_functions(struct leaks *leaks, struct leak_group *group, con
 	const struct stack_view *lost = stackbook_get(leaks->book, item->get_stack);
 	const struct stack_view *get = stackbook_get(leaks->book, missing->get_stack);
 	const struct stack_view *put = stackbook_get(leaks->book, missing->put_stack);
-	uint32_t meeting = meeting_frame(get, get->site + 1, put);
+	uint32_t meeting = meeting_frame(get, put);
 	if (meeting < get->nr)
 		missing->example = get->frames[meeting].function;
-	set_suspect(missing, lost, corresponding_frame(lost, get, meeting));
+	if (meeting < get->nr || is_transient(item))
+		set_suspect(missing, lost, corresponding_frame(lost, get, meeting));
+	else
+		suspect_putter(leaks, missing, put, item);
+	return true;
+}
+
+/* What is held for a holder's whole life goes with it: then its end is where the act is missing. */
+static bool compare_holder_end(struct leaks *leaks, struct leak_group *group, const struct leak_item *item)
+{
+	const struct holder_life *life =
+	    item->object ? NULL : model_holder(leaks->model, item->ref, item->holder);
+
+	if (!life || !item->holder_died || is_transient(item))
+		return false;
+	const struct stack_view *end = stackbook_get(leaks->book, life->end_stack);
+	if (end->site >= end->nr)
+		return false;
+	group->missing = (struct missing_act){.how = MISSING_HOLDER_END, .end_stack = life->end_stack};
+	set_suspect(&group->missing, end, end->site);
 	return true;
 }
 
@@ -185,6 +242,8 @@ void missing_find(struct leaks *leaks, struct leak_group *group)
 
 	if (compare_paths(leaks, group, item, MISSING_SAME_PATH) ||
 	    compare_paths(leaks, group, item, MISSING_SAME_GET) || compare_functions(leaks, group, item))
+		return;
+	if (compare_holder_end(leaks, group, item))
 		return;
 	/* Nothing to compare with: the caller of the function that took it is where to look first. */
 	const struct stack_view *lost = stackbook_get(leaks->book, item->get_stack);
@@ -210,8 +269,7 @@ void missing_from_companions(struct leaks *leaks, struct leak_group *group,
 		const struct stack_view *put = stackbook_get(leaks->book, put_stack);
 		free(missing->suspect_place);
 		missing->suspect_place = NULL;
-		if (missing->how == MISSING_NONE)
-			missing->total = missing->nr = 0;
+		missing->suspect_caller = NULL;
 		missing->how = MISSING_COMPANION;
 		missing->companion_nr = tally->by[best].count;
 		missing->companion_total = nr;

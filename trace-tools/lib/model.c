@@ -82,11 +82,12 @@ static void born(struct holder_life *life, uint64_t time)
 	life->born = time;
 }
 
-static void died(struct holder_life *life, uint64_t time)
+static void died(struct holder_life *life, const struct trace_record *record)
 {
 	life->alive = false;
 	life->seen = true;
-	life->died = time;
+	life->died = record->time;
+	life->end_stack = record->stack;
 }
 
 static void task_event(struct model *model, const struct trace_record *record)
@@ -102,23 +103,24 @@ static void task_event(struct model *model, const struct trace_record *record)
 		copy_name(pid->name, event->name, sizeof(event->name));
 		break;
 	case EV_task_exit:
-		died(pid, record->time);
+		died(pid, record);
 		break;
 	case EV_task_reaped:
 		pid->reaped = record->time;
+		pid->end_stack = record->stack;
 		break;
 	case EV_mm_create:
 		born(mm, record->time);
 		mm->pid = event->pid;
 		break;
 	case EV_mm_drop:
-		died(mm, record->time);
+		died(mm, record);
 		break;
 	case EV_inode_load:
 		born(&model->inodes[(uint16_t)record->payload.ev_payload_inode_load.inode], record->time);
 		break;
 	case EV_inode_evict:
-		died(&model->inodes[(uint16_t)record->payload.ev_payload_inode_load.inode], record->time);
+		died(&model->inodes[(uint16_t)record->payload.ev_payload_inode_load.inode], record);
 		break;
 	}
 }

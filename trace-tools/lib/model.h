@@ -79,8 +79,9 @@ struct site {
 /* An address space, process or inode by its number; numbers may be used again. */
 struct holder_life {
 	bool alive, seen;
-	uint64_t died;   /* time of the last death, 0: none */
-	uint64_t reaped; /* processes: when the kernel stack was gone, 0: never */
+	uint64_t died;      /* time of the last death, 0: none */
+	uint64_t reaped;    /* processes: when the kernel stack was gone, 0: never */
+	uint32_t end_stack; /* of the record that told its end, the last one */
 	uint64_t born;
 	char name[9];
 	uint16_t pid; /* mm: its process */

@@ -234,17 +234,30 @@ size_t symbols_expand(struct symbols *symbols, const uint32_t *addresses, uint32
 	return used;
 }
 
+/* Files that keep the books, and the few functions elsewhere that do nothing but record an event. */
+static bool is_machinery(const struct symbol_frame *frame)
+{
+	static const char *const files[] = {"kernel/trace/",     "kernel/include/kernel/trace.h",
+					    "kernel/mm/page.c",  "kernel/include/kernel/page.h",
+					    "kernel/mm/buddy.c", "kernel/mm/slab.c"};
+	static const char *const functions[] = {"record_mm", "task_trace"};
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		if (frame->file && strstr(frame->file, files[i]))
+			return true;
+	}
+	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
+		if (!strcmp(frame->function, functions[i]))
+			return true;
+	}
+	return false;
+}
+
 size_t symbols_site(const struct symbol_frame *frames, size_t nr)
 {
-	static const char *const machinery[] = {"kernel/trace/", "kernel/mm/page.c", "kernel/mm/buddy.c",
-						"kernel/mm/slab.c"};
+	size_t site = 0;
 
-	for (size_t i = 0; i < nr; i++) {
-		bool own = false;
-		for (size_t k = 0; k < sizeof(machinery) / sizeof(machinery[0]); k++)
-			own = own || (frames[i].file && strstr(frames[i].file, machinery[k]));
-		if (!own)
-			return i;
-	}
-	return nr;
+	while (site < nr && is_machinery(&frames[site]))
+		site++;
+	return site;
 }

@@ -1,6 +1,6 @@
 """The commands, one module per subject. COMMANDS is everything the user can type."""
 
-from .. import session
+from .. import printers, session
 from .audit import AuditCommand, Freemem, Leaks
 from .buddy import BuddyPrint
 from .owner import PageOwner
@@ -18,5 +18,6 @@ COMMANDS = (VmPrint, PteWalk, BuddyPrint, PageOwner, PageHistory, TraceDump, Ps,
 
 def register():
     session.register()
+    printers.register()
     for command in COMMANDS:
         command()

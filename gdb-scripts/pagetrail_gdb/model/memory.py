@@ -131,7 +131,9 @@ class ElfCore(Memory):
 
 
 class CachedMemory(Memory):
-    """Keeps what a slow backend has read, in frames, until forget()."""
+    """Keeps what a slow backend has read, in frames, until forget(). Large pieces pass through: nobody reads them twice."""
+
+    _LARGE_BYTES = 256 * 1024
 
     def __init__(self, backend):
         super().__init__(backend.ranges)
@@ -143,6 +145,8 @@ class CachedMemory(Memory):
         first, last = pa // FRAME, (pa + size - 1) // FRAME
         if size == 0:
             return b""
+        if size > self._LARGE_BYTES:
+            return self.backend.read(pa, size)
         self._fetch(first, last)
         if first == last:
             at = pa % FRAME

@@ -183,6 +183,13 @@ static void test_proc_pid(void)
 		read(fds[0], &c, 1);
 		exit(0);
 	}
+	/* While it runs its stack is nobody's business: wait until it sleeps. */
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	for (bool asleep = false; !asleep; sleep_ms(1)) {
+		text = proc_text(path);
+		asleep = strstr(text, "S (sleeping)") != NULL;
+		free(text);
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
 		snprintf(path, sizeof(path), "/proc/%d/%s", pid, files[i]);
 		free(proc_text(path));

@@ -16,11 +16,12 @@ struct test {
 	unsigned flags; /* TEST_* */
 	const char *what;
 };
-#define TEST_SLOW 1 /* left out by -q */
+#define TEST_CANARY 2 /* meant to fail: only when named */
+#define TEST_SLOW 1   /* left out by -q */
 
 extern const struct test tests_process[], tests_exec[], tests_elf[], tests_pipe[], tests_file[], tests_big[],
     tests_unlinked[], tests_dir[], tests_race[], tests_sbrk[], tests_cow[], tests_mmap[], tests_fault[],
-    tests_memory_out[], tests_bad[], tests_books[];
+    tests_memory_out[], tests_bad[], tests_books[], tests_canary[];
 
 #define KILLED (-1) /* status of a process that the kernel killed */
 

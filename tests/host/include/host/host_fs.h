@@ -35,6 +35,8 @@ void host_disk_check(const struct host_disk *disk, const char *what);
 bool host_disk_is_clean(const struct host_disk *disk);
 /* What debugfs reads: the contents of path, to be freed; -1 in *size_bytes if there is none. */
 u8 *host_disk_dump(const struct host_disk *disk, const char *path, long *size_bytes);
+/* Unmounts the root, which must be possible: nothing of it is left in memory, and e2fsck is content. */
+void host_fs_unmount(const struct host_disk *disk, const char *what);
 /* A folder of this test's own below the build folder, emptied at its first use. */
 const char *host_folder(void);
 

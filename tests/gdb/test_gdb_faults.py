@@ -1,0 +1,30 @@
+"""The independent audit on kernels with known faults: it must say what the kernel's own audit says, and name the place."""
+import re
+
+import pytest
+from harness import faults
+from target import Target, guest_audit
+
+# Seen at the moment of the act and kept; a walk afterwards cannot see them.
+INCIDENTS = ("DBL", "INUSE", "POISON")
+
+
+@pytest.mark.parametrize("name, verdicts_expected, group", [
+    ("05", {"OVER", "UNREACH"}, r"pagecache pages?: (OVER|UNREACH)"),
+    ("07", {"OBJ"}, r"dirty objects?: OBJ"),
+])
+def test_fault(name, verdicts_expected, group, tmp_path):
+    fault = faults.find(name)
+    kernel = fault.build()
+    with Target(tmp_path, smp=fault.smp, mem=fault.mem, kernel=kernel, run=f"{fault.run}; cat /proc/audit", limit=300,
+                stopped=True) as machine:
+        seen = machine.gdb(["hbreak audit_format", "continue", "audit", "leaks"], kernel=kernel, timeout=300)
+        machine.wait(200)
+        said = machine.console
+    identity, verdicts, _ = guest_audit(said)
+    audit, leaks = seen.by("audit"), seen.by("leaks")
+    assert audit.splitlines()[0] == identity
+    found = dict(re.findall(r"^([A-Z]+) (\d+)$", audit, re.M))
+    assert found == {word: count for word, count in verdicts.items() if word not in INCIDENTS}
+    assert verdicts_expected & set(found)
+    assert re.search(group, leaks)
