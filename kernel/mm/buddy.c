@@ -15,7 +15,7 @@
  * that the writer cannot hurt a second victim and the evidence stays.
  *
  * Lock: `buddy`. Filling and checking poison happens outside it, while the caller owns the pages.
- * Callers: page.c (and the per-hart caches), boot.
+ * Callers: pcp.c, which stands between this file and page.c; boot.
  */
 #include <kernel/arch.h>
 
@@ -110,7 +110,7 @@ static void block_set_kind(struct page *page, u32 order, enum page_kind kind)
 }
 
 /* Some page of the block was written while free: keep those, give the others back. */
-static void quarantine(struct page *page, u32 order)
+void block_quarantine(struct page *page, u32 order)
 {
 	u32 stack_now = trace_stack_here(2);
 
@@ -131,7 +131,7 @@ static void quarantine(struct page *page, u32 order)
 	}
 }
 
-static bool poison_intact(const struct page *page, u32 order)
+bool block_intact(const struct page *page, u32 order)
 {
 	size_t size_bytes = PAGE_SIZE << order;
 
@@ -140,24 +140,20 @@ static bool poison_intact(const struct page *page, u32 order)
 
 struct page *buddy_take(u32 order, enum page_kind kind)
 {
-	for (;;) {
-		struct page *page;
+	struct page *page;
 
-		spin_lock(&buddy.lock);
-		page = buddy_remove(order);
-		if (page) {
-			block_set_kind(page, order, kind);
-			page->count = 1;
-			buddy.nr_allocs++;
-		}
-		spin_unlock(&buddy.lock);
-		if (!page || LIKELY(poison_intact(page, order)))
-			return page;
-		quarantine(page, order);
+	spin_lock(&buddy.lock);
+	page = buddy_remove(order);
+	if (page) {
+		block_set_kind(page, order, kind);
+		page->count = 1;
+		buddy.nr_allocs++;
 	}
+	spin_unlock(&buddy.lock);
+	return page;
 }
 
-void buddy_give(struct page *page, u32 order, u32 stack, u16 pid)
+void block_retire(struct page *page, u32 order, u32 stack, u16 pid)
 {
 	for (u32 i = 0; i < 1U << order; i++) {
 		page[i].stack = stack;
@@ -166,10 +162,35 @@ void buddy_give(struct page *page, u32 order, u32 stack, u16 pid)
 		page[i].private = NULL;
 	}
 	mem_fill_words(page_to_va(page), POISON_FREE, PAGE_SIZE << order);
+}
+
+void buddy_give(struct page *page, u32 order)
+{
 	spin_lock(&buddy.lock);
 	block_set_kind(page, order, PK_FREE);
 	buddy.nr_frees++;
 	buddy_insert(page, order);
+	spin_unlock(&buddy.lock);
+}
+
+u32 buddy_take_parked(struct page **batch, u32 nr)
+{
+	u32 taken = 0;
+
+	spin_lock(&buddy.lock);
+	while (taken < nr && (batch[taken] = buddy_remove(0)) != NULL)
+		block_set_kind(batch[taken++], 0, PK_PCP);
+	spin_unlock(&buddy.lock);
+	return taken;
+}
+
+void buddy_give_parked(struct page **batch, u32 nr)
+{
+	spin_lock(&buddy.lock);
+	for (u32 i = 0; i < nr; i++) {
+		block_set_kind(batch[i], 0, PK_FREE);
+		buddy_insert(batch[i], 0);
+	}
 	spin_unlock(&buddy.lock);
 }
 

@@ -29,13 +29,44 @@ struct buddy {
 };
 extern struct buddy buddy;
 
-/* A block with count 1 and kind set in all its pages, poison checked; NULL when there is none. */
+/* A block with count 1 and kind set in all its pages, poison not checked; NULL when there is none. */
 struct page *buddy_take(u32 order, enum page_kind kind);
-/* Poisons the block and puts it on the lists. count is 0; stack and pid: who frees it. */
-void buddy_give(struct page *page, u32 order, u32 stack, u16 pid);
+/* Puts a retired block on the lists. */
+void buddy_give(struct page *page, u32 order);
+/* A block whose count is 0 gets its last freer and its poison. */
+void block_retire(struct page *page, u32 order, u32 stack, u16 pid);
+bool block_intact(const struct page *page, u32 order);
+/* A block just taken whose poison is broken: reports and keeps the bad pages, gives the others back. */
+void block_quarantine(struct page *page, u32 order);
 /* Changes the kind of a page that somebody holds. */
 void buddy_set_kind(struct page *page, enum page_kind kind);
 void buddy_count_failed(void);
+/* Single pages between the lists and a per-hart cache: kind FREE <-> PCP. take: how many there were, at most nr. */
+u32 buddy_take_parked(struct page **batch, u32 nr);
+void buddy_give_parked(struct page **batch, u32 nr);
+
+/* ---- pcp.c: single pages, one cache a hart; what page.c takes from and gives to ---- */
+
+/* A block with count 1 and kind set in all its pages, poison checked; NULL when there is none. */
+struct page *block_take(u32 order, enum page_kind kind);
+/* count is 0; stack and pid: who frees it. */
+void block_give(struct page *page, u32 order, u32 stack, u16 pid);
+
+struct pcp { /* all of it guarded by lock */
+	struct spinlock lock;
+	pfn_t first; /* linked by page->next; PFN_NONE: empty */
+	u32 nr;
+	s32 kind_pages[PK_NR]; /* PCP-3 */
+	u64 nr_allocs, nr_frees;
+};
+extern struct pcp pcps[NR_HARTS_MAX];
+
+void pcp_init(void);
+void pcp_lock_all(void);
+void pcp_unlock_all(void);
+u32 pcp_nr_pages(void); /* without locks */
+/* NULL or the invariant broken. All locks held. */
+const char *pcp_check_locked(void);
 
 /* ---- page.c ---- */
 

@@ -126,7 +126,7 @@ static bool may_reclaim(struct task ***slot)
 
 static struct page *take_with_reclaim(u32 order, enum page_kind kind)
 {
-	struct page *page = buddy_take(order, kind);
+	struct page *page = block_take(order, kind);
 
 	for (u32 i = 0; !page && i < RECLAIM_TRIES; i++) {
 		struct task **slot;
@@ -136,7 +136,7 @@ static struct page *take_with_reclaim(u32 order, enum page_kind kind)
 			break;
 		nr_freed = reclaim_hook(MAX(1U << order, RECLAIM_BATCH));
 		__atomic_store_n(slot, NULL, __ATOMIC_RELEASE);
-		page = buddy_take(order, kind);
+		page = block_take(order, kind);
 		if (!nr_freed)
 			break;
 	}
@@ -270,7 +270,7 @@ static bool page_reached_zero(struct page *page, enum ref_kind ref, struct holde
 	}
 	if (trace_on(TRACE_CATEGORY_PAGE))
 		page_record(EV_page_free, (u8)ref, stack, page, order, holder, 0, 0);
-	buddy_give(page, order, stack, trace_current_pid());
+	block_give(page, order, stack, trace_current_pid());
 	return true;
 }
 

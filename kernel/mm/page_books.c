@@ -55,6 +55,7 @@ void page_init(paddr_t start, paddr_t end, paddr_t managed_from, struct page *ar
 		pages[i] = (struct page){.kind = PK_IMAGE, .state = PAGE_BOOT, .count = 1};
 	memset(buddy.kind_pages, 0, sizeof(buddy.kind_pages));
 	memset(buddy.lists, 0, sizeof(buddy.lists));
+	pcp_init();
 	buddy.nr_allocs = buddy.nr_frees = buddy.nr_failed = 0;
 	buddy.kind_pages[PK_IMAGE] = first_pfn + nr_pages - managed_pfn;
 }
@@ -97,7 +98,8 @@ void page_boot_free(paddr_t start, paddr_t end)
 			page[i].count = 0;
 		if (trace_on(TRACE_CATEGORY_PAGE))
 			page_record(EV_page_free, REF_BOOT, 0, page, order, HOLDER_NONE, 0, 0);
-		buddy_give(page, order, 0, 0);
+		block_retire(page, order, 0, 0);
+		buddy_give(page, order);
 		pfn += 1U << order;
 	}
 }
@@ -111,29 +113,60 @@ void page_claims(struct claims *claims)
 
 /* ---- totals ---- */
 
+/* Of the buddy and of all per-hart caches together; the locks of all are held. */
+static u32 kind_total_locked(u32 kind)
+{
+	u32 total = buddy.kind_pages[kind];
+
+	for (u32 i = 0; i < NR_HARTS_MAX; i++)
+		total += (u32)pcps[i].kind_pages[kind];
+	return total;
+}
+
+static void books_lock(void)
+{
+	pcp_lock_all();
+	spin_lock(&buddy.lock);
+}
+
+static void books_unlock(void)
+{
+	spin_unlock(&buddy.lock);
+	pcp_unlock_all();
+}
+
 void page_totals(struct page_totals *totals)
 {
 	*totals = (struct page_totals){
 	    .nr_managed = first_pfn + nr_pages - managed_pfn,
 	    .nr_firmware = managed_pfn - first_pfn,
 	};
-	spin_lock(&buddy.lock);
+	books_lock();
 	for (u32 i = 0; i <= PAGE_MAX_ORDER; i++) {
 		totals->nr_by_order[i] = buddy.lists[i].nr_blocks;
 		totals->nr_free += (u64)buddy.lists[i].nr_blocks << i;
 	}
 	for (u32 i = 0; i < PK_NR; i++)
-		totals->nr_by_kind[i] = buddy.kind_pages[i];
+		totals->nr_by_kind[i] = kind_total_locked(i);
 	totals->nr_allocs = buddy.nr_allocs;
 	totals->nr_frees = buddy.nr_frees;
 	totals->nr_failed = buddy.nr_failed;
-	spin_unlock(&buddy.lock);
+	for (u32 i = 0; i < NR_HARTS_MAX; i++) {
+		totals->nr_pcp[i] = pcps[i].nr;
+		totals->nr_allocs += pcps[i].nr_allocs;
+		totals->nr_frees += pcps[i].nr_frees;
+	}
+	books_unlock();
 }
 
 u32 page_nr_free(void)
 {
-	return __atomic_load_n(&buddy.kind_pages[PK_FREE], __ATOMIC_RELAXED) +
-	       __atomic_load_n(&buddy.kind_pages[PK_PCP], __ATOMIC_RELAXED);
+	return __atomic_load_n(&buddy.kind_pages[PK_FREE], __ATOMIC_RELAXED) + pcp_nr_pages();
+}
+
+u32 page_nr_parked(void)
+{
+	return pcp_nr_pages();
 }
 
 /* ---- checks ---- */
@@ -227,9 +260,9 @@ static const char *check_all(void)
 		return BROKEN("PAGE-1: %u pages are free, %lu are on lists", by_kind[PK_FREE],
 			      (unsigned long)on_lists);
 	for (u32 kind = 0; kind < PK_NR; kind++)
-		if (by_kind[kind] != buddy.kind_pages[kind])
+		if (by_kind[kind] != kind_total_locked(kind))
 			return BROKEN("BUDDY-4: %u pages of kind %s, counted %u", by_kind[kind],
-				      page_kind_name(kind), buddy.kind_pages[kind]);
+				      page_kind_name(kind), kind_total_locked(kind));
 	return NULL;
 }
 
@@ -237,9 +270,11 @@ const char *page_check(void)
 {
 	const char *broken;
 
-	spin_lock(&buddy.lock);
-	broken = check_all();
-	spin_unlock(&buddy.lock);
+	books_lock();
+	broken = pcp_check_locked();
+	if (!broken)
+		broken = check_all();
+	books_unlock();
 	return broken;
 }
 
@@ -250,7 +285,7 @@ u32 page_check_poison(void)
 	for (u32 i = managed_pfn - first_pfn; i < nr_pages; i++) {
 		struct page *page = &pages[i];
 
-		if (page->kind != PK_FREE ||
+		if ((page->kind != PK_FREE && page->kind != PK_PCP) ||
 		    mem_find_difference(page_to_va(page), POISON_FREE, PAGE_SIZE) == PAGE_SIZE)
 			continue;
 		audit_incident(VERDICT_POISON, page, page->stack, 0);

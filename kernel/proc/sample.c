@@ -8,6 +8,7 @@ void proc_sample(void)
 	if (!trace_on(TRACE_CATEGORY_sample))
 		return;
 	pagecache_totals(&cache);
-	TRACE_BARE(sample, 0, 0, .free_pages = page_nr_free(), .cache_pages = (u32)cache.nr_pages,
+	TRACE_BARE(sample, 0, 0, .free_pages = page_nr_free(), .pcp_pages = page_nr_parked(),
+		   .cache_pages = (u32)cache.nr_pages,
 		   .dirty_pages = (u32)cache.nr_dirty);
 }

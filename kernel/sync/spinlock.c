@@ -162,6 +162,15 @@ void spin_lock(struct spinlock *lock)
 	note_held(hart, lock);
 }
 
+void spin_lock_nested(struct spinlock *lock)
+{
+	struct hart *hart = this_hart();
+
+	if (LOCK_DEBUG)
+		hart->ranks_held &= ~(1UL << lock->rank);
+	spin_lock(lock);
+}
+
 bool spin_trylock(struct spinlock *lock)
 {
 	struct hart *hart = push();

@@ -1,8 +1,7 @@
 /*
  * freemem: what the machine's memory is used for, and the newest events. The bracket for any test.
  *
- * by_kind[] adds up to total exactly: while other harts allocate, numbers that were read one after the other
- * may not, so that the totals are read again with the world stopped when they do not fit.
+ * by_kind[] adds up to total exactly, at any moment: page_totals reads them all under all locks.
  */
 #include "syscall_priv.h"
 #include <kernel/audit.h>
@@ -10,35 +9,12 @@
 
 #define EVENTS_ORDER 2 /* of the bounce buffer: that many events at most are given */
 
-static bool totals_fit(const struct page_totals *totals)
-{
-	u64 sum = 0;
-
-	for (u32 kind = 0; kind < PK_NR; kind++)
-		sum += totals->nr_by_kind[kind];
-	return sum == totals->nr_managed;
-}
-
-static void totals_exact(struct page_totals *totals)
-{
-	bool quiet;
-
-	page_totals(totals);
-	if (totals_fit(totals))
-		return;
-	audit_lock();
-	arch_stop_world(&quiet);
-	page_totals(totals);
-	arch_start_world();
-	audit_unlock();
-}
-
 static void __attribute__((noinline)) fill_pages(struct freemem *info)
 {
 	struct page_totals totals;
 	u64 array_bytes = (u64)nr_pages * sizeof(struct page);
 
-	totals_exact(&totals);
+	page_totals(&totals);
 	info->total = totals.nr_managed;
 	info->firmware = totals.nr_firmware;
 	info->free = totals.nr_free + totals.nr_by_kind[PK_PCP];

@@ -9,7 +9,7 @@ HOST_CFLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -Wno-unused-parameter -pt
 HOST_BUILD := $(BUILD)/host
 
 HOST_BASE := lib/string lib/format sync/spinlock sync/kprintf trace/ring trace/depot trace/read
-HOST_PAGES := $(HOST_BASE) mm/page mm/page_books mm/buddy mm/incident mm/slab mm/slab_audit mm/kstack mm/pagetable \
+HOST_PAGES := $(HOST_BASE) mm/page mm/page_books mm/buddy mm/pcp mm/incident mm/slab mm/slab_audit mm/kstack mm/pagetable \
 	mm/addrspace mm/vma mm/fault mm/fork mm/audit mm/audit_report
 
 HOST_trace := $(HOST_BASE)

@@ -46,7 +46,8 @@ static void check_stamp(const struct block *block)
 static void model_alloc(u64 nr_total)
 {
 	static const u8 kinds[] = {PK_ANON, PK_PAGECACHE, PK_SLAB, PK_PIPE, PK_KERNEL};
-	struct block block = {.order = (u32)host_random_below(4) ? 0 : (u32)host_random_below(PAGE_MAX_ORDER + 1)};
+	struct block block = {.order =
+				  (u32)host_random_below(4) ? 0 : (u32)host_random_below(PAGE_MAX_ORDER + 1)};
 
 	block.kind = kinds[host_random_below(ARRAY_SIZE(kinds))];
 	block.count = 1;
@@ -55,7 +56,8 @@ static void model_alloc(u64 nr_total)
 		block.order = 0;
 		block.page = page_alloc_zeroed(block.kind, REF_OWNER, holder);
 		if (block.page)
-			assert_int_equal(mem_find_difference(page_to_va(block.page), 0, PAGE_SIZE), PAGE_SIZE);
+			assert_int_equal(mem_find_difference(page_to_va(block.page), 0, PAGE_SIZE),
+					 PAGE_SIZE);
 	} else {
 		block.page = page_alloc(block.order, block.kind, REF_OWNER, holder);
 	}
@@ -119,7 +121,7 @@ static void model_check(u64 nr_total)
 
 	assert_sound(page_check());
 	page_totals(&totals);
-	assert_int_equal(totals.nr_free, nr_total - pages_held);
+	assert_int_equal(totals.nr_free + totals.nr_by_kind[PK_PCP], nr_total - pages_held);
 	assert_int_equal(page_nr_free(), nr_total - pages_held);
 	for (u32 kind = 0; kind < PK_NR; kind++)
 		sum += totals.nr_by_kind[kind];
@@ -266,6 +268,70 @@ static void test_poison(void **state)
 	assert_sound(page_check());
 }
 
+/* ---- per-hart caches ---- */
+
+/* A hart whose cache and whose buddy are empty takes what another hart has parked, to the last page. */
+static void test_steal(void **state)
+{
+	static struct page *taken[8192];
+	u32 nr = 0, nr_free, freer = host_hart;
+
+	page_drain_caches();
+	while ((taken[nr] = page_alloc(0, PK_ANON, REF_PTE, holder)))
+		nr++;
+	assert_true(nr > 100 && nr < ARRAY_SIZE(taken));
+	assert_int_equal(page_nr_free(), 0);
+	nr_harts = 2;
+	for (u32 i = 0; i < 5; i++)
+		page_put(taken[--nr], REF_PTE, holder);
+	assert_int_equal(page_nr_parked(), 5);
+	host_hart = 1;
+	for (u32 i = 0; i < 5; i++)
+		assert_non_null(taken[nr++] = page_alloc(0, PK_ANON, REF_PTE, holder));
+	assert_null(page_alloc(0, PK_ANON, REF_PTE, holder));
+	assert_sound(page_check());
+	host_hart = freer;
+	while (nr > 0)
+		page_put(taken[--nr], REF_PTE, holder);
+	nr_free = page_nr_free();
+	assert_true(page_nr_parked() > 0);
+	page_drain_caches();
+	assert_int_equal(page_nr_parked(), 0);
+	assert_int_equal(page_nr_free(), nr_free);
+	assert_sound(page_check());
+	nr_harts = 1;
+}
+
+/* Pages that wait in a cache are given back when a larger block is missing them. */
+static void test_parked_for_a_block(void **state)
+{
+	static struct page *taken[8192];
+	struct page *block;
+	u32 nr = 0;
+
+	page_drain_caches();
+	while ((taken[nr] = page_alloc(0, PK_ANON, REF_PTE, holder)))
+		nr++;
+	for (u32 i = 0; i < nr; i++) {
+		pfn_t pfn = page_to_pfn(taken[i]);
+
+		if (pfn % 4 == 0 && i + 4 <= nr && page_to_pfn(taken[i + 3]) == pfn + 3) {
+			for (u32 k = 0; k < 4; k++)
+				page_put(taken[i + k], REF_PTE, holder);
+			memmove(&taken[i], &taken[i + 4], (nr - i - 4) * sizeof(taken[0]));
+			nr -= 4;
+			break;
+		}
+	}
+	assert_int_equal(page_nr_parked(), 4);
+	block = page_alloc(2, PK_ANON, REF_PTE, holder);
+	assert_non_null(block);
+	page_put(block, REF_PTE, holder);
+	while (nr > 0)
+		page_put(taken[--nr], REF_PTE, holder);
+	assert_sound(page_check());
+}
+
 static void test_poison_scan(void **state)
 {
 	struct page *page = page_alloc(0, PK_ANON, REF_PTE, holder);
@@ -309,7 +375,8 @@ static void test_check_can_fail(void **state)
 			break;
 		assert_true(order < PAGE_MAX_ORDER);
 	}
-	for (page = pages; page->kind != PK_FREE || page->order == PAGE_BODY || page->next == PFN_NONE; page++)
+	for (page = pages; page->kind != PK_FREE || page->order == PAGE_BODY || page->next == PFN_NONE;
+	     page++)
 		;
 	saved = *page;
 	next = pfn_to_page(page->next);
@@ -453,12 +520,15 @@ int main(void)
 {
 	const struct CMUnitTest random_tests[] = {TEST(test_random), TEST(test_random_traced)};
 	const struct CMUnitTest fault_tests[] = {
-		TEST(test_double_free), TEST(test_get_of_free), TEST(test_put_below_zero), TEST(test_overflow),
-		TEST(test_poison),	TEST(test_poison_scan), TEST(test_active_root),	   TEST(test_check_can_fail),
-		TEST(test_reclaim),	TEST(test_fail_hook),	TEST(test_events),
+	    TEST(test_double_free),        TEST(test_get_of_free),    TEST(test_put_below_zero),
+	    TEST(test_overflow),           TEST(test_poison),         TEST(test_poison_scan),
+	    TEST(test_active_root),        TEST(test_check_can_fail), TEST(test_reclaim),
+	    TEST(test_fail_hook),          TEST(test_events),         TEST(test_steal),
+	    TEST(test_parked_for_a_block),
 	};
 	const struct CMUnitTest boot_tests[] = {TEST(test_boot_numbers)};
 
-	return cmocka_run_group_tests(random_tests, boot, NULL) + cmocka_run_group_tests(fault_tests, boot, NULL) +
+	return cmocka_run_group_tests(random_tests, boot, NULL) +
+	       cmocka_run_group_tests(fault_tests, boot, NULL) +
 	       cmocka_run_group_tests(boot_tests, NULL, NULL);
 }

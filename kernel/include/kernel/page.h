@@ -97,7 +97,10 @@ struct page_totals {
 };
 /* Exact when the world is stopped or quiet; otherwise each number is right at some instant. */
 void page_totals(struct page_totals *totals);
-u32 page_nr_free(void); /* buddy and per-hart caches */
+u32 page_nr_free(void);   /* buddy and per-hart caches; no lock, so a moment old */
+u32 page_nr_parked(void); /* per-hart caches alone; likewise */
+/* Gives what waits in per-hart caches back to the buddy; returns pages. No lock held. */
+u32 page_drain_caches(void);
 const char *page_kind_name(enum page_kind kind);
 const char *ref_kind_name(enum ref_kind ref);
 const char *verdict_name(enum verdict verdict);

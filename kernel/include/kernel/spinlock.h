@@ -33,6 +33,8 @@ struct spinlock {
 /* name NULL: the rank's own; else a static string. */
 void spin_init(struct spinlock *lock, enum lock_rank rank, const char *name);
 void spin_lock(struct spinlock *lock);
+/* One more lock of the rank that is held last; by ascending address, and where lockorder.def says `nest`. */
+void spin_lock_nested(struct spinlock *lock);
 bool spin_trylock(struct spinlock *lock);
 void spin_unlock(struct spinlock *lock);
 bool spin_held(const struct spinlock *lock); /* by this hart */
