@@ -114,6 +114,7 @@ static void subsystems_init(void)
 	register_claims();
 	console_init();
 	chardev_init();
+	statistics_init();
 	ramdisk_init(machine.initrd_start, machine.initrd_end);
 	virtio_blk_init();
 }

@@ -26,13 +26,17 @@
 
 struct pcp pcps[NR_HARTS_MAX] __attribute__((aligned(64)));
 static u32 pcp_batch, pcp_high;
+static const char *const pcp_names[] = {"pcp0", "pcp1", "pcp2", "pcp3", "pcp4", "pcp5", "pcp6", "pcp7"};
+STATIC_ASSERT(ARRAY_SIZE(pcp_names) == NR_HARTS_MAX, "a name for each lock");
 
 void pcp_init(void)
 {
 	pcp_batch = MIN(MAX(nr_pages / PAGES_PER_BATCH_PAGE, PCP_BATCH_MIN), PCP_BATCH_MAX);
 	pcp_high = 4 * pcp_batch;
-	for (u32 i = 0; i < NR_HARTS_MAX; i++)
-		pcps[i] = (struct pcp){.lock = SPINLOCK_INIT(pcp), .first = PFN_NONE};
+	for (u32 i = 0; i < NR_HARTS_MAX; i++) {
+		pcps[i] = (struct pcp){.first = PFN_NONE};
+		spin_init(&pcps[i].lock, LOCK_pcp, pcp_names[i]);
+	}
 }
 
 /* Moves one page of the machine from one kind to another. */

@@ -63,6 +63,6 @@ u16 procfs_pid_last(void);    /* the greatest */
 void procfs_print_frames(struct text *text, const u32 *frames, u32 nr);
 
 extern const struct proc_node meminfo_node, vmstat_node, buddyinfo_node, slabinfo_node, page_owner_node,
-    audit_node, checks_node, ktrace_node, ktrace_ctl_node, stacks_node;
+    audit_node, checks_node, ktrace_node, ktrace_ctl_node, stacks_node, lockstat_node;
 
 #endif

@@ -236,6 +236,19 @@ int stat(const char *path, struct stat *st)
 	return result;
 }
 
+int statistics(void *buf, int size)
+{
+	int fd = open("/statistics", O_RDONLY);
+	int length = 0, part = 0;
+
+	if (fd < 0)
+		return -1;
+	while (length < size && (part = read(fd, (char *)buf + length, size - length)) > 0)
+		length += part;
+	close(fd);
+	return length;
+}
+
 char *strcpy(char *dst, const char *src)
 {
 	memmove(dst, src, (int)strlen(src) + 1);

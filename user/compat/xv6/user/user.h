@@ -38,6 +38,7 @@ int uptime(void); /* in such ticks */
 char *sbrk(int delta);     /* pages at once */
 char *sbrklazy(int delta); /* pages when they are touched */
 int stat(const char *path, struct stat *st);
+int statistics(void *buf, int size); /* the text of the device `statistics`; its length, or -1 */
 char *strcpy(char *dst, const char *src);
 void *memmove(void *dst, const void *src, int size);
 char *strchr(const char *s, char c);
