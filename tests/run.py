@@ -2,8 +2,8 @@
 """Runs the parts of the test suite one after another and adds up what they say.
 
 Each part is a make target. Its output goes to BUILD/results/PART.log and, when it fails, its end to the
-terminal. Tests are counted from the summaries that pytest and cmocka print; a part without either counts
-as one test, passed or failed by its exit status.
+terminal. Tests are counted from the summaries that pytest and the host tests print; a part without either
+counts as one test, passed or failed by its exit status.
 
 Usage: run.py PART...   (PAGETRAIL_BUILD names the build folder)
 """
@@ -17,8 +17,8 @@ from harness import paths  # noqa: E402 (the path above)
 
 SHOWN_LINES = 40
 PYTEST = re.compile(r"^=*\s*((?:\d+ [a-z]+(?:, )?)+) in [\d.]+s", re.M)
-CMOCKA_PASSED = re.compile(r"^\[  PASSED  \] (\d+) test", re.M)
-CMOCKA_FAILED = re.compile(r"^\[  FAILED  \] (\d+) test", re.M)
+HOST_PASSED = re.compile(r"^host tests: .* (\d+) tests passed|^\[  PASSED  \] (\d+) test", re.M)
+HOST_FAILED = re.compile(r"^\[  FAILED  \] (\d+) test", re.M)
 # A pytest word and what it counts as. An expected failure is a canary that failed as it must.
 COUNTS_AS = {"passed": "passed", "xfailed": "passed", "failed": "failed", "error": "failed", "errors": "failed",
              "xpassed": "failed", "skipped": "skipped"}
@@ -31,8 +31,8 @@ def count_tests(output, status):
         for number, word in re.findall(r"(\d+) ([a-z]+)", summary):
             if word in COUNTS_AS:
                 counts[COUNTS_AS[word]] += int(number)
-    counts["passed"] += sum(map(int, CMOCKA_PASSED.findall(output)))
-    counts["failed"] += sum(map(int, CMOCKA_FAILED.findall(output)))
+    counts["passed"] += sum(int(all_tests or tests) for all_tests, tests in HOST_PASSED.findall(output))
+    counts["failed"] += sum(map(int, HOST_FAILED.findall(output)))
     if not any(counts.values()):
         counts["passed" if status == 0 else "failed"] = 1
     elif status and not counts["failed"]:
@@ -44,7 +44,8 @@ def run_part(part, results):
     """Runs one make target. Returns (counts, seconds, output)."""
     start = time.monotonic()
     done = subprocess.run(["make", "-C", str(paths.ROOT), "--no-print-directory", f"BUILD={paths.BUILD_NAME}", "SETUP=no", part],
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+                          env=paths.make_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          errors="replace")
     (results / f"{part}.log").write_text(done.stdout)
     return count_tests(done.stdout, done.returncode), time.monotonic() - start, done.stdout
 

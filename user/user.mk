@@ -42,6 +42,12 @@ $(USER_BUILD)/obj/%.o: user/bin/%
 $(foreach name,$(USER_SINGLE),$(eval $(USER_BUILD)/$(name): $(USER_BUILD)/obj/$(name).c.o))
 $(foreach name,$(USER_FOLDERS),$(eval $(USER_BUILD)/$(name): \
 	$(patsubst user/bin/%,$(USER_BUILD)/obj/%.o,$(sort $(wildcard user/bin/$(name)/*.c)))))
+# Programs that are tests, too: the runner of usertests, and what they share with it.
+USER_TESTERS := kalloctest cowtest lazytest mmaptest
+$(USER_TESTERS:%=$(USER_BUILD)/%): $(patsubst %,$(USER_BUILD)/obj/usertests/%.c.o,run support)
+$(USER_BUILD)/cowtest: $(patsubst %,$(USER_BUILD)/obj/usertests/%.c.o,cow memory_cow)
+$(USER_BUILD)/lazytest: $(USER_BUILD)/obj/usertests/sbrk.c.o
+$(USER_BUILD)/mmaptest: $(USER_BUILD)/obj/usertests/mmap.c.o
 $(USER_PROGRAMS): user/user.ld $(ULIB)
 	$(CROSS)gcc $(USER_FLAGS) $(USER_LDFLAGS) -o $@ $(USER_BUILD)/ulib/start.S.o $(filter %.o,$^) $(ULIB) -lgcc
 

@@ -8,6 +8,9 @@
  * IPI-3  all waiting here is in WFI with only the software interrupt enabled. A hart that spins instead
  *        would, under icount, keep the others from running until its next timer interrupt, if there is one.
  *
+ * IPI-4  where spinning cannot be helped (spinlocks), arch_relax gives way after a while: WFI with an
+ *        interrupt pending, which QEMU takes as leave to run the next hart, and a machine as no wait at all.
+ *
  * A hart parks in its interrupt handler, so it holds no spinlock (SPIN-1) and stands where its stack can be
  * read. Stopping is the privilege of one caller at a time; panic needs no permission and does not wait for
  * harts that do not answer.
@@ -159,6 +162,24 @@ void arch_start_world(void)
 	u64 others = others_mask();
 	if (others)
 		sbi_send_ipi(others);
+	arch_irq_restore(irqs_on);
+}
+
+#define RELAXES_A_WAY 64
+
+void arch_relax(void)
+{
+	struct hart *hart = this_hart();
+
+	__asm__ volatile(".insn i 0x0F, 0, x0, x0, 0x010" ::: "memory"); /* pause */
+	if (++hart->nr_relaxes % RELAXES_A_WAY != 0 || !(csr_read(sie) & SIE_SOFT))
+		return;
+	bool irqs_on = arch_irq_save();
+	csr_set(sip, SIE_SOFT);
+	arch_wfi();
+	csr_clear(sip, SIE_SOFT);
+	if (__atomic_load_n(&hart->ipi_pending, __ATOMIC_SEQ_CST))
+		csr_set(sip, SIE_SOFT);
 	arch_irq_restore(irqs_on);
 }
 

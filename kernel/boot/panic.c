@@ -63,6 +63,7 @@ static void halt_others(void)
 	panic_info.nr_harts = nr_harts;
 	arch_halt_others();
 	do {
+		arch_relax();
 		waiting = 0;
 		for (u32 i = 0; i < nr_harts; i++)
 			waiting += i != hart_index() && harts[i].online &&

@@ -17,7 +17,7 @@ from harness.machine import Machine  # noqa: E402 (the path above)
 OPERATIONS = 1000
 WAYS = {"off": "trace=off", "masked": "trace=flight trace.mask=0", "on": "trace=flight"}
 # Fixed, so that figures of two versions can be compared: processes, memory, files, pipes.
-SUBSET = "forkwait exec sbrk pipe bigwrite manyfiles"
+SUBSET = "fork-wait exec-arguments sbrk-grow-shrink cow-sharing pipe-transfer write-read bigwrite many-files"
 
 
 def measure(append, command, folder):

@@ -21,7 +21,7 @@ LAYOUT_OF = {
                "TABLE_HOLDER_INDEX(1, 0)", "RADIX_SHIFT", "TRACE_MAGIC", "TRACE_DESC_MAGIC", "TIME_HZ", "KSTACK_PAGES",
                "KSTACK_BYTES", "POISON_FREE", "POISON_OBJ", "SLAB_MAGIC", "PAGE_BOOT", "PAGE_DIRTY",
                *(f"PTE_{bit}" for bit in ("V", "R", "W", "X", "U", "G", "A", "D", "COW", "SHARED", "LEAF_BITS"))],
-    "symbols": ["pages", "first_pfn", "nr_pages", "managed_pfn", "buddy", "caches", "task_all", "mm_all", "proc_all",
+    "symbols": ["pages", "first_pfn", "nr_pages", "managed_pfn", "buddy", "pcps", "caches", "task_all", "mm_all", "proc_all",
                 "kernel_root_pa", "trace_desc", "harts", "nr_harts", "machine", "pagecache", "icache.c:buckets",
                 "fs/pipe.c:pipes", "procfs/file.c:open_files", "virtio_blk.c:disk", "mount.c:superblocks"],
 }

@@ -4,6 +4,7 @@ from image import Image
 from pagetrail_gdb.model.audit import Audit
 from pagetrail_gdb.model.buddy import Buddy
 from pagetrail_gdb.model.pagecache import mappings_of
+from pagetrail_gdb.model.pcp import hart_caches
 from pagetrail_gdb.model.slab import caches_of, find_object
 
 BLOCKS = ((0x80400, 3), (0x80410, 3), (0x80430, 0), (0x80480, 7))
@@ -239,3 +240,51 @@ def test_mapping_broken(image):
     assert any("counted 8" in text for text in cache_findings(image))
     image.set("dirty_record", image.records[0], page=0x6b6b6b6b6b6b6b6b)
     assert any("no struct page" in text for text in cache_findings(image))
+
+
+# ---- per-hart caches ----
+
+def parked_image(layout):
+    """Three pages in the cache of hart 1; (image, [pfn])."""
+    image = Image(layout)
+    va, kind = layout.symbol("pcps")
+    pfns = [0x80500, 0x80520, 0x80540]
+    for pfn, following in zip(pfns, [*pfns[1:], 0]):
+        image.set_page(pfn, kind=image.kind("PCP"), next=following, pid=5)
+    image.set_symbol("pcps", pfns[0], "[1].first")
+    image.set_symbol("pcps", 3, "[1].nr")
+    image.close_books()
+    return image, pfns
+
+
+def test_hart_caches(layout):
+    image, pfns = parked_image(layout)
+    findings = []
+    assert [cache.pfns for cache in hart_caches(image.kernel(), findings)][:3] == [[], pfns, []]
+    result = Audit(image.kernel(), findings)
+    assert result.nr_parked == 3 and result.verdicts == [] and findings == []
+
+
+@pytest.mark.parametrize("pfn, members, what", [
+    (0x80540, {"next": 0x80500}, "a loop"),
+    (0x80540, {"next": 0x1}, "outside RAM"),
+    (0x80520, {"kind": 5}, "has kind anon"),
+    (0x80520, {"count": 1}, "count 1"),
+    (0x80500, {"next": 0}, "counted 3"),
+    (0x80500, {"next": 0}, "in no hart's cache"),
+    (0x80560, {"kind": 13}, "in no hart's cache"),
+])
+def test_hart_caches_broken(layout, pfn, members, what):
+    image, _ = parked_image(layout)
+    image.set_page(pfn, **members)
+    findings = []
+    hart_caches(image.kernel(), findings)
+    assert any(what in str(finding) for finding in findings)
+
+
+def test_hart_cache_that_miscounts_kinds(layout):
+    image, _ = parked_image(layout)
+    image.set_symbol("pcps", 7, "[0].kind_pages[5]")
+    findings = []
+    assert [verdict.name for verdict in Audit(image.kernel(), findings).verdicts] == ["IDENTITY"]
+    assert any("sum to 7" in str(finding) for finding in findings)

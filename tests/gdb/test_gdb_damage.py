@@ -7,7 +7,7 @@ import time
 
 import pytest
 from debugger import run_gdb
-from harness.machine import PROMPT, Machine
+from harness.machine import Machine
 from pagetrail_gdb.model.audit import Audit
 from pagetrail_gdb.model.claims import books_of
 from pagetrail_gdb.model.errors import ReadError
@@ -21,7 +21,8 @@ from pagetrail_gdb.model.trace import Depot, Trace
 
 RAM_BASE = 0x80000000
 SECONDS_MAX = 20  # an audit takes well under one; this only catches loops
-WILD = (0, 1, 8, 0x6b6b6b6b6b6b6b6b, 0x5a5a5a5a5a5a5a5a, 0xffffffffffffffff, 0xffffffc080000000, 0xffffffc087fffff8, 0x80400000)
+WILD = (0, 1, 8, 0x6b6b6b6b6b6b6b6b, 0x5a5a5a5a5a5a5a5a, 0xffffffffffffffff, 0xffffffc080000000, 0xffffffc087fffff8,
+        0x80400000)
 
 
 @pytest.fixture(scope="module")
@@ -94,8 +95,8 @@ def test_damage_seen_by_the_commands(layout, ram, seed, tmp_path):
     """The same through gdb: every command ends with text."""
     path = tmp_path / "ram"
     path.write_bytes(damage(ram, interesting_ranges(layout, ram), random.Random(seed)))
-    run_gdb(["ps", "vmprint 1", "vmprint -k", "buddy-print -v", "page-owner 0x80460", "page-history -s 0x80460", "trace-dump -s 50",
-             "kstack-print all", "slab-print -p", "slab-print inode", "pagecache-print", "pagecache-print 0", "dirty-print",
+    run_gdb(["ps", "vmprint 1", "vmprint -k", "buddy-print -v", "page-owner 0x80460", "page-history -s 0x80460",
+             "trace-dump -s 50", "kstack-print all", "slab-print -p", "slab-print inode", "pagecache-print", "pagecache-print 0", "dirty-print",
              "pcp-print", "freemem", "audit -p", "leaks", "whatis 0x80460000", "pte-walk 0x10000 1"], ram=path)
 
 

@@ -23,7 +23,8 @@ READERS = ["vmprint 1", "vmprint -k", "pte-walk 0x10000 1", "pte-walk &pages", "
 
 def user_symbol(program, name):
     """Address of a function in a user program."""
-    out = subprocess.run([paths.CROSS + "nm", paths.BUILD / "user" / program], check=True, capture_output=True, text=True).stdout
+    out = subprocess.run([paths.CROSS + "nm", paths.BUILD / "user" / program], check=True, capture_output=True,
+                         text=True).stdout
     return int(next(line.split()[0] for line in out.splitlines() if line.split()[-1] == name), 16)
 
 
@@ -50,8 +51,8 @@ def test_memory_is_found(at_prompt, outputs):
 def test_vmprint(outputs):
     lines = outputs.by("vmprint 1").splitlines()
     assert re.fullmatch(r"page table 0x0000000080[0-9a-f]{6}", lines[0])
-    line = re.compile(r"( \.\.){1,3}\d+: pte 0x[0-9a-f]{16} pa 0x00000000[0-9a-f]{8} v[r-][w-][x-][u-][g-][a-][d-]( cow| shared)* "
-                      r"(pagetable|anon|pagecache) [1-9]\d*")
+    line = re.compile(r"( \.\.){1,3}\d+: pte 0x[0-9a-f]{16} pa 0x00000000[0-9a-f]{8} v[r-][w-][x-][u-][g-][a-][d-]"
+                      r"( cow| shared)* (pagetable|anon|pagecache) [1-9]\d*")
     assert len(lines) > 6 and all(line.fullmatch(text) for text in lines[1:])
 
 

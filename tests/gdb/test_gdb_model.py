@@ -10,7 +10,7 @@ from pagetrail_gdb.model.pages import pages_of
 from pagetrail_gdb.model.pagetable import walk_tree
 from pagetrail_gdb.model.radix import RadixWalk
 from pagetrail_gdb.model.tasks import all_tasks, find_task
-from pagetrail_gdb.model.trace import Depot, Trace
+from pagetrail_gdb.model.trace import Depot, Trace, open_references
 
 RAM = 0x80000000
 MIB = 1 << 20
@@ -342,6 +342,17 @@ def test_history_of_a_page(image, layout):
                        (20, "page_free", 0)]
     assert [r.time for r in trace.newest(2)] == [20, 20]
     assert not findings
+
+
+def test_references_that_were_not_returned(image, layout):
+    base, _ = ring_image(image, layout)
+    packet(image, layout, base, 0, [(1, 7, "page_get", 1, 2), (2, 7, "page_alloc", 0, 1), (3, 7, "page_get", 1, 2),
+                                    (4, 7, "page_get", 2, 3), (5, 7, "page_put", 3, 2)])
+    trace = Trace(image.kernel(), [])
+    assert [record.time for record in open_references(trace, trace.of_page({7}))] == [2, 3]
+    packet(image, layout, base, 1, [(6, 7, "page_free", 0, 0)])
+    trace = Trace(image.kernel(), [])
+    assert open_references(trace, trace.of_page({7})) == []
 
 
 def test_ring_that_wrapped_and_a_torn_packet(image, layout):

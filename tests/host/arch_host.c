@@ -32,7 +32,7 @@ static u64 ram_size;
 void host_ram_init(u64 size_bytes)
 {
 	host_ram_free();
-	ram = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ram = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (ram == MAP_FAILED)
 		abort();
 	ram_size = size_bytes;
@@ -99,7 +99,8 @@ bool bootarg(const char *key, char *value, size_t size_bytes)
 	for (const char *at = host_bootargs; at && *at; at += strcspn(at, " "), at += strspn(at, " ")) {
 		size_t length = strcspn(at, " ");
 
-		if (length < key_bytes || strncmp(at, key, key_bytes) || (length > key_bytes && at[key_bytes] != '='))
+		if (length < key_bytes || strncmp(at, key, key_bytes) ||
+		    (length > key_bytes && at[key_bytes] != '='))
 			continue;
 		if (value)
 			snprintf(value, size_bytes, "%.*s", (int)(length - MIN(length, key_bytes + 1)),

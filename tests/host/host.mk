@@ -13,10 +13,14 @@ HOST_PAGES := $(HOST_BASE) mm/page mm/page_books mm/buddy mm/pcp mm/incident mm/
 	mm/addrspace mm/vma mm/fault mm/fork mm/audit mm/audit_report
 
 HOST_trace := $(HOST_BASE)
+HOST_trace_steps := $(HOST_BASE)
 HOST_ring_threads := $(HOST_BASE)
 HOST_page := $(HOST_PAGES)
 HOST_slab := $(HOST_PAGES)
 HOST_addrspace := $(HOST_PAGES)
+HOST_fork := $(HOST_PAGES)
+HOST_kstack := $(HOST_PAGES)
+$(foreach name,addrspace fork kstack,$(eval HOST_EXTRA_$(name) := host_mm))
 HOST_audit := $(HOST_PAGES)
 HOST_canary_harness := $(HOST_PAGES)
 -include tests/host/fs.mk

@@ -135,7 +135,8 @@ static void test_under(void **state)
 /* Two address spaces map a page that has one reference. */
 static void test_under_pte(void **state)
 {
-	pte_t *from = pt_walk(mm->root, 0x10000, mm->id, false), *to = pt_walk(mm->root, 0x1f000, mm->id, true);
+	pte_t *from = pt_walk(mm->root, 0x10000, mm->id, false),
+	      *to = pt_walk(mm->root, 0x1f000, mm->id, true);
 
 	*to = *from;
 	assert_int_equal(only(VERDICT_UNDER)->claims, 2);
@@ -251,8 +252,8 @@ static void test_stale_others(void **state)
 	static const struct {
 		enum ref_kind ref;
 		u32 index;
-	} wrong[] = {{REF_TABLE, 3}, {REF_PTE, 0}, {REF_KSTACK, 3}, {REF_SLAB, 3}, {REF_BOOT, 3}, {REF_PIPE, 3},
-		     {REF_CACHE, 4}, {REF_DIRTY, 4}};
+	} wrong[] = {{REF_TABLE, 3}, {REF_PTE, 0},  {REF_KSTACK, 3}, {REF_SLAB, 3},
+		     {REF_BOOT, 3},  {REF_PIPE, 3}, {REF_CACHE, 4},  {REF_DIRTY, 4}};
 
 	for (u32 i = 0; i < ARRAY_SIZE(wrong); i++) {
 		const struct audit_result *result;
@@ -449,7 +450,8 @@ static void test_text(void **state)
 	skip_thing = true;
 	audit_format(audit(0), &text);
 	assert_non_null(strstr(buf, "OVER 1  count above the holders found\n"));
-	assert_non_null(strstr(buf, "pagecache count 2 claims 1 cache inode 12 page index 3 pid 0\n  from 200"));
+	assert_non_null(
+	    strstr(buf, "pagecache count 2 claims 1 cache inode 12 page index 3 pid 0\n  from 200"));
 	assert_non_null(strstr(buf, "OBJ 1  live object that nobody claims\n"));
 	assert_non_null(strstr(buf, " cache thing pid 0\n"));
 	assert_non_null(strstr(buf, "verdict: 2 findings\n"));
@@ -481,12 +483,14 @@ static void test_events(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_clean_numbers), TEST(test_over),	    TEST(test_under),	      TEST(test_under_pte),
-		TEST(test_orphan),	  TEST(test_under_at_zero), TEST(test_unreach),	      TEST(test_unreach_tables),
-		TEST(test_unreach_block), TEST(test_object_lost),   TEST(test_objstale),      TEST(test_stale),
-		TEST(test_stale_others),  TEST(test_double_free),   TEST(test_poison),	      TEST(test_inuse),
-		TEST(test_identity),	  TEST(test_parked),	    TEST(test_many),	      TEST(test_quiet),
-		TEST(test_text),	  TEST(test_events),
+	    TEST(test_clean_numbers), TEST(test_over),           TEST(test_under),
+	    TEST(test_under_pte),     TEST(test_orphan),         TEST(test_under_at_zero),
+	    TEST(test_unreach),       TEST(test_unreach_tables), TEST(test_unreach_block),
+	    TEST(test_object_lost),   TEST(test_objstale),       TEST(test_stale),
+	    TEST(test_stale_others),  TEST(test_double_free),    TEST(test_poison),
+	    TEST(test_inuse),         TEST(test_identity),       TEST(test_parked),
+	    TEST(test_many),          TEST(test_quiet),          TEST(test_text),
+	    TEST(test_events),
 	};
 
 	return cmocka_run_group_tests(tests, boot, NULL);

@@ -65,6 +65,43 @@ static int scenario_truncate(void)
 	return err;
 }
 
+/* What was cut off must not come back, also when freeing it failed. */
+static int regrow(bool by_writing)
+{
+	struct file *file;
+	int err = file_open(NULL, "/d/big", O_RDWR, 0, &file);
+
+	if (err)
+		return err;
+	err = file_truncate(file, 5000);
+	if (!err && by_writing) {
+		file_seek(file, 119999, SEEK_SET);
+		err = (int)file_write(file, (uaddr_t) "", 1);
+		err = err < 0 ? err : 0;
+	} else if (!err) {
+		err = file_truncate(file, 120000);
+	}
+	file_seek(file, 5000, SEEK_SET);
+	for (ssize_t bytes = 1; !err && bytes > 0;) {
+		bytes = file_read(file, (uaddr_t)buffer2, 5000);
+		err = bytes < 0 ? (int)bytes : 0;
+		for (ssize_t i = 0; i < bytes; i++)
+			if (buffer2[i])
+				err = -EIO;
+	}
+	file_close(file);
+	return err;
+}
+
+static int scenario_regrow(void)
+{
+	return regrow(false);
+}
+static int scenario_rewrite(void)
+{
+	return regrow(true);
+}
+
 static int scenario_sparse(void)
 {
 	struct file *file;
@@ -104,7 +141,8 @@ static void test_fail_sweep(void **state)
 	} scenarios[] = {{"create", scenario_create}, {"mkdir", scenario_mkdir},
 			 {"unlink", scenario_unlink}, {"rmdir", scenario_rmdir},
 			 {"link", scenario_link},     {"sync", scenario_sync},
-			 {"sparse", scenario_sparse}, {"truncate", scenario_truncate}};
+			 {"sparse", scenario_sparse}, {"truncate", scenario_truncate},
+			 {"regrow", scenario_regrow}, {"rewrite", scenario_rewrite}};
 	u8 *saved;
 	u32 total = 0;
 
@@ -292,6 +330,40 @@ static void test_paths(void **state)
 	host_disk_free(&disk);
 }
 
+/* A block that was metadata and is now a file's: what the cache still had to write of it must be forgotten. */
+static void test_block_changes_sides(void **state)
+{
+	struct file *file;
+	u64 size = 0;
+	ssize_t bytes;
+
+	host_disk_make(&disk, 100, "-O none,filetype -N 16", NULL);
+	assert_int_equal(fs_mount_root(&disk.device), 0);
+	assert_int_equal(file_open(NULL, "/a", O_RDWR | O_CREAT, 0644, &file), 0);
+	assert_int_equal(file_write(file, (uaddr_t)buffer, 60000), 60000);
+	file_close(file);
+	assert_int_equal(path_unlink(NULL, "/a", false), 0);
+	/* One block more or less, so that the indirect block does not become one again. */
+	assert_int_equal(file_open(NULL, "/c", O_RDWR | O_CREAT, 0644, &file), 0);
+	assert_int_equal(file_write(file, (uaddr_t)buffer, 100), 100);
+	file_close(file);
+	assert_int_equal(file_open(NULL, "/b", O_RDWR | O_CREAT, 0644, &file), 0);
+	while ((bytes = file_write(file, (uaddr_t)buffer, 40960)) > 0)
+		size += (u64)bytes;
+	assert_int_equal(bytes, -ENOSPC);
+	assert_int_equal(file_sync(file), 0);
+	fs_drop_caches();
+	file_seek(file, 0, SEEK_SET);
+	for (u64 at = 0; at < size; at += (u64)bytes) {
+		bytes = file_read(file, (uaddr_t)buffer2, 40960);
+		assert_true(bytes > 0);
+		assert_memory_equal(buffer, buffer2, (size_t)bytes);
+	}
+	file_close(file);
+	host_fs_unmount(&disk, "a full disk");
+	host_disk_free(&disk);
+}
+
 /* A directory that was removed, but is somebody's current one. */
 static void test_removed_directory(void **state)
 {
@@ -400,9 +472,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_contents),          cmocka_unit_test(test_paths),
-	    cmocka_unit_test(test_removed_directory), cmocka_unit_test(test_refusals),
-	    cmocka_unit_test(test_clean_state),       cmocka_unit_test(test_fail_sweep),
-	    cmocka_unit_test(test_io_errors),
+	    cmocka_unit_test(test_removed_directory), cmocka_unit_test(test_block_changes_sides),
+	    cmocka_unit_test(test_refusals),          cmocka_unit_test(test_clean_state),
+	    cmocka_unit_test(test_fail_sweep),        cmocka_unit_test(test_io_errors),
 	};
 
 	return cmocka_run_group_tests(tests, boot, NULL);

@@ -356,7 +356,15 @@ static void op_lookup(void)
 
 static void op_caches(void)
 {
-	switch (host_random_below(4)) {
+	struct model_file *open = random_open();
+
+	switch (host_random_below(5)) {
+	case 4:
+		if (!open)
+			return;
+		begin_op("fsync node", "", open->node, 0);
+		end_op(file_sync(open->file));
+		break;
 	case 0:
 		begin_op("sync", "", 0, 0);
 		end_op(fs_sync());

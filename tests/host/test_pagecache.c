@@ -85,6 +85,7 @@ static int read_page(struct mapping *mapping, u32 index, void *kernel_va)
 	struct model_page *page = &file_of(mapping)->pages[slot_of(index)];
 
 	assert_int_equal(this_hart()->irq_off_depth, 0);
+	assert_true(((struct page *)radix_lookup(&mapping->tree, index))->state & PAGE_LOCKED);
 	reenter(mapping, index);
 	if (transfer_fails())
 		return -EIO;
@@ -100,6 +101,7 @@ static int write_page(struct mapping *mapping, u32 index, u32 block, const void 
 
 	assert_int_equal(this_hart()->irq_off_depth, 0);
 	assert_int_equal(block, file->block_base + slot_of(index));
+	assert_true(((struct page *)radix_lookup(&mapping->tree, index))->state & PAGE_WRITEBACK);
 	if (page->cached != ANY)
 		assert_int_equal(version, page->cached);
 	/* From here on a new change makes it dirty anew; the model is told before, as the cache was. */
@@ -258,6 +260,24 @@ static void step_shrink(void)
 	pagecache_shrink((u32)host_random_below(20));
 }
 
+/* A page in use stays, whatever is evicted meanwhile. */
+static void step_hold(void)
+{
+	struct model_file *file = random_file();
+	u32 i = (u32)host_random_below(NR_INDEXES), index = index_of(i);
+	struct page *page;
+
+	if (would_wait(&file->mapping, index))
+		return;
+	page = pagecache_get(&file->mapping, index, PAGECACHE_READ);
+	if (IS_ERR(page))
+		return;
+	pagecache_shrink(~0U);
+	assert_ptr_equal(radix_lookup(&file->mapping.tree, index), page);
+	check_contents(&file->pages[i], page);
+	pagecache_release(page);
+}
+
 static void step_reclaim(void)
 {
 	if (!depth)
@@ -281,9 +301,9 @@ static void check_all(void)
 
 static void something_else(void)
 {
-	static void (*const steps[])(void) = {step_read,  step_read,   step_read,   step_write,
-					      step_write, step_write,  step_write,  step_truncate,
-					      step_sync,  step_shrink, step_shrink, step_reclaim};
+	static void (*const steps[])(void) = {
+	    step_read,     step_read, step_read,   step_write,  step_write,   step_write, step_write,
+	    step_truncate, step_sync, step_shrink, step_shrink, step_reclaim, step_hold};
 
 	steps[host_random_below(ARRAY_SIZE(steps))]();
 }
@@ -405,6 +425,29 @@ static void test_pressure(void **state)
 	files_end();
 }
 
+static void touch_page(u32 i)
+{
+	struct page *page = pagecache_get(&files[0].mapping, index_of(i), PAGECACHE_READ);
+
+	assert_false(IS_ERR(page));
+	pagecache_release(page);
+}
+
+/* Reclaim takes what was not used since it last looked. */
+static void test_second_chance(void **state)
+{
+	files_begin();
+	for (u32 i = 0; i < 8; i++)
+		touch_page(i);
+	for (u32 i = 0; i < 8; i += 2)
+		touch_page(i);
+	assert_int_equal(pagecache_shrink(4), 4);
+	for (u32 i = 0; i < 8; i++)
+		assert_int_equal(is_cached(&files[0].mapping, index_of(i)), i % 2 == 0);
+	assert_int_equal(pagecache_shrink(~0U), 4);
+	files_end();
+}
+
 static void test_pins(void **state)
 {
 	struct mapping *mapping = NULL;
@@ -451,11 +494,9 @@ static int boot(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_random),
-	    cmocka_unit_test(test_random_failures),
-	    cmocka_unit_test(test_random_reentrant),
-	    cmocka_unit_test(test_pressure),
-	    cmocka_unit_test(test_pins),
+	    cmocka_unit_test(test_random),           cmocka_unit_test(test_random_failures),
+	    cmocka_unit_test(test_random_reentrant), cmocka_unit_test(test_pressure),
+	    cmocka_unit_test(test_second_chance),    cmocka_unit_test(test_pins),
 	    cmocka_unit_test(test_misuse_panics),
 	};
 

@@ -101,7 +101,8 @@ static void test_random(void **state)
 
 static void test_wrong_frees(void **state)
 {
-	u8 *a = kmem_cache_alloc(caches_under_test[1], HOLDER_NONE), *b = kmem_cache_alloc(caches_under_test[1], HOLDER_NONE);
+	u8 *a = kmem_cache_alloc(caches_under_test[1], HOLDER_NONE),
+	   *b = kmem_cache_alloc(caches_under_test[1], HOLDER_NONE);
 	u32 before = audit_nr_incidents();
 	static u64 foreign[8];
 
@@ -171,7 +172,8 @@ static void test_no_memory(void **state)
 static void test_events(void **state)
 {
 	struct trace_record records[8];
-	void *a = kmem_cache_alloc(caches_under_test[3], HOLDER(5, 77)), *b = kmem_cache_alloc(caches_under_test[3], HOLDER_NONE);
+	void *a = kmem_cache_alloc(caches_under_test[3], HOLDER(5, 77)),
+	     *b = kmem_cache_alloc(caches_under_test[3], HOLDER_NONE);
 	const struct trace_payload_object *payload = &records[0].payload.ev_payload_obj_alloc;
 
 	kmem_cache_free(caches_under_test[3], b, HOLDER_NONE);
@@ -219,10 +221,10 @@ static void test_too_many_caches(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_random),	     cmocka_unit_test(test_wrong_frees),
-		cmocka_unit_test(test_stray_write),  cmocka_unit_test(test_no_memory),
-		cmocka_unit_test(test_events),	     cmocka_unit_test(test_check_can_fail),
-		cmocka_unit_test(test_too_many_caches),
+	    cmocka_unit_test(test_random),          cmocka_unit_test(test_wrong_frees),
+	    cmocka_unit_test(test_stray_write),     cmocka_unit_test(test_no_memory),
+	    cmocka_unit_test(test_events),          cmocka_unit_test(test_check_can_fail),
+	    cmocka_unit_test(test_too_many_caches),
 	};
 
 	return cmocka_run_group_tests(tests, boot, NULL);

@@ -36,7 +36,8 @@ static void record_number(u32 number)
 
 static u32 number_of(const struct trace_record *record)
 {
-	assert_int_equal(record->payload.ev_payload_sample.dirty_pages, ~record->payload.ev_payload_sample.free_pages);
+	assert_int_equal(record->payload.ev_payload_sample.dirty_pages,
+			 ~record->payload.ev_payload_sample.free_pages);
 	return record->payload.ev_payload_sample.free_pages;
 }
 
@@ -55,7 +56,8 @@ static void test_budget(void **state)
 			host_bootargs = NULL;
 			bytes = trace_memory_wanted(ram_bytes, n);
 			assert_true(bytes % PAGE_SIZE == 0);
-			assert_true((bytes + pages_in_ram * 32) / PAGE_SIZE * 100 <= (pages_in_ram - 512) * 6);
+			assert_true((bytes + pages_in_ram * 32) / PAGE_SIZE * 100 <=
+				    (pages_in_ram - 512) * 6);
 			if (rams_mib[i] > 64)
 				continue;
 			boot(ram_bytes, n, NULL);
@@ -66,7 +68,9 @@ static void test_budget(void **state)
 			for (u32 a = 0; a < n; a++)
 				for (u32 b = 0; b < a; b++)
 					assert_int_not_equal(
-						(trace_desc.rings[a].base_pa - trace_desc.rings[b].base_pa) % (1 << 20), 0);
+					    (trace_desc.rings[a].base_pa - trace_desc.rings[b].base_pa) %
+						(1 << 20),
+					    0);
 		}
 	}
 }
@@ -117,7 +121,8 @@ static void test_record_bytes(void **state)
 
 	boot(128 << 20, 2, NULL);
 	host_hart = 1;
-	TRACE_BARE(page_get, 7, 0x51, .pfn = 0x80412, .index = 0x01020304, .before = 1, .after = 2, .pid = 3, .holder = 9);
+	TRACE_BARE(page_get, 7, 0x51, .pfn = 0x80412, .index = 0x01020304, .before = 1, .after = 2, .pid = 3,
+		   .holder = 9);
 	host_hart = 0;
 	packet = packet_at(1, 0);
 	assert_int_equal(events_in(packet), 1);
@@ -126,8 +131,8 @@ static void test_record_bytes(void **state)
 	memcpy(&time, bytes, 8);
 	assert_true(time >= packet->begin_time && time == packet->end_time);
 	assert_memory_equal(bytes + 8, ((const u8[]){3, 0, 0x51, 7, 0, 0, 0, 0}), 8);
-	assert_memory_equal(bytes + 16,
-			    ((const u8[]){0x12, 4, 8, 0, 4, 3, 2, 1, 1, 0, 2, 0, 3, 0, 9, 0}), 16);
+	assert_memory_equal(bytes + 16, ((const u8[]){0x12, 4, 8, 0, 4, 3, 2, 1, 1, 0, 2, 0, 3, 0, 9, 0}),
+			    16);
 	assert_int_equal(trace_desc.rings[1].recorded, 1);
 }
 
@@ -210,6 +215,20 @@ static void test_depot(void **state)
 	assert_int_equal(trace_stack_frames(trace_nr_stacks() + 1, NULL), 0);
 }
 
+/* Stacks that differ in their last frames only, many enough that some meet at one place of the index. */
+static void test_depot_tails(void **state)
+{
+	u32 frames[TRACE_STACK_FRAMES] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 0, 0};
+
+	boot(128 << 20, 1, NULL);
+	for (u32 i = 1; i <= 8000; i++) {
+		frames[10] = i % 90 + 1;
+		frames[11] = i / 90 + 1;
+		host_set_stack(frames, TRACE_STACK_FRAMES);
+		assert_int_equal(trace_stack_here(0), i);
+	}
+}
+
 static void test_depot_full(void **state)
 {
 	struct trace_totals totals;
@@ -245,7 +264,8 @@ static void test_flight(void **state)
 		trace_totals(&totals);
 		assert_int_equal(totals.recorded, total);
 	}
-	for (u64 s = trace_desc.rings[0].opened - trace_desc.nr_packets; s < trace_desc.rings[0].opened; s++) {
+	for (u64 s = trace_desc.rings[0].opened - trace_desc.nr_packets; s < trace_desc.rings[0].opened;
+	     s++) {
 		const struct trace_packet_header *packet = packet_at(0, s);
 		const struct trace_record *records = (const struct trace_record *)(packet + 1);
 
@@ -401,13 +421,14 @@ static void test_read_depot(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_budget),	     cmocka_unit_test(test_asked_rings),
-		cmocka_unit_test(test_desc),	     cmocka_unit_test(test_record_bytes),
-		cmocka_unit_test(test_mask),	     cmocka_unit_test(test_depot),
-		cmocka_unit_test(test_depot_full),   cmocka_unit_test(test_flight),
-		cmocka_unit_test(test_stream_discards), cmocka_unit_test(test_late_consumer),
-		cmocka_unit_test(test_flight_to_stream), cmocka_unit_test(test_newest),
-		cmocka_unit_test(test_read_packets), cmocka_unit_test(test_read_depot),
+	    cmocka_unit_test(test_budget),        cmocka_unit_test(test_asked_rings),
+	    cmocka_unit_test(test_desc),          cmocka_unit_test(test_record_bytes),
+	    cmocka_unit_test(test_mask),          cmocka_unit_test(test_depot),
+	    cmocka_unit_test(test_depot_full),    cmocka_unit_test(test_depot_tails),
+	    cmocka_unit_test(test_flight),        cmocka_unit_test(test_stream_discards),
+	    cmocka_unit_test(test_late_consumer), cmocka_unit_test(test_flight_to_stream),
+	    cmocka_unit_test(test_newest),        cmocka_unit_test(test_read_packets),
+	    cmocka_unit_test(test_read_depot),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

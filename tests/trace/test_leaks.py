@@ -187,14 +187,75 @@ def test_baseline_names_who_did_it_there(kernel, sites, leaks, write):
     assert "In the healthy run 1 of 1 were freed here" in text
 
 
+def test_nobody_ever_did_it_so_the_holders_end_is_named(kernel, leaks):
+    """Tables that no address space ever gives back: mm_drop's own stack says where that should have been."""
+    for pid in (7, 8, 9):
+        kernel.begin(pid)
+        lost_table(kernel, pid)
+        kernel.machine.emit("mm_drop", pid=pid, mm=pid, stack=kernel.stack("mm_destroy"))
+    report, status, text = leaks(kernel)
+    missing = report["groups"][0]["missing"]
+    assert status == LOST and missing["how"] == "holder-end"
+    assert (missing["suspect"], missing["suspect_place"]) == ("mm_destroy", "kernel/mm/addrspace.c:70")
+    assert "The holder ended here, and the reference" in text
+
+
+def test_place_given_to_another_page(kernel, leaks):
+    """A copy-on-write break puts its copy in the entry and lowers the count of the old page by hand."""
+    kernel.begin(7)
+    old = [kernel.machine.alloc("ANON", "PTE", (7, i), kernel.stack("mm_fork")) for i in range(4)]
+    for i in range(3):
+        kernel.machine.alloc("ANON", "PTE", (7, i), kernel.stack("record_alloc", "mm_fork"))
+    kernel.machine.audit([{"verdict": "ORPHAN", "page": p, "count": 0} for p in old[:3]])
+    report, status, text = leaks(kernel)
+    group = next(g for g in report["groups"] if g["verdict"] == "ORPHAN")
+    missing = group["missing"]
+    assert status == LOST and missing["how"] == "replaced"
+    assert (missing["companion"], missing["companion_total"]) == (3, 3)
+    assert (missing["suspect"], missing["suspect_caller"]) == ("record_alloc", "mm_fork")
+    assert "in memory it is 0: somebody lowered it without returning a reference" in text
+
+
+def test_returned_elsewhere_later(kernel, leaks):
+    """What another act returns (dropping the file) is missing there, not where it was taken."""
+    kernel.machine.emit("inode_load", inode=12, links=1)
+    kernel.begin(7)
+    pages = [kernel.write_page(12, i) for i in range(256)]
+    for i, page in enumerate(pages):
+        if i % 64 != 63:
+            kernel.drop(page, 12, i)
+    kernel.machine.emit("inode_evict", inode=12)
+    report, _, text = leaks(kernel)
+    missing = report["groups"][0]["missing"]
+    assert (missing["how"], missing["healthy"], missing["suspect"]) == ("same-path", 252, "pagecache_drop")
+    assert "page index 63, 127, 191, 255 (each is 63 modulo 64)" in text
+
+
+def test_no_verdict_over_a_panic(kernel, leaks):
+    kernel.begin(7)
+    kernel.machine.emit("panic", name="the reason")
+    report, status, text = leaks(kernel)
+    assert status == CANNOT_TELL and report["panic"] == "the reason"
+    assert text.startswith("PANIC: the kernel panicked: the reason") and "NOTHING LOST" not in text
+
+
+def test_many_groups_are_told_briefly(kernel, leaks):
+    kernel.begin(7)
+    for i in range(12):
+        kernel.machine.alloc("DEBUG", "OWNER", (7, i), (kernel.sites["mm_fork"], 0x80200000 + 4 * i))
+    kernel.end(7)
+    assert "4 more groups (--all tells them in full)" in leaks(kernel)[2]
+    assert "[12] 1 debug page" in leaks(kernel, "--all", name="all")[2]
+
+
 # ---- the trace by itself ----
 
 def lost_pte(k):
     k.machine.alloc("ANON", "PTE", (7, 100), k.stack("mm_fork"))
 
 
-def lost_table(k):
-    k.machine.alloc("PAGETABLE", "TABLE", (7, 2 << 27), k.stack("mm_fork"))
+def lost_table(k, mm=7):
+    k.machine.alloc("PAGETABLE", "TABLE", (mm, 2 << 27), k.stack("mm_fork"))
 
 
 def lost_kstack(k):
@@ -233,6 +294,35 @@ def test_a_number_used_again_is_another_holder(kernel, leaks):
     kernel.machine.alloc("ANON", "PTE", (7, 1), kernel.stack("mm_fork"))
     report, _, _ = leaks(kernel)
     assert [item["pfn"] for g in report["groups"] for item in g["items"]] == [old.pfn]
+
+
+def test_a_process_number_used_again(kernel, leaks):
+    """Process 7 is reaped; a new one with its number has a stack."""
+    kernel.begin(7)
+    kernel.end(7)
+    kernel.begin(7)
+    lost_kstack(kernel)
+    assert leaks(kernel)[1] == NOTHING_LOST
+
+
+def test_put_recorded_before_its_get_is_a_healthy_life(sites, leaks):
+    """Two harts; the put of each pair stands before its get by a tick, and still counts as the one that settled it."""
+    kernel = Kernel(sites, harts=2)
+    machine = kernel.machine
+    kernel.begin(7)
+    page = kernel.write_page(12, 0)
+    for i in range(30):
+        time = machine.time
+        machine.hart, machine.time = 0, time + 20
+        machine.get(page, "IO", (7, i), kernel.stack("lookup", "inode_read_cached", "sys_read"))
+        machine.hart, machine.time = 1, time + 19
+        machine.put(page, "IO", (7, i), kernel.stack("pagecache_release", "inode_read_cached", "sys_read"))
+        machine.time = time + 100
+    machine.hart = 0
+    machine.get(page, "IO", (7, 99), kernel.stack("lookup", "inode_read_cached", "sys_read"))
+    kernel.end(7)
+    missing = leaks(kernel)[0]["groups"][0]["missing"]
+    assert (missing["how"], missing["healthy"], missing["healthy_total"]) == ("same-path", 30, 30)
 
 
 def test_cache_page_of_an_evicted_inode(kernel, leaks):

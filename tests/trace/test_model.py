@@ -125,6 +125,12 @@ def test_stacks_resolve_to_functions_files_and_inlined_frames(pagetrail, write, 
     ]
 
 
+def test_a_call_at_the_very_end_of_a_function(pagetrail, write, sites):
+    machine = tracegen.Machine()
+    machine.alloc("ANON", "PTE", (3, 0), (sites["ends_with_call"],))
+    assert "ends_with_call               kernel/boot/panic.c:6" in pagetrail("dump", write(machine), "--resolve").out
+
+
 def test_without_a_kernel_addresses_stay_numbers(pagetrail, write):
     machine = tracegen.Machine()
     machine.alloc("ANON", "PTE", (1, 0), (0x80200004,))

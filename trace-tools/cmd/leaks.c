@@ -32,8 +32,10 @@ static int leaks_run(const struct arguments *arguments)
 {
 	struct run *run = open_run(arguments->operands[0]);
 	struct model *model = model_replay(run, NULL);
-	int status =
-	    leaks_report(run, model, option(arguments, "baseline"), option(arguments, "json") != NULL);
+	enum report_form form = option(arguments, "json")  ? REPORT_JSON
+				: option(arguments, "all") ? REPORT_ALL
+							   : REPORT_TEXT;
+	int status = leaks_report(run, model, option(arguments, "baseline"), form);
 
 	model_free(model);
 	run_close(run);
@@ -42,6 +44,7 @@ static int leaks_run(const struct arguments *arguments)
 
 static const struct option_spec options[] = {
     {"baseline", "RUN", "a healthy run: who gave such pages and objects back there?"},
+    {"all", NULL, "tell all groups in full, not the largest only"},
     {"json", NULL, "as JSON"},
     {NULL, NULL, NULL},
 };

@@ -22,8 +22,8 @@ static void write_stack(struct json *json, const char *key, struct stackbook *bo
 
 static void write_missing(struct json *json, const struct leaks *leaks, const struct missing_act *missing)
 {
-	static const char *const how[] = {"none",          "same-path", "same-get",
-					  "same-function", "companion", "holder-end"};
+	static const char *const how[] = {"none",      "same-path",  "same-get", "same-function",
+					  "companion", "holder-end", "replaced"};
 
 	json_open(json, "missing", '{');
 	json_string(json, "how", how[missing->how]);

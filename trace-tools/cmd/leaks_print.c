@@ -246,6 +246,10 @@ static void print_reference(const struct leaks *leaks, const struct leak_group *
 	if (first->holder_died)
 		fprintf(out, ", which ended at %s s", time_text(first->holder_died, time));
 	fprintf(out, "; %" PRIu64 " such never returned\n", group->nr_refs);
+	if (first->by_audit && first->count < first->nr_open)
+		fprintf(out,
+			"  %-10s in memory it is %u: somebody lowered it without returning a reference\n",
+			"count", first->count);
 }
 
 /* ---- the missing act ---- */
@@ -256,7 +260,7 @@ static void print_place(FILE *out, const struct missing_act *missing)
 	if (missing->suspect_place && missing->suspect_place[0])
 		fprintf(out, " (%s)", missing->suspect_place);
 	if (missing->suspect_caller)
-		fprintf(out, ", or %s, which should have called it", missing->suspect_caller);
+		fprintf(out, ", called by %s", missing->suspect_caller);
 }
 
 static void print_missing(const struct leaks *leaks, const struct leak_group *group, FILE *out)
@@ -304,6 +308,19 @@ static void print_missing(const struct leaks *leaks, const struct leak_group *gr
 			"    and the object was not freed here:\n",
 			missing->companion_nr, missing->companion_total);
 		stackbook_print(leaks->book, missing->companion_put, "      ", out);
+		break;
+	case MISSING_REPLACED:
+		fprintf(out,
+			"    For %" PRIu64 " of %" PRIu64
+			" the place that held the page (the %s of the same holder and index) was\n"
+			"    given another page here, and this reference stayed:\n",
+			missing->companion_nr, missing->companion_total, ref_kind_text(first->ref));
+		stackbook_print(leaks->book, missing->companion_put, "      ", out);
+		if (missing->total)
+			fprintf(out,
+				"    (%" PRIu64 " others of this make were returned, %" PRIu64
+				" of them by %s.)\n",
+				missing->total, missing->nr, missing->putter);
 		break;
 	case MISSING_HOLDER_END:
 		fprintf(out, "    No life of this kind was ever settled in this run. The holder ended here, "

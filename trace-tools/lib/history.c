@@ -62,6 +62,18 @@ static void companions_index(struct collector *collector)
 	}
 }
 
+static bool is_companion(const struct companion *one, const struct trace_record *record)
+{
+	const struct trace_payload_page *event = &record->payload.ev_payload_page_put;
+
+	if (one->stack || record->time <= one->since || (one->until && record->time > one->until) ||
+	    record->kind != one->ref)
+		return false;
+	if (one->object)
+		return record->event == EV_page_put;
+	return (record->event == EV_page_get || record->event == EV_page_alloc) && event->pfn != one->pfn;
+}
+
 static void companion_event(struct collector *collector, const struct trace_record *record)
 {
 	const struct trace_payload_page *event = &record->payload.ev_payload_page_put;
@@ -69,14 +81,11 @@ static void companion_event(struct collector *collector, const struct trace_reco
 
 	for (uint32_t i = collector->first[at]; i; i = collector->next[i - 1]) {
 		struct companion *one = &collector->companions[i - 1];
-		if (record->time <= one->since)
+		if (!is_companion(one, record))
 			continue;
-		one->last_stack = record->stack;
-		if (record->event == EV_page_put && record->kind == REF_DIRTY && !one->put_stack) {
-			one->put_stack = record->stack;
-			one->put_time = record->time;
-			one->put_pfn = event->pfn;
-		}
+		one->stack = record->stack;
+		one->time = record->time;
+		one->found_pfn = event->pfn;
 	}
 }
 
@@ -91,8 +100,7 @@ static void page_event(struct collector *collector, const struct trace_record *r
 		if (record->time >= page->since)
 			ARRAY_PUSH(page->records, page->nr, page->capacity) = *record;
 	}
-	if (collector->nr_companions && record->event != EV_page_kind &&
-	    (record->kind == REF_DIRTY || record->kind == REF_CACHE))
+	if (collector->nr_companions && record->event != EV_page_kind)
 		companion_event(collector, record);
 }
 

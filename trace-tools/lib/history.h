@@ -14,17 +14,22 @@ struct page_history {
 };
 
 /*
- * One lost object whose holder is (inode, page index): the next page_put of that holder's DIRTY reference after the
- * object was made, and the last record of any kind in that holder's name. 0: there was none.
+ * What happened in the name of a holder after one of its things was taken, and before the holder ended.
+ *
+ * For a lost object made for (inode, page index): the next page_put of that holder's DIRTY reference.
+ * For a lost reference that fills a place (a page-table entry, a stack's slot): the next other page that
+ * was taken for the same place. A place holds one page, so the old one lost its reference there without a put.
  */
 struct companion {
+	uint8_t ref; /* DIRTY for objects */
+	bool object;
 	uint16_t holder;
 	uint32_t index;
-	uint64_t since;
-	uint32_t put_stack;
-	uint64_t put_time;
-	uint32_t put_pfn;
-	uint32_t last_stack;
+	uint32_t pfn;          /* the lost page; 0 for objects */
+	uint64_t since, until; /* until 0: to the end */
+	uint32_t stack;        /* of the record found, 0: none was */
+	uint64_t time;
+	uint32_t found_pfn;
 };
 
 /* Fills both arrays in one pass. Damage was noted by the first reading and is not noted again. */

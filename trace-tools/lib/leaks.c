@@ -97,15 +97,12 @@ static void judge_page(const struct leaks *leaks, uint32_t pfn, struct leak_item
 				   .inode = page->inode,
 				   .inode_index = page->inode_index};
 	choose_reference(leaks, page, item);
-	if (item->by_trace) {
-		uint32_t nr = 0;
-		for (uint32_t node = page->refs; node != NODE_NONE;
-		     node = model_ref(leaks->model, node)->next)
-			nr++;
-		item->verdict = nr == 0              ? VERDICT_ORPHAN
-				: item->nr_refs < nr ? VERDICT_OVER
-						     : VERDICT_UNREACH;
-	}
+	for (uint32_t node = page->refs; node != NODE_NONE; node = model_ref(leaks->model, node)->next)
+		item->nr_open++;
+	if (item->by_trace)
+		item->verdict = item->nr_open == 0              ? VERDICT_ORPHAN
+				: item->nr_refs < item->nr_open ? VERDICT_OVER
+								: VERDICT_UNREACH;
 }
 
 /* ---- the audit's findings ---- */
@@ -323,6 +320,24 @@ static void make_groups(struct leaks *leaks)
 
 /* ---- the second look: histories and companions ---- */
 
+/* What to look for in the second pass for this item; false: nothing. */
+static bool companion_of(const struct leak_item *item, struct companion *companion)
+{
+	*companion = (struct companion){.ref = REF_DIRTY,
+					.object = item->object,
+					.holder = item->holder,
+					.index = item->index,
+					.since = item->alloc_time};
+	if (item->object)
+		return item->holder || item->index;
+	companion->ref = item->ref;
+	companion->pfn = item->where;
+	companion->since = item->get_time;
+	companion->until = item->holder_died;
+	return item->ref == REF_PTE || item->ref == REF_TABLE || item->ref == REF_CACHE ||
+	       item->ref == REF_KSTACK;
+}
+
 static void look_again(struct leaks *leaks)
 {
 	struct page_history *pages = xcalloc(leaks->nr_groups, sizeof(*pages));
@@ -336,12 +351,9 @@ static void look_again(struct leaks *leaks)
 		first[g] = nr_companions;
 		if (!oldest->object)
 			pages[g] = (struct page_history){.pfn = oldest->where, .since = oldest->alloc_time};
-		for (size_t i = 0; oldest->object && i < group->nr_items && i < COMPANIONS_MAX; i++) {
-			const struct leak_item *item = &leaks->items[group->items[i]];
-			if (item->holder || item->index)
-				companions[nr_companions++] = (struct companion){
-				    .holder = item->holder, .index = item->index, .since = item->alloc_time};
-		}
+		for (size_t i = 0; i < group->nr_items && i < COMPANIONS_MAX; i++)
+			nr_companions +=
+			    companion_of(&leaks->items[group->items[i]], &companions[nr_companions]);
 	}
 	first[leaks->nr_groups] = nr_companions;
 	history_collect(leaks->model->run, pages, leaks->nr_groups, companions, nr_companions);

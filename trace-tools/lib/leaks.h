@@ -16,6 +16,7 @@
  *   same get      the same get stack, whatever the allocation
  *   same function the same function took the same kind of reference, for other callers
  *   companion     objects: what happened next to the page in whose name the object was made
+ *   replaced      pages: the place that held it (a page-table entry) was given another page meanwhile
  *   holder's end  none of this make was ever settled: where the address space, kernel stack or inode ended that
  *                 still held it
  *   baseline      a healthy run's lives of the same functions
@@ -57,6 +58,7 @@ struct leak_item {
 	uint64_t holder_died;
 	uint16_t inode; /* page cache: whose page; else 0 */
 	uint32_t inode_index;
+	uint32_t nr_open;       /* references open in the trace */
 	uint32_t nr_refs;       /* unmatched gets of this page */
 	uint32_t count, claims; /* of the audit */
 	uint32_t group;
@@ -69,6 +71,7 @@ enum missing_how {
 	MISSING_SAME_FUNCTION,
 	MISSING_COMPANION,
 	MISSING_HOLDER_END,
+	MISSING_REPLACED,
 };
 
 struct missing_act {
@@ -80,7 +83,7 @@ struct missing_act {
 	const char *suspect;         /* the function in which the act is missing; NULL: not known */
 	char *suspect_place;         /* "file:line" of its call, "" */
 	const char *getter, *putter; /* who takes, who returns */
-	/* COMPANION; nr and total still tell of healthy lives, where there are some */
+	/* COMPANION, REPLACED; nr and total still tell of healthy lives, where there are some */
 	uint64_t companion_nr, companion_total;
 	uint32_t companion_put;
 	uint32_t end_stack;   /* HOLDER_END: where the holder ended and the reference stayed */

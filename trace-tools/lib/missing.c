@@ -253,35 +253,43 @@ void missing_find(struct leaks *leaks, struct leak_group *group)
 void missing_from_companions(struct leaks *leaks, struct leak_group *group,
 			     const struct companion *companions, size_t nr)
 {
+	struct missing_act *missing = &group->missing;
 	struct tally *tally = xcalloc(1, sizeof(*tally));
+	bool object = companions[0].object;
 
 	for (size_t i = 0; i < nr; i++) {
-		struct settlement one = {.put_stack = companions[i].put_stack, .count = 1};
+		struct settlement one = {.put_stack = companions[i].stack, .count = 1};
 		if (one.put_stack)
 			tally_add(tally, &one, NULL);
 	}
 	size_t best = tally_best(tally);
-	uint32_t put_stack = tally->total ? tally->by[best].example.put_stack : 0;
-	struct missing_act *missing = &group->missing;
-	/* Where the healthy ones' page is let go by the very function that frees them, this tells nothing new. */
-	if (tally->total && (missing->how == MISSING_NONE ||
-			     strcmp(stackbook_function(leaks->book, put_stack), missing->putter))) {
-		const struct stack_view *put = stackbook_get(leaks->book, put_stack);
+	uint32_t stack = tally->total ? tally->by[best].example.put_stack : 0;
+	/*
+	 * An object's page that is let go by the very function that frees the healthy ones tells nothing new. A place that
+	 * was given away says it all, if it is so for most.
+	 */
+	bool telling = object ? missing->how == MISSING_NONE || !missing->putter ||
+				    strcmp(stackbook_function(leaks->book, stack), missing->putter)
+			      : 2 * tally->total > nr;
+	if (stack && telling) {
+		const struct stack_view *view = stackbook_get(leaks->book, stack);
 		free(missing->suspect_place);
 		missing->suspect_place = NULL;
 		missing->suspect_caller = NULL;
-		missing->how = MISSING_COMPANION;
+		missing->how = object ? MISSING_COMPANION : MISSING_REPLACED;
 		missing->companion_nr = tally->by[best].count;
 		missing->companion_total = nr;
-		missing->companion_put = put_stack;
+		missing->companion_put = stack;
 		for (size_t i = 0; i < nr; i++) {
-			if (companions[i].put_stack == put_stack) {
-				missing->example_pfn = companions[i].put_pfn;
-				missing->example_time = companions[i].put_time;
+			if (companions[i].stack == stack) {
+				missing->example_pfn = companions[i].found_pfn;
+				missing->example_time = companions[i].time;
 				break;
 			}
 		}
-		set_suspect(missing, put, put->site);
+		set_suspect(missing, view, view->site);
+		if (!object && view->site + 1 < view->nr && !is_entry(&view->frames[view->site + 1]))
+			missing->suspect_caller = view->frames[view->site + 1].function;
 	}
 	free(tally);
 }

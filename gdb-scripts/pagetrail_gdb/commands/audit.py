@@ -3,12 +3,13 @@
 from ..model.audit import Audit
 from ..model.buddy import buddy_of
 from ..model.pages import pages_of
-from ..model.trace import Depot
+from ..model.trace import Depot, open_references, trace_of
 from .base import Command, expect, plural, print_stack
-from .trace import describe_holder
+from .trace import describe_holder, describe_record
 
 _VERDICTS_SHOWN = 64
 _FRAMES_SHOWN = 12
+_REPRESENTATIVES = 16
 
 
 def print_identity(kernel, audit):
@@ -83,7 +84,8 @@ class Leaks(Command):
     """Print lost pages and objects, grouped by the stack that allocated them: leaks
 
 Pages whose count exceeds the holders found (OVER), that nobody holds (UNREACH, ORPHAN), and live objects that no
-structure reaches (OBJ). Each group shows how many, what, one representative, and the allocation stack."""
+structure reaches (OBJ). Each group shows how many, what, one representative, the allocation stack, and, if the rings
+still have it, the reference that was taken and never returned."""
 
     name = "leaks"
 
@@ -103,7 +105,28 @@ structure reaches (OBJ). Each group shows how many, what, one representative, an
             print(f"  {describe_verdict(kernel, audit.pages, verdicts[0])}")
             print(f"  allocated at stack {stack}:")
             print_stack(kernel, depot.frames(stack)[:_FRAMES_SHOWN], "    ")
+            if not verdicts[0].found:
+                _print_unmatched(kernel, audit, verdicts, depot, findings)
         print_conclusion(kernel, audit, total, "lost thing")
+
+
+def _print_unmatched(kernel, audit, verdicts, depot, findings):
+    """References taken and not returned, as far as the rings remember, that nobody was found to hold.
+
+    The first page of the group that has such a reference in the rings speaks for all.
+    """
+    trace = trace_of(kernel, findings)
+    for verdict in verdicts[:_REPRESENTATIVES]:
+        held = [(claim.ref, claim.id, claim.index) for claim in audit.books.pages.get(verdict.page.pfn, ())]
+        for record in open_references(trace, trace.of_page({verdict.page.pfn})):
+            key = (record.kind, record.payload["holder"], record.payload["index"])
+            if key in held:
+                held.remove(key)
+                continue
+            print(f"  never returned (pfn {verdict.page.pfn:#x}): {describe_record(trace, record).strip()}")
+            print_stack(kernel, depot.frames(record.stack)[:_FRAMES_SHOWN], "    ")
+            return
+    print("  the rings no longer have the reference that was not returned")
 
 
 class Freemem(Command):

@@ -7,6 +7,7 @@ there: nothing that the kernel's claims functions or running totals say is used.
 from .buddy import buddy_of
 from .claims import books_of
 from .pages import pages_of
+from .pcp import hart_caches
 from .slab import caches_of
 from .tasks import all_tasks, state_label
 
@@ -123,17 +124,18 @@ class Audit:
                                      claim=claims[0] if claims else None))
 
     def _judge_poison(self):
-        """Free pages that were written."""
+        """Free pages that were written, parked ones included."""
         size = self.kernel.page_size
         poison = self.kernel.layout.macro("POISON_FREE").to_bytes(8, "little") * (size // 8)
-        for order, blocks in enumerate(self.buddy.blocks):
-            for head in blocks:
-                content = self.kernel.memory.read(head << self.kernel.page_shift, size << order)
-                if bytes(content) == poison * (1 << order):
-                    continue
-                for i in range(1 << order):
-                    if bytes(content[i * size:(i + 1) * size]) != poison:
-                        self.verdicts.append(Verdict("POISON", self.pages.page(head + i)))
+        blocks = [(head, order) for order, heads in enumerate(self.buddy.blocks) for head in heads]
+        blocks += [(pfn, 0) for cache in hart_caches(self.kernel, self.findings) for pfn in cache.pfns]
+        for head, order in blocks:
+            content = self.kernel.memory.read(head << self.kernel.page_shift, size << order)
+            if bytes(content) == poison * (1 << order):
+                continue
+            for i in range(1 << order):
+                if bytes(content[i * size:(i + 1) * size]) != poison:
+                    self.verdicts.append(Verdict("POISON", self.pages.page(head + i)))
 
     # ---- objects and sums ----
 

@@ -2,12 +2,14 @@
 
 from .errors import Finding
 from .pages import pages_of
+from .pcp import hart_caches
 
 
 class Buddy:
     """blocks[order]: pfns of the free blocks' heads in list order; counted[order]: what the list says.
 
-    kind_pages: the allocator's own count of managed pages by kind.
+    kind_pages: the allocator's own count of managed pages by kind, per-hart caches included.
+    by_kind: the same counted in the page structs.
     """
 
     def __init__(self, kernel, findings):
@@ -16,8 +18,11 @@ class Buddy:
         self.findings = findings
         self.first_managed = kernel.read_symbol("managed_pfn")
         buddy = kernel.read_symbol("buddy")
-        self.kind_pages = buddy["kind_pages"]
-        self.nr_allocs, self.nr_frees, self.nr_failed = buddy["nr_allocs"], buddy["nr_frees"], buddy["nr_failed"]
+        caches = hart_caches(kernel, findings)
+        self.kind_pages = [sum(counts) for counts in zip(buddy["kind_pages"], *(cache.kind_pages for cache in caches))]
+        self.nr_allocs = buddy["nr_allocs"] + sum(cache.nr_allocs for cache in caches)
+        self.nr_frees = buddy["nr_frees"] + sum(cache.nr_frees for cache in caches)
+        self.nr_failed = buddy["nr_failed"]
         self.blocks, self.counted = [], []
         self._free = self.pages.kind_value("FREE")
         self._where = {}

@@ -4,10 +4,7 @@ Addresses: pa and pfn are physical, va is a kernel virtual address, ua a user's.
 their physical addresses, so nothing here depends on the mode or page table of a hart.
 """
 
-import re
-
 from .errors import ReadError
-from .types import LayoutError
 
 _PAGE_TABLE_LEVELS = 3  # Sv39: RISC-V privileged specification, "Sv39: Page-Based 39-bit Virtual-Memory System"
 
@@ -215,11 +212,3 @@ class PteFormat:
         """Sign-extends the 39 bits that the walk translates."""
         top = self.page_shift + _PAGE_TABLE_LEVELS * self.index_bits
         return va | (1 << 64) - (1 << top) if va >> (top - 1) & 1 else va
-
-
-def parse_c_name(text):
-    """True if text is a C identifier."""
-    return re.fullmatch(r"[A-Za-z_]\w*", text) is not None
-
-
-__all__ = ["Kernel", "Obj", "PteFormat", "WalkStep", "LayoutError", "parse_c_name"]

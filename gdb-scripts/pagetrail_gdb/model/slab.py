@@ -36,7 +36,8 @@ class SlabCache:
         self._seen = set()
         self.slabs = []
         if not self._geometry_fits():
-            self._report(f"{self.per_slab} objects of {self.object_bytes} bytes from {obj['objects_offset']:#x} on cannot be")
+            self._report(f"{self.per_slab} objects of {self.object_bytes} bytes from {obj['objects_offset']:#x} on: "
+                         "that cannot be")
             return
         self._walk(obj["partial"], "partial")
         self._walk(obj["full"], "full")

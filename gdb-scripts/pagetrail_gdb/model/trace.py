@@ -10,7 +10,7 @@ _PACKET_BYTES_MAX = 1 << 24
 
 
 class Record:
-    """One event. before and after are None for events that are not about a page's count."""
+    """One event. payload: {field: value} as the event's layout in events.def has them."""
 
     __slots__ = ("hart", "time", "event", "flags", "kind", "stack", "payload")
 
@@ -173,6 +173,27 @@ def _chain(records):
         if "after" in chosen.payload:
             count[chosen.payload["pfn"]] = chosen.payload["after"]
     return ordered
+
+
+def open_references(trace, records):
+    """The allocs and gets of one page's history that no later put returned: [Record], oldest first.
+
+    The rings forget: a reference taken before the oldest record left is not among them.
+    """
+    holding = {}
+    for record in records:
+        name, payload = trace.event_name(record), record.payload
+        key = (record.kind, payload["holder"], payload["index"])
+        if name == "page_alloc":
+            holding = {key: [record]}
+        elif name == "page_get":
+            holding.setdefault(key, []).append(record)
+        elif name == "page_put":
+            if holding.get(key):
+                holding[key].pop()
+        elif name == "page_free":
+            holding = {}
+    return sorted((record for taken in holding.values() for record in taken), key=lambda record: record.time)
 
 
 class Depot:

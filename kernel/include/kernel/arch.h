@@ -52,6 +52,7 @@ struct hart {
 	volatile bool stopped;      /* parked in the stop-the-world handler */
 	volatile bool stopped_quiet;/* ... and it was in user mode or idle when stopped */
 	volatile u32 ipi_pending;   /* atomic OR of enum ipi */
+	u32 nr_relaxes;             /* of arch_relax */
 	u64 ranks_held;             /* debug: bit (1 << rank) for each spinlock held; one of a rank at most */
 };
 
@@ -122,7 +123,11 @@ static inline void arch_irq_restore(bool on)
 
 static inline u64 arch_time(void) { return csr_read(time); }
 static inline void arch_wfi(void) { __asm__ volatile("wfi" ::: "memory"); }
-static inline void arch_relax(void) { __asm__ volatile(".insn i 0x0F, 0, x0, x0, 0x010" ::: "memory"); }
+/*
+ * One turn of a loop that waits for another hart; interrupts on or off. Now and then it gives way, since the
+ * other may share one processor with this one.
+ */
+void arch_relax(void);
 
 /* Asks for a timer interrupt on this hart at `time` (CSR ticks). */
 void arch_timer_set(u64 time);

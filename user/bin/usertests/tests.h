@@ -3,7 +3,7 @@
  *
  * A test is a function; it runs in a process and a directory of its own and passes when it returns. CHECK and FAIL end
  * the test's process with a line that says where. What it leaves in its directory is removed; what it leaves in the
- * kernel is a failure: main.c counts pages, disk blocks and the auditor's findings around each test.
+ * kernel is a failure: run.c counts pages, disk blocks and the auditor's findings around each test.
  */
 #ifndef USERTESTS_H
 #define USERTESTS_H
@@ -19,9 +19,13 @@ struct test {
 #define TEST_CANARY 2 /* meant to fail: only when named */
 #define TEST_SLOW 1   /* left out by -q */
 
+/* A program: what its lines begin with, and its tests, group by group; NULL at the end. Its groups.c has them. */
+extern const char test_program[];
+extern const struct test *const test_groups[];
+
 extern const struct test tests_process[], tests_exec[], tests_elf[], tests_pipe[], tests_file[], tests_big[],
     tests_unlinked[], tests_dir[], tests_race[], tests_sbrk[], tests_cow[], tests_mmap[], tests_fault[],
-    tests_memory_out[], tests_bad[], tests_books[], tests_canary[];
+    tests_memory_out[], tests_memory_cow[], tests_bad[], tests_books[], tests_canary[];
 
 #define KILLED (-1) /* status of a process that the kernel killed */
 

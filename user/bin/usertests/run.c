@@ -1,5 +1,8 @@
 /*
- * usertests [-q] [-l] [-v] [-r TIMES] [NAME...]: runs the tests and counts.
+ * The main function of usertests, kalloctest, cowtest, lazytest and mmaptest: runs tests and counts. Each program's
+ * groups.c says which tests it has.
+ *
+ * PROGRAM [-q] [-l] [-v] [-r TIMES] [NAME...]
  *
  *   -q   leave out the slow ones       -l   only list them
  *   -v   say which test begins         -r   run the whole selection so many times
@@ -20,18 +23,11 @@
 
 #define SETTLE_MS 1000
 #define NAME_COLUMN 22
-#define TEST_DIR "/tmp/usertests"
-
-static const struct test *const groups[] = {
-    tests_process,  tests_exec,       tests_elf,  tests_pipe,  tests_file,   tests_big,
-    tests_unlinked, tests_dir,        tests_race, tests_sbrk,  tests_cow,    tests_mmap,
-    tests_fault,    tests_memory_out, tests_bad,  tests_books, tests_canary,
-};
-
 struct sample {
 	uint64_t pages, blocks, inodes;
 };
 
+static char test_dir[40];
 static bool quick, verbose;
 static int nr_names;
 static char **names;
@@ -44,7 +40,7 @@ static void take_sample(struct sample *sample)
 
 	kdebug(KDEBUG_DROP_CACHES, 0);
 	if (freemem_read(&info) < 0)
-		die("usertests: freemem failed");
+		die("%s: freemem failed", test_program);
 	*sample = (struct sample){info.free, free_blocks(), free_inodes()};
 }
 
@@ -114,8 +110,8 @@ static int run_in_child(const struct test *test)
 		return 1;
 	}
 	if (pid == 0) {
-		if (mkdir(TEST_DIR) < 0 || chdir(TEST_DIR) < 0)
-			die("  cannot make %s", TEST_DIR);
+		if (mkdir(test_dir) < 0 || chdir(test_dir) < 0)
+			die("  cannot make %s", test_dir);
 		test->run();
 		exit(0);
 	}
@@ -151,7 +147,7 @@ static void run_test(const struct test *test, int number, int total)
 	mark(0, test->name);
 	int status = run_in_child(test);
 	mark(1, test->name);
-	remove_tree(TEST_DIR);
+	remove_tree(test_dir);
 	take_settled_sample(&after, &before);
 	long findings = audit();
 
@@ -176,8 +172,8 @@ static void run_test(const struct test *test, int number, int total)
 
 static bool is_test(const char *name)
 {
-	for (size_t group = 0; group < ARRAY_SIZE(groups); group++)
-		for (const struct test *test = groups[group]; test->name; test++)
+	for (const struct test *const *group = test_groups; *group; group++)
+		for (const struct test *test = *group; test->name; test++)
 			if (strcmp(name, test->name) == 0)
 				return true;
 	return false;
@@ -198,8 +194,8 @@ static int for_each_wanted(void (*visit)(const struct test *test, int number, in
 {
 	int number = 0;
 
-	for (size_t group = 0; group < ARRAY_SIZE(groups); group++) {
-		for (const struct test *test = groups[group]; test->name; test++) {
+	for (const struct test *const *group = test_groups; *group; group++) {
+		for (const struct test *test = *group; test->name; test++) {
 			if (!is_wanted(test))
 				continue;
 			number++;
@@ -235,16 +231,17 @@ static void __attribute__((noinline)) warm_up(void)
 		*byte = *byte;
 	for (size_t i = 0; i < sizeof(stack); i += PAGE_BYTES)
 		stack[i] = 0;
-	remove_tree(TEST_DIR);
+	remove_tree(test_dir);
 	for (int i = 0; i < 2; i++) {
 		take_sample(&sample);
 		run_in_child(&empty);
-		remove_tree(TEST_DIR);
+		remove_tree(test_dir);
 	}
 	known_findings = MAX(audit(), 0);
 	free(read_file("/proc/audit", NULL)); /* the heap that a report of findings needs */
 	if (known_findings)
-		printf("usertests: the auditor had %ld findings before the first test\n", known_findings);
+		printf("%s: the auditor had %ld findings before the first test\n", test_program,
+		       known_findings);
 }
 
 int main(int argc, char **argv)
@@ -253,6 +250,7 @@ int main(int argc, char **argv)
 	bool list = false;
 	int i = 1;
 
+	snprintf(test_dir, sizeof(test_dir), "/tmp/%s", test_program);
 	for (; i < argc && argv[i][0] == '-'; i++) {
 		if (strcmp(argv[i], "-q") == 0)
 			quick = true;
@@ -263,7 +261,7 @@ int main(int argc, char **argv)
 		else if (strcmp(argv[i], "-r") == 0 && i + 1 < argc)
 			times = parse_number(argv[++i]);
 		else
-			die("usage: usertests [-q] [-l] [-v] [-r TIMES] [NAME...]");
+			die("usage: %s [-q] [-l] [-v] [-r TIMES] [NAME...]", test_program);
 	}
 	names = argv + i;
 	nr_names = argc - i;
@@ -272,11 +270,11 @@ int main(int argc, char **argv)
 		return 0;
 	for (int k = 0; k < nr_names; k++)
 		if (!is_test(names[k]))
-			die("usertests: %s is not a test; `usertests -l` lists them", names[k]);
+			die("%s: %s is not a test; `%s -l` lists them", test_program, names[k], test_program);
 	warm_up();
 	for (long round = 0; round < times; round++)
 		for_each_wanted(run_test, total);
-	printf("usertests: %d passed, %d failed, %ld lost pages\n", nr_passed, nr_failed, nr_lost);
+	printf("%s: %d passed, %d failed, %ld lost pages\n", test_program, nr_passed, nr_failed, nr_lost);
 	bool good = nr_failed == 0 && nr_lost == 0;
 	if (good)
 		printf("ALL TESTS PASSED\n");

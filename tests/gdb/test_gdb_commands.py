@@ -1,0 +1,131 @@
+"""What surrounds the answers: arguments, messages, help, completion, parameters, pretty-printers."""
+import re
+
+import pytest
+from debugger import run_gdb
+from harness import elf, paths
+from harness.machine import PROMPT
+from target import Target
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory):
+    with Target(tmp_path_factory.mktemp("commands"), smp=2, limit=300) as target:
+        target.expect(PROMPT)
+        yield target
+
+
+def commands():
+    """Names of all commands, as their classes have them."""
+    found = re.findall(r'^    name = "(.*)"$', "".join(
+        path.read_text() for path in (paths.ROOT / "gdb-scripts/pagetrail_gdb/commands").glob("*.py")), re.M)
+    return sorted(name for name in found if name)
+
+
+def test_every_command_is_registered_helped_and_documented():
+    names = commands()
+    assert len(names) > 15
+    document = (paths.ROOT / "docs/GDB.md").read_text()
+    helps = run_gdb([f"help {name}" for name in names])
+    for name, text in zip(names, helps):
+        assert name in text.splitlines()[0] and len(text.splitlines()) > 2, text
+        assert f"| `{name}" in document
+
+
+def test_wrong_arguments_are_messages(machine):
+    wrong = {
+        "vmprint 99": "no task with pid 99",
+        "vmprint x": "x is no pid",
+        "vmprint 1 2": "usage: vmprint",
+        "vmprint 3": "kernel thread|no task",
+        "pte-walk": "usage: pte-walk",
+        "pte-walk 0x8000000000": "hole between",
+        "pte-walk nosuch": 'No symbol "nosuch"',
+        "page-owner 0x1000": "neither a pfn",
+        "page-owner 0x5000 1": "is not mapped in pid 1",
+        "page-owner 0x6b6b6b6b6b6b6b6b": "not mapped in the kernel|outside RAM",
+        "page-owner buddy": "its address is &buddy",
+        "page-history": "usage: page-history",
+        "trace-dump 3 9": "hart 9 has no ring",
+        "trace-dump x": "x is no count",
+        "slab-print nosuch": "no cache nosuch; there are task, ",
+        "pagecache-print 99999": "inode 99999 has no mapping",
+        "kstack-print 99": "no task with pid 99",
+        "buddy-print foo": "usage: buddy-print",
+        "whatis 0x10": "nothing that the kernel knows|not mapped",
+    }
+    found = run_gdb(list(wrong), ram=machine.ram_file)
+    for (command, pattern), text in zip(wrong.items(), found):
+        assert re.search(pattern, text), f"{command}: {text}"
+
+
+def test_without_memory_or_kernel(tmp_path):
+    assert "no memory to read" in run_gdb(["ps"])[0]
+    assert "nothing" not in run_gdb(["ps", "whatis page_alloc"])[1]
+    missing = run_gdb(["ps"], ram=tmp_path / "missing")[0]
+    assert "RAM file" in missing and "No such file" in missing
+    (tmp_path / "short").write_bytes(bytes(4096))
+    assert "outside RAM" in run_gdb(["ps"], ram=tmp_path / "short")[0]
+    (tmp_path / "zero").write_bytes(bytes(1 << 22))
+    assert "another build" in run_gdb(["ps"], ram=tmp_path / "zero")[0]
+
+
+def test_expressions_on_a_ram_file(machine):
+    """A variable has the machine's value, not the ELF's; what gdb would get wrong is refused."""
+    found = run_gdb(["whatis pages", "page-owner trace_desc.depot_pa", "page-owner &harts[1]", "page-owner pages+4096",
+                     "page-owner pages[3].kind"], ram=machine.ram_file)
+    assert "is the struct page of pfn 0x80000" in found[0]
+    assert "kind trace" in found[1]
+    assert "kind image" in found[2]
+    assert "without a target" in found[3] and "without a target" in found[4]
+
+
+def test_expressions_on_a_live_machine(machine):
+    found = machine.gdb(["page-owner pages+4096", "whatis harts[0].current", "whatis struct page", "whatis u64", "whatis 1+1"])
+    assert "kind metadata" in found[0]
+    assert re.search(r"type = struct task \*\n0x\w+ is ", found[1])
+    assert found[2] == "type = struct page\n" and found[3] == "type = uint64_t\n" and found[4] == "type = int\n"
+
+
+def test_whatis_names_objects_and_stacks(machine):
+    task = machine.gdb(["printf \"%#lx\\n\", ((struct mm *)((char *)mm_all.next - (long)&((struct mm *)0)->all))"])[0].strip()
+    found = run_gdb([f"whatis {task}", "whatis 0xffffffff00003ff8", "whatis 0xffffffff0000bff8"], ram=machine.ram_file)
+    assert "live object of cache mm" in found[0] and "reached by mm_all" in found[0]
+    assert any("is in the kernel stack of pid" in text for text in found[1:])
+
+
+def test_parameters_and_completion(machine):
+    found = run_gdb(["show pagetrail ram-file", f"set pagetrail ram-file {machine.ram_file}", "show pagetrail ram-file",
+                     "show pagetrail memory", "complete vmprint ", "complete page-ow", "complete page-owner page_al",
+                     "set pagetrail ram-file", "show pagetrail memory"])
+    assert "No RAM file is set" in found[0] and str(machine.ram_file) in found[2] and "0x80000000..0x88000000" in found[3]
+    assert "vmprint 1\n" in found[4] and found[5] == "page-owner\n" and "page-owner page_alloc\n" in found[6]
+    assert "no memory to read" in found[8]
+
+
+def test_pretty_printers(machine):
+    found = machine.gdb(["print pages[512]", "print task_all", "print buddy.lock", "print (pte_t)0x2011a45b",
+                         "print/r buddy.lock", "print *harts[0].idle"])
+    assert "pfn 0x80200 image order 0 count 1" in found[0]
+    assert re.search(r"list of \d+", found[1])
+    assert re.search(r"buddy, free, \d+ acquires", found[2])
+    assert "0x2011a45b (pa 0x80469000 vr-xu-a-)" in found[3]
+    assert "acquires," not in found[4]
+    assert "pid 0 idle" in found[5]
+
+
+def test_sourcing_again_keeps_working(machine):
+    again = f"source {paths.ROOT / 'gdb-scripts/pagetrail.py'}"
+    first, second = (run_gdb([*before, "buddy-print"], ram=None if before else machine.ram_file)[-1]
+                     for before in ([], [again, f"set pagetrail ram-file {machine.ram_file}"]))
+    assert first == second
+
+
+def test_elf_of_another_build_is_noticed(machine, tmp_path):
+    """One byte of the build id differs."""
+    content = bytearray(machine.read_pa(0x80000000, 128 << 20))
+    end = elf.symbol_pa(machine.kernel, "build_id_note") - 0x80000000 + 0x24
+    content[end - 1] ^= 1
+    (tmp_path / "ram").write_bytes(content)
+    text = run_gdb(["ps"], ram=tmp_path / "ram")[0]
+    assert "is of another build than the kernel in memory" in text and "init" in text

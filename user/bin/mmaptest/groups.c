@@ -1,0 +1,7 @@
+/* mmaptest: mappings: what usertests has of them, and more. */
+#include "../usertests/tests.h"
+
+extern const struct test tests_mmap_more[];
+
+const char test_program[] = "mmaptest";
+const struct test *const test_groups[] = {tests_mmap, tests_mmap_more, NULL};
