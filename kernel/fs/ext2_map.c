@@ -53,6 +53,32 @@ static void store_slot(u32 *slot, u32 block)
 	__atomic_store_n(slot, block, __ATOMIC_RELAXED);
 }
 
+static u8 spare_block[BLOCK_BYTES] __attribute__((aligned(BLOCK_BYTES)));
+
+/*
+ * One number of an indirect block. Without memory for the block's page it is read past the cache, which does not have
+ * it then, so that the disk's is the newest: a page that was written through a mapping must find its block at any time.
+ */
+static int read_slot(struct ext2 *fs, u32 block, u32 slot, u32 *result)
+{
+	struct page *page = ext2_block_page(fs, block);
+	int err = 0;
+
+	if (!IS_ERR(page)) {
+		*result = load_slot((u32 *)page_to_va(page) + slot);
+		pagecache_release(page);
+		return 0;
+	}
+	if (PTR_ERR(page) != -ENOMEM)
+		return PTR_ERR(page);
+	sleeplock_acquire(&fs->spare_lock);
+	err = fs->device->transfer(fs->device, block, 1, spare_block, false);
+	if (!err)
+		*result = ((u32 *)spare_block)[slot];
+	sleeplock_release(&fs->spare_lock);
+	return err;
+}
+
 int ext2_map(struct inode *inode, u32 index, u32 *result)
 {
 	struct ext2 *fs = ext2_of(inode);
@@ -65,16 +91,12 @@ int ext2_map(struct inode *inode, u32 index, u32 *result)
 		return depth;
 	block = load_slot(&inode->ext2.blocks[slots[0]]);
 	for (int i = 1;; i++) {
-		struct page *page;
-
 		err = check_block(inode, block);
 		if (err || block == 0 || i > depth)
 			break;
-		page = ext2_block_page(fs, block);
-		if (IS_ERR(page))
-			return PTR_ERR(page);
-		block = load_slot((u32 *)page_to_va(page) + slots[i]);
-		pagecache_release(page);
+		err = read_slot(fs, block, slots[i], &block);
+		if (err)
+			return err;
 	}
 	*result = err ? 0 : block;
 	return err;

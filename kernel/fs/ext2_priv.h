@@ -134,6 +134,7 @@ struct ext2 {
 	u32 base_time; /* seconds; the machine has no clock of its own */
 	struct sleeplock alloc_lock;
 	u32 nr_free_blocks, nr_free_inodes; /* alloc_lock */
+	struct sleeplock spare_lock; /* the block that is read into when there is no memory (ext2_map.c) */
 	struct sleeplock super_lock;
 	bool clean;     /* super_lock: the disk says so */
 	u64 nr_changes; /* atomic */

@@ -20,9 +20,10 @@ bool kmem_find_object(const void *va, struct kmem_object *object)
 	if (pa >> PAGE_SHIFT > 0xffffffffUL || !pfn_valid((pfn_t)(pa >> PAGE_SHIFT)))
 		return false;
 	page = pa_to_page(pa);
-	if (page->kind != PK_SLAB || !page->private)
-		return false;
 	cache = page->private;
+	/* A page that is just becoming a slab has its holder there, not yet its cache. */
+	if (page->kind != PK_SLAB || cache < caches || cache >= caches + kmem_nr_caches())
+		return false;
 	slab = page_to_va(page);
 	if ((pa & (PAGE_SIZE - 1)) < cache->objects_offset)
 		return false;

@@ -170,6 +170,28 @@ def test_companion_tells_more_than_the_healthy_ones(kernel, leaks):
     assert (missing["healthy"], missing["putter"]) == (3, "record_free")
 
 
+def test_companion_comes_after_the_object(kernel, leaks):
+    """What happened to the page of the same file and index before the record was made is another story."""
+    page = kernel.write_page(12, 0)
+    kernel.clean(page, 12, 0, kernel.dirty(page, 12, 0))
+    kernel.drop(page, 12, 0)
+    record, = fault_7(kernel, 1)
+    kernel.machine.audit([{"verdict": "OBJ", "obj": record, "holder": (12, 0)}])
+    assert leaks(kernel)[0]["groups"][0]["missing"]["suspect"] == "write_record"
+
+
+def test_two_acts_that_share_a_helper_do_not_meet_in_it(kernel, leaks):
+    """fork takes and exit returns, both through one walker: the suspect is the returner, not the walker."""
+    kernel.begin(7)
+    for i in range(3):
+        page = kernel.machine.alloc("ANON", "PTE", (7, i), kernel.stack("mm_fork", "behind_it", "sys_write"))
+        if i:
+            kernel.machine.put(page, "PTE", (7, i), kernel.stack("mm_destroy", "behind_it", "sys_read"))
+    kernel.end(7)
+    missing = leaks(kernel)[0]["groups"][0]["missing"]
+    assert (missing["how"], missing["suspect"], missing["suspect_caller"]) == ("same-path", "mm_destroy", "behind_it")
+
+
 def test_baseline_names_who_did_it_there(kernel, sites, leaks, write):
     """In the healthy run the records are freed; addresses differ, functions are the same."""
     healthy = Kernel(sites)

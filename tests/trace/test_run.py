@@ -191,6 +191,13 @@ def test_console_is_shown_and_logged(machine):
     assert "test fake3" in log
 
 
+def test_what_was_run_is_kept_as_it_was_typed(machine):
+    words = ["echo", "back\\slash", "tab\there"]
+    _, run = machine("--", *words)
+    assert about(run)["guest_command"] == words
+    assert machine("--", 'a"b')[0].status == CANNOT_TELL
+
+
 def test_one_word_commands_need_no_quotes(machine):
     assert "run=true\n" in machine("--", "true")[0].out
 
