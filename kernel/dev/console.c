@@ -99,7 +99,11 @@ static ssize_t take_line(char *buf, size_t size_bytes)
 static ssize_t console_read(uaddr_t dst, size_t size_bytes, u64 *offset)
 {
 	char line[128];
-	ssize_t taken = take_line(line, MIN(size_bytes, sizeof(line)));
+	ssize_t taken;
+
+	if (!size_bytes) /* waits for no line */
+		return 0;
+	taken = take_line(line, MIN(size_bytes, sizeof(line)));
 
 	if (taken > 0 && copy_to_user(dst, line, (size_t)taken) < 0)
 		return -EFAULT;

@@ -87,7 +87,7 @@ static void descend(long depth)
 
 static void test_generations(void)
 {
-	/* Everyone in a tree of processes counts in the same page, which nobody touched before. */
+	/* Everyone in a tree of processes counts in the same page. */
 	arena = mmap(NULL, PAGES(2), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK(arena);
 	arena[PAGES(1)] = 1;
