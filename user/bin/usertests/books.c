@@ -258,11 +258,20 @@ static void test_audit_under_load(void)
 static void test_leak_is_found(void)
 {
 	/* The detector detects: exactly what was lost, until it is given back. */
-	CHECK_OK(kdebug(KDEBUG_DROP_CACHES, 0));
-	uint64_t pages = free_pages();
-	CHECK_EQ(kdebug(KDEBUG_AUDIT, 0), 0);
-	CHECK_EQ(kdebug(KDEBUG_LEAK_PAGES, 5), 5);
-	CHECK_EQ(free_pages(), pages - 5);
+	uint64_t pages, left;
+
+	/* The write-back thread may return a page of its own just between two counts: then once more. */
+	for (int tries = 0; tries < 5; tries++) {
+		CHECK_OK(kdebug(KDEBUG_DROP_CACHES, 0));
+		CHECK_EQ(kdebug(KDEBUG_AUDIT, 0), 0);
+		pages = free_pages();
+		CHECK_EQ(kdebug(KDEBUG_LEAK_PAGES, 5), 5);
+		left = free_pages();
+		if (left == pages - 5)
+			break;
+		CHECK_EQ(kdebug(KDEBUG_FREE_LEAKED, 0), 5);
+	}
+	CHECK_EQ(left, pages - 5);
 	CHECK_EQ(kdebug(KDEBUG_AUDIT, 0), 5);
 	CHECK_EQ(kdebug(KDEBUG_LEAK_OBJECTS, 3), 3);
 	CHECK_EQ(kdebug(KDEBUG_AUDIT, 0), 8);
