@@ -7,7 +7,7 @@
 
 static const struct command *const commands[] = {&command_run,   &command_record, &command_summary,
 						 &command_leaks, &command_page,   &command_stacks,
-						 &command_dump,  &command_plot};
+						 &command_dump,  &command_plot,   &command_export};
 #define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 static const char introduction[] = "pagetrail reads the books that the Pagetrail kernel keeps on its own "
@@ -171,6 +171,8 @@ static void parse(struct arguments *arguments, char **words, int nr)
 			command_help(command);
 			exit(0);
 		}
+		if (!strcmp(words[i], "-o"))
+			words[i] = (char *)"--out";
 		if (words[i][0] == '-' && words[i][1] == '-') {
 			i += parse_option(arguments, words + i, nr - i);
 			continue;

@@ -44,26 +44,10 @@ static void print_text_field(FILE *out, const struct trace_record *record, const
 		fputc(at[i] >= 32 && at[i] < 127 ? at[i] : '?', out);
 }
 
-static const char *kind_value_text(const struct event_info *event, uint32_t kind)
-{
-	switch (event->kind) {
-	case KIND_IS_PAGE_KIND:
-		return page_kind_text(kind);
-	case KIND_IS_REF:
-		return ref_kind_text(kind);
-	case KIND_IS_VERDICT:
-		return verdict_text(kind);
-	case KIND_IS_EDGE:
-		return kind ? "end" : "begin";
-	default:
-		return NULL;
-	}
-}
-
 void print_record_fields(FILE *out, const struct trace_record *record)
 {
 	const struct event_info *event = event_info(record->event);
-	const char *kind = kind_value_text(event, record->kind);
+	const char *kind = event_kind_text(event, record->kind);
 
 	if (event->flags == FLAGS_PAGE)
 		fprintf(out, " %s order %u", page_kind_text(record_page_kind(record)), record_order(record));

@@ -153,3 +153,19 @@ bool verdict_is_leak(uint32_t verdict)
 {
 	return verdict < VERDICT_NR && verdicts[verdict].leak;
 }
+
+const char *event_kind_text(const struct event_info *event, uint32_t kind)
+{
+	switch (event->kind) {
+	case KIND_IS_PAGE_KIND:
+		return page_kind_text(kind);
+	case KIND_IS_REF:
+		return ref_kind_text(kind);
+	case KIND_IS_VERDICT:
+		return verdict_text(kind);
+	case KIND_IS_EDGE:
+		return kind ? "end" : "begin";
+	default:
+		return NULL;
+	}
+}

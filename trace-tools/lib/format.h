@@ -58,6 +58,9 @@ const struct event_info *event_info(uint32_t id);
 /* 0 when there is no event of that name. */
 uint32_t event_id(const char *name);
 
+/* What a record's kind byte says; NULL when it says nothing. */
+const char *event_kind_text(const struct event_info *event, uint32_t kind);
+
 /* Never NULL: an unknown value gives "?". */
 const char *page_kind_text(uint32_t kind);
 const char *ref_kind_text(uint32_t ref);

@@ -1,0 +1,143 @@
+/* pagetrail export: a run in the formats of other programs. The formats are in lib/export_*.c. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../lib/export.h"
+#include "command.h"
+
+#define CURVE_STEPS 20000
+
+static const char *const formats[] = {"speedscope", "collapsed", "csv", "sqlite", "perfetto"};
+enum { SPEEDSCOPE, COLLAPSED, CSV, SQLITE, PERFETTO, NR_FORMATS };
+
+static int chosen_format(const struct arguments *arguments)
+{
+	int format = NR_FORMATS;
+
+	for (int i = 0; i < NR_FORMATS; i++) {
+		if (!option(arguments, formats[i]))
+			continue;
+		if (format != NR_FORMATS)
+			die("export: --%s or --%s, not both", formats[format], formats[i]);
+		format = i;
+	}
+	if (format == NR_FORMATS)
+		die("export: which format? --speedscope, --collapsed, --csv, --sqlite or --perfetto");
+	return format;
+}
+
+static enum export_weight chosen_weight(const struct arguments *arguments)
+{
+	const char *by = option(arguments, "by");
+
+	if (!by || !strcmp(by, "live"))
+		return WEIGHT_LIVE;
+	if (!strcmp(by, "peak"))
+		return WEIGHT_PEAK;
+	if (strcmp(by, "total"))
+		die("--by: live, peak or total, not %s", by);
+	return WEIGHT_TOTAL;
+}
+
+/* Formats that show what was lost. out is not used for SQLite, path only for it. */
+static void export_findings(struct run *run, int format, FILE *out, const char *path)
+{
+	struct curve curve;
+	struct model_watch watch = {curve_event, &curve};
+	char *error = NULL;
+
+	curve_begin(&curve, run, CURVE_STEPS);
+	struct model *model = model_replay(run, &watch);
+	curve_end(&curve, model);
+	struct stackbook *book = stackbook_open(run);
+	struct leaks *leaks = leaks_find(model, book, NULL, NULL);
+	if (format == PERFETTO)
+		export_perfetto(leaks, &curve, out);
+	else
+		error = export_sqlite(run, leaks, path);
+	if (error) {
+		unlink(path);
+		die("%s: %s", path, error);
+	}
+	leaks_free(leaks);
+	stackbook_close(book);
+	model_free(model);
+	curve_free(&curve);
+}
+
+static void export_stacks(struct run *run, int format, enum export_weight weight, FILE *out)
+{
+	struct stackbook *book = stackbook_open(run);
+
+	if (format == CSV) {
+		export_csv(run, book, out);
+	} else {
+		struct model *model = model_replay(run, NULL);
+		if (format == COLLAPSED)
+			export_collapsed(model, book, weight, out);
+		else
+			export_speedscope(model, book, run->folder, out);
+		model_free(model);
+	}
+	stackbook_close(book);
+}
+
+static int export_run(const struct arguments *arguments)
+{
+	int format = chosen_format(arguments);
+	enum export_weight weight = chosen_weight(arguments);
+	const char *to = option(arguments, "out");
+	bool binary = format == SQLITE || format == PERFETTO;
+
+	if (format != COLLAPSED && option(arguments, "by"))
+		die("--by belongs to --collapsed");
+	if (!to && binary)
+		die("export: --%s needs -o FILE: it is no text", formats[format]);
+	struct run *run = open_run(arguments->operands[0]);
+	/* A name of its own until it is whole: what stands at FILE is never half an export. */
+	char *part = to ? xasprintf("%s.part", to) : NULL;
+	if (part && unlink(part) && errno != ENOENT)
+		die("%s: %s", part, strerror(errno));
+	FILE *out = !part ? stdout : format == SQLITE ? NULL : fopen(part, "wb");
+	if (!out && format != SQLITE)
+		die("%s: %s", part, strerror(errno));
+	if (binary)
+		export_findings(run, format, out, part);
+	else
+		export_stacks(run, format, weight, out);
+	if (out && (fflush(out) || ferror(out) || (out != stdout && fclose(out))))
+		die("%s: %s", part ? part : "standard output", strerror(errno));
+	if (part && rename(part, to))
+		die("%s: %s", to, strerror(errno));
+	run_print_losses(run, stderr);
+	int status = run_complete(run) ? STATUS_NOTHING_LOST : STATUS_CANNOT_TELL;
+	free(part);
+	run_close(run);
+	return status;
+}
+
+static const struct option_spec options[] = {
+    {"speedscope", NULL, "for speedscope.app: live pages, most pages and takings by allocation stack"},
+    {"collapsed", NULL, "one line a stack, for flame graphs"},
+    {"csv", NULL, "one line an event"},
+    {"sqlite", NULL, "a data base: events, stacks, frames, findings, tests, meta"},
+    {"perfetto", NULL, "for ui.perfetto.dev: free pages, pages by kind, tests, what was lost"},
+    {"by", "KEY", "with --collapsed: live (default), peak or total"},
+    {"out", "FILE", "write there; -o FILE for short (standard output for text)"},
+    {NULL, NULL, NULL},
+};
+
+const struct command command_export = {
+    .name = "export",
+    .operands = "RUN",
+    .summary = "write a run in the format of another program",
+    .description = "One of the formats must be named. Weights are pages by allocation stack. A run with "
+		   "losses is exported, too;\n"
+		   "the losses are said on stderr and the status is 2.\n",
+    .min_operands = 1,
+    .max_operands = 1,
+    .options = options,
+    .run = export_run,
+};
