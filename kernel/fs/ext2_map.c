@@ -56,8 +56,9 @@ static void store_slot(u32 *slot, u32 block)
 static u8 spare_block[BLOCK_BYTES] __attribute__((aligned(BLOCK_BYTES)));
 
 /*
- * One number of an indirect block. Without memory for the block's page it is read past the cache, which does not have
- * it then, so that the disk's is the newest: a page that was written through a mapping must find its block at any time.
+ * One number of an indirect block. A page that was written through a mapping must find its block also when memory is
+ * out, so without a page for the indirect block it is read past the cache. The cache did not have it, so the disk's is
+ * the newest; what another task changes between is what any reader without the inode's lock may miss.
  */
 static int read_slot(struct ext2 *fs, u32 block, u32 slot, u32 *result)
 {

@@ -178,6 +178,48 @@ static void test_fail_sweep(void **state)
 	host_disk_free(&disk);
 }
 
+/* Page 20 of /d/big, behind an indirect block that is not in memory, is marked dirty. False: nothing failed any more. */
+static bool dirty_mapped_page(u64 n)
+{
+	struct file *file;
+	struct page *page;
+	bool failed;
+
+	assert_int_equal(file_open(NULL, "/d/big", O_RDWR, 0, &file), 0);
+	page = pagecache_get(&file->inode->mapping, 20, PAGECACHE_READ);
+	assert_false(IS_ERR(page));
+	pagecache_shrink(~0U);
+	memset(page_to_va(page), (int)n, PAGE_SIZE);
+	host_fail_nth(n);
+	assert_int_equal(file->inode->ops->mark_dirty(file->inode, 20, page), 0);
+	failed = host_failed;
+	host_fail_nth(0);
+	pagecache_release(page);
+	file_close(file);
+	return failed;
+}
+
+/* At the end of a mapping nobody can be told of an error: what was written through it must not need memory. */
+static void test_mapped_page_needs_no_memory(void **state)
+{
+	bool failed = true;
+
+	prepare_sweep();
+	for (u64 n = 1; failed; n++) {
+		long size_bytes;
+		u8 *contents;
+
+		assert_int_equal(fs_mount_root(&disk.device), 0);
+		failed = dirty_mapped_page(n);
+		host_fs_unmount(&disk, "mark_dirty");
+		contents = host_disk_dump(&disk, "/d/big", &size_bytes);
+		assert_true(size_bytes == 120000 && contents[20 * PAGE_SIZE] == n &&
+			    contents[21 * PAGE_SIZE - 1] == n);
+		free(contents);
+	}
+	host_disk_free(&disk);
+}
+
 /* ---- transfers fail ---- */
 
 static void test_io_errors(void **state)
@@ -474,7 +516,8 @@ int main(void)
 	    cmocka_unit_test(test_contents),          cmocka_unit_test(test_paths),
 	    cmocka_unit_test(test_removed_directory), cmocka_unit_test(test_block_changes_sides),
 	    cmocka_unit_test(test_refusals),          cmocka_unit_test(test_clean_state),
-	    cmocka_unit_test(test_fail_sweep),        cmocka_unit_test(test_io_errors),
+	    cmocka_unit_test(test_fail_sweep),        cmocka_unit_test(test_mapped_page_needs_no_memory),
+	    cmocka_unit_test(test_io_errors),
 	};
 
 	return cmocka_run_group_tests(tests, boot, NULL);
