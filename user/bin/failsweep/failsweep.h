@@ -20,6 +20,7 @@ struct scenario {
 	unsigned flags;             /* MAY_* */
 };
 #define MAY_DIE 1     /* act touches memory from user mode: a refused page kills the process */
+#define ONLY_NAMED 4  /* the canary: it must fail, so it is not among all */
 #define KEEPS_CACHE 2 /* the page cache is not dropped between prepare and act */
 
 extern const struct scenario process_scenarios[], memory_scenarios[], mmap_scenarios[], file_scenarios[],

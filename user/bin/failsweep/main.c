@@ -237,12 +237,12 @@ static void __attribute__((noinline)) warm_up(void)
 	known_findings = MAX(audit(), 0);
 }
 
-static bool is_wanted(const char *name)
+static bool is_wanted(const struct scenario *scenario)
 {
 	for (int i = 0; i < nr_names; i++)
-		if (strcmp(names[i], name) == 0)
+		if (strcmp(names[i], scenario->name) == 0)
 			return true;
-	return nr_names == 0;
+	return nr_names == 0 && !(scenario->flags & ONLY_NAMED);
 }
 
 int main(int argc, char **argv)
@@ -265,7 +265,7 @@ int main(int argc, char **argv)
 	}
 	for (size_t group = 0; group < ARRAY_SIZE(groups); group++) {
 		for (const struct scenario *scenario = groups[group]; scenario->name; scenario++) {
-			if (!is_wanted(scenario->name))
+			if (!is_wanted(scenario))
 				continue;
 			nr_scenarios++;
 			if (list)

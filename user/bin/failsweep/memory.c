@@ -1,7 +1,7 @@
 /* Scenarios: memory, and the kernel's copies to and from it. */
 #include "failsweep.h"
 
-#define PAGES 24
+#define PAGES 10
 #define BYTES (PAGES * (long)PAGE_BYTES)
 
 static char *area, *old_end;
@@ -163,6 +163,11 @@ static long act_freemem(void)
 	return freemem(&info, buffer, BUFFER_BYTES);
 }
 
+static long act_lose(void)
+{
+	return kdebug(KDEBUG_LEAK_PAGES, 1);
+}
+
 const struct scenario memory_scenarios[] = {
     {"sbrk-eager", prepare_end, act_sbrk, check_sbrk, 0, 0},
     {"sbrk-lazy", prepare_end, act_sbrk_lazy, check_sbrk, 0, 0},
@@ -173,5 +178,6 @@ const struct scenario memory_scenarios[] = {
     {"pipe-to-lazy", prepare_pipe, act_pipe_read, check_pipe, 4000, 0},
     {"pipe-from-lazy", prepare_pipe_write, act_pipe_write, check_pipe_write, 4000, 0},
     {"freemem-events", NULL, act_freemem, NULL, 0, 0},
+    {"canary-loses-a-page", NULL, act_lose, NULL, 1, ONLY_NAMED},
     {NULL, NULL, NULL, NULL, 0, 0},
 };

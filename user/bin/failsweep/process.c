@@ -4,7 +4,7 @@
 static int child;
 static char *cow;
 static char *arguments[ARG_MAX_COUNT + 1];
-#define COW_PAGES 24
+#define COW_PAGES 10
 #define PROGRAM "/bin/failsweep"
 
 /* ---- fork ---- */
@@ -212,7 +212,7 @@ static long __attribute__((noinline)) descend(int depth)
 
 static long act_stack(void)
 {
-	return descend(24);
+	return descend(12);
 }
 
 const struct scenario process_scenarios[] = {

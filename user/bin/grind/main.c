@@ -1,0 +1,207 @@
+/*
+ * grind [SECONDS | ROUNDSr] [SEED]: 10 seconds by default, and a seed from the clock.
+ *
+ * grind 600        ten minutes              grind 5r 1234    five rounds from seed 1234
+ *
+ * Between rounds, with every worker gone and its files removed: free pages, disk blocks and inodes must be what they
+ * were before the first round, and the auditor must find nothing. Status 1, with the seed and the round to play again,
+ * at the first difference; also when a worker does not end in time. The last line:
+ *
+ *   grind: seed 1234, 5 rounds, 10000 calls, 0 pages lost: OK
+ */
+#include "grind.h"
+
+#define NR_WORKERS 4
+#define CALLS_A_ROUND 400 /* of each worker; its children make more */
+#define ROUND_LIMIT_MS 60000
+#define SETTLE_MS 3000
+
+struct sample {
+	uint64_t pages, blocks, inodes;
+};
+
+static void take_sample(struct sample *sample)
+{
+	struct freemem info;
+	struct statfs st;
+
+	kdebug(KDEBUG_DROP_CACHES, 0);
+	if (freemem_read(&info) < 0 || statfs("/", &st) < 0)
+		die("grind: the machine cannot be counted");
+	*sample = (struct sample){info.free, st.f_bfree, st.f_ffree};
+}
+
+static long audit(void)
+{
+	long findings = -EBUSY;
+
+	for (int tries = 0; tries < 50 && findings == -EBUSY; tries++) {
+		if (tries)
+			sleep_ms(20);
+		findings = kdebug(KDEBUG_AUDIT, 0);
+	}
+	return findings;
+}
+
+static void print_file(const char *path)
+{
+	char *text = read_file(path, NULL);
+
+	if (text)
+		write_full(1, text, strlen(text));
+	free(text);
+}
+
+static void remove_tree(const char *path)
+{
+	char name[300];
+	struct dirent *entry;
+	struct dir dir;
+
+	if (dir_open(&dir, path) < 0)
+		return;
+	while ((entry = dir_read(&dir)) != NULL) {
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		snprintf(name, sizeof(name), "%s/%s", path, entry->d_name);
+		if (entry->d_type == DT_DIR)
+			remove_tree(name);
+		else
+			unlink(name);
+	}
+	dir_close(&dir);
+	rmdir(path);
+}
+
+static void start_worker(uint64_t seed, long round, int worker, int *pid)
+{
+	*pid = fork();
+	if (*pid < 0)
+		die("grind: fork: %s", error_text(*pid));
+	if (*pid > 0)
+		return;
+	random_seed(seed ^ (uint64_t)round << 20 ^ (uint64_t)worker << 56);
+	chdir(GRIND_DIR);
+	worker_run(CALLS_A_ROUND, 0);
+	exit(0);
+}
+
+/* False: somebody had to be killed. */
+static bool run_workers(uint64_t seed, long round)
+{
+	long end = uptime() + ROUND_LIMIT_MS;
+	int pids[NR_WORKERS], left = NR_WORKERS;
+	bool in_time = true;
+
+	mkdir(GRIND_DIR);
+	for (int i = 0; i < NR_WORKERS; i++)
+		start_worker(seed, round, i, &pids[i]);
+	while (left > 0) {
+		int pid = wait_nohang(NULL);
+
+		for (int i = 0; i < NR_WORKERS; i++) {
+			if (pid > 0 && pids[i] == pid) {
+				pids[i] = 0;
+				left--;
+			}
+		}
+		if (pid == 0)
+			sleep_ms(5);
+		if (!in_time || uptime() < end)
+			continue;
+		in_time = false;
+		for (int i = 0; i < NR_WORKERS; i++) {
+			if (pids[i]) {
+				printf("grind: worker %d, pid %d, did not end\n", i, pids[i]);
+				kill(pids[i]);
+			}
+		}
+	}
+	return in_time;
+}
+
+/* Waits until what the workers left (orphans on their way out) is gone; false if it stays. */
+static bool settles(const struct sample *before, struct sample *after)
+{
+	for (long waited = 0; waited <= SETTLE_MS; waited += 20) {
+		remove_tree(GRIND_DIR);
+		take_sample(after);
+		if (memcmp(before, after, sizeof(*after)) == 0)
+			return true;
+		sleep_ms(20);
+	}
+	return false;
+}
+
+static bool round_is_good(uint64_t seed, long round, const struct sample *before, long *lost)
+{
+	char *ps[] = {"ps", NULL};
+	struct sample after;
+	bool in_time = run_workers(seed, round);
+	bool settled = settles(before, &after);
+	long findings = audit();
+
+	*lost = (long)(before->pages - after.pages);
+	if (in_time && settled && findings == 0)
+		return true;
+	printf("grind: seed %lu round %ld: lost %ld pages, %ld blocks, %ld inodes; %ld findings\n", seed,
+	       round, *lost, (long)(before->blocks - after.blocks), (long)(before->inodes - after.inodes),
+	       findings);
+	print_file("/proc/audit");
+	run(ps);
+	return false;
+}
+
+/* Everything that this process will touch is resident and its own. */
+static void __attribute__((noinline)) warm_up(struct sample *sample)
+{
+	volatile char stack[6 * PAGE_BYTES];
+	volatile char *byte;
+
+	free(read_file("/proc/audit", NULL));
+	remove_tree(GRIND_DIR);
+	for (int i = 0; i < 2; i++) {
+		int pid = fork();
+		if (pid == 0)
+			exit(0);
+		for (byte = __text_start; byte < __data_start; byte += PAGE_BYTES)
+			(void)*byte;
+		for (byte = __data_start; byte < __bss_end; byte += PAGE_BYTES)
+			*byte = *byte;
+		for (size_t k = 0; k < sizeof(stack); k += PAGE_BYTES)
+			stack[k] = 0;
+		wait_pid(pid, NULL);
+		take_sample(sample);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	long seconds = 10, rounds = 0, round = 0, lost = 0;
+	struct sample before;
+	bool good = true;
+
+	if (argc > 1) {
+		size_t length = strlen(argv[1]);
+		bool is_rounds = length > 1 && argv[1][length - 1] == 'r';
+		if (is_rounds)
+			argv[1][length - 1] = 0;
+		*(is_rounds ? &rounds : &seconds) = parse_number(argv[1]);
+	}
+	uint64_t seed = argc > 2 ? (uint64_t)parse_number(argv[2]) : (uint64_t)uptime();
+	long begin = uptime();
+	warm_up(&before);
+	if (audit() != 0)
+		die("grind: the auditor is not content before the first round");
+	while (good && (rounds ? round < rounds : uptime() - begin < seconds * 1000)) {
+		long start = uptime();
+
+		good = round_is_good(seed, round, &before, &lost);
+		printf("grind: seed %lu round %ld: %ld ms, %lu pages free, %s\n", seed, round,
+		       uptime() - start, before.pages - (uint64_t)lost, good ? "audit clean" : "FAILED");
+		round++;
+	}
+	printf("grind: seed %lu, %ld rounds, %ld calls, %ld pages lost: %s\n", seed, round,
+	       round * NR_WORKERS * CALLS_A_ROUND, lost, good ? "OK" : "FAILED");
+	return !good;
+}
