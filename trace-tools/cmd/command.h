@@ -50,12 +50,14 @@ uint64_t option_number(const struct arguments *arguments, const char *name, uint
 		       uint64_t high);
 
 extern const struct command command_run, command_record, command_summary, command_dump, command_leaks,
-    command_page, command_stacks, command_plot, command_export;
+    command_page, command_stacks, command_plot, command_export, command_recover;
 
 /* ---- shared by several commands ---- */
 
 /* Opens a run folder or dies. */
 struct run *open_run(const char *folder);
+/* Physical address of trace_desc by the symbols of a kernel, or dies; 0 for NULL: it must be sought. */
+uint64_t desc_address(const char *kernel);
 /* Text of a record's particulars ("pfn 0x80f12 order 0 ..."), without time and name. */
 void print_record_fields(FILE *out, const struct trace_record *record);
 /* "1.234567" seconds. */

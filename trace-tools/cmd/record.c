@@ -20,7 +20,7 @@ static int64_t now_ms(void)
 	return time.tv_sec * 1000LL + time.tv_nsec / 1000000;
 }
 
-static uint64_t desc_address(const char *kernel)
+uint64_t desc_address(const char *kernel)
 {
 	char *problem;
 	uint64_t va = 0;

@@ -1,0 +1,127 @@
+"""`pagetrail recover`: a run folder from the memory of a machine that panicked or was stopped in the middle."""
+import hashlib
+import json
+import re
+import struct
+
+import pytest
+from harness import paths
+from tooling import CANNOT_TELL, LOST, NOTHING_LOST, babeltrace, run_tool, summary_total
+
+
+@pytest.fixture(scope="module")
+def dead(tmp_path_factory):
+    """dead(name, harts, seconds, *command): a run folder with the RAM that the machine left in it."""
+    folder = tmp_path_factory.mktemp("dead")
+
+    def dead(name, harts, seconds, *command):
+        run = folder / name
+        if not run.exists():
+            run_tool(paths.PAGETRAIL, "run", "--kernel", paths.KERNEL, "--disk", paths.DISK, "--smp", harts, "--out", run,
+                     "--timeout", seconds, "--keep-ram", "--quiet", "--", *command, timeout=120)
+        return run
+    return dead
+
+
+@pytest.fixture(scope="module")
+def panicked(dead):
+    return dead("panicked", 3, 60, "kdebug", "panic")
+
+
+def records(run):
+    """Each hart's records, as bytes."""
+    out = {}
+    for file in sorted((run / "trace").glob("hart*")):
+        data, at, body = file.read_bytes(), 0, []
+        while at < len(data):
+            size, content = struct.unpack_from("<QQ", data, at + 8)
+            body.append(data[at + 64:at + content // 8])
+            at += size // 8
+        out[file.name] = b"".join(body)
+    return out
+
+
+def test_a_panic(pagetrail, panicked, tmp_path):
+    before = hashlib.sha1((panicked / "ram").read_bytes()).digest()
+    done = pagetrail("recover", panicked / "ram", "--kernel", paths.KERNEL, "-o", tmp_path / "run", "--events", 7)
+    assert done.status == LOST, done.err
+    assert hashlib.sha1((panicked / "ram").read_bytes()).digest() == before, "the evidence was written"
+    assert re.search(r"^PANIC on hart \d: asked for by pid \d+", done.out, re.M)
+    assert len(re.findall(r"^hart \d, pid", done.out, re.M)) == 3, "a stack for each hart"
+    first = done.out[done.out.index("\nhart "):].splitlines()
+    assert "(kdebug)" in first[1] and re.match(r" +sys_kdebug +kernel/syscall/\w+\.c:\d+", first[2])
+    assert done.out.count("sched_idle_loop") == 2 and re.search(r"\bsp ffffff[0-9a-f]{10}", done.out)
+    tail = done.out[done.out.index("the last 7 events"):].splitlines()
+    assert len(tail) == 8 and " panic name asked for by pi" in tail[-1]
+    assert (tmp_path / "run/logs/recover.log").read_text() == done.out
+    assert json.loads((tmp_path / "run/run.json").read_text())["end"] == "panic"
+    assert records(tmp_path / "run") == records(panicked)
+    summary = pagetrail("summary", tmp_path / "run")
+    assert summary.status == NOTHING_LOST and summary_total(summary) == len(babeltrace(tmp_path / "run"))
+    assert pagetrail("leaks", tmp_path / "run").status in (LOST, CANNOT_TELL)
+
+
+def test_without_a_kernel(pagetrail, panicked, tmp_path):
+    """Found by its magic number; addresses stay numbers."""
+    done = pagetrail("recover", panicked / "ram", "-o", tmp_path / "run")
+    assert done.status == LOST and "PANIC on hart" in done.out and "0xffffffc080" in done.out
+    assert records(tmp_path / "run") == records(panicked)
+
+
+def elf_core(ram, path):
+    """The RAM as two loads, one by physical and one by the kernel's virtual address alone."""
+    half = len(ram) // 2
+    heads = []
+    for i, (va, pa) in enumerate([(0, 0x80000000), (0xffffffc080000000 + half, 0)]):
+        heads.append(struct.pack("<IIQQQQQQ", 1, 7, 4096 + i * half, va, pa, half, half, 4096))
+    ident = b"\x7fELF\x02\x01\x01" + bytes(9)
+    header = ident + struct.pack("<HHIQQQIHHHHHH", 4, 243, 1, 0, 64, 0, 0, 64, 56, len(heads), 0, 0, 0)
+    with open(path, "wb") as file:
+        file.write((header + b"".join(heads)).ljust(4096, b"\0"))
+        file.write(ram)
+
+
+def test_from_an_elf_core(pagetrail, panicked, tmp_path):
+    elf_core((panicked / "ram").read_bytes(), tmp_path / "core")
+    done = pagetrail("recover", tmp_path / "core", "--kernel", paths.KERNEL)
+    assert done.status == LOST and "PANIC on hart" in done.out, done.err
+    assert records(tmp_path / "core.run") == records(panicked)
+
+
+@pytest.mark.parametrize("harts", [1, 4])
+def test_stopped_in_the_middle(pagetrail, dead, tmp_path, harts):
+    """What the rings still hold is the end of what was recorded, to the last record."""
+    run = dead(f"stopped{harts}", harts, 6, "usertests")
+    done = pagetrail("recover", run / "ram", "--kernel", paths.KERNEL, "-o", tmp_path / "run")
+    assert done.status == NOTHING_LOST and "stopped from outside" in done.out, done.out + done.err
+    whole, rest = records(run), records(tmp_path / "run")
+    assert rest.keys() == whole.keys()
+    for name, body in rest.items():
+        assert body and whole[name].endswith(body), name
+    assert not pagetrail("summary", tmp_path / "run", "--json").json()["damage"]
+
+
+def test_what_is_no_memory_of_ours(pagetrail, tmp_path):
+    (tmp_path / "zero").write_bytes(bytes(1 << 20))
+    (tmp_path / "short").write_bytes(b"x")
+    for name, said in ("zero", "no trace in this memory"), ("short", "neither a RAM file nor a core"), ("none", "No such"):
+        done = pagetrail("recover", tmp_path / name)
+        assert done.status == CANNOT_TELL and said in done.err and not (tmp_path / f"{name}.run").exists()
+    assert pagetrail("recover", paths.KERNEL, "-o", tmp_path / "x").status == CANNOT_TELL
+
+
+def test_a_description_that_cannot_be(pagetrail, panicked, tmp_path):
+    """Rings outside RAM, then a panic_info that is none: said, not followed."""
+    ram = bytearray((panicked / "ram").read_bytes())
+    desc = ram.index(b"PGTRAIL1")
+    while desc % 4096:
+        desc = ram.index(b"PGTRAIL1", desc + 1)
+    (tmp_path / "ram").write_bytes(ram[:32 << 20])
+    done = pagetrail("recover", tmp_path / "ram", "--kernel", paths.KERNEL)
+    assert done.status in (LOST, CANNOT_TELL)
+    panic_pa, = struct.unpack_from("<Q", ram, desc + 96)
+    assert 0x80200000 < panic_pa < 0x88000000
+    struct.pack_into("<Q", ram, panic_pa - 0x80000000, 1)
+    (tmp_path / "ram").write_bytes(ram)
+    done = pagetrail("recover", tmp_path / "ram", "--kernel", paths.KERNEL)
+    assert "not of this version" in done.err and "PANIC on hart" not in done.out
