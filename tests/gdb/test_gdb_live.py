@@ -223,7 +223,7 @@ def test_hart_in_user_mode(tmp_path):
 
 def test_hart_in_the_firmware(tmp_path):
     """Before the kernel: messages. In a firmware call: answers."""
-    with Target(tmp_path, stopped=True, smp=2, run="free -s") as machine:
+    with Target(tmp_path, stopped=True, smp=2, run="usertests fork-tree") as machine:
         found = machine.gdb([*READERS, "hbreak upcall_syscall", "continue", "delete", "hbreak *$mtvec", "continue",
                              "print $priv", "ps", "vmprint 1", "buddy-print", "page-owner pages"])
     assert "nr_pages is 0" in found.by("buddy-print")
