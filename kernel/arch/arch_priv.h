@@ -32,7 +32,6 @@ void hart_secondary_main(void) __attribute__((noreturn));
 /* sbi.c. Errors are the firmware's, negative. */
 s64 sbi_set_timer(u64 time);
 s64 sbi_send_ipi(u64 hart_mask);
-s64 sbi_remote_sfence(u64 hart_mask, u64 va, u64 size_bytes);
 s64 sbi_hart_start(u64 hart_id, paddr_t entry, u64 opaque);
 void sbi_putchar(char c);
 void sbi_shutdown(void);

@@ -20,7 +20,6 @@
 #define PTE_EXEC 8UL
 #define PTE_USED 0xc0UL /* A and D: the kernel does not watch its own accesses */
 #define ENTRIES 512
-#define FLUSH_PAGES_MAX 64 /* more are faster flushed all at once */
 #define LEVEL_SHIFT(level) (PAGE_SHIFT + 9 * (level))
 #define INDEX(va, level) (((va) >> LEVEL_SHIFT(level)) & (ENTRIES - 1))
 #define MIB2 (1UL << 21)
@@ -150,7 +149,7 @@ int arch_kernel_map_page(u64 va, paddr_t pa, paddr_t (*alloc_page)(void))
 	if (*entry & PTE_VALID)
 		panic("kernel page 0x%lx is mapped already, to 0x%lx", va, va_to_pa(table_of(*entry)));
 	__atomic_store_n(entry, entry_of(pa, RIGHTS_DATA | PTE_USED), __ATOMIC_RELEASE);
-	/* Other harts: no entry was there, and unmapping made them forget what was before. */
+	/* Other harts may know an entry of a former life: KSTACK-2. */
 	arch_flush_tlb_page((void *)va);
 	return 0;
 }
@@ -189,20 +188,4 @@ void arch_flush_tlb_page(const void *va_or_ua)
 void arch_flush_tlb_all(void)
 {
 	__asm__ volatile("sfence.vma" ::: "memory");
-}
-
-void arch_flush_tlb_remote(u64 va, u64 size_bytes)
-{
-	u64 mask = 0;
-
-	if (size_bytes > FLUSH_PAGES_MAX * PAGE_SIZE)
-		arch_flush_tlb_all();
-	else
-		for (u64 at = va; at < va + size_bytes; at += PAGE_SIZE)
-			arch_flush_tlb_page((void *)at);
-	for (u32 i = 0; i < nr_harts; i++)
-		if (i != hart_index() && harts[i].online)
-			mask |= 1UL << harts[i].hart_id;
-	if (mask)
-		sbi_remote_sfence(mask, va, size_bytes);
 }

@@ -4,10 +4,10 @@
  * Meaningful with one hart under -icount only: there instret counts this hart's instructions exactly, and two
  * runs give the same number. The loop around the operation is measured alone and taken off.
  */
-#include <kernel/boot.h>
 #include <kernel/errno.h>
 #include <kernel/lib.h>
 #include <kernel/page.h>
+#include <kernel/syscall.h>
 #include <kernel/trace.h>
 #include <uapi/freemem.h>
 

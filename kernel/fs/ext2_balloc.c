@@ -48,37 +48,63 @@ s32 bitmap_find_zero(const u64 *words, u32 from, u32 nr_bits)
 	return -1;
 }
 
-/* A group with its descriptor and one of its bitmaps in memory, for a change. */
+/* A group with its descriptor and its block bitmap in memory, for a change under alloc_lock. */
 struct group_edit {
-	struct page *desc_page, *bitmap_page;
 	struct ext2_disk_group *desc;
 	u64 *bitmap;
 };
 
-static int edit_begin(struct ext2 *fs, u32 group, struct group_edit *edit)
+void ext2_release_group(struct ext2 *fs)
 {
-	edit->desc = ext2_group(fs, group, &edit->desc_page);
-	if (!edit->desc)
-		return PTR_ERR(edit->desc_page);
-	edit->bitmap_page = ext2_block_page(fs, edit->desc->block_bitmap);
-	if (IS_ERR(edit->bitmap_page)) {
-		pagecache_release(edit->desc_page);
-		return PTR_ERR(edit->bitmap_page);
+	if (!fs->held_bitmap)
+		return;
+	page_put(fs->held_bitmap, REF_OWNER, HOLDER_NONE);
+	page_put(fs->held_desc, REF_OWNER, HOLDER_NONE);
+	fs->held_bitmap = fs->held_desc = NULL;
+}
+
+/* An OWNER reference instead of the lookup's. */
+static void hold(struct page **held, struct page *page)
+{
+	page_get(page, REF_OWNER, HOLDER_NONE);
+	pagecache_release(page);
+	*held = page;
+}
+
+int ext2_hold_group(struct ext2 *fs, u32 group)
+{
+	struct page *desc_page, *bitmap_page;
+	const struct ext2_disk_group *desc = ext2_group(fs, group, &desc_page);
+
+	if (!desc)
+		return PTR_ERR(desc_page);
+	bitmap_page = ext2_block_page(fs, desc->block_bitmap);
+	if (IS_ERR(bitmap_page)) {
+		pagecache_release(desc_page);
+		return PTR_ERR(bitmap_page);
 	}
-	edit->bitmap = page_to_va(edit->bitmap_page);
+	ext2_release_group(fs);
+	hold(&fs->held_desc, desc_page);
+	hold(&fs->held_bitmap, bitmap_page);
+	fs->held_group = group;
 	return 0;
 }
 
-static void edit_end(struct group_edit *edit)
+static int edit_begin(struct ext2 *fs, u32 group, struct group_edit *edit)
 {
-	pagecache_release(edit->bitmap_page);
-	pagecache_release(edit->desc_page);
+	int err = fs->held_bitmap && fs->held_group == group ? 0 : ext2_hold_group(fs, group);
+
+	if (err)
+		return err;
+	edit->desc = (struct ext2_disk_group *)page_to_va(fs->held_desc) + group % EXT2_GROUPS_PER_BLOCK;
+	edit->bitmap = page_to_va(fs->held_bitmap);
+	return 0;
 }
 
-static int edit_store(struct ext2 *fs, u32 group, const struct group_edit *edit)
+static int edit_store(struct ext2 *fs)
 {
-	int err = pagecache_mark_dirty(&fs->blocks, edit->bitmap_page, edit->bitmap_page->owner.index);
-	int err2 = pagecache_mark_dirty(&fs->blocks, edit->desc_page, edit->desc_page->owner.index);
+	int err = pagecache_mark_dirty(&fs->blocks, fs->held_bitmap, fs->held_bitmap->owner.index);
+	int err2 = pagecache_mark_dirty(&fs->blocks, fs->held_desc, fs->held_desc->owner.index);
 
 	return err ? err : err2;
 }
@@ -102,10 +128,9 @@ static int alloc_in_group(struct ext2 *fs, u32 group, u32 from, u32 *block)
 			edit.bitmap[bit / 64] |= 1UL << bit % 64;
 			edit.desc->free_blocks_count--;
 			fs->nr_free_blocks--;
-			err = edit_store(fs, group, &edit);
+			err = edit_store(fs);
 		}
 	}
-	edit_end(&edit);
 	return err ? err : bit >= 0;
 }
 
@@ -161,9 +186,8 @@ static int free_in_group(struct ext2 *fs, u32 group, u32 block, u32 nr, bool met
 	if (!err) {
 		edit.desc->free_blocks_count = (u16)(edit.desc->free_blocks_count + nr);
 		fs->nr_free_blocks += nr;
-		err = edit_store(fs, group, &edit);
+		err = edit_store(fs);
 	}
-	edit_end(&edit);
 	return err;
 }
 

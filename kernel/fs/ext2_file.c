@@ -71,13 +71,20 @@ static struct page *page_for_write(struct inode *inode, u32 index, u32 block, bo
 	return pagecache_get(&inode->mapping, index, whole || !block ? PAGECACHE_OVERWRITE : PAGECACHE_READ);
 }
 
+/* Behind the last page there are no blocks, so a file that grows need not look. */
+static int map_for_write(struct inode *inode, u32 index, u32 *block)
+{
+	*block = 0;
+	return (u64)index * PAGE_SIZE < inode->size ? ext2_map(inode, index, block) : 0;
+}
+
 /* Part of one page. The page comes before its block: if there is no block for it, it is still a correct hole. */
 static int write_part(struct inode *inode, u64 offset, u64 buffer, size_t part, bool user)
 {
 	u32 index = (u32)(offset / PAGE_SIZE), block;
 	bool discard, was_hole;
 	struct page *page;
-	int err = ext2_map(inode, index, &block), err2 = 0;
+	int err = map_for_write(inode, index, &block), err2 = 0;
 
 	if (err)
 		return err;

@@ -35,53 +35,86 @@ static int edit_end(struct ext2 *fs, struct inode_edit *edit, bool changed)
 }
 
 /*
- * 1: done; 0: the group is full. The in-core inode is got before the bit is set: this is the step that may fail for want
- * of memory. It may wait until the number's former inode has left core, which needs no lock that we have.
+ * A free number of the group and its in-core inode, which comes before the bit is set: it is what may fail for want of
+ * memory. 0: none. A number whose former inode is still leaving core is passed over, and kept in *leaving.
  */
-static int alloc_in_group(struct ext2 *fs, u32 group, bool directory, struct inode **result)
+static int find_in_group(struct ext2 *fs, u32 group, const u64 *bitmap, struct inode **result, u32 *leaving)
 {
-	struct inode_edit edit;
 	u32 first = group * fs->inodes_per_group;
 	u32 from = first >= fs->first_inode - 1 ? 0 : MIN(fs->first_inode - 1 - first, fs->inodes_per_group);
-	s32 bit = -1;
-	int err = edit_begin(fs, group, &edit);
 
-	if (err)
-		return err;
+	for (;;) {
+		s32 bit = bitmap_find_zero(bitmap, from, fs->inodes_per_group);
+		u32 number = first + (u32)bit + 1;
+		int err;
+
+		if (bit < 0)
+			return 0;
+		*result = inode_get_nowait(&fs->sb, number, &err);
+		if (!err)
+			return 1;
+		if (err != -EAGAIN)
+			return err;
+		*leaving = number;
+		from = (u32)bit + 1;
+	}
+}
+
+/* 1: *result is ours; 0: the group has none. */
+static int alloc_in_group(struct ext2 *fs, u32 group, bool directory, struct inode **result, u32 *leaving)
+{
+	struct inode_edit edit;
+	int found = edit_begin(fs, group, &edit);
+	u32 bit;
+
+	if (found)
+		return found;
 	if (edit.desc->free_inodes_count > 0)
-		bit = bitmap_find_zero(edit.bitmap, from, fs->inodes_per_group);
-	if (bit >= 0) {
-		*result = inode_get(&fs->sb, first + (u32)bit + 1, &err);
-		if (!err && (*result)->valid)
-			err = ext2_damaged(fs, "inode %u is in use, but marked free", (*result)->number);
+		found = find_in_group(fs, group, edit.bitmap, result, leaving);
+	if (found == 1 && (*result)->valid)
+		found = ext2_damaged(fs, "inode %u is in use, but marked free", (*result)->number);
+	if (found != 1) {
+		(void)edit_end(fs, &edit, false);
+		return found;
 	}
-	if (bit >= 0 && !err) {
-		edit.bitmap[bit / 64] |= 1UL << bit % 64;
-		edit.desc->free_inodes_count--;
-		edit.desc->used_dirs_count = (u16)(edit.desc->used_dirs_count + directory);
-		fs->nr_free_inodes -= fs->nr_free_inodes > 0;
-		(void)edit_end(fs, &edit, true); /* an I/O error comes back at the next sync */
-		return 1;
+	bit = ((*result)->number - 1) % fs->inodes_per_group;
+	edit.bitmap[bit / 64] |= 1UL << bit % 64;
+	edit.desc->free_inodes_count--;
+	edit.desc->used_dirs_count = (u16)(edit.desc->used_dirs_count + directory);
+	fs->nr_free_inodes -= fs->nr_free_inodes > 0;
+	(void)edit_end(fs, &edit, true); /* an I/O error comes back at the next sync */
+	return 1;
+}
+
+static int alloc_once(struct ext2 *fs, u32 group, bool directory, struct inode **result, u32 *leaving)
+{
+	int found = 0;
+
+	sleeplock_acquire(&fs->alloc_lock);
+	for (u32 i = 0; i < fs->nr_groups && found == 0; i++) {
+		found = alloc_in_group(fs, group, directory, result, leaving);
+		group = (group + 1) % fs->nr_groups;
 	}
-	(void)edit_end(fs, &edit, false);
-	return err;
+	sleeplock_release(&fs->alloc_lock);
+	return found;
 }
 
 int ext2_inode_alloc(struct inode *parent, bool directory, struct inode **result)
 {
 	struct ext2 *fs = ext2_of(parent);
-	u32 group = (parent->number - 1) / fs->inodes_per_group;
-	int found = 0;
+	u32 group = (parent->number - 1) / fs->inodes_per_group, leaving;
+	int found;
 
-	*result = NULL;
 	ext2_touch(fs);
-	sleeplock_acquire(&fs->alloc_lock);
-	for (u32 i = 0; i < fs->nr_groups && found == 0; i++) {
-		found = alloc_in_group(fs, group, directory, result);
-		group = (group + 1) % fs->nr_groups;
-	}
-	sleeplock_release(&fs->alloc_lock);
-	/* Not under alloc_lock: the last put of a deleted inode takes it. */
+	do {
+		leaving = 0;
+		*result = NULL;
+		found = alloc_once(fs, group, directory, result, &leaving);
+		/* Without alloc_lock, which the leaving inode's last user may need. */
+		if (found == 0 && leaving)
+			icache_wait_gone(&fs->sb, leaving);
+	} while (found == 0 && leaving);
+	/* Not under alloc_lock either: the last put of a deleted inode takes it. */
 	if (found < 0 && *result)
 		inode_put(*result);
 	return found < 0 ? found : found ? 0 : -ENOSPC;

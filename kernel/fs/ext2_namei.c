@@ -13,14 +13,20 @@ static int ext2_lookup(struct inode *dir, const char *name, u32 name_bytes, stru
 	return err;
 }
 
-/* The new inode's fields, and its first block if it is a directory. Locked. */
+/* The new inode's fields, and its first block if it is a directory. Locked. After an error it has no links. */
 static int begin_inode(struct inode *dir, struct inode *inode, u32 mode, u32 device)
 {
+	int err;
+
+	/* Somebody may have come by the number through a stale entry, and read what the disk had: that one stays. */
+	if (inode->valid)
+		return ext2_damaged(ext2_of(dir), "inode %u had a name before it was made", inode->number);
 	ext2_inode_begin(inode, mode, device);
 	if (!inode_is(inode, S_IFDIR))
 		return 0;
-	inode->links = 2;
-	return ext2_dir_begin(inode, dir->number);
+	err = ext2_dir_begin(inode, dir->number);
+	inode->links = err ? 0 : 2;
+	return err;
 }
 
 static int ext2_create(struct inode *dir, const char *name, u32 name_bytes, u32 mode, u32 device,
@@ -41,10 +47,11 @@ static int ext2_create(struct inode *dir, const char *name, u32 name_bytes, u32 
 		return err;
 	sleeplock_acquire(&inode->lock);
 	err = begin_inode(dir, inode, mode, device);
-	if (!err)
+	if (!err) {
 		err = ext2_dir_add(dir, name, name_bytes, inode->number, mode);
-	if (err)
-		inode->links = 0;
+		if (err)
+			inode->links = 0;
+	}
 	sleeplock_release(&inode->lock);
 	if (err) {
 		inode_put(inode);

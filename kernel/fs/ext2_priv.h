@@ -135,6 +135,10 @@ struct ext2 {
 	struct sleeplock alloc_lock;
 	u32 nr_free_blocks, nr_free_inodes; /* alloc_lock */
 	struct sleeplock spare_lock; /* the block that is read into when there is no memory (ext2_map.c) */
+	/* alloc_lock: pages of the group that gave or took a block last, held by OWNER references. A long write stays in
+	 * one group, so it looks for them once. Held from mount on, so that their number never changes. */
+	u32 held_group;
+	struct page *held_desc, *held_bitmap;
 	struct sleeplock super_lock;
 	bool clean;     /* super_lock: the disk says so */
 	u64 nr_changes; /* atomic */
@@ -169,6 +173,8 @@ bool ext2_block_valid(const struct ext2 *fs, u32 block);
 int ext2_block_alloc(struct ext2 *fs, u32 goal, u32 *block);
 /* Frees a run; on an error none of the group where it happened. metadata: their pages are dropped from fs->blocks. */
 int ext2_blocks_free(struct ext2 *fs, u32 block, u32 nr, bool metadata);
+int ext2_hold_group(struct ext2 *fs, u32 group);
+void ext2_release_group(struct ext2 *fs);                      /* the held pages; at unmount */
 s32 bitmap_find_zero(const u64 *words, u32 from, u32 nr_bits); /* -1: none */
 
 /* ---- ext2_ialloc.c ---- */
@@ -190,7 +196,7 @@ void ext2_inode_changed(struct inode *inode); /* locked; mtime, ctime, dirty */
 
 /* The block of page `index`, 0 for a hole. No lock: entries are single words that are checked, and a page that was read
  * from a block that truncation took away meanwhile lies beyond the size. */
-int ext2_map(struct inode *inode, u32 index, u32 *block);
+int ext2_map(struct inode *inode, u32 index, u32 *result);
 /* The same, allocating what is missing. Inode locked. */
 int ext2_map_alloc(struct inode *inode, u32 index, u32 *block);
 /* Frees all blocks from page `first` on. On an error the rest still belongs to the inode. Locked. */

@@ -43,7 +43,7 @@ static int store_super_locked(struct ext2 *fs, bool clean)
 {
 	struct ext2_disk_super *super = disk_super(fs);
 
-	fs->clean = clean;
+	__atomic_store_n(&fs->clean, clean, __ATOMIC_SEQ_CST);
 	super->free_blocks_count = fs->nr_free_blocks;
 	super->free_inodes_count = fs->nr_free_inodes;
 	super->wtime = ext2_time(fs);
@@ -296,6 +296,8 @@ static int read_in(struct ext2 *fs)
 		kprintf("ext2 (%s): was not unmounted cleanly; run e2fsck\n", fs->device->name);
 	}
 	err = check_groups(fs);
+	if (!err)
+		err = ext2_hold_group(fs, 0);
 	return err ? err : get_root(fs);
 }
 
@@ -349,6 +351,7 @@ void ext2_unmount(struct superblock *sb)
 {
 	struct ext2 *fs = sb->private;
 
+	ext2_release_group(fs);
 	if (fs->super_page)
 		page_put(fs->super_page, REF_OWNER, HOLDER_NONE);
 	fs->super_page = NULL;
@@ -360,4 +363,8 @@ void ext2_claims(struct claims *claims)
 {
 	if (root_fs.super_page)
 		claim_page(claims, root_fs.super_page, REF_OWNER, HOLDER_NONE);
+	if (root_fs.held_bitmap) {
+		claim_page(claims, root_fs.held_bitmap, REF_OWNER, HOLDER_NONE);
+		claim_page(claims, root_fs.held_desc, REF_OWNER, HOLDER_NONE);
+	}
 }

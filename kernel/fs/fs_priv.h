@@ -24,6 +24,9 @@ u8 dirent_type(u32 mode); /* DT_* of S_IF* */
 /* ---- icache.c ---- */
 
 void icache_init(void);
+/* As inode_get, but -EAGAIN where that would wait for the number's former inode to leave core. */
+struct inode *inode_get_nowait(struct superblock *sb, u32 number, int *err);
+void icache_wait_gone(const struct superblock *sb, u32 number); /* returns when it has left */
 int icache_write_dirty(void); /* stores every changed inode; the first error */
 /* Tries again to free inodes without links, where that failed. */
 void icache_free_left_over(void);

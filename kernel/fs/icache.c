@@ -59,27 +59,32 @@ static void use_locked(struct inode *inode)
 	}
 }
 
-/* Counted, or NULL. Waits while the number's former inode leaves. */
-static struct inode *find_and_use_locked(const struct superblock *sb, u32 number)
+/* Counted, or NULL. While the number's former inode leaves: waits, or -EAGAIN. */
+static struct inode *find_and_use_locked(const struct superblock *sb, u32 number, bool wait, int *err)
 {
 	struct inode *inode;
 
-	while ((inode = find_locked(sb, number)) && inode->evicting)
+	*err = 0;
+	while ((inode = find_locked(sb, number)) && inode->evicting) {
+		if (!wait) {
+			*err = -EAGAIN;
+			return NULL;
+		}
 		wait_sleep(&changed, &icache_lock, 0);
+	}
 	if (inode)
 		use_locked(inode);
 	return inode;
 }
 
-struct inode *inode_get(struct superblock *sb, u32 number, int *err)
+static struct inode *get(struct superblock *sb, u32 number, bool wait, int *err)
 {
 	struct inode *inode, *fresh;
 
-	*err = 0;
 	spin_lock(&icache_lock);
-	inode = find_and_use_locked(sb, number);
+	inode = find_and_use_locked(sb, number, wait, err);
 	spin_unlock(&icache_lock);
-	if (inode)
+	if (inode || *err)
 		return inode;
 	fresh = kmem_cache_alloc(inode_cache, HOLDER(number, 0));
 	if (!fresh) {
@@ -93,14 +98,35 @@ struct inode *inode_get(struct superblock *sb, u32 number, int *err)
 	sleeplock_init(&fresh->lock, "inode");
 
 	spin_lock(&icache_lock);
-	inode = find_and_use_locked(sb, number);
-	if (!inode)
+	inode = find_and_use_locked(sb, number, wait, err);
+	if (!inode && !*err) {
 		list_push_back(bucket_of(number), &fresh->hash_link);
+		inode = fresh;
+	}
 	spin_unlock(&icache_lock);
-	if (!inode)
-		return fresh;
-	kmem_cache_free(inode_cache, fresh, HOLDER(number, 0));
+	if (inode != fresh)
+		kmem_cache_free(inode_cache, fresh, HOLDER(number, 0));
 	return inode;
+}
+
+struct inode *inode_get(struct superblock *sb, u32 number, int *err)
+{
+	return get(sb, number, true, err);
+}
+
+struct inode *inode_get_nowait(struct superblock *sb, u32 number, int *err)
+{
+	return get(sb, number, false, err);
+}
+
+void icache_wait_gone(const struct superblock *sb, u32 number)
+{
+	const struct inode *inode;
+
+	spin_lock(&icache_lock);
+	while ((inode = find_locked(sb, number)) && inode->evicting)
+		wait_sleep(&changed, &icache_lock, 0);
+	spin_unlock(&icache_lock);
 }
 
 struct inode *inode_dup(struct inode *inode)

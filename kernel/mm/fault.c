@@ -130,6 +130,7 @@ int mm_fault(struct mm *mm, uaddr_t ua, bool write, bool exec)
 		return vma->ops ? map_file(mm, vma, pte, ua, write) : map_anon(mm, vma, pte, ua);
 	if (write && !(*pte & PTE_W))
 		return break_cow(mm, vma, pte, ua);
+	*pte |= PTE_A; /* xv6 programs may clear it, and not every hart sets it by itself */
 	arch_flush_tlb_page((const void *)ua); /* the table allows it; the hart had not noticed */
 	return 0;
 }

@@ -3,8 +3,11 @@
  *
  * slot -> pages is kept here, and the way back in the pages' links (next = slot, prev = page of the stack),
  * so that neither needs a walk of the kernel's table. Slots are taken round robin: an address that was just
- * freed is not handed out at once, so a late use of a dead stack faults instead of writing into another's (other harts
- * may know its old pages until the window comes round: forget_stale_locked).
+ * freed is not handed out at once, so a late use of a dead stack faults instead of writing into another's
+ * (on the hart that freed it, at least).
+ *
+ * Other harts are not asked to forget a stack that was freed (KSTACK-2 says why that is enough): a firmware
+ * call for each would cost them, and the one that waits, far more than the stack.
  *
  * The tables that map the window are made on demand, belong to all page tables and are never freed; they are
  * metadata with PAGE_BOOT, like the rest of the kernel's own tables.
@@ -21,7 +24,6 @@
 struct kstack_slot {
 	pfn_t pfns[KSTACK_PAGES]; /* PFN_NONE: free */
 	u16 pid;
-	bool stale; /* free, and other harts may still know the pages it had */
 };
 
 static struct spinlock kstack_lock = SPINLOCK_INIT(kstack);
@@ -78,17 +80,6 @@ static bool map_slot_locked(u32 slot, const pfn_t *pfns, u16 pid)
 	return true;
 }
 
-/*
- * Makes every hart forget all freed stacks at once. With the slots taken in turn that happens once in about
- * KSTACK_SLOTS stacks; to ask the other harts at each free costs them, and the one that waits, far more.
- */
-static void forget_stale_locked(void)
-{
-	arch_flush_tlb_remote(KSTACK_BASE, (u64)KSTACK_SLOTS * KSTACK_SLOT_BYTES);
-	for (u32 i = 0; i < KSTACK_SLOTS; i++)
-		slots[i].stale = false;
-}
-
 /* The lowest address, or 0: no free slot, or no memory for the window's table. */
 static u64 take_slot(const pfn_t *pfns, u16 pid)
 {
@@ -100,8 +91,6 @@ static u64 take_slot(const pfn_t *pfns, u16 pid)
 
 		if (slots[slot].pfns[0] != PFN_NONE)
 			continue;
-		if (slots[slot].stale)
-			forget_stale_locked();
 		if (map_slot_locked(slot, pfns, pid)) {
 			va = slot_va(slot);
 			next_slot = slot + 1;
@@ -180,7 +169,6 @@ void kstack_free(void *stack, u16 pid)
 		pfns[i] = slots[slot].pfns[i];
 		slots[slot].pfns[i] = PFN_NONE;
 	}
-	slots[slot].stale = true;
 	spin_unlock(&kstack_lock);
 	return_pages(pfns, pid);
 }

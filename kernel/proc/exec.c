@@ -86,7 +86,7 @@ void exec_enter(struct task *task, const struct exec_image *image)
 	struct trapframe *frame = task->frame;
 
 	task_set_mm(task, image->mm);
-	((struct proc *)task->proc)->xv6 = image->xv6;
+	xv6_entered(task->proc, image->xv6);
 	str_copy(task->name, image->name, sizeof(task->name));
 	memset(frame, 0, sizeof(*frame));
 	frame->status = SSTATUS_SPIE;

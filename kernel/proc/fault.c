@@ -35,6 +35,8 @@ int upcall_user_fault(uaddr_t ua, bool write, bool exec)
 	proc = task->proc;
 	arch_irq_enable();
 	err = mm_fault(task->mm, ua, write, exec);
+	if (err == -EFAULT && proc->xv6 && !write && !exec && PAGE_ALIGN_DOWN(ua) == XV6_USYSCALL)
+		err = xv6_map_pid_page(task);
 	proc->fault_error = err;
 	if (!irqs_on)
 		arch_irq_save();
@@ -99,6 +101,8 @@ void upcall_return_to_user(struct trapframe *frame)
 		sched_yield();
 		task->quiet = false;
 	}
+	if (UNLIKELY(((struct proc *)task->proc)->lab.alarm_ticks))
+		xv6_ring_alarm(frame);
 	if (task->killed) {
 		task->in_user = false;
 		proc_exit(-1);

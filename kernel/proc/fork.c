@@ -22,7 +22,7 @@ int proc_fork(void)
 	/* Nothing can fail from here. */
 	task_set_mm(child->task, mm);
 	*child->task->frame = *task->frame;
-	child->xv6 = parent->xv6;
+	xv6_forked(child, parent, mm);
 	child->task->frame->x[REG_A0] = 0;
 	files_copy(child, parent);
 	proc_link(child, parent);

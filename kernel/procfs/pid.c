@@ -104,12 +104,15 @@ static void show_stack(const struct task *task, struct text *text)
 {
 	u64 low = (u64)task->kstack;
 	u32 frames[24];
-	u32 nr = 0;
+	u32 nr;
 
-	/* Of a task that runs, the registers are elsewhere. */
-	if (task->kstack && !task->on_hart)
-		nr = arch_unwind_from(task->context.ra, task->context.s[0], low, low + KSTACK_BYTES, frames,
-				      ARRAY_SIZE(frames));
+	/* Of a task that runs, the registers are elsewhere; a dead one's stack may be half gone. */
+	if (!task->kstack || task->on_hart || task->state == TASK_DEAD)
+		return;
+	for (u64 va = low; va < low + KSTACK_BYTES; va += PAGE_SIZE)
+		arch_flush_tlb_page((void *)va); /* KSTACK-2 */
+	nr = arch_unwind_from(task->context.ra, task->context.s[0], low, low + KSTACK_BYTES, frames,
+			      ARRAY_SIZE(frames));
 	for (u32 i = 0; i < nr; i++)
 		text_printf(text, "[<0>] 0x%lx\n", frames[i] + PHYS_OFFSET);
 }

@@ -147,8 +147,9 @@ static void sched_switch(struct task *prev, struct task *next)
 	if (hart->irq_off_depth != 1)
 		panic("task %d %s leaves its hart with %u locks held", prev->pid, prev->name,
 		      hart->irq_off_depth - 1);
-	/* A process may have changed its table on another hart since this one last used it. */
-	if (next->mm || arch_active_root(hart->index) != root)
+	/* A process may have changed its table on another hart since this one last used it; and this hart may
+	 * still know another stack where next's is now (KSTACK-2). */
+	if (next != hart->idle || arch_active_root(hart->index) != root)
 		arch_use_root(root);
 	/* 0 for idle tasks: kstack_free takes it as a sign that somebody stands there. */
 	hart->kernel_sp = next->kstack ? (u64)next->kstack + KSTACK_BYTES : 0;

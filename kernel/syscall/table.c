@@ -4,6 +4,7 @@
  * error, or the death of the caller.
  */
 #include "syscall_priv.h"
+#include "xv6_priv.h"
 
 #define NR_SYSCALLS 64
 
@@ -22,10 +23,15 @@ void syscall_init(void)
 void upcall_syscall(struct trapframe *frame)
 {
 	u64 number = frame->x[REG_A7];
+	const struct proc *proc = current_proc();
 	s64 result = -ENOSYS;
 
 	current_task()->in_user = false;
-	if (number < NR_SYSCALLS && syscall_table[number])
+	if (UNLIKELY(proc->lab.refused) && xv6_call_refused(number, &frame->x[REG_A0]))
+		result = -EPERM;
+	else if (number < NR_SYSCALLS && syscall_table[number])
 		result = syscall_table[number](&frame->x[REG_A0]);
+	if (UNLIKELY(proc->lab.traced))
+		xv6_print_call(number, result);
 	frame->x[REG_A0] = (u64)result;
 }

@@ -15,9 +15,9 @@
 #include "xv6_priv.h"
 #include <kernel/errno.h>
 #include <kernel/lib.h>
+#include <uapi/xv6.h>
 
 #define XV6_NAME_BYTES 14U
-#define XV6_PATH_BYTES 128U
 #define XV6_FILE_BYTES (268 * 1024UL)
 
 struct xv6_dirent {

@@ -15,6 +15,7 @@
 u64 host_phys_offset;
 u64 host_time;
 __thread u32 host_hart;
+__thread void (*host_irq_hook)(void);
 u32 nr_harts = 1;
 struct hart harts[NR_HARTS_MAX];
 u64 kernel_root_pa;
@@ -51,6 +52,20 @@ void host_ram_free(void)
 }
 
 /* ---- processor ---- */
+
+u32 host_chaos;
+
+void host_let_others_run(void)
+{
+	static __thread u32 looks;
+	void (*hook)(void) = host_irq_hook;
+
+	host_irq_hook = NULL;
+	if (hook)
+		hook();
+	if (host_chaos && ++looks % host_chaos == 0)
+		sched_yield();
+}
 
 u32 host_relax_ticks = 1;
 

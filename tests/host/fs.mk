@@ -13,3 +13,5 @@ HOST_EXTRA_pipe := sched_host host_fs
 HOST_EXTRA_ext2 := sched_host host_fs host_ext2_model
 HOST_EXTRA_ext2_random := sched_host host_fs host_ext2_model
 HOST_EXTRA_ext2_damage := sched_host host_fs
+HOST_fs_threads := $(HOST_FS)
+HOST_EXTRA_fs_threads := sched_threads host_fs

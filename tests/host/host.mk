@@ -12,6 +12,10 @@ HOST_BASE := lib/string lib/format sync/spinlock sync/kprintf trace/ring trace/d
 HOST_PAGES := $(HOST_BASE) mm/page mm/page_books mm/buddy mm/pcp mm/incident mm/slab mm/slab_audit mm/kstack mm/pagetable \
 	mm/addrspace mm/vma mm/fault mm/fork mm/audit mm/audit_report
 
+HOST_string := $(HOST_BASE)
+HOST_format := $(HOST_BASE)
+HOST_spinlock := $(HOST_BASE)
+HOST_fdt := $(HOST_BASE) arch/fdt_tree
 HOST_trace := $(HOST_BASE)
 HOST_trace_steps := $(HOST_BASE)
 HOST_ring_threads := $(HOST_BASE)

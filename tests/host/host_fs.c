@@ -31,9 +31,9 @@ static void claim_files(struct claims *claims)
 			file_claim(claims, claimed_files[i]);
 }
 
-void host_fs_boot(u64 ram_bytes)
+void host_fs_boot(u64 ram_bytes, u32 nr_harts_)
 {
-	host_boot(ram_bytes, 1);
+	host_boot(ram_bytes, nr_harts_);
 	harts[0].current = host_task();
 	pagecache_init();
 	fs_init();

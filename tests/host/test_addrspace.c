@@ -214,7 +214,7 @@ static void test_cow(void **state)
 {
 	struct mm *parent = mm_make(1), *child, *third;
 	const pte_t *pte;
-	u64 nr_free;
+	pte_t before;
 
 	assert_int_equal(mm_map(parent, 0x1000, 0x3000, VMA_READ | VMA_WRITE, NULL, NULL, 0), 0);
 	assert_int_equal(user_store(parent, 0x1000, 11), 0);
@@ -231,9 +231,10 @@ static void test_cow(void **state)
 	assert_int_equal(user_load(third, 0x1000), 11);
 	assert_int_equal(user_load(child, 0x1000), 22);
 	mm_destroy(third);
-	nr_free = page_nr_free();
+	before = *pte;
 	assert_int_equal(user_store(parent, 0x1000, 33), 0); /* the only holder left: no copy */
-	assert_int_equal(page_nr_free(), nr_free);
+	assert_int_equal(PTE_PA(*pte), PTE_PA(before));
+	assert_int_equal(*pte & (PTE_W | PTE_COW), PTE_W);
 	assert_int_equal(user_load(parent, 0x1000), 33);
 	assert_int_equal(user_load(child, 0x1000), 22);
 	assert_sound(mm_check(parent));

@@ -505,7 +505,7 @@ static void test_contents(void **state)
 
 static int boot(void **state)
 {
-	host_fs_boot(16UL << 20);
+	host_fs_boot(16UL << 20, 1);
 	random_bytes(buffer, sizeof(buffer));
 	return 0;
 }

@@ -314,7 +314,7 @@ static void test_damaged_images(void **state)
 
 static int boot(void **state)
 {
-	host_fs_boot(16UL << 20);
+	host_fs_boot(16UL << 20, 1);
 	memset(buffer, 'd', sizeof(buffer));
 	return 0;
 }

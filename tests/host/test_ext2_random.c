@@ -509,7 +509,7 @@ static void test_random_memory(void **state)
 
 static int boot(void **state)
 {
-	host_fs_boot(16UL << 20);
+	host_fs_boot(16UL << 20, 1);
 	return 0;
 }
 

@@ -2,6 +2,8 @@
 #include <host/host_test.h>
 #include <kernel/audit.h>
 #include <kernel/page.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 
 #define RAM (16UL << 20)
@@ -469,6 +471,80 @@ static void test_fail_hook(void **state)
 	assert_int_equal(page_nr_free(), nr_free);
 }
 
+/* ---- many harts ---- */
+
+enum { THREADS = 4 };
+
+static struct page *shared_page;
+static u32 nr_rounds;
+
+static void *share(void *arg)
+{
+	host_hart = (u32)(uintptr_t)arg;
+	for (u32 i = 0; i < nr_rounds; i++) {
+		page_get(shared_page, REF_IO, HOLDER(host_hart, i));
+		if (i % 16 == host_hart)
+			sched_yield();
+		page_put(shared_page, REF_IO, HOLDER(host_hart, i));
+	}
+	return NULL;
+}
+
+static void share_among_threads(u32 rounds)
+{
+	pthread_t threads[THREADS];
+
+	nr_rounds = rounds;
+	shared_page = page_alloc(0, PK_PIPE, REF_PIPE, holder);
+	for (u32 i = 0; i < THREADS; i++)
+		pthread_create(&threads[i], NULL, share, (void *)(uintptr_t)i);
+	for (u32 i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(page_count(shared_page), 1);
+}
+
+static int by_time(const void *a, const void *b)
+{
+	const struct trace_record *x = a, *y = b;
+
+	return x->time < y->time ? -1 : x->time > y->time;
+}
+
+/* No count is lost; and, recorded, the times of all harts' records order the page's life (PAGE-5). */
+static void test_counts_of_many_harts(void **state)
+{
+	static struct trace_record all[THREADS * 2000];
+	u32 nr, last = 1, seen = 0;
+
+	trace_set_mask(0);
+	share_among_threads(100000);
+	page_put(shared_page, REF_PIPE, holder);
+	trace_set_mask(1U << TRACE_CATEGORY_REF);
+	host_chaos = 3;
+	share_among_threads(900);
+	host_chaos = 0;
+	nr = (u32)(trace_newest(all, sizeof(all)) / sizeof(*all));
+	qsort(all, nr, sizeof(*all), by_time);
+	for (u32 i = 0; i < nr; i++) {
+		const struct trace_payload_page *payload = &all[i].payload.ev_payload_page_get;
+
+		if (payload->pfn != page_to_pfn(shared_page) || all[i].kind != REF_IO)
+			continue;
+		assert_int_equal(payload->before, last);
+		last = payload->after;
+		seen++;
+	}
+	assert_int_equal(seen, THREADS * 900 * 2);
+	trace_set_mask(TRACE_MASK_ALL);
+	page_put(shared_page, REF_PIPE, holder);
+}
+
+static int boot_harts(void **state)
+{
+	host_boot(RAM, THREADS);
+	return 0;
+}
+
 /* ---- events ---- */
 
 static struct trace_record records[64];
@@ -526,9 +602,11 @@ int main(void)
 	    TEST(test_fail_hook),          TEST(test_events),         TEST(test_steal),
 	    TEST(test_parked_for_a_block),
 	};
+	const struct CMUnitTest hart_tests[] = {TEST(test_counts_of_many_harts)};
 	const struct CMUnitTest boot_tests[] = {TEST(test_boot_numbers)};
 
 	return cmocka_run_group_tests(random_tests, boot, NULL) +
 	       cmocka_run_group_tests(fault_tests, boot, NULL) +
+	       cmocka_run_group_tests(hart_tests, boot_harts, NULL) +
 	       cmocka_run_group_tests(boot_tests, NULL, NULL);
 }

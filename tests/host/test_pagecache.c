@@ -487,7 +487,7 @@ static void test_misuse_panics(void **state)
 
 static int boot(void **state)
 {
-	host_fs_boot(8UL << 20);
+	host_fs_boot(8UL << 20, 1);
 	return 0;
 }
 

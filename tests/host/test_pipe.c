@@ -210,7 +210,7 @@ static void test_memory(void **state)
 
 static int boot(void **state)
 {
-	host_fs_boot(8UL << 20);
+	host_fs_boot(8UL << 20, 1);
 	return 0;
 }
 

@@ -123,6 +123,27 @@ static void test_wrong_frees(void **state)
 	assert_sound(kmem_check());
 }
 
+/* A live object knows who allocated it, a dead one who freed it. */
+static void test_tags(void **state)
+{
+	static const u32 birth[] = {0x200100}, death[] = {0x200200};
+	struct kmem_object found;
+	const u32 *frames;
+	void *object, *other = kmem_cache_alloc(caches_under_test[1], HOLDER_NONE);
+
+	host_set_stack(birth, 1);
+	object = kmem_cache_alloc(caches_under_test[1], HOLDER_NONE);
+	assert_true(kmem_find_object(object, &found) && found.live);
+	assert_int_equal(trace_stack_frames(found.stack, &frames), 1);
+	assert_int_equal(frames[0], birth[0]);
+	host_set_stack(death, 1);
+	kmem_cache_free(caches_under_test[1], object, HOLDER_NONE);
+	assert_true(kmem_find_object(object, &found) && !found.live);
+	assert_int_equal(trace_stack_frames(found.stack, &frames), 1);
+	assert_int_equal(frames[0], death[0]);
+	kmem_cache_free(caches_under_test[1], other, HOLDER_NONE);
+}
+
 static void test_stray_write(void **state)
 {
 	u8 *a = kmem_cache_alloc(caches_under_test[2], HOLDER_NONE);
@@ -221,10 +242,10 @@ static void test_too_many_caches(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_random),          cmocka_unit_test(test_wrong_frees),
-	    cmocka_unit_test(test_stray_write),     cmocka_unit_test(test_no_memory),
-	    cmocka_unit_test(test_events),          cmocka_unit_test(test_check_can_fail),
-	    cmocka_unit_test(test_too_many_caches),
+	    cmocka_unit_test(test_random),         cmocka_unit_test(test_wrong_frees),
+	    cmocka_unit_test(test_stray_write),    cmocka_unit_test(test_tags),
+	    cmocka_unit_test(test_no_memory),      cmocka_unit_test(test_events),
+	    cmocka_unit_test(test_check_can_fail), cmocka_unit_test(test_too_many_caches),
 	};
 
 	return cmocka_run_group_tests(tests, boot, NULL);

@@ -229,6 +229,28 @@ static void test_depot_tails(void **state)
 	}
 }
 
+/* Another hart inserts the same new stack just before this one takes the lock: both get one id. */
+static u32 other_id;
+
+static void other_hart_meets_it(void)
+{
+	host_hart = 1;
+	other_id = trace_stack_here(0);
+	host_hart = 0;
+}
+
+static void test_depot_race(void **state)
+{
+	static const u32 frames[] = {5, 6, 7};
+
+	boot(128 << 20, 2, NULL);
+	host_set_stack(frames, 3);
+	host_irq_hook = other_hart_meets_it;
+	assert_int_equal(trace_stack_here(0), 1);
+	assert_int_equal(other_id, 1);
+	assert_int_equal(trace_nr_stacks(), 1);
+}
+
 static void test_depot_full(void **state)
 {
 	struct trace_totals totals;
@@ -421,13 +443,21 @@ static void test_read_depot(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_budget),        cmocka_unit_test(test_asked_rings),
-	    cmocka_unit_test(test_desc),          cmocka_unit_test(test_record_bytes),
-	    cmocka_unit_test(test_mask),          cmocka_unit_test(test_depot),
-	    cmocka_unit_test(test_depot_full),    cmocka_unit_test(test_depot_tails),
-	    cmocka_unit_test(test_flight),        cmocka_unit_test(test_stream_discards),
-	    cmocka_unit_test(test_late_consumer), cmocka_unit_test(test_flight_to_stream),
-	    cmocka_unit_test(test_newest),        cmocka_unit_test(test_read_packets),
+	    cmocka_unit_test(test_budget),
+	    cmocka_unit_test(test_asked_rings),
+	    cmocka_unit_test(test_desc),
+	    cmocka_unit_test(test_record_bytes),
+	    cmocka_unit_test(test_mask),
+	    cmocka_unit_test(test_depot),
+	    cmocka_unit_test(test_depot_full),
+	    cmocka_unit_test(test_depot_tails),
+	    cmocka_unit_test(test_depot_race),
+	    cmocka_unit_test(test_flight),
+	    cmocka_unit_test(test_stream_discards),
+	    cmocka_unit_test(test_late_consumer),
+	    cmocka_unit_test(test_flight_to_stream),
+	    cmocka_unit_test(test_newest),
+	    cmocka_unit_test(test_read_packets),
 	    cmocka_unit_test(test_read_depot),
 	};
 

@@ -86,7 +86,7 @@ void stackbook_print(struct stackbook *book, uint32_t id, const char *indent, FI
 
 	if (view->nr == 0)
 		fprintf(out, "%s(no stack)\n", indent);
-	for (uint32_t i = 0; i < view->nr; i++) {
+	for (uint32_t i = view->site < view->nr ? view->site : 0; i < view->nr; i++) {
 		const struct symbol_frame *frame = &view->frames[i];
 		if (frame_place(frame, place, sizeof(place))[0])
 			fprintf(out, "%s%-28s %s%s\n", indent, frame->function, place,

@@ -29,7 +29,7 @@ const struct stack_view *stackbook_get(struct stackbook *book, uint32_t id);
 const char *stackbook_function(struct stackbook *book, uint32_t id);
 /* Same functions, in the same order, whatever the addresses and lines. */
 bool stack_views_alike(const struct stack_view *a, const struct stack_view *b);
-/* One line a frame: "<indent>function  file:line". */
+/* One line a frame, from the site outward: "<indent>function  file:line". */
 void stackbook_print(struct stackbook *book, uint32_t id, const char *indent, FILE *out);
 /* "file:line" or "" into buf. */
 const char *frame_place(const struct symbol_frame *frame, char *buf, size_t bytes);

@@ -95,9 +95,19 @@ def draw_tests(axes, trace, curve):
         if lost > 0:
             losses.append((right, curve.at(judged), lost, name))
     for when, height, lost, name in losses[:12]:
-        axes.annotate(f"{name}: {lost} lost", (when, height), xytext=(6, -22), textcoords="offset points", fontsize=11,
-                      color=LOSS, fontweight="bold", arrowprops={"arrowstyle": "-", "color": LOSS})
+        late = when > axes.get_xlim()[0] + 0.85 * span
+        axes.annotate(f"{name}: {lost} lost", (when, height), xytext=(-6 if late else 6, -22), fontsize=11,
+                      textcoords="offset points", ha="right" if late else "left", color=LOSS, fontweight="bold", arrowprops={"arrowstyle": "-", "color": LOSS})
     return len(tests), sum(loss[2] for loss in losses)
+
+
+def heights(free):
+    """Limits of the axis: from zero where much is used, else close around the curve, so that small losses show."""
+    low, high = int(free.min()), int(free.max())
+    if low < high / 2:
+        return -0.03 * high, 1.04 * high
+    margin = max(0.12 * (high - low), 4)
+    return low - 1.5 * margin, high + margin
 
 
 def title_of(trace, nr_tests, lost):
@@ -121,6 +131,7 @@ def draw(trace, out):
                   zorder=3)
         low, high = curve.begin, max(curve.times[-1], curve.begin + 1e-6)
         axes.set_xlim(low, high + (high - low) * 0.01)
+        axes.set_ylim(*heights(free[times >= low]))
     else:
         axes.text(0.5, 0.5, "no page was allocated or freed in this trace", transform=axes.transAxes, ha="center",
                   fontsize=16, color=INK)

@@ -64,18 +64,20 @@ def claim_inodes(kernel, books, findings):
 
 
 def claim_superblocks(kernel, books, findings):
-    """The page of the superblock that a mounted ext2 keeps."""
+    """The pages that a mounted ext2 keeps: its superblock's, and those of the block group it used last."""
     for sb in walk_ring_of(kernel, kernel.symbol_va("mount.c:superblocks"), "superblock", "link", "mounted file systems",
                            findings):
         if kernel.read_c_string(sb["type"]) != "ext2":
             continue
         try:
-            page_va = kernel.obj("ext2", sb["private"])["super_page"]
+            ext2 = kernel.obj("ext2", sb["private"])
+            pages = [(field, ext2[field]) for field in ("super_page", "held_desc", "held_bitmap")]
         except ReadError as error:
             findings.append(Finding(f"superblock {sb.va:#x}", str(error)))
             continue
-        if page_va:
-            books.claim_page_va(page_va, "OWNER", 0, 0, "superblock of the mounted ext2", findings)
+        for field, page_va in pages:
+            if page_va:
+                books.claim_page_va(page_va, "OWNER", 0, 0, f"{field} of the mounted ext2", findings)
 
 
 def claim_proc_files(kernel, books, findings):

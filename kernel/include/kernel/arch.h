@@ -181,8 +181,6 @@ void arch_use_root(paddr_t root_pa);
 paddr_t arch_active_root(u32 index); /* of any hart; the harts' own record, for checks */
 void arch_flush_tlb_page(const void *va_or_ua);
 void arch_flush_tlb_all(void);
-/* Every hart forgets [va, va+size). Firmware call; no lock needs to be held, interrupts may be off. */
-void arch_flush_tlb_remote(u64 va, u64 size_bytes);
 
 /*
  * Copies that touch user memory. A fault goes to upcall_user_fault; if that fails the copy stops.
@@ -241,8 +239,7 @@ void arch_map_kernel(paddr_t (*alloc_page)(void));
 /*
  * Maps / unmaps one 4 KiB page in the shared upper half (kernel stacks). map: 0 or -ENOMEM; alloc_page gives
  * a zeroed page (or 0) for a level-0 table, one per 2 MiB of window, never given back. unmap flushes this
- * hart only: before the pages are used for anything else, the caller flushes all (arch_flush_tlb_remote).
- * The caller excludes other callers.
+ * hart only (see KSTACK-2). The caller excludes other callers.
  */
 int arch_kernel_map_page(u64 va, paddr_t pa, paddr_t (*alloc_page)(void));
 void arch_kernel_unmap_page(u64 va);

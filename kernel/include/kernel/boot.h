@@ -26,8 +26,4 @@ struct panic_info {
 };
 extern struct panic_info panic_info;
 
-u64 bench_run(u64 which); /* guest instructions; for KDEBUG_BENCH */
-/* Where the time of boot and the machine's description are kept for the host. */
-extern struct trace_desc trace_desc;
-
 #endif

@@ -3,6 +3,8 @@
  * a slot of the window at KSTACK_BASE with two unmapped guard pages below. A slot is 16 KiB.
  *
  * KSTACK-1  a slot in use maps exactly its two stack pages; a free slot maps nothing.
+ * KSTACK-2  a hart flushes its TLB before it stands on another task's stack (sched_switch), and whoever reads
+ *           one that is not its own flushes those two pages; so no entry of a slot's former life is ever used.
  * Locks: `kstack`. Freed by the reaper only (sched), never by the task that stands on it: checked.
  */
 #ifndef KERNEL_KSTACK_H

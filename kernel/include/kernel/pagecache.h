@@ -17,7 +17,8 @@
  * meanwhile gets a new one. Every record is freed by write-back, or by truncation, and nowhere else.
  *
  * Usual sequence:  page = pagecache_get(m, index, flags); copy; pagecache_mark_dirty(m, page, block); pagecache_release(page);
- * The mark comes after the change: a mark made before it could be used up by write-back in between.
+ * The mark comes after the change: a mark made before it could be used up by write-back in between. A page may change
+ * while it is being written; what reaches the disk is then neither old nor new, and the mark has it written again.
  * Locks: `mapping` (radix, dirty list, state bits), `lru` inside it. Functions sleep unless they say otherwise.
  * None of them takes an inode's sleep lock, so they can be called from reclaim, whoever holds what.
  */

@@ -11,6 +11,18 @@
 
 #include <kernel/fs.h>
 #include <kernel/sched.h>
+#include <uapi/xv6.h>
+
+/* What the calls of uapi/xv6.h leave behind; own process only. Handed down by fork; exec ends the alarm. */
+struct xv6_state {
+	u32 traced;                   /* calls to print: a bit for each of that system's numbers */
+	u32 refused;                  /* calls to refuse */
+	char allowed[XV6_PATH_BYTES]; /* the path that open and exec may have all the same */
+	u64 alarm_ticks;              /* 0: no alarm */
+	u64 alarm_due;                /* of task->user_ticks */
+	uaddr_t alarm_handler;
+	uaddr_t alarm_frame;          /* the interrupted registers, on the user's stack; 0: no handler runs */
+};
 
 struct proc { /* slab cache "proc" */
 	struct task *task;
@@ -24,6 +36,7 @@ struct proc { /* slab cache "proc" */
 	struct file *files[NOFILE]; /* own process only */
 	struct inode *cwd;
 	bool xv6;               /* own process: the program expects xv6's meaning (syscall/xv6.c) */
+	struct xv6_state lab;
 	int fault_error;        /* why the last page fault of user mode was refused */
 };
 
@@ -52,6 +65,10 @@ int fd_close(int fd);
 
 /* Records an EV_sample: free pages now, the per-hart caches, page cache, dirty pages. Any context. */
 void proc_sample(void);
+
+/* xv6.c, for the system call xv6. 0 or errno; xv6_end_alarm: the a0 that was interrupted. */
+int xv6_set_alarm(u64 ticks, uaddr_t handler);
+s64 xv6_end_alarm(void);
 
 void proc_claims(struct claims *claims);
 /* NULL, or which invariant is broken and where (static text buffer). World stopped. */

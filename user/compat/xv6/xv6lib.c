@@ -13,6 +13,7 @@
 #define dirent kernel_dirent
 #include <uapi/freemem.h>
 #include <uapi/fs.h>
+#include <uapi/xv6.h>
 #undef stat
 #undef dirent
 enum { KERNEL_O_CREAT = O_CREAT, KERNEL_O_TRUNC = O_TRUNC };
@@ -23,6 +24,7 @@ enum { KERNEL_O_CREAT = O_CREAT, KERNEL_O_TRUNC = O_TRUNC };
 #include "kernel/types.h"
 
 #include "kernel/fcntl.h"
+#include "kernel/memlayout.h"
 #include "kernel/stat.h"
 #include "kernel/vm.h"
 #include "user/user.h"
@@ -50,6 +52,8 @@ enum syscall_number {
 #include <uapi/syscalls.def>
 #undef SYSCALL
 };
+
+_Static_assert(USYSCALL == XV6_USYSCALL, "where the kernel puts it");
 
 /* ---- system calls ---- */
 
@@ -185,6 +189,57 @@ char *xv6_sbrk(int delta, int mode)
 	long old_end = syscall(NR_sbrk, (long)delta, mode == SBRK_LAZY ? 2L : 1L);
 
 	return old_end < 0 ? SBRK_ERROR : (char *)old_end;
+}
+
+/* ---- system calls of the labs ---- */
+
+void *mmap(void *addr, uint64 length, int prot, int flags, int fd, uint64 offset)
+{
+	long result = syscall(NR_mmap, addr, length, (long)prot, (long)flags, (long)fd, offset);
+
+	return result < 0 ? (void *)-1 : (void *)result;
+}
+int munmap(void *addr, uint64 length)
+{
+	return result_of(syscall(NR_munmap, addr, length));
+}
+int trace(int mask)
+{
+	return result_of(syscall(NR_xv6, XV6_TRACE, (long)mask));
+}
+int interpose(int mask, const char *allowed_path)
+{
+	return result_of(syscall(NR_xv6, XV6_INTERPOSE, (long)mask, allowed_path));
+}
+int sysinfo(struct sysinfo *info)
+{
+	return result_of(syscall(NR_xv6, XV6_SYSINFO, info));
+}
+int sigalarm(int ticks, void (*handler)(void))
+{
+	return result_of(syscall(NR_xv6, XV6_SIGALARM, (long)ticks, handler));
+}
+int sigreturn(void)
+{
+	return (int)syscall(NR_xv6, XV6_SIGRETURN);
+}
+int pgaccess(void *first, int pages, void *bits)
+{
+	return result_of(syscall(NR_xv6, XV6_PGACCESS, first, (long)pages, bits));
+}
+uint64 pgpte(void *address)
+{
+	long result = syscall(NR_xv6, XV6_PGPTE, address);
+
+	return result < 0 ? 0 : (uint64)result;
+}
+void kpgtbl(void)
+{
+	syscall(NR_xv6, XV6_KPGTBL);
+}
+int ugetpid(void)
+{
+	return ((volatile struct usyscall *)USYSCALL)->pid;
 }
 
 /* ---- library ---- */

@@ -46,9 +46,26 @@ static inline paddr_t va_to_pa(const void *va) { return (paddr_t)va - host_phys_
 /* As the kernel sees it: off while a spinlock is held. */
 static inline bool arch_irqs_on(void) { return this_hart()->irq_off_depth == 0; }
 static inline void arch_irq_enable(void) {}
-static inline bool arch_irq_save(void) { return false; }
+/*
+ * What other harts may do in between. host_irq_hook is called, once, where this hart next turns its interrupts off;
+ * host_chaos N gives the processor to another thread at every N-th look at the clock or change of the interrupts.
+ */
+extern __thread void (*host_irq_hook)(void);
+extern u32 host_chaos;
+void host_let_others_run(void);
+static inline bool arch_irq_save(void)
+{
+	if (host_irq_hook || host_chaos)
+		host_let_others_run();
+	return false;
+}
 static inline void arch_irq_restore(bool on) { (void)on; }
-static inline u64 arch_time(void) { return __atomic_add_fetch(&host_time, 1, __ATOMIC_RELAXED); }
+static inline u64 arch_time(void)
+{
+	if (host_chaos)
+		host_let_others_run();
+	return __atomic_add_fetch(&host_time, 1, __ATOMIC_RELAXED);
+}
 extern u32 host_relax_ticks; /* how much time passes in one arch_relax */
 void arch_relax(void);	     /* gives the host's processor away: there are more harts than processors */
 
@@ -64,7 +81,6 @@ extern bool host_world_quiet; /* what arch_stop_world says */
 extern u32 host_world_stopped;/* nesting; 0: running */
 void arch_stop_world(bool *quiet);
 void arch_start_world(void);
-static inline void arch_flush_tlb_remote(u64 va, u64 size_bytes) { (void)va; (void)size_bytes; }
 static inline void arch_flush_tlb_page(const void *va) { (void)va; }
 static inline void arch_flush_tlb_all(void) {}
 extern u64 kernel_root_pa;

@@ -11,7 +11,7 @@ struct task *host_task(void);
 extern bool (*host_on_sleep)(void);
 
 /* Boots memory and fs, once in a program. */
-void host_fs_boot(u64 ram_bytes);
+void host_fs_boot(u64 ram_bytes, u32 nr_harts_);
 /* Panics are failures of the test; findings of the auditor, too. files: open ones, to be claimed. */
 void host_audit(struct file **files, u32 nr_files);
 /* Gives back all that the page cache can spare, and returns the pages in use of this kind. */

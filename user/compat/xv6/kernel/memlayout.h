@@ -6,9 +6,10 @@
 #define PHYSTOP (KERNBASE + 128 * 1024 * 1024)
 #define TRAMPOLINE (MAXVA - PGSIZE)
 #define TRAPFRAME (TRAMPOLINE - PGSIZE)
-#define USYSCALL (TRAPFRAME - PGSIZE)
 
-/* The read-only page at USYSCALL. */
+/* A read-only page. It lies where this kernel lets user memory be, which is below TRAPFRAME's page. */
+#define USYSCALL 0x3fffff0000L
+
 struct usyscall {
 	int pid;
 };

@@ -6,6 +6,7 @@
 #define XV6_USER_USER_H
 
 struct stat;
+struct sysinfo;
 
 #define SBRK_ERROR ((char *)-1)
 
@@ -33,6 +34,19 @@ char *xv6_sbrk(int delta, int mode);
 int sleep(int ticks);     /* of a tenth of a second */
 int pause(int ticks);
 int uptime(void); /* in such ticks */
+
+/* ---- those of the labs ---- */
+void *mmap(void *addr, uint64 length, int prot, int flags, int fd, uint64 offset); /* (void *)-1 on failure */
+int munmap(void *addr, uint64 length);
+int trace(int mask); /* of 1 << SYS_*; for this process and its children */
+int interpose(int mask, const char *allowed_path); /* refuses those calls; open and exec of one path remain */
+int sysinfo(struct sysinfo *info);
+int sigalarm(int ticks, void (*handler)(void)); /* each time so many ticks were used up; 0, 0: no more */
+int sigreturn(void);
+int pgaccess(void *first, int pages, void *bits); /* at most 64 pages */
+uint64 pgpte(void *address);
+void kpgtbl(void);
+int ugetpid(void); /* without a system call */
 
 /* ---- library ---- */
 char *sbrk(int delta);     /* pages at once */

@@ -1,0 +1,252 @@
+// The lab calls, for tests/qemu: each as a lab's own program would use it.
+#include "kernel/types.h"
+#include "kernel/stat.h"
+#include "kernel/fcntl.h"
+#include "kernel/fs.h"
+#include "kernel/param.h"
+#include "kernel/riscv.h"
+#include "kernel/memlayout.h"
+#include "kernel/syscall.h"
+#include "kernel/sysinfo.h"
+#include "user/user.h"
+
+static int failures;
+
+static void check(int good, char *what)
+{
+	if (!good) {
+		failures++;
+		printf("xv6labs: %s: FAILED\n", what);
+	}
+}
+
+static int status_of(void (*child)(void))
+{
+	int status = 123, pid = fork();
+
+	if (pid == 0) {
+		child();
+		exit(0);
+	}
+	check(wait(&status) == pid, "wait");
+	return status;
+}
+
+/* ---- mmap ---- */
+
+static char *mapped;
+
+static void write_mapped(void) { mapped[0] = 'w'; }
+static void read_mapped(void) { exit(mapped[PGSIZE] == 'b' ? 0 : 1); }
+
+static void mappings(void)
+{
+	static char bytes[2 * PGSIZE];
+	int fd = open("mapfile", O_CREATE | O_RDWR);
+	char c;
+
+	memset(bytes, 'a', PGSIZE);
+	memset(bytes + PGSIZE, 'b', PGSIZE);
+	check(write(fd, bytes, sizeof(bytes)) == sizeof(bytes), "write of the file");
+	mapped = mmap(0, 2 * PGSIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	check(mapped != (char *)-1 && mapped[0] == 'a' && mapped[PGSIZE] == 'b', "mmap, shared");
+	mapped[0] = 'x';
+	check(munmap(mapped, PGSIZE) == 0, "munmap of the first page");
+	check(status_of(write_mapped) == -1, "the first page is gone");
+	check(status_of(read_mapped) == 0, "the second is not");
+	check(munmap(mapped + PGSIZE, PGSIZE) == 0, "munmap of the rest");
+	close(fd);
+	fd = open("mapfile", O_RDONLY);
+	check(read(fd, &c, 1) == 1 && c == 'x', "what was written is in the file");
+	check(mmap(0, PGSIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) == (char *)-1,
+	      "no shared writing of a file that is open for reading");
+	mapped = mmap(0, PGSIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, PGSIZE);
+	check(mapped[0] == 'b', "an offset");
+	mapped[0] = 'p';
+	check(munmap(mapped, PGSIZE) == 0, "munmap, private");
+	mapped = mmap(0, PGSIZE, PROT_READ, MAP_PRIVATE, fd, 0);
+	check(status_of(write_mapped) == -1, "a read-only mapping");
+	check(munmap(mapped, PGSIZE) == 0, "munmap, read-only");
+	close(fd);
+	unlink("mapfile");
+}
+
+/* ---- sysinfo ---- */
+
+static void information(void)
+{
+	struct sysinfo info;
+	uint64 free, all = 0, processes;
+	int pid, status;
+
+	while (sbrk(PGSIZE) != SBRK_ERROR)
+		all += PGSIZE;
+	check(sysinfo(&info) == 0 && info.freemem <= 16 * PGSIZE, "no memory is free when all is taken");
+	sbrk(-(int)all);
+	check(sysinfo(&info) == 0 && info.freemem >= all && info.freemem <= all + 16 * PGSIZE, "all is free again");
+	free = info.freemem;
+	if (free < all || free > all + 16 * PGSIZE)
+		printf("xv6labs: had %d pages, now %d are free\n", (int)(all / PGSIZE), (int)(free / PGSIZE));
+	sbrk(PGSIZE);
+	sysinfo(&info);
+	check(info.freemem == free - PGSIZE, "one page less");
+	sbrk(-PGSIZE);
+	sysinfo(&info);
+	check(info.freemem == free, "and back");
+	check(sysinfo((struct sysinfo *)0xeaeb0b5b00002f5eL) == -1, "sysinfo to nowhere");
+	processes = info.nproc;
+	pid = fork();
+	if (pid == 0) {
+		sysinfo(&info);
+		exit(info.nproc == processes + 1 ? 0 : 1);
+	}
+	check(wait(&status) == pid && status == 0, "one process more");
+	sysinfo(&info);
+	check(info.nproc == processes, "and one less");
+}
+
+/* ---- alarms ---- */
+
+static volatile int rings, inside, nested;
+
+static void ring(void)
+{
+	rings++;
+	sigreturn();
+}
+
+static void ring_slowly(void)
+{
+	rings++;
+	nested |= inside;
+	inside = 1;
+	for (uint64 begin = r_time(); r_time() - begin < 5000000;)
+		;
+	inside = 0;
+	sigreturn();
+}
+
+/* Spins until it rang n times; 0 after ten seconds without. */
+static int wait_for_rings(int n)
+{
+	uint64 begin = r_time();
+
+	while (rings < n)
+		if (r_time() - begin > 100000000)
+			return 0;
+	return 1;
+}
+
+static uint64 a0_after_alarm(void)
+{
+	register uint64 a0 asm("a0") = 0xac;
+	volatile int *counter = &rings;
+
+	asm volatile("1: lw t0, 0(%1); beqz t0, 1b" : "+r"(a0) : "r"(counter) : "t0", "memory");
+	return a0;
+}
+
+/* The sum must come out right, however often the handler used the same registers. */
+static int count_through_alarms(void)
+{
+	int i, j = 0;
+
+	rings = 0;
+	for (i = 0; i < 400000000 && rings < 3; i++)
+		j += 2;
+	return j == 2 * i;
+}
+
+static void alarms(void)
+{
+	uint64 begin;
+
+	check(sigalarm(2, ring) == 0 && wait_for_rings(1), "an alarm");
+	check(wait_for_rings(4), "and again");
+	check(count_through_alarms(), "registers are preserved");
+	rings = 0;
+	check(a0_after_alarm() == 0xac, "a0 is preserved");
+	sigalarm(0, 0);
+	rings = 0;
+	for (begin = r_time(); r_time() - begin < 5000000;)
+		;
+	check(rings == 0, "no alarm");
+	sigalarm(1, ring_slowly);
+	check(wait_for_rings(3) && !nested, "no alarm within a handler");
+	sigalarm(0, 0);
+	check(sigreturn() == -22 || sigreturn() < 0, "sigreturn without an alarm");
+}
+
+/* ---- page tables ---- */
+
+static void write_pid(void) { ((volatile struct usyscall *)USYSCALL)->pid = 1; }
+
+static void page_tables(void)
+{
+	char *pages = (char *)PGROUNDUP((uint64)sbrk(34 * PGSIZE));
+	unsigned int bits = 0xffffffff;
+
+	memset(pages, 1, 32 * PGSIZE);
+	check(pgaccess(pages, 32, &bits) == 0 && bits == 0xffffffff, "all pages were accessed");
+	pages[1 * PGSIZE] += 1;
+	pages[2 * PGSIZE] += 1;
+	pages[30 * PGSIZE] += 1;
+	check(pgaccess(pages, 32, &bits) == 0 && bits == ((1 << 1) | (1 << 2) | (1 << 30)), "three were");
+	check(pgaccess(pages, 32, &bits) == 0 && bits == 0, "none was");
+	check(pgaccess(pages, 1000, &bits) == -1 && pgaccess(pages, 1, (void *)-8L) == -1, "pgaccess misused");
+	check((pgpte(pages) & (PTE_V | PTE_U | PTE_R | PTE_W | PTE_X)) == (PTE_V | PTE_U | PTE_R | PTE_W), "pgpte");
+	check(pgpte((void *)KERNBASE) == 0 && pgpte((void *)-8L) == 0, "pgpte of nothing");
+	kpgtbl();
+	for (int i = 0; i < 8; i++) {
+		int status, pid = fork();
+		if (pid == 0)
+			exit(ugetpid() == getpid() ? 0 : 1);
+		check(wait(&status) == pid && status == 0, "ugetpid of a child");
+		check(ugetpid() == getpid(), "ugetpid");
+	}
+	check(status_of(write_pid) == -1, "the pid page is read-only");
+}
+
+/* ---- watched calls ---- */
+
+static void traced(void)
+{
+	char c;
+	int fd;
+
+	trace((1 << SYS_read) | (1 << SYS_open));
+	fd = open("README", O_RDONLY);
+	read(fd, &c, 1);
+	close(fd);
+	open("no-such-file", O_RDONLY);
+}
+
+static void interposed(void)
+{
+	char c;
+	int fd, fds[2];
+
+	check(interpose((1 << SYS_open) | (1 << SYS_pipe), "README") == 0, "interpose");
+	fd = open("README", O_RDONLY);
+	check(fd >= 0 && read(fd, &c, 1) == 1, "the allowed file");
+	check(open("xv6labs", O_RDONLY) == -1 && pipe(fds) == -1, "refused calls");
+	check(fork() >= 0, "a call that is not refused");
+	check(open("xv6labs", O_RDONLY) == -1, "refused in the child, too");
+	wait(0);
+}
+
+int main(int argc, char **argv)
+{
+	char text[512], *number;
+
+	mappings();
+	information();
+	alarms();
+	page_tables();
+	status_of(traced);
+	check(status_of(interposed) == 0, "an interposed process");
+	check(statistics(text, sizeof(text)) > 0 && (number = strchr(text, '=')) != 0 && atoi(number + 2) >= 0,
+	      "statistics");
+	printf("xv6labs: %s\n", failures ? "FAILED" : "OK");
+	exit(failures != 0);
+}
