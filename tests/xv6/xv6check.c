@@ -1,11 +1,12 @@
 // A program in the manner of xv6's, for tests/qemu: checks what the personality promises.
 #include "kernel/types.h"
-#include "kernel/stat.h"
+
 #include "kernel/fcntl.h"
 #include "kernel/fs.h"
-#include "kernel/param.h"
 #include "kernel/memlayout.h"
+#include "kernel/param.h"
 #include "kernel/riscv.h"
+#include "kernel/stat.h"
 #include "user/user.h"
 
 static char buf[BSIZE];
@@ -82,10 +83,22 @@ static int status_of(void (*child)(void))
 	return status;
 }
 
-static void below_stack(void) { *(volatile char *)(r_sp() - USERSTACK * PGSIZE) = 1; }
-static void kernel_address(void) { *(volatile char *)KERNBASE = 1; }
-static void highest_address(void) { *(volatile char *)(MAXVA - 1) = 1; }
-static void seven(void) { exit(7); }
+static void below_stack(void)
+{
+	*(volatile char *)(r_sp() - USERSTACK * PGSIZE) = 1;
+}
+static void kernel_address(void)
+{
+	*(volatile char *)KERNBASE = 1;
+}
+static void highest_address(void)
+{
+	*(volatile char *)(MAXVA - 1) = 1;
+}
+static void seven(void)
+{
+	exit(7);
+}
 
 static void too_many_bytes(void)
 {
