@@ -1,7 +1,9 @@
 /*
- * grind [SECONDS | ROUNDSr] [SEED]: 10 seconds by default, and a seed from the clock.
+ * grind [SECONDS | ROUNDSr] [SEED] [lose]: 10 seconds by default, and a seed from the clock.
  *
  * grind 600        ten minutes              grind 5r 1234    five rounds from seed 1234
+ *
+ * With `lose` it loses a page in each round, to show that it would notice.
  *
  * Between rounds, with every worker gone and its files removed: free pages, disk blocks and inodes must be what they
  * were before the first round, and the auditor must find nothing. Status 1, with the seed and the round to play again,
@@ -133,11 +135,15 @@ static bool settles(const struct sample *before, struct sample *after)
 	return false;
 }
 
+static bool loses; /* the canary */
+
 static bool round_is_good(uint64_t seed, long round, const struct sample *before, long *lost)
 {
 	char *ps[] = {"ps", NULL};
 	struct sample after;
 	bool in_time = run_workers(seed, round);
+	if (loses)
+		kdebug(KDEBUG_LEAK_PAGES, 1);
 	bool settled = settles(before, &after);
 	long findings = audit();
 
@@ -189,6 +195,7 @@ int main(int argc, char **argv)
 		*(is_rounds ? &rounds : &seconds) = parse_number(argv[1]);
 	}
 	uint64_t seed = argc > 2 ? (uint64_t)parse_number(argv[2]) : (uint64_t)uptime();
+	loses = argc > 3 && strcmp(argv[3], "lose") == 0;
 	long begin = uptime();
 	warm_up(&before);
 	if (audit() != 0)
