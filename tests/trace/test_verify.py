@@ -1,0 +1,199 @@
+"""`pagetrail verify`: trace and memory agree on clean runs; one thing changed on either side is found and named."""
+import functools
+import re
+import shutil
+import struct
+import subprocess
+
+import pagetrail_tables as tables
+import pytest
+from harness import elf, paths
+from tooling import CANNOT_TELL, LOST, NOTHING_LOST, run_tool
+
+PAGES_PER_RAM = 32256
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory):
+    """clean(harts): a run that ended well, with its RAM."""
+    folder = tmp_path_factory.mktemp("clean")
+
+    def clean(harts):
+        run = folder / f"smp{harts}"
+        if not run.exists():
+            done = run_tool(paths.PAGETRAIL, "run", "--kernel", paths.KERNEL, "--disk", paths.DISK, "--smp", harts, "--out",
+                            run, "--timeout", 100, "--keep-ram", "--quiet", "--", "usertests", "fork-wait", "write-read",
+                            "cow-sharing", timeout=120)
+            assert done.status == NOTHING_LOST, done.err
+        return run
+    return clean
+
+
+@pytest.mark.parametrize("harts", [1, 2, 4])
+def test_clean_runs_agree(pagetrail, clean, harts):
+    done = pagetrail("verify", clean(harts))
+    assert done.status == NOTHING_LOST, done.out + done.err
+    assert done.out.endswith("OK: trace and memory agree\n") and f"{PAGES_PER_RAM} pages" in done.out
+    report = pagetrail("verify", clean(harts), "--json").json()
+    assert report["verdict"] == "OK" and report["differences"] == 0 and report["ended"]
+    looked = {part["part"]: part["looked_at"] for part in report["parts"]}
+    assert looked["events"] == pagetrail("summary", clean(harts), "--json").json()["events"]
+    assert all(looked[part] > 0 for part in ("pages", "buddy", "slab"))
+
+
+class Changed:
+    """A copy of a run whose trace or memory can be changed."""
+
+    def __init__(self, run, folder):
+        self.run = folder / "changed"
+        shutil.copytree(run, self.run, ignore=shutil.ignore_patterns("ram"))
+        self.ram = bytearray((run / "ram").read_bytes())
+
+    def at(self, pa):
+        return pa - 0x80000000
+
+    def read(self, fmt, pa):
+        return struct.unpack_from(fmt, self.ram, self.at(pa))[0]
+
+    def write(self, fmt, pa, value):
+        struct.pack_into(fmt, self.ram, self.at(pa), value)
+
+    def remove_event(self, wanted):
+        """Takes one record out of its packet, which stays a whole packet; returns the record."""
+        for file in sorted((self.run / "trace").glob("hart*")):
+            data = bytearray(file.read_bytes())
+            packet = 0
+            while packet < len(data):
+                size, content = (bits // 8 for bits in struct.unpack_from("<QQ", data, packet + 8))
+                for at in range(packet + content - 32, packet + 63, -32):
+                    record = bytes(data[at:at + 32])
+                    if not wanted(record):
+                        continue
+                    data[at:packet + content - 32] = data[at + 32:packet + content]
+                    struct.pack_into("<Q", data, packet + 16, (content - 32) * 8)
+                    file.write_bytes(data)
+                    return record
+                packet += size
+        raise AssertionError("no such event")
+
+    def verify(self, pagetrail, status=LOST):
+        (self.run / "ram").write_bytes(self.ram)
+        done = pagetrail("verify", self.run, "--json")
+        assert done.status == status, done.out + done.err
+        text = pagetrail("verify", self.run)
+        assert text.status == status
+        return {(d["part"], d["pa"]): d["text"] for d in done.json()["list"]}, text.out
+
+
+@pytest.fixture
+def changed(clean, tmp_path):
+    return Changed(clean(2), tmp_path)
+
+
+def event(record):
+    return struct.unpack_from("<H", record, 8)[0]
+
+
+@pytest.mark.parametrize("name", ["page_put", "page_get", "obj_free", "sample"])
+def test_one_event_removed(pagetrail, changed, name):
+    number = tables.EVENTS[name][0]
+    record = changed.remove_event(lambda r: event(r) == number)
+    differences, text = changed.verify(pagetrail)
+    assert any(part == "events" and "recorded" in said for (part, _), said in differences.items())
+    assert text.endswith("DIFFERENT\n")
+    if name == "obj_free":
+        pa = struct.unpack_from("<I", record, 16)[0] * 8
+        assert any(part == "slab" and at == pa for part, at in differences), differences
+
+
+def test_the_last_free_of_a_page_removed(pagetrail, changed):
+    """The page itself is named, not only the number of events."""
+    free, alloc = tables.EVENTS["page_free"][0], tables.EVENTS["page_alloc"][0]
+    last = {}
+    for file in sorted((changed.run / "trace").glob("hart*")):
+        data, packet = file.read_bytes(), 0
+        while packet < len(data):
+            size, content = (bits // 8 for bits in struct.unpack_from("<QQ", data, packet + 8))
+            for at in range(packet + 64, packet + content, 32):
+                record = data[at:at + 32]
+                if event(record) in (free, alloc):
+                    time, = struct.unpack_from("<Q", record)
+                    pfn, = struct.unpack_from("<I", record, 16)
+                    last[pfn] = max(last.get(pfn, (0, b"")), (time, record))
+            packet += size
+    record = next(r for _, r in last.values() if event(r) == free and r[10] & 15 == 0)
+    pfn, = struct.unpack_from("<I", record, 16)
+    assert changed.remove_event(lambda r: r == record) == record
+    differences, _ = changed.verify(pagetrail)
+    assert "in memory it is" in differences["pages", pfn << 12]
+
+
+@functools.lru_cache(maxsize=None)
+def page_member(name):
+    """Offset of a member of struct page, by gdb: another reader of DWARF than the one that is tested."""
+    out = subprocess.run(["gdb-multiarch", "-nx", "-batch", "-ex", f"print/d (long)&((struct page *)0)->{name}", "-ex",
+                          "print sizeof(struct page)", str(paths.KERNEL)], check=True, capture_output=True, text=True,
+                         timeout=60).stdout
+    offset, size = map(int, re.findall(r"= (\d+)", out))
+    assert size == 32
+    return offset
+
+
+def page_array(changed):
+    desc, offset = elf.field_pa(paths.KERNEL, "trace_desc", "page_array_pa")
+    return changed.read("<Q", desc + offset)
+
+
+def first_free(changed):
+    """Head of some free list with two blocks or more: (pfn, where its struct page is)."""
+    array = page_array(changed)
+    for i in range(0, 32768):
+        page = array + i * 32
+        kind, order = changed.read("<B", page + page_member("kind")), changed.read("<B", page + page_member("order"))
+        if kind == 0 and order < 11 and changed.read("<I", page + page_member("next")):
+            return 0x80000 + i, page
+    raise AssertionError("no free list of two blocks")
+
+
+def test_one_count_changed(pagetrail, changed):
+    array = page_array(changed)
+    wanted = tables.PAGE_KINDS["PAGECACHE"]
+    pfn = next(i for i in range(512, 32768) if changed.read("<B", array + i * 32 + page_member("kind")) == wanted)
+    where = array + pfn * 32 + page_member("count")
+    changed.write("<i", where, changed.read("<i", where) + 1)
+    differences, _ = changed.verify(pagetrail)
+    (said,) = differences.values()
+    assert list(differences) == [("pages", (0x80000 + pfn) << 12)] and "its count is" in said
+
+
+@pytest.mark.parametrize("member,value,said", [
+    ("prev", 0x80300, "does not link back"), ("next", 0x12345, "which is no page"), ("next", 0, "its counter says")])
+def test_one_buddy_link_changed(pagetrail, changed, member, value, said):
+    pfn, page = first_free(changed)
+    changed.write("<I", page + page_member(member), value)
+    differences, text = changed.verify(pagetrail)
+    assert {part for part, _ in differences} == {"buddy"} and said in text
+
+
+def test_a_free_list_that_loops(pagetrail, changed):
+    pfn, page = first_free(changed)
+    changed.write("<I", page + page_member("next"), pfn)
+    differences, text = changed.verify(pagetrail)
+    assert f"page 0x{pfn:x} is on a free list for the second time" in text
+
+
+def test_losses_give_no_verdict(pagetrail, changed):
+    file = changed.run / "trace/hart0"
+    data = bytearray(file.read_bytes())
+    struct.pack_into("<Q", data, 48, 3)
+    file.write_bytes(data)
+    _, text = changed.verify(pagetrail, CANNOT_TELL)
+    assert "3 events were discarded" in text and "NO VERDICT" in text
+
+
+def test_what_cannot_be_compared(pagetrail, clean, changed, tmp_path):
+    done = pagetrail("verify", changed.run)
+    assert done.status == CANNOT_TELL and "--keep-ram" in done.err
+    done = pagetrail("verify", changed.run, "--ram", clean(4) / "ram")
+    assert done.status == CANNOT_TELL and "another boot" in done.err
+    assert pagetrail("verify", changed.run, "--ram", paths.KERNEL).status == CANNOT_TELL
