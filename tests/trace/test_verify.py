@@ -185,7 +185,10 @@ def test_a_free_list_that_loops(pagetrail, changed):
 def test_losses_give_no_verdict(pagetrail, changed):
     file = changed.run / "trace/hart0"
     data = bytearray(file.read_bytes())
-    struct.pack_into("<Q", data, 48, 3)
+    packet = 0
+    while packet < len(data):
+        struct.pack_into("<Q", data, packet + 48, 3)
+        packet += struct.unpack_from("<Q", data, packet + 8)[0] // 8
     file.write_bytes(data)
     _, text = changed.verify(pagetrail, CANNOT_TELL)
     assert "3 events were discarded" in text and "NO VERDICT" in text
