@@ -144,7 +144,9 @@ void panic(const char *fmt, ...)
 	va_list args;
 
 	arch_irq_save();
-	here.pc = here.x[REG_RA] = (u64)__builtin_return_address(0);
+	here.x[REG_RA] = (u64)__builtin_return_address(0);
+	here.pc =
+	    here.x[REG_RA] - 4; /* the call; behind it another function may begin, as panic does not return */
 	here.x[REG_SP] = (u64)fp;
 	here.x[8] = fp[-2];
 	here.status = csr_read(sstatus);

@@ -91,7 +91,10 @@ void audit_unlock(void)
 
 /* ---- findings ---- */
 
-/* Counts the finding and gives room for it, or NULL when there is none left. */
+/*
+ * Counts the finding and gives room for it, or NULL when there is none left: then the trace still gets it, at once,
+ * so that who reads the trace misses none.
+ */
 static struct finding *new_finding(struct audit_result *result, enum verdict verdict)
 {
 	u32 index = result->nr_findings++;
@@ -103,9 +106,13 @@ static struct finding *new_finding(struct audit_result *result, enum verdict ver
 static void find_page(struct audit_result *result, enum verdict verdict, struct page *page)
 {
 	struct finding *finding = new_finding(result, verdict);
+	struct finding extra;
 
-	if (!finding)
+	if (!finding) {
+		finding_of_page(&extra, verdict, page);
+		finding_record(&extra, extra.stack);
 		return;
+	}
 	finding_of_page(finding, verdict, page);
 	page->claims = CLAIMS_FOUND | (u16)(finding - result->findings);
 }
@@ -251,9 +258,11 @@ static void unclaimed_object(const struct kmem_object *object, void *arg)
 {
 	struct audit_result *result = arg;
 	struct finding *finding = new_finding(result, VERDICT_OBJ);
+	struct finding extra;
 
-	if (finding)
-		finding_of_object(finding, VERDICT_OBJ, object);
+	finding_of_object(finding ? finding : &extra, VERDICT_OBJ, object);
+	if (!finding)
+		finding_record(&extra, extra.stack);
 }
 
 static void judge_objects(struct audit_result *result)

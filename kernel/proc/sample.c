@@ -9,6 +9,5 @@ void proc_sample(void)
 		return;
 	pagecache_totals(&cache);
 	TRACE_BARE(sample, 0, 0, .free_pages = page_nr_free(), .pcp_pages = page_nr_parked(),
-		   .cache_pages = (u32)cache.nr_pages,
-		   .dirty_pages = (u32)cache.nr_dirty);
+		   .cache_pages = (u32)cache.nr_pages, .dirty_pages = (u32)cache.nr_dirty);
 }

@@ -40,7 +40,7 @@ struct vma_ops {
 	struct page *(*fault)(struct vma *vma, u32 index, struct holder holder, int *err);
 	/* A shared page was found dirty in the table when its mapping went away or was written for the first time. */
 	void (*dirty)(struct vma *vma, u32 index, struct page *page);
-	void (*open)(struct vma *vma);  /* the VMA was copied or split: one more user of the file */
+	void (*open)(struct vma *vma); /* the VMA was copied or split: one more user of the file */
 	void (*close)(struct vma *vma);
 	void (*claims)(struct vma *vma, struct claims *claims);
 };
@@ -51,12 +51,12 @@ struct vma {
 	u32 flags;
 	u32 file_index; /* page index in the file of `start` */
 	const struct vma_ops *ops;
-	void *file;     /* of ops */
+	void *file; /* of ops */
 };
 
 struct mm {
-	u16 id;       /* never 0; not reused while anything may still hold a page in its name */
-	u16 pid;      /* owner, for messages */
+	u16 id;  /* never 0; not reused while anything may still hold a page in its name */
+	u16 pid; /* owner, for messages */
 	u32 nr_vmas;
 	struct page *root;
 	struct list vmas;
@@ -71,7 +71,8 @@ void mm_destroy(struct mm *mm);                 /* unmaps everything, frees tabl
 struct mm *mm_fork(struct mm *parent, u16 pid); /* copy on write; NULL: no memory, parent as before */
 
 /* A new VMA; 0, -ENOMEM, -EINVAL, -EEXIST on overlap. */
-int mm_map(struct mm *mm, uaddr_t start, uaddr_t end, u32 flags, const struct vma_ops *ops, void *file, u32 file_index);
+int mm_map(struct mm *mm, uaddr_t start, uaddr_t end, u32 flags, const struct vma_ops *ops, void *file,
+	   u32 file_index);
 /* Removes [start, end) from all VMAs (splitting) and frees the pages. 0, -ENOMEM when a split finds none. */
 int mm_unmap(struct mm *mm, uaddr_t start, uaddr_t end);
 /* A free range for size_bytes below USER_MMAP_TOP, or 0. */

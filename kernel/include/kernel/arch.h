@@ -22,14 +22,20 @@
 #include <kernel/types.h>
 
 #define PHYS_OFFSET 0xffffffc000000000UL
-#define RAM_BASE 0x80000000UL   /* QEMU virt */
-#define KERNEL_PA 0x80200000UL  /* where OpenSBI jumps */
+#define RAM_BASE 0x80000000UL  /* QEMU virt */
+#define KERNEL_PA 0x80200000UL /* where OpenSBI jumps */
 #define KSTACK_BASE 0xffffffff00000000UL
 #define USER_END 0x4000000000UL /* first address above the user's half */
 #define TIME_HZ 10000000UL      /* of the time CSR */
 
-static inline void *pa_to_va(paddr_t pa) { return (void *)(pa + PHYS_OFFSET); }
-static inline paddr_t va_to_pa(const void *va) { return (paddr_t)va - PHYS_OFFSET; }
+static inline void *pa_to_va(paddr_t pa)
+{
+	return (void *)(pa + PHYS_OFFSET);
+}
+static inline paddr_t va_to_pa(const void *va)
+{
+	return (paddr_t)va - PHYS_OFFSET;
+}
 
 /* ---- harts ---- */
 
@@ -38,22 +44,22 @@ struct task;
 /* One per hart, static. Everything here is touched only by its own hart unless the field says otherwise. */
 struct hart {
 	/* offsets 0..31 are known to entry.S and trap.S */
-	u64 kernel_sp;      /* stack to use on a trap from user mode; set by every return to user mode */
+	u64 kernel_sp; /* stack to use on a trap from user mode; set by every return to user mode */
 	u64 scratch[2];
-	u64 emergency_sp;   /* stack for a trap that finds the kernel stack overflowed */
-	u32 index;          /* 0..nr_harts-1, dense; used for per-hart arrays */
-	u32 hart_id;        /* the machine's number */
+	u64 emergency_sp; /* stack for a trap that finds the kernel stack overflowed */
+	u32 index;        /* 0..nr_harts-1, dense; used for per-hart arrays */
+	u32 hart_id;      /* the machine's number */
 	struct task *current;
 	struct task *idle;
-	u32 irq_off_depth;  /* nesting of arch_irq_push */
-	bool irq_was_on;    /* before the outermost push */
+	u32 irq_off_depth; /* nesting of arch_irq_push */
+	bool irq_was_on;   /* before the outermost push */
 	volatile bool online;
-	volatile bool in_idle;      /* read by others: needs an IPI to notice work */
-	volatile bool stopped;      /* parked in the stop-the-world handler */
-	volatile bool stopped_quiet;/* ... and it was in user mode or idle when stopped */
-	volatile u32 ipi_pending;   /* atomic OR of enum ipi */
-	u32 nr_relaxes;             /* of arch_relax */
-	u64 ranks_held;             /* debug: bit (1 << rank) for each spinlock held; one of a rank at most */
+	volatile bool in_idle;       /* read by others: needs an IPI to notice work */
+	volatile bool stopped;       /* parked in the stop-the-world handler */
+	volatile bool stopped_quiet; /* ... and it was in user mode or idle when stopped */
+	volatile u32 ipi_pending;    /* atomic OR of enum ipi */
+	u32 nr_relaxes;              /* of arch_relax */
+	u64 ranks_held; /* debug: bit (1 << rank) for each spinlock held; one of a rank at most */
 };
 
 extern struct hart harts[NR_HARTS_MAX];
@@ -66,12 +72,15 @@ static inline struct hart *this_hart(void)
 	return hart;
 }
 
-static inline u32 hart_index(void) { return this_hart()->index; }
+static inline u32 hart_index(void)
+{
+	return this_hart()->index;
+}
 
 enum ipi {
-	IPI_WAKE = 1,  /* look at the run queue */
-	IPI_STOP = 2,  /* park until arch_start_world */
-	IPI_HALT = 4,  /* panic: save registers and stop for good */
+	IPI_WAKE = 1, /* look at the run queue */
+	IPI_STOP = 2, /* park until arch_start_world */
+	IPI_HALT = 4, /* panic: save registers and stop for good */
 };
 /* Sends an IPI to one hart (by index). Safe with interrupts off and any lock held. */
 void arch_ipi(u32 index, enum ipi what);
@@ -95,18 +104,24 @@ void arch_halt_here(void) __attribute__((noreturn));
 #define SSTATUS_SPIE 0x20UL
 #define SSTATUS_SUM 0x40000UL
 
-#define csr_read(csr)                                                                              \
-	({                                                                                         \
-		u64 v_;                                                                            \
-		__asm__ volatile("csrr %0, " #csr : "=r"(v_)::"memory");                           \
-		v_;                                                                                \
+#define csr_read(csr)                                                                                        \
+	({                                                                                                   \
+		u64 v_;                                                                                      \
+		__asm__ volatile("csrr %0, " #csr : "=r"(v_)::"memory");                                     \
+		v_;                                                                                          \
 	})
 #define csr_write(csr, val) __asm__ volatile("csrw " #csr ", %0" ::"r"((u64)(val)) : "memory")
 #define csr_set(csr, bits) __asm__ volatile("csrs " #csr ", %0" ::"r"((u64)(bits)) : "memory")
 #define csr_clear(csr, bits) __asm__ volatile("csrc " #csr ", %0" ::"r"((u64)(bits)) : "memory")
 
-static inline bool arch_irqs_on(void) { return csr_read(sstatus) & SSTATUS_SIE; }
-static inline void arch_irq_enable(void) { csr_set(sstatus, SSTATUS_SIE); }
+static inline bool arch_irqs_on(void)
+{
+	return csr_read(sstatus) & SSTATUS_SIE;
+}
+static inline void arch_irq_enable(void)
+{
+	csr_set(sstatus, SSTATUS_SIE);
+}
 
 /* Interrupts off; returns whether they were on. arch_irq_restore(that) puts it back. */
 static inline bool arch_irq_save(void)
@@ -121,8 +136,14 @@ static inline void arch_irq_restore(bool on)
 		arch_irq_enable();
 }
 
-static inline u64 arch_time(void) { return csr_read(time); }
-static inline void arch_wfi(void) { __asm__ volatile("wfi" ::: "memory"); }
+static inline u64 arch_time(void)
+{
+	return csr_read(time);
+}
+static inline void arch_wfi(void)
+{
+	__asm__ volatile("wfi" ::: "memory");
+}
 /*
  * One turn of a loop that waits for another hart; interrupts on or off. Now and then it gives way, since the
  * other may share one processor with this one.
@@ -215,12 +236,15 @@ struct machine {
 	paddr_t ram_start, ram_end;       /* as the device tree says */
 	paddr_t initrd_start, initrd_end; /* 0, 0: none */
 	paddr_t fdt_start, fdt_end;
-	paddr_t image_start, image_end;   /* page aligned, from the linker script */
+	paddr_t image_start, image_end; /* page aligned, from the linker script */
 	u32 nr_harts;
-	u32 hart_ids[NR_HARTS_MAX];       /* [0] is the boot hart */
+	u32 hart_ids[NR_HARTS_MAX]; /* [0] is the boot hart */
 	u64 plic_pa, uart_pa, finisher_pa;
 	u32 uart_irq;
-	struct { u64 pa; u32 irq; } virtio[8];
+	struct {
+		u64 pa;
+		u32 irq;
+	} virtio[8];
 	u32 nr_virtio;
 	char bootargs[512];
 };
@@ -231,9 +255,10 @@ void fdt_read(paddr_t fdt_pa);
 /* "key=value" or a bare "key" in bootargs; value may be NULL. True when the key is there. */
 bool bootarg(const char *key, char *value, size_t size_bytes);
 
-void arch_init_boot_hart(u32 hart_id); /* its struct and traps: the very first thing; paging as entry.S left it */
-void arch_init_this_hart(void);  /* stvec, sie, timer: on each hart; arch does it before upcall_hart_main */
-void arch_hart_online(void);     /* a secondary hart can be sent IPIs and takes part in stopping the world */
+void arch_init_boot_hart(
+    u32 hart_id);               /* its struct and traps: the very first thing; paging as entry.S left it */
+void arch_init_this_hart(void); /* stvec, sie, timer: on each hart; arch does it before upcall_hart_main */
+void arch_hart_online(void);    /* a secondary hart can be sent IPIs and takes part in stopping the world */
 /* Builds the final kernel table; alloc_page gives zeroed pages that are never freed. */
 void arch_map_kernel(paddr_t (*alloc_page)(void));
 /*
@@ -253,21 +278,21 @@ void plic_enable(u32 irq); /* drivers use dev_irq_register. Routed to upcall_ext
 
 /* boot: on the boot stack, early page table, no traps yet. fdt_pa as the firmware gave it. */
 void upcall_boot_main(u64 hart_id, paddr_t fdt_pa) __attribute__((noreturn));
-void upcall_hart_main(void) __attribute__((noreturn));          /* boot: secondary harts; calls arch_hart_online */
+void upcall_hart_main(void) __attribute__((noreturn)); /* boot: secondary harts; calls arch_hart_online */
 /* syscall. frame->pc is already behind the ecall. Interrupts on. */
 void upcall_syscall(struct trapframe *frame);
 /* A page fault of user mode or of a user copy. write/exec say what was tried. 0 = retry the access. */
-int upcall_user_fault(uaddr_t ua, bool write, bool exec);        /* sched; interrupts on */
-void upcall_user_exception(struct trapframe *frame);             /* proc: kill the process, say why; interrupts on */
-void upcall_return_to_user(struct trapframe *frame);             /* proc: die if killed; interrupts on */
-void upcall_timer(void);                                         /* sched; interrupts off */
-void upcall_wake(void);                                          /* sched: IPI_WAKE arrived */
-void upcall_external_irq(u32 irq);                               /* dev/irq.c, see dev_irq_register */
+int upcall_user_fault(uaddr_t ua, bool write, bool exec); /* sched; interrupts on */
+void upcall_user_exception(struct trapframe *frame);      /* proc: kill the process, say why; interrupts on */
+void upcall_return_to_user(struct trapframe *frame);      /* proc: die if killed; interrupts on */
+void upcall_timer(void);                                  /* sched; interrupts off */
+void upcall_wake(void);                                   /* sched: IPI_WAKE arrived */
+void upcall_external_irq(u32 irq);                        /* dev/irq.c, see dev_irq_register */
 /* boot: an exception in the kernel that nothing can mend. overflow: the kernel stack ran into its guard. */
 void upcall_kernel_exception(struct trapframe *frame, bool overflow) __attribute__((noreturn));
 /* boot: IPI_HALT arrived here, from panic; save what the host wants to know. The hart parks for good afterwards. */
 void upcall_halted(const struct trapframe *frame);
-void upcall_poweroff(u32 status);                                /* boot: last words before the finisher */
+void upcall_poweroff(u32 status); /* boot: last words before the finisher */
 
 #endif /* PAGETRAIL_HOST */
 #endif

@@ -10,8 +10,8 @@
 #ifndef KERNEL_AUDIT_H
 #define KERNEL_AUDIT_H
 
-#include <kernel/page.h>
 #include <kernel/lib.h>
+#include <kernel/page.h>
 #include <kernel/slab.h>
 
 struct claims;
@@ -26,27 +26,27 @@ void audit_register(const char *name, void (*claims_fn)(struct claims *claims));
 struct finding {
 	u8 verdict; /* enum verdict */
 	u8 is_object;
-	u8 kind;    /* page kind */
-	u8 ref;     /* ref kind of a claim involved, or 0 */
+	u8 kind; /* page kind */
+	u8 ref;  /* ref kind of a claim involved, or 0 */
 	u16 count, claims;
 	u16 pid;    /* who allocated */
 	u32 stack;  /* allocation site (for DBL, POISON: the last freer) */
 	u32 stack2; /* the act itself (second free, first writer unknown: 0) */
 	u32 pfn;
 	u32 owner_id, owner_index; /* of a page cache page; holder of a claim otherwise */
-	u64 object; /* kernel va, when is_object */
+	u64 object;                /* kernel va, when is_object */
 	char cache_name[12];
 };
 #define AUDIT_FINDINGS_MAX 64
 
 struct audit_result {
 	bool quiet;
-	u32 nr_findings;                 /* may exceed what is kept */
+	u32 nr_findings; /* may exceed what is kept */
 	u32 nr_by_verdict[VERDICT_NR];
-	u32 nr_pages, nr_objects;        /* looked at */
+	u32 nr_pages, nr_objects; /* looked at */
 	u32 nr_parked;
 	struct page_totals totals;
-	s64 identity_difference;         /* RAM minus the parts, in pages; 0 is OK */
+	s64 identity_difference;                     /* RAM minus the parts, in pages; 0 is OK */
 	struct finding findings[AUDIT_FINDINGS_MAX]; /* first come */
 };
 

@@ -9,8 +9,8 @@
 
 void uart_init(void);
 void uart_write(const char *bytes, size_t size_bytes); /* any context; kprintf's sink */
-void console_init(void); /* also enables the UART's interrupt */
-void chardev_init(void); /* null, zero */
+void console_init(void);                               /* also enables the UART's interrupt */
+void chardev_init(void);                               /* null, zero */
 void statistics_init(void);
 
 /* Calls handler(irq) on the boot hart, interrupts off, for this PLIC source; enables the source. */

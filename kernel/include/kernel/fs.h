@@ -12,8 +12,8 @@
 
 #include <kernel/addrspace.h>
 #include <kernel/audit.h>
-#include <kernel/pagecache.h>
 #include <kernel/dev.h>
+#include <kernel/pagecache.h>
 #include <kernel/sleeplock.h>
 #include <uapi/fs.h>
 
@@ -29,7 +29,8 @@ struct inode_ops {
 	/* A counted, unlocked inode in *result; -ENOENT. */
 	int (*lookup)(struct inode *dir, const char *name, u32 name_bytes, struct inode **result);
 	/* mode: S_IF*; device number for S_IFCHR. Result counted, unlocked. -EEXIST, -ENOSPC, -ENOMEM. */
-	int (*create)(struct inode *dir, const char *name, u32 name_bytes, u32 mode, u32 device, struct inode **result);
+	int (*create)(struct inode *dir, const char *name, u32 name_bytes, u32 mode, u32 device,
+		      struct inode **result);
 	/* Another name for target, which is counted and locked by the caller. */
 	int (*link)(struct inode *dir, const char *name, u32 name_bytes, struct inode *target);
 	/* Removes a name. Directories must be empty. target is counted and locked by the caller. */
@@ -61,17 +62,17 @@ struct inode_ops {
 struct inode { /* slab cache "inode" */
 	struct superblock *sb;
 	u32 number;
-	u32 count;              /* icache */
-	u16 nr_pins;            /* icache: write-back looks at it; it may not leave before */
-	bool evicting;          /* icache: about to leave; whoever wants it waits */
-	struct list hash_link;  /* icache */
-	struct list unused_link;/* icache: count is 0, kept for the next user */
+	u32 count;               /* icache */
+	u16 nr_pins;             /* icache: write-back looks at it; it may not leave before */
+	bool evicting;           /* icache: about to leave; whoever wants it waits */
+	struct list hash_link;   /* icache */
+	struct list unused_link; /* icache: count is 0, kept for the next user */
 	struct sleeplock lock;
-	bool valid;             /* read from disk; lock */
-	bool dirty;             /* lock: differs from the disk's; sb->write_inode stores it */
-	u16 mode;               /* S_IF* | permissions */
+	bool valid; /* read from disk; lock */
+	bool dirty; /* lock: differs from the disk's; sb->write_inode stores it */
+	u16 mode;   /* S_IF* | permissions */
 	u16 links;
-	u32 device;             /* major << 8 | minor */
+	u32 device; /* major << 8 | minor */
 	u64 size;
 	u32 mtime, ctime, atime;
 	const struct inode_ops *ops;
@@ -82,10 +83,10 @@ struct inode { /* slab cache "inode" */
 			u32 blocks[15]; /* ext2's i_block */
 			u32 nr_sectors; /* i_blocks: 512-byte units */
 			u32 flags;
-			u32 file_acl;   /* block with extended attributes, or 0 */
-			u32 goal;       /* where the next block should come from */
-			bool is_new;    /* the disk still has a former inode of this number */
-			bool needs_trim;/* blocks beyond the size are left: freeing them failed */
+			u32 file_acl;    /* block with extended attributes, or 0 */
+			u32 goal;        /* where the next block should come from */
+			bool is_new;     /* the disk still has a former inode of this number */
+			bool needs_trim; /* blocks beyond the size are left: freeing them failed */
 		} ext2;
 		const void *private;
 		u64 words[10];
@@ -94,24 +95,24 @@ struct inode { /* slab cache "inode" */
 
 struct superblock {
 	const char *type;
-	u32 device_id;          /* st_dev: 1 is the root's */
+	u32 device_id; /* st_dev: 1 is the root's */
 	struct inode *root;
-	struct inode *covered;  /* the directory it is mounted on */
+	struct inode *covered; /* the directory it is mounted on */
 	/* Reads inode->number into inode (locked); 0 or errno. */
 	int (*read_inode)(struct inode *inode);
 	/* Stores a changed inode (locked) and clears inode->dirty; 0 or errno. NULL: never changes. */
 	int (*write_inode)(struct inode *inode);
 	int (*sync)(struct superblock *sb);
 	void (*statfs)(struct superblock *sb, struct statfs *out);
-	bool keeps_inodes;      /* unused inodes stay in core, with their cached pages */
-	struct list link;       /* of mounted ones */
+	bool keeps_inodes; /* unused inodes stay in core, with their cached pages */
+	struct list link;  /* of mounted ones */
 	void *private;
 };
 
-void fs_init(void);                                /* caches, icache */
-int fs_mount_root(struct block_device *device);    /* ext2; 0 or errno with a message */
+void fs_init(void);                             /* caches, icache */
+int fs_mount_root(struct block_device *device); /* ext2; 0 or errno with a message */
 int fs_mount(struct superblock *sb, const char *path);
-struct inode *fs_root(void);                       /* counted */
+struct inode *fs_root(void); /* counted */
 int fs_sync(void);
 /* Undoes fs_mount_root after everybody closed everything: 0 or -EBUSY. Writes all. */
 int fs_unmount_root(void);
@@ -121,8 +122,8 @@ u32 fs_drop_caches(void);
 /* ---- inodes ---- */
 struct inode *inode_get(struct superblock *sb, u32 number, int *err); /* counted, unlocked, maybe not valid */
 struct inode *inode_dup(struct inode *inode);
-void inode_put(struct inode *inode);                /* may free on disk; sleeps */
-int inode_lock(struct inode *inode);                /* reads it in if needed; on error it is not locked */
+void inode_put(struct inode *inode); /* may free on disk; sleeps */
+int inode_lock(struct inode *inode); /* reads it in if needed; on error it is not locked */
 void inode_unlock(struct inode *inode);
 void inode_stat(struct inode *inode, struct stat *st); /* locked */
 /* Drops unused in-core inodes; returns how many. */
@@ -133,8 +134,10 @@ ssize_t inode_read_cached(struct inode *inode, u64 offset, u64 buffer, size_t si
 /* ---- paths. cwd is where a relative path begins. All may sleep. Paths are kernel strings. ---- */
 int path_lookup(struct inode *cwd, const char *path, struct inode **result);
 /* The parent directory and the last name (a pointer into path). */
-int path_parent(struct inode *cwd, const char *path, struct inode **parent, const char **name, u32 *name_bytes);
-int path_create(struct inode *cwd, const char *path, u32 mode, u32 device, bool exclusive, struct inode **result);
+int path_parent(struct inode *cwd, const char *path, struct inode **parent, const char **name,
+		u32 *name_bytes);
+int path_create(struct inode *cwd, const char *path, u32 mode, u32 device, bool exclusive,
+		struct inode **result);
 int path_link(struct inode *cwd, const char *old_path, const char *new_path);
 int path_unlink(struct inode *cwd, const char *path, bool directory);
 int path_statfs(struct inode *cwd, const char *path, struct statfs *out);
@@ -143,15 +146,15 @@ int path_statfs(struct inode *cwd, const char *path, struct statfs *out);
 enum file_type { FILE_INODE, FILE_DEVICE, FILE_PIPE_READ, FILE_PIPE_WRITE };
 
 struct file {
-	u32 count;       /* `file` */
+	u32 count; /* `file` */
 	enum file_type type;
-	u32 flags;       /* O_* */
-	u64 offset;      /* position lock */
+	u32 flags;  /* O_* */
+	u64 offset; /* position lock */
 	struct sleeplock position_lock;
 	struct inode *inode;
 	struct pipe *pipe;
 	const struct char_device *device;
-	void *private;   /* of ops->open */
+	void *private; /* of ops->open */
 	u64 private_bytes;
 };
 
@@ -170,15 +173,16 @@ s64 file_map(struct mm *mm, struct file *file, uaddr_t ua, u64 size_bytes, u32 v
 int file_truncate(struct file *file, u64 size_bytes);
 int pipe_create(struct file **read_end, struct file **write_end); /* 0, -ENOMEM */
 
-void fs_claims(struct claims *claims);   /* inodes, mappings, mounted file systems */
-void file_claim(struct claims *claims, struct file *file); /* each file table calls it; claims the file once */
+void fs_claims(struct claims *claims); /* inodes, mappings, mounted file systems */
+void file_claim(struct claims *claims,
+		struct file *file);      /* each file table calls it; claims the file once */
 void pipe_claims(struct claims *claims); /* by the list of all pipes */
 
 /* ---- in-memory file systems (procfs, devfs): a static tree ---- */
 struct static_node {
 	const char *name;
 	u16 mode;
-	u32 number;           /* inode number, unique in its file system, root is 1 */
+	u32 number; /* inode number, unique in its file system, root is 1 */
 	u32 parent;
 	const struct inode_ops *ops;
 	u32 device;
@@ -193,7 +197,8 @@ struct static_fs {
  * Sets up fs->sb and its root inode (node number 1). Inodes get mode, device, ops and private from their node; a
  * directory whose node has no ops uses static_dir_ops. Returns &fs->sb, or NULL: no memory.
  */
-struct superblock *static_fs_init(struct static_fs *fs, const char *type, const struct static_node *nodes, u32 nr_nodes);
+struct superblock *static_fs_init(struct static_fs *fs, const char *type, const struct static_node *nodes,
+				  u32 nr_nodes);
 extern const struct inode_ops static_dir_ops;
 struct superblock *devfs_create(void);
 

@@ -43,10 +43,10 @@ extern volatile bool kprintf_unlocked;
 /* Stops every hart, dumps registers and the stack, ends the machine with a failure status. Never returns. */
 void panic(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 
-#define KASSERT(cond)                                                                              \
-	do {                                                                                       \
-		if (UNLIKELY(!(cond)))                                                             \
-			panic("%s:%d: assertion failed: %s", __FILE__, __LINE__, #cond);           \
+#define KASSERT(cond)                                                                                        \
+	do {                                                                                                 \
+		if (UNLIKELY(!(cond)))                                                                       \
+			panic("%s:%d: assertion failed: %s", __FILE__, __LINE__, #cond);                     \
 	} while (0)
 
 /* A text buffer that grows by appending and never overflows: /proc files and reports are built in one. */

@@ -13,7 +13,10 @@ struct list {
 	struct list *prev;
 };
 
-#define LIST_INIT(name) {&(name), &(name)}
+#define LIST_INIT(name)                                                                                      \
+	{                                                                                                    \
+		&(name), &(name)                                                                             \
+	}
 
 static inline void list_init(struct list *head)
 {
@@ -57,8 +60,8 @@ static inline void list_remove(struct list *node)
 #define LIST_FOR_EACH(pos, head) for (struct list *pos = (head)->next; pos != (head); pos = pos->next)
 
 /* Safe against removal of `pos` itself. */
-#define LIST_FOR_EACH_SAFE(pos, next_, head)                                                       \
-	for (struct list *pos = (head)->next, *next_ = pos->next; pos != (head);                   \
+#define LIST_FOR_EACH_SAFE(pos, next_, head)                                                                 \
+	for (struct list *pos = (head)->next, *next_ = pos->next; pos != (head);                             \
 	     pos = next_, next_ = pos->next)
 
 #endif

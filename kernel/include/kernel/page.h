@@ -28,13 +28,13 @@
 #define POISON_FREE 0x6b6b6b6b6b6b6b6bUL
 
 struct page {
-	u8 kind;  /* enum page_kind */
-	u8 order; /* of the block, in its head */
-	u8 state; /* PAGE_* bits; guarded by the user of the kind (page cache: `mapping`) */
-	u8 free_ref;   /* ref kind of the put that freed it */
+	u8 kind;     /* enum page_kind */
+	u8 order;    /* of the block, in its head */
+	u8 state;    /* PAGE_* bits; guarded by the user of the kind (page cache: `mapping`) */
+	u8 free_ref; /* ref kind of the put that freed it */
 	s32 count;
-	u32 stack; /* depot id: who allocated it; once free, who freed it */
-	u16 pid;   /* of the same */
+	u32 stack;  /* depot id: who allocated it; once free, who freed it */
+	u16 pid;    /* of the same */
 	u16 claims; /* scratch of the auditor, world stopped */
 	pfn_t next; /* list links, PFN_NONE ends. Buddy list, slab list, LRU: by kind */
 	pfn_t prev;
@@ -60,13 +60,34 @@ extern struct page *pages; /* pages[pfn - first_pfn] */
 extern pfn_t first_pfn;    /* of RAM */
 extern u32 nr_pages;       /* in RAM, firmware's included */
 
-static inline bool pfn_valid(pfn_t pfn) { return pfn - first_pfn < nr_pages; }
-static inline struct page *pfn_to_page(pfn_t pfn) { return &pages[pfn - first_pfn]; }
-static inline pfn_t page_to_pfn(const struct page *page) { return (pfn_t)(page - pages) + first_pfn; }
-static inline paddr_t page_to_pa(const struct page *page) { return (paddr_t)page_to_pfn(page) << PAGE_SHIFT; }
-static inline void *page_to_va(const struct page *page) { return pa_to_va(page_to_pa(page)); }
-static inline struct page *pa_to_page(paddr_t pa) { return pfn_to_page((pfn_t)(pa >> PAGE_SHIFT)); }
-static inline struct page *va_to_page(const void *va) { return pa_to_page(va_to_pa(va)); }
+static inline bool pfn_valid(pfn_t pfn)
+{
+	return pfn - first_pfn < nr_pages;
+}
+static inline struct page *pfn_to_page(pfn_t pfn)
+{
+	return &pages[pfn - first_pfn];
+}
+static inline pfn_t page_to_pfn(const struct page *page)
+{
+	return (pfn_t)(page - pages) + first_pfn;
+}
+static inline paddr_t page_to_pa(const struct page *page)
+{
+	return (paddr_t)page_to_pfn(page) << PAGE_SHIFT;
+}
+static inline void *page_to_va(const struct page *page)
+{
+	return pa_to_va(page_to_pa(page));
+}
+static inline struct page *pa_to_page(paddr_t pa)
+{
+	return pfn_to_page((pfn_t)(pa >> PAGE_SHIFT));
+}
+static inline struct page *va_to_page(const void *va)
+{
+	return pa_to_page(va_to_pa(va));
+}
 
 /*
  * A block of 2^order pages with count 1: the first reference is (ref, holder). Contents undefined.
@@ -87,11 +108,11 @@ static inline s32 page_count(const struct page *page)
 /* ---- accounting ---- */
 
 struct page_totals {
-	u64 nr_managed;              /* pages from the kernel's start to the end of RAM */
-	u64 nr_firmware;             /* pages below it */
-	u64 nr_free;                 /* on buddy lists */
+	u64 nr_managed;                      /* pages from the kernel's start to the end of RAM */
+	u64 nr_firmware;                     /* pages below it */
+	u64 nr_free;                         /* on buddy lists */
 	u64 nr_by_order[PAGE_MAX_ORDER + 1]; /* blocks */
-	u64 nr_by_kind[PK_NR];       /* pages; [PK_FREE] equals nr_free, [PK_PCP] the per-hart caches */
+	u64 nr_by_kind[PK_NR]; /* pages; [PK_FREE] equals nr_free, [PK_PCP] the per-hart caches */
 	u64 nr_pcp[NR_HARTS_MAX];
 	u64 nr_allocs, nr_frees, nr_failed;
 };

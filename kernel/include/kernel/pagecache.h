@@ -38,7 +38,7 @@ struct mapping_ops {
 	int (*write_page)(struct mapping *mapping, u32 index, u32 block, const void *kernel_va);
 };
 
-struct dirty_record { /* slab cache "dirty"; holder (inode, index) */
+struct dirty_record {     /* slab cache "dirty"; holder (inode, index) */
 	struct list link; /* mapping->dirty, oldest first */
 	struct page *page;
 	u32 index;
@@ -53,12 +53,12 @@ struct mapping {
 	struct list dirty;
 	u32 nr_pages;
 	u32 nr_dirty;
-	u32 nr_writeback;      /* pages in WRITEBACK */
-	u32 nr_pins;           /* lru */
-	u16 inode;             /* holder id: inode number; 0 is the block device */
+	u32 nr_writeback; /* pages in WRITEBACK */
+	u32 nr_pins;      /* lru */
+	u16 inode;        /* holder id: inode number; 0 is the block device */
 	const struct mapping_ops *ops;
-	struct list all;       /* lru: list of mappings, for write-back and claims */
-	struct list id_link;   /* lru: mappings by inode, for reclaim */
+	struct list all;     /* lru: list of mappings, for write-back and claims */
+	struct list id_link; /* lru: mappings by inode, for reclaim */
 };
 
 void pagecache_init(void);

@@ -43,6 +43,7 @@ pte_t *pt_walk(struct page *root, uaddr_t ua, u16 mm_id, bool create);
 int pt_for_each_leaf(struct page *root, uaddr_t start, uaddr_t end,
 		     int (*visit)(pte_t *pte, uaddr_t ua, void *arg), void *arg);
 /* Visits every table page of the user's half, root included (for claims). */
-void pt_for_each_table(struct page *root, void (*visit)(struct page *table, u32 level, uaddr_t ua, void *arg), void *arg);
+void pt_for_each_table(struct page *root, void (*visit)(struct page *table, u32 level, uaddr_t ua, void *arg),
+		       void *arg);
 
 #endif

@@ -21,37 +21,41 @@ struct xv6_state {
 	u64 alarm_ticks;              /* 0: no alarm */
 	u64 alarm_due;                /* of task->user_ticks */
 	uaddr_t alarm_handler;
-	uaddr_t alarm_frame;          /* the interrupted registers, on the user's stack; 0: no handler runs */
+	uaddr_t alarm_frame; /* the interrupted registers, on the user's stack; 0: no handler runs */
 };
 
 struct proc { /* slab cache "proc" */
 	struct task *task;
-	struct proc *parent;    /* proctree, as all links */
-	struct list children;   /* zombies first */
+	struct proc *parent;  /* proctree, as all links */
+	struct list children; /* zombies first */
 	struct list sibling;
-	struct list all;        /* in the list of all processes */
+	struct list all; /* in the list of all processes */
 	struct waitqueue child_wait;
 	bool zombie;
-	s32 status;             /* as wait reports it; -1: killed by the kernel */
+	s32 status;                 /* as wait reports it; -1: killed by the kernel */
 	struct file *files[NOFILE]; /* own process only */
 	struct inode *cwd;
-	bool xv6;               /* own process: the program expects xv6's meaning (syscall/xv6.c) */
+	bool xv6; /* own process: the program expects xv6's meaning (syscall/xv6.c) */
 	struct xv6_state lab;
-	int fault_error;        /* why the last page fault of user mode was refused */
+	int fault_error; /* why the last page fault of user mode was refused */
 };
 
-static inline struct proc *current_proc(void) { return current_task()->proc; }
+static inline struct proc *current_proc(void)
+{
+	return current_task()->proc;
+}
 
 void proc_init(void);
 /* Starts pid 1 from the program at `path` with these arguments. Panics with the reason if it cannot. */
 void proc_start_init(const char *path, const char *const *argv);
 
-int proc_fork(void);                                  /* child's pid, -ENOMEM, -EAGAIN */
-int proc_exec(const char *path, char *const *argv, u32 argc); /* argv: kernel strings; on error nothing changed */
+int proc_fork(void); /* child's pid, -ENOMEM, -EAGAIN */
+int proc_exec(const char *path, char *const *argv,
+	      u32 argc); /* argv: kernel strings; on error nothing changed */
 void proc_exit(s32 status) __attribute__((noreturn));
-int proc_wait(s32 *status, u32 flags);                /* pid, -ECHILD, -EINTR, 0 with WNOHANG */
+int proc_wait(s32 *status, u32 flags); /* pid, -ECHILD, -EINTR, 0 with WNOHANG */
 int proc_kill(u16 pid);
-u16 proc_find_parent(u16 pid);                        /* the parent's pid; 0: none, or no such process */
+u16 proc_find_parent(u16 pid); /* the parent's pid; 0: none, or no such process */
 /* Kills every process but the caller and waits until all are gone (power-off). */
 void proc_kill_all(void);
 /* Kills the others, closes the caller's files, writes the disk back and ends the machine with this status. */
@@ -59,8 +63,8 @@ void proc_poweroff(s32 status) __attribute__((noreturn));
 /* Ends the current process as killed, with one line on the console. */
 void proc_die(const char *why, uaddr_t ua) __attribute__((noreturn));
 
-int fd_install(struct file *file);                    /* fd or -EMFILE; takes over the count on success */
-struct file *fd_file(int fd);                         /* not counted; own process; NULL: -EBADF */
+int fd_install(struct file *file); /* fd or -EMFILE; takes over the count on success */
+struct file *fd_file(int fd);      /* not counted; own process; NULL: -EBADF */
 int fd_close(int fd);
 
 /* Records an EV_sample: free pages now, the per-hart caches, page cache, dirty pages. Any context. */

@@ -28,36 +28,39 @@ enum task_state { TASK_NEW, TASK_RUNNABLE, TASK_RUNNING, TASK_BLOCKED, TASK_DEAD
 struct task {
 	struct context context;
 	struct spinlock lock;
-	enum task_state state;  /* lock */
-	bool on_hart;           /* lock; registers are live on some hart */
-	bool quiet;             /* own task; read with the world stopped */
-	bool in_user;           /* own task: true between return to user and the next trap */
-	volatile bool killed;   /* set by anyone; a sleep that is interruptible ends */
-	bool wake_pending;      /* lock: a wake-up came before the task blocked */
-	u16 pid;                /* 0: idle tasks; kernel threads have one, too */
+	enum task_state state; /* lock */
+	bool on_hart;          /* lock; registers are live on some hart */
+	bool quiet;            /* own task; read with the world stopped */
+	bool in_user;          /* own task: true between return to user and the next trap */
+	volatile bool killed;  /* set by anyone; a sleep that is interruptible ends */
+	bool wake_pending;     /* lock: a wake-up came before the task blocked */
+	u16 pid;               /* 0: idle tasks; kernel threads have one, too */
 	char name[TASK_NAME_BYTES];
-	void *kstack;           /* NULL for idle tasks */
-	struct mm *mm;          /* task_set_mm; NULL: kernel thread, runs on the kernel's table */
-	struct trapframe *frame;/* the user's registers, at the top of kstack */
-	struct list run_link;   /* runqueue */
-	struct list all_link;   /* list of all tasks, `task` rank lock of the list */
-	struct list wait_link;  /* wait queue */
-	u64 wake_time;          /* of a timed sleep */
+	void *kstack;            /* NULL for idle tasks */
+	struct mm *mm;           /* task_set_mm; NULL: kernel thread, runs on the kernel's table */
+	struct trapframe *frame; /* the user's registers, at the top of kstack */
+	struct list run_link;    /* runqueue */
+	struct list all_link;    /* list of all tasks, `task` rank lock of the list */
+	struct list wait_link;   /* wait queue */
+	u64 wake_time;           /* of a timed sleep */
 	struct list timer_link;
 	void (*entry)(void *arg); /* kernel thread */
 	void *entry_arg;
-	s64 fail_nth;           /* > 0: this many allocations until one is refused; 0: off; -1: it happened */
+	s64 fail_nth; /* > 0: this many allocations until one is refused; 0: off; -1: it happened */
 	u64 user_ticks, kernel_ticks, nr_switches;
-	void *proc;             /* struct proc, or NULL */
+	void *proc; /* struct proc, or NULL */
 };
 
-extern struct list task_all;          /* every task but the idle ones; guarded by task_list_lock */
+extern struct list task_all; /* every task but the idle ones; guarded by task_list_lock */
 extern struct spinlock task_list_lock;
 
-static inline struct task *current_task(void) { return this_hart()->current; }
+static inline struct task *current_task(void)
+{
+	return this_hart()->current;
+}
 
-void sched_init(void);               /* before any task; sets this hart's idle task */
-void sched_init_hart(void);          /* idle task of a secondary hart */
+void sched_init(void);                                /* before any task; sets this hart's idle task */
+void sched_init_hart(void);                           /* idle task of a secondary hart */
 void sched_idle_loop(void) __attribute__((noreturn)); /* what a hart does from its boot stack, for ever */
 
 /*
@@ -88,7 +91,7 @@ void sched_block(void);
 void task_wake(struct task *task);
 /* Sleeps until `time` (CSR ticks); 0, or -EINTR when killed. A quiet wait (WAIT_QUIET's promise holds). */
 int sched_sleep_until(u64 time);
-void task_kill(struct task *task);   /* sets killed and ends interruptible sleeps */
+void task_kill(struct task *task); /* sets killed and ends interruptible sleeps */
 
 #define PID_MAX 32767
 u16 pid_alloc(void); /* 2..PID_MAX, not in use, the longest free ones first; 0 when all are */

@@ -21,14 +21,17 @@ enum lock_rank {
 
 struct spinlock {
 	u32 locked;
-	u16 rank;           /* enum lock_rank; 0 means never initialised */
-	u16 holder;         /* hart index + 1, 0 when free */
-	u32 nr_acquires;    /* statistics, written by the holder */
-	u32 nr_contended;   /* failed test-and-sets */
-	const char *name;   /* the rank's name, or a finer one given at init */
+	u16 rank;         /* enum lock_rank; 0 means never initialised */
+	u16 holder;       /* hart index + 1, 0 when free */
+	u32 nr_acquires;  /* statistics, written by the holder */
+	u32 nr_contended; /* failed test-and-sets */
+	const char *name; /* the rank's name, or a finer one given at init */
 };
 
-#define SPINLOCK_INIT(rank_) {.rank = LOCK_##rank_, .name = #rank_}
+#define SPINLOCK_INIT(rank_)                                                                                 \
+	{                                                                                                    \
+		.rank = LOCK_##rank_, .name = #rank_                                                         \
+	}
 
 /* name NULL: the rank's own; else a static string. */
 void spin_init(struct spinlock *lock, enum lock_rank rank, const char *name);

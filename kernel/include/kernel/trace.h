@@ -40,22 +40,23 @@ size_t trace_memory_wanted(u64 ram_bytes, u32 nr_harts); /* bytes, page multiple
 void trace_init(void *memory, size_t size_bytes, u32 nr_harts);
 
 /* Records one event with the caller's stack. The macro tests the mask before anything is evaluated. */
-#define TRACE(ev, kind_, flags_, ...)                                                              \
-	do {                                                                                       \
-		if (trace_on(TRACE_CATEGORY_##ev))                                                 \
-			trace_record(EV_##ev, (kind_), (flags_), true,                             \
-				     &(union trace_payload){.ev_payload_##ev = {__VA_ARGS__}});    \
+#define TRACE(ev, kind_, flags_, ...)                                                                        \
+	do {                                                                                                 \
+		if (trace_on(TRACE_CATEGORY_##ev))                                                           \
+			trace_record(EV_##ev, (kind_), (flags_), true,                                       \
+				     &(union trace_payload){.ev_payload_##ev = {__VA_ARGS__}});              \
 	} while (0)
 /* The same without a stack (marks, samples). */
-#define TRACE_BARE(ev, kind_, flags_, ...)                                                         \
-	do {                                                                                       \
-		if (trace_on(TRACE_CATEGORY_##ev))                                                 \
-			trace_record(EV_##ev, (kind_), (flags_), false,                            \
-				     &(union trace_payload){.ev_payload_##ev = {__VA_ARGS__}});    \
+#define TRACE_BARE(ev, kind_, flags_, ...)                                                                   \
+	do {                                                                                                 \
+		if (trace_on(TRACE_CATEGORY_##ev))                                                           \
+			trace_record(EV_##ev, (kind_), (flags_), false,                                      \
+				     &(union trace_payload){.ev_payload_##ev = {__VA_ARGS__}});              \
 	} while (0)
 
 /* With a stack that the caller has already: one unwind serves several records and the page's owner field. 0: none. */
-void trace_record_with(enum trace_event event, u8 kind, u8 flags, u32 stack, const union trace_payload *payload);
+void trace_record_with(enum trace_event event, u8 kind, u8 flags, u32 stack,
+		       const union trace_payload *payload);
 
 /*
  * The stack as a depot id (0: none, the depot is full, or the mode is TRACE_OFF). For page_owner's benefit even when

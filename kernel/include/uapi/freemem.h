@@ -7,30 +7,31 @@
 #define FREEMEM_VERSION 1
 
 struct freemem {
-	uint32_t size;             /* in: sizeof(struct freemem); out: what the kernel filled */
+	uint32_t size; /* in: sizeof(struct freemem); out: what the kernel filled */
 	uint32_t version;
-	uint64_t total;            /* managed pages: kernel start to end of RAM; equals the sum of by_kind[] */
+	uint64_t total; /* managed pages: kernel start to end of RAM; equals the sum of by_kind[] */
 	uint64_t firmware;
-	uint64_t free;             /* buddy and per-hart caches */
-	uint64_t by_kind[16];      /* index: enum page_kind; [0] on buddy lists, [13] in per-hart caches */
-	uint64_t by_order[11];     /* free blocks of 2^i pages */
-	uint64_t per_hart[8];      /* pages in each hart's cache */
-	uint64_t cached_dirty;     /* dirty page-cache pages */
-	uint64_t struct_page_bytes;/* size of one struct page */
-	uint64_t tracker_pages;    /* rings, depot, struct pages */
-	uint64_t trace_recorded;   /* events */
+	uint64_t free;              /* buddy and per-hart caches */
+	uint64_t by_kind[16];       /* index: enum page_kind; [0] on buddy lists, [13] in per-hart caches */
+	uint64_t by_order[11];      /* free blocks of 2^i pages */
+	uint64_t per_hart[8];       /* pages in each hart's cache */
+	uint64_t cached_dirty;      /* dirty page-cache pages */
+	uint64_t struct_page_bytes; /* size of one struct page */
+	uint64_t tracker_pages;     /* rings, depot, struct pages */
+	uint64_t trace_recorded;    /* events */
 	uint64_t trace_discarded;
 	uint64_t trace_overwritten;
 	uint64_t trace_stacks;
-	uint64_t incidents;        /* findings made at the moment of the fault, since boot */
+	uint64_t incidents; /* findings made at the moment of the fault, since boot */
 	uint64_t nr_harts;
-	uint64_t time;             /* time CSR, 10 MHz */
+	uint64_t time; /* time CSR, 10 MHz */
 };
 
 enum kdebug_op {
 	KDEBUG_LEAK_PAGES = 1,  /* arg pages are allocated and forgotten; returns how many */
 	KDEBUG_DROP_CACHES = 2, /* write back, evict clean page cache, shrink slabs, drain per-hart caches */
-	KDEBUG_AUDIT = 3,       /* runs an audit (waits for quiet); returns the number of findings, -EBUSY if never quiet */
+	KDEBUG_AUDIT =
+	    3, /* runs an audit (waits for quiet); returns the number of findings, -EBUSY if never quiet */
 	KDEBUG_PANIC = 4,
 	KDEBUG_TRACE_MASK = 5,  /* sets the category mask; returns the old one */
 	KDEBUG_BENCH = 6,       /* arg: which; returns guest instructions: kernel/boot/bench.c */

@@ -29,7 +29,7 @@
 
 #define NAME_MAX 255
 #define PATH_MAX 1024
-#define NOFILE 32   /* open files of a process */
+#define NOFILE 32          /* open files of a process */
 #define ARG_MAX_BYTES 8192 /* of exec, strings and pointers */
 #define ARG_MAX_COUNT 64
 

@@ -24,10 +24,10 @@ enum trace_mode { TRACE_OFF, TRACE_STREAM, TRACE_FLIGHT };
 #define F_U16(ev_field) uint16_t ev_field;
 #define F_U32(ev_field) uint32_t ev_field;
 #define F_TEXT(ev_field, ev_bytes) char ev_field[ev_bytes];
-#define LAYOUT(ev_layout, fields)                                                                  \
-	struct trace_payload_##ev_layout {                                                         \
-		fields                                                                             \
-	};                                                                                         \
+#define LAYOUT(ev_layout, fields)                                                                            \
+	struct trace_payload_##ev_layout {                                                                   \
+		fields                                                                                       \
+	};                                                                                                   \
 	_Static_assert(sizeof(struct trace_payload_##ev_layout) == 16, "payload of 16 bytes");
 #include <kernel/events.def>
 
@@ -37,14 +37,14 @@ enum trace_event {
 };
 
 enum {
-#define EVENT(ev_name, ev_id, ev_layout, ev_category, ev_help)                                     \
+#define EVENT(ev_name, ev_id, ev_layout, ev_category, ev_help)                                               \
 	TRACE_CATEGORY_##ev_name = TRACE_CATEGORY_##ev_category,
 #include <kernel/events.def>
 };
 
 /* One member per event, so that TRACE() can name fields of any of them. */
 union trace_payload {
-#define EVENT(ev_name, ev_id, ev_layout, ev_category, ev_help)                                     \
+#define EVENT(ev_name, ev_id, ev_layout, ev_category, ev_help)                                               \
 	struct trace_payload_##ev_layout ev_payload_##ev_name;
 #include <kernel/events.def>
 	uint8_t bytes[16];
@@ -91,7 +91,7 @@ _Static_assert(sizeof(struct trace_record) == 32, "record of 32 bytes");
 
 /* The depot is an array of these behind one packet header; the id of a stack is its position, from 1. */
 struct trace_stack {
-	uint64_t time; /* when first seen */
+	uint64_t time;  /* when first seen */
 	uint16_t event; /* TRACE_STACK_EVENT */
 	uint8_t nr_frames;
 	uint8_t zero;
@@ -106,16 +106,16 @@ _Static_assert(sizeof(struct trace_stack) == 64, "stack of 64 bytes");
 
 struct trace_packet_header {
 	uint32_t magic;
-	uint16_t stream;           /* TRACE_STREAM_* */
-	uint16_t instance;         /* hart index; 0 for the depot */
+	uint16_t stream;   /* TRACE_STREAM_* */
+	uint16_t instance; /* hart index; 0 for the depot */
 	uint64_t packet_size_bits;
 	uint64_t content_size_bits; /* header included; stored last, with release */
 	uint64_t begin_time;
 	uint64_t end_time;
-	uint64_t sequence;          /* of this packet in its stream instance, from 0 */
-	uint64_t events_discarded;  /* so far, in this stream instance */
+	uint64_t sequence;         /* of this packet in its stream instance, from 0 */
+	uint64_t events_discarded; /* so far, in this stream instance */
 	uint32_t cpu;
-	uint32_t boot_id;           /* time of boot, low half: the same in every packet of one boot */
+	uint32_t boot_id; /* time of boot, low half: the same in every packet of one boot */
 };
 _Static_assert(sizeof(struct trace_packet_header) == 64, "packet header of 64 bytes");
 
@@ -126,32 +126,34 @@ _Static_assert(sizeof(struct trace_packet_header) == 64, "packet header of 64 by
 #define TRACE_DESC_MAGIC 0x314C494152544750ULL /* "PGTRAIL1" */
 
 struct trace_ring_desc {
-	uint64_t base_pa;         /* guest; nr_packets packets, back to back */
-	uint64_t opened;          /* guest: packets ever opened; the current one is number opened - 1 (mod nr_packets) */
-	uint64_t consumed;        /* host (or /proc reader in stream mode): packets done with; only closed ones */
-	uint64_t discarded;       /* guest: events */
-	uint64_t recorded;        /* guest: events */
-	uint64_t pad[3];          /* a cache line of its own */
+	uint64_t base_pa; /* guest; nr_packets packets, back to back */
+	uint64_t
+	    opened; /* guest: packets ever opened; the current one is number opened - 1 (mod nr_packets) */
+	uint64_t consumed;  /* host (or /proc reader in stream mode): packets done with; only closed ones */
+	uint64_t discarded; /* guest: events */
+	uint64_t recorded;  /* guest: events */
+	uint64_t pad[3];    /* a cache line of its own */
 };
 
 struct trace_desc {
-	uint64_t magic;           /* guest, last */
-	uint32_t version;         /* 1 */
+	uint64_t magic;   /* guest, last */
+	uint32_t version; /* 1 */
 	uint32_t nr_rings;
 	uint32_t packet_bytes;
-	uint32_t nr_packets;      /* in each ring */
-	uint64_t depot_pa;        /* packet header, then stacks */
+	uint32_t nr_packets; /* in each ring */
+	uint64_t depot_pa;   /* packet header, then stacks */
 	uint64_t depot_bytes;
-	uint32_t mode;            /* enum trace_mode, guest */
-	uint32_t consumer;        /* host: 1 attached, 0 gone. Stream mode waits for the consumer only while this is 1 */
+	uint32_t mode; /* enum trace_mode, guest */
+	uint32_t
+	    consumer; /* host: 1 attached, 0 gone. Stream mode waits for the consumer only while this is 1 */
 	uint64_t ram_start, ram_end;
 	uint64_t image_start, image_end;
 	uint64_t ramdisk_start, ramdisk_end;
-	uint64_t panic_pa;        /* struct panic_info, or 0 while all is well */
+	uint64_t panic_pa; /* struct panic_info, or 0 while all is well */
 	uint64_t boot_time;
-	uint64_t page_array_pa;   /* struct page[], first is ram_start's */
+	uint64_t page_array_pa; /* struct page[], first is ram_start's */
 	uint64_t nr_pages;
-	uint64_t exit_status;     /* guest: what it gives the finisher, + 1; 0 while running */
+	uint64_t exit_status; /* guest: what it gives the finisher, + 1; 0 while running */
 	uint64_t pad[2];
 	struct trace_ring_desc rings[8];
 };

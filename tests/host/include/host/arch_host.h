@@ -17,8 +17,8 @@
 #define KSTACK_BASE 0xffffffff00000000UL
 #define PHYS_OFFSET host_phys_offset
 
-extern u64 host_phys_offset; /* host address of RAM minus RAM_BASE; set by host_ram_init */
-extern u64 host_time;	     /* what arch_time returns; grows by one at each call, atomically */
+extern u64 host_phys_offset;   /* host address of RAM minus RAM_BASE; set by host_ram_init */
+extern u64 host_time;          /* what arch_time returns; grows by one at each call, atomically */
 extern __thread u32 host_hart; /* which hart this thread pretends to be */
 extern u32 nr_harts;
 
@@ -39,12 +39,27 @@ extern struct hart harts[NR_HARTS_MAX];
 void host_ram_init(u64 size_bytes); /* page aligned, filled with junk */
 void host_ram_free(void);
 
-static inline struct hart *this_hart(void) { return &harts[host_hart]; }
-static inline u32 hart_index(void) { return host_hart; }
-static inline void *pa_to_va(paddr_t pa) { return (void *)(pa + host_phys_offset); }
-static inline paddr_t va_to_pa(const void *va) { return (paddr_t)va - host_phys_offset; }
+static inline struct hart *this_hart(void)
+{
+	return &harts[host_hart];
+}
+static inline u32 hart_index(void)
+{
+	return host_hart;
+}
+static inline void *pa_to_va(paddr_t pa)
+{
+	return (void *)(pa + host_phys_offset);
+}
+static inline paddr_t va_to_pa(const void *va)
+{
+	return (paddr_t)va - host_phys_offset;
+}
 /* As the kernel sees it: off while a spinlock is held. */
-static inline bool arch_irqs_on(void) { return this_hart()->irq_off_depth == 0; }
+static inline bool arch_irqs_on(void)
+{
+	return this_hart()->irq_off_depth == 0;
+}
 static inline void arch_irq_enable(void) {}
 /*
  * What other harts may do in between. host_irq_hook is called, once, where this hart next turns its interrupts off;
@@ -59,7 +74,10 @@ static inline bool arch_irq_save(void)
 		host_let_others_run();
 	return false;
 }
-static inline void arch_irq_restore(bool on) { (void)on; }
+static inline void arch_irq_restore(bool on)
+{
+	(void)on;
+}
 static inline u64 arch_time(void)
 {
 	if (host_chaos)
@@ -67,7 +85,7 @@ static inline u64 arch_time(void)
 	return __atomic_add_fetch(&host_time, 1, __ATOMIC_RELAXED);
 }
 extern u32 host_relax_ticks; /* how much time passes in one arch_relax */
-void arch_relax(void);	     /* gives the host's processor away: there are more harts than processors */
+void arch_relax(void);       /* gives the host's processor away: there are more harts than processors */
 
 /* bootargs of this "boot"; host_bootargs is a string as the kernel's command line, NULL: none. */
 extern const char *host_bootargs;
@@ -77,15 +95,21 @@ bool bootarg(const char *key, char *value, size_t size_bytes);
 u32 arch_unwind(u32 *frames, u32 max_frames, u32 skip);
 void host_set_stack(const u32 *frames, u32 nr_frames);
 
-extern bool host_world_quiet; /* what arch_stop_world says */
-extern u32 host_world_stopped;/* nesting; 0: running */
+extern bool host_world_quiet;  /* what arch_stop_world says */
+extern u32 host_world_stopped; /* nesting; 0: running */
 void arch_stop_world(bool *quiet);
 void arch_start_world(void);
-static inline void arch_flush_tlb_page(const void *va) { (void)va; }
+static inline void arch_flush_tlb_page(const void *va)
+{
+	(void)va;
+}
 static inline void arch_flush_tlb_all(void) {}
 extern u64 kernel_root_pa;
 extern paddr_t host_active_roots[NR_HARTS_MAX];
-static inline paddr_t arch_active_root(u32 index) { return host_active_roots[index]; }
+static inline paddr_t arch_active_root(u32 index)
+{
+	return host_active_roots[index];
+}
 
 /* The window of kernel stacks: host_kernel_mapped tells what is mapped at va (0: nothing). */
 int arch_kernel_map_page(u64 va, paddr_t pa, paddr_t (*alloc_page)(void));

@@ -18,7 +18,7 @@ struct test_file {
 	s32 users; /* VMAs */
 	u32 nr_dirtied;
 	struct page *pages[8]; /* its cache */
-	bool fail;	       /* faults give -EIO */
+	bool fail;             /* faults give -EIO */
 };
 extern struct test_file test_files[2]; /* of 8 and of 3 pages */
 extern const struct vma_ops test_file_ops;

@@ -7,11 +7,11 @@
 #ifndef HOST_HOST_TEST_H
 #define HOST_HOST_TEST_H
 
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include <kernel/arch.h>
 #include <kernel/lib.h>
@@ -43,16 +43,19 @@ void host_log_clear(void);
 
 u64 host_seed(void); /* the seed of this run; printed when a test fails */
 u64 host_random(void);
-static inline u64 host_random_below(u64 limit) { return host_random() % limit; }
+static inline u64 host_random_below(u64 limit)
+{
+	return host_random() % limit;
+}
 /* At the start of each random test: its sequence depends on the seed and on nothing run before it. */
 void host_random_start(void);
 
 /* NULL is success: the text of a broken invariant is printed. */
-#define assert_sound(check)                                                                        \
-	do {                                                                                       \
-		const char *broken_ = (check);                                                     \
-		if (broken_)                                                                       \
-			fail_msg("%s (HOST_SEED=%lu)", broken_, (unsigned long)host_seed());       \
+#define assert_sound(check)                                                                                  \
+	do {                                                                                                 \
+		const char *broken_ = (check);                                                               \
+		if (broken_)                                                                                 \
+			fail_msg("%s (HOST_SEED=%lu)", broken_, (unsigned long)host_seed());                 \
 	} while (0)
 
 #endif
