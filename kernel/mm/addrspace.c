@@ -12,6 +12,7 @@ struct list mm_all = LIST_INIT(mm_all);
 static struct spinlock mm_list_lock = SPINLOCK_INIT(mmlist);
 static u16 last_id;
 static struct kmem_cache *mm_cache, *vma_cache;
+static bool (*owner_hook)(const struct mm *mm);
 
 void addrspace_init(void)
 {
@@ -126,12 +127,19 @@ static int claim_leaf(pte_t *pte, uaddr_t ua, void *arg)
 	return 0;
 }
 
+void mm_set_owner_hook(bool (*has_owner)(const struct mm *mm))
+{
+	owner_hook = has_owner;
+}
+
 void mm_claims(struct claims *claims)
 {
 	LIST_FOR_EACH (pos, &mm_all) {
 		struct mm *mm = LIST_ENTRY(pos, struct mm, all);
 		struct mm_walk walk = {.claims = claims, .mm = mm};
 
+		if (owner_hook && !owner_hook(mm))
+			continue;
 		claim_object(claims, mm);
 		if (!mm->root) /* being made or dropped: the world is not quiet */
 			continue;

@@ -69,3 +69,14 @@ const char *sched_check(void)
 				      runqueue_count(state), state);
 	return timer_check();
 }
+
+/* A busy task may have one in its hands that is not yet, or no more, a task's: fork, exec, exit. */
+bool sched_owns_mm(const struct mm *mm)
+{
+	if (sched_nr_busy() > 0)
+		return true;
+	LIST_FOR_EACH (link, &task_all)
+		if (LIST_ENTRY(link, struct task, all_link)->mm == mm)
+			return true;
+	return false;
+}

@@ -46,4 +46,7 @@ void sched_switch_away(struct task *prev);
 /* Forgets wake-ups that came before; must precede the moment from which one counts. */
 void task_prepare_wait(struct task *task);
 
+/* For mm_claims: some task has this address space, or it cannot be said now. World stopped. */
+bool sched_owns_mm(const struct mm *mm);
+
 #endif

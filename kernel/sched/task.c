@@ -87,6 +87,7 @@ void sched_init(void)
 	trace_current_pid = sched_current_pid;
 	page_set_fail_hook(sched_fail_hook);
 	audit_set_busy_hook(sched_nr_busy);
+	mm_set_owner_hook(sched_owns_mm);
 	audit_set_yield_hook(sched_audit_wait);
 	sched_init_hart();
 }

@@ -193,6 +193,25 @@ static void test_unreach_tables(void **state)
 	pt_destroy(root, 77);
 }
 
+static bool no_task_has_it(const struct mm *some_mm)
+{
+	return some_mm != mm;
+}
+
+/* An address space that is on its list and no task's: all that it has is lost, the mm itself too. */
+static void test_unreach_forgotten_mm(void **state)
+{
+	const struct audit_result *result;
+
+	mm_set_owner_hook(no_task_has_it);
+	result = audit(0);
+	assert_int_equal(result->nr_by_verdict[VERDICT_OBJ], 2); /* mm, vma */
+	assert_int_equal(result->nr_by_verdict[VERDICT_UNREACH],
+			 8 + 3); /* pages, and tables of three levels */
+	assert_int_equal(result->nr_findings, 2 + 8 + 3);
+	mm_set_owner_hook(NULL);
+}
+
 static void test_unreach_block(void **state)
 {
 	struct page *page = page_alloc(4, PK_KERNEL, REF_OWNER, HOLDER_NONE);
@@ -483,13 +502,17 @@ static void test_events(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    TEST(test_clean_numbers), TEST(test_over),           TEST(test_under),
-	    TEST(test_under_pte),     TEST(test_orphan),         TEST(test_under_at_zero),
-	    TEST(test_unreach),       TEST(test_unreach_tables), TEST(test_unreach_block),
-	    TEST(test_object_lost),   TEST(test_objstale),       TEST(test_stale),
-	    TEST(test_stale_others),  TEST(test_double_free),    TEST(test_poison),
-	    TEST(test_inuse),         TEST(test_identity),       TEST(test_parked),
-	    TEST(test_many),          TEST(test_quiet),          TEST(test_text),
+	    TEST(test_clean_numbers), TEST(test_over),
+	    TEST(test_under),         TEST(test_under_pte),
+	    TEST(test_orphan),        TEST(test_under_at_zero),
+	    TEST(test_unreach),       TEST(test_unreach_tables),
+	    TEST(test_unreach_block), TEST(test_unreach_forgotten_mm),
+	    TEST(test_object_lost),   TEST(test_objstale),
+	    TEST(test_stale),         TEST(test_stale_others),
+	    TEST(test_double_free),   TEST(test_poison),
+	    TEST(test_inuse),         TEST(test_identity),
+	    TEST(test_parked),        TEST(test_many),
+	    TEST(test_quiet),         TEST(test_text),
 	    TEST(test_events),
 	};
 

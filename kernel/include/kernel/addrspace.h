@@ -87,6 +87,8 @@ int mm_fault(struct mm *mm, uaddr_t ua, bool write, bool exec);
 int mm_copy_out(struct mm *mm, uaddr_t dst, const void *src, size_t size_bytes);
 
 void mm_claims(struct claims *claims);
+/* Set by sched: whether a task has this mm. One that none has is forgotten, and what it holds is claimed by nobody. */
+void mm_set_owner_hook(bool (*has_owner)(const struct mm *mm));
 /* NULL or the invariant broken. */
 const char *mm_check(const struct mm *mm);
 /* Every mm there is, world stopped or under nothing but courage: for /proc and the debugger. */
