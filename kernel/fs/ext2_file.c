@@ -240,5 +240,5 @@ const struct inode_ops ext2_file_ops = {
     .evict = ext2_evict,
 };
 
-/* Devices, pipes and links: only their inode is ours. */
+/* Devices and pipes: only their inode is ours. */
 const struct inode_ops ext2_special_ops = {.fsync = ext2_fsync, .evict = ext2_evict};

@@ -54,10 +54,11 @@ static const struct inode_ops *ops_for(u32 mode)
 		return &ext2_file_ops;
 	case S_IFDIR:
 		return &ext2_dir_ops;
+	case S_IFLNK:
+		return &ext2_link_ops;
 	case S_IFCHR:
 	case S_IFBLK:
 	case S_IFIFO:
-	case S_IFLNK:
 	case 0140000: /* socket */
 		return &ext2_special_ops;
 	default:

@@ -36,7 +36,8 @@ static int ext2_create(struct inode *dir, const char *name, u32 name_bytes, u32 
 	struct inode *inode;
 	int err;
 
-	if (!directory && (mode & S_IFMT) != S_IFREG && (mode & S_IFMT) != S_IFCHR)
+	if (!directory && (mode & S_IFMT) != S_IFREG && (mode & S_IFMT) != S_IFCHR &&
+	    (mode & S_IFMT) != S_IFLNK)
 		return -EINVAL;
 	if (device > UINT16_MAX)
 		return -EINVAL;

@@ -211,7 +211,7 @@ int ext2_trim_finish(struct inode *inode);
 /* ---- ext2_file.c, ext2_dir.c ---- */
 
 extern const struct mapping_ops ext2_mapping_ops;
-extern const struct inode_ops ext2_file_ops, ext2_dir_ops, ext2_special_ops;
+extern const struct inode_ops ext2_file_ops, ext2_dir_ops, ext2_special_ops, ext2_link_ops;
 
 int ext2_dir_add(struct inode *dir, const char *name, u32 name_bytes, u32 number, u32 mode);
 /* Removes the entry of `name`, which must be number's. */

@@ -72,13 +72,6 @@ static bool may_write(const struct file *file)
 
 /* ---- open ---- */
 
-static int find_inode(struct inode *cwd, const char *path, u32 flags, u32 mode, struct inode **result)
-{
-	if (flags & O_CREAT)
-		return path_create(cwd, path, S_IFREG | (mode & 07777), 0, flags & O_EXCL, result);
-	return path_lookup(cwd, path, result);
-}
-
 /* What the type of the inode (locked) says about opening it like this. */
 static int check_open(const struct inode *inode, u32 flags)
 {
@@ -93,8 +86,8 @@ static int check_open(const struct inode *inode, u32 flags)
 		if (flags & O_DIRECTORY)
 			return -ENOTDIR;
 		return dev_lookup((u16)(inode->device >> 8)) ? 0 : -ENXIO;
-	case S_IFLNK:
-		return -ELOOP;
+	case S_IFLNK: /* the link itself, to look at */
+		return writes ? -ELOOP : 0;
 	default:
 		return -ENXIO;
 	}
@@ -132,7 +125,7 @@ int file_open(struct inode *cwd, const char *path, u32 flags, u32 mode, struct f
 	file = file_alloc(FILE_INODE, flags);
 	if (!file)
 		return -ENOMEM;
-	err = find_inode(cwd, path, flags, mode, &inode);
+	err = path_open(cwd, path, flags, mode, &inode);
 	if (!err) {
 		err = open_inode(file, inode);
 		if (err)

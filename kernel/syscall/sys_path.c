@@ -53,6 +53,22 @@ s64 sys_link(const u64 *arg)
 	return err;
 }
 
+s64 sys_symlink(const u64 *arg)
+{
+	char *target, *path;
+	int err = path_from_user(arg[0], &target);
+
+	if (err)
+		return err;
+	err = path_from_user(arg[1], &path);
+	if (!err) {
+		err = path_symlink(current_proc()->cwd, target, path);
+		path_release(path);
+	}
+	path_release(target);
+	return err;
+}
+
 static s64 remove_name(uaddr_t ua, bool directory)
 {
 	char *path;

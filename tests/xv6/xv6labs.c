@@ -78,6 +78,47 @@ static void mappings(void)
 	unlink("mapfile");
 }
 
+/* ---- symbolic links ---- */
+
+static void links(void)
+{
+	char longer[100];
+	struct stat st;
+	char c;
+	int fd;
+
+	mkdir("ldir");
+	fd = open("ldir/a", O_CREATE | O_RDWR);
+	check(write(fd, "A", 1) == 1, "write of a");
+	close(fd);
+	check(symlink("/ldir/a", "ldir/b") == 0 && symlink("b", "ldir/c") == 0, "symlink");
+	fd = open("ldir/c", O_RDWR);
+	check(fd >= 0 && read(fd, &c, 1) == 1 && c == 'A', "open through two links");
+	check(fstat(fd, &st) == 0 && st.type == T_FILE, "it is a file");
+	close(fd);
+	fd = open("ldir/b", O_RDONLY | O_NOFOLLOW);
+	check(fd >= 0 && fstat(fd, &st) == 0 && st.type == T_SYMLINK, "the link itself");
+	check(read(fd, &c, 1) == -1, "which cannot be read");
+	close(fd);
+	check(symlink("/ldir/a", "ldir/b") == -1, "over a name that exists");
+	check(unlink("ldir/a") == 0 && open("ldir/b", O_RDWR) == -1, "a link to nothing");
+	fd = open("ldir/b", O_CREATE | O_RDWR);
+	check(fd >= 0, "created through a link");
+	close(fd);
+	check(unlink("ldir/a") == 0 && unlink("ldir/c") == 0 && unlink("ldir/b") == 0,
+	      "unlink takes the link");
+	check(symlink("/ldir/2", "ldir/1") == 0 && symlink("/ldir/1", "ldir/2") == 0, "a circle");
+	check(open("ldir/1", O_RDONLY) == -1 && open("ldir/2", O_CREATE | O_RDWR) == -1, "open of a circle");
+	check(unlink("ldir/1") == 0 && unlink("ldir/2") == 0, "unlink of a circle");
+	memset(longer, '/', sizeof(longer));
+	strcpy(longer + 90, "README");
+	check(symlink(longer, "ldir/long") == 0, "a long target");
+	fd = open("ldir/long", O_RDONLY);
+	check(fd >= 0 && read(fd, &c, 1) == 1, "open through a long target");
+	close(fd);
+	check(unlink("ldir/long") == 0 && unlink("ldir") == 0, "nothing is left");
+}
+
 /* ---- sysinfo ---- */
 
 static void information(void)
@@ -251,6 +292,7 @@ int main(int argc, char **argv)
 	char text[512], *number;
 
 	mappings();
+	links();
 	information();
 	alarms();
 	page_tables();

@@ -50,6 +50,7 @@ int fstat(int fd, struct stat *st);
 int mkdir(const char *path);
 int mknod(const char *path, int mode, int device);
 int link(const char *old_path, const char *new_path);
+int symlink(const char *target, const char *path);
 int unlink(const char *path);
 int rmdir(const char *path);
 int chdir(const char *path);

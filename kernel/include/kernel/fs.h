@@ -51,6 +51,9 @@ struct inode_ops {
 	 * the inode stays in core and the next sync tries again. May be NULL.
 	 */
 	int (*evict)(struct inode *inode);
+	/* Of a symbolic link: its target, not terminated; the length, or -ENAMETOOLONG. */
+	int (*readlink)(struct inode *inode, char *target, u32 room_bytes);
+	int (*set_link)(struct inode *inode, const char *target, u32 length_bytes);
 	/* Called at open / close of a file on this inode (procfs builds its text at open). May be NULL. */
 	int (*open)(struct inode *inode, struct file *file);
 	void (*release)(struct inode *inode, struct file *file);
@@ -139,6 +142,9 @@ int path_parent(struct inode *cwd, const char *path, struct inode **parent, cons
 int path_create(struct inode *cwd, const char *path, u32 mode, u32 device, bool exclusive,
 		struct inode **result);
 int path_link(struct inode *cwd, const char *old_path, const char *new_path);
+/* What open means by a path: made if flags say so, and through symbolic links unless they forbid it (-ELOOP). */
+int path_open(struct inode *cwd, const char *path, u32 flags, u32 mode, struct inode **result);
+int path_symlink(struct inode *cwd, const char *target, const char *path);
 int path_unlink(struct inode *cwd, const char *path, bool directory);
 int path_statfs(struct inode *cwd, const char *path, struct statfs *out);
 

@@ -229,10 +229,64 @@ static void test_getdents(void)
 	CHECK(getdents(root, buffer, 4096) > 0);
 }
 
+static void follow_and_change(long who)
+{
+	/* The link, and what it names, come and go meanwhile. */
+	for (int i = 0; i < 40; i++) {
+		if (who == 0) {
+			unlink("race");
+			symlink(i % 2 ? "x" : "y", "race");
+			continue;
+		}
+		int fd = open("race", O_RDWR | (i % 2 ? O_CREAT : 0), 0644);
+		CHECK(fd >= 0 || fd == -ENOENT || fd == -EIO);
+		if (fd >= 0)
+			close(fd);
+	}
+}
+
+static void test_symbolic_links(void)
+{
+	char target[300];
+	struct stat st;
+
+	CHECK_EQ(mkdir("d"), 0);
+	make_file("d/f", 5000, 1);
+	CHECK_EQ(symlink("f", "d/short"), 0);
+	check_file("d/short", 5000, 1);
+	/* Too long for the inode: a block of its own. */
+	memset(target, '/', sizeof(target));
+	str_copy(target + 200, "README", sizeof(target) - 200);
+	CHECK_EQ(symlink(target, "long"), 0);
+	CHECK_OK(kdebug(KDEBUG_DROP_CACHES, 0));
+	CHECK_EQ(close((int)CHECK_OK(open("long", O_RDONLY))), 0);
+	check_file("d/short", 5000, 1);
+	int fd = (int)CHECK_OK(open("long", O_RDONLY | O_NOFOLLOW));
+	CHECK_EQ(fstat(fd, &st), 0);
+	CHECK((st.st_mode & S_IFMT) == S_IFLNK && st.st_size == 206);
+	CHECK(read(fd, buffer, 1) < 0);
+	close(fd);
+	CHECK(open("long", O_RDWR | O_NOFOLLOW) < 0);
+	CHECK_EQ(symlink("f", "d/short"), -EEXIST);
+	CHECK_EQ(symlink("", "e"), -ENOENT);
+	CHECK_EQ(symlink("self", "self"), 0);
+	CHECK_EQ(open("self", O_RDONLY), -ELOOP);
+	CHECK_EQ(open("self", O_RDWR | O_CREAT, 0644), -ELOOP);
+	CHECK_EQ(open("self/f", O_RDONLY), -ENOTDIR);
+	/* link and unlink mean the link itself. */
+	CHECK_EQ(link("self", "again"), 0);
+	CHECK_EQ(unlink("self"), 0);
+	CHECK_EQ(open("again", O_RDONLY), -ENOENT);
+	for (int i = 0; i < 4; i++)
+		start(follow_and_change, i);
+	finish_all(4);
+}
+
 const struct test tests_dir[] = {
     {"dots", test_dots, 0, ". and .. and // in paths, at the root and across mounts"},
     {"mkdir-rmdir", test_mkdir_rmdir, 0, "made and removed, and when they must not be"},
     {"links", test_links, 0, "several names of one file"},
+    {"symlinks", test_symbolic_links, 0, "short and long, in a circle, while they change"},
     {"deep-paths", test_deep, 0, "forty directories deep"},
     {"chdir", test_chdir, 0, "to places that are and are not"},
     {"large-directory", test_large_directory, 0, "entries over several blocks"},

@@ -16,7 +16,7 @@
 #include <uapi/xv6.h>
 #undef stat
 #undef dirent
-enum { KERNEL_O_CREAT = O_CREAT, KERNEL_O_TRUNC = O_TRUNC };
+enum { KERNEL_O_CREAT = O_CREAT, KERNEL_O_TRUNC = O_TRUNC, KERNEL_O_NOFOLLOW = O_NOFOLLOW };
 /* Flags of one name on both sides, and of different value. */
 #undef O_TRUNC
 #undef O_NOFOLLOW
@@ -39,7 +39,8 @@ long sys_read(int fd, void *buf, long size_bytes), sys_write(int fd, const void 
 long sys_close(int fd), sys_exec(const char *path, char **argv),
     sys_open(const char *path, int flags, int mode);
 long sys_mknod(const char *path, int mode, int device), sys_unlink(const char *path);
-long sys_rmdir(const char *path), sys_link(const char *old_path, const char *new_path);
+long sys_symlink(const char *target, const char *path), sys_rmdir(const char *path),
+    sys_link(const char *old_path, const char *new_path);
 long sys_fstat(int fd, struct kernel_stat *st), sys_mkdir(const char *path), sys_chdir(const char *path);
 long sys_dup(int fd), sys_getpid(void), sys_sleep(long ms), sys_uptime(void);
 long syscall(long number, ...);
@@ -139,6 +140,8 @@ int open(const char *path, int flags)
 		kernel_flags |= KERNEL_O_CREAT;
 	if (flags & O_TRUNC)
 		kernel_flags |= KERNEL_O_TRUNC;
+	if (flags & O_NOFOLLOW)
+		kernel_flags |= KERNEL_O_NOFOLLOW;
 	return result_of(sys_open(path, kernel_flags, 0));
 }
 
@@ -202,6 +205,10 @@ void *mmap(void *addr, uint64 length, int prot, int flags, int fd, uint64 offset
 int munmap(void *addr, uint64 length)
 {
 	return result_of(syscall(NR_munmap, addr, length));
+}
+int symlink(const char *target, const char *path)
+{
+	return result_of(sys_symlink(target, path));
 }
 int trace(int mask)
 {

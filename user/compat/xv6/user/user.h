@@ -38,6 +38,7 @@ int uptime(void); /* in such ticks */
 /* ---- those of the labs ---- */
 void *mmap(void *addr, uint64 length, int prot, int flags, int fd, uint64 offset); /* (void *)-1 on failure */
 int munmap(void *addr, uint64 length);
+int symlink(const char *target, const char *path);
 int trace(int mask);                               /* of 1 << SYS_*; for this process and its children */
 int interpose(int mask, const char *allowed_path); /* refuses those calls; open and exec of one path remain */
 int sysinfo(struct sysinfo *info);
