@@ -74,6 +74,8 @@ void make_file(const char *path, long size_bytes, unsigned seed);
 /* The file must hold exactly that. */
 void check_file(const char *path, long size_bytes, unsigned seed);
 
+uint64_t
+settled_pages(void);        /* with nothing dirty: write-back will give and take none of its own meanwhile */
 uint64_t free_pages(void);  /* as they are, caches and all */
 uint64_t free_blocks(void); /* of the root file system */
 uint64_t free_inodes(void);
