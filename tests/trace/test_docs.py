@@ -19,7 +19,7 @@ def test_format_tables_are_current():
 
 def test_each_command_has_help(pagetrail):
     listed = re.findall(r"^  (\w+) +\S", pagetrail("help").out, re.M)
-    assert {"run", "record", "summary", "leaks", "page", "stacks", "dump", "plot", "export", "recover", "verify"} == set(listed)
+    assert {"run", "record", "summary", "leaks", "page", "stacks", "dump", "plot", "export", "recover", "verify", "report"} == set(listed)
     for command in listed:
         result = pagetrail(command, "--help")
         assert result.status == 0 and result.out.startswith(f"NAME\n  pagetrail {command}: ")

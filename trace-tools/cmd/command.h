@@ -50,7 +50,8 @@ uint64_t option_number(const struct arguments *arguments, const char *name, uint
 		       uint64_t high);
 
 extern const struct command command_run, command_record, command_summary, command_dump, command_leaks,
-    command_page, command_stacks, command_plot, command_export, command_recover, command_verify;
+    command_page, command_stacks, command_plot, command_export, command_recover, command_verify,
+    command_report;
 
 /* ---- shared by several commands ---- */
 
@@ -67,6 +68,9 @@ void print_holder(FILE *out, const struct model *model, uint32_t ref, uint16_t h
 
 struct json;
 void leaks_print(const struct leaks *leaks, bool all, FILE *out);
+/* Parts of the same text: of the whole report, and from PART_WHAT on of one group. */
+enum leaks_part { PART_HEAD, PART_REST, PART_WHAT, PART_FACTS, PART_MISSING, PART_LIFE };
+void leaks_print_part(const struct leaks *leaks, enum leaks_part part, size_t group, FILE *out);
 void leaks_print_json(const struct leaks *leaks, FILE *out);
 /* One line a test: free pages before and after, lost, what the audit said. */
 void tests_print(const struct model *model, FILE *out);

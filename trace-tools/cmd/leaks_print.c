@@ -377,14 +377,11 @@ static void print_life(const struct leaks *leaks, const struct leak_group *group
 	}
 }
 
-static void print_group(const struct leaks *leaks, size_t number, FILE *out)
+static void print_facts(const struct leaks *leaks, const struct leak_group *group, FILE *out)
 {
-	const struct leak_group *group = &leaks->groups[number];
 	const struct leak_item *first = group_item(leaks, group, 0);
 	char from[24], to[24];
 
-	fprintf(out, "\n[%zu] ", number + 1);
-	print_what(leaks, group, out);
 	print_inodes(leaks, group, out);
 	print_reference(leaks, group, out);
 	fprintf(out, "  %-10s %s to %s s\n", first->object ? "made" : "taken",
@@ -393,6 +390,16 @@ static void print_group(const struct leaks *leaks, size_t number, FILE *out)
 	print_pids(leaks, group, out);
 	fprintf(out, "  %-10s audit %" PRIu64 ", trace %" PRIu64 " of %zu\n", "judges", group->nr_by_audit,
 		group->nr_by_trace, group->nr_items);
+}
+
+static void print_group(const struct leaks *leaks, size_t number, FILE *out)
+{
+	const struct leak_group *group = &leaks->groups[number];
+	const struct leak_item *first = group_item(leaks, group, 0);
+
+	fprintf(out, "\n[%zu] ", number + 1);
+	print_what(leaks, group, out);
+	print_facts(leaks, group, out);
 	fprintf(out, "  allocated by %s\n", stackbook_function(leaks->book, first->alloc_stack));
 	stackbook_print(leaks->book, first->alloc_stack, "      ", out);
 	if (!first->object && first->get_stack != first->alloc_stack) {
@@ -455,7 +462,7 @@ static void print_other_groups(const struct leaks *leaks, FILE *out)
 	}
 }
 
-void leaks_print(const struct leaks *leaks, bool all, FILE *out)
+static void print_head(const struct leaks *leaks, FILE *out)
 {
 	run_print_losses(leaks->model->run, out);
 	if (leaks->model->panic_time)
@@ -463,6 +470,38 @@ void leaks_print(const struct leaks *leaks, bool all, FILE *out)
 	print_verdict(leaks, out);
 	print_audit(leaks, out);
 	print_agreement(leaks, out);
+}
+
+void leaks_print_part(const struct leaks *leaks, enum leaks_part part, size_t number, FILE *out)
+{
+	const struct leak_group *group = part < PART_WHAT ? NULL : &leaks->groups[number];
+
+	switch (part) {
+	case PART_HEAD:
+		print_head(leaks, out);
+		break;
+	case PART_REST:
+		print_incidents(leaks, out);
+		print_candidates(leaks, out);
+		break;
+	case PART_WHAT:
+		print_what(leaks, group, out);
+		break;
+	case PART_FACTS:
+		print_facts(leaks, group, out);
+		break;
+	case PART_MISSING:
+		print_missing(leaks, group, out);
+		break;
+	case PART_LIFE:
+		print_life(leaks, group, out);
+		break;
+	}
+}
+
+void leaks_print(const struct leaks *leaks, bool all, FILE *out)
+{
+	print_head(leaks, out);
 	for (size_t i = 0; i < leaks->nr_groups && (all || i < GROUPS_IN_FULL); i++)
 		print_group(leaks, i, out);
 	if (!all && leaks->nr_groups > GROUPS_IN_FULL)

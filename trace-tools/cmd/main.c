@@ -6,8 +6,8 @@
 #include "command.h"
 
 static const struct command *const commands[] = {
-    &command_run,  &command_record, &command_summary, &command_leaks,   &command_page,  &command_stacks,
-    &command_dump, &command_plot,   &command_export,  &command_recover, &command_verify};
+    &command_run,  &command_record, &command_summary, &command_leaks,   &command_page,   &command_stacks,
+    &command_dump, &command_plot,   &command_export,  &command_recover, &command_verify, &command_report};
 #define NR_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 static const char introduction[] = "pagetrail reads the books that the Pagetrail kernel keeps on its own "
