@@ -145,8 +145,8 @@ void panic(const char *fmt, ...)
 
 	arch_irq_save();
 	here.x[REG_RA] = (u64)__builtin_return_address(0);
-	here.pc =
-	    here.x[REG_RA] - 4; /* the call; behind it another function may begin, as panic does not return */
+	/* The call itself: as panic does not return, another function may begin behind it. */
+	here.pc = here.x[REG_RA] - 4;
 	here.x[REG_SP] = (u64)fp;
 	here.x[8] = fp[-2];
 	here.status = csr_read(sstatus);

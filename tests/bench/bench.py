@@ -2,7 +2,7 @@
 """What tracing costs, in guest instructions: exact and repeatable, as one hart under -icount counts them.
 
 Boots one machine for each way of tracing (off at boot; on, but every category masked; on), runs the user
-program `bench` in it, and prints one table. docs/PERFORMANCE.md keeps the figures.
+program `bench` in it, and prints tables. docs/PERFORMANCE.md keeps the figures.
 
 Usage: bench.py [--tests "NAME NAME ..."]   the usertests subset for the last line
 """
@@ -18,6 +18,8 @@ OPERATIONS = 1000
 WAYS = {"off": "trace=off", "masked": "trace=flight trace.mask=0", "on": "trace=flight"}
 # Fixed, so that figures of two versions can be compared: processes, memory, files, pipes.
 SUBSET = "fork-wait exec-arguments sbrk-grow-shrink cow-sharing pipe-transfer write-read bigwrite many-files"
+# Without the audits around each test, which cost the same in all ways.
+PROGRAMS = ("forktest", "stressfs")
 
 
 def measure(append, command, folder):
@@ -35,7 +37,8 @@ def main():
     tests = options.parse_args().tests
     with tempfile.TemporaryDirectory() as folder:
         cost = {way: measure(append, "bench", folder) for way, append in WAYS.items()}
-        whole = {way: measure(append, f"bench run usertests {tests}", folder)["run"] for way, append in WAYS.items()}
+        whole = {command: {way: measure(append, f"bench run {command}", folder)["run"] for way, append in WAYS.items()}
+                 for command in (f"usertests {tests}", *PROGRAMS)}
 
     def per_operation(way, name):
         return cost[way][name] / OPERATIONS
@@ -49,9 +52,10 @@ def main():
         print(f"{title:40}" + "".join(f"{per_operation(way, name):12.1f}" for way in WAYS))
     less = {way: per_operation(way, "page_pair") - per_operation(way, "poison") for way in WAYS}
     print(f"{'page_alloc + page_put besides filling':40}" + "".join(f"{less[way]:12.1f}" for way in WAYS))
-    print(f"\nusertests {tests}")
-    for way in WAYS:
-        print(f"{'  tracing ' + way:40}{whole[way]:14,}{whole[way] / whole['off']:10.3f}")
+    for command, total in whole.items():
+        print(f"\n{command}")
+        for way in WAYS:
+            print(f"{'  tracing ' + way:40}{total[way]:14,}{total[way] / total['off']:10.3f}")
 
 
 if __name__ == "__main__":

@@ -160,15 +160,15 @@ static void test_copies_are_freed(void)
 		exit(0);
 	}
 	CHECK_EQ(read(done[0], &c, 1), 1);
-	uint64_t before = free_pages();
+	uint64_t before = settled_pages();
 	CHECK_EQ(write(go[1], &c, 1), 1);
 	CHECK_EQ(read(done[0], &c, 1), 1);
-	CHECK_EQ(before - free_pages(), NR - 1);
+	CHECK_EQ(before - settled_pages(), NR - 1);
 	close(go[1]);
 	CHECK_EQ(finish(pid), 0);
-	before = free_pages();
+	before = settled_pages();
 	memset(memory, 3, NR * PAGE_BYTES);
-	CHECK_EQ(free_pages(), before);
+	CHECK_EQ(settled_pages(), before);
 }
 
 extern const struct test tests_cow_more[];

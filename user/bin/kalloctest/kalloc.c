@@ -182,12 +182,12 @@ static void test_stealing(void)
 {
 	for (int round = 0; round < 2; round++) {
 		CHECK_OK(kdebug(KDEBUG_DROP_CACHES, 0));
-		uint64_t before = free_pages();
+		uint64_t before = settled_pages();
 		fill_caches();
 		CHECK(pages_in_caches() > 0);
 		CHECK_EQ(run_child(take_everything, 0), 0);
 		CHECK_OK(kdebug(KDEBUG_DROP_CACHES, 0));
-		CHECK_EQ(free_pages(), before);
+		CHECK_EQ(settled_pages(), before);
 	}
 }
 

@@ -264,9 +264,9 @@ static void test_leak_is_found(void)
 	for (int tries = 0; tries < 5; tries++) {
 		CHECK_OK(kdebug(KDEBUG_DROP_CACHES, 0));
 		CHECK_EQ(kdebug(KDEBUG_AUDIT, 0), 0);
-		pages = free_pages();
+		pages = settled_pages();
 		CHECK_EQ(kdebug(KDEBUG_LEAK_PAGES, 5), 5);
-		left = free_pages();
+		left = settled_pages();
 		if (left == pages - 5)
 			break;
 		CHECK_EQ(kdebug(KDEBUG_FREE_LEAKED, 0), 5);
@@ -278,7 +278,7 @@ static void test_leak_is_found(void)
 	CHECK_EQ(kdebug(KDEBUG_FREE_LEAKED, 0), 8);
 	CHECK_EQ(kdebug(KDEBUG_AUDIT, 0), 0);
 	CHECK_OK(kdebug(KDEBUG_DROP_CACHES, 0));
-	CHECK_EQ(free_pages(), pages);
+	CHECK_EQ(settled_pages(), pages);
 }
 
 const struct test tests_books[] = {

@@ -59,9 +59,9 @@ static void test_sole_owner(void)
 	if (pid == 0)
 		exit(0);
 	CHECK_EQ(finish(pid), 0);
-	uint64_t pages = free_pages();
+	uint64_t pages = settled_pages();
 	write_memory(3);
-	CHECK_EQ(free_pages(), pages);
+	CHECK_EQ(settled_pages(), pages);
 	check_memory(3);
 }
 

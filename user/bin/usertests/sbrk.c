@@ -71,7 +71,7 @@ static void test_limits(void)
 	    -(1L << 38), -(1L << 62), 0x3fffffc000, -0x3fffffc000,
 	};
 	char *end = sbrk(16);
-	uint64_t pages = free_pages();
+	uint64_t pages = settled_pages();
 
 	for (size_t i = 0; i < ARRAY_SIZE(deltas); i++) {
 		CHECK(sys_sbrk(deltas[i], SBRK_EAGER) < 0);
@@ -81,7 +81,7 @@ static void test_limits(void)
 	CHECK_EQ(sys_sbrk(10, 0), -EINVAL);
 	CHECK_EQ(sys_sbrk(10, 99), -EINVAL);
 	CHECK(sys_sbrk(-((long)end + 16), SBRK_EAGER) < 0);
-	CHECK_EQ(free_pages(), pages);
+	CHECK_EQ(settled_pages(), pages);
 	end[15] = 1;
 }
 
@@ -198,12 +198,12 @@ static void test_shrink_in_page(void)
 	CHECK(sbrk((long)(PAGE_BYTES - (uintptr_t)base % PAGE_BYTES)));
 	char *page = sbrk(2 * (long)PAGE_BYTES);
 	memset(page, 3, 2 * PAGE_BYTES);
-	uint64_t pages = free_pages();
+	uint64_t pages = settled_pages();
 	CHECK(sbrk(-100));
-	CHECK_EQ(free_pages(), pages);
+	CHECK_EQ(settled_pages(), pages);
 	CHECK_EQ(page[2 * PAGE_BYTES - 101], 3);
 	CHECK(sbrk(-4000));
-	CHECK_EQ(free_pages(), pages + 1);
+	CHECK_EQ(settled_pages(), pages + 1);
 	CHECK_EQ(page[PAGE_BYTES - 5], 3);
 }
 

@@ -145,6 +145,12 @@ uint64_t free_pages(void)
 	return info.free;
 }
 
+uint64_t settled_pages(void)
+{
+	CHECK_OK(sync());
+	return free_pages();
+}
+
 uint64_t free_blocks(void)
 {
 	struct statfs st;

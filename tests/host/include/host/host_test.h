@@ -7,11 +7,13 @@
 #ifndef HOST_HOST_TEST_H
 #define HOST_HOST_TEST_H
 
-#include <cmocka.h>
+/* What cmocka.h needs before it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include <kernel/arch.h>
 #include <kernel/lib.h>
