@@ -152,21 +152,27 @@ static void test_reader_leaves(void)
 static void test_full(void)
 {
 	long capacity = 0;
+	volatile long *written = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
-	/* How much fits is found by a child that blocks at the next byte. */
+	/* A page fits; at the next byte the child blocks. */
+	CHECK(written);
+	*written = 0; /* there before the fork, and so shared */
 	CHECK_EQ(pipe(ends), 0);
 	int pid = fork();
 	if (pid == 0) {
-		for (;;)
+		for (;; ++*written)
 			CHECK_EQ(write(ends[1], "f", 1), 1);
 	}
-	sleep_ms(50);
+	while (*written < (long)PAGE_BYTES)
+		yield();
+	sleep_ms(20);
+	CHECK_EQ(*written, PAGE_BYTES);
 	kill(pid);
 	CHECK_EQ(finish(pid), KILLED);
 	close(ends[1]);
 	for (long n; (n = CHECK_OK(read(ends[0], buffer, sizeof(buffer)))) > 0; capacity += n)
 		CHECK_EQ(buffer[n - 1], 'f');
-	CHECK(capacity >= 512);
+	CHECK_EQ(capacity, PAGE_BYTES);
 }
 
 static void test_many(void)
