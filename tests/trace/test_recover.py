@@ -1,6 +1,7 @@
 """`pagetrail recover`: a run folder from the memory of a machine that panicked or was stopped in the middle."""
 import hashlib
 import json
+import random
 import re
 import struct
 
@@ -14,11 +15,12 @@ def dead(tmp_path_factory):
     """dead(name, harts, seconds, *command): a run folder with the RAM that the machine left in it."""
     folder = tmp_path_factory.mktemp("dead")
 
-    def dead(name, harts, seconds, *command):
+    def dead(name, harts, seconds, *command, mem="128M"):
         run = folder / name
         if not run.exists():
             run_tool(paths.PAGETRAIL, "run", "--kernel", paths.KERNEL, "--disk", paths.DISK, "--smp", harts, "--out", run,
-                     "--timeout", seconds, "--keep-ram", "--quiet", "--", *command, timeout=120)
+                     "--timeout", seconds, "--keep-ram", "--quiet", "--mem", mem, "--disk-mode", "virtio" if mem == "8M" else "ramdisk",
+                     "--", *command, timeout=120)
         return run
     return dead
 
@@ -26,6 +28,12 @@ def dead(tmp_path_factory):
 @pytest.fixture(scope="module")
 def panicked(dead):
     return dead("panicked", 3, 60, "kdebug", "panic")
+
+
+@pytest.fixture(scope="module")
+def small(dead):
+    """The same of a machine of 8 MiB, to be damaged many times."""
+    return dead("small", 1, 60, "kdebug", "panic", mem="8M")
 
 
 def records(run):
@@ -125,3 +133,21 @@ def test_a_description_that_cannot_be(pagetrail, panicked, tmp_path):
     (tmp_path / "ram").write_bytes(ram)
     done = pagetrail("recover", tmp_path / "ram", "--kernel", paths.KERNEL)
     assert "not of this version" in done.err and "PANIC on hart" not in done.out
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_damage(sanitized, small, tmp_path, seed):
+    """Whatever stands in memory: each command ends by itself with a status of its own."""
+    rng = random.Random(seed)
+    ram = bytearray((small / "ram").read_bytes())
+    desc = next(at for at in range(0, len(ram), 4096) if ram[at:at + 8] == b"PGTRAIL1")
+    for _ in range(rng.randrange(1, 6)):
+        at = desc + rng.randrange(8, 256) if rng.random() < 0.6 else rng.randrange(len(ram))
+        ram[at:at + 8] = rng.choice([bytes(8), b"\xff" * 8, rng.randbytes(8), struct.pack("<Q", rng.randrange(1 << 33))])
+    for _ in range(2000):
+        at = rng.randrange(2 << 20, len(ram)) & ~7
+        if at & ~4095 != desc:
+            ram[at:at + 4] = rng.randbytes(4)
+    (tmp_path / "ram").write_bytes(ram)
+    sanitized("recover", tmp_path / "ram", "--kernel", paths.KERNEL, "-o", tmp_path / "run", timeout=60)
+    sanitized("verify", small, "--ram", tmp_path / "ram", timeout=60)

@@ -14,6 +14,7 @@
 #define PLOT_HEIGHT 240
 #define BOTTOM 34
 #define LABELS_MAX 12
+#define TICKS_MAX 24
 
 static const char *const colours[PK_NR] = {
     [PK_FREE] = "#eef1f4",      [PK_IMAGE] = "#4a4e57", [PK_METADATA] = "#6d727d",  [PK_TRACE] = "#8d929c",
@@ -42,7 +43,9 @@ struct scale {
 
 static double x_of(const struct scale *scale, double seconds)
 {
-	return LEFT + (WIDTH - LEFT - RIGHT) * (seconds - scale->begin) / (scale->end - scale->begin);
+	double span = fmax(scale->end - scale->begin, 1e-7);
+
+	return LEFT + (WIDTH - LEFT - RIGHT) * fmin(fmax(seconds - scale->begin, 0) / span, 1);
 }
 
 static double y_of(const struct scale *scale, double pages)
@@ -61,9 +64,11 @@ static void svg_begin(FILE *out, const char *title, const char *description)
 
 static void axes(FILE *out, const struct scale *scale)
 {
-	double step = nice_step(scale->high - scale->low, 5);
+	double step = nice_step(scale->high - scale->low, 5), at = ceil(scale->low / step) * step;
 
-	for (double at = ceil(scale->low / step) * step; at <= scale->high + step / 1000; at += step)
+	/* Counted, not added up: beside a damaged time a step may be too small to change it. */
+	for (int i = 0; i < TICKS_MAX && at <= scale->high + step / 1000;
+	     at = (ceil(scale->low / step) + ++i) * step)
 		fprintf(out,
 			"<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/><text x=\"%d\" "
 			"y=\"%.1f\" "
@@ -71,7 +76,8 @@ static void axes(FILE *out, const struct scale *scale)
 			LEFT, WIDTH - RIGHT, y_of(scale, at), y_of(scale, at), LEFT - 6, y_of(scale, at) + 4,
 			at);
 	step = nice_step(scale->end - scale->begin, 10);
-	for (double at = ceil(scale->begin / step) * step; at <= scale->end; at += step)
+	at = ceil(scale->begin / step) * step;
+	for (int i = 0; i < TICKS_MAX && at <= scale->end; at = (ceil(scale->begin / step) + ++i) * step)
 		fprintf(out, "<text x=\"%.1f\" y=\"%d\" class=\"middle\">%g</text>\n", x_of(scale, at),
 			TOP + PLOT_HEIGHT + 16, at);
 	fprintf(out,

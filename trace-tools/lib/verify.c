@@ -96,6 +96,8 @@ static void read_pages(struct verify *verify, struct memory_pages *memory)
 	memory->managed = (uint32_t)verify_read(verify, pa, (struct member){0, (uint32_t)bytes});
 	memory->first = (uint32_t)(desc->ram_start >> PAGE_SHIFT);
 	memory->nr = (uint32_t)desc->nr_pages;
+	if (desc->ram_start != RAM_BASE || desc->nr_pages > verify->guest->bytes / PAGE_BYTES)
+		die("%s: trace_desc gives the machine another RAM than the file has", verify->guest->path);
 	if (!guest_memory(verify->guest, desc->page_array_pa, desc->nr_pages * members.size))
 		die("%s: the array of struct page is not in it", verify->guest->path);
 	memory->pages = xcalloc(memory->nr, sizeof(*memory->pages));
