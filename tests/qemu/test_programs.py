@@ -14,6 +14,13 @@ def test_program_passes_with_nothing_lost(boot, smp, program):
     machine.expect("ALL TESTS PASSED")
 
 
+@pytest.mark.parametrize("program", ["kalloctest", "cowtest", "lazytest", "mmaptest"])
+def test_program_passes_in_8_mib(boot, program):
+    machine = boot(smp=2, mem="8M", run=program, limit=100)
+    assert machine.wait(100) == 0, machine.console[-3000:]
+    machine.expect("ALL TESTS PASSED")
+
+
 @pytest.mark.parametrize("program, canary", [("kalloctest", "no-such-test")])
 def test_unknown_test_is_refused(boot, program, canary):
     machine = boot(run=f"{program} {canary}")
