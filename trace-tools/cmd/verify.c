@@ -26,8 +26,7 @@ static void print_differences(const struct verify *verify)
 		else
 			printf("%zu DIFFERENCE%s\n", verify->nr_by_part[part],
 			       verify->nr_by_part[part] == 1 ? "" : "S");
-		for (size_t i = 0; i < verify->nr_differences && i < DIFFERENCES_KEPT && shown < SHOWN_MAX;
-		     i++) {
+		for (size_t i = 0; i < verify->nr_kept && shown < SHOWN_MAX; i++) {
 			if (verify->differences[i].part == part) {
 				printf("  %s\n", verify->differences[i].text);
 				shown++;
@@ -57,7 +56,7 @@ static void print_json(const struct verify *verify, const struct run *run, bool 
 	}
 	json_close(&json, ']');
 	json_open(&json, "list", '[');
-	for (size_t i = 0; i < verify->nr_differences && i < DIFFERENCES_KEPT; i++) {
+	for (size_t i = 0; i < verify->nr_kept; i++) {
 		json_open(&json, NULL, '{');
 		json_string(&json, "part", verify_part_text(verify->differences[i].part));
 		json_int(&json, "pa", (int64_t)verify->differences[i].pa);

@@ -22,10 +22,10 @@ void verify_note(struct verify *verify, enum verify_part part, uint64_t pa, cons
 {
 	va_list args;
 
-	verify->nr_by_part[part]++;
-	if (verify->nr_differences++ >= DIFFERENCES_KEPT)
+	verify->nr_differences++;
+	if (verify->nr_by_part[part]++ >= DIFFERENCES_KEPT)
 		return;
-	struct difference *difference = &verify->differences[verify->nr_differences - 1];
+	struct difference *difference = &verify->differences[verify->nr_kept++];
 	difference->part = part;
 	difference->pa = pa;
 	va_start(args, fmt);
@@ -340,7 +340,7 @@ struct verify *verify_run(const struct guest *guest, struct model *model, struct
 
 void verify_free(struct verify *verify)
 {
-	for (size_t i = 0; i < verify->nr_differences && i < DIFFERENCES_KEPT; i++)
+	for (size_t i = 0; i < verify->nr_kept; i++)
 		free(verify->differences[i].text);
 	free(verify);
 }

@@ -20,7 +20,8 @@
 enum verify_part { VERIFY_EVENTS, VERIFY_PAGES, VERIFY_BUDDY, VERIFY_PCP, VERIFY_SLAB, VERIFY_NR };
 const char *verify_part_text(enum verify_part part);
 
-#define DIFFERENCES_KEPT 1000
+/* Of each part. */
+#define DIFFERENCES_KEPT 200
 
 struct difference {
 	enum verify_part part;
@@ -32,8 +33,8 @@ struct verify {
 	const struct guest *guest;
 	struct model *model;
 	struct layout *layout;
-	struct difference differences[DIFFERENCES_KEPT];
-	size_t nr_differences; /* may exceed what is kept */
+	struct difference differences[VERIFY_NR * DIFFERENCES_KEPT];
+	size_t nr_kept, nr_differences;
 	size_t nr_by_part[VERIFY_NR];
 	uint64_t looked[VERIFY_NR]; /* events, pages, free blocks, parked pages, objects */
 };
