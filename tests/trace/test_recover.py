@@ -69,6 +69,12 @@ def test_a_panic(pagetrail, panicked, tmp_path):
     assert pagetrail("leaks", tmp_path / "run").status in (LOST, CANNOT_TELL)
 
 
+def test_run_tells_the_same_at_once(panicked):
+    said = (panicked / "logs/panic.log").read_text()
+    assert re.search(r"^PANIC on hart \d: asked for by pid \d+", said, re.M) and "the last 12 events" in said
+    assert len(re.findall(r"^hart \d, pid", said, re.M)) == 3 and "sys_kdebug" in said
+
+
 def test_without_a_kernel(pagetrail, panicked, tmp_path):
     """Found by its magic number; addresses stay numbers."""
     done = pagetrail("recover", panicked / "ram", "-o", tmp_path / "run")

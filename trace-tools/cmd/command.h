@@ -78,6 +78,11 @@ void tests_json(const struct model *model, struct json *json);
 /* Finds leaks in a replayed run and prints the report; the status by its verdict. baseline: a run folder or NULL. */
 enum report_form { REPORT_TEXT, REPORT_ALL, REPORT_JSON };
 int leaks_report(struct run *run, struct model *model, const char *baseline, enum report_form form);
+/* What a machine died of: the panic (NULL: none), each hart, the last events of its run. STATUS_LOST for a panic. */
+struct guest;
+struct panic_state;
+int death_report(const struct guest *guest, struct run *run, const struct panic_state *panic,
+		 uint64_t nr_events, FILE *out);
 /* Runs plots/free_pages.py; 0 or STATUS_CANNOT_TELL. */
 int plot_run(const char *folder, const char *out);
 

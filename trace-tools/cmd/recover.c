@@ -170,8 +170,8 @@ static void print_state(const struct guest *guest, const struct drain *drain, co
 	fputc('\n', out);
 }
 
-static int tell(const struct guest *guest, struct run *run, struct panic_state *panic, uint64_t nr_events,
-		FILE *out)
+int death_report(const struct guest *guest, struct run *run, const struct panic_state *panic,
+		 uint64_t nr_events, FILE *out)
 {
 	struct last_events last = {.ring = xcalloc(nr_events, sizeof(*last.ring)), .size = nr_events};
 	struct model_watch watch = {keep_event, &last};
@@ -204,7 +204,7 @@ static int report(const struct guest *guest, const struct drain *drain, const ch
 	struct run *run = drain->nr_events ? open_run(folder) : NULL;
 
 	print_state(guest, drain, folder, out);
-	int status = run ? tell(guest, run, panic, nr_events, out) : STATUS_CANNOT_TELL;
+	int status = run ? death_report(guest, run, panic, nr_events, out) : STATUS_CANNOT_TELL;
 	if (!run)
 		fprintf(out, "there is no event in its rings\n");
 	fclose(out);

@@ -432,6 +432,7 @@ static int run_run(const struct arguments *arguments)
 	sigprocmask(SIG_UNBLOCK, &mask, NULL);
 	if (session->draining)
 		drain_close(&session->drain);
+	session_tell_panic(session);
 	guest_close(&session->guest);
 	int status = examine(session, good);
 	free(session);

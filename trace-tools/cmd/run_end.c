@@ -5,8 +5,12 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "../lib/image.h"
 #include "../lib/json.h"
 #include "session.h"
+
+/* The last ones, told after a panic. */
+#define PANIC_EVENTS 12
 
 static const char *const end_texts[] = {"poweroff", "qemu-failed", "killed", "timeout", "interrupted"};
 
@@ -122,6 +126,38 @@ bool session_report(struct session *session)
 		    ? ""
 		    : "; the kernel never said where its trace is");
 	return good;
+}
+
+void session_tell_panic(const struct session *session)
+{
+	struct panic_state panic;
+	const char *fault = NULL;
+	char *problem, *error = NULL, *text;
+	size_t bytes;
+
+	if (!session->guest.desc || !session->guest.desc->panic_pa)
+		return;
+	struct run *run = run_open(session->folder, &error);
+	struct symbols *symbols = symbols_open(session->config.kernel, &problem);
+	if (run && panic_read(&session->guest, symbols, &panic, &fault)) {
+		char *path = xasprintf("%s/logs/panic.log", session->folder);
+		FILE *out = open_memstream(&text, &bytes), *log = fopen(path, "w");
+		death_report(&session->guest, run, &panic, PANIC_EVENTS, out);
+		fclose(out);
+		fwrite(text, 1, bytes, stderr);
+		if (!log || fwrite(text, 1, bytes, log) != bytes || fclose(log))
+			warn("%s: %s", path, strerror(errno));
+		free(text);
+		free(path);
+		panic_free(&panic);
+	}
+	if (fault || error)
+		warn("%s", fault ? fault : error);
+	if (run)
+		run_close(run);
+	symbols_close(symbols);
+	free(problem);
+	free(error);
 }
 
 enum run_end session_end(const struct session *session)

@@ -42,6 +42,8 @@ enum run_end session_end(const struct session *session);
 /* --disk-out of a ramdisk: the part of RAM that it is. */
 void session_save_ramdisk(const struct session *session);
 void session_write_json(const struct session *session, char **command);
+/* Of a kernel that panicked: where each hart was and what happened last, on stderr and in RUN/logs/panic.log. */
+void session_tell_panic(const struct session *session);
 /* How it ended, said on stderr; false when the guest or QEMU failed. */
 bool session_report(struct session *session);
 
