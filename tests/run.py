@@ -55,12 +55,13 @@ def main():
     results.mkdir(parents=True, exist_ok=True)
     total, begin = {"passed": 0, "failed": 0, "skipped": 0}, time.monotonic()
     for part in sys.argv[1:]:
-        print(f"{part:12} ...", end="", flush=True)
+        if sys.stdout.isatty():
+            print(f"{part:12} ...\r", end="", flush=True)
         counts, seconds, output = run_part(part, results)
         for word, number in counts.items():
             total[word] += number
         skipped = f", {counts['skipped']} skipped" if counts["skipped"] else ""
-        print(f"\r{part:12} {counts['passed']:4} passed, {counts['failed']} failed{skipped}  ({seconds:.0f} s)", flush=True)
+        print(f"{part:12} {counts['passed']:4} passed, {counts['failed']} failed{skipped}  ({seconds:.0f} s)", flush=True)
         if counts["failed"]:
             print("".join(f"    {line}\n" for line in output.splitlines()[-SHOWN_LINES:]), end="", flush=True)
     skipped = f", {total['skipped']} skipped" if total["skipped"] else ""

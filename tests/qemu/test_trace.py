@@ -13,12 +13,12 @@ from harness.machine import check_disk_image
 from harness.tool import (CANNOT_TELL, LOST, NOTHING_LOST, babeltrace_events, pagetrail, pagetrail_json, run_command)
 
 
-def traced_run(tmp_path, *guest_words, smp=2, limit=300, options=()):
+def traced_run(tmp_path, *guest_words, smp=2, limit=400, options=()):
     """One `pagetrail run`; checks the disk it leaves. Returns (CompletedProcess, run folder)."""
     run, disk_out = tmp_path / "run", tmp_path / "disk.img"
     done = pagetrail(*run_command(run, *guest_words, limit=limit,
                                   options=("--smp", str(smp), "--disk-out", disk_out, *options)), timeout=limit + 60)
-    assert run.is_dir(), done.stderr
+    assert disk_out.exists(), f"status {done.returncode}\n{done.stderr}"
     check_disk_image(disk_out)
     return done, run
 

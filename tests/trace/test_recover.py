@@ -58,7 +58,8 @@ def test_a_panic(pagetrail, panicked, tmp_path):
     assert len(re.findall(r"^hart \d, pid", done.out, re.M)) == 3, "a stack for each hart"
     first = done.out[done.out.index("\nhart "):].splitlines()
     assert "(kdebug)" in first[1] and re.match(r" +sys_kdebug +kernel/syscall/\w+\.c:\d+", first[2])
-    assert done.out.count("sched_idle_loop") == 2 and re.search(r"\bsp ffffff[0-9a-f]{10}", done.out)
+    # Of the two others one may be busy: the write-back thread wakes as it likes.
+    assert done.out.count("sched_idle_loop") >= 1 and re.search(r"\bsp ffffff[0-9a-f]{10}", done.out)
     tail = done.out[done.out.index("the last 7 events"):].splitlines()
     assert len(tail) == 8 and " panic name asked for by pi" in tail[-1]
     assert (tmp_path / "run/logs/recover.log").read_text() == done.out

@@ -152,7 +152,8 @@ static void test_reader_leaves(void)
 static void test_full(void)
 {
 	long capacity = 0;
-	volatile long *written = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	volatile long *written =
+	    mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	/* A page fits; at the next byte the child blocks. */
 	CHECK(written);
