@@ -2,8 +2,7 @@
 TEST_PARTS := lint test-host test-trace test-qemu test-gdb test-faults
 
 export PAGETRAIL_BUILD := $(BUILD)
-# Temporary folders lie where the build lies, and one run does not see another's.
-PYTEST = timeout 1800 $(PYTHON) -m pytest -q --basetemp=$(BUILD)/results/$@.tmp
+PYTEST := timeout 1800 $(PYTHON) -m pytest -q
 # Everything that a test boots or runs.
 TEST_NEEDS := kernel disk tools
 
