@@ -23,6 +23,10 @@ MARKS = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b")
 def tracked_files(root):
     """Files that git tracks or would track, as paths relative to root; without git, all but build output."""
     try:
+        top = subprocess.run(["git", "-C", root, "rev-parse", "--show-toplevel"], check=True,
+                             capture_output=True).stdout.decode().strip()
+        if Path(top) != root.resolve():
+            raise OSError("inside another tree, which may ignore it")
         out = subprocess.run(["git", "-C", root, "ls-files", "-co", "--exclude-standard", "-z"], check=True,
                              capture_output=True).stdout.decode()
         names = [n for n in out.split("\0") if n]
