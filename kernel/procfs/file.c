@@ -156,11 +156,29 @@ static int block_fill(struct proc_file *file, u64 offset)
 	return 0;
 }
 
+/* The entries that the bytes [offset, offset + size_bytes) touch, as many as the block takes. 0 or an error. */
+static int block_fill_entries(struct proc_file *file, u64 offset, size_t size_bytes)
+{
+	u64 first = offset / sizeof(u64);
+	u64 nr_capacity = (PAGE_SIZE << file->node->order) / sizeof(u64);
+	u64 nr_wanted = (offset % sizeof(u64) + MIN(size_bytes, PAGE_SIZE) + sizeof(u64) - 1) / sizeof(u64);
+	s64 nr;
+	int err = file->block ? 0 : block_resize(file, file->node->order);
+
+	if (err)
+		return err;
+	nr = file->node->entries(file, first, page_to_va(file->block), MIN(nr_wanted, nr_capacity));
+	file->block_at = first * sizeof(u64);
+	file->length_bytes = nr > 0 ? (size_t)nr * sizeof(u64) : 0;
+	return nr < 0 ? (int)nr : 0;
+}
+
 static ssize_t read_locked(struct proc_file *file, u64 offset, uaddr_t dst, size_t size_bytes)
 {
 	u64 in_block;
 	size_t size;
-	int err = block_fill(file, offset);
+	int err =
+	    file->node->entries ? block_fill_entries(file, offset, size_bytes) : block_fill(file, offset);
 
 	if (err)
 		return err;
@@ -175,9 +193,10 @@ static ssize_t read_locked(struct proc_file *file, u64 offset, uaddr_t dst, size
 ssize_t proc_file_read(struct file *file, uaddr_t dst, size_t size_bytes)
 {
 	struct proc_file *proc_file = file->private;
+	const struct proc_node *node = proc_file->node;
 	ssize_t size;
 
-	if (!proc_file->node->show && !proc_file->node->record && !proc_file->node->piece)
+	if (!node->show && !node->record && !node->piece && !node->entries)
 		return -EINVAL;
 	if (!size_bytes)
 		return 0;

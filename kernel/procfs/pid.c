@@ -1,5 +1,5 @@
 /*
- * /proc/PID: status, maps, stack, fail-nth of one task.
+ * /proc/PID: status, maps, pagemap, stack, fail-nth of one task.
  *
  * Another task's address space and stack belong to that task alone, so whoever shows them stops the world:
  * then the task stands still, no lock is held by anybody, and lists can be walked as they are. (A list may be
@@ -52,8 +52,8 @@ static struct task *find_task(u16 pid)
 	return NULL;
 }
 
-/* Calls show with the world stopped. */
-static int with_task(u16 pid, struct text *text, void (*show)(const struct task *task, struct text *text))
+/* Calls show with the world stopped. 0, or -ESRCH when the task is gone. */
+static int with_task(u16 pid, void *arg, void (*show)(const struct task *task, void *arg))
 {
 	const struct task *task;
 	bool quiet;
@@ -62,7 +62,7 @@ static int with_task(u16 pid, struct text *text, void (*show)(const struct task 
 	arch_stop_world(&quiet);
 	task = find_task(pid);
 	if (task)
-		show(task, text);
+		show(task, arg);
 	arch_start_world();
 	audit_unlock();
 	return task ? 0 : -ESRCH;
@@ -82,8 +82,10 @@ static const char *state_text(const struct task *task)
 	}
 }
 
-static void show_maps(const struct task *task, struct text *text)
+static void show_maps(const struct task *task, void *arg)
 {
+	struct text *text = arg;
+
 	if (!task->mm)
 		return;
 	LIST_FOR_EACH (link, &task->mm->vmas) {
@@ -100,8 +102,9 @@ static void show_maps(const struct task *task, struct text *text)
 	}
 }
 
-static void show_stack(const struct task *task, struct text *text)
+static void show_stack(const struct task *task, void *arg)
 {
+	struct text *text = arg;
 	u64 low = (u64)task->kstack;
 	u32 frames[24];
 	u32 nr;
@@ -115,6 +118,54 @@ static void show_stack(const struct task *task, struct text *text)
 			      ARRAY_SIZE(frames));
 	for (u32 i = 0; i < nr; i++)
 		text_printf(text, "[<0>] 0x%lx\n", frames[i] + PHYS_OFFSET);
+}
+
+/* Linux's bits of an entry (Documentation/admin-guide/mm/pagemap.rst); the page's number lies below bit 55. */
+#define PAGEMAP_EXCLUSIVE (1UL << 56)
+#define PAGEMAP_FILE (1UL << 61) /* a file's page, or shared memory */
+#define PAGEMAP_PRESENT (1UL << 63)
+
+struct pagemap_part {
+	u64 first; /* page number of entries[0] */
+	u64 nr;
+	u64 *entries;
+};
+
+static int pagemap_leaf(pte_t *pte, uaddr_t ua, void *arg)
+{
+	const struct pagemap_part *part = arg;
+	pfn_t pfn = (pfn_t)(PTE_PA(*pte) >> PAGE_SHIFT);
+	u64 entry = PAGEMAP_PRESENT | pfn;
+
+	if (pfn_valid(pfn) && page_count(pfn_to_page(pfn)) == 1)
+		entry |= PAGEMAP_EXCLUSIVE;
+	if (!pfn_valid(pfn) || pfn_to_page(pfn)->kind != PK_ANON || (*pte & PTE_SHARED))
+		entry |= PAGEMAP_FILE;
+	part->entries[(ua >> PAGE_SHIFT) - part->first] = entry;
+	return 0;
+}
+
+static void show_pagemap(const struct task *task, void *arg)
+{
+	const struct pagemap_part *part = arg;
+
+	if (task->mm)
+		pt_for_each_leaf(task->mm->root, part->first << PAGE_SHIFT,
+				 (part->first + part->nr) << PAGE_SHIFT, pagemap_leaf, arg);
+}
+
+static s64 pagemap_entries(struct proc_file *file, u64 first, u64 *buffer, u64 nr_wanted)
+{
+	u64 nr_entries = USER_TOP >> PAGE_SHIFT;
+	struct pagemap_part part = {first, nr_wanted, buffer};
+	int err;
+
+	if (first >= nr_entries)
+		return 0;
+	part.nr = MIN(nr_wanted, nr_entries - first);
+	memset(buffer, 0, part.nr * sizeof(*buffer));
+	err = with_task(file->pid, &part, show_pagemap);
+	return err ? err : (s64)part.nr;
 }
 
 static int status_show(struct proc_file *file, struct text *text)
@@ -180,6 +231,7 @@ static int fail_nth_write(struct proc_file *file, const char *text)
 const struct proc_node procfs_pid_nodes[] = {
     {.name = "status", .mode = 0444, .show = status_show},
     {.name = "maps", .mode = 0444, .show = maps_show},
+    {.name = "pagemap", .mode = 0444, .entries = pagemap_entries},
     {.name = "stack", .mode = 0444, .show = stack_show},
     {.name = "fail-nth", .mode = 0644, .show = fail_nth_show, .write = fail_nth_write},
     {.name = NULL},

@@ -22,8 +22,9 @@ enum { POSITION_FIRST_FILE = 2, POSITION_FIRST_PID = 64 };
 #define POSITION_OF_PID(pid, last) ((u64)(last) << 32 | (POSITION_FIRST_PID + (u64)(pid)))
 
 const struct proc_node *const procfs_root_nodes[] = {
-    &meminfo_node, &vmstat_node,     &buddyinfo_node, &slabinfo_node, &page_owner_node, &audit_node,
-    &ktrace_node,  &ktrace_ctl_node, &stacks_node,    &checks_node,   &lockstat_node,   NULL,
+    &meminfo_node,   &vmstat_node,     &buddyinfo_node,  &slabinfo_node, &page_owner_node, &audit_node,
+    &ktrace_node,    &ktrace_ctl_node, &stacks_node,     &checks_node,   &lockstat_node,   &pages_node,
+    &allocinfo_node, &kpagecount_node, &kpageflags_node, NULL,
 };
 STATIC_ASSERT(ARRAY_SIZE(procfs_root_nodes) < POSITION_FIRST_PID - POSITION_FIRST_FILE, "positions");
 

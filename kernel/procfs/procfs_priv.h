@@ -24,6 +24,11 @@ struct proc_node {
 	bool (*record)(struct proc_file *file, struct text *text);
 	/* For bytes: fills the block with the next piece; its length, 0 at the end, or an error. */
 	ssize_t (*piece)(struct proc_file *file, void *buffer, size_t size_bytes);
+	/*
+	 * For arrays of u64 that have an entry for each page: fills `buffer` with the entries from number `first` on;
+	 * how many, 0 at the end, or an error. Nothing is kept between reads.
+	 */
+	s64 (*entries)(struct proc_file *file, u64 first, u64 *buffer, u64 nr_wanted);
 	/* One write, as a string. 0 or an error. */
 	int (*write)(struct proc_file *file, const char *text);
 };
@@ -63,6 +68,7 @@ u16 procfs_pid_last(void);    /* the greatest */
 void procfs_print_frames(struct text *text, const u32 *frames, u32 nr);
 
 extern const struct proc_node meminfo_node, vmstat_node, buddyinfo_node, slabinfo_node, page_owner_node,
-    audit_node, checks_node, ktrace_node, ktrace_ctl_node, stacks_node, lockstat_node;
+    audit_node, checks_node, ktrace_node, ktrace_ctl_node, stacks_node, lockstat_node, pages_node,
+    allocinfo_node, kpagecount_node, kpageflags_node;
 
 #endif
