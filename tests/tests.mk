@@ -28,6 +28,14 @@ test-faults: $(TEST_NEEDS) ## faults 5 and 7 of the catalogue: patch, build, run
 faults: $(TEST_NEEDS) ## every fault of the catalogue
 	@$(PYTEST) tests/faults
 
+.PHONY: golden-update golden-record golden-unpack
+golden-update: tools ## accept what the tools say now of the recorded runs (traces/expected)
+	@$(PYTHON) tests/trace/golden.py update
+golden-record: $(TEST_NEEDS) ## make the recorded runs of traces/ anew
+	@$(PYTHON) tests/trace/golden.py record
+golden-unpack: ## unpack the recorded runs to traces/runs/
+	@$(PYTHON) tests/trace/golden.py unpack traces/runs
+
 C_SOURCES = $(shell git ls-files -co --exclude-standard -- '*.c' '*.h')
 format: ## let clang-format rewrite every C source
 	clang-format -i $(C_SOURCES)

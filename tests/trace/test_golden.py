@@ -1,0 +1,70 @@
+"""The recorded runs of traces/: every command says what it said; `make golden-update` accepts a change."""
+import difflib
+import re
+import struct
+
+import golden
+import pytest
+from tooling import CANNOT_TELL, babeltrace_says, run_tool, summary_total
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("recorded")
+    golden.unpack(folder)
+    return folder
+
+
+@pytest.mark.parametrize("name", golden.RUNS)
+def test_commands_say_what_they_said(recorded, name):
+    asked = golden.commands(name)
+    assert {file.stem for file in (golden.EXPECTED / name).glob("*.txt")} == set(asked)
+    for file, words in asked.items():
+        expected, said = (golden.EXPECTED / name / f"{file}.txt").read_text(), golden.said(recorded, words)
+        changes = list(difflib.unified_diff(expected.splitlines(), said.splitlines(), "expected", "said", lineterm=""))
+        assert not changes, "\n".join(changes[:60] + ["`make golden-update` accepts this"])
+
+
+@pytest.mark.parametrize("name", golden.RUNS)
+def test_babeltrace_opens_them(pagetrail, recorded, name):
+    """And it agrees on what is missing."""
+    summary = pagetrail("summary", recorded / name)
+    discarded = re.search(r"LOSS: (\d+) events were discarded", summary.out)
+    lines, complaint = babeltrace_says(recorded / name)
+    assert len(lines) == summary_total(summary)
+    assert sum(map(int, re.findall(r"Tracer discarded (\d+) events", complaint))) == int(discarded.group(1) if discarded else 0)
+    assert bool(complaint) == bool(discarded)
+
+
+def test_they_hold_what_their_names_say(pagetrail, recorded):
+    summaries = {name: pagetrail("summary", recorded / name, "--json").json() for name in golden.RUNS}
+    assert summaries["discards"]["events_discarded"] > 0 and summaries["overwritten"]["beginning_missing"]
+    assert [name for name, s in summaries.items() if not s["complete"]] == ["discards", "overwritten"]
+    for number, what in ("05", "page"), ("07", "object"):
+        groups = pagetrail("leaks", recorded / f"fault-{number}", "--json").json()["groups"]
+        assert groups and {group["what"] for group in groups} == {what}
+    # Killed inside a packet: the last one of each hart is shorter than those before it.
+    for file in (recorded / "killed/trace").glob("hart*"):
+        data, sizes = file.read_bytes(), []
+        while sum(sizes) < len(data):
+            sizes.append(struct.unpack_from("<Q", data, sum(sizes) + 8)[0] // 8)
+        assert sizes[-1] < sizes[0]
+
+
+def test_functions_and_lines_are_in_the_archive(recorded):
+    for name in golden.RUNS:
+        text = (golden.EXPECTED / name / "stacks.txt").read_text()
+        assert re.search(r" kernel/\w+/\w+\.c:\d+$", text, re.M) and "0xffffffc0" not in text
+
+
+def test_a_changed_word_is_noticed(recorded, tmp_path):
+    """The comparison can fail."""
+    said = golden.said(recorded, golden.commands("clean")["summary"])
+    hart0 = recorded / "clean/trace/hart0"
+    data = hart0.read_bytes()
+    try:
+        hart0.write_bytes(data[:-32])
+        assert golden.said(recorded, golden.commands("clean")["summary"]) != said
+        assert run_tool(golden.paths.PAGETRAIL, "summary", recorded / "clean").status == CANNOT_TELL
+    finally:
+        hart0.write_bytes(data)
