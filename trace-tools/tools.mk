@@ -21,6 +21,30 @@ docs: tools ## regenerate the generated parts of docs/
 	$(TOOLS_BUILD)/tables markdown > $(TOOLS_BUILD)/tables.md
 	sed -i -e '/^<!-- generated/,/^<!-- end/{/^<!--/!d}' -e '/^<!-- generated/r $(TOOLS_BUILD)/tables.md' docs/TRACE-FORMAT.md
 
+# The man pages and the shells' completion come from the program itself.
+TOOLS_SHARE := $(TOOLS_BUILD)/share
+TOOLS_TEXTS := $(TOOLS_SHARE)/texts
+.PHONY: man install
+man: $(TOOLS_TEXTS) ## write the man pages and the shells' completion (build/trace-tools/share)
+$(TOOLS_TEXTS): $(PAGETRAIL)
+	@rm -rf $(TOOLS_SHARE)
+	@mkdir -p $(TOOLS_SHARE)/man/man1 $(TOOLS_SHARE)/bash-completion/completions $(TOOLS_SHARE)/zsh/site-functions \
+		$(TOOLS_SHARE)/fish/vendor_completions.d
+	$< help --man > $(TOOLS_SHARE)/man/man1/pagetrail.1
+	for c in $$($< help --complete ""); do [ $$c = help ] || $< help --man $$c > $(TOOLS_SHARE)/man/man1/pagetrail-$$c.1; done
+	$< help --completion bash > $(TOOLS_SHARE)/bash-completion/completions/pagetrail
+	$< help --completion zsh > $(TOOLS_SHARE)/zsh/site-functions/_pagetrail
+	$< help --completion fish > $(TOOLS_SHARE)/fish/vendor_completions.d/pagetrail.fish
+	@touch $@
+
+PREFIX ?= /usr/local
+install: tools man ## put pagetrail, its man pages and completion under PREFIX (/usr/local); DESTDIR=
+	@mkdir -p $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/pagetrail/plots
+	install $(PAGETRAIL) $(DESTDIR)$(PREFIX)/bin/pagetrail
+	install -m 644 $(TOOLS_BUILD)/pagetrail_tables.py $(DESTDIR)$(PREFIX)/share/pagetrail/
+	install -m 644 $(TOOLS_PLOTS) $(DESTDIR)$(PREFIX)/share/pagetrail/plots/
+	cp -r $(filter-out $(TOOLS_TEXTS),$(wildcard $(TOOLS_SHARE)/*)) $(DESTDIR)$(PREFIX)/share/
+
 $(PAGETRAIL): $(TOOLS_CMD_OBJ) $(TOOLS_BUILD)/libpagetrail.a
 	@echo "  LD    $@"
 	$(HOSTCC) $(TOOLS_SANITIZE) -o $@ $^ $(TOOLS_LIBS)

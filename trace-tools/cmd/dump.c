@@ -75,7 +75,7 @@ static int dump_run(const struct arguments *arguments)
 
 static const struct option_spec options[] = {
     {"resolve", NULL, "print each stack with function, file and line"},
-    {"event", "NAME", "only events of this name"},
+    {"event", "EVENT", "only events of this name"},
     {"page", "ADDR|PFN", "only events of this page"},
     {"limit", "N", "at most so many"},
     {NULL, NULL, NULL},

@@ -124,7 +124,7 @@ static const struct option_spec options[] = {
     {"csv", NULL, "one line an event"},
     {"sqlite", NULL, "a data base: events, stacks, frames, findings, tests, meta"},
     {"perfetto", NULL, "for ui.perfetto.dev: free pages, pages by kind, tests, what was lost"},
-    {"by", "KEY", "with --collapsed: live (default), peak or total"},
+    {"by", "live|peak|total", "with --collapsed: what a stack weighs (live)"},
     {"out", "FILE", "write there; -o FILE for short (standard output for text)"},
     {NULL, NULL, NULL},
 };

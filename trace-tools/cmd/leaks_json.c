@@ -103,8 +103,7 @@ void leaks_print_json(const struct leaks *leaks, FILE *out)
 	const struct model *model = leaks->model;
 	struct json json;
 
-	json_begin(&json, out);
-	json_string(&json, "verdict", verdicts[leaks->status]);
+	json_begin_command(&json, out, "leaks", verdicts[leaks->status]);
 	json_bool(&json, "complete", run_complete(model->run));
 	json_string(&json, "panic", model->panic_time ? model->panic : NULL);
 	json_int(&json, "events", (int64_t)model->nr_events);

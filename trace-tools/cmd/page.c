@@ -118,7 +118,7 @@ static void print_json(const struct ledger *ledger, uint32_t pfn, const struct m
 	const struct page_state *page = &model->pages[pfn - model->first_pfn];
 	struct json json;
 
-	json_begin(&json, stdout);
+	json_begin_command(&json, stdout, "page", run_complete(model->run) ? "complete" : "cannot tell");
 	json_int(&json, "pfn", pfn);
 	json_string(&json, "life", lives[page->life]);
 	json_string(&json, "kind", page->life == LIFE_LIVE ? page_kind_text(page->kind) : NULL);

@@ -73,7 +73,7 @@ static int stacks_run(const struct arguments *arguments)
 }
 
 static const struct option_spec options[] = {
-    {"by", "KEY", "sort by live (default), peak or total"},
+    {"by", "live|peak|total", "what to sort by (live)"},
     {"limit", "N", "at most so many (20)"},
     {NULL, NULL, NULL},
 };

@@ -57,7 +57,7 @@ static void print_json(const struct run *run, const struct model *model)
 {
 	struct json json;
 
-	json_begin(&json, stdout);
+	json_begin_command(&json, stdout, "summary", run_complete(run) ? "complete" : "cannot tell");
 	json_int(&json, "events", (int64_t)model->nr_events);
 	json_int(&json, "stacks", run->nr_stacks);
 	json_int(&json, "total", (int64_t)model->nr_events + run->nr_stacks);

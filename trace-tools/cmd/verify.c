@@ -41,8 +41,10 @@ static void print_json(const struct verify *verify, const struct run *run, bool 
 {
 	struct json json;
 
-	json_begin(&json, stdout);
-	json_string(&json, "verdict", verify->nr_differences ? "different" : complete ? "OK" : "cannot tell");
+	json_begin_command(&json, stdout, "verify",
+			   verify->nr_differences ? "different"
+			   : complete             ? "OK"
+						  : "cannot tell");
 	json_bool(&json, "complete", run_complete(run));
 	json_bool(&json, "ended", verify->guest->desc->exit_status != 0);
 	json_int(&json, "differences", (int64_t)verify->nr_differences);

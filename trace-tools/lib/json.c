@@ -37,6 +37,14 @@ void json_begin(struct json *json, FILE *out)
 	fputc('{', out);
 }
 
+void json_begin_command(struct json *json, FILE *out, const char *command, const char *verdict)
+{
+	json_begin(json, out);
+	json_string(json, "command", command);
+	json_int(json, "version", JSON_VERSION);
+	json_string(json, "verdict", verdict);
+}
+
 void json_end(struct json *json)
 {
 	fputs("\n}\n", json->out);

@@ -6,6 +6,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
+/* Grows when a member goes or changes its meaning; members may be added without. */
+#define JSON_VERSION 1
+
 struct json {
 	FILE *out;
 	int depth;
@@ -14,6 +17,11 @@ struct json {
 
 /* key NULL inside an array and for the outermost value. */
 void json_begin(struct json *json, FILE *out); /* the outermost object */
+/*
+ * The same for what `pagetrail COMMAND --json` says, with the members that all have: command, version (of the forms,
+ * JSON_VERSION), verdict. docs/JSON.md tells the rest.
+ */
+void json_begin_command(struct json *json, FILE *out, const char *command, const char *verdict);
 void json_end(struct json *json);
 void json_open(struct json *json, const char *key, char bracket);        /* '{' or '[' */
 void json_close(struct json *json, char bracket);                        /* '}' or ']' */

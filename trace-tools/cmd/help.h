@@ -1,0 +1,34 @@
+/* help: the texts that come from the commands' tables: --help, docs/PAGETRAIL.md, man pages; and completion. */
+#ifndef CMD_HELP_H
+#define CMD_HELP_H
+
+#include "command.h"
+
+/* In the order of `pagetrail help`; in main.c. */
+extern const struct command *const all_commands[];
+extern const size_t nr_all_commands;
+
+/* NULL: there is none of that name. */
+const struct command *command_find(const char *name);
+/* `pagetrail help WORDS...`; the exit status. */
+int help_run(char **words, int nr);
+void help_general(FILE *out);
+void help_command(const struct command *command);
+/* "pagetrail NAME [OPTIONS] OPERANDS" */
+void help_usage(FILE *out, const struct command *command);
+/* "--name ARGUMENT" into buf. */
+void help_option(const struct option_spec *spec, char *buf, size_t bytes);
+
+extern const char help_introduction[], help_statuses[];
+
+/* The man page of a command; NULL: pagetrail(1), which tells of all. */
+void man_page(const struct command *command, FILE *out);
+/*
+ * Prints what may stand for the last of the words that follow "pagetrail", one candidate a line; the line ":files" or
+ * ":folders" stands for names that the shell knows.
+ */
+void complete_words(char **words, int nr, FILE *out);
+/* The code that asks for them: of bash, zsh or fish. False for another shell. */
+bool complete_script(const char *shell, FILE *out);
+
+#endif
