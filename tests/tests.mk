@@ -8,7 +8,7 @@ TEST_NEEDS := kernel disk tools
 
 -include tests/host/host.mk
 
-.PHONY: test $(TEST_PARTS) format tidy bench faults
+.PHONY: test $(TEST_PARTS) format tidy bench faults soak
 test: $(TEST_NEEDS) ## run everything: lint, host tests, trace tools, QEMU with 1, 2 and 4 harts, gdb, faults
 	@$(PYTHON) tests/run.py $(TEST_PARTS)
 
@@ -27,6 +27,9 @@ test-faults: $(TEST_NEEDS) ## faults 5 and 7 of the catalogue: patch, build, run
 	@$(PYTEST) tests/faults -m "not slow"
 faults: $(TEST_NEEDS) ## every fault of the catalogue
 	@$(PYTEST) tests/faults
+MINUTES ?= 10
+soak: $(TEST_NEEDS) ## every test program on 1, 2 and 4 harts, 128 MiB and 8 MiB, MINUTES=10 of grind each: a table
+	@$(PYTHON) tests/soak.py --minutes $(MINUTES) $(SOAK)
 
 .PHONY: golden-update golden-record golden-unpack
 golden-update: tools ## accept what the tools say now of the recorded runs (traces/expected)

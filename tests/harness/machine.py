@@ -174,8 +174,8 @@ class Machine:
         return self._process.poll() is None
 
     def ended_well(self):
-        """The machine powered itself off (and so has written everything to its disk)."""
-        return self._process.poll() is not None and "power off" in self.console
+        """The machine powered itself off without a panic (and so has written everything to its disk)."""
+        return not self.running() and self.trace_desc("exit_status") != 0 and self.trace_desc("panic_pa") == 0
 
     def kill(self):
         if self.running():

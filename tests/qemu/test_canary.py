@@ -35,6 +35,16 @@ def test_a_broken_disk_fails(tmp_path):
         check_disk_image(image)
 
 
+def test_only_a_machine_that_powers_off_ended_well(boot):
+    """Whose disk is checked: see conftest.py."""
+    well, panicked, killed = boot(run="true"), boot(run="kdebug panic"), boot()
+    well.wait(30)
+    panicked.wait(30)
+    killed.expect(r"(?m)^\$ ")
+    killed.kill()
+    assert [machine.ended_well() for machine in (well, panicked, killed)] == [True, False, False]
+
+
 @pytest.mark.xfail(reason="a loss that is kept must fail this", raises=AssertionError, strict=True)
 def test_lost_pages_make_a_run_fail(boot):
     assert boot(run="leakdemo 3 keep > /tmp/out; ktrace true; cat /proc/audit | grep UNREACH && exit 1").wait(60) == 0
