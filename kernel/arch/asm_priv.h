@@ -15,6 +15,7 @@
 #define HART_KERNEL_SP 0
 #define HART_SCRATCH 8
 #define HART_EMERGENCY_SP 24
+#define HART_PANIC_X 32
 
 /* struct trapframe */
 #define FRAME_PC 256

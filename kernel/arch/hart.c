@@ -10,6 +10,7 @@
 STATIC_ASSERT(offsetof(struct hart, kernel_sp) == HART_KERNEL_SP, "trap.S");
 STATIC_ASSERT(offsetof(struct hart, scratch) == HART_SCRATCH, "trap.S");
 STATIC_ASSERT(offsetof(struct hart, emergency_sp) == HART_EMERGENCY_SP, "trap.S");
+STATIC_ASSERT(offsetof(struct hart, panic_x) == HART_PANIC_X, "panic.S");
 STATIC_ASSERT(offsetof(struct trapframe, pc) == FRAME_PC, "trap.S");
 STATIC_ASSERT(offsetof(struct trapframe, status) == FRAME_STATUS, "trap.S");
 STATIC_ASSERT(offsetof(struct trapframe, cause) == FRAME_CAUSE, "trap.S");

@@ -62,10 +62,7 @@ static void memory_init(void)
 	size_t trace_bytes = trace_memory_wanted(ram_bytes, machine.nr_harts);
 	void *trace_memory = bootmem_alloc(trace_bytes, PK_TRACE);
 
-	trace_init(trace_memory, trace_bytes, machine.nr_harts);
-	page_init(machine.ram_start, machine.ram_end, KERNEL_PA, array);
-	bootmem_finish();
-
+	/* Before trace_init, which says that the description is whole: the host reads it from then on. */
 	trace_desc.ram_start = machine.ram_start;
 	trace_desc.ram_end = machine.ram_end;
 	trace_desc.image_start = machine.image_start;
@@ -74,6 +71,9 @@ static void memory_init(void)
 	trace_desc.ramdisk_end = machine.initrd_end;
 	trace_desc.page_array_pa = va_to_pa(array);
 	trace_desc.nr_pages = nr_ram_pages;
+	trace_init(trace_memory, trace_bytes, machine.nr_harts);
+	page_init(machine.ram_start, machine.ram_end, KERNEL_PA, array);
+	bootmem_finish();
 }
 
 static void print_memory(void)

@@ -5,7 +5,7 @@
  *      machine;
  *   2. the others are told to halt, and save their registers where they stand; one that spins with
  *      interrupts off does not answer, and is left out after a while;
- *   3. the message and every hart's stack go to the console, without locks;
+ *   3. the message, what it is about and every hart's stack go to the console, without locks;
  *   4. trace_desc.panic_pa points to panic_info, the event is recorded, the machine ends with status 101.
  *
  * Nothing here allocates or takes a lock, and whatever it reads may be broken: stacks are only walked
@@ -14,10 +14,11 @@
 #include "boot_priv.h"
 #include <kernel/arch.h>
 #include <kernel/lib.h>
+#include <kernel/page.h>
 #include <kernel/sched.h>
 #include <kernel/trace.h>
 
-#define PANIC_MAGIC 0x31434e4150475450UL /* "PTGPANC1" */
+#define PANIC_MAGIC 0x32434e4150475450UL /* "PTGPANC2" */
 #define PANIC_STATUS 101
 #define HALT_PATIENCE (TIME_HZ / 5)
 #define STACK_BYTES (2 * PAGE_SIZE)
@@ -98,6 +99,18 @@ static void print_registers(const struct trapframe *frame)
 	kprintf("cause %lx tval %lx status %lx\n", frame->cause, frame->tval, frame->status);
 }
 
+/* A struct page is told by its number and state: for whoever has nothing but the console. */
+static void print_subject(u64 subject)
+{
+	const struct page *page = (const struct page *)subject;
+
+	if (page >= pages && page < pages + nr_pages)
+		kprintf("about page 0x%x: kind %s, order %u, count %d, pid %u, stack %u\n", page_to_pfn(page),
+			page_kind_name(page->kind), page->order, page->count, page->pid, page->stack);
+	else if (subject)
+		kprintf("about 0x%lx\n", subject);
+}
+
 /* The one way to the end. frame: where it happened. */
 static void __attribute__((noreturn)) finish(const struct trapframe *frame, bool registers)
 {
@@ -108,6 +121,7 @@ static void __attribute__((noreturn)) finish(const struct trapframe *frame, bool
 	kprintf_unlocked = true;
 	trace_desc.panic_pa = va_to_pa(&panic_info);
 	kprintf("\npanic on hart %u: %s\n", hart_index(), panic_info.message);
+	print_subject(panic_info.subject);
 	if (registers)
 		print_registers(frame);
 	print_state(hart_index());
@@ -137,24 +151,36 @@ static void claim_panic(const struct trapframe *frame)
 	arch_halt_here();
 }
 
-void panic(const char *fmt, ...)
+static void __attribute__((noreturn)) panic_at_call(const void *subject, const char *fmt, va_list args)
 {
-	struct trapframe here = {0}; /* as if this had been a trap at the caller */
-	const u64 *fp = __builtin_frame_address(0);
-	va_list args;
+	struct trapframe here = {0}; /* as if this had been a trap at the call */
 
 	arch_irq_save();
-	here.x[REG_RA] = (u64)__builtin_return_address(0);
+	memcpy(here.x, this_hart()->panic_x, sizeof(here.x));
+	here.x[0] = 0;
 	/* The call itself: as panic does not return, another function may begin behind it. */
 	here.pc = here.x[REG_RA] - 4;
-	here.x[REG_SP] = (u64)fp;
-	here.x[8] = fp[-2];
 	here.status = csr_read(sstatus);
 	claim_panic(&here);
-	va_start(args, fmt);
+	panic_info.subject = (u64)subject;
 	kvsnprintf(panic_info.message, sizeof(panic_info.message), fmt, args);
-	va_end(args);
 	finish(&here, false);
+}
+
+void upcall_panic(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	panic_at_call(NULL, fmt, args);
+}
+
+void upcall_panic_about(const void *subject, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	panic_at_call(subject, fmt, args);
 }
 
 static const char *cause_name(u64 cause)

@@ -32,8 +32,8 @@ void mapping_init(struct mapping *mapping, u16 inode, const struct mapping_ops *
 void mapping_destroy(struct mapping *mapping)
 {
 	if (mapping->nr_pages || mapping->nr_dirty)
-		panic("page cache: mapping of inode %u destroyed with %u pages, %u dirty", mapping->inode,
-		      mapping->nr_pages, mapping->nr_dirty);
+		panic_about(mapping, "page cache: mapping of inode %u destroyed with %u pages, %u dirty",
+			    mapping->inode, mapping->nr_pages, mapping->nr_dirty);
 	spin_lock(&pagecache.lock);
 	while (mapping->nr_pins)
 		wait_sleep(&pagecache.unpinned, &pagecache.lock, 0);

@@ -135,8 +135,8 @@ void page_detach_locked(struct mapping *mapping, struct page *page)
 	void *item = radix_remove(&mapping->tree, page->owner.index);
 
 	if (item != page)
-		panic("page cache: inode %u page %u is not in its mapping", mapping->inode,
-		      page->owner.index);
+		panic_about(page, "page cache: inode %u page %u is not in its mapping", mapping->inode,
+			    page->owner.index);
 	mapping->nr_pages--;
 	lru_remove(page);
 	page->state = 0;

@@ -61,8 +61,9 @@ u32 pagecache_shrink(u32 nr)
 		index = page->owner.index;
 		mapping = mapping_find_locked(page->owner.id);
 		if (!mapping)
-			panic("page cache: pfn 0x%x on the LRU belongs to inode %u, which has no mapping",
-			      page_to_pfn(page), page->owner.id);
+			panic_about(
+			    page, "page cache: pfn 0x%x on the LRU belongs to inode %u, which has no mapping",
+			    page_to_pfn(page), page->owner.id);
 		mapping->nr_pins++;
 		spin_unlock(&pagecache.lock);
 		evicted += evict_if_unused(mapping, page, index);

@@ -59,7 +59,8 @@ struct dirty_record *record_take_locked(struct mapping *mapping, struct page *pa
 			return record;
 		}
 	}
-	panic("page cache: dirty page %u of inode %u has no record", page->owner.index, mapping->inode);
+	panic_about(page, "page cache: dirty page %u of inode %u has no record", page->owner.index,
+		    mapping->inode);
 }
 
 static void writeback_begin_locked(struct mapping *mapping, struct page *page)

@@ -4,6 +4,7 @@
  *
  * Each is printed as one line, recorded as a `finding` event, and kept for the next audit, which takes them
  * out and counts them among its findings. The list is short: the first incidents tell more than the last.
+ * With `incident.panic` among the boot arguments the first one ends the machine.
  *
  * Lock: `incident`; may be taken with `buddy` or a `slab` lock held.
  */
@@ -67,6 +68,17 @@ void finding_record(const struct finding *finding, u32 stack)
 		trace_record_with(EV_finding, finding->verdict, finding->is_object, stack, &payload);
 }
 
+static void __attribute__((noreturn)) incident_panic(const struct finding *finding)
+{
+	const struct page *page = pfn_valid(finding->pfn) ? pfn_to_page(finding->pfn) : NULL;
+
+	if (finding->is_object)
+		panic_about((const void *)finding->object, "%s: %s 0x%lx", verdict_name(finding->verdict),
+			    finding->cache_name, (unsigned long)finding->object);
+	panic_about(page, "%s: page 0x%x, kind %s, count %u", verdict_name(finding->verdict), finding->pfn,
+		    page_kind_name(finding->kind), finding->count);
+}
+
 void incident_add(const struct finding *finding)
 {
 	u32 seen;
@@ -87,6 +99,8 @@ void incident_add(const struct finding *finding)
 		    (unsigned long)(finding->is_object ? finding->object : (u64)finding->pfn << PAGE_SHIFT),
 		    page_kind_name(finding->kind), finding->count, trace_current_pid(), finding->stack,
 		    finding->stack2);
+	if (bootarg("incident.panic", NULL, 0))
+		incident_panic(finding);
 }
 
 void audit_incident(enum verdict verdict, struct page *page, u32 stack_before, u32 stack_now)

@@ -49,9 +49,10 @@ static void __attribute__((noreturn)) leaf_remains(pte_t pte, uaddr_t ua, u16 mm
 {
 	const struct page *page = pfn_valid((pfn_t)(PTE_PA(pte) >> PAGE_SHIFT)) ? entry_page(pte) : NULL;
 
-	panic("pt_destroy: mm %u still maps 0x%lx to 0x%lx, kind %s, count %d, owner %u/%u", mm_id,
-	      (unsigned long)ua, (unsigned long)PTE_PA(pte), page ? page_kind_name(page->kind) : "not RAM",
-	      page ? page->count : 0, page ? page->owner.id : 0, page ? page->owner.index : 0);
+	panic_about(page, "pt_destroy: mm %u still maps 0x%lx to 0x%lx, kind %s, count %d, owner %u/%u",
+		    mm_id, (unsigned long)ua, (unsigned long)PTE_PA(pte),
+		    page ? page_kind_name(page->kind) : "not RAM", page ? page->count : 0,
+		    page ? page->owner.id : 0, page ? page->owner.index : 0);
 }
 
 static void free_table(struct page *page, u32 level, uaddr_t ua, u16 mm_id)

@@ -24,7 +24,7 @@ void sleeplock_acquire(struct sleeplock *lock)
 
 	spin_lock(&lock->lock);
 	if (lock->owner == task)
-		panic("sleep lock %s: pid %d takes it twice", lock->name, task->pid);
+		panic_about(lock, "sleep lock %s: pid %d takes it twice", lock->name, task->pid);
 	while (lock->owner)
 		wait_sleep(&lock->wait, &lock->lock, 0);
 	lock->owner = task;
@@ -47,8 +47,8 @@ void sleeplock_release(struct sleeplock *lock)
 {
 	spin_lock(&lock->lock);
 	if (lock->owner != current_task())
-		panic("sleep lock %s: pid %d releases it, pid %d owns it", lock->name, current_task()->pid,
-		      lock->owner ? lock->owner->pid : 0);
+		panic_about(lock, "sleep lock %s: pid %d releases it, pid %d owns it", lock->name,
+			    current_task()->pid, lock->owner ? lock->owner->pid : 0);
 	lock->owner = NULL;
 	wait_wake_one(&lock->wait);
 	spin_unlock(&lock->lock);

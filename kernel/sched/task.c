@@ -146,8 +146,8 @@ static void sched_switch(struct task *prev, struct task *next)
 	paddr_t root = next->mm ? page_to_pa(next->mm->root) : kernel_root_pa;
 
 	if (hart->irq_off_depth != 1)
-		panic("task %d %s leaves its hart with %u locks held", prev->pid, prev->name,
-		      hart->irq_off_depth - 1);
+		panic_about(prev, "task %d %s leaves its hart with %u locks held", prev->pid, prev->name,
+			    hart->irq_off_depth - 1);
 	/* A process may have changed its table on another hart since this one last used it; and this hart may
 	 * still know another stack where next's is now (KSTACK-2). */
 	if (next != hart->idle || arch_active_root(hart->index) != root)
@@ -375,11 +375,11 @@ void task_exit(void)
 	struct task *task = current_task();
 
 	if (task->mm)
-		panic("task %d %s ends with an address space", task->pid, task->name);
+		panic_about(task, "task %d %s ends with an address space", task->pid, task->name);
 	spin_lock(&task->lock);
 	task->state = TASK_DEAD;
 	sched_switch_away(task);
-	panic("task %d %s runs after its end", task->pid, task->name);
+	panic_about(task, "task %d %s runs after its end", task->pid, task->name);
 }
 
 /* ---- for the auditor and /proc ---- */

@@ -107,11 +107,11 @@ static void __attribute__((noinline, cold))
 lock_complain(const struct hart *hart, const struct spinlock *lock)
 {
 	if (lock->rank == LOCK_none || lock->rank >= LOCK_NR || !lock->name)
-		panic("spinlock %p was never initialised (rank %u)", (void *)lock, lock->rank);
+		panic_about(lock, "spinlock %p was never initialised (rank %u)", (void *)lock, lock->rank);
 	if (lock->locked && lock->holder == hart->index + 1)
-		panic("spinlock %s taken twice by hart %u", lock->name, hart->index);
-	panic("lock order: %s (rank %s) taken while rank %s is held", lock->name, lock_rank_name(lock->rank),
-	      lock_rank_name(63 - (u32)__builtin_clzl(hart->ranks_held)));
+		panic_about(lock, "spinlock %s taken twice by hart %u", lock->name, hart->index);
+	panic_about(lock, "lock order: %s (rank %s) taken while rank %s is held", lock->name,
+		    lock_rank_name(lock->rank), lock_rank_name(63 - (u32)__builtin_clzl(hart->ranks_held)));
 }
 
 STATIC_ASSERT(LOCK_NR <= 64, "ranks_held has a bit for each rank");
@@ -141,7 +141,8 @@ static void __attribute__((noinline, cold)) spin_wait(struct spinlock *lock)
 		while (__atomic_load_n(&lock->locked, __ATOMIC_RELAXED)) {
 			arch_relax();
 			if (UNLIKELY(arch_time() - begin > DEADLOCK_TIME))
-				panic("spinlock %s: held by hart %d for 20 s", lock->name, lock->holder - 1);
+				panic_about(lock, "spinlock %s: held by hart %d for 20 s", lock->name,
+					    lock->holder - 1);
 		}
 		if (!__atomic_exchange_n(&lock->locked, 1, __ATOMIC_ACQUIRE))
 			break;
@@ -189,8 +190,8 @@ bool spin_trylock(struct spinlock *lock)
 static void __attribute__((noinline, cold))
 unlock_complain(const struct hart *hart, const struct spinlock *lock)
 {
-	panic("spinlock %s released by hart %u, held by hart %d", lock->name ? lock->name : "(unnamed)",
-	      hart->index, lock->holder - 1);
+	panic_about(lock, "spinlock %s released by hart %u, held by hart %d",
+		    lock->name ? lock->name : "(unnamed)", hart->index, lock->holder - 1);
 }
 
 void spin_unlock(struct spinlock *lock)

@@ -122,6 +122,49 @@ static s64 run_audit(void)
 	return nr;
 }
 
+/* Ways to die that leave something to find: see enum kdebug_panic. */
+static s64 __attribute__((noinline)) panic_with_page(bool fault)
+{
+	u16 pid = current_task()->pid;
+	struct page *page = page_alloc(0, PK_DEBUG, REF_OWNER, HOLDER(pid, 0));
+
+	if (!page)
+		return -ENOMEM;
+	page_get(page, REF_IO, HOLDER(pid, 1));
+	page_put(page, REF_OWNER, HOLDER(pid, 0));
+	if (!fault)
+		panic_about(page, "asked for by pid %u, about page 0x%x", pid, page_to_pfn(page));
+	*(volatile u64 *)(PHYS_OFFSET - PAGE_SIZE) = 0; /* the hole of the address space: nothing is there */
+	page_put(page, REF_IO, HOLDER(pid, 1));
+	return 0;
+}
+
+static s64 __attribute__((noinline)) panic_with_object(void)
+{
+	void *object = kmem_cache_alloc(debug_cache, HOLDER_NONE);
+
+	if (!object)
+		return -ENOMEM;
+	kmem_cache_free(debug_cache, object, HOLDER_NONE);
+	panic_about(object, "asked for by pid %u, about object 0x%lx", current_task()->pid,
+		    (unsigned long)object);
+}
+
+static s64 panic_asked_for(u64 how)
+{
+	switch (how) {
+	case PANIC_PLAIN:
+		panic("asked for by pid %u", current_task()->pid);
+	case PANIC_PAGE:
+	case PANIC_FAULT:
+		return panic_with_page(how == PANIC_FAULT);
+	case PANIC_OBJECT:
+		return panic_with_object();
+	default:
+		return -EINVAL;
+	}
+}
+
 s64 sys_kdebug(const u64 *arg)
 {
 	u32 old;
@@ -138,7 +181,7 @@ s64 sys_kdebug(const u64 *arg)
 	case KDEBUG_AUDIT:
 		return run_audit();
 	case KDEBUG_PANIC:
-		panic("asked for by pid %u", current_task()->pid);
+		return panic_asked_for(arg[1]);
 	case KDEBUG_TRACE_MASK:
 		old = trace_mask;
 		trace_set_mask((u32)arg[1] & TRACE_MASK_ALL);

@@ -196,13 +196,9 @@ static void log_sink(const char *bytes, size_t size_bytes)
 		fwrite(bytes, 1, size_bytes, stderr);
 }
 
-void panic(const char *fmt, ...)
+static void __attribute__((noreturn)) host_panic(const char *fmt, va_list args)
 {
-	va_list args;
-
-	va_start(args, fmt);
 	vsnprintf(host_panic_text, sizeof(host_panic_text), fmt, args);
-	va_end(args);
 	if (host_panic_expected) {
 		host_panic_expected = false;
 		for (u32 i = 0; i < NR_HARTS_MAX; i++)
@@ -211,6 +207,22 @@ void panic(const char *fmt, ...)
 	}
 	fprintf(stderr, "panic: %s (HOST_SEED=%lu)\n", host_panic_text, (unsigned long)host_seed());
 	abort();
+}
+
+void panic(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	host_panic(fmt, args);
+}
+
+void panic_about(const void *subject, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	host_panic(fmt, args);
 }
 
 /* ---- random numbers (splitmix64: public domain algorithm, Steele, Lea, Flood 2014) ---- */

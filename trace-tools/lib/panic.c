@@ -6,7 +6,7 @@
 #include "image.h"
 #include "util.h"
 
-#define PANIC_INFO_MAGIC 0x31434e4150475450ULL /* "PTGPANC1" */
+#define PANIC_INFO_MAGIC 0x32434e4150475450ULL /* "PTGPANC2" */
 #define REG_RETURN 1
 #define FRAMES_MAX 64
 

@@ -43,10 +43,11 @@ struct task;
 
 /* One per hart, static. Everything here is touched only by its own hart unless the field says otherwise. */
 struct hart {
-	/* offsets 0..31 are known to entry.S and trap.S */
+	/* offsets 0..287 are known to entry.S, trap.S and panic.S */
 	u64 kernel_sp; /* stack to use on a trap from user mode; set by every return to user mode */
 	u64 scratch[2];
 	u64 emergency_sp; /* stack for a trap that finds the kernel stack overflowed */
+	u64 panic_x[32];  /* registers at the call of panic */
 	u32 index;        /* 0..nr_harts-1, dense; used for per-hart arrays */
 	u32 hart_id;      /* the machine's number */
 	struct task *current;
@@ -288,6 +289,10 @@ void upcall_return_to_user(struct trapframe *frame);      /* proc: die if killed
 void upcall_timer(void);                                  /* sched; interrupts off */
 void upcall_wake(void);                                   /* sched: IPI_WAKE arrived */
 void upcall_external_irq(u32 irq);                        /* dev/irq.c, see dev_irq_register */
+/* boot: what panic and panic_about are, behind panic.S, which kept the registers in the hart's panic_x. */
+void upcall_panic(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
+void upcall_panic_about(const void *subject, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3), noreturn));
 /* boot: an exception in the kernel that nothing can mend. overflow: the kernel stack ran into its guard. */
 void upcall_kernel_exception(struct trapframe *frame, bool overflow) __attribute__((noreturn));
 /* boot: IPI_HALT arrived here, from panic; save what the host wants to know. The hart parks for good afterwards. */

@@ -2,7 +2,8 @@
  * boot: from the firmware to init. Order of initialisation, and why, stands in kernel/boot/main.c.
  *
  * bootargs: init=PATH (default /init)   run="CMD" or run=CMD,ARG,... (init runs it, then powers off with its status)
- *           trace=stream|flight|off     trace.mask=HEX   trace.rings=KIB   quiet   audit.poison
+ *           trace=stream|flight|off     trace.mask=HEX   trace.rings=KIB   quiet
+ *           incident.panic   (the first incident ends the machine, with the culprit still on the stack)
  *           ramdisk=START,BYTES (physical address; instead of an initrd)
  */
 #ifndef KERNEL_BOOT_H
@@ -12,8 +13,9 @@
 
 /* Where the host finds registers after a panic (physical address in trace_desc.panic_pa). */
 struct panic_info {
-	u64 magic; /* 0x31434e4150475450 "PTGPANC1" */
+	u64 magic; /* 0x32434e4150475450 "PTGPANC2" */
 	u32 hart, nr_harts;
+	u64 subject; /* address of what the panic is about (see panic_about), 0: it does not say */
 	char message[112];
 	struct {
 		u64 valid;

@@ -42,6 +42,8 @@ extern volatile bool kprintf_unlocked;
 
 /* Stops every hart, dumps registers and the stack, ends the machine with a failure status. Never returns. */
 void panic(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
+/* The same about a thing that is not in order: a struct page *, an object, a page's address. Tools tell its history. */
+void panic_about(const void *subject, const char *fmt, ...) __attribute__((format(printf, 2, 3), noreturn));
 
 #define KASSERT(cond)                                                                                        \
 	do {                                                                                                 \

@@ -103,7 +103,7 @@ void trace_set_mask(u32 mask);
 enum trace_mode trace_mode(void);
 int trace_set_mode(enum trace_mode mode);
 
-extern struct trace_desc trace_desc; /* machine fields are boot's; the rest is set by trace_init */
+extern struct trace_desc trace_desc; /* machine fields are boot's, before trace_init, which sets the rest */
 
 /* pid of the task that acts, for the payload. Set by sched at every switch. 0 before. */
 extern u16 (*trace_current_pid)(void);

@@ -32,7 +32,7 @@ enum kdebug_op {
 	KDEBUG_DROP_CACHES = 2, /* write back, evict clean page cache, shrink slabs, drain per-hart caches */
 	KDEBUG_AUDIT =
 	    3, /* runs an audit (waits for quiet); returns the number of findings, -EBUSY if never quiet */
-	KDEBUG_PANIC = 4,
+	KDEBUG_PANIC = 4,       /* arg: enum kdebug_panic; does not return */
 	KDEBUG_TRACE_MASK = 5,  /* sets the category mask; returns the old one */
 	KDEBUG_BENCH = 6,       /* arg: which; returns guest instructions: kernel/boot/bench.c */
 	KDEBUG_FREE_LEAKED = 7, /* gives back what KDEBUG_LEAK_PAGES lost, so that a test can go on */
@@ -46,6 +46,14 @@ enum kdebug_bench {
 	BENCH_PAGE_PAIR,       /* page_alloc and page_put of one page, poison included */
 	BENCH_REF_PAIR,        /* page_get and page_put of a held page */
 	BENCH_POISON           /* filling and checking one page, as a free and an allocation do */
+};
+
+/* Argument of KDEBUG_PANIC: what the kernel has in its hands when it panics. */
+enum kdebug_panic {
+	PANIC_PLAIN,  /* nothing */
+	PANIC_PAGE,   /* about a page with two references, of which one was returned */
+	PANIC_OBJECT, /* about an object that was freed */
+	PANIC_FAULT   /* an access to an address without memory, while a page is held */
 };
 
 enum sbrk_mode { SBRK_EAGER = 1, SBRK_LAZY = 2 };
