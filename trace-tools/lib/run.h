@@ -1,5 +1,5 @@
 /*
- * run: a run folder opened for reading.
+ * run: what was recorded, opened for reading: a run folder, or a capture of /proc/ktrace.
  *
  *   RUN/run.json             what was run
  *   RUN/trace/metadata       CTF 1.8; RUN/trace holds nothing but CTF files
@@ -8,7 +8,8 @@
  *   RUN/kernel/pagetrail.elf the kernel that ran
  *   RUN/logs/console.log     what it said
  *
- * A folder with the trace files directly in it is accepted, too. Files are mapped, not read; opening looks at
+ * A folder with the trace files directly in it is accepted, too. A capture is one file with packets of all harts and
+ * of stacks, in any order of harts; a kernel/pagetrail.elf or pagetrail.elf beside it is its kernel. Files are mapped, not read; opening looks at
  * packet headers only. Damage is noted with file, offset and what is wrong, and reading goes on behind it:
  * after a bad header at the next place where one stands, after a bad record at the next record.
  *
@@ -43,6 +44,7 @@ struct stream {
 	uint64_t begin_time, end_time;
 	uint64_t discarded;       /* events, said by the last header */
 	uint64_t missing_packets; /* by gaps in the sequence */
+	uint64_t next_sequence;   /* the next packet's number, if none is missing */
 	bool starts_late;         /* the first packet is not number 0: older ones were overwritten */
 };
 
@@ -53,9 +55,10 @@ struct damage {
 };
 
 struct run {
-	char *folder;
-	char *trace_folder;
-	char *kernel_path; /* NULL: there is none */
+	char *folder;       /* or file */
+	char *trace_folder; /* NULL for a capture */
+	bool is_capture;    /* all streams share the stacks' file */
+	char *kernel_path;  /* NULL: there is none */
 	struct stream streams[STREAMS_MAX];
 	uint32_t nr_streams;
 	char *stacks_path;
@@ -70,7 +73,7 @@ struct run {
 };
 
 /* NULL and a message in *error (caller frees) when there is no trace at all. */
-struct run *run_open(const char *folder, char **error);
+struct run *run_open(const char *path, char **error);
 void run_close(struct run *run);
 
 /* Notes damage; used by merge and model as they find it. */
