@@ -164,12 +164,14 @@ void arch_kernel_unmap_page(u64 va)
 	arch_flush_tlb_page((void *)va);
 }
 
-/* fence.i: a page of code may have been filled by another hart since this one last looked. */
+/*
+ * One fence, behind: what the harts know of the kernel's half is the same in both tables, and of the user's half nothing
+ * is used in between. fence.i: a page of code may have been filled by another hart since this one last looked.
+ */
 void arch_use_root(paddr_t root_pa)
 {
 	active_roots[hart_index()] = root_pa;
-	__asm__ volatile("sfence.vma\n"
-			 "csrw satp, %0\n"
+	__asm__ volatile("csrw satp, %0\n"
 			 "sfence.vma\n"
 			 "fence.i" ::"r"(SATP_SV39 | root_pa >> PAGE_SHIFT)
 			 : "memory");

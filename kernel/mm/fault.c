@@ -28,12 +28,19 @@ static pte_t leaf_bits(const struct vma *vma)
 	return bits;
 }
 
+/*
+ * The hart is told to forget a leaf only where it led to another page. One that is new, or allows more than it did,
+ * needs no flush: a hart that had kept the old answer faults once more, and mm_fault flushes then.
+ */
 static void set_leaf(struct mm *mm, pte_t *pte, uaddr_t ua, const struct page *page, pte_t bits)
 {
-	if (!(*pte & PTE_V))
-		mm->nr_resident++;
+	pte_t old = *pte;
+
 	*pte = PA_PTE(page_to_pa(page)) | bits;
-	arch_flush_tlb_page((const void *)ua);
+	if (!(old & PTE_V))
+		mm->nr_resident++;
+	else if (PTE_PA(old) != page_to_pa(page))
+		arch_flush_tlb_page((const void *)ua);
 }
 
 static int map_anon(struct mm *mm, struct vma *vma, pte_t *pte, uaddr_t ua)

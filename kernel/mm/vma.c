@@ -85,17 +85,22 @@ static int unmap_leaf(pte_t *pte, uaddr_t ua, void *arg)
 	if (vma && (vma->flags & VMA_SHARED) && vma->ops && (*pte & PTE_W) && (*pte & PTE_D))
 		vma->ops->dirty(vma, vma_file_index(vma, ua), page);
 	*pte = 0;
-	arch_flush_tlb_page((const void *)ua);
 	unmap->mm->nr_resident--;
 	page_put(page, REF_PTE, pte_holder(unmap->mm, ua));
 	return 0;
 }
 
+/*
+ * One flush for all: the mm is the caller's own, so nothing uses its addresses before this returns. An mm that is not
+ * this hart's active one needs none, as the switch to it flushes.
+ */
 void unmap_leaves(struct mm *mm, struct vma *vma, uaddr_t start, uaddr_t end)
 {
 	struct unmap unmap = {mm, vma};
 
 	pt_for_each_leaf(mm->root, start, end, unmap_leaf, &unmap);
+	if (arch_active_root(hart_index()) == page_to_pa(mm->root))
+		arch_flush_tlb_all();
 }
 
 /* The upper part [at, end) of vma as `upper`, which is linked; both have the same file. */
