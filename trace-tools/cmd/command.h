@@ -11,11 +11,12 @@
 #include <stdint.h>
 
 #include "../lib/leaks.h"
+#include "../lib/moment.h"
 #include "../lib/util.h"
 
 struct option_spec {
 	const char *name;
-	const char *argument; /* NULL: a flag; "[PORT]": may be left out; else needed */
+	const char *argument; /* NULL: a flag; "[PORT]": may be left out; "A B": two words; else needed */
 	const char *help;
 };
 
@@ -36,7 +37,7 @@ struct command {
 
 struct arguments {
 	const struct command *command;
-	const char *values[OPTIONS_MAX];
+	const char *values[OPTIONS_MAX], *seconds[OPTIONS_MAX];
 	int nr_operands;
 	char **operands;
 	int nr_rest;
@@ -45,6 +46,8 @@ struct arguments {
 
 /* NULL: not given; "" for a flag. The option must be in the command's table. */
 const char *option(const struct arguments *arguments, const char *name);
+/* The second word of an option that takes two; NULL: not given. */
+const char *option_second(const struct arguments *arguments, const char *name);
 /* Its value as a number, or `otherwise`; dies when it is no number in [low, high]. */
 uint64_t option_number(const struct arguments *arguments, const char *name, uint64_t otherwise, uint64_t low,
 		       uint64_t high);
@@ -61,6 +64,9 @@ struct run *open_run(const char *folder);
 uint64_t desc_address(const char *kernel);
 /* Text of a record's particulars ("pfn 0x80f12 order 0 ..."), without time and name. */
 void print_record_fields(FILE *out, const struct trace_record *record);
+/* The instant that `text` names in this run, in ticks, or dies naming the option it came from. */
+uint64_t moment_or_die(const struct timeline *timeline, const char *option, const char *text,
+		       enum moment_edge edge);
 /* "1.234567" seconds. */
 const char *time_text(uint64_t time, char buf[24]);
 /* "pid 7 (usertests)": what holds a reference. */
@@ -68,6 +74,7 @@ void print_holder(FILE *out, const struct model *model, uint32_t ref, uint16_t h
 
 struct json;
 void leaks_print(const struct leaks *leaks, bool all, FILE *out);
+void leaks_print_head(const struct leaks *leaks, FILE *out);
 /* Parts of the same text: of the whole report, and from PART_WHAT on of one group. */
 enum leaks_part { PART_HEAD, PART_REST, PART_WHAT, PART_FACTS, PART_MISSING, PART_LIFE };
 void leaks_print_part(const struct leaks *leaks, enum leaks_part part, size_t group, FILE *out);

@@ -52,7 +52,7 @@ static void export_findings(struct run *run, int format, FILE *out, const char *
 	struct model *model = model_replay(run, &watch);
 	curve_end(&curve, model);
 	struct stackbook *book = stackbook_open(run);
-	struct leaks *leaks = leaks_find(model, book, NULL, NULL);
+	struct leaks *leaks = leaks_find(model, book, NULL);
 	if (format == PERFETTO)
 		export_perfetto(leaks, &curve, out);
 	else

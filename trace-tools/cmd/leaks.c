@@ -1,30 +1,152 @@
 /* pagetrail leaks: the command; the text of the report is in leaks_print.c. */
+#include <stdlib.h>
+#include <string.h>
+
 #include "command.h"
 
-int leaks_report(struct run *run, struct model *model, const char *baseline, enum report_form form)
-{
-	struct stackbook *book = stackbook_open(run), *baseline_book = NULL;
-	struct model *baseline_model = NULL;
-	struct run *baseline_run = NULL;
+/* Options as the user gave them, and what they mean for this run. */
+struct wishes {
+	struct leaks_query query;
+	struct leak_span *spans;
+	size_t nr_spans, capacity;
+	struct run *baseline_run;
+	struct model *baseline_model;
+};
 
-	if (baseline) {
-		baseline_run = open_run(baseline);
-		baseline_model = model_replay(baseline_run, NULL);
-		baseline_book = stackbook_open(baseline_run);
+/* ---- wishes ---- */
+
+static void wish_baseline(struct wishes *wishes, const char *folder)
+{
+	if (!folder)
+		return;
+	wishes->baseline_run = open_run(folder);
+	wishes->baseline_model = model_replay(wishes->baseline_run, NULL);
+	wishes->query.baseline = wishes->baseline_model;
+	wishes->query.baseline_book = stackbook_open(wishes->baseline_run);
+}
+
+static void wish_between(struct wishes *wishes, const struct timeline *timeline, const char *from,
+			 const char *to)
+{
+	struct leak_span *span = &ARRAY_PUSH(wishes->spans, wishes->nr_spans, wishes->capacity);
+
+	span->from = moment_or_die(timeline, "--between", from, EDGE_BEGIN);
+	span->to = moment_or_die(timeline, "--between", to, EDGE_END);
+	if (span->from > span->to)
+		die("--between: %s is after %s", from, to);
+}
+
+/* A test may run several times: what was taken in any of them. One that never ended goes on to the trace's end. */
+static void wish_test(struct wishes *wishes, const struct timeline *timeline, const char *name)
+{
+	for (size_t i = 0; i < timeline->nr_tests; i++) {
+		const struct test_mark *test = &timeline->tests[i];
+		if (!strcmp(test->name, name))
+			ARRAY_PUSH(wishes->spans, wishes->nr_spans, wishes->capacity) =
+			    (struct leak_span){test->begin, test->end ? test->end : timeline->last};
 	}
-	struct leaks *leaks = leaks_find(model, book, baseline_model, baseline_book);
+	if (!wishes->nr_spans)
+		die("--test: %s", moment_unknown_mark(timeline, name));
+}
+
+/* Dies unless it is the name of a page kind or of a slab cache in this trace. */
+static void wish_kind(struct wishes *wishes, const struct model *model, const char *kind)
+{
+	bool known = false;
+
+	for (uint32_t i = 0; i < PK_NR; i++)
+		known = known || !strcmp(kind, page_kind_text(i));
+	for (uint32_t i = 0; i <= UINT16_MAX; i++)
+		known = known || (model->caches[i].known && !strcmp(kind, model->caches[i].name));
+	if (!known)
+		die("--kind: %s is neither a page kind (%s, %s, ...) nor a slab cache of this run", kind,
+		    page_kind_text(PK_ANON), page_kind_text(PK_PAGECACHE));
+	wishes->query.kind = kind;
+}
+
+static void wish_suppressions(struct wishes *wishes, const char *path)
+{
+	char *error;
+
+	if (!path)
+		return;
+	wishes->query.suppressions = suppressions_read(path, &error);
+	if (error)
+		die("--suppressions: %s", error);
+}
+
+static void read_wishes(struct wishes *wishes, const struct arguments *arguments, const struct model *model)
+{
+	struct timeline timeline;
+
+	timeline_of_model(&timeline, model);
+	if (option(arguments, "between") && option(arguments, "test"))
+		die("--between and --test: one of them");
+	if (option(arguments, "between"))
+		wish_between(wishes, &timeline, option(arguments, "between"),
+			     option_second(arguments, "between"));
+	if (option(arguments, "test"))
+		wish_test(wishes, &timeline, option(arguments, "test"));
+	if (option(arguments, "pid"))
+		wishes->query.pid = (int32_t)option_number(arguments, "pid", 0, 0, UINT16_MAX);
+	if (option(arguments, "kind"))
+		wish_kind(wishes, model, option(arguments, "kind"));
+	wish_suppressions(wishes, option(arguments, "suppressions"));
+	wish_baseline(wishes, option(arguments, "baseline"));
+	wishes->query.spans = wishes->spans;
+	wishes->query.nr_spans = wishes->nr_spans;
+}
+
+static void free_wishes(struct wishes *wishes)
+{
+	if (wishes->baseline_run) {
+		stackbook_close(wishes->query.baseline_book);
+		model_free(wishes->baseline_model);
+		run_close(wishes->baseline_run);
+	}
+	suppressions_free(wishes->query.suppressions);
+	free(wishes->spans);
+}
+
+/* ---- the report ---- */
+
+/* What --fail-on-leak takes for a loss though the verdict is milder; NULL: nothing. Not over a trace with losses. */
+static const char *strict_reason(const struct leaks *leaks)
+{
+	if (leaks->status == STATUS_LOST || !run_complete(leaks->model->run))
+		return NULL;
+	if (leaks->nr_items)
+		return "something is lost, if not for certain";
+	return leaks->nr_candidates ? "objects only grew from test to test" : NULL;
+}
+
+static int report(struct run *run, struct model *model, const struct leaks_query *query,
+		  enum report_form form, bool strict)
+{
+	struct stackbook *book = stackbook_open(run);
+	struct leaks *leaks = leaks_find(model, book, query);
 	int status = leaks->status;
+
 	if (form == REPORT_JSON)
 		leaks_print_json(leaks, stdout);
 	else
 		leaks_print(leaks, form == REPORT_ALL, stdout);
-	leaks_free(leaks);
-	if (baseline) {
-		stackbook_close(baseline_book);
-		model_free(baseline_model);
-		run_close(baseline_run);
+	if (strict && strict_reason(leaks)) {
+		warn("--fail-on-leak: %s", strict_reason(leaks));
+		status = STATUS_LOST;
 	}
+	leaks_free(leaks);
 	stackbook_close(book);
+	return status;
+}
+
+int leaks_report(struct run *run, struct model *model, const char *baseline, enum report_form form)
+{
+	struct wishes wishes = {.query.pid = -1};
+
+	wish_baseline(&wishes, baseline);
+	int status = report(run, model, &wishes.query, form, false);
+	free_wishes(&wishes);
 	return status;
 }
 
@@ -32,17 +154,27 @@ static int leaks_run(const struct arguments *arguments)
 {
 	struct run *run = open_run(arguments->operands[0]);
 	struct model *model = model_replay(run, NULL);
+	struct wishes wishes = {.query.pid = -1};
 	enum report_form form = option(arguments, "json")  ? REPORT_JSON
 				: option(arguments, "all") ? REPORT_ALL
 							   : REPORT_TEXT;
-	int status = leaks_report(run, model, option(arguments, "baseline"), form);
 
+	read_wishes(&wishes, arguments, model);
+	int status = report(run, model, &wishes.query, form, option(arguments, "fail-on-leak") != NULL);
+	free_wishes(&wishes);
 	model_free(model);
 	run_close(run);
 	return status;
 }
 
 static const struct option_spec options[] = {
+    {"between", "MARK MARK",
+     "only what was taken from the first mark (its beginning) to the second (its end)"},
+    {"test", "NAME", "only what was taken while the test NAME ran, each time it did"},
+    {"pid", "P", "only what process P took; 0: the kernel's own threads and boot"},
+    {"kind", "K", "only pages of this kind (anon, pagecache, ...) or objects of this slab cache"},
+    {"suppressions", "FILE", "known losses, as LeakSanitizer writes them: lines of leak:PATTERN"},
+    {"fail-on-leak", NULL, "for CI: status 1 also for what is not certain, and for objects that only grow"},
     {"baseline", "RUN", "a healthy run: who gave such pages and objects back there?"},
     {"all", NULL, "tell all groups in full, not the largest only"},
     {"json", NULL, "as JSON"},
@@ -64,7 +196,29 @@ const struct command command_leaks = {
 	"by whom and how often; for objects that none ever freed, what happened next to the page in whose "
 	"name they\n"
 	"were made; with --baseline, who settled them in a healthy run.\n\n"
-	"A trace with losses or damage says so first, and never gives the verdict that nothing was lost.\n",
+	"A trace with losses or damage says so first, and never gives the verdict that nothing was lost.\n\n"
+	"MARK is a test's name (NAME:begin, NAME:end, NAME#2 for its second time), a time in seconds, "
+	"`start` or "
+	"`end`.\n"
+	"A loss belongs to the instant of its unmatched get, and to the process that did that. What the "
+	"options leave "
+	"out is\n"
+	"counted in the report and does not count in the verdict; findings that are no losses (POISON, DBL, "
+	"...) always "
+	"do.\n\n"
+	"A PATTERN of the suppressions is sought in the functions and files of both stacks of a loss: `*` is "
+	"any text, "
+	"`^` and\n"
+	"`$` tie it to the beginning and the end. The report says how much each suppressed, and which were "
+	"not "
+	"used.\n\n"
+	"The status is the verdict: 0 nothing was lost, 1 something was, 2 could not tell: events are "
+	"missing, the "
+	"kernel\n"
+	"panicked, or the audit was not quiet. --fail-on-leak makes 1 of a 2 that is for want of a quiet "
+	"audit only, "
+	"and fails\n"
+	"for candidates; over missing events it stays 2.\n",
     .min_operands = 1,
     .max_operands = 1,
     .options = options,

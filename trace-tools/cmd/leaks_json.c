@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "../lib/json.h"
+#include "../lib/util.h"
 #include "command.h"
 
 static void write_stack(struct json *json, const char *key, struct stackbook *book, uint32_t id)
@@ -25,6 +26,8 @@ static void write_missing(struct json *json, const struct leaks *leaks, const st
 	static const char *const how[] = {"none",      "same-path",  "same-get", "same-function",
 					  "companion", "holder-end", "replaced"};
 
+	char certainty[160];
+
 	json_open(json, "missing", '{');
 	json_string(json, "how", how[missing->how]);
 	json_int(json, "healthy", (int64_t)missing->nr);
@@ -32,6 +35,7 @@ static void write_missing(struct json *json, const struct leaks *leaks, const st
 	json_string(json, "suspect", missing->suspect);
 	json_string(json, "suspect_place", missing->suspect_place);
 	json_string(json, "suspect_caller", missing->suspect_caller);
+	json_string(json, "certainty", missing_certainty(missing, certainty, sizeof(certainty)));
 	json_string(json, "getter", missing->getter);
 	json_string(json, "putter", missing->putter);
 	write_stack(json, "put", leaks->book, missing->put_stack);
@@ -67,6 +71,50 @@ static void write_item(struct json *json, const struct leak_item *item)
 	json_close(json, '}');
 }
 
+static int compare_numbers(const void *a, const void *b)
+{
+	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+
+	return left < right ? -1 : left > right;
+}
+
+/* Each number once, in order. */
+static void write_numbers(struct json *json, const char *key, uint64_t *numbers, size_t nr)
+{
+	qsort(numbers, nr, sizeof(*numbers), compare_numbers);
+	json_open(json, key, '[');
+	for (size_t i = 0; i < nr; i++) {
+		if (i == 0 || numbers[i] != numbers[i - 1])
+			json_int(json, NULL, (int64_t)numbers[i]);
+	}
+	json_close(json, ']');
+}
+
+/* Of all items together: in which tests, by which pids they were taken, and who holds them. */
+static void write_circumstances(struct json *json, const struct leaks *leaks, const struct leak_group *group)
+{
+	uint64_t *numbers = xcalloc(group->nr_items, sizeof(*numbers));
+	const struct test_mark *last = NULL;
+
+	json_open(json, "tests", '[');
+	for (size_t i = 0; i < group->nr_items; i++) {
+		const struct test_mark *test =
+		    model_test_at(leaks->model, leaks->items[group->items[i]].get_time);
+		if (test && test != last)
+			json_string(json, NULL, test->name);
+		last = test ? test : last;
+	}
+	json_close(json, ']');
+	for (size_t i = 0; i < group->nr_items; i++)
+		numbers[i] = leaks->items[group->items[i]].get_pid;
+	write_numbers(json, "pids", numbers, group->nr_items);
+	for (size_t i = 0; i < group->nr_items; i++)
+		numbers[i] = leaks->items[group->items[i]].holder;
+	write_numbers(json, "holders", numbers, group->nr_items);
+	json_string(json, "holder_is", ref_holder_text(leaks->items[group->items[0]].ref));
+	free(numbers);
+}
+
 static void write_group(struct json *json, const struct leaks *leaks, const struct leak_group *group)
 {
 	const struct leak_item *first = &leaks->items[group->items[0]];
@@ -85,6 +133,7 @@ static void write_group(struct json *json, const struct leaks *leaks, const stru
 	json_int(json, "bytes", (int64_t)group->bytes);
 	json_real(json, "first", time_seconds(group->first_time));
 	json_real(json, "last", time_seconds(group->last_time));
+	write_circumstances(json, leaks, group);
 	json_string(json, "allocated_by", stackbook_function(leaks->book, first->alloc_stack));
 	json_string(json, "taken_by", stackbook_function(leaks->book, first->get_stack));
 	write_stack(json, "allocation", leaks->book, first->alloc_stack);
@@ -95,6 +144,55 @@ static void write_group(struct json *json, const struct leaks *leaks, const stru
 		write_item(json, &leaks->items[group->items[i]]);
 	json_close(json, ']');
 	json_close(json, '}');
+}
+
+static void write_sum(struct json *json, const char *key, const struct leak_sum *sum)
+{
+	json_open(json, key, '{');
+	json_int(json, "pages", (int64_t)sum->pages);
+	json_int(json, "objects", (int64_t)sum->objects);
+	json_int(json, "bytes", (int64_t)sum->bytes);
+	json_close(json, '}');
+}
+
+/* What was asked for, and what that left out; null where everything was. */
+static void write_query(struct json *json, const struct leaks *leaks)
+{
+	const struct leaks_query *query = leaks->query;
+	const struct suppressions *list = query->suppressions;
+
+	if (leaks->narrowed) {
+		json_open(json, "asked_for", '{');
+		json_open(json, "spans", '[');
+		for (size_t i = 0; i < query->nr_spans; i++) {
+			json_open(json, NULL, '{');
+			json_real(json, "from", time_seconds(query->spans[i].from));
+			json_real(json, "to", time_seconds(query->spans[i].to));
+			json_close(json, '}');
+		}
+		json_close(json, ']');
+		if (query->pid >= 0)
+			json_int(json, "pid", query->pid);
+		else
+			json_null(json, "pid");
+		json_string(json, "kind", query->kind);
+		json_close(json, '}');
+	} else {
+		json_null(json, "asked_for");
+	}
+	write_sum(json, "left_out", &leaks->left_out);
+	write_sum(json, "suppressed", &leaks->suppressed);
+	json_open(json, "suppressions", '[');
+	for (size_t i = 0; list && i < list->nr; i++) {
+		json_open(json, NULL, '{');
+		json_string(json, "pattern", list->list[i].pattern);
+		json_int(json, "line", list->list[i].line);
+		json_int(json, "pages", (int64_t)list->list[i].pages);
+		json_int(json, "objects", (int64_t)list->list[i].objects);
+		json_int(json, "bytes", (int64_t)list->list[i].bytes);
+		json_close(json, '}');
+	}
+	json_close(json, ']');
 }
 
 void leaks_print_json(const struct leaks *leaks, FILE *out)
@@ -115,6 +213,7 @@ void leaks_print_json(const struct leaks *leaks, FILE *out)
 	json_int(&json, "bytes", (int64_t)leaks->bytes);
 	json_int(&json, "other_findings", (int64_t)leaks->nr_incidents);
 	json_int(&json, "unlisted_findings", (int64_t)leaks->unlisted);
+	write_query(&json, leaks);
 	json_open(&json, "groups", '[');
 	for (size_t i = 0; i < leaks->nr_groups; i++)
 		write_group(&json, leaks, &leaks->groups[i]);

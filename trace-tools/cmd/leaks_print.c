@@ -1,4 +1,4 @@
-/* leaks_print: the leak report as text. What it says is found in lib/leaks.c and lib/missing.c. */
+/* leaks_print: the groups of the leak report as text; its head is in leaks_head.c. What they say is found in lib/. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,117 +16,6 @@
 static const struct leak_item *group_item(const struct leaks *leaks, const struct leak_group *group, size_t i)
 {
 	return &leaks->items[group->items[i]];
-}
-
-/* ---- the verdict ---- */
-
-/* "311 pagecache pages, 25 objects of cache dirty" */
-static void print_kinds(const struct leaks *leaks, FILE *out)
-{
-	const char *comma = "  ";
-
-	for (uint32_t kind = 0; kind < PK_NR; kind++) {
-		uint64_t nr = 0;
-		for (size_t i = 0; i < leaks->nr_items; i++) {
-			if (!leaks->items[i].object && leaks->items[i].kind == kind)
-				nr += 1ULL << leaks->items[i].order;
-		}
-		if (nr)
-			fprintf(out, "%s%" PRIu64 " %s page%s", comma, nr, page_kind_text(kind),
-				nr == 1 ? "" : "s");
-		comma = nr ? ", " : comma;
-	}
-	for (uint32_t cache = 0; cache <= UINT16_MAX && leaks->nr_objects; cache++) {
-		uint64_t nr = 0;
-		if (!leaks->model->caches[cache].allocs)
-			continue;
-		for (size_t i = 0; i < leaks->nr_items; i++)
-			nr += leaks->items[i].object && leaks->items[i].cache == cache;
-		if (nr)
-			fprintf(out, "%s%" PRIu64 " object%s of cache %s", comma, nr, nr == 1 ? "" : "s",
-				leaks->model->caches[cache].name);
-		comma = nr ? ", " : comma;
-	}
-	fputc('\n', out);
-}
-
-/* The suspects of all groups, each once, with what it stands for. */
-static void print_suspects(const struct leaks *leaks, FILE *out)
-{
-	for (size_t g = 0; g < leaks->nr_groups; g++) {
-		const struct missing_act *missing = &leaks->groups[g].missing;
-		uint64_t nr_pages = 0, nr_objects = 0;
-		bool seen = !missing->suspect;
-		for (size_t k = 0; k < leaks->nr_groups; k++) {
-			const struct leak_group *other = &leaks->groups[k];
-			if (!missing->suspect || !other->missing.suspect ||
-			    strcmp(other->missing.suspect, missing->suspect))
-				continue;
-			seen = seen || k < g;
-			nr_pages += other->nr_pages;
-			nr_objects += other->nr_pages ? 0 : other->nr_items;
-		}
-		if (!seen)
-			fprintf(out, "SUSPECT: %s (%s): %" PRIu64 " pages, %" PRIu64 " objects\n",
-				missing->suspect, missing->suspect_place, nr_pages, nr_objects);
-	}
-}
-
-static void print_verdict(const struct leaks *leaks, FILE *out)
-{
-	const struct run *run = leaks->model->run;
-	char bytes[24];
-
-	if (leaks->nr_items) {
-		fprintf(out, "LOST: %" PRIu64 " pages, %" PRIu64 " objects (%s) in %zu group%s\n",
-			leaks->nr_pages, leaks->nr_objects, bytes_text(leaks->bytes, bytes), leaks->nr_groups,
-			leaks->nr_groups == 1 ? "" : "s");
-		print_kinds(leaks, out);
-		print_suspects(leaks, out);
-		if (leaks->status == STATUS_CANNOT_TELL)
-			fprintf(out, "This is NOT CERTAIN: %s.\n",
-				!run_complete(run)
-				    ? "events are missing, and the one that settles it may be among them"
-				    : "the machine was not quiet when it was audited");
-	} else if (leaks->status == STATUS_NOTHING_LOST) {
-		fprintf(out, "NOTHING LOST: %" PRIu64 " events, 0 discarded\n", leaks->model->nr_events);
-	} else if (leaks->status == STATUS_CANNOT_TELL) {
-		fprintf(out, "NO VERDICT: none was found to be lost, but %s\n",
-			run_complete(run) ? "the kernel did not come to its end" : "events are missing");
-	}
-	if (leaks->nr_incidents)
-		fprintf(out, "BROKEN: %zu finding%s of another kind, listed at the end\n",
-			leaks->nr_incidents, leaks->nr_incidents == 1 ? "" : "s");
-}
-
-static void print_audit(const struct leaks *leaks, FILE *out)
-{
-	char time[24];
-
-	if (!leaks->audit) {
-		fprintf(out, "audit: none in this trace; what follows is from the trace alone\n");
-		return;
-	}
-	const struct trace_payload_audit *audit = &leaks->audit->record.payload.ev_payload_audit_done;
-	fprintf(out, "audit: the last %saudit, at %s s, looked at %u pages and %u objects and found %u\n",
-		leaks->audit_final ? "quiet " : "", time_text(leaks->audit->time, time), audit->pages,
-		audit->objects, audit->findings);
-	if (leaks->unlisted)
-		fprintf(out, "       %" PRIu64 " of these it counted without listing them\n",
-			leaks->unlisted);
-	if (!leaks->audit_final)
-		fprintf(out, "       it was not quiet, so its verdicts are not final\n");
-}
-
-static void print_agreement(const struct leaks *leaks, FILE *out)
-{
-	if (!leaks->nr_items)
-		return;
-	for (uint32_t doubt = 0; doubt < DOUBT_NR; doubt++) {
-		if (leaks->nr_doubts[doubt])
-			fprintf(out, "  %" PRIu64 " of %zu: %s\n", leaks->nr_doubts[doubt], leaks->nr_items,
-				leak_doubt_text(doubt));
-	}
 }
 
 /* ---- one group ---- */
@@ -230,6 +119,25 @@ static void print_tests(const struct leaks *leaks, const struct leak_group *grou
 		fputc('\n', out);
 }
 
+/* Whose numbers the references carry; a holder that is alone is told with the reference. */
+static void print_holders(const struct leaks *leaks, const struct leak_group *group, FILE *out)
+{
+	const struct leak_item *first = group_item(leaks, group, 0);
+	uint64_t *holders = xcalloc(group->nr_items, sizeof(*holders));
+	bool several = false;
+
+	for (size_t i = 0; i < group->nr_items; i++) {
+		holders[i] = group_item(leaks, group, i)->holder;
+		several = several || holders[i] != first->holder;
+	}
+	if (several && !first->object && first->ref != REF_NONE) {
+		fprintf(out, "  %-10s %s ", "holders", ref_holder_text(first->ref));
+		ranges_print(out, holders, group->nr_items, RANGES_MAX);
+		fputc('\n', out);
+	}
+	free(holders);
+}
+
 static void print_reference(const struct leaks *leaks, const struct leak_group *group, FILE *out)
 {
 	const struct leak_item *first = group_item(leaks, group, 0);
@@ -269,6 +177,7 @@ static void print_missing(const struct leaks *leaks, const struct leak_group *gr
 	const struct missing_act *missing = &group->missing;
 	const char *act = first->object ? "freed" : "returned";
 	uint64_t nr_lost = first->object ? group->nr_items : group->nr_refs;
+	char certainty[160];
 
 	fprintf(out, "  missing act\n");
 	switch (missing->how) {
@@ -345,7 +254,8 @@ static void print_missing(const struct leaks *leaks, const struct leak_group *gr
 	if (missing->suspect) {
 		fprintf(out, "    SUSPECT: ");
 		print_place(out, missing);
-		fputc('\n', out);
+		fprintf(out, "\n    how sure: %s\n",
+			missing_certainty(missing, certainty, sizeof(certainty)));
 	}
 }
 
@@ -384,6 +294,7 @@ static void print_facts(const struct leaks *leaks, const struct leak_group *grou
 
 	print_inodes(leaks, group, out);
 	print_reference(leaks, group, out);
+	print_holders(leaks, group, out);
 	fprintf(out, "  %-10s %s to %s s\n", first->object ? "made" : "taken",
 		time_text(group->first_time, from), time_text(group->last_time, to));
 	print_tests(leaks, group, out);
@@ -462,23 +373,13 @@ static void print_other_groups(const struct leaks *leaks, FILE *out)
 	}
 }
 
-static void print_head(const struct leaks *leaks, FILE *out)
-{
-	run_print_losses(leaks->model->run, out);
-	if (leaks->model->panic_time)
-		fprintf(out, "PANIC: the kernel panicked: %s\n", leaks->model->panic);
-	print_verdict(leaks, out);
-	print_audit(leaks, out);
-	print_agreement(leaks, out);
-}
-
 void leaks_print_part(const struct leaks *leaks, enum leaks_part part, size_t number, FILE *out)
 {
 	const struct leak_group *group = part < PART_WHAT ? NULL : &leaks->groups[number];
 
 	switch (part) {
 	case PART_HEAD:
-		print_head(leaks, out);
+		leaks_print_head(leaks, out);
 		break;
 	case PART_REST:
 		print_incidents(leaks, out);
@@ -501,7 +402,7 @@ void leaks_print_part(const struct leaks *leaks, enum leaks_part part, size_t nu
 
 void leaks_print(const struct leaks *leaks, bool all, FILE *out)
 {
-	print_head(leaks, out);
+	leaks_print_head(leaks, out);
 	for (size_t i = 0; i < leaks->nr_groups && (all || i < GROUPS_IN_FULL); i++)
 		print_group(leaks, i, out);
 	if (!all && leaks->nr_groups > GROUPS_IN_FULL)

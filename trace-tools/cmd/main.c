@@ -21,13 +21,23 @@ static int find_option(const struct command *command, const char *name, size_t b
 	return -1;
 }
 
-const char *option(const struct arguments *arguments, const char *name)
+static int own_option(const struct arguments *arguments, const char *name)
 {
 	int i = find_option(arguments->command, name, strlen(name));
 
 	if (i < 0)
 		die("internal: %s has no option %s", arguments->command->name, name);
-	return arguments->values[i];
+	return i;
+}
+
+const char *option(const struct arguments *arguments, const char *name)
+{
+	return arguments->values[own_option(arguments, name)];
+}
+
+const char *option_second(const struct arguments *arguments, const char *name)
+{
+	return arguments->seconds[own_option(arguments, name)];
 }
 
 uint64_t option_number(const struct arguments *arguments, const char *name, uint64_t otherwise, uint64_t low,
@@ -45,7 +55,7 @@ uint64_t option_number(const struct arguments *arguments, const char *name, uint
 	return value;
 }
 
-/* Reads "--name", "--name value" or "--name=value"; returns how many words it was. */
+/* Reads "--name", "--name value", "--name=value" or "--name value value"; returns how many words it was. */
 static int parse_option(struct arguments *arguments, char **words, int nr)
 {
 	const char *name = words[0] + 2;
@@ -59,18 +69,18 @@ static int parse_option(struct arguments *arguments, char **words, int nr)
 	const char *wanted = arguments->command->options[i].argument;
 	if (!wanted && equals)
 		die("%s: --%s takes no value", arguments->command->name, arguments->command->options[i].name);
-	if (equals) {
-		arguments->values[i] = equals + 1;
-		return 1;
-	}
-	if (!wanted || wanted[0] == '[') {
+	if (!equals && (!wanted || wanted[0] == '[')) {
 		arguments->values[i] = "";
 		return 1;
 	}
-	if (nr < 2)
-		die("%s: --%s needs a value", arguments->command->name, arguments->command->options[i].name);
-	arguments->values[i] = words[1];
-	return 2;
+	int used = equals ? 1 : 2, nr_values = strchr(wanted, ' ') ? 2 : 1;
+	if (nr < used + nr_values - 1)
+		die("%s: --%s needs %s", arguments->command->name, arguments->command->options[i].name,
+		    nr_values == 2 ? "two values" : "a value");
+	arguments->values[i] = equals ? equals + 1 : words[1];
+	if (nr_values == 2)
+		arguments->seconds[i] = words[used++];
+	return used;
 }
 
 static void parse(struct arguments *arguments, char **words, int nr)

@@ -16,6 +16,17 @@ struct run *open_run(const char *folder)
 	return run;
 }
 
+uint64_t moment_or_die(const struct timeline *timeline, const char *option, const char *text,
+		       enum moment_edge edge)
+{
+	uint64_t time;
+	char *error;
+
+	if (!moment_find(timeline, text, edge, &time, &error))
+		die("%s: %s", option, error);
+	return time;
+}
+
 const char *time_text(uint64_t time, char buf[24])
 {
 	snprintf(buf, 24, "%" PRIu64 ".%07" PRIu64, time / 10000000, time % 10000000);

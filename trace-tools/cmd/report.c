@@ -359,7 +359,7 @@ static int report_run(const struct arguments *arguments)
 	struct model *model = model_replay(run, &watch);
 	curve_end(&curve, model);
 	struct stackbook *book = stackbook_open(run);
-	struct leaks *leaks = leaks_find(model, book, NULL, NULL);
+	struct leaks *leaks = leaks_find(model, book, NULL);
 	write_report(out, run, leaks, &curve);
 	int status = leaks->status;
 	if (fflush(out) || ferror(out) || fclose(out) || rename(part, path))

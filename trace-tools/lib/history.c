@@ -122,9 +122,7 @@ void history_collect(struct run *run, struct page_history *pages, size_t nr_page
 				page_event(&collector, &records[i]);
 		}
 	}
-	for (size_t i = nr_damages; i < run->nr_damages && i < DAMAGES_KEPT; i++)
-		free(run->damages[i].what);
-	run->nr_damages = nr_damages;
+	run_forget_damages(run, nr_damages);
 	free(collector.first);
 	free(collector.next);
 }

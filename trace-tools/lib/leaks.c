@@ -207,8 +207,11 @@ static enum leak_doubt doubt_of_trace_item(const struct leaks *leaks, const stru
 	return DOUBT_AUDIT_SILENT;
 }
 
-/* An audit lists so many findings and counts the rest: where the numbers are the same, both mean the same ones. */
-static void excuse_unlisted(struct leaks *leaks)
+/*
+ * An audit lists so many findings and counts the rest: where the numbers are the same, both mean the same ones. False
+ * when they are not.
+ */
+static bool excuse_unlisted(struct leaks *leaks)
 {
 	uint64_t nr = 0;
 
@@ -218,6 +221,7 @@ static void excuse_unlisted(struct leaks *leaks)
 		if (leaks->items[i].doubt == DOUBT_AUDIT_SILENT)
 			leaks->items[i].doubt = DOUBT_NOT_LISTED;
 	}
+	return nr == leaks->unlisted;
 }
 
 static void add_trace(struct leaks *leaks, const uint32_t *item_of_page)
@@ -252,7 +256,7 @@ static void add_trace(struct leaks *leaks, const uint32_t *item_of_page)
 
 /* ---- groups ---- */
 
-static uint64_t item_bytes(const struct leaks *leaks, const struct leak_item *item)
+uint64_t leak_item_bytes(const struct leaks *leaks, const struct leak_item *item)
 {
 	if (item->object)
 		return leaks->model->caches[item->cache].object_bytes;
@@ -302,12 +306,12 @@ static void make_groups(struct leaks *leaks)
 		group->last_time = item->get_time;
 		group->nr_pages += item->object ? 0 : 1ULL << item->order;
 		group->nr_refs += item->nr_refs;
-		group->bytes += item_bytes(leaks, item);
+		group->bytes += leak_item_bytes(leaks, item);
 		group->nr_by_audit += item->by_audit;
 		group->nr_by_trace += item->by_trace;
 		leaks->nr_pages += item->object ? 0 : 1ULL << item->order;
 		leaks->nr_objects += item->object;
-		leaks->bytes += item_bytes(leaks, item);
+		leaks->bytes += leak_item_bytes(leaks, item);
 		leaks->nr_doubts[item->doubt]++;
 	}
 	if (leaks->nr_groups)
@@ -379,7 +383,7 @@ static void find_candidates(struct leaks *leaks)
 			continue;
 		for (size_t g = 0; g < leaks->nr_groups; g++)
 			known = known || leaks->items[leaks->groups[g].items[0]].alloc_stack == i;
-		if (!known)
+		if (!known && !leaks_suppressed(leaks, i))
 			ARRAY_PUSH(leaks->candidates, leaks->nr_candidates, leaks->candidates_capacity) =
 			    (struct leak_candidate){i, site->objects_live, site->marks_grown};
 	}
@@ -403,46 +407,55 @@ static void count_incidents(struct leaks *leaks)
 	}
 }
 
-static int judge(const struct leaks *leaks)
+/* all_listed: each finding that the audit only counted is known from the trace. */
+static int judge(const struct leaks *leaks, bool all_listed)
 {
 	bool complete = run_complete(leaks->model->run), sure = leaks->nr_incidents != 0;
+	bool partial = leaks->narrowed || leaks->suppressed.pages || leaks->suppressed.objects;
 
 	for (size_t i = 0; i < leaks->nr_items && !sure; i++)
 		sure = (leaks->items[i].by_audit && leaks->audit_final) ||
 		       (leaks->items[i].by_trace && complete);
-	if (sure || (leaks->unlisted && leaks->audit_final))
+	if (sure || (leaks->unlisted && leaks->audit_final && !partial))
 		return STATUS_LOST;
+	/* Nobody knows whether what the audit did not list is among what was asked for. */
+	if (partial && leaks->unlisted && !all_listed)
+		return STATUS_CANNOT_TELL;
 	/* A kernel that panicked did not come to the end of what it would have done. */
 	return complete && !leaks->nr_items && !leaks->model->panic_time ? STATUS_NOTHING_LOST
 									 : STATUS_CANNOT_TELL;
 }
 
-struct leaks *leaks_find(struct model *model, struct stackbook *book, const struct model *baseline,
-			 struct stackbook *baseline_book)
+struct leaks *leaks_find(struct model *model, struct stackbook *book, const struct leaks_query *query)
 {
+	static const struct leaks_query everything = {.pid = -1};
 	struct leaks *leaks = xcalloc(1, sizeof(*leaks));
 	uint32_t *item_of_page = xcalloc(model->nr_pages, sizeof(*item_of_page)); /* position + 1 */
 
 	leaks->model = model;
 	leaks->book = book;
-	leaks->baseline_book = baseline_book;
+	leaks->query = query ? query : &everything;
+	leaks->baseline_book = leaks->query->baseline_book;
 	leaks->audit = model->last_quiet.done ? &model->last_quiet : model->last.done ? &model->last : NULL;
 	leaks->audit_final = model->last_quiet.done;
 	if (leaks->audit)
 		add_audit(leaks, item_of_page);
 	add_trace(leaks, item_of_page);
 	free(item_of_page);
-	excuse_unlisted(leaks);
+	bool all_listed = excuse_unlisted(leaks);
+	leaks_leave_out(leaks);
 	make_groups(leaks);
 	for (size_t g = 0; g < leaks->nr_groups; g++)
 		missing_find(leaks, &leaks->groups[g]);
 	if (leaks->nr_groups)
 		look_again(leaks);
-	for (size_t g = 0; g < leaks->nr_groups && baseline; g++)
-		missing_from_baseline(leaks, &leaks->groups[g], baseline);
-	find_candidates(leaks);
+	for (size_t g = 0; g < leaks->nr_groups && leaks->query->baseline; g++)
+		missing_from_baseline(leaks, &leaks->groups[g], leaks->query->baseline);
+	/* They grew over many tests, by whomever: no span or pid can be told of them. */
+	if (!leaks->narrowed)
+		find_candidates(leaks);
 	count_incidents(leaks);
-	leaks->status = judge(leaks);
+	leaks->status = judge(leaks, all_listed);
 	return leaks;
 }
 

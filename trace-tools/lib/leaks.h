@@ -26,7 +26,7 @@
 
 #include "history.h"
 #include "model.h"
-#include "stackbook.h"
+#include "suppress.h"
 
 /* Why the two judges differ about an item. */
 enum leak_doubt {
@@ -95,6 +95,9 @@ struct missing_act {
 	uint32_t baseline_put; /* stack id in the baseline run; 0: no such life there */
 };
 
+/* "9 of 9 healthy lives of the same path": what the suspicion rests on. Into buf. */
+const char *missing_certainty(const struct missing_act *missing, char *buf, size_t bytes);
+
 struct leak_group {
 	size_t *items; /* positions, oldest first */
 	size_t nr_items, capacity;
@@ -111,8 +114,31 @@ struct leak_candidate { /* objects that grow from test to test */
 	uint32_t marks;
 };
 
+struct leak_span {
+	uint64_t from, to; /* ticks, both included */
+};
+
+struct leak_sum {
+	uint64_t pages, objects, bytes;
+};
+
+/*
+ * What to look at and what to compare with; all zero but pid = -1: everything. A loss belongs to the instant, and to
+ * the pid, of its unmatched get. Findings that are no losses are never left out: they say that memory is broken.
+ */
+struct leaks_query {
+	const struct model *baseline; /* a healthy run; NULL */
+	struct stackbook *baseline_book;
+	const struct leak_span *spans; /* taken in one of these; nr_spans 0: whenever */
+	size_t nr_spans;
+	int32_t pid;                       /* taken by; -1: by whomever */
+	const char *kind;                  /* page kind or slab cache; NULL: any */
+	struct suppressions *suppressions; /* NULL; gets its counts */
+};
+
 struct leaks {
 	struct model *model;
+	const struct leaks_query *query; /* never NULL */
 	struct stackbook *book, *baseline_book;
 	struct leak_item *items;
 	size_t nr_items, items_capacity;
@@ -124,15 +150,16 @@ struct leaks {
 	bool audit_final;                /* it was quiet */
 	uint64_t nr_pages, nr_objects, bytes;
 	uint64_t nr_doubts[DOUBT_NR];
-	uint64_t unlisted;   /* findings that the audit counted but did not record */
+	uint64_t unlisted; /* findings that the audit counted but did not record */
+	bool narrowed;     /* the query leaves some out */
+	struct leak_sum left_out, suppressed;
 	size_t nr_incidents; /* findings that are no leaks but faults, different ones */
 	uint8_t *incident_shown;
 	int status; /* STATUS_* */
 };
 
-/* baseline may be NULL. */
-struct leaks *leaks_find(struct model *model, struct stackbook *book, const struct model *baseline,
-			 struct stackbook *baseline_book);
+/* query NULL: everything. It and what it points to must live as long as the answer. */
+struct leaks *leaks_find(struct model *model, struct stackbook *book, const struct leaks_query *query);
 void leaks_free(struct leaks *leaks);
 
 #endif

@@ -6,6 +6,7 @@
  * the healthy put meet: it took the reference and should have returned it. Where the healthy ones were other callers,
  * it is the lost path's function in that same place.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -292,6 +293,36 @@ void missing_from_companions(struct leaks *leaks, struct leak_group *group,
 			missing->suspect_caller = view->frames[view->site + 1].function;
 	}
 	free(tally);
+}
+
+/* ---- how sure ---- */
+
+const char *missing_certainty(const struct missing_act *missing, char *buf, size_t bytes)
+{
+	static const char *const of_what[] = {
+	    [MISSING_SAME_PATH] = "healthy lives of the same path",
+	    [MISSING_SAME_GET] = "healthy lives of the same get",
+	    [MISSING_SAME_FUNCTION] = "healthy lives that the same function began for others",
+	    [MISSING_COMPANION] = "lost ones went by here",
+	    [MISSING_REPLACED] = "lost ones were replaced here",
+	};
+	bool lost = missing->how == MISSING_COMPANION || missing->how == MISSING_REPLACED;
+
+	if (missing->how == MISSING_NONE || missing->how == MISSING_HOLDER_END)
+		snprintf(buf, bytes, "no healthy life to compare with, %s",
+			 missing->how == MISSING_NONE ? "so its caller" : "so where its holder ended");
+	else
+		snprintf(buf, bytes, "%llu of %llu %s",
+			 (unsigned long long)(lost ? missing->companion_nr : missing->nr),
+			 (unsigned long long)(lost ? missing->companion_total : missing->total),
+			 of_what[missing->how]);
+	if (missing->baseline_total) {
+		size_t used = strlen(buf);
+		snprintf(buf + used, bytes - used, "; %llu of %llu in the healthy run",
+			 (unsigned long long)missing->baseline_nr,
+			 (unsigned long long)missing->baseline_total);
+	}
+	return buf;
 }
 
 /* ---- comparison with a healthy run ---- */

@@ -171,15 +171,20 @@ static void sites_at_mark(struct model *model)
 	}
 }
 
+struct test_mark test_mark_begin(const struct trace_record *record)
+{
+	struct test_mark test = {.begin = record->time, .quiet = true};
+
+	copy_name(test.name, record->payload.ev_payload_mark.name, 16);
+	return test;
+}
+
 static void mark_event(struct model *model, const struct trace_record *record)
 {
 	if (record->kind == 0) {
 		struct test_mark *test = &ARRAY_PUSH(model->tests, model->nr_tests, model->tests_capacity);
-		*test = (struct test_mark){.begin = record->time,
-					   .net_begin = model->net_pages,
-					   .net_after = model->net_pages,
-					   .quiet = true};
-		copy_name(test->name, record->payload.ev_payload_mark.name, 16);
+		*test = test_mark_begin(record);
+		test->net_begin = test->net_after = model->net_pages;
 		model->open_test = (int64_t)model->nr_tests - 1;
 		return;
 	}
@@ -323,7 +328,7 @@ static struct model *model_new(struct run *run)
 	return model;
 }
 
-struct model *model_replay(struct run *run, const struct model_watch *watch)
+struct model *model_replay_to(struct run *run, const struct model_watch *watch, uint64_t until)
 {
 	struct model *model = model_new(run);
 	struct merge merge;
@@ -332,7 +337,9 @@ struct model *model_replay(struct run *run, const struct model_watch *watch)
 	size_t nr;
 
 	merge_begin(&merge, run, record_fits, model);
-	while ((nr = merge_batch(&merge, &records, &stream)) != 0) {
+	while ((nr = merge_batch(&merge, &records, &stream)) != 0 && records[0].time <= until) {
+		while (records[nr - 1].time > until)
+			nr--;
 		if (model->nr_events == 0)
 			model->first_time = records[0].time;
 		model->nr_events += nr;
@@ -352,6 +359,11 @@ struct model *model_replay(struct run *run, const struct model_watch *watch)
 	}
 	pages_settle_rest(model);
 	return model;
+}
+
+struct model *model_replay(struct run *run, const struct model_watch *watch)
+{
+	return model_replay_to(run, watch, UINT64_MAX);
 }
 
 void model_free(struct model *model)

@@ -112,6 +112,9 @@ struct test_mark {
 	bool quiet;
 };
 
+/* What a mark record begins; its counts are still 0. */
+struct test_mark test_mark_begin(const struct trace_record *record);
+
 struct model {
 	struct run *run;
 	struct page_state *pages; /* by pfn - first_pfn */
@@ -161,6 +164,8 @@ struct model_watch {
 };
 
 struct model *model_replay(struct run *run, const struct model_watch *watch);
+/* The books as they stood at `until`: records of later times are not looked at. */
+struct model *model_replay_to(struct run *run, const struct model_watch *watch, uint64_t until);
 void model_free(struct model *model);
 
 static inline struct page_state *model_page(struct model *model, uint32_t pfn)

@@ -26,6 +26,13 @@ void run_damage(struct run *run, const char *path, uint64_t offset, const char *
 	va_end(args);
 }
 
+void run_forget_damages(struct run *run, size_t nr_damages)
+{
+	for (size_t i = nr_damages; i < run->nr_damages && i < DAMAGES_KEPT; i++)
+		free(run->damages[i].what);
+	run->nr_damages = nr_damages;
+}
+
 uint32_t run_stack(const struct run *run, uint32_t id, const uint32_t **frames)
 {
 	if (id == 0 || id > run->nr_stacks)

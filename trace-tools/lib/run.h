@@ -80,6 +80,9 @@ void run_close(struct run *run);
 void run_damage(struct run *run, const char *path, uint64_t offset, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* Of a second look at a trace: what it noted beyond the first nr_damages stood there before. */
+void run_forget_damages(struct run *run, size_t nr_damages);
+
 uint64_t run_discarded(const struct run *run);
 uint64_t run_missing_packets(const struct run *run);
 bool run_starts_late(const struct run *run);
