@@ -1,7 +1,7 @@
 """Every error path walked: each scenario's allocations are refused one by one, and nothing is lost by it."""
 import re
 
-ROW = r"^([a-z-]+) +(\d+) +(\d+) +(\d+) +(\d+) +(-?\d+)  (\w+)$"
+ROW = r"^([a-z-]+) +(\d+) +(\d+) +(\d+) +(\d+) +(\d+) +(-?\d+)  (\w+)$"
 
 
 def test_failsweep(boot):
@@ -12,10 +12,10 @@ def test_failsweep(boot):
     assert status == 0
     assert int(last.group(1)) == len(rows) >= 30
     assert int(last.group(2)) == sum(int(row[1]) for row in rows) >= 500
-    for name, failures, errors, successes, killed, lost, audit in rows:
+    for name, failures, errors, successes, killed, panics, lost, audit in rows:
         assert int(failures) == int(errors) + int(successes), name
         assert int(killed) <= int(errors), name
-        assert (int(lost), audit) == (0, "clean"), name
+        assert (int(panics), int(lost), audit) == (0, 0, "clean"), name
 
 
 def test_a_lost_page_fails_the_sweep(boot):

@@ -57,9 +57,6 @@ void nth_open(void);
 void nth_set(long nth);
 long nth_left(void); /* 0: it was refused */
 
-/* Makes this process's data and stack resident and its own. */
-void touch_image(void);
-
 /* Bytes that depend on their place. */
 void fill(char *buf, long offset, long size_bytes);
 bool filled(const char *buf, long offset, long size_bytes);

@@ -7,13 +7,14 @@
  * audit. The first attempt of a scenario has nothing refused: it must succeed, and shows that what comes after is
  * due to the refusals. A scenario ends with the first attempt that did not come as far as the n-th allocation.
  *
- *   scenario               failures  errors successes  killed  lost  audit
- *   fork                         17      17         0       2     0  clean
+ *   scenario               failures  errors successes  killed  panics  lost  audit
+ *   fork                         17      17         0       2       0     0  clean
  *   failsweep: 60 scenarios, 900 failures injected, 0 panics, 0 pages lost
  *
- * killed counts the errors that were the death of the process, as a refused page is for one that touches it. Panics are
- * 0 wherever there is somebody left to print the line.
+ * killed counts the errors that were the death of the process, as a refused page is for one that touches it. The status
+ * is 0 only if every scenario ended as it must, with nothing lost.
  */
+#include "books.h"
 #include "failsweep.h"
 
 #define SETTLE_MS 1000
@@ -24,9 +25,6 @@ static const struct scenario *const groups[] = {
     process_scenarios, memory_scenarios, mmap_scenarios, file_scenarios, name_scenarios, read_scenarios,
 };
 
-struct sample {
-	uint64_t pages, blocks, inodes;
-};
 struct tally {
 	long failures, errors, successes, killed, lost, findings;
 	bool wrong;
@@ -35,51 +33,8 @@ struct tally {
 static bool quick;
 static int nr_names;
 static char **names;
-static struct sample before;
+static struct books before;
 static long known_findings, nr_failures, nr_lost, nr_wrong;
-
-static void take_sample(struct sample *sample)
-{
-	struct freemem info;
-	struct statfs st;
-
-	kdebug(KDEBUG_DROP_CACHES, 0);
-	if (freemem_read(&info) < 0 || statfs("/", &st) < 0)
-		die("failsweep: the machine cannot be counted");
-	*sample = (struct sample){info.free, st.f_bfree, st.f_ffree};
-}
-
-/* Children of an attempt that was killed may still be on their way out: a difference must last. */
-static void take_settled_sample(struct sample *sample)
-{
-	for (long waited = 0; waited <= SETTLE_MS; waited += 20) {
-		take_sample(sample);
-		if (memcmp(sample, &before, sizeof(before)) == 0)
-			return;
-		sleep_ms(20);
-	}
-}
-
-static void remove_tree(const char *path)
-{
-	char name[400];
-	struct dirent *entry;
-	struct dir dir;
-
-	if (dir_open(&dir, path) < 0)
-		return;
-	while ((entry = dir_read(&dir)) != NULL) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		snprintf(name, sizeof(name), "%s/%s", path, entry->d_name);
-		if (entry->d_type == DT_DIR)
-			remove_tree(name);
-		else
-			unlink(name);
-	}
-	dir_close(&dir);
-	rmdir(path);
-}
 
 /* ---- one attempt ---- */
 
@@ -95,7 +50,7 @@ static void __attribute__((noreturn)) attempt(const struct scenario *scenario, l
 		scenario->prepare();
 	if (!(scenario->flags & KEEPS_CACHE))
 		CHECK_OK(kdebug(KDEBUG_DROP_CACHES, 0));
-	touch_image();
+	books_touch_image();
 	nth_set(nth);
 	long result = scenario->act();
 	if (nth > 0 && nth_left() == 0)
@@ -110,36 +65,14 @@ static void __attribute__((noreturn)) attempt(const struct scenario *scenario, l
 	exit(flags);
 }
 
-static long audit(void)
-{
-	long findings = -EBUSY;
-
-	for (int tries = 0; tries < 50 && findings == -EBUSY; tries++) {
-		if (tries)
-			sleep_ms(20);
-		findings = kdebug(KDEBUG_AUDIT, 0);
-	}
-	return findings;
-}
-
-static void print_audit(void)
-{
-	char *text = read_file("/proc/audit", NULL);
-
-	if (text)
-		write_full(1, text, strlen(text));
-	free(text);
-}
-
 static void look_for_losses(const struct scenario *scenario, long nth, bool audited, struct tally *tally)
 {
-	struct sample after;
+	struct books after;
 	long findings;
 
-	remove_tree(SWEEP_DIR);
-	take_settled_sample(&after);
+	bool settled = books_settle(&after, &before, SWEEP_DIR, SETTLE_MS);
 	tally->lost += (long)(before.pages - after.pages);
-	if (memcmp(&after, &before, sizeof(after)) != 0) {
+	if (!settled) {
 		printf("  %s: after failure %ld: lost %ld pages, %ld blocks, %ld inodes\n", scenario->name,
 		       nth, (long)(before.pages - after.pages), (long)(before.blocks - after.blocks),
 		       (long)(before.inodes - after.inodes));
@@ -148,16 +81,16 @@ static void look_for_losses(const struct scenario *scenario, long nth, bool audi
 	before = after;
 	if (!audited)
 		return;
-	findings = audit();
+	findings = books_audit();
 	if (findings == known_findings)
 		return;
 	printf("  %s: after failure %ld: %ld findings\n", scenario->name, nth, findings - known_findings);
-	print_audit();
+	books_print_audit();
 	tally->wrong = true;
 	tally->findings += findings - known_findings;
 	if (findings >= 0)
 		known_findings = findings;
-	take_sample(&before);
+	books_take(&before);
 }
 
 /* False: the scenario is through. */
@@ -182,6 +115,14 @@ static bool count_status(const struct scenario *scenario, long nth, int status, 
 	return true;
 }
 
+/* A panic would have been the end of the machine: behind a row that is printed there was none. */
+static void print_row(const char *name, const struct tally *tally)
+{
+	printf("%-22s %8ld %7ld %9ld %7ld %7d %5ld  %s%s\n", name, tally->failures, tally->errors,
+	       tally->successes, tally->killed, 0, tally->lost, tally->findings ? "FINDINGS" : "clean",
+	       tally->wrong ? "  FAILED" : "");
+}
+
 static void sweep(const struct scenario *scenario)
 {
 	struct tally tally = {0};
@@ -200,9 +141,7 @@ static void sweep(const struct scenario *scenario)
 		look_for_losses(scenario, nth, !quick || !more, &tally);
 	}
 	mark(1, scenario->name);
-	printf("%-22s %8ld %7ld %9ld %7ld %5ld  %s%s\n", scenario->name, tally.failures, tally.errors,
-	       tally.successes, tally.killed, tally.lost, tally.findings ? "FINDINGS" : "clean",
-	       tally.wrong ? "  FAILED" : "");
+	print_row(scenario->name, &tally);
 	nr_failures += tally.failures;
 	nr_lost += tally.lost;
 	nr_wrong += tally.wrong;
@@ -218,23 +157,19 @@ static int probe_main(char **argv)
 }
 
 /* Everything that this process will touch is resident and its own before the first count. */
-static void __attribute__((noinline)) warm_up(void)
+static void warm_up(void)
 {
-	volatile char *byte;
-
-	for (byte = __text_start; byte < __data_start; byte += PAGE_BYTES)
-		(void)*byte;
 	free(read_file("/proc/audit", NULL));
 	remove_tree(SWEEP_DIR);
 	for (int i = 0; i < 2; i++) {
 		int pid = fork();
 		if (pid == 0)
 			exit(0);
-		touch_image();
+		books_touch_image();
 		wait_pid(pid, NULL);
-		take_sample(&before);
+		books_take(&before);
 	}
-	known_findings = MAX(audit(), 0);
+	known_findings = MAX(books_audit(), 0);
 }
 
 static bool is_wanted(const struct scenario *scenario)
@@ -260,8 +195,8 @@ int main(int argc, char **argv)
 	nr_names = argc - i;
 	if (!list) {
 		warm_up();
-		printf("%-22s %8s %7s %9s %7s %5s  %s\n", "scenario", "failures", "errors", "successes",
-		       "killed", "lost", "audit");
+		printf("%-22s %8s %7s %9s %7s %7s %5s  %s\n", "scenario", "failures", "errors", "successes",
+		       "killed", "panics", "lost", "audit");
 	}
 	for (size_t group = 0; group < ARRAY_SIZE(groups); group++) {
 		for (const struct scenario *scenario = groups[group]; scenario->name; scenario++) {

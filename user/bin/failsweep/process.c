@@ -1,4 +1,5 @@
 /* Scenarios: processes. */
+#include "books.h"
 #include "failsweep.h"
 
 static int child;
@@ -157,7 +158,7 @@ static void prepare_cow(void)
 	CHECK(cow);
 	fill(cow, 0, COW_PAGES * PAGE_BYTES);
 	child = start_idle_child();
-	touch_image(); /* the fork made it shared again */
+	books_touch_image(); /* the fork made it shared again */
 }
 
 static long act_cow(void)
@@ -185,7 +186,7 @@ static void prepare_cow_read(void)
 	memset(cow, 0, COW_PAGES * PAGE_BYTES);
 	end_idle_child(child);
 	child = start_idle_child();
-	touch_image();
+	books_touch_image();
 }
 
 static long act_cow_read(void)

@@ -48,17 +48,6 @@ long nth_left(void)
 	return str_to_u64(text, &left) ? (long)left : -1;
 }
 
-void __attribute__((noinline)) touch_image(void)
-{
-	volatile char stack[6 * PAGE_BYTES];
-	volatile char *byte;
-
-	for (byte = __data_start; byte < __bss_end; byte += PAGE_BYTES)
-		*byte = *byte;
-	for (size_t i = 0; i < sizeof(stack); i += PAGE_BYTES)
-		stack[i] = 0;
-}
-
 /* ---- contents ---- */
 
 static char byte_at(long offset)

@@ -11,69 +11,13 @@
  *
  *   grind: seed 1234, 5 rounds, 10000 calls, 0 pages lost: OK
  */
+#include "books.h"
 #include "grind.h"
 
 #define NR_WORKERS 4
 #define CALLS_A_ROUND 400 /* of each worker; its children make more */
 #define ROUND_LIMIT_MS 60000
 #define SETTLE_MS 3000
-
-struct sample {
-	uint64_t pages, blocks, inodes;
-};
-
-static void take_sample(struct sample *sample)
-{
-	struct freemem info;
-	struct statfs st;
-
-	kdebug(KDEBUG_DROP_CACHES, 0);
-	if (freemem_read(&info) < 0 || statfs("/", &st) < 0)
-		die("grind: the machine cannot be counted");
-	*sample = (struct sample){info.free, st.f_bfree, st.f_ffree};
-}
-
-static long audit(void)
-{
-	long findings = -EBUSY;
-
-	for (int tries = 0; tries < 50 && findings == -EBUSY; tries++) {
-		if (tries)
-			sleep_ms(20);
-		findings = kdebug(KDEBUG_AUDIT, 0);
-	}
-	return findings;
-}
-
-static void print_file(const char *path)
-{
-	char *text = read_file(path, NULL);
-
-	if (text)
-		write_full(1, text, strlen(text));
-	free(text);
-}
-
-static void remove_tree(const char *path)
-{
-	char name[300];
-	struct dirent *entry;
-	struct dir dir;
-
-	if (dir_open(&dir, path) < 0)
-		return;
-	while ((entry = dir_read(&dir)) != NULL) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		snprintf(name, sizeof(name), "%s/%s", path, entry->d_name);
-		if (entry->d_type == DT_DIR)
-			remove_tree(name);
-		else
-			unlink(name);
-	}
-	dir_close(&dir);
-	rmdir(path);
-}
 
 static void start_worker(uint64_t seed, long round, int worker, int *pid)
 {
@@ -122,30 +66,17 @@ static bool run_workers(uint64_t seed, long round)
 	return in_time;
 }
 
-/* Waits until what the workers left (orphans on their way out) is gone; false if it stays. */
-static bool settles(const struct sample *before, struct sample *after)
-{
-	for (long waited = 0; waited <= SETTLE_MS; waited += 20) {
-		remove_tree(GRIND_DIR);
-		take_sample(after);
-		if (memcmp(before, after, sizeof(*after)) == 0)
-			return true;
-		sleep_ms(20);
-	}
-	return false;
-}
-
 static bool loses; /* the canary */
 
-static bool round_is_good(uint64_t seed, long round, const struct sample *before, long *lost)
+static bool round_is_good(uint64_t seed, long round, const struct books *before, long *lost)
 {
 	char *ps[] = {"ps", NULL};
-	struct sample after;
+	struct books after;
 	bool in_time = run_workers(seed, round);
 	if (loses)
 		kdebug(KDEBUG_LEAK_PAGES, 1);
-	bool settled = settles(before, &after);
-	long findings = audit();
+	bool settled = books_settle(&after, before, GRIND_DIR, SETTLE_MS);
+	long findings = books_audit();
 
 	*lost = (long)(before->pages - after.pages);
 	if (in_time && settled && findings == 0)
@@ -153,38 +84,30 @@ static bool round_is_good(uint64_t seed, long round, const struct sample *before
 	printf("grind: seed %lu round %ld: lost %ld pages, %ld blocks, %ld inodes; %ld findings\n", seed,
 	       round, *lost, (long)(before->blocks - after.blocks), (long)(before->inodes - after.inodes),
 	       findings);
-	print_file("/proc/audit");
+	books_print_audit();
 	run(ps);
 	return false;
 }
 
 /* Everything that this process will touch is resident and its own. */
-static void __attribute__((noinline)) warm_up(struct sample *sample)
+static void warm_up(struct books *books)
 {
-	volatile char stack[6 * PAGE_BYTES];
-	volatile char *byte;
-
 	free(read_file("/proc/audit", NULL));
 	remove_tree(GRIND_DIR);
 	for (int i = 0; i < 2; i++) {
 		int pid = fork();
 		if (pid == 0)
 			exit(0);
-		for (byte = __text_start; byte < __data_start; byte += PAGE_BYTES)
-			(void)*byte;
-		for (byte = __data_start; byte < __bss_end; byte += PAGE_BYTES)
-			*byte = *byte;
-		for (size_t k = 0; k < sizeof(stack); k += PAGE_BYTES)
-			stack[k] = 0;
+		books_touch_image();
 		wait_pid(pid, NULL);
-		take_sample(sample);
+		books_take(books);
 	}
 }
 
 int main(int argc, char **argv)
 {
 	long seconds = 10, rounds = 0, round = 0, lost = 0;
-	struct sample before;
+	struct books before;
 	bool good = true;
 
 	if (argc > 1) {
@@ -198,7 +121,7 @@ int main(int argc, char **argv)
 	loses = argc > 3 && strcmp(argv[3], "lose") == 0;
 	long begin = uptime();
 	warm_up(&before);
-	if (audit() != 0)
+	if (books_audit() != 0)
 		die("grind: the auditor is not content before the first round");
 	while (good && (rounds ? round < rounds : uptime() - begin < seconds * 1000)) {
 		long start = uptime();

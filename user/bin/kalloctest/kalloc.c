@@ -34,15 +34,17 @@ static bool machine_is_small(void)
 	return info.total < 8192;
 }
 
-static void check_not_contended(long before)
+static void check_contended(long before, long allowed)
 {
-	long after = nr_contended();
+	long nr = nr_contended() - before;
 
-	if (after != before && !machine_is_small()) {
+	if (nr > allowed && machine_is_small()) {
+		printf("  %ld failed test-and-sets: allowed where caches are two pages a batch\n", nr);
+	} else if (nr > allowed) {
 		char *text = read_file("/proc/lockstat", NULL);
 		if (text)
 			write_full(2, text, strlen(text));
-		FAIL("%ld failed test-and-sets", after - before);
+		FAIL("%ld failed test-and-sets", nr);
 	}
 }
 
@@ -84,7 +86,7 @@ static void test_pages_without_waiting(void)
 	long before = nr_contended();
 	open_gate();
 	finish_all(BUSY_HARTS);
-	check_not_contended(before);
+	check_contended(before, 0);
 }
 
 static void grow_in_steps(long seed)
@@ -130,16 +132,22 @@ static void fork_and_wait(long times)
 	}
 }
 
-static void test_forks_without_waiting(void)
+/*
+ * What one hart takes for a child, another may give back: such pages go through the buddy, in batches, where harts can
+ * meet. Without caches they would at almost every fork.
+ */
+#define FORKS 60
+
+static void test_forks_seldom_wait(void)
 {
 	CHECK_EQ(pipe(gate), 0);
 	for (int i = 0; i < BUSY_HARTS; i++)
-		start(fork_and_wait, 60);
+		start(fork_and_wait, FORKS);
 	sleep_ms(50);
 	long before = nr_contended();
 	open_gate();
 	finish_all(BUSY_HARTS);
-	check_not_contended(before);
+	check_contended(before, BUSY_HARTS * FORKS / 20);
 }
 
 static void leave_pages_in_cache(long unused)
@@ -187,16 +195,29 @@ static void take_everything(long unused)
 	CHECK(sbrk(-taken));
 }
 
+/* The write-back's thread may hold a record, part of a page, for the moment of one count: two must agree. */
+static uint64_t pages_without_caches(void)
+{
+	uint64_t last, now = 0;
+
+	do {
+		last = now;
+		CHECK_OK(sync());
+		CHECK_OK(kdebug(KDEBUG_DROP_CACHES, 0));
+		now = free_pages();
+		sleep_ms(10);
+	} while (now != last);
+	return now;
+}
+
 static void test_stealing(void)
 {
 	for (int round = 0; round < 2; round++) {
-		CHECK_OK(kdebug(KDEBUG_DROP_CACHES, 0));
-		uint64_t before = settled_pages();
+		uint64_t before = pages_without_caches();
 		fill_caches();
 		CHECK(pages_in_caches() > 0);
 		CHECK_EQ(run_child(take_everything, 0), 0);
-		CHECK_OK(kdebug(KDEBUG_DROP_CACHES, 0));
-		CHECK_EQ(settled_pages(), before);
+		CHECK_EQ(pages_without_caches(), before);
 	}
 }
 
@@ -242,7 +263,7 @@ static void test_fork_storm(void)
 extern const struct test tests_kalloc[];
 const struct test tests_kalloc[] = {
     {"kalloc-pages", test_pages_without_waiting, 0, "four take and return a page without meeting"},
-    {"kalloc-forks", test_forks_without_waiting, 0, "four fork and wait"},
+    {"kalloc-forks", test_forks_seldom_wait, 0, "four fork and wait"},
     {"kalloc-batches", test_batches, 0, "eight grow and shrink by more than a cache holds"},
     {"kalloc-steal", test_stealing, 0, "one takes all memory, out of all caches"},
     {"kalloc-steal-two", test_stealing_from_each_other, 0, "four want more than there is"},

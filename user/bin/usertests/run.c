@@ -19,13 +19,11 @@
  *   usertests: 70 passed, 0 failed, 0 lost pages
  *   ALL TESTS PASSED
  */
+#include "books.h"
 #include "tests.h"
 
 #define SETTLE_MS 1000
 #define NAME_COLUMN 22
-struct sample {
-	uint64_t pages, blocks, inodes;
-};
 
 static char test_dir[40];
 static bool quick, verbose;
@@ -33,71 +31,6 @@ static int nr_names;
 static char **names;
 static int nr_passed, nr_failed;
 static long nr_lost, known_findings;
-
-static void take_sample(struct sample *sample)
-{
-	struct freemem info;
-
-	kdebug(KDEBUG_DROP_CACHES, 0);
-	if (freemem_read(&info) < 0)
-		die("%s: freemem failed", test_program);
-	*sample = (struct sample){info.free, free_blocks(), free_inodes()};
-}
-
-/* The sample once it equals `before`, or has had its time to do so. */
-static void take_settled_sample(struct sample *sample, const struct sample *before)
-{
-	for (long waited = 0; waited <= SETTLE_MS; waited += 20) {
-		take_sample(sample);
-		if (memcmp(sample, before, sizeof(*sample)) == 0)
-			return;
-		sleep_ms(20);
-	}
-}
-
-/* The number of findings; negative: the machine was never quiet. */
-static long audit(void)
-{
-	long findings = -EBUSY;
-
-	for (int tries = 0; tries < 20 && findings == -EBUSY; tries++) {
-		if (tries)
-			sleep_ms(20);
-		findings = kdebug(KDEBUG_AUDIT, 0);
-	}
-	return findings;
-}
-
-static void print_audit(void)
-{
-	char *text = read_file("/proc/audit", NULL);
-
-	if (text)
-		write_full(1, text, strlen(text));
-	free(text);
-}
-
-/* Removes what lies below a directory, then the directory. Depth is bounded by the path's length. */
-static void remove_tree(const char *path)
-{
-	char name[PATH_MAX];
-	struct dirent *entry;
-	struct dir dir;
-
-	if (dir_open(&dir, path) < 0)
-		return;
-	while ((entry = dir_read(&dir)) != NULL) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-			continue;
-		snprintf(name, sizeof(name), "%s/%s", path, entry->d_name);
-		if (entry->d_type == DT_DIR)
-			remove_tree(name);
-		else
-			unlink(name);
-	}
-	dir_close(&dir);
-	rmdir(path);
-}
 
 /* The test itself, in its child. */
 static int run_in_child(const struct test *test)
@@ -119,8 +52,8 @@ static int run_in_child(const struct test *test)
 	return status;
 }
 
-static void print_line(const struct test *test, int number, int total, bool good, const struct sample *before,
-		       const struct sample *after, long new_findings, long time_ms)
+static void print_line(const struct test *test, int number, int total, bool good, const struct books *before,
+		       const struct books *after, long new_findings, long time_ms)
 {
 	static const char dots[] = "..........................................";
 	int digits = total > 99 ? 3 : total > 9 ? 2 : 1;
@@ -138,18 +71,17 @@ static void print_line(const struct test *test, int number, int total, bool good
 
 static void run_test(const struct test *test, int number, int total)
 {
-	struct sample before, after;
+	struct books before, after;
 	long begin = uptime();
 
 	if (verbose)
 		printf("[%d/%d] %s: %s\n", number, total, test->name, test->what);
-	take_sample(&before);
+	books_take(&before);
 	mark(0, test->name);
 	int status = run_in_child(test);
 	mark(1, test->name);
-	remove_tree(test_dir);
-	take_settled_sample(&after, &before);
-	long findings = audit();
+	books_settle(&after, &before, test_dir, SETTLE_MS);
+	long findings = books_audit();
 
 	long new_findings = findings < 0 ? findings : findings - known_findings;
 	long lost = (long)(before.pages - after.pages);
@@ -162,7 +94,7 @@ static void run_test(const struct test *test, int number, int total)
 	if (status != 0)
 		printf("  status %d%s\n", status, status == KILLED ? " (killed)" : "");
 	if (new_findings > 0)
-		print_audit();
+		books_print_audit();
 	if (findings >= 0)
 		known_findings = findings;
 	nr_lost += lost;
@@ -214,30 +146,20 @@ static void list_test(const struct test *test, int number, int total)
 
 static void do_nothing(void) {}
 
-/*
- * Brings this process into the state in which it stays: every page of its image and of the stack that it will need is
- * resident and its own, and the paths of a test were walked once.
- */
-static void __attribute__((noinline)) warm_up(void)
+/* Brings this process into the state in which it stays: all its pages its own, and the paths of a test walked once. */
+static void warm_up(void)
 {
 	static const struct test empty = {"warm-up", do_nothing, 0, "nothing"};
-	volatile char stack[8 * PAGE_BYTES];
-	volatile char *byte;
-	struct sample sample;
+	struct books books;
 
-	for (byte = __text_start; byte < __data_start; byte += PAGE_BYTES)
-		(void)*byte;
-	for (byte = __data_start; byte < __bss_end; byte += PAGE_BYTES)
-		*byte = *byte;
-	for (size_t i = 0; i < sizeof(stack); i += PAGE_BYTES)
-		stack[i] = 0;
+	books_touch_image();
 	remove_tree(test_dir);
 	for (int i = 0; i < 2; i++) {
-		take_sample(&sample);
+		books_take(&books);
 		run_in_child(&empty);
 		remove_tree(test_dir);
 	}
-	known_findings = MAX(audit(), 0);
+	known_findings = MAX(books_audit(), 0);
 	free(read_file("/proc/audit", NULL)); /* the heap that a report of findings needs */
 	if (known_findings)
 		printf("%s: the auditor had %ld findings before the first test\n", test_program,
