@@ -12,99 +12,6 @@
 #define EVENTS_SHOWN 20
 #define EVENTS_SHOWN_MAX 100000
 
-/* ---- the panic ---- */
-
-static void print_registers(const struct panic_hart *hart, FILE *out)
-{
-	static const char names[32][5] = {"zero", "ra", "sp",  "gp",  "tp", "t0", "t1", "t2",
-					  "s0",   "s1", "a0",  "a1",  "a2", "a3", "a4", "a5",
-					  "a6",   "a7", "s2",  "s3",  "s4", "s5", "s6", "s7",
-					  "s8",   "s9", "s10", "s11", "t3", "t4", "t5", "t6"};
-
-	fprintf(out,
-		"    pc %016" PRIx64 "  status %" PRIx64 "  cause %" PRIx64 "  address %" PRIx64
-		"  satp %" PRIx64 "\n",
-		hart->pc, hart->status, hart->cause, hart->address, hart->satp);
-	for (int i = 1; i < 32; i++)
-		fprintf(out, "%s%4s %016" PRIx64 "%s", i % 4 == 1 ? "    " : " ", names[i], hart->x[i],
-			i % 4 == 0 || i == 31 ? "\n" : " ");
-}
-
-static void print_frames(const struct panic_hart *hart, FILE *out)
-{
-	char place[256];
-
-	if (!hart->nr_frames)
-		fprintf(out, "    (no kernel stack: it ran user code or the firmware's)\n");
-	for (uint32_t i = 0; i < hart->nr_frames; i++) {
-		const struct symbol_frame *frame = &hart->frames[i];
-		if (frame_place(frame, place, sizeof(place))[0])
-			fprintf(out, "    %-28s %s%s\n", frame->function, place,
-				frame->inlined ? " (inlined)" : "");
-		else
-			fprintf(out, "    %s\n", frame->function);
-	}
-}
-
-static void print_panic(const struct panic_state *panic, const struct model *model, FILE *out)
-{
-	fprintf(out, "PANIC on hart %u: %s\n", panic->hart, panic->message);
-	for (uint32_t k = 0; k < panic->nr_harts; k++) {
-		/* the hart that panicked first */
-		uint32_t i = k == 0 ? panic->hart % panic->nr_harts : k <= panic->hart ? k - 1 : k;
-		const struct panic_hart *hart = &panic->harts[i];
-		const char *name = model->pids[(uint16_t)hart->pid].name;
-		if (!hart->valid) {
-			fprintf(out, "\nhart %u did not answer\n", i);
-			continue;
-		}
-		fprintf(out, "\nhart %u, pid %" PRIu64 "%s%s%s\n", i, hart->pid, name[0] ? " (" : "", name,
-			name[0] ? ")" : "");
-		print_frames(hart, out);
-		print_registers(hart, out);
-	}
-}
-
-/* ---- the last events ---- */
-
-struct last_events {
-	struct {
-		struct trace_record record;
-		uint32_t hart;
-	} * ring;
-	uint64_t nr, size;
-};
-
-static void keep_event(void *arg, const struct model *model, const struct trace_record *record,
-		       uint32_t stream)
-{
-	struct last_events *last = arg;
-
-	if (!last->size)
-		return;
-	last->ring[last->nr % last->size].record = *record;
-	last->ring[last->nr++ % last->size].hart = model->run->streams[stream].hart;
-}
-
-static void print_last(const struct last_events *last, struct stackbook *book, FILE *out)
-{
-	uint64_t nr = last->nr < last->size ? last->nr : last->size;
-	char time[24];
-
-	if (!nr)
-		return;
-	fprintf(out, "\nthe last %" PRIu64 " events\n", nr);
-	for (uint64_t i = last->nr - nr; i < last->nr; i++) {
-		const struct trace_record *record = &last->ring[i % last->size].record;
-		fprintf(out, "%s hart%u %s", time_text(record->time, time), last->ring[i % last->size].hart,
-			event_info(record->event)->name);
-		print_record_fields(out, record);
-		if (record->stack)
-			fprintf(out, " in %s", stackbook_function(book, record->stack));
-		fputc('\n', out);
-	}
-}
-
 /* ---- the run folder ---- */
 
 static void recover_trace(struct guest *guest, const char *folder, const char *kernel, struct drain *drain)
@@ -168,30 +75,6 @@ static void print_state(const struct guest *guest, const struct drain *drain, co
 	if (drain->missed_packets)
 		fprintf(out, "; %" PRIu64 " older packets were overwritten", drain->missed_packets);
 	fputc('\n', out);
-}
-
-int death_report(const struct guest *guest, struct run *run, const struct panic_state *panic,
-		 uint64_t nr_events, FILE *out)
-{
-	struct last_events last = {.ring = xcalloc(nr_events, sizeof(*last.ring)), .size = nr_events};
-	struct model_watch watch = {keep_event, &last};
-	struct model *model = model_replay(run, &watch);
-	struct stackbook *book = stackbook_open(run);
-	const struct trace_desc *desc = guest->desc;
-
-	run_print_losses(run, out);
-	fputc('\n', out);
-	if (panic)
-		print_panic(panic, model, out);
-	else if (desc->exit_status)
-		fprintf(out, "no panic: it powered off with status %" PRIu64 "\n", desc->exit_status - 1);
-	else
-		fprintf(out, "no panic: it ran until it was stopped from outside\n");
-	print_last(&last, book, out);
-	free(last.ring);
-	stackbook_close(book);
-	model_free(model);
-	return panic ? STATUS_LOST : STATUS_NOTHING_LOST;
 }
 
 /* What was said goes to the terminal and into the run folder. */
@@ -270,10 +153,13 @@ const struct command command_recover = {
 	"whose loads are\n"
 	"physical memory. It is only read. Takes every packet that still stands in the rings, the half-full "
 	"ones too, and\n"
-	"the stacks; says why the kernel panicked, where each hart was, and what happened last. The same "
-	"goes to\n"
-	"RUN/logs/recover.log. Without --kernel the trace is found by its magic number, and addresses stay "
-	"numbers.\n\n"
+	"the stacks; says why the kernel panicked, what became of the pages and objects that it had in its "
+	"hands (named by\n"
+	"the panic, in registers, on the stack, walked through, or told by an incident before), where each "
+	"hart was, and what\n"
+	"happened last. The same goes to RUN/logs/recover.log. Without --kernel the trace is found by its "
+	"magic number, and\n"
+	"addresses stay numbers.\n\n"
 	"The status is 1 for a panic, 0 without one, 2 when nothing could be recovered.\n",
     .min_operands = 1,
     .max_operands = 1,

@@ -345,7 +345,7 @@ static void finish(struct session *session, char **command)
 	}
 	session->end = session_end(session);
 	session_save_ramdisk(session);
-	if (option(session->arguments, "keep-ram")) {
+	if (session_keeps_ram(session)) {
 		char *kept = xasprintf("%s/ram", session->folder);
 		if (strcmp(kept, session->ram_path)) {
 			if (file_copy(session->ram_path, kept))
@@ -453,7 +453,7 @@ static const struct option_spec options[] = {
     {"timeout", "SECONDS", "end the machine after so long"},
     {"gdb", "[PORT]", "let gdb attach to localhost:PORT (1234)"},
     {"stop", NULL, "wait for gdb before the first instruction"},
-    {"keep-ram", NULL, "keep the guest's RAM as RUN/ram"},
+    {"keep-ram", NULL, "keep the guest's RAM as RUN/ram (a panic's is always kept)"},
     {"progress", NULL, "show one progress line instead of the console"},
     {"quiet", NULL, "show nothing of the console"},
     {"tests", NULL, "at the end, a table of the tests: free pages before and after, audit"},

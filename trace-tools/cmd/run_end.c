@@ -21,6 +21,16 @@ int session_guest_status(const struct session *session)
 	return (int)session->guest.desc->exit_status - 1;
 }
 
+bool session_panicked(const struct session *session)
+{
+	return session->guest.desc && session->guest.desc->panic_pa;
+}
+
+bool session_keeps_ram(const struct session *session)
+{
+	return option(session->arguments, "keep-ram") || session_panicked(session);
+}
+
 void session_save_ramdisk(const struct session *session)
 {
 	const char *out = option(session->arguments, "disk-out");
@@ -75,7 +85,7 @@ void session_write_json(const struct session *session, char **command)
 	json_bool(&json, "icount", session->config.icount);
 	json_string(&json, "started", session->started_at);
 	json_real(&json, "seconds", session->seconds);
-	json_string(&json, "end", end_texts[session->end]);
+	json_string(&json, "end", session_panicked(session) ? "panic" : end_texts[session->end]);
 	if (session_guest_status(session) >= 0)
 		json_int(&json, "guest_status", session_guest_status(session));
 	else
@@ -84,7 +94,7 @@ void session_write_json(const struct session *session, char **command)
 	json_int(&json, "events_discarded", (int64_t)discarded(session));
 	json_int(&json, "packets_missed", (int64_t)session->drain.missed_packets);
 	json_int(&json, "trace_bytes", (int64_t)(session->drain.bytes + session->drain.stacks_bytes));
-	json_string(&json, "ram_file", option(session->arguments, "keep-ram") ? session->ram_path : NULL);
+	json_string(&json, "ram_file", session_keeps_ram(session) ? session->ram_path : NULL);
 	json_open(&json, "qemu", '[');
 	for (char **word = command; *word; word++)
 		json_string(&json, NULL, *word);
@@ -135,7 +145,7 @@ void session_tell_panic(const struct session *session)
 	char *problem, *error = NULL, *text;
 	size_t bytes;
 
-	if (!session->guest.desc || !session->guest.desc->panic_pa)
+	if (!session_panicked(session))
 		return;
 	struct run *run = run_open(session->folder, &error);
 	struct symbols *symbols = symbols_open(session->config.kernel, &problem);

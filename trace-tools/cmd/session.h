@@ -39,6 +39,9 @@ struct session {
 /* What the guest gave the finisher, -1: it did not come to that. QEMU passes it on, but has failures of its own. */
 int session_guest_status(const struct session *session);
 enum run_end session_end(const struct session *session);
+bool session_panicked(const struct session *session);
+/* The user wants the RAM, or somebody will: the kernel panicked. */
+bool session_keeps_ram(const struct session *session);
 /* --disk-out of a ramdisk: the part of RAM that it is. */
 void session_save_ramdisk(const struct session *session);
 void session_write_json(const struct session *session, char **command);

@@ -19,14 +19,17 @@ struct panic_hart {
 	bool valid;
 	uint64_t x[32];
 	uint64_t pc, status, cause, address, satp, pid;
+	uint32_t nr_raw, raw[12]; /* return addresses - PHYS_OFFSET, innermost first */
 	uint32_t nr_frames;
 	struct symbol_frame *frames; /* innermost first, inlined ones too */
 };
 
 #define PANIC_HARTS 8
+extern const char register_names[32][5];
 
 struct panic_state {
 	uint32_t hart, nr_harts;
+	uint64_t subject; /* kernel address of what it is about, or 0 */
 	char message[113];
 	struct panic_hart harts[PANIC_HARTS];
 };

@@ -13,14 +13,22 @@
 #define KEPT_FRAMES ARRAY_SIZE(((struct panic_info *)0)->harts[0].frames)
 _Static_assert(ARRAY_SIZE(((struct panic_info *)0)->harts) == PANIC_HARTS, "the harts of a panic");
 
+_Static_assert(ARRAY_SIZE(((struct panic_hart *)0)->raw) == KEPT_FRAMES, "the frames of a panic");
+
+const char register_names[32][5] = {"zero", "ra", "sp", "gp", "tp",  "t0",  "t1", "t2", "s0", "s1", "a0",
+				    "a1",   "a2", "a3", "a4", "a5",  "a6",  "a7", "s2", "s3", "s4", "s5",
+				    "s6",   "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6"};
+
 /* Frames behind the first are return addresses. The first is the place itself, but for a call of panic(). */
-static void expand(struct panic_hart *hart, struct symbols *symbols, uint32_t *frames, uint32_t nr)
+static void expand(struct panic_hart *hart, struct symbols *symbols, const uint32_t *frames, uint32_t nr)
 {
 	struct symbol_frame found[FRAMES_MAX];
 
+	memcpy(hart->raw, frames, nr * sizeof(frames[0]));
+	hart->nr_raw = nr;
 	if (nr && hart->pc != hart->x[REG_RETURN])
-		frames[0]++;
-	hart->nr_frames = (uint32_t)symbols_expand(symbols, frames, nr, found, FRAMES_MAX);
+		hart->raw[0]++;
+	hart->nr_frames = (uint32_t)symbols_expand(symbols, hart->raw, nr, found, FRAMES_MAX);
 	hart->frames = xcalloc(hart->nr_frames, sizeof(found[0]));
 	memcpy(hart->frames, found, hart->nr_frames * sizeof(found[0]));
 }
@@ -43,7 +51,7 @@ bool panic_read(const struct guest *guest, struct symbols *symbols, struct panic
 		*fault = "trace_desc says that there was a panic, but what it left is not of this version";
 		return false;
 	}
-	*state = (struct panic_state){.hart = info.hart, .nr_harts = info.nr_harts};
+	*state = (struct panic_state){.hart = info.hart, .nr_harts = info.nr_harts, .subject = info.subject};
 	if (state->nr_harts > PANIC_HARTS)
 		state->nr_harts = PANIC_HARTS;
 	for (size_t i = 0; i < sizeof(info.message) && info.message[i]; i++)

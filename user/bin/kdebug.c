@@ -13,7 +13,7 @@ static const struct {
     {"audit", KDEBUG_AUDIT},
     {"trace-mask", KDEBUG_TRACE_MASK},
     {"bench", KDEBUG_BENCH},
-    {"panic", KDEBUG_PANIC},
+    {"panic", KDEBUG_PANIC}, /* NUMBER: enum kdebug_panic */
 };
 
 int main(int argc, char **argv)
