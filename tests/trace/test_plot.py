@@ -1,9 +1,13 @@
-"""The picture: made in both forms, with what it must say in the SVG's text; no trace is too small for it."""
+"""The pictures: made in both forms, with what they must say in the SVG's text; no trace is too small for them."""
+import json
 import re
 import struct
 
 import pytest
 import tracegen
+from test_leaks import Kernel, fault_5
+
+PICTURES = {"free": "free-pages", "kinds": "kinds", "map": "page-map", "lifetimes": "lifetimes"}
 
 
 def marked_machine():
@@ -21,48 +25,112 @@ def marked_machine():
     return machine
 
 
-@pytest.fixture
-def picture(pagetrail, write):
-    def picture(machine):
-        run = write(machine)
-        result = pagetrail("plot", run)
-        assert result.status == 0, result.err
-        width, height = struct.unpack(">II", (run / "free-pages.png").read_bytes()[16:24])
-        assert (width, height) == (1600, 800)
-        return (run / "free-pages.svg").read_text()
-    return picture
-
-
 def texts(svg):
     return re.findall(r"<text[^>]*>([^<]*)</text>", svg)
 
 
+def words_of(path):
+    """Checks the PNG's size and returns the SVG's words."""
+    assert struct.unpack(">II", path.with_suffix(".png").read_bytes()[16:24]) == (1600, 800)
+    return texts(path.with_suffix(".svg").read_text())
+
+
+@pytest.fixture
+def picture(pagetrail, write):
+    def picture(machine, what="free"):
+        run = write(machine, what)
+        result = pagetrail("plot", run, "--what", what)
+        assert result.status == 0, result.err
+        return words_of(run / PICTURES[what])
+    return picture
+
+
 def test_tests_and_losses_are_labelled(picture):
-    words = texts(picture(marked_machine()))
+    words = picture(marked_machine())
     assert {"good-test", "bad-test", "bad-test: 3 lost", "seconds since power-on", "free pages of 4 KiB"} <= set(words)
     assert any("2 tests, 3 pages lost" in w for w in words)
     assert not any(w.startswith("good-test:") for w in words)
 
 
-def test_the_same_trace_gives_the_same_picture(pagetrail, write):
+def test_kinds_lie_on_one_another(picture):
+    machine = tracegen.Machine()
+    pages = [machine.alloc("ANON", "PTE", (7, i)) for i in range(40)]
+    for page in pages[:30]:
+        machine.put(page, "PTE", (7, pages.index(page)))
+    for i in range(25):
+        machine.alloc("PAGECACHE", "CACHE", (12, i))
+    words = picture(machine, "kinds")
+    assert {"anon, at most 40", "pagecache, at most 25"} <= set(words)
+    assert not any(w.startswith(("pagetable", "image", "free,")) for w in words)
+
+
+def test_map_shows_what_was_lost(picture, sites):
+    kernel = Kernel(sites)
+    fault_5(kernel)
+    kernel.machine.free_pfns.reverse()
+    kernel.machine.alloc("ANON", "PTE", (9, 0))
+    kernel.machine.audit([])
+    words = picture(kernel.machine, "map")
+    assert {"lost: 10 pages", "pagecache", "anon", "0x80200000"} <= set(words)
+    assert any(w.endswith(" MiB never used") for w in words), words
+
+
+def test_lifetimes_by_kind_and_by_function(picture, sites):
+    kernel = Kernel(sites)
+    fault_5(kernel)
+    words = picture(kernel.machine, "lifetimes")
+    assert {"pagecache", "lookup", "ended", "live"} <= set(words) and "10" in words
+
+
+def test_runs_over_one_another(pagetrail, write, tmp_path):
+    runs = [write(marked_machine(), name) for name in ("one", "two", "three")]
+    result = pagetrail("plot", *runs, "--out", tmp_path / "all", "--json")
+    assert result.status == 0 and [f.rsplit("/", 1)[1] for f in result.json()["files"]] == ["all.png", "all.svg"]
+    words = words_of(tmp_path / "all")
+    assert {"one", "two", "three", "3 runs compared", "pages lost", "bad-test"} <= set(words)
+    assert "good-test" not in words and words.count("3") >= 3
+    assert pagetrail("plot", *runs, "--what", "map").status == 2
+    assert pagetrail("plot", runs[0], "--what", "nonsense").status == 2
+
+
+def test_same_names_are_told_apart(pagetrail, write, tmp_path):
+    runs = [write(tracegen.Machine(), f"{name}/run") for name in ("a", "b")]
+    assert pagetrail("plot", *runs, "--out", tmp_path / "x").status == 0
+    assert {str(r) for r in runs} <= set(words_of(tmp_path / "x")) or \
+        "no page was allocated or freed in these traces" in words_of(tmp_path / "x")
+
+
+@pytest.mark.parametrize("what", PICTURES)
+def test_the_same_trace_gives_the_same_picture(pagetrail, write, what):
     run = write(marked_machine())
     pictures = []
     for name in ("a", "b"):
-        assert pagetrail("plot", run, "--out", run / name).status == 0
+        assert pagetrail("plot", run, "--what", what, "--out", run / name).status == 0
         pictures.append((run / f"{name}.svg").read_bytes() + (run / f"{name}.png").read_bytes())
     assert pictures[0] == pictures[1]
 
 
-def test_empty_trace(picture):
+@pytest.mark.parametrize("what", PICTURES)
+def test_empty_trace(picture, what):
     machine = tracegen.Machine()
     machine.mark("alone")
-    assert "no page was allocated or freed in this trace" in texts(picture(machine))
+    assert any(w.startswith("no page was allocated") for w in picture(machine, what))
 
 
-def test_one_event_and_no_sample(picture):
+@pytest.mark.parametrize("what", PICTURES)
+def test_one_event_and_no_sample(picture, what):
     machine = tracegen.Machine()
     machine.alloc("ANON", "PTE", (1, 0))
-    assert "pages freed minus pages taken" in texts(picture(machine))
+    assert {"free": "pages freed minus pages taken", "kinds": "anon, at most 1", "map": "anon", "lifetimes": "anon"}[what] \
+        in picture(machine, what)
+
+
+def test_all_at_once_and_what_was_written(pagetrail, write):
+    run = write(marked_machine())
+    result = pagetrail("plot", run, "--what", "all", "--json")
+    said = json.loads(result.out)
+    assert result.status == 0 and said["verdict"] == "drawn"
+    assert {f"{run}/{name}.{kind}" for name in PICTURES.values() for kind in ("png", "svg")} == set(said["files"])
 
 
 def test_without_matplotlib_it_says_so(pagetrail, write):

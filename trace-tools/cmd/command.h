@@ -73,6 +73,9 @@ const char *time_text(uint64_t time, char buf[24]);
 void print_holder(FILE *out, const struct model *model, uint32_t ref, uint16_t holder, uint32_t index);
 
 struct json;
+struct stackbook;
+/* The frames of a stack, innermost first, as an array of {function, file, line, inlined}. */
+void json_stack(struct json *json, const char *key, struct stackbook *book, uint32_t id);
 void leaks_print(const struct leaks *leaks, bool all, FILE *out);
 void leaks_print_head(const struct leaks *leaks, FILE *out);
 /* Parts of the same text: of the whole report, and from PART_WHAT on of one group. */
@@ -90,7 +93,7 @@ struct guest;
 struct panic_state;
 int death_report(const struct guest *guest, struct run *run, const struct panic_state *panic,
 		 uint64_t nr_events, FILE *out);
-/* Runs plots/free_pages.py; 0 or STATUS_CANNOT_TELL. */
+/* Draws free pages of a run as OUT.png and OUT.svg (NULL: RUN/free-pages); 0 or STATUS_CANNOT_TELL. */
 int plot_run(const char *folder, const char *out);
 
 #endif

@@ -5,22 +5,6 @@
 #include "../lib/util.h"
 #include "command.h"
 
-static void write_stack(struct json *json, const char *key, struct stackbook *book, uint32_t id)
-{
-	const struct stack_view *view = stackbook_get(book, id);
-
-	json_open(json, key, '[');
-	for (uint32_t i = 0; i < view->nr; i++) {
-		json_open(json, NULL, '{');
-		json_string(json, "function", view->frames[i].function);
-		json_string(json, "file", view->frames[i].file);
-		json_int(json, "line", view->frames[i].line);
-		json_bool(json, "inlined", view->frames[i].inlined);
-		json_close(json, '}');
-	}
-	json_close(json, ']');
-}
-
 static void write_missing(struct json *json, const struct leaks *leaks, const struct missing_act *missing)
 {
 	static const char *const how[] = {"none",      "same-path",  "same-get", "same-function",
@@ -38,17 +22,17 @@ static void write_missing(struct json *json, const struct leaks *leaks, const st
 	json_string(json, "certainty", missing_certainty(missing, certainty, sizeof(certainty)));
 	json_string(json, "getter", missing->getter);
 	json_string(json, "putter", missing->putter);
-	write_stack(json, "put", leaks->book, missing->put_stack);
+	json_stack(json, "put", leaks->book, missing->put_stack);
 	json_int(json, "companion", (int64_t)missing->companion_nr);
 	json_int(json, "companion_total", (int64_t)missing->companion_total);
 	if (missing->companion_put)
-		write_stack(json, "companion_put", leaks->book, missing->companion_put);
+		json_stack(json, "companion_put", leaks->book, missing->companion_put);
 	if (missing->end_stack)
-		write_stack(json, "holder_end", leaks->book, missing->end_stack);
+		json_stack(json, "holder_end", leaks->book, missing->end_stack);
 	json_int(json, "baseline", (int64_t)missing->baseline_nr);
 	json_int(json, "baseline_total", (int64_t)missing->baseline_total);
 	if (missing->baseline_put)
-		write_stack(json, "baseline_put", leaks->baseline_book, missing->baseline_put);
+		json_stack(json, "baseline_put", leaks->baseline_book, missing->baseline_put);
 	json_close(json, '}');
 }
 
@@ -136,8 +120,8 @@ static void write_group(struct json *json, const struct leaks *leaks, const stru
 	write_circumstances(json, leaks, group);
 	json_string(json, "allocated_by", stackbook_function(leaks->book, first->alloc_stack));
 	json_string(json, "taken_by", stackbook_function(leaks->book, first->get_stack));
-	write_stack(json, "allocation", leaks->book, first->alloc_stack);
-	write_stack(json, "get", leaks->book, first->get_stack);
+	json_stack(json, "allocation", leaks->book, first->alloc_stack);
+	json_stack(json, "get", leaks->book, first->get_stack);
 	write_missing(json, leaks, &group->missing);
 	json_open(json, "items", '[');
 	for (size_t i = 0; i < group->nr_items; i++)
@@ -228,7 +212,7 @@ void leaks_print_json(const struct leaks *leaks, FILE *out)
 		json_string(&json, "what", record->flags ? "object" : "page");
 		json_int(&json, "where", record->payload.ev_payload_finding.where);
 		json_real(&json, "time", time_seconds(record->time));
-		write_stack(&json, "stack", leaks->book, record->stack);
+		json_stack(&json, "stack", leaks->book, record->stack);
 		json_close(&json, '}');
 	}
 	json_close(&json, ']');
@@ -237,7 +221,7 @@ void leaks_print_json(const struct leaks *leaks, FILE *out)
 		json_open(&json, NULL, '{');
 		json_int(&json, "live", (int64_t)leaks->candidates[i].live);
 		json_int(&json, "tests_grown", leaks->candidates[i].marks);
-		write_stack(&json, "allocation", leaks->book, leaks->candidates[i].stack);
+		json_stack(&json, "allocation", leaks->book, leaks->candidates[i].stack);
 		json_close(&json, '}');
 	}
 	json_close(&json, ']');

@@ -1,4 +1,4 @@
-/* pagetrail plot: hands a run to plots/free_pages.py, with a Python that has matplotlib. */
+/* pagetrail plot: hands runs to plots/plot.py, with a Python that has matplotlib. */
 #include <errno.h>
 #include <limits.h>
 #include <spawn.h>
@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../lib/json.h"
 #include "command.h"
 
 extern char **environ;
@@ -32,31 +33,38 @@ static int spawn(char *const argv[], bool silent)
 static const char *find_python(void)
 {
 	static const char *const candidates[] = {"/usr/bin/python3", "python3"};
+	static char finds[] = "import importlib.util as u, sys; "
+			      "sys.exit(not all(map(u.find_spec, ('numpy', 'matplotlib'))))";
 	const char *chosen = getenv("PAGETRAIL_PYTHON");
 
 	if (chosen)
 		return chosen;
 	for (size_t i = 0; i < sizeof(candidates) / sizeof(candidates[0]); i++) {
-		char *argv[] = {(char *)candidates[i], "-c", "import numpy, matplotlib", NULL};
+		char *argv[] = {(char *)candidates[i], "-c", finds, NULL};
 		if (spawn(argv, true) == 0)
 			return candidates[i];
 	}
 	return NULL;
 }
 
-/* The build puts the scripts, and the tables they need, beside the program. */
-static char *find_script(const char *name)
+/* The folder of this program, with room for more behind it. */
+static char *own_folder(char self[PATH_MAX])
 {
-	char self[PATH_MAX];
-	ssize_t nr = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	static const char *const places[] = {"plots", "../share/pagetrail/plots"};
+	ssize_t nr = readlink("/proc/self/exe", self, PATH_MAX - 1);
 
 	self[nr < 0 ? 0 : nr] = 0;
-	char *slash = strrchr(self, '/');
-	if (slash)
-		*slash = 0;
+	char *slash = strrchr(self, '/'), *folder = xstrdup(self);
+	folder[slash ? slash - self : 0] = 0;
+	return folder;
+}
+
+/* The build puts the scripts, and the tables they need, beside the program. */
+static char *find_script(const char *folder)
+{
+	static const char *const places[] = {"plots", "../share/pagetrail/plots"};
+
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		char *path = xasprintf("%s/%s/%s", self, places[i], name);
+		char *path = xasprintf("%s/%s/plot.py", folder, places[i]);
 		if (!access(path, R_OK))
 			return path;
 		free(path);
@@ -64,46 +72,129 @@ static char *find_script(const char *name)
 	return NULL;
 }
 
-int plot_run(const char *folder, const char *out)
+/* One picture of some runs as OUT.png and OUT.svg; 0 or STATUS_CANNOT_TELL. */
+static int draw(const char *picture, const char *out, char *const *runs, int nr_runs)
 {
+	char self[PATH_MAX], *folder = own_folder(self), *script = find_script(folder);
 	const char *python = find_python();
-	char *script = find_script("free_pages.py"),
-	     *to = out ? xstrdup(out) : xasprintf("%s/free-pages", folder);
+	int status = STATUS_CANNOT_TELL;
 
 	if (!python || !script) {
 		warn("cannot draw: %s",
-		     python ? "plots/free_pages.py is not beside the program"
+		     python ? "plots/plot.py is not beside the program"
 			    : "no Python with numpy and matplotlib (Debian: python3-matplotlib)");
-		free(script);
-		free(to);
-		return STATUS_CANNOT_TELL;
+	} else {
+		char **argv = xcalloc((size_t)nr_runs + 6, sizeof(*argv));
+		const char *const words[] = {python, script, self, picture, out};
+		memcpy(argv, words, sizeof(words));
+		memcpy(argv + 5, runs, (size_t)nr_runs * sizeof(*argv));
+		if (spawn(argv, false) == 0)
+			status = 0;
+		free(argv);
 	}
-	char *argv[] = {(char *)python, script, (char *)folder, to, NULL};
-	int status = spawn(argv, false);
 	free(script);
+	free(folder);
+	return status;
+}
+
+/* ---- the command ---- */
+
+static const struct picture {
+	const char *what, *file;
+} pictures[] = {{"free", "free-pages"}, {"kinds", "kinds"}, {"map", "page-map"}, {"lifetimes", "lifetimes"}};
+#define NR_PICTURES (sizeof(pictures) / sizeof(pictures[0]))
+
+int plot_run(const char *folder, const char *out)
+{
+	char *to = out ? xstrdup(out) : xasprintf("%s/%s", folder, pictures[0].file);
+	int status = draw(pictures[0].what, to, (char *const[]){(char *)folder}, 1);
+
 	free(to);
-	return status == 0 ? 0 : STATUS_CANNOT_TELL;
+	return status;
+}
+
+/* Says what was written. */
+static void tell(const struct arguments *arguments, char *const *files, size_t nr, int status)
+{
+	struct json json;
+
+	if (!option(arguments, "json")) {
+		for (size_t i = 0; i < nr; i++)
+			fprintf(stderr, "plot: %s.png %s.svg\n", files[i], files[i]);
+		return;
+	}
+	json_begin_command(&json, stdout, "plot", status ? "cannot tell" : "drawn");
+	json_open(&json, "files", '[');
+	for (size_t i = 0; i < nr; i++) {
+		char *png = xasprintf("%s.png", files[i]), *svg = xasprintf("%s.svg", files[i]);
+		json_string(&json, NULL, png);
+		json_string(&json, NULL, svg);
+		free(png);
+		free(svg);
+	}
+	json_close(&json, ']');
+	json_end(&json);
 }
 
 static int plot_command(const struct arguments *arguments)
 {
-	return plot_run(arguments->operands[0], option(arguments, "out"));
+	const char *what = option(arguments, "what"), *out = option(arguments, "out");
+	bool several = arguments->nr_operands > 1, all = what && !strcmp(what, "all"), known = all;
+	char *files[NR_PICTURES];
+	size_t nr = 0;
+	int status = 0;
+
+	for (size_t i = 0; i < NR_PICTURES; i++)
+		known = known || !what || !strcmp(what, pictures[i].what);
+	if (!known || (several && what))
+		die(several ? "plot: of several runs there is one picture; leave --what out"
+			    : "--what: free, kinds, map, lifetimes or all, not %s",
+		    what);
+	for (int i = 0; i < arguments->nr_operands; i++)
+		run_close(open_run(arguments->operands[i]));
+	if (several) {
+		files[nr] = xstrdup(out ? out : "comparison");
+		status = draw("compare", files[nr++], arguments->operands, arguments->nr_operands);
+	}
+	for (size_t i = 0; i < NR_PICTURES && !several; i++) {
+		if (!all && strcmp(what ? what : "free", pictures[i].what))
+			continue;
+		files[nr] = !out  ? xasprintf("%s/%s", arguments->operands[0], pictures[i].file)
+			    : all ? xasprintf("%s-%s", out, pictures[i].file)
+				  : xstrdup(out);
+		status =
+		    draw(pictures[i].what, files[nr++], arguments->operands, 1) ? STATUS_CANNOT_TELL : status;
+	}
+	tell(arguments, files, status ? 0 : nr, status);
+	while (nr)
+		free(files[--nr]);
+	return status;
 }
 
 static const struct option_spec options[] = {
-    {"out", "PATH", "write PATH.png and PATH.svg (RUN/free-pages)"},
+    {"what", "free|kinds|map|lifetimes|all", "which picture (free)"},
+    {"out", "PATH", "write PATH.png and PATH.svg; -o PATH for short (RUN/free-pages and so on)"},
+    {"json", NULL, "say as JSON which files were written"},
     {NULL, NULL, NULL},
 };
 
 const struct command command_plot = {
     .name = "plot",
-    .operands = "RUN",
-    .summary = "draw free pages over time with the tests marked",
-    .description = "Writes a PNG and an SVG. The curve is exact: every page_alloc and page_free; the "
-		   "kernel's own samples fix its\n"
-		   "height and are drawn as dots, so that a disagreement shows.\n",
+    .operands = "RUN [RUN...]",
+    .summary = "draw free pages, kinds, the map of RAM or lifetimes; or compare runs",
+    .description =
+	"Writes a PNG and an SVG of each picture:\n\n"
+	"  free       free pages over time, the tests marked, what did not come back labelled. The curve is\n"
+	"             exact: every page_alloc and page_free. The kernel's own samples fix its height and "
+	"are\n"
+	"             drawn as dots, so that a disagreement shows\n"
+	"  kinds      pages by kind over time, one on the other\n"
+	"  map        what each page of RAM is used for over time; lost ones in red\n"
+	"  lifetimes  how long pages live, by kind and by call site\n\n"
+	"Several runs are drawn over one another, from the first test on, with what each test lost below;\n"
+	"the picture is ./comparison unless --out says otherwise.\n",
     .min_operands = 1,
-    .max_operands = 1,
+    .max_operands = 6,
     .options = options,
     .run = plot_command,
 };

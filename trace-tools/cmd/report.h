@@ -2,6 +2,7 @@
 #ifndef CMD_REPORT_H
 #define CMD_REPORT_H
 
+#include "../lib/colours.h"
 #include "../lib/curve.h"
 #include "command.h"
 
@@ -14,7 +15,4 @@ void svg_free_pages(FILE *out, const struct leaks *leaks, const struct curve *cu
 void svg_kinds(FILE *out, const struct model *model, const struct curve *curve);
 /* RAM at the end, a cell a page (or several), by kind; what was lost stands out. */
 void svg_map(FILE *out, const struct leaks *leaks);
-/* Colour of a kind, as in all pictures. */
-const char *kind_colour(uint32_t kind);
-
 #endif

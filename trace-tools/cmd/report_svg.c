@@ -16,18 +16,6 @@
 #define LABELS_MAX 12
 #define TICKS_MAX 24
 
-static const char *const colours[PK_NR] = {
-    [PK_FREE] = "#eef1f4",      [PK_IMAGE] = "#4a4e57", [PK_METADATA] = "#6d727d",  [PK_TRACE] = "#8d929c",
-    [PK_PAGETABLE] = "#f2c14e", [PK_ANON] = "#2f6fb0",  [PK_PAGECACHE] = "#8fc7e8", [PK_KSTACK] = "#7b4fa3",
-    [PK_SLAB] = "#3d8f5f",      [PK_PIPE] = "#c9e4a6",  [PK_RAMDISK] = "#b6bac2",   [PK_DEVICE] = "#a06a3c",
-    [PK_DEBUG] = "#d98fb8",     [PK_PCP] = "#dde3e8",   [PK_BAD] = "#000000",       [PK_KERNEL] = "#e07b39",
-};
-
-const char *kind_colour(uint32_t kind)
-{
-	return kind < PK_NR ? colours[kind] : "#000000";
-}
-
 /* 1, 2 or 5 times a power of ten: about `wanted` steps in span. */
 static double nice_step(double span, int wanted)
 {

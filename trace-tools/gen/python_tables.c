@@ -1,4 +1,5 @@
 /* python_tables: the trace's numbers as a Python module, for the plots and the tests. */
+#include "../lib/colours.h"
 #include "../lib/format.h"
 #include "tsdl.h"
 
@@ -49,6 +50,9 @@ void python_tables_write(FILE *out)
 #define KIND(ev_kind, ev_value, ev_text) fprintf(out, "    %d: \"%s\",\n", ev_value, ev_text);
 #include <kernel/page_kinds.def>
 #undef KIND
+	fprintf(out, "}\nKIND_COLOURS = {\n");
+	for (uint32_t kind = 0; kind < PK_NR; kind++)
+		fprintf(out, "    %u: \"%s\",\n", kind, kind_colour(kind));
 	fprintf(out, "}\nREF_KINDS = {\n");
 #define REF(ev_ref, ev_value, ev_text, ev_id, ev_index) fprintf(out, "    \"%s\": %d,\n", #ev_ref, ev_value);
 #include <kernel/ref_kinds.def>

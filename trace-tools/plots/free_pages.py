@@ -1,23 +1,16 @@
-"""free_pages.py RUN OUT: draws free pages over time with the tests marked, as OUT.png and OUT.svg.
+"""Free pages over time, the tests marked, what did not come back labelled.
 
 The curve replays every page_alloc and page_free, so it is exact; the first of the kernel's own samples fixes its
-height, the others are drawn as dots on it. Each test is a band; long ones bear their names, and where free pages did
-not come back the difference is written at the band's end.
+height, the others are drawn as dots on it. Each test is a band; where free pages did not come back, a bracket spans
+the difference.
 """
-import sys
+import numpy as np
+import picture
+from pagetrail_trace import seconds, tables
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
-import numpy as np  # noqa: E402
-from pagetrail_trace import Trace, seconds, tables  # noqa: E402
-
-INK, CURVE, DOT, LOSS = "#222222", "#1b4f8f", "#e08a00", "#b00020"
-BANDS = ("#eef1f5", "#dde3ec")
 POINTS_MAX = 40000   # of the curve: more cannot be seen
-NAMES_MAX = 28       # bands with a name
 SAMPLES_MAX = 400
+LOSSES_MAX = 12
 
 
 class FreePages:
@@ -45,6 +38,18 @@ class FreePages:
         """Free pages at a time in CSR ticks."""
         return self._net_at(time) + self.offset
 
+    def lost(self, test):
+        """Free pages before a test that are not there when it is judged."""
+        return self.at(test.begin) - self.at(test.judged)
+
+    def settled(self, test):
+        """(seconds, pages): when, after a test, as many pages were free for the first time as when it was judged."""
+        first, last = np.searchsorted(self.raw_times, (test.end, test.judged), side="right")
+        after = self.at(test.judged)
+        if self.at(test.end) == after or first == last:
+            return float(seconds(test.end)), after
+        return float(self.times[first + np.argmax(self.free[first:last] == after)]), after
+
     def thinned(self):
         """The curve with at most POINTS_MAX points: of each stretch its lowest, highest and last."""
         if len(self.times) <= POINTS_MAX:
@@ -55,50 +60,24 @@ class FreePages:
         return self.times[keep], self.free[keep]
 
 
-def tests_of(trace):
-    """(name, begin, end) of each test, in CSR ticks; one that never ended goes to the last record."""
-    last = int(trace.records["time"].max()) if len(trace.records) else 0
-    found, opened = [], None
-    for mark in trace.events("mark"):
-        if opened:
-            found.append((*opened, int(mark["time"])))
-        name = mark["name"].decode("utf-8", "replace")
-        opened = (name, int(mark["time"])) if mark["kind"] == 0 else None
-    if opened:
-        found.append((*opened, last))
-    return found
-
-
-def settled_after(trace, tests):
-    """For each test the time when its loss is judged: the audit before the next test, else its end."""
-    audits = trace.events("audit_done")["time"].astype(np.int64)
-    times = []
-    for i, (_, _, end) in enumerate(tests):
-        limit = tests[i + 1][1] if i + 1 < len(tests) else np.iinfo(np.int64).max
-        after = audits[(audits >= end) & (audits < limit)]
-        times.append(int(after[0]) if len(after) else end)
-    return times
-
-
-def draw_tests(axes, trace, curve):
-    tests = tests_of(trace)
-    longest = sorted(tests, key=lambda t: t[1] - t[2])[:NAMES_MAX]
-    span = axes.get_xlim()[1] - axes.get_xlim()[0]
-    losses = []
-    for i, ((name, begin, end), judged) in enumerate(zip(tests, settled_after(trace, tests))):
-        left, right = seconds(begin), seconds(end)
-        axes.axvspan(left, right, color=BANDS[i % 2], linewidth=0, zorder=0)
-        if (name, begin, end) in longest and right - left > span / 90:
-            axes.text((left + right) / 2, 1.01, name, transform=axes.get_xaxis_transform(), rotation=50, fontsize=11,
-                      color=INK, ha="left", va="bottom", rotation_mode="anchor")
-        lost = curve.at(begin) - curve.at(judged)
-        if lost > 0:
-            losses.append((right, curve.at(judged), lost, name))
-    for when, height, lost, name in losses[:12]:
-        late = when > axes.get_xlim()[0] + 0.85 * span
-        axes.annotate(f"{name}: {lost} lost", (when, height), xytext=(-6 if late else 6, -22), fontsize=11,
-                      textcoords="offset points", ha="right" if late else "left", color=LOSS, fontweight="bold", arrowprops={"arrowstyle": "-", "color": LOSS})
-    return len(tests), sum(loss[2] for loss in losses)
+def draw_losses(axes, losses):
+    """For each (name, when, before, after) a bracket from before to after, and the number beside it."""
+    low, high = axes.get_xlim()
+    last, step = low - high, 0
+    for name, when, before, after in losses[:LOSSES_MAX]:
+        late = when > low + 0.8 * (high - low)
+        # names that would stand on one another go up in steps
+        step = step + 1 if when - last < 0.15 * (high - low) else 0
+        last = when
+        axes.annotate("", (when, after), (when, before), arrowprops={"arrowstyle": "|-|,widthA=0.25,widthB=0.25",
+                                                                   "color": picture.LOSS, "linewidth": 1.6}, zorder=5)
+        tall = before - after > 0.08 * np.ptp(axes.get_ylim())
+        axes.annotate(f"{name}: {before - after:,} lost", (when, (before + after) / 2 if tall else before),
+                      xytext=(-8 if late else 8, (-5 if tall else 8) + 18 * step), textcoords="offset points", fontsize=12,
+                      ha="right" if late else "left", color=picture.LOSS, fontweight="bold", bbox=picture.PLATE, zorder=6)
+    if len(losses) > LOSSES_MAX:
+        axes.text(0.99, 0.02, f"and {len(losses) - LOSSES_MAX} more tests that lost pages", transform=axes.transAxes,
+                  ha="right", color=picture.LOSS, fontsize=12)
 
 
 def heights(free):
@@ -110,54 +89,38 @@ def heights(free):
     return low - 1.5 * margin, high + margin
 
 
-def title_of(trace, nr_tests, lost):
-    about = trace.describe()
-    words = [" ".join(about.get("guest_command", [])) or "free pages"]
-    if "harts" in about:
-        words.append(f"{about['harts']} harts, {about['ram_bytes'] >> 20} MiB")
-    if nr_tests:
-        words.append(f"{nr_tests} tests, {lost if lost else 'no'} pages lost")
-    return "  ·  ".join(words)
+def draw_curve(axes, curve):
+    if not len(curve.times):
+        picture.say(axes, "no page was allocated or freed in this trace")
+        return
+    times, free = curve.thinned()
+    axes.step(times, free, where="post", color=picture.CURVE, linewidth=1.5, zorder=3,
+              label="replayed: every allocation and free")
+    low, high = curve.begin, max(curve.times[-1], curve.begin + 1e-6)
+    axes.set_xlim(low, high + (high - low) * 0.01)
+    axes.set_ylim(*heights(free[times >= low]))
+    if curve.known:
+        every = max(1, len(curve.samples) // SAMPLES_MAX)
+        axes.plot(curve.sample_times[::every], curve.samples[::every], ".", color=picture.DOT, markersize=5,
+                  label="the kernel's own samples", zorder=4)
+    axes.legend(loc="upper right", bbox_to_anchor=(1, -0.06), ncols=2, frameon=False, fontsize=12)
 
 
 def draw(trace, out):
-    curve = FreePages(trace)
-    plt.rcParams.update({"font.size": 13, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "0",
-                         "svg.fonttype": "none"})
-    figure, axes = plt.subplots(figsize=(16, 8), layout="constrained")
+    curve, tests = FreePages(trace), trace.tests()
+    figure, axes = picture.begin()
+    draw_curve(axes, curve)
     if len(curve.times):
-        times, free = curve.thinned()
-        axes.step(times, free, where="post", color=CURVE, linewidth=1.4, label="replayed: every allocation and free",
-                  zorder=3)
-        low, high = curve.begin, max(curve.times[-1], curve.begin + 1e-6)
-        axes.set_xlim(low, high + (high - low) * 0.01)
-        axes.set_ylim(*heights(free[times >= low]))
-    else:
-        axes.text(0.5, 0.5, "no page was allocated or freed in this trace", transform=axes.transAxes, ha="center",
-                  fontsize=16, color=INK)
-    if curve.known:
-        every = max(1, len(curve.samples) // SAMPLES_MAX)
-        axes.plot(curve.sample_times[::every], curve.samples[::every], ".", color=DOT, markersize=5,
-                  label="the kernel's own samples", zorder=4)
-    nr_tests, lost = draw_tests(axes, trace, curve)
-    axes.set_xlabel("seconds since power-on")
+        picture.bands(axes, tests)
+    losses = [(t.name, when, curve.at(t.begin), after) for t in tests if curve.lost(t) > 0
+              for when, after in [curve.settled(t)]]
+    draw_losses(axes, losses)
+    axes.set_xlabel("seconds since power-on", color=picture.INK)
     axes.set_ylabel("free pages of 4 KiB" if curve.known else "pages freed minus pages taken")
-    axes.yaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    axes.grid(axis="y", color="#cccccc", linewidth=0.6, zorder=1)
+    picture.thousands(axes.yaxis)
+    axes.grid(axis="y", color=picture.GRID, linewidth=0.6, zorder=1)
     axes.set_axisbelow(True)
-    figure.suptitle(title_of(trace, nr_tests, lost), x=0.01, ha="left", fontsize=17, color=LOSS if lost else INK)
-    if len(curve.times):
-        axes.legend(loc="upper right", bbox_to_anchor=(1, -0.07), ncols=2, frameon=False, fontsize=12)
-    for suffix, options in (("png", {"dpi": 100, "metadata": {"Software": None}}), ("svg", {"metadata": {"Date": None}})):
-        figure.savefig(f"{out}.{suffix}", **options)
-    return out
-
-
-def main():
-    if len(sys.argv) != 3:
-        raise SystemExit(__doc__)
-    draw(Trace(sys.argv[1]), sys.argv[2])
-
-
-if __name__ == "__main__":
-    main()
+    lost = sum(before - after for _, _, before, after in losses)
+    words = [f"{picture.count(len(tests), 'test')}, {picture.count(lost, 'page')} lost"] if tests else []
+    picture.title(figure, trace, *(words or ["free pages"]), bad=lost > 0)
+    picture.save(figure, out)

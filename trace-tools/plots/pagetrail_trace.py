@@ -3,6 +3,7 @@
 The record layout is not retyped here: field offsets come from pagetrail_tables.py, which the build generates from
 the kernel's tables.
 """
+import dataclasses
 import json
 import os
 import re
@@ -43,11 +44,46 @@ def _packets(path):
         offset += size
 
 
+@dataclasses.dataclass
+class Test:
+    """Times in ticks of the CSR. judged: when its loss is, at the audit before the next test, else at its end."""
+    name: str
+    begin: int
+    end: int
+    judged: int
+
+
+@dataclasses.dataclass
+class Moves:
+    """Changes of pages in the order of time: parallel arrays. Kinds as in PAGE_KINDS, before also -1: not known."""
+    times: np.ndarray
+    pfns: np.ndarray
+    pages: np.ndarray
+    before: np.ndarray
+    after: np.ndarray
+    allocations: np.ndarray  # True where it is a page_alloc
+    stacks: np.ndarray
+
+    def after_boot(self):
+        """When boot had given RAM to the free lists: the time of the first allocation."""
+        return int(self.times[np.argmax(self.allocations)])
+
+
+def _before_same(pfns, order):
+    """For each change the position of the one before it of the same page, -1: none. order sorts by page."""
+    before = np.full(len(pfns), -1, np.int64)
+    same = pfns[order][1:] == pfns[order][:-1]
+    before[order[1:][same]] = order[:-1][same]
+    return before
+
+
 class Trace:
     """All records of a run, as `records` (unordered between harts)."""
 
     def __init__(self, folder):
         self.folder = folder
+        self.name = os.path.basename(os.path.abspath(folder))
+        self._moves = None
         inner = os.path.join(folder, "trace")
         where = inner if os.path.isdir(inner) else folder
         names = sorted(n for n in os.listdir(where) if re.fullmatch(r"hart\d+", n))
@@ -63,6 +99,54 @@ class Trace:
         wanted = np.isin(self.records["event"], [tables.EVENTS[n][0] for n in names])
         found = self.records[wanted].view(_layout_dtype(layouts.pop()))
         return found[np.argsort(found["time"], kind="stable")]
+
+    def tests(self):
+        """The tests in their order; one that never ended goes to the last record."""
+        last = int(self.records["time"].max()) if len(self.records) else 0
+        found = []
+        for mark in self.events("mark"):
+            if found and found[-1].end is None:
+                found[-1].end = int(mark["time"])
+            if mark["kind"] == 0:
+                found.append(Test(mark["name"].decode("utf-8", "replace"), int(mark["time"]), None, 0))
+        if found and found[-1].end is None:
+            found[-1].end = last
+        audits = self.events("audit_done")["time"].astype(np.int64)
+        for i, test in enumerate(found):
+            limit = found[i + 1].begin if i + 1 < len(found) else np.iinfo(np.int64).max
+            after = audits[(audits >= test.end) & (audits < limit)]
+            test.judged = int(after[0]) if len(after) else test.end
+        return found
+
+    def moves(self):
+        """Every change of what a page is used for."""
+        if self._moves is None:
+            changes = self.events("page_alloc", "page_free", "page_kind")
+            event, pfns = changes["event"], changes["pfn"].astype(np.int64)
+            allocations = event == tables.EVENTS["page_alloc"][0]
+            after = np.where(event == tables.EVENTS["page_kind"][0], changes["kind"], changes["flags"] >> 4).astype(np.int8)
+            after[event == tables.EVENTS["page_free"][0]] = tables.PAGE_KINDS["FREE"]
+            earlier = _before_same(pfns, np.argsort(pfns, kind="stable"))
+            before = np.where(earlier >= 0, after[earlier], -1) if len(after) else after
+            self._moves = Moves(changes["time"].astype(np.int64), pfns, np.left_shift(1, (changes["flags"] & 15).astype(np.int64)),
+                                before, after, allocations, changes["stack"])
+        return self._moves
+
+    def lives(self):
+        """One element for each allocated page: begin, end (ticks; 0: it still lives), kind, site (stack)."""
+        changes = self.events("page_alloc", "page_free")
+        order = np.argsort(changes["pfn"], kind="stable")
+        changes = changes[order]
+        taken = changes["event"] == tables.EVENTS["page_alloc"][0]
+        freed = np.zeros(len(changes), bool)
+        freed[:-1] = ~taken[1:] & (changes["pfn"][1:] == changes["pfn"][:-1])
+        lives = np.zeros(int(taken.sum()), [("begin", "i8"), ("end", "i8"), ("kind", "u1"), ("site", "u4")])
+        lives["begin"] = changes["time"][taken]
+        ends = np.append(changes["time"][1:], 0).astype(np.int64) if len(changes) else np.zeros(0, np.int64)
+        lives["end"] = np.where(freed, ends, 0)[taken]
+        lives["kind"] = changes["flags"][taken] >> 4
+        lives["site"] = changes["stack"][taken]
+        return lives
 
     def describe(self):
         """What run.json says, or {}."""

@@ -1,0 +1,82 @@
+"""Several runs over one another: free pages from the first test on, and what each test did not give back.
+
+The runs differ by their line and its lightness, and each bears its name, so that the picture can be read in grey.
+"""
+import os
+
+import numpy as np
+import picture
+from free_pages import FreePages, heights
+from pagetrail_trace import seconds
+
+LINES = (("#16365c", "-", 2.0), ("#e07b39", (0, (5, 2)), 2.0), ("#3d8f5f", (0, (1, 1.2)), 2.4), ("#8a4fa8", (0, (6, 2, 1, 2)), 2.0),
+         ("#7a7f87", "-", 1.2), ("#b00020", (0, (3, 1)), 1.4))
+TESTS_MAX = 40
+
+
+def names_of(traces):
+    """Names of the folders, as much of their paths as tells them apart."""
+    paths = [os.path.abspath(t.folder) for t in traces]
+    if len(set(map(os.path.basename, paths))) == len(paths):
+        return [os.path.basename(p) for p in paths]
+    return paths
+
+
+def draw_curves(axes, runs):
+    everything, longest = [], 0.0
+    for (name, curve, tests), (colour, dashes, width) in zip(runs, LINES):
+        if not len(curve.times):
+            continue
+        zero = seconds(tests[0].begin) if tests else curve.begin
+        times, free = curve.thinned()
+        kept = times >= min(zero, curve.times[-1])
+        axes.step(times[kept] - zero, free[kept], where="post", color=colour, linestyle=dashes, linewidth=width, label=name)
+        everything.append(free[kept])
+        longest = max(longest, float(times[-1] - zero))
+    if not everything:
+        picture.say(axes, "no page was allocated or freed in these traces")
+        return
+    axes.set_ylim(*heights(np.concatenate(everything)))
+    axes.set_xlim(0, max(longest, 1e-6) * 1.01)
+    axes.set_xlabel("seconds since the first test began" if any(r[2] for r in runs) else "seconds since the first allocation")
+    axes.set_ylabel("free pages of 4 KiB")
+    picture.thousands(axes.yaxis)
+    axes.grid(axis="y", color=picture.GRID, linewidth=0.6)
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=len(runs), frameon=False, handlelength=4)
+
+
+def draw_losses(axes, runs):
+    """A group of bars for each test that lost pages in some run."""
+    lost = [{t.name: curve.lost(t) for t in tests} for _, curve, tests in runs]
+    names = [n for n in dict.fromkeys(t.name for _, _, tests in runs for t in tests) if any(l.get(n, 0) > 0 for l in lost)]
+    if not names:
+        axes.text(0.0, 0.5, "no test of any run lost a page", transform=axes.transAxes, fontsize=14, color=picture.INK)
+        axes.set_axis_off()
+        return
+    width = 0.8 / len(runs)
+    for i, (each, (colour, _, _)) in enumerate(zip(lost, LINES)):
+        places = np.arange(min(len(names), TESTS_MAX)) + (i - (len(runs) - 1) / 2) * width
+        values = [each.get(n, 0) for n in names[:TESTS_MAX]]
+        axes.bar(places, values, width * 0.9, color=colour, zorder=2)
+        for place, value, name in zip(places, values, names):
+            if len(names) * len(runs) <= 40:
+                axes.text(place, max(value, 0), f"{value:,}" if name in each else "not run", ha="center", va="bottom", fontsize=11,
+                          color=picture.INK if value else picture.DIM)
+    axes.set_xticks(range(min(len(names), TESTS_MAX)), names[:TESTS_MAX],
+                    **({"rotation": 40, "ha": "right"} if len(names) > 8 else {}))
+    axes.set_ylabel("pages lost")
+    axes.set_yscale("symlog", linthresh=10)
+    axes.set_ylim(0, max(max(each.values(), default=0) for each in lost) * 2.2 + 1)
+    picture.thousands(axes.yaxis)
+    axes.tick_params(axis="x", length=0)
+
+
+def draw(traces, out):
+    runs = [(name, FreePages(t), t.tests()) for name, t in zip(names_of(traces), traces)]
+    tested = any(tests for _, _, tests in runs)
+    figure, axes = picture.begin(2, height_ratios=(2, 1)) if tested else picture.begin()
+    draw_curves(axes[0] if tested else axes, runs)
+    if tested:
+        draw_losses(axes[1], runs)
+    figure.suptitle(f"{len(runs)} runs compared", x=0.01, ha="left", fontsize=17, color=picture.INK)
+    picture.save(figure, out)
