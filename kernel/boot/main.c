@@ -91,7 +91,7 @@ static void print_memory(void)
 		nr_pages * sizeof(struct page) / 1024, totals.nr_by_kind[PK_TRACE] * PAGE_SIZE / 1024);
 }
 
-static void register_claims(void)
+static void register_with_auditor(void)
 {
 	audit_register("kstack", kstack_claims);
 	audit_register("mm", mm_claims);
@@ -101,6 +101,8 @@ static void register_claims(void)
 	audit_register("fs", fs_claims);
 	audit_register("pipe", pipe_claims);
 	audit_register("proc", proc_claims);
+	audit_register_check("sched", sched_check);
+	audit_register_check("proc", proc_check);
 }
 
 static void subsystems_init(void)
@@ -111,7 +113,7 @@ static void subsystems_init(void)
 	syscall_init();
 	pagecache_init();
 	fs_init();
-	register_claims();
+	register_with_auditor();
 	console_init();
 	chardev_init();
 	statistics_init();

@@ -225,3 +225,15 @@ const char *mm_check(const struct mm *mm)
 			      (unsigned long)walk.nr_leaves, (unsigned long)mm->nr_resident);
 	return walk.broken;
 }
+
+const char *mm_check_all(void)
+{
+	LIST_FOR_EACH (link, &mm_all) {
+		const struct mm *mm = LIST_ENTRY(link, struct mm, all);
+		const char *broken = mm->root ? mm_check(mm) : NULL;
+
+		if (broken)
+			return broken;
+	}
+	return NULL;
+}

@@ -6,12 +6,13 @@
  *   2. every page's claims and every slab's claim bits to zero;
  *   3. all claims functions: each claim counts, or is a finding at once (STALE, OBJSTALE);
  *   4. each page: claims against count; each live object: claimed or not; the sums against RAM;
- *   5. if something was found, all claims functions once more, to learn who holds the pages found;
- *   6. the world goes on; findings become events and stay in the result.
+ *   5. if the world is quiet, every checker: a broken invariant is a finding;
+ *   6. if something was found, all claims functions once more, to learn who holds the pages found;
+ *   7. the world goes on; findings become events and stay in the result.
  *
- * AUDIT-1  with the world stopped nothing in steps 2 to 5 takes a lock or allocates, except that `buddy` is
- *          taken for totals, which is free then: a stopped hart holds no spinlock.
- * AUDIT-2  page->claims of a page with a kept finding is CLAIMS_FOUND + its index in step 5 and later; it
+ * AUDIT-1  with the world stopped nothing in steps 2 to 6 allocates, nor takes a lock but for `pcp` and `buddy`,
+ *          for totals and by checkers: they are free then, as a stopped hart holds no spinlock.
+ * AUDIT-2  page->claims of a page with a kept finding is CLAIMS_FOUND + its index in step 6 and later; it
  * means nothing after the audit.
  *
  * The lock is a flag, not a spinlock: an audit lasts milliseconds, and who waits for quiet must let others
@@ -44,6 +45,16 @@ static struct {
 };
 static u32 nr_claimants = 4;
 
+static struct {
+	const char *name;
+	const char *(*check)(void);
+} checkers[8] = {
+    {"page", page_check},
+    {"slab", kmem_check},
+    {"mm", mm_check_all},
+};
+static u32 nr_checkers = 3;
+
 static u32 (*busy_hook)(void);
 static void (*yield_hook)(void);
 static u32 audit_busy;
@@ -58,6 +69,23 @@ void audit_register(const char *name, void (*claims_fn)(struct claims *claims))
 		panic("audit_register: no room for %s", name);
 	claimants[nr_claimants].name = name;
 	claimants[nr_claimants++].claims = claims_fn;
+}
+
+void audit_register_check(const char *name, const char *(*check)(void))
+{
+	for (u32 i = 0; i < nr_checkers; i++)
+		if (checkers[i].check == check)
+			return;
+	if (nr_checkers == ARRAY_SIZE(checkers))
+		panic("audit_register_check: no room for %s", name);
+	checkers[nr_checkers].name = name;
+	checkers[nr_checkers++].check = check;
+}
+
+void audit_run_checks(void (*visit)(const char *name, const char *broken, void *arg), void *arg)
+{
+	for (u32 i = 0; i < nr_checkers; i++)
+		visit(checkers[i].name, checkers[i].check(), arg);
 }
 
 void audit_set_busy_hook(u32 (*nr_busy)(void))
@@ -300,6 +328,17 @@ static void judge_identity(struct audit_result *result, const u32 by_kind[PK_NR]
 	}
 }
 
+static void judge_check(const char *name, const char *broken, void *arg)
+{
+	struct finding *finding = broken ? new_finding(arg, VERDICT_BROKEN) : NULL;
+
+	if (!finding)
+		return;
+	finding_of_page(finding, VERDICT_BROKEN, NULL);
+	str_copy(finding->cache_name, name, sizeof(finding->cache_name));
+	finding->broken = broken;
+}
+
 static void take_incidents(struct audit_result *result)
 {
 	static struct finding taken[AUDIT_FINDINGS_MAX];
@@ -329,6 +368,8 @@ static void compare_stopped(struct audit_result *result, u32 flags)
 	judge_pages(result, by_kind);
 	judge_objects(result);
 	judge_identity(result, by_kind);
+	if (result->quiet)
+		audit_run_checks(judge_check, result);
 	if (result->nr_findings)
 		collect_claims(result, true);
 }
@@ -357,6 +398,14 @@ static bool stop_world_when_quiet(u32 flags)
 			break;
 	}
 	return quiet;
+}
+
+bool audit_stop_world(void)
+{
+	if (stop_world_when_quiet(AUDIT_WAIT))
+		return true;
+	arch_start_world();
+	return false;
 }
 
 static void record_result(const struct audit_result *result)

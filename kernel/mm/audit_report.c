@@ -84,6 +84,10 @@ static void format_finding(struct text *text, const struct finding *finding)
 		text_printf(text, "the kinds in the page structs and the totals differ\n");
 		return;
 	}
+	if (finding->verdict == VERDICT_BROKEN) {
+		text_printf(text, "%s: %s\n", finding->cache_name, finding->broken);
+		return;
+	}
 	if (finding->is_object) {
 		text_printf(text, "object 0x%lx cache %s", (unsigned long)finding->object,
 			    finding->cache_name[0] ? finding->cache_name : "none");

@@ -79,7 +79,13 @@ static int clean(void **state)
 	return 0;
 }
 
-/* Exactly one finding, of this verdict. */
+/* Without those of checkers, which may see the same break from their side. */
+static u32 nr_of_books(const struct audit_result *result)
+{
+	return result->nr_findings - result->nr_by_verdict[VERDICT_BROKEN];
+}
+
+/* Exactly one finding of the books, of this verdict. */
 static const struct finding *only(enum verdict verdict)
 {
 	const struct audit_result *result = audit(0);
@@ -87,9 +93,19 @@ static const struct finding *only(enum verdict verdict)
 	for (u32 i = 0; i < result->nr_findings && result->nr_findings != 1; i++)
 		print_message("%s pfn 0x%x count %u claims %u\n", verdict_name(result->findings[i].verdict),
 			      result->findings[i].pfn, result->findings[i].count, result->findings[i].claims);
-	assert_int_equal(result->nr_findings, 1);
+	assert_int_equal(nr_of_books(result), 1);
 	assert_int_equal(result->nr_by_verdict[verdict], 1);
 	assert_int_equal(result->findings[0].verdict, verdict);
+	return &result->findings[0];
+}
+
+/* Exactly one finding, a checker's. */
+static const struct finding *only_broken(void)
+{
+	const struct audit_result *result = audit(0);
+
+	assert_int_equal(result->nr_findings, 1);
+	assert_int_equal(result->nr_by_verdict[VERDICT_BROKEN], 1);
 	return &result->findings[0];
 }
 
@@ -185,7 +201,7 @@ static void test_unreach_tables(void **state)
 	*pt_walk(root, 0x5000, 77, true) = 0;
 	result = audit(0);
 	assert_int_equal(result->nr_by_verdict[VERDICT_UNREACH], 3);
-	assert_int_equal(result->nr_findings, 3);
+	assert_int_equal(nr_of_books(result), 3);
 	for (u32 i = 0; i < 3; i++) {
 		assert_int_equal(result->findings[i].kind, PK_PAGETABLE);
 		assert_int_equal(result->findings[i].owner_id, 77);
@@ -208,7 +224,7 @@ static void test_unreach_forgotten_mm(void **state)
 	assert_int_equal(result->nr_by_verdict[VERDICT_OBJ], 2); /* mm, vma */
 	assert_int_equal(result->nr_by_verdict[VERDICT_UNREACH],
 			 8 + 3); /* pages, and tables of three levels */
-	assert_int_equal(result->nr_findings, 2 + 8 + 3);
+	assert_int_equal(nr_of_books(result), 2 + 8 + 3);
 	mm_set_owner_hook(NULL);
 }
 
@@ -283,7 +299,7 @@ static void test_stale_others(void **state)
 		result = audit(0);
 		assert_int_equal(result->nr_by_verdict[VERDICT_STALE], 1);
 		assert_int_equal(result->nr_by_verdict[VERDICT_UNDER], 1);
-		assert_int_equal(result->nr_findings, 2);
+		assert_int_equal(nr_of_books(result), 2);
 	}
 	extra_ref = REF_NONE;
 }
@@ -313,9 +329,9 @@ static void test_poison(void **state)
 
 	page_put(page, REF_PTE, HOLDER(1, 1));
 	((u8 *)page_to_va(page))[4000] = 0;
-	assert_int_equal(audit(0)->nr_findings, 0); /* not looked at */
+	assert_int_equal(nr_of_books(audit(0)), 0); /* not looked at */
 	result = audit(AUDIT_POISON);
-	assert_int_equal(result->nr_findings, 1);
+	assert_int_equal(nr_of_books(result), 1);
 	assert_int_equal(result->findings[0].verdict, VERDICT_POISON);
 	assert_int_equal(result->findings[0].pfn, page_to_pfn(page));
 }
@@ -330,7 +346,7 @@ static void test_inuse(void **state)
 	result = audit(0);
 	assert_int_equal(result->nr_by_verdict[VERDICT_INUSE], 1);
 	assert_int_equal(result->nr_by_verdict[VERDICT_ORPHAN], 1); /* kept out of the free lists */
-	assert_int_equal(result->nr_findings, 2);
+	assert_int_equal(nr_of_books(result), 2);
 	host_active_roots[0] = 0;
 	page->count = 1;
 	page_put(page, REF_TABLE, HOLDER(1, 1));
@@ -373,7 +389,7 @@ static void test_parked(void **state)
 	assert_true(page_nr_parked() > 0);
 	assert_int_equal(result->nr_parked, page_nr_parked());
 	assert_int_equal(result->totals.nr_by_kind[PK_PCP], page_nr_parked());
-	assert_int_equal(result->nr_findings, 0);
+	assert_int_equal(nr_of_books(result), 0);
 
 	page = page_alloc(0, PK_ANON, REF_PTE, HOLDER(1, 1));
 	parked = page_nr_parked();
@@ -382,10 +398,56 @@ static void test_parked(void **state)
 	result = audit(0);
 	assert_int_equal(result->nr_parked, parked + 1);
 	assert_int_equal(result->nr_by_verdict[VERDICT_IDENTITY], 1); /* the totals do not know of it */
-	assert_int_equal(result->nr_findings, 1);
+	assert_int_equal(nr_of_books(result), 1);
 	page->kind = PK_ANON;
 	page->count = 1;
 	page_put(page, REF_PTE, HOLDER(1, 1));
+}
+
+/* A checker that is not content is a finding, once, with its words; one that is asked in the midst of work is not. */
+static const char *broken_promise;
+
+static const char *promise_check(void)
+{
+	assert_int_equal(host_world_stopped, 1);
+	return broken_promise;
+}
+
+static void test_broken(void **state)
+{
+	static char buf[16384];
+	struct text text = {buf, sizeof(buf), 0};
+	const struct audit_result *result;
+
+	audit_register_check("promise", promise_check);
+	audit_register_check("promise", promise_check);
+	assert_int_equal(audit(0)->nr_findings, 0);
+	broken_promise = "P-1: not kept";
+	result = audit(0);
+	assert_int_equal(result->nr_findings, 1);
+	assert_int_equal(result->findings[0].verdict, VERDICT_BROKEN);
+	audit_format(result, &text);
+	assert_non_null(strstr(buf, "\nBROKEN promise: P-1: not kept\nverdict: 1 findings\n"));
+	host_world_quiet = false;
+	assert_int_equal(audit(0)->nr_findings, 0);
+	host_world_quiet = true;
+	broken_promise = NULL;
+}
+
+/* A private leaf that may write a page with two holders, each of which is counted: only the checker sees it. */
+static void test_writable_and_shared(void **state)
+{
+	struct mm *child = mm_fork(mm, 5);
+	pte_t *pte = pt_walk(mm->root, 0x10000, mm->id, false);
+	const struct finding *finding;
+
+	assert_non_null(child);
+	*pte |= PTE_W;
+	*pte &= ~PTE_COW;
+	finding = only_broken();
+	assert_string_equal(finding->cache_name, "mm");
+	assert_non_null(strstr(finding->broken, "PT-2: "));
+	mm_destroy(child);
 }
 
 /* More findings than are kept: the numbers stay right. */
@@ -400,7 +462,7 @@ static void test_many(void **state)
 	result = audit(0);
 	assert_int_equal(result->nr_by_verdict[VERDICT_OBJ], 300);
 	assert_int_equal(result->nr_by_verdict[VERDICT_UNREACH], 1);
-	assert_int_equal(result->nr_findings, 301);
+	assert_int_equal(nr_of_books(result), 301);
 	skip_page = false;
 	for (u32 i = 0; i < 300; i++)
 		kmem_cache_free(thing_cache, lost[i], HOLDER_NONE);
@@ -512,6 +574,7 @@ int main(void)
 	    TEST(test_double_free),   TEST(test_poison),
 	    TEST(test_inuse),         TEST(test_identity),
 	    TEST(test_parked),        TEST(test_many),
+	    TEST(test_broken),        TEST(test_writable_and_shared),
 	    TEST(test_quiet),         TEST(test_text),
 	    TEST(test_events),
 	};

@@ -91,6 +91,7 @@ void mm_claims(struct claims *claims);
 void mm_set_owner_hook(bool (*has_owner)(const struct mm *mm));
 /* NULL or the invariant broken. */
 const char *mm_check(const struct mm *mm);
+const char *mm_check_all(void); /* the first that is broken; world stopped */
 /* Every mm there is, world stopped or under nothing but courage: for /proc and the debugger. */
 extern struct list mm_all;
 

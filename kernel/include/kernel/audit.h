@@ -5,6 +5,9 @@
  * claim_page / claim_object for each thing it holds, and is registered once at boot with audit_register.
  * Claims functions run with the world stopped: they take no locks and allocate nothing.
  *
+ * What a subsystem promises of its own structures is looked at in the same stop, by checkers registered with
+ * audit_register_check: who holds a page may be right while a leaf may write what others share.
+ *
  * The verdict is final only when the world was quiet (no task in the middle of kernel work).
  */
 #ifndef KERNEL_AUDIT_H
@@ -23,6 +26,14 @@ void claim_object(struct claims *claims, const void *obj);
 
 void audit_register(const char *name, void (*claims_fn)(struct claims *claims));
 
+/* Gives NULL, or the text of the first broken invariant, which lasts until the next call. Runs with the world stopped
+ * and quiet; any lock it takes is free then. */
+void audit_register_check(const char *name, const char *(*check)(void));
+/* Calls all of them, in the order of registration. World stopped and quiet, audit_lock held. */
+void audit_run_checks(void (*visit)(const char *name, const char *broken, void *arg), void *arg);
+/* Stops the world at a quiet moment, which it waits for, with a bound. False: there was none, and the world goes on. */
+bool audit_stop_world(void);
+
 struct finding {
 	u8 verdict; /* enum verdict */
 	u8 is_object;
@@ -35,7 +46,8 @@ struct finding {
 	u32 pfn;
 	u32 owner_id, owner_index; /* of a page cache page; holder of a claim otherwise */
 	u64 object;                /* kernel va, when is_object */
-	char cache_name[12];
+	char cache_name[12];       /* of VERDICT_BROKEN: the checker's */
+	const char *broken;        /* of VERDICT_BROKEN; lasts as long as the result */
 };
 #define AUDIT_FINDINGS_MAX 64
 

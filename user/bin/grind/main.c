@@ -27,7 +27,9 @@ static void start_worker(uint64_t seed, long round, int worker, int *pid)
 	if (*pid > 0)
 		return;
 	random_seed(seed ^ (uint64_t)round << 20 ^ (uint64_t)worker << 56);
-	chdir(GRIND_DIR);
+	int err = chdir(GRIND_DIR);
+	if (err < 0)
+		die("grind: %s: %s", GRIND_DIR, error_text(err));
 	worker_run(CALLS_A_ROUND, 0);
 	exit(0);
 }

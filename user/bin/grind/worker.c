@@ -200,10 +200,19 @@ static void do_mknod(void)
 	mknod(random_own_path(), S_IFCHR | 0644,
 	      0x200 + (int)random_below(0x200)); /* not the console: a read would wait */
 }
+/* Twice, as one of this worker's allocations may be due to fail. */
+static void go_home(void)
+{
+	if (chdir(GRIND_DIR) < 0)
+		chdir(GRIND_DIR);
+}
+/* Never out of GRIND_DIR: what is made must be found again. */
 static void do_chdir(void)
 {
-	chdir(one_in(2) ? GRIND_DIR
-			: random_own_path()); /* never out of it: what is made must be found again */
+	if (one_in(2))
+		go_home();
+	else
+		chdir(random_own_path());
 }
 static void do_statfs(void)
 {
@@ -453,6 +462,8 @@ static void do_nonsense(void)
 		syscall(number, arg[0], arg[1], arg[2], arg[3], arg[4], arg[5]);
 	else if (arg[0] < 0 || arg[0] > 0x10000000) /* not this program's own pages */
 		syscall(number, arg[0], arg[1], arg[2], 0, -1, arg[5]);
+	if (number == SYS_chdir) /* the buffer may hold a directory that was read, and so the name ".." */
+		go_home();
 }
 
 static const struct {
