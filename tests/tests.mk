@@ -1,5 +1,5 @@
 # The test suite in parts, each callable alone. `make test` runs them all through tests/run.py, which adds up.
-TEST_PARTS := lint test-host test-trace test-qemu test-gdb test-faults
+TEST_PARTS := lint test-host test-trace test-fuzz test-qemu test-gdb test-faults
 
 export PAGETRAIL_BUILD := $(BUILD)
 PYTEST := timeout 1800 $(PYTHON) -m pytest -q
@@ -7,6 +7,7 @@ PYTEST := timeout 1800 $(PYTHON) -m pytest -q
 TEST_NEEDS := kernel disk tools
 
 -include tests/host/host.mk
+include tests/fuzz/fuzz.mk
 
 .PHONY: test $(TEST_PARTS) format tidy bench faults soak
 test: $(TEST_NEEDS) ## run everything: lint, host tests, trace tools, QEMU with 1, 2 and 4 harts, gdb, faults
@@ -19,6 +20,8 @@ lint: ## layers, formatting, paths, and that the checks can fail
 test-host: host-test ## the kernel's own sources on the host, under ASan and UBSan
 test-trace: $(TEST_NEEDS) ## the trace tools, on recorded and damaged traces
 	@$(PYTEST) tests/trace
+test-fuzz: tools ## the readers of traces against what a fuzzer found, and a short run of it
+	@$(PYTEST) tests/fuzz
 test-qemu: $(TEST_NEEDS) ## boot, programs, books and disks in QEMU
 	@$(PYTEST) tests/qemu
 test-gdb: $(TEST_NEEDS) ## the gdb commands against live and dead kernels

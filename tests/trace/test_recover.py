@@ -158,3 +158,20 @@ def test_random_damage(sanitized, small, tmp_path, seed):
     (tmp_path / "ram").write_bytes(ram)
     sanitized("recover", tmp_path / "ram", "--kernel", paths.KERNEL, "-o", tmp_path / "run", timeout=60)
     sanitized("verify", small, "--ram", tmp_path / "ram", timeout=60)
+
+
+def test_a_core_that_claims_what_it_has_not(pagetrail, panicked, tmp_path):
+    """Loads that reach behind the file's end hold what is there; loads that share bytes are none of a core's."""
+    ram = (panicked / "ram").read_bytes()
+    elf_core(ram, tmp_path / "core")
+    core = bytearray((tmp_path / "core").read_bytes())
+    struct.pack_into("<Q", core, 64 + 56 + 32, 8 << 30)
+    (tmp_path / "core").write_bytes(core)
+    done = pagetrail("recover", tmp_path / "core", "--kernel", paths.KERNEL, "-o", tmp_path / "run")
+    assert done.status == LOST and "is cut off" in done.err and records(tmp_path / "run") == records(panicked)
+    for load in range(2):
+        struct.pack_into("<Q", core, 64 + 56 * load + 8, 4096)
+        struct.pack_into("<Q", core, 64 + 56 * load + 32, len(ram))
+    (tmp_path / "core").write_bytes(core)
+    done = pagetrail("recover", tmp_path / "core", "--kernel", paths.KERNEL, "-o", tmp_path / "none")
+    assert done.status == CANNOT_TELL and "its loads are larger than it is" in done.err

@@ -80,13 +80,33 @@ void guest_close(struct guest *guest)
 		munmap(guest->ram, guest->bytes);
 	if (guest->fd >= 0)
 		close(guest->fd);
+	free(guest->parts);
 	free(guest->path);
 	*guest = (struct guest){.fd = -1};
+}
+
+static const struct guest_part *part_with(const struct guest *guest, uint64_t at, uint64_t bytes)
+{
+	size_t low = 0, high = guest->nr_parts;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		const struct guest_part *part = &guest->parts[middle];
+		if (at < part->at)
+			high = middle;
+		else if (at - part->at >= part->bytes)
+			low = middle + 1;
+		else
+			return bytes <= part->bytes - (at - part->at) ? part : NULL;
+	}
+	return NULL;
 }
 
 void *guest_memory(const struct guest *guest, uint64_t pa, uint64_t bytes)
 {
 	if (pa < RAM_BASE || pa - RAM_BASE > guest->bytes || bytes > guest->bytes - (pa - RAM_BASE))
+		return NULL;
+	if (guest->parts && !part_with(guest, pa - RAM_BASE, bytes))
 		return NULL;
 	return guest->ram + (pa - RAM_BASE);
 }
@@ -112,17 +132,28 @@ static const char *desc_fault(const struct guest *guest, const struct trace_desc
 	return NULL;
 }
 
+/* The first page of a part of RAM that begins with trace_desc's magic. */
+static struct trace_desc *search_desc(const struct guest *guest, uint64_t at, uint64_t bytes)
+{
+	uint64_t end = at + bytes;
+
+	for (at = (at + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);
+	     at + sizeof(struct trace_desc) <= guest->bytes && at < end; at += PAGE_BYTES) {
+		if (*(const uint64_t *)(guest->ram + at) == TRACE_DESC_MAGIC)
+			return (struct trace_desc *)(guest->ram + at);
+	}
+	return NULL;
+}
+
 bool guest_find_desc(struct guest *guest, uint64_t desc_pa, const char **fault)
 {
 	struct trace_desc *desc = desc_pa ? guest_memory(guest, desc_pa, sizeof(*desc)) : NULL;
 
 	*fault = NULL;
-	if (!desc_pa) {
-		for (uint64_t at = 0; at + sizeof(*desc) <= guest->bytes && !desc; at += PAGE_BYTES) {
-			if (*(const uint64_t *)(guest->ram + at) == TRACE_DESC_MAGIC)
-				desc = (struct trace_desc *)(guest->ram + at);
-		}
-	}
+	if (!desc_pa && !guest->parts)
+		desc = search_desc(guest, 0, guest->bytes);
+	for (size_t i = 0; !desc_pa && i < guest->nr_parts && !desc; i++)
+		desc = search_desc(guest, guest->parts[i].at, guest->parts[i].bytes);
 	if (!desc || __atomic_load_n(&desc->magic, __ATOMIC_ACQUIRE) != TRACE_DESC_MAGIC)
 		return false;
 	*fault = desc_fault(guest, desc);

@@ -6,11 +6,18 @@
 
 #include "format.h"
 
+/* Offsets in RAM. */
+struct guest_part {
+	uint64_t at, bytes;
+};
+
 struct guest {
 	char *path;
 	int fd;
 	uint8_t *ram; /* writable: the consumer's fields of trace_desc are ours */
 	uint64_t bytes;
+	struct guest_part *parts; /* what an ELF core has of RAM, ascending, apart; NULL: all of it */
+	size_t nr_parts;
 	struct trace_desc *desc; /* NULL until guest_find_desc */
 };
 

@@ -2,7 +2,8 @@
  * image: the memory of a dead machine: a RAM file, or an ELF core whose PT_LOADs hold physical memory.
  *
  * The file is never written: what the tools change in it (the consumer's marks) stays in a private copy. A core's
- * loads are placed by their physical address, or by the kernel's linear map where that is 0; what no load covers is 0.
+ * loads are placed by their physical address, or by the kernel's linear map where that is 0; what no load covers is no
+ * memory.
  */
 #ifndef TOOLS_IMAGE_H
 #define TOOLS_IMAGE_H

@@ -162,9 +162,10 @@ static uint32_t look_up(struct symbols *symbols, uint64_t pc, struct symbol_fram
 	/* Where DWARF knows no function (assembly), or ends inside an inlined one, the symbol table knows. */
 	if (nr == 0 || out[nr - 1].inlined) {
 		const char *name = dwfl_module_addrname(symbols->module, pc);
+		bool alone = nr == 0;
 		if (name && nr < INLINE_MAX)
-			out[nr++] =
-			    (struct symbol_frame){name, nr ? NULL : file, nr ? 0 : (uint32_t)line, false};
+			out[nr++] = (struct symbol_frame){name, alone ? file : NULL,
+							  alone ? (uint32_t)line : 0, false};
 	}
 	return nr;
 }
