@@ -145,5 +145,5 @@ def test_call_sites_by_live_peak_and_total(pagetrail, write, sites):
         machine.put(page, "PTE", (1, i))
     machine.alloc("KSTACK", "KSTACK", (1, 0), (sites["kstack_alloc"],))
     text = pagetrail("stacks", write(machine)).out
-    assert "live 2, peak 5, taken 5 times, given back 3" in text
+    assert "live 2, peak 5, total 5; taken 5 times, given back 3 times" in text
     assert text.index("mm_fork") < text.index("kstack_alloc")

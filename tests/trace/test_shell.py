@@ -46,7 +46,7 @@ def test_commands_and_options(complete, commands, pagetrail):
 
 
 def test_words_to_choose_from(complete):
-    assert complete("stacks", "--by", "") == ["live", "peak", "total"]
+    assert complete("stacks", "--by", "") == ["live", "peak", "total", "churn"]
     assert complete("run", "--disk-mode", "v") == ["virtio"]
     assert "page_alloc" in complete("dump", "--event", "page_") and "sample" not in complete("dump", "--event", "page_")
     assert complete("run", "--", "user") == []
@@ -63,6 +63,11 @@ def test_folders_files_and_what_stands_in_a_run(complete, write, tmp_path):
     assert complete("leaks", "--baseline", "a") == ["a-run"]
     assert sorted(complete("record", "a")) == ["a-file", "a-run"]
     assert complete("record", "a-file", "a") == ["a-run"]
+    assert complete("leaks", "a-run", "--test", "f") == ["first"]
+    assert complete("leaks", "a-run", "--between", "first", "s") == ["second"]
+    assert complete("leaks", "--between", "first", "second", "a") == ["a-run"]
+    assert complete("live", "a-run", "--at", "") == ["first", "second"]
+    assert complete("leaks", "a-run", "--kind", "pagec") == ["pagecache"]
 
 
 def test_man_pages(installed, commands):

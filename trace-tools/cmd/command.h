@@ -53,7 +53,7 @@ uint64_t option_number(const struct arguments *arguments, const char *name, uint
 		       uint64_t high);
 
 extern const struct command command_run, command_record, command_summary, command_dump, command_leaks,
-    command_page, command_stacks, command_plot, command_export, command_recover, command_verify,
+    command_page, command_live, command_stacks, command_plot, command_export, command_recover, command_verify,
     command_report;
 
 /* ---- shared by several commands ---- */
@@ -67,6 +67,8 @@ void print_record_fields(FILE *out, const struct trace_record *record);
 /* The instant that `text` names in this run, in ticks, or dies naming the option it came from. */
 uint64_t moment_or_die(const struct timeline *timeline, const char *option, const char *text,
 		       enum moment_edge edge);
+/* The books as they stood at a moment (NULL: the end), which is put into *time; dies when the run has no such. */
+struct model *replay_at(struct run *run, const char *moment, uint64_t *time);
 /* "1.234567" seconds. */
 const char *time_text(uint64_t time, char buf[24]);
 /* "pid 7 (usertests)": what holds a reference. */

@@ -89,7 +89,7 @@ static void offer_argument(const struct completion *completion, const char *argu
 		offer_choices(completion, name);
 		return;
 	}
-	name[strcspn(name, "|,")] = 0; /* RAMFILE|CORE */
+	name[strcspn(name, "|, ")] = 0; /* RAMFILE|CORE, MARK MARK */
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
 		if (!strcmp(name, folders[i]))
 			fputs(":folders\n", completion->out);
@@ -119,9 +119,12 @@ static const struct option_spec *option_of(const struct command *command, const 
 	return NULL;
 }
 
-static bool wants_value(const struct option_spec *spec)
+/* How many words follow it. */
+static uint32_t wanted_values(const struct option_spec *spec)
 {
-	return spec && spec->argument && spec->argument[0] != '[';
+	if (!spec || !spec->argument || spec->argument[0] == '[')
+		return 0;
+	return strchr(spec->argument, ' ') ? 2 : 1;
 }
 
 static void offer_options(const struct completion *completion)
@@ -157,21 +160,21 @@ static void offer_operand(const struct completion *completion, uint32_t k)
 static void complete_command(const struct completion *completion)
 {
 	const struct option_spec *waiting = NULL;
-	uint32_t nr_operands = 0;
+	uint32_t nr_operands = 0, nr_waiting = 0;
 
 	for (int i = 1; i + 1 < completion->nr; i++) {
 		const char *word = completion->words[i];
 		if (!strcmp(word, "--"))
 			return; /* the guest's command */
-		if (waiting) {
-			waiting = NULL;
+		if (nr_waiting) {
+			nr_waiting--;
 			continue;
 		}
-		const struct option_spec *spec = option_of(completion->command, word);
-		waiting = wants_value(spec) ? spec : NULL;
+		waiting = option_of(completion->command, word);
+		nr_waiting = wanted_values(waiting);
 		nr_operands += word[0] != '-';
 	}
-	if (waiting)
+	if (nr_waiting)
 		offer_argument(completion, waiting->argument, strlen(waiting->argument));
 	else if (completion->prefix[0] == '-')
 		offer_options(completion);

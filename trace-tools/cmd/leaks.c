@@ -170,9 +170,9 @@ static int leaks_run(const struct arguments *arguments)
 static const struct option_spec options[] = {
     {"between", "MARK MARK",
      "only what was taken from the first mark (its beginning) to the second (its end)"},
-    {"test", "NAME", "only what was taken while the test NAME ran, each time it did"},
-    {"pid", "P", "only what process P took; 0: the kernel's own threads and boot"},
-    {"kind", "K", "only pages of this kind (anon, pagecache, ...) or objects of this slab cache"},
+    {"test", "TEST", "only what was taken while TEST ran, each time it did"},
+    {"pid", "PID", "only what this process took; 0: the kernel's own threads and boot"},
+    {"kind", "KIND", "only pages of this kind (anon, pagecache, ...) or objects of this slab cache"},
     {"suppressions", "FILE", "known losses, as LeakSanitizer writes them: lines of leak:PATTERN"},
     {"fail-on-leak", NULL, "for CI: status 1 also for what is not certain, and for objects that only grow"},
     {"baseline", "RUN", "a healthy run: who gave such pages and objects back there?"},

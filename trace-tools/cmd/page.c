@@ -3,55 +3,51 @@
 #include <stdlib.h>
 
 #include "../lib/json.h"
+#include "../lib/ledger.h"
 #include "command.h"
 
-/* Which record settles which: by position, or SIZE_MAX. */
-struct ledger {
-	const struct trace_record *records;
-	size_t nr;
-	size_t *settled_by; /* of an opening record */
-	size_t *settles;    /* of a closing record */
+/* One page, looked at. */
+struct look {
+	const struct ledger *ledger;
+	uint32_t pfn, head; /* head: of the block that it was last a part of */
+	uint32_t first_life;
+	const char *at; /* the moment asked for; NULL: the end */
+	uint64_t time;
+	const struct model *model;
+	struct stackbook *book;
+	bool resolve;
 };
 
-static bool same_entry(const struct trace_record *a, const struct trace_record *b)
+static const struct trace_record *last_record(const struct look *look)
 {
-	return a->kind == b->kind &&
-	       a->payload.ev_payload_page_get.holder == b->payload.ev_payload_page_put.holder &&
-	       a->payload.ev_payload_page_get.index == b->payload.ev_payload_page_put.index;
+	return look->ledger->nr ? &look->ledger->entries[look->ledger->nr - 1].record : NULL;
 }
 
-static bool opens(const struct trace_record *record)
+static const char *life_text(const struct look *look)
 {
-	return record->event == EV_page_alloc || record->event == EV_page_get;
+	const struct trace_record *last = last_record(look);
+
+	return !last ? "unknown" : last->event == EV_page_free ? "free" : "live";
 }
 
-/* Pairs each put with the newest open get of the same reference in the same life of the page. */
-static void pair(struct ledger *ledger)
+static uint32_t last_kind(const struct trace_record *last)
 {
-	size_t life = 0; /* where the current life begins */
-
-	for (size_t i = 0; i < ledger->nr; i++) {
-		const struct trace_record *record = &ledger->records[i];
-		ledger->settled_by[i] = ledger->settles[i] = SIZE_MAX;
-		if (record->event == EV_page_alloc)
-			life = i;
-		if (record->event != EV_page_put)
-			continue;
-		for (size_t k = i; k-- > life;) {
-			if (opens(&ledger->records[k]) && ledger->settled_by[k] == SIZE_MAX &&
-			    same_entry(&ledger->records[k], record)) {
-				ledger->settled_by[k] = i;
-				ledger->settles[i] = k;
-				break;
-			}
-		}
-	}
+	return last->event == EV_page_kind ? last->kind & (PK_NR - 1) : record_page_kind(last);
 }
 
-static void print_entry(const struct ledger *ledger, size_t i, const struct model *model,
-			struct stackbook *book, bool resolve)
+/* Entries of the last life that nothing settled. */
+static bool is_open_now(const struct look *look, size_t i)
 {
-	const struct trace_record *record = &ledger->records[i];
+	return last_record(look)->event != EV_page_free &&
+	       look->ledger->entries[i].life == look->ledger->nr_lives && ledger_is_open(look->ledger, i);
+}
+
+/* ---- text ---- */
+
+static void print_entry(const struct look *look, size_t i, bool resolve)
+{
+	const struct ledger_entry *entry = &look->ledger->entries[i];
+	const struct trace_record *record = &entry->record;
 	const struct trace_payload_page *event = &record->payload.ev_payload_page_alloc;
 	char time[24];
 
@@ -60,130 +56,193 @@ static void print_entry(const struct ledger *ledger, size_t i, const struct mode
 	if (record->event == EV_page_kind)
 		printf("now %s", page_kind_text(record->kind));
 	else
-		print_holder(stdout, model, record->kind, event->holder, event->index);
+		print_holder(stdout, look->model, record->kind, event->holder, event->index);
 	if (record->event == EV_page_alloc)
 		printf(", %s order %u", page_kind_text(record_page_kind(record)), record_order(record));
-	if (opens(record) && ledger->settled_by[i] != SIZE_MAX)
-		printf("  settled by #%zu", ledger->settled_by[i] + 1);
-	if (ledger->settles[i] != SIZE_MAX)
-		printf("  settles #%zu", ledger->settles[i] + 1);
-	printf("  in %s\n", stackbook_function(book, record->stack));
+	if (event->pfn != look->pfn)
+		printf(", block at 0x%x", event->pfn);
+	if (entry->settled_by != LEDGER_NONE)
+		printf("  settled by #%zu", entry->settled_by + 1);
+	if (entry->settles != LEDGER_NONE)
+		printf("  settles #%zu", entry->settles + 1);
+	if (record->event == EV_page_put && entry->settles == LEDGER_NONE)
+		printf("  settles NOTHING");
+	printf("  in %s\n", stackbook_function(look->book, record->stack));
 	if (resolve)
-		stackbook_print(book, record->stack, "        ", stdout);
+		stackbook_print(look->book, record->stack, "        ", stdout);
 }
 
-/* Entries of the last life that nothing settled; how many. */
-static size_t open_entries(const struct ledger *ledger, size_t *list)
+/* How the entries of one life add up, once it is over. */
+static void print_balance(const struct look *look, uint32_t life, bool over)
 {
-	size_t nr = 0;
+	size_t nr_open = 0, nr_closing = 0, nr_unsettled = 0;
 
-	for (size_t i = 0; i < ledger->nr; i++) {
-		if (ledger->records[i].event == EV_page_alloc || ledger->records[i].event == EV_page_free)
-			nr = 0;
-		if (opens(&ledger->records[i]) && ledger->settled_by[i] == SIZE_MAX)
-			list[nr++] = i;
+	for (size_t i = 0; i < look->ledger->nr; i++) {
+		const struct ledger_entry *entry = &look->ledger->entries[i];
+		if (entry->life != life)
+			continue;
+		nr_open += ledger_opens(&entry->record);
+		nr_closing += entry->settles != LEDGER_NONE;
+		nr_unsettled += ledger_is_open(look->ledger, i);
 	}
-	return nr;
+	if (over && nr_unsettled)
+		printf("      freed while %zu of %zu entries were open\n", nr_unsettled, nr_open);
+	else if (!over)
+		printf("      %zu opened, %zu settled, %zu open\n", nr_open, nr_closing, nr_unsettled);
 }
 
-static void print_text(const struct ledger *ledger, uint32_t pfn, const struct model *model,
-		       struct stackbook *book, bool resolve)
+static void print_head(const struct look *look)
 {
-	const struct page_state *page = &model->pages[pfn - model->first_pfn];
-	size_t *open = xcalloc(ledger->nr, sizeof(*open)), nr_open = open_entries(ledger, open);
+	const struct trace_record *last = last_record(look);
+	char time[24];
 
-	printf("page 0x%x, physical address 0x%" PRIx64 ": ", pfn, (uint64_t)pfn << PAGE_SHIFT);
-	if (page->life == LIFE_LIVE)
-		printf("%s, order %u, count %u at the end\n", page_kind_text(page->kind), page->order,
-		       page->count);
+	printf("page 0x%x, physical address 0x%" PRIx64 ": ", look->pfn, (uint64_t)look->pfn << PAGE_SHIFT);
+	if (!last)
+		printf("no event of it is in the trace");
+	else if (last->event == EV_page_free)
+		printf("free");
 	else
-		printf("%s\n",
-		       page->life == LIFE_FREE ? "free at the end" : "no event of it is in the trace");
-	for (size_t i = 0; i < ledger->nr; i++)
-		print_entry(ledger, i, model, book, resolve);
-	if (nr_open)
-		printf("open:\n");
-	for (size_t i = 0; i < nr_open; i++) {
-		print_entry(ledger, open[i], model, book, false);
-		stackbook_print(book, ledger->records[open[i]].stack, "        ", stdout);
-	}
-	free(open);
+		printf("%s, order %u, count %u", page_kind_text(last_kind(last)), record_order(last),
+		       last->payload.ev_payload_page_alloc.after);
+	if (look->head != look->pfn)
+		printf(", part of the block at 0x%x", look->head);
+	if (look->at)
+		printf(" at %s s", time_text(look->time, time));
+	else if (last)
+		printf(" at the end");
+	printf("\n");
+	if (look->ledger->nr_lives > 1)
+		printf("%u lives%s\n", look->ledger->nr_lives,
+		       look->first_life > 1 ? ", the last of them told" : "");
 }
 
-static void print_json(const struct ledger *ledger, uint32_t pfn, const struct model *model,
-		       struct stackbook *book)
+static void print_text(const struct look *look)
 {
-	static const char *const lives[] = {
-	    [LIFE_UNKNOWN] = "unknown", [LIFE_LIVE] = "live", [LIFE_FREE] = "free"};
-	const struct page_state *page = &model->pages[pfn - model->first_pfn];
+	const struct ledger *ledger = look->ledger;
+	bool any_open = false;
+
+	print_head(look);
+	for (size_t i = 0; i < ledger->nr; i++) {
+		const struct ledger_entry *entry = &ledger->entries[i];
+		if (entry->life < look->first_life)
+			continue;
+		bool over = entry->record.event == EV_page_free, last = i + 1 == ledger->nr;
+		print_entry(look, i, look->resolve);
+		if (entry->life && (over || last || ledger->entries[i + 1].life != entry->life))
+			print_balance(look, entry->life, over || !last);
+	}
+	for (size_t i = 0; i < ledger->nr; i++) {
+		if (!is_open_now(look, i))
+			continue;
+		if (!any_open)
+			printf("open:\n");
+		any_open = true;
+		print_entry(look, i, false);
+		stackbook_print(look->book, ledger->entries[i].record.stack, "        ", stdout);
+	}
+}
+
+/* ---- JSON ---- */
+
+static void json_entry(struct json *json, const struct look *look, size_t i)
+{
+	const struct ledger_entry *entry = &look->ledger->entries[i];
+	const struct trace_record *record = &entry->record;
+	const struct trace_payload_page *event = &record->payload.ev_payload_page_alloc;
+
+	json_open(json, NULL, '{');
+	json_int(json, "number", (int64_t)i + 1);
+	json_int(json, "life", entry->life);
+	json_real(json, "time", time_seconds(record->time));
+	json_string(json, "event", event_info(record->event)->name);
+	json_int(json, "block", event->pfn);
+	json_int(json, "order", record_order(record));
+	json_string(json, record->event == EV_page_kind ? "kind" : "ref",
+		    record->event == EV_page_kind ? page_kind_text(record->kind)
+						  : ref_kind_text(record->kind));
+	json_int(json, "holder", event->holder);
+	json_int(json, "index", event->index);
+	json_int(json, "before", event->before);
+	json_int(json, "after", event->after);
+	json_int(json, "pid", event->pid);
+	json_string(json, "function", stackbook_function(look->book, record->stack));
+	if (entry->settled_by != LEDGER_NONE)
+		json_int(json, "settled_by", (int64_t)entry->settled_by + 1);
+	if (entry->settles != LEDGER_NONE)
+		json_int(json, "settles", (int64_t)entry->settles + 1);
+	json_close(json, '}');
+}
+
+static void print_json(const struct look *look)
+{
+	const struct trace_record *last = last_record(look);
+	const struct ledger *ledger = look->ledger;
+	bool live = last && last->event != EV_page_free;
 	struct json json;
 
-	json_begin_command(&json, stdout, "page", run_complete(model->run) ? "complete" : "cannot tell");
-	json_int(&json, "pfn", pfn);
-	json_string(&json, "life", lives[page->life]);
-	json_string(&json, "kind", page->life == LIFE_LIVE ? page_kind_text(page->kind) : NULL);
-	json_int(&json, "count", page->count);
+	json_begin_command(&json, stdout, "page",
+			   run_complete(look->model->run) ? "complete" : "cannot tell");
+	json_int(&json, "pfn", look->pfn);
+	json_real(&json, "at", time_seconds(look->time));
+	json_string(&json, "life", life_text(look));
+	json_string(&json, "kind", live ? page_kind_text(last_kind(last)) : NULL);
+	json_int(&json, "count", live ? last->payload.ev_payload_page_alloc.after : 0);
+	json_int(&json, "lives", ledger->nr_lives);
 	json_open(&json, "entries", '[');
 	for (size_t i = 0; i < ledger->nr; i++) {
-		const struct trace_record *record = &ledger->records[i];
-		const struct trace_payload_page *event = &record->payload.ev_payload_page_alloc;
-		json_open(&json, NULL, '{');
-		json_int(&json, "number", (int64_t)i + 1);
-		json_real(&json, "time", time_seconds(record->time));
-		json_string(&json, "event", event_info(record->event)->name);
-		json_string(&json, record->event == EV_page_kind ? "kind" : "ref",
-			    record->event == EV_page_kind ? page_kind_text(record->kind)
-							  : ref_kind_text(record->kind));
-		json_int(&json, "holder", event->holder);
-		json_int(&json, "index", event->index);
-		json_int(&json, "before", event->before);
-		json_int(&json, "after", event->after);
-		json_int(&json, "pid", event->pid);
-		json_string(&json, "function", stackbook_function(book, record->stack));
-		if (ledger->settled_by[i] != SIZE_MAX)
-			json_int(&json, "settled_by", (int64_t)ledger->settled_by[i] + 1);
-		if (ledger->settles[i] != SIZE_MAX)
-			json_int(&json, "settles", (int64_t)ledger->settles[i] + 1);
-		json_close(&json, '}');
+		if (ledger->entries[i].life >= look->first_life)
+			json_entry(&json, look, i);
+	}
+	json_close(&json, ']');
+	json_open(&json, "open", '[');
+	for (size_t i = 0; i < ledger->nr; i++) {
+		if (is_open_now(look, i))
+			json_int(&json, NULL, (int64_t)i + 1);
 	}
 	json_close(&json, ']');
 	json_end(&json);
 }
 
+/* ---- the command ---- */
+
 static int page_run(const struct arguments *arguments)
 {
 	struct page_history history = {0};
-	uint32_t pfn;
+	struct ledger ledger;
+	struct look look = {.at = option(arguments, "at"), .resolve = option(arguments, "resolve") != NULL};
+	uint64_t last_lives = option_number(arguments, "last", UINT32_MAX, 1, UINT32_MAX);
 
-	if (!model_parse_page(arguments->operands[1], &pfn))
+	if (!model_parse_page(arguments->operands[1], &look.pfn))
 		die("%s is no page of RAM: give an address or a page frame number", arguments->operands[1]);
 	struct run *run = open_run(arguments->operands[0]);
-	struct model *model = model_replay(run, NULL);
-	struct stackbook *book = stackbook_open(run);
-	history.pfn = pfn;
+	struct model *model = replay_at(run, look.at, &look.time);
+	look.model = model;
+	look.book = stackbook_open(run);
+	history.pfn = look.pfn;
+	history.until = look.at ? look.time : 0;
 	history_collect(run, &history, 1, NULL, 0);
-	struct ledger ledger = {.records = history.records,
-				.nr = history.nr,
-				.settled_by = xcalloc(history.nr, sizeof(size_t)),
-				.settles = xcalloc(history.nr, sizeof(size_t))};
-	pair(&ledger);
+	ledger_make(&ledger, history.records, history.nr);
+	look.ledger = &ledger;
+	look.head = history.nr ? last_record(&look)->payload.ev_payload_page_alloc.pfn : look.pfn;
+	look.first_life = ledger.nr_lives > last_lives ? ledger.nr_lives - (uint32_t)last_lives + 1 : 0;
 	if (option(arguments, "json")) {
-		print_json(&ledger, pfn, model, book);
+		print_json(&look);
 	} else {
 		run_print_losses(run, stdout);
-		print_text(&ledger, pfn, model, book, option(arguments, "resolve") != NULL);
+		print_text(&look);
 	}
 	int status = run_complete(run) ? STATUS_NOTHING_LOST : STATUS_CANNOT_TELL;
-	free(ledger.settled_by);
-	free(ledger.settles);
+	ledger_free(&ledger);
 	free(history.records);
-	stackbook_close(book);
+	stackbook_close(look.book);
 	model_free(model);
 	run_close(run);
 	return status;
 }
 
 static const struct option_spec options[] = {
+    {"at", "MARK|SECONDS", "its life up to then; NAME, NAME:end, NAME#2:end are marks"},
+    {"last", "N", "only its last N lives"},
     {"resolve", NULL, "print the stack of each entry"},
     {"json", NULL, "as JSON"},
     {NULL, NULL, NULL},
@@ -195,7 +254,13 @@ const struct command command_page = {
     .summary = "tell one page's life: each get with the put that settled it",
     .description = "ADDR is a physical or a kernel address, PFN a page frame number (0x80200 is the first of "
 		   "the kernel).\n"
-		   "Entries that nothing settled come again at the end, with their stacks.\n",
+		   "What happened to a block that the page was a part of happened to the page. Under each "
+		   "life stands how it "
+		   "adds\n"
+		   "up; entries that nothing settled come again at the end, with their stacks. The status is "
+		   "0 for a complete "
+		   "trace, 2\n"
+		   "for one with losses.\n",
     .min_operands = 2,
     .max_operands = 2,
     .options = options,

@@ -27,6 +27,21 @@ uint64_t moment_or_die(const struct timeline *timeline, const char *option, cons
 	return time;
 }
 
+struct model *replay_at(struct run *run, const char *moment, uint64_t *time)
+{
+	struct timeline timeline;
+
+	if (!moment) {
+		struct model *model = model_replay(run, NULL);
+		*time = model->last_time;
+		return model;
+	}
+	timeline_read(&timeline, run);
+	*time = moment_or_die(&timeline, "--at", moment, EDGE_BEGIN);
+	timeline_free(&timeline);
+	return model_replay_to(run, NULL, *time);
+}
+
 const char *time_text(uint64_t time, char buf[24])
 {
 	snprintf(buf, 24, "%" PRIu64 ".%07" PRIu64, time / 10000000, time % 10000000);
@@ -86,7 +101,7 @@ void print_holder(FILE *out, const struct model *model, uint32_t ref, uint16_t h
 	const struct holder_life *life = model_holder(model, ref, holder);
 
 	fprintf(out, "%s", ref_kind_text(ref));
-	if (ref == REF_NONE)
+	if (ref == REF_NONE || ref == REF_BOOT)
 		return;
 	if (!strcmp(ref_holder_text(ref), "cache") && model->caches[holder].known)
 		fprintf(out, " of cache %s", model->caches[holder].name);

@@ -1,4 +1,4 @@
-/* pagetrail stacks: the call sites that take pages and objects, by how much they hold. */
+/* pagetrail stacks: the call sites that take pages and objects, by how much they hold and how often they take. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,6 +6,7 @@
 #include "../lib/json.h"
 #include "command.h"
 
+/* Rows shown when nobody says how many. */
 #define LIMIT 20
 
 struct row {
@@ -13,6 +14,43 @@ struct row {
 	const struct site *site;
 	uint64_t key;
 };
+
+struct look {
+	const struct model *model;
+	struct stackbook *book;
+	struct row *rows;
+	size_t nr;
+	uint64_t limit;
+	const char *by;
+	double seconds; /* of the run */
+};
+
+static uint64_t key_live(const struct site *site)
+{
+	return site->pages_live + site->objects_live;
+}
+
+static uint64_t key_peak(const struct site *site)
+{
+	return site->pages_peak + site->objects_peak;
+}
+
+static uint64_t key_total(const struct site *site)
+{
+	return site->pages_taken + site->object_allocs;
+}
+
+/* What went through: taken and given back. */
+static uint64_t key_churn(const struct site *site)
+{
+	return site->pages_returned + site->object_frees;
+}
+
+static const struct {
+	const char *name;
+	uint64_t (*key)(const struct site *site);
+} keys[] = {{"live", key_live}, {"peak", key_peak}, {"total", key_total}, {"churn", key_churn}};
+#define NR_KEYS (sizeof(keys) / sizeof(keys[0]))
 
 static int compare_rows(const void *a, const void *b)
 {
@@ -23,98 +61,133 @@ static int compare_rows(const void *a, const void *b)
 	return left->stack < right->stack ? -1 : left->stack > right->stack;
 }
 
-static uint64_t sort_key(const struct site *site, const char *by)
+static void make_rows(struct look *look)
 {
-	if (!strcmp(by, "peak"))
-		return site->pages_peak + site->objects_peak;
-	if (!strcmp(by, "total"))
-		return site->allocs + site->object_allocs;
-	return site->pages_live + site->objects_live;
+	size_t by = 0;
+
+	while (by < NR_KEYS && strcmp(keys[by].name, look->by))
+		by++;
+	if (by == NR_KEYS)
+		die("--by: live, peak, total or churn, not %s", look->by);
+	look->rows = xcalloc(look->model->nr_sites, sizeof(*look->rows));
+	for (uint32_t i = 1; i < look->model->nr_sites; i++) {
+		const struct site *site = &look->model->sites[i];
+		if (site->allocs || site->object_allocs)
+			look->rows[look->nr++] = (struct row){i, site, keys[by].key(site)};
+	}
+	if (look->nr)
+		qsort(look->rows, look->nr, sizeof(*look->rows), compare_rows);
 }
 
-static void print_row(const struct row *row, struct stackbook *book)
+static double per_second(const struct look *look, uint64_t nr)
+{
+	return look->seconds > 0 ? (double)nr / look->seconds : 0;
+}
+
+/* Seconds that one of nr lived on average. */
+static double mean_life(uint64_t ticks, uint64_t nr)
+{
+	return nr ? time_seconds(ticks) / (double)nr : 0;
+}
+
+static void print_row(const struct look *look, const struct row *row)
 {
 	const struct site *site = row->site;
 
 	printf("\n");
-	if (site->allocs)
-		printf("pages   live %" PRIu64 ", peak %" PRIu64 ", taken %" PRIu64
-		       " times, given back %" PRIu64 " times\n",
-		       site->pages_live, site->pages_peak, site->allocs, site->frees);
-	if (site->object_allocs)
-		printf("objects live %" PRIu64 ", peak %" PRIu64 ", made %" PRIu64 ", freed %" PRIu64 "\n",
+	if (site->allocs) {
+		printf("pages   live %" PRIu64 ", peak %" PRIu64 ", total %" PRIu64 "; taken %" PRIu64
+		       " times, given back %" PRIu64 " times",
+		       site->pages_live, site->pages_peak, site->pages_taken, site->allocs, site->frees);
+		if (site->pages_returned)
+			printf("; churn %" PRIu64 " (%.1f a second), mean life %.6f s", site->pages_returned,
+			       per_second(look, site->pages_returned),
+			       mean_life(site->page_ticks, site->pages_returned));
+		printf("\n");
+	}
+	if (site->object_allocs) {
+		printf("objects live %" PRIu64 ", peak %" PRIu64 ", made %" PRIu64 ", freed %" PRIu64,
 		       site->objects_live, site->objects_peak, site->object_allocs, site->object_frees);
-	stackbook_print(book, row->stack, "    ", stdout);
+		if (site->object_frees)
+			printf(" (%.1f a second), mean life %.6f s", per_second(look, site->object_frees),
+			       mean_life(site->object_ticks, site->object_frees));
+		printf("\n");
+	}
+	stackbook_print(look->book, row->stack, "    ", stdout);
 }
 
-static void print_json(const struct row *rows, size_t nr, size_t shown, const char *by, struct run *run,
-		       struct stackbook *book)
+static void json_row(struct json *json, const struct look *look, const struct row *row)
+{
+	const struct site *site = row->site;
+
+	json_open(json, NULL, '{');
+	json_int(json, "stack", row->stack);
+	json_string(json, "function", stackbook_function(look->book, row->stack));
+	json_int(json, "pages_live", (int64_t)site->pages_live);
+	json_int(json, "pages_peak", (int64_t)site->pages_peak);
+	json_int(json, "pages_total", (int64_t)site->pages_taken);
+	json_int(json, "pages_churn", (int64_t)site->pages_returned);
+	json_real(json, "page_life", mean_life(site->page_ticks, site->pages_returned));
+	json_int(json, "page_allocs", (int64_t)site->allocs);
+	json_int(json, "page_frees", (int64_t)site->frees);
+	json_int(json, "objects_live", (int64_t)site->objects_live);
+	json_int(json, "objects_peak", (int64_t)site->objects_peak);
+	json_int(json, "object_allocs", (int64_t)site->object_allocs);
+	json_int(json, "object_frees", (int64_t)site->object_frees);
+	json_real(json, "object_life", mean_life(site->object_ticks, site->object_frees));
+	json_stack(json, "frames", look->book, row->stack);
+	json_close(json, '}');
+}
+
+static void print_json(const struct look *look)
 {
 	struct json json;
 
-	json_begin_command(&json, stdout, "stacks", run_complete(run) ? "complete" : "cannot tell");
-	json_int(&json, "call_sites", (int64_t)nr);
-	json_string(&json, "by", by);
+	json_begin_command(&json, stdout, "stacks",
+			   run_complete(look->model->run) ? "complete" : "cannot tell");
+	json_string(&json, "by", look->by);
+	json_real(&json, "seconds", look->seconds);
+	json_int(&json, "call_sites", (int64_t)look->nr);
 	json_open(&json, "sites", '[');
-	for (size_t i = 0; i < shown; i++) {
-		const struct site *site = rows[i].site;
-		json_open(&json, NULL, '{');
-		json_int(&json, "stack", rows[i].stack);
-		json_string(&json, "function", stackbook_function(book, rows[i].stack));
-		json_int(&json, "pages_live", (int64_t)site->pages_live);
-		json_int(&json, "pages_peak", (int64_t)site->pages_peak);
-		json_int(&json, "page_allocs", (int64_t)site->allocs);
-		json_int(&json, "page_frees", (int64_t)site->frees);
-		json_int(&json, "objects_live", (int64_t)site->objects_live);
-		json_int(&json, "objects_peak", (int64_t)site->objects_peak);
-		json_int(&json, "object_allocs", (int64_t)site->object_allocs);
-		json_int(&json, "object_frees", (int64_t)site->object_frees);
-		json_stack(&json, "frames", book, rows[i].stack);
-		json_close(&json, '}');
-	}
+	for (size_t i = 0; i < look->nr && i < look->limit; i++)
+		json_row(&json, look, &look->rows[i]);
 	json_close(&json, ']');
 	json_end(&json);
 }
 
 static int stacks_run(const struct arguments *arguments)
 {
-	const char *by = option(arguments, "by") ? option(arguments, "by") : "live";
 	bool as_json = option(arguments, "json") != NULL;
-	uint64_t limit = option_number(arguments, "limit", as_json ? UINT64_MAX : LIMIT, 0, UINT64_MAX);
-
-	if (strcmp(by, "live") && strcmp(by, "peak") && strcmp(by, "total"))
-		die("--by: live, peak or total, not %s", by);
+	struct look look = {
+	    .by = option(arguments, "by") ? option(arguments, "by") : "live",
+	    .limit = option_number(arguments, "limit", as_json ? UINT64_MAX : LIMIT, 0, UINT64_MAX)};
 	struct run *run = open_run(arguments->operands[0]);
 	struct model *model = model_replay(run, NULL);
-	struct stackbook *book = stackbook_open(run);
-	struct row *rows = xcalloc(model->nr_sites, sizeof(*rows));
-	size_t nr = 0;
 
-	for (uint32_t i = 1; i < model->nr_sites; i++) {
-		const struct site *site = &model->sites[i];
-		if (site->allocs || site->object_allocs)
-			rows[nr++] = (struct row){i, site, sort_key(site, by)};
-	}
-	qsort(rows, nr, sizeof(*rows), compare_rows);
-	size_t shown = nr < limit ? nr : limit;
+	look.model = model;
+	look.book = stackbook_open(run);
+	look.seconds = time_seconds(model->last_time - model->first_time);
+	make_rows(&look);
 	if (as_json) {
-		print_json(rows, nr, shown, by, run, book);
+		print_json(&look);
 	} else {
 		run_print_losses(run, stdout);
-		printf("%zu call sites, by %s\n", nr, by);
-		for (size_t i = 0; i < shown; i++)
-			print_row(&rows[i], book);
+		printf("%zu call sites, by %s\n", look.nr, look.by);
+		for (size_t i = 0; i < look.nr && i < look.limit; i++)
+			print_row(&look, &look.rows[i]);
+		if (look.nr > look.limit)
+			printf("\n%zu more (--limit)\n", look.nr - (size_t)look.limit);
 	}
 	int status = run_complete(run) ? STATUS_NOTHING_LOST : STATUS_CANNOT_TELL;
-	free(rows);
-	stackbook_close(book);
+	free(look.rows);
+	stackbook_close(look.book);
 	model_free(model);
 	run_close(run);
 	return status;
 }
 
 static const struct option_spec options[] = {
-    {"by", "live|peak|total", "what to sort by (live)"},
+    {"by", "live|peak|total|churn", "what to sort by (live)"},
     {"limit", "N", "at most so many (20; as JSON all)"},
     {"json", NULL, "as JSON"},
     {NULL, NULL, NULL},
@@ -124,9 +197,13 @@ const struct command command_stacks = {
     .name = "stacks",
     .operands = "RUN",
     .summary = "list the call sites that take pages and objects",
-    .description = "For each allocation stack: what it holds at the end, the most it ever held, and how "
-		   "often it took and\n"
-		   "gave back.\n",
+    .description = "For each allocation stack: what it holds at the end (live), the most it ever held "
+		   "(peak), all that it took "
+		   "(total),\n"
+		   "and what it took and gave back again (churn), with how long that lived on average. Pages "
+		   "of a block count "
+		   "each.\n"
+		   "The status is 0 for a complete trace, 2 for one with losses.\n",
     .min_operands = 1,
     .max_operands = 1,
     .options = options,

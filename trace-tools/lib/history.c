@@ -6,7 +6,11 @@
 #include "merge.h"
 #include "util.h"
 
+/* A page's number modulo this many tells, for most pages, that it is not of interest. */
+#define FILTER_NR 65536U
+
 struct collector {
+	bool filter[FILTER_NR]; /* true: some page of interest has this remainder */
 	struct page_history *pages;
 	size_t nr_pages;
 	struct companion *companions;
@@ -16,10 +20,16 @@ struct collector {
 	size_t mask;
 };
 
-static struct page_history *find_page(const struct collector *collector, uint32_t pfn)
+/* The first page of interest from position `from` on that the record's block has in it, or NULL. */
+static struct page_history *find_page(const struct collector *collector, const struct trace_record *record,
+				      size_t from)
 {
-	for (size_t i = 0; i < collector->nr_pages; i++) {
-		if (collector->pages[i].pfn == pfn)
+	uint32_t pfn = record->payload.ev_payload_page_alloc.pfn, order = record_order(record);
+
+	if (order == 0 && !collector->filter[pfn % FILTER_NR])
+		return NULL;
+	for (size_t i = from; i < collector->nr_pages; i++) {
+		if ((collector->pages[i].pfn - pfn) >> order == 0)
 			return &collector->pages[i];
 	}
 	return NULL;
@@ -29,7 +39,7 @@ static bool record_fits(void *arg, const struct trace_record *record)
 {
 	if (!event_is_page(record->event))
 		return true;
-	const struct page_history *page = find_page(arg, record->payload.ev_payload_page_alloc.pfn);
+	const struct page_history *page = find_page(arg, record, 0);
 	return !page || page->count == record->payload.ev_payload_page_alloc.before;
 }
 
@@ -93,11 +103,11 @@ static void companion_event(struct collector *collector, const struct trace_reco
 
 static void page_event(struct collector *collector, const struct trace_record *record)
 {
-	struct page_history *page = find_page(collector, record->payload.ev_payload_page_alloc.pfn);
+	struct page_history *page = find_page(collector, record, 0);
 
-	if (page) {
+	for (; page; page = find_page(collector, record, (size_t)(page - collector->pages) + 1)) {
 		page->count = record->payload.ev_payload_page_alloc.after;
-		if (record->time >= page->since)
+		if (record->time >= page->since && (!page->until || record->time <= page->until))
 			ARRAY_PUSH(page->records, page->nr, page->capacity) = *record;
 	}
 	if (collector->nr_companions && record->event != EV_page_kind)
@@ -107,22 +117,28 @@ static void page_event(struct collector *collector, const struct trace_record *r
 void history_collect(struct run *run, struct page_history *pages, size_t nr_pages,
 		     struct companion *companions, size_t nr_companions)
 {
-	struct collector collector = {
-	    .pages = pages, .nr_pages = nr_pages, .companions = companions, .nr_companions = nr_companions};
+	struct collector *collector = xcalloc(1, sizeof(*collector));
 	size_t nr_damages = run->nr_damages, nr;
 	const struct trace_record *records;
 	struct merge merge;
 	uint32_t stream;
 
-	companions_index(&collector);
-	merge_begin(&merge, run, record_fits, &collector);
+	collector->pages = pages;
+	collector->nr_pages = nr_pages;
+	collector->companions = companions;
+	collector->nr_companions = nr_companions;
+	for (size_t i = 0; i < nr_pages; i++)
+		collector->filter[pages[i].pfn % FILTER_NR] = true;
+	companions_index(collector);
+	merge_begin(&merge, run, record_fits, collector);
 	while ((nr = merge_batch(&merge, &records, &stream)) != 0) {
 		for (size_t i = 0; i < nr; i++) {
 			if (event_is_page(records[i].event))
-				page_event(&collector, &records[i]);
+				page_event(collector, &records[i]);
 		}
 	}
 	run_forget_damages(run, nr_damages);
-	free(collector.first);
-	free(collector.next);
+	free(collector->first);
+	free(collector->next);
+	free(collector);
 }

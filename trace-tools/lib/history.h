@@ -4,10 +4,10 @@
 
 #include "run.h"
 
-/* One page of interest. */
+/* One page of interest; records of blocks of which it is a part are its own, too. */
 struct page_history {
 	uint32_t pfn;
-	uint64_t since; /* records before this time are not kept */
+	uint64_t since, until; /* records of other times are not kept; until 0: to the end */
 	struct trace_record *records;
 	size_t nr, capacity;
 	uint16_t count; /* after the last record; for the order of equal times */

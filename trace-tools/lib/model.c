@@ -49,6 +49,7 @@ static void object_event(struct model *model, const struct trace_record *record)
 			settled_count(model, object->stack, object->stack, record->stack,
 				      SETTLED_OBJECT(object->cache));
 			site->object_frees++;
+			site->object_ticks += record->time - object->time;
 		}
 		site->objects_live--;
 		model->caches[object->cache].live--;

@@ -70,6 +70,9 @@ struct settlement {
 struct site {
 	uint64_t allocs, frees; /* acts */
 	uint64_t pages_live, pages_peak;
+	uint64_t pages_taken, pages_returned;
+	uint64_t page_ticks,
+	    object_ticks; /* how long the returned pages, the freed objects lived, added up */
 	uint64_t objects_live, objects_peak;
 	uint64_t object_allocs, object_frees;
 	uint64_t objects_at_mark; /* live when the last test ended */

@@ -106,7 +106,7 @@ static void settle_entry(struct model *model, struct page_state *page, const str
 	model->nodes[page->refs].first = false;
 }
 
-static void count_pages(struct model *model, const struct page_state *page, int64_t taken)
+static void count_pages(struct model *model, const struct page_state *page, int64_t taken, uint64_t time)
 {
 	int64_t pages = taken * (1LL << page->order);
 	struct site *site = &model->sites[stack_index(model, page->alloc_stack)];
@@ -116,9 +116,12 @@ static void count_pages(struct model *model, const struct page_state *page, int6
 	site->pages_live += (uint64_t)pages;
 	if (taken < 0) {
 		site->frees++;
+		site->pages_returned += 1ULL << page->order;
+		site->page_ticks += (time - page->alloc_time) << page->order;
 		return;
 	}
 	site->allocs++;
+	site->pages_taken += 1ULL << page->order;
 	if (site->pages_live > site->pages_peak)
 		site->pages_peak = site->pages_live;
 }
@@ -148,7 +151,7 @@ static void change_kind(struct model *model, struct page_state *page, const stru
 static void begin_life(struct model *model, struct page_state *page, const struct trace_record *record)
 {
 	if (page->life == LIFE_LIVE)
-		count_pages(model, page, -1); /* its free is among what was lost */
+		count_pages(model, page, -1, record->time); /* its free is among what was lost */
 	drop_entries(model, page);
 	*page = (struct page_state){.life = LIFE_LIVE,
 				    .kind = (uint8_t)record_page_kind(record),
@@ -157,7 +160,7 @@ static void begin_life(struct model *model, struct page_state *page, const struc
 				    .refs = NODE_NONE,
 				    .alloc_stack = record->stack,
 				    .alloc_time = record->time};
-	count_pages(model, page, 1);
+	count_pages(model, page, 1, record->time);
 	open_entry(model, page, record, true);
 }
 
@@ -172,7 +175,7 @@ static void end_life(struct model *model, struct page_state *page, const struct 
 			      record->kind);
 	drop_entries(model, page);
 	if (page->life == LIFE_LIVE)
-		count_pages(model, page, -1);
+		count_pages(model, page, -1, record->time);
 	else
 		model->net_pages += 1LL << record_order(record);
 	page->life = LIFE_FREE;
