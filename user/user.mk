@@ -61,7 +61,7 @@ DISK_TIME ?= 1700000000
 include user/compat/xv6/xv6.mk
 DISK_DEPS := $(USER_PROGRAMS) $(XV6_PROGRAMS) user/disk/README user/disk/make-disk user/user.mk
 # A changed size or list of programs is a changed disk.
-DISK_SIZE_STAMP := $(USER_BUILD)/disk-$(FS_BLOCKS)-$(FS_INODES)$(subst $() ,,$(XV6_NAMES:%=-%))
+DISK_SIZE_STAMP := $(USER_BUILD)/disk-$(FS_BLOCKS)-$(FS_INODES)$(subst $() ,,$(XV6_NAMES:%=-%)$(LAB:%=+%))
 $(DISK_SIZE_STAMP):
 	@mkdir -p $(@D)
 	@rm -f $(USER_BUILD)/disk-*
@@ -69,5 +69,5 @@ $(DISK_SIZE_STAMP):
 
 $(BUILD)/disk.img: $(DISK_DEPS) $(DISK_SIZE_STAMP)
 	@echo "  DISK  $@"
-	@STRIP=$(CROSS)strip FS_BLOCKS=$(FS_BLOCKS) FS_INODES=$(FS_INODES) DISK_TIME=$(DISK_TIME) \
+	@STRIP=$(CROSS)strip XV6_PADDING=$(if $(filter fs,$(LAB)),1,0) FS_BLOCKS=$(FS_BLOCKS) FS_INODES=$(FS_INODES) DISK_TIME=$(DISK_TIME) \
 		user/disk/make-disk $@ $(USER_BUILD)/disk user/disk/README $(USER_PROGRAMS) $(XV6_PROGRAMS)

@@ -25,7 +25,7 @@
 #include <kernel/syscall.h>
 #include <kernel/trace.h>
 
-#define INIT_PATH "/init"
+#define INIT_PATH "/bin/init"
 #define KSTACK_TABLE_SPAN (1UL << 21)
 
 static bool quiet;

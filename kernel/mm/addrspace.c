@@ -61,6 +61,7 @@ struct mm *mm_create(u16 pid)
 	if (!mm)
 		return NULL;
 	mm->pid = pid;
+	mm->heap_limit = USER_MMAP_TOP;
 	list_init(&mm->vmas);
 	mm_publish(mm);
 	mm->root = pt_create(mm->id);

@@ -25,6 +25,7 @@ static int copy_vmas(struct mm *parent, struct mm *child)
 	}
 	child->heap_start = parent->heap_start;
 	child->heap_end = parent->heap_end;
+	child->heap_limit = parent->heap_limit;
 	return 0;
 }
 

@@ -210,7 +210,7 @@ static int heap_set_end(struct mm *mm, uaddr_t end)
 	uaddr_t old_end = vma ? vma->end : start;
 
 	if (end > old_end) {
-		if (end > USER_MMAP_TOP || overlaps(mm, old_end, end))
+		if (end > mm->heap_limit || overlaps(mm, old_end, end))
 			return -ENOMEM;
 		if (!vma)
 			return mm_map(mm, start, end, VMA_READ | VMA_WRITE | VMA_HEAP, NULL, NULL, 0);
@@ -224,7 +224,7 @@ static int heap_set_end(struct mm *mm, uaddr_t end)
 	return 0;
 }
 
-static int populate(struct mm *mm, uaddr_t start, uaddr_t end)
+int mm_populate(struct mm *mm, uaddr_t start, uaddr_t end)
 {
 	for (uaddr_t ua = start; ua < end; ua += PAGE_SIZE) {
 		int err = mm_fault(mm, ua, true, false);
@@ -243,7 +243,7 @@ s64 mm_sbrk(struct mm *mm, s64 delta, bool lazy)
 
 	if (delta == 0)
 		return (s64)old_end;
-	if (delta > 0 ? (new_end < old_end || new_end > USER_MMAP_TOP)
+	if (delta > 0 ? (new_end < old_end || new_end > mm->heap_limit)
 		      : (new_end > old_end || new_end < mm->heap_start))
 		return -ENOMEM;
 	/* more than there is in the whole machine: do not evict everything only to find out */
@@ -254,7 +254,7 @@ s64 mm_sbrk(struct mm *mm, s64 delta, bool lazy)
 		return err;
 	mm->heap_end = new_end;
 	if (!lazy && delta > 0) {
-		err = populate(mm, old_top, new_top);
+		err = mm_populate(mm, old_top, new_top);
 		if (err) {
 			heap_set_end(mm, old_top);
 			mm->heap_end = old_end;

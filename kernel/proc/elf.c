@@ -30,11 +30,11 @@ STATIC_ASSERT(sizeof(struct elf_segment) == 56, "ELF64");
 enum { ELF_EXEC = 2, ELF_RISCV = 243, SEGMENT_LOAD = 1, SEGMENT_DYNAMIC = 2, SEGMENT_INTERP = 3 };
 enum { SEGMENT_X = 1, SEGMENT_W = 2, SEGMENT_R = 4 };
 
-enum { IDENT_ABI_VERSION = 8, ABI_VERSION_XV6 = 6 }; /* set by the build of user/compat/xv6 */
+enum { IDENT_ABI_VERSION = 8, IDENT_PADDING = 9 };
 
 #define ELF_SEGMENTS_MAX (PAGE_SIZE / sizeof(struct elf_segment))
 /* One page stays empty below the stack's lowest. */
-#define IMAGE_TOP (USER_TOP - STACK_MAX_BYTES - PAGE_SIZE)
+#define IMAGE_TOP (USER_STACK_TOP - STACK_MAX_BYTES - PAGE_SIZE)
 
 /* All of the bytes, or -ENOEXEC when the file ends before. */
 static int elf_read(struct inode *inode, u64 offset, void *buffer, size_t size_bytes)
@@ -179,7 +179,9 @@ static int elf_load_with(struct inode *inode, struct exec_image *image, struct e
 		if (segments[i].type == SEGMENT_LOAD)
 			err = elf_fill(inode, image->mm, &segments[i]);
 	image->entry = header.entry;
-	image->xv6 = header.ident[IDENT_ABI_VERSION] == ABI_VERSION_XV6;
+	image->xv6 = header.ident[IDENT_ABI_VERSION] != XV6_ELF_ABI_VERSION ? XV6_NONE
+		     : header.ident[IDENT_PADDING]                          ? XV6_LARGE_FILES
+									    : XV6_SMALL_FILES;
 	return err;
 }
 

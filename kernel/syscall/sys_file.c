@@ -48,9 +48,9 @@ s64 sys_write(const u64 *arg)
 	if (!file)
 		return -EBADF;
 	err = check_user_range(arg[1], arg[2]);
-	if (!err && current_proc()->xv6)
-		err = xv6_check_write(file, arg[2]);
-	return err ? err : file_write(file, arg[1], arg[2]);
+	if (err)
+		return err;
+	return current_proc()->xv6 ? xv6_write(file, arg[1], arg[2]) : file_write(file, arg[1], arg[2]);
 }
 
 s64 sys_lseek(const u64 *arg)

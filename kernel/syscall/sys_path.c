@@ -77,6 +77,8 @@ static s64 remove_name(uaddr_t ua, bool directory)
 	if (err)
 		return err;
 	err = path_unlink(current_proc()->cwd, path, directory);
+	if (err == -EISDIR && current_proc()->xv6)
+		err = path_unlink(current_proc()->cwd, path, true);
 	path_release(path);
 	return err;
 }

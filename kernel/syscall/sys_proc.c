@@ -1,5 +1,6 @@
 /* System calls on processes, their memory and time. */
 #include "syscall_priv.h"
+#include "xv6_priv.h"
 #include <uapi/freemem.h>
 
 s64 sys_exit(const u64 *arg)
@@ -111,7 +112,8 @@ s64 sys_sbrk(const u64 *arg)
 {
 	if (arg[1] != SBRK_EAGER && arg[1] != SBRK_LAZY)
 		return -EINVAL;
-	return mm_sbrk(current_task()->mm, (s64)arg[0], arg[1] == SBRK_LAZY);
+	return (current_proc()->xv6 ? xv6_sbrk : mm_sbrk)(current_task()->mm, (s64)arg[0],
+							  arg[1] == SBRK_LAZY);
 }
 
 s64 sys_sleep(const u64 *arg)

@@ -6,9 +6,12 @@
  *
  *   names      keep 14 characters; a path of 128 and more fails
  *   read       of a directory gives records of 16 bytes {u16 inode; char name[14]}, one for each entry
- *   write      fails beyond the end of the file, and beyond 268 blocks of 1024 bytes
- *   exec       the stack is one page, so arguments over a page fail, and what lies below it faults
- *              (proc/exec.c)
+ *   write      to a file is all or an error; it fails beyond the end of the file, and beyond 268 blocks of 1024
+ *              bytes, or the 65803 of a program that says so (XV6_LARGE_FILES)
+ *   unlink     removes empty directories, too
+ *   sbrk       below address 0 gives the old end and leaves it there
+ *   exec       the stack is one page, so arguments over a page fail, and what lies below it faults; the heap may
+ *              grow up to where that system keeps its own two pages (proc/exec.c)
  *
  * Numbers: the headers in user/compat/xv6/kernel.
  */
@@ -19,6 +22,7 @@
 
 #define XV6_NAME_BYTES 14U
 #define XV6_FILE_BYTES (268 * 1024UL)
+#define XV6_LARGE_FILE_BYTES (65803 * 1024UL)
 
 struct xv6_dirent {
 	u16 inode;
@@ -87,14 +91,32 @@ ssize_t xv6_read_directory(struct file *file, uaddr_t dst, size_t size_bytes)
 	return err ? err : read.err;
 }
 
-int xv6_check_write(const struct file *file, size_t size_bytes)
+/* Reads the position under its lock: a size that was read before another writer's end is too small for it. */
+static bool may_write_at_position(struct file *file, size_t size_bytes)
 {
-	/* Read without locks: two writers of one file that race here race there, too. */
-	u64 offset = file->offset;
+	u64 limit = current_proc()->xv6 == XV6_LARGE_FILES ? XV6_LARGE_FILE_BYTES : XV6_FILE_BYTES;
+	bool may;
 
-	if (file->type != FILE_INODE || (file->inode->mode & S_IFMT) != S_IFREG)
-		return 0;
-	if (offset > file->inode->size || size_bytes > XV6_FILE_BYTES || offset > XV6_FILE_BYTES - size_bytes)
+	sleeplock_acquire(&file->position_lock);
+	may = file->offset <= file->inode->size && size_bytes <= limit && file->offset <= limit - size_bytes;
+	sleeplock_release(&file->position_lock);
+	return may;
+}
+
+ssize_t xv6_write(struct file *file, uaddr_t src, size_t size_bytes)
+{
+	bool regular = file->type == FILE_INODE && (file->inode->mode & S_IFMT) == S_IFREG;
+	ssize_t done;
+
+	if (regular && !may_write_at_position(file, size_bytes))
 		return -EFBIG;
-	return 0;
+	done = file_write(file, src, size_bytes);
+	return regular && done >= 0 && (size_t)done < size_bytes ? -EIO : done;
+}
+
+s64 xv6_sbrk(struct mm *mm, s64 delta, bool lazy)
+{
+	if (delta < 0 && -(u64)delta > mm->heap_end)
+		return (s64)mm->heap_end;
+	return mm_sbrk(mm, delta, lazy);
 }

@@ -8,8 +8,9 @@
 int xv6_fit_path(char *path);
 bool xv6_reads_directory(const struct file *file);
 ssize_t xv6_read_directory(struct file *file, uaddr_t dst, size_t size_bytes);
-/* 0, or -EFBIG when that system would refuse to write there. */
-int xv6_check_write(const struct file *file, size_t size_bytes);
+/* Of a regular file all bytes, or an error; else as file_write. */
+ssize_t xv6_write(struct file *file, uaddr_t src, size_t size_bytes);
+s64 xv6_sbrk(struct mm *mm, s64 delta, bool lazy);
 /* When some calls of the process are refused: whether this is one. */
 bool xv6_call_refused(u64 number, const u64 *arg);
 /* When some are traced: a line on the console if this is one. */

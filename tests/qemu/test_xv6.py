@@ -1,5 +1,7 @@
 """Programs written for xv6 compile unchanged, run, and lose nothing: see tests/xv6 and user/compat/xv6."""
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -10,11 +12,11 @@ SOURCES = sorted((paths.ROOT / "tests/xv6").glob("*.c"))
 
 
 @pytest.fixture(scope="module")
-def xv6_disk():
-    """A disk image with all programs of tests/xv6, in a build folder of its own."""
+def xv6_disk(tmp_path_factory):
+    """A disk image with all programs of tests/xv6; a copy, as other tests build others in that folder."""
     build = f"{paths.BUILD_NAME}/xv6-disk"
     paths.make(f"EXTRA_USER={' '.join(str(source.relative_to(paths.ROOT)) for source in SOURCES)}", "disk", build=build)
-    return paths.ROOT / build / "disk.img"
+    return Path(shutil.copy(paths.ROOT / build / "disk.img", tmp_path_factory.mktemp("xv6")))
 
 
 def traced(tmp_path, disk, *words, smp=2):
@@ -36,6 +38,41 @@ def test_lab_calls(tmp_path, xv6_disk, smp):
     assert re.search(r"^\d+: syscall open -> 3\n\d+: syscall read -> 1\n\d+: syscall open -> -1$", console, re.M)
     assert re.search(r"^page table 0x[0-9a-f]{16}\n \.\.0x0{16}: pte 0x[0-9a-f]{16} pa 0x[0-9a-f]{16}\n \.\. \.\.0x",
                      console, re.M)
+
+
+def test_memory_to_the_page(tmp_path, xv6_disk, smp):
+    done, console = traced(tmp_path, xv6_disk, "cd / && /xv6memory", smp=smp)
+    assert done.returncode == NOTHING_LOST, done.stdout + done.stderr
+    assert "xv6memory: OK" in console
+
+
+def test_a_program_found_by_its_name(boot, tmp_path):
+    """From sources outside the tree, one of two files and with a header of its own; it hides ours of that name."""
+    user, kernel = tmp_path / "their/user", tmp_path / "their/kernel"
+    user.mkdir(parents=True)
+    kernel.mkdir()
+    (kernel / "theirs.h").write_text("#define ANSWER 42\n")
+    (user / "half.S").write_text(".globl half\nhalf:\n\tsrai a0, a0, 1\n\tret\n")
+    for name in ("cat", "sh"):
+        (user / f"{name}.c").write_text(
+            '#include "kernel/types.h"\n#include "kernel/theirs.h"\n#include "user/user.h"\nint half(int);\n'
+            f'int main(int argc, char **argv) {{ printf("their {name} %d\\n", half(ANSWER)); exit(0); }}\n')
+    build = f"{paths.BUILD_NAME}/xv6-disk"
+    programs = f"{user}/cat.c+{user}/half.S {user}/sh.c+{user}/half.S"
+    paths.make(f"EXTRA_USER={programs}", "disk", build=build)
+    machine = boot(disk=paths.ROOT / build / "disk.img", run="cat && /cat && /sh && /echo ours")
+    assert machine.wait(30) == 0
+    machine.expect(r"their cat 21\n+their cat 21\n+their sh 21\n+ours")
+
+
+@pytest.mark.parametrize("programs, message", [
+    ("nowhere/x.c", "there is no file nowhere/x.c"),
+    ("README.md", "README.md is neither C"),
+    ("tests/xv6/xv6check.c tests/xv6/../xv6/xv6check.c", "two programs would be called xv6check"),
+])
+def test_wrong_sources_are_named(programs, message):
+    with pytest.raises(RuntimeError, match=message):
+        paths.make(f"EXTRA_USER={programs}", "disk", build=f"{paths.BUILD_NAME}/xv6-disk")
 
 
 def test_devices_in_the_root_directory(boot, xv6_disk):

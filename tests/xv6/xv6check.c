@@ -71,6 +71,120 @@ static void largest_file(void)
 	unlink("big");
 }
 
+/* What is told to have failed has still written what it could. */
+static void write_across_the_end_of_memory(void)
+{
+	char *end = (char *)PGROUNDUP((uint64)sbrk(0));
+	int fd = open("partial", O_CREATE | O_RDWR);
+	char c = 0;
+
+	sbrk((int)(end - sbrk(0)));
+	end = sbrk(PGSIZE) + PGSIZE;
+	check(write(fd, "A", 1) == 1, "write of a byte");
+	close(fd);
+	fd = open("partial", O_RDWR);
+	end[-1] = 'X';
+	check(write(fd, end - 1, 2) == -1, "the second byte cannot be read");
+	close(fd);
+	fd = open("partial", O_RDONLY);
+	check(read(fd, &c, 1) == 1 && c == 'X', "the first byte was written");
+	check(read(fd, end - 1, 0) == 0 && read(fd, end, 1) <= 0, "read of nothing");
+	close(fd);
+	check(unlink("partial") == 0, "unlink");
+	sbrk(-PGSIZE);
+}
+
+/* Two write through one descriptor: nothing is lost, and no write is refused. */
+static void shared_descriptor(void)
+{
+	int fd = open("shared", O_CREATE | O_RDWR), pid = fork(), status = 0, counts[2] = {0, 0}, n;
+
+	memset(buf, pid == 0 ? 'c' : 'p', 10);
+	for (int i = 0; i < 1000; i++)
+		check(write(fd, buf, 10) == 10, "write by two");
+	if (pid == 0)
+		exit(failures);
+	check(wait(&status) == pid && status == 0, "the other writer");
+	close(fd);
+	fd = open("shared", O_RDONLY);
+	while ((n = read(fd, buf, 10)) > 0)
+		for (int i = 0; i < n; i++)
+			counts[buf[i] == 'c'] += buf[i] == 'c' || buf[i] == 'p';
+	check(counts[0] == 10000 && counts[1] == 10000, "the bytes of two writers");
+	close(fd);
+	unlink("shared");
+}
+
+/* Files of the largest size until there is no block, then names until there is no room for one, then no inode. */
+static void full_disk(void)
+{
+	char name[] = "big0";
+	int fd, blocks = 0, full = 0;
+
+	for (; !full && name[3] < 0x7f; name[3]++) {
+		fd = open(name, O_CREATE | O_RDWR | O_TRUNC);
+		for (int i = 0; !full && fd >= 0 && i < MAXFILE; i++, blocks++)
+			full = write(fd, buf, BSIZE) != BSIZE;
+		close(fd);
+	}
+	check(full && blocks > 100, "the disk becomes full");
+	check(mkdir("fulldir") == -1, "no directory on a full disk");
+	for (name[3] = '0'; name[3] < 0x7f; name[3]++)
+		unlink(name);
+	check(mkdir("fulldir") == 0 && unlink("fulldir") == 0, "room again");
+}
+
+static void no_inodes(void)
+{
+	char name[] = "zz00";
+	int made = 0, removed = 0, fd = 0;
+
+	for (int i = 0; i < 1024 && fd >= 0; i++) {
+		name[2] = '0' + i / 32;
+		name[3] = '0' + i % 32;
+		fd = open(name, O_CREATE | O_RDWR | O_TRUNC);
+		close(fd);
+		made += fd >= 0;
+	}
+	check(made > 100 && fd == -1, "inodes come to an end");
+	for (int i = 0; i < made; i++) {
+		name[2] = '0' + i / 32;
+		name[3] = '0' + i % 32;
+		removed += unlink(name) == 0;
+	}
+	check(removed == made, "all are removed");
+}
+
+static void printed(char *expected, int fd)
+{
+	int length = strlen(expected), n = 0, part;
+
+	while (n < length && (part = read(fd, buf + n, length - n)) > 0)
+		n += part;
+	buf[n] = 0;
+	check(strcmp(buf, expected) == 0, expected);
+}
+
+static void formats(void)
+{
+	int fds[2];
+
+	check(pipe(fds) == 0, "pipe");
+	fprintf(fds[1], "%d %d %u %x|", -5, (int)0x80000000, 4000000000U, 0xabcU);
+	printed("-5 -2147483648 4000000000 ABC|", fds[0]);
+	fprintf(fds[1], "%ld %lu %lx %lld|%l|", -5L, -1UL, 0xfedcba9876543210UL, 1LL << 40, 77L);
+	printed("-5 18446744073709551615 FEDCBA9876543210 1099511627776|77|", fds[0]);
+	fprintf(fds[1], "%p %s %s %c%%%q|", (void *)0xbeef, "text", (char *)0, 'c');
+	printed("0x000000000000BEEF text (null) c%%q|", fds[0]);
+	memset(buf, 'l', 700);
+	buf[700] = 0;
+	fprintf(fds[1], "%s|%d", buf, 1);
+	check(read(fds[0], buf, BSIZE) == 702 && buf[699] == 'l' && buf[700] == '|' && buf[701] == '1',
+	      "a long text");
+	close(fds[0]);
+	close(fds[1]);
+}
+
 static int status_of(void (*child)(void))
 {
 	int status = 123, pid = fork();
@@ -111,8 +225,24 @@ static void too_many_bytes(void)
 	exit(exec("echo", argv) == -1 ? 9 : 0);
 }
 
+/* Forks end before 1000 with an error, and every child is there to be waited for. */
+static void many_forks(void)
+{
+	int nr = 0, pid = 0;
+
+	while (nr < 1000 && (pid = fork()) > 0)
+		nr++;
+	if (pid == 0)
+		exit(0);
+	check(nr > 0 && nr < 1000 && pid == -1, "forks come to an end");
+	for (; nr > 0; nr--)
+		check(wait(0) > 0, "a child to wait for");
+	check(wait(0) == -1, "no child is left");
+}
+
 static void processes(void)
 {
+	many_forks();
 	check(status_of(seven) == 7, "exit status");
 	check(status_of(kernel_address) == -1, "the kernel's address");
 	check(status_of(highest_address) == -1, "the highest address");
@@ -140,6 +270,11 @@ int main(int argc, char **argv)
 	long_names();
 	directories();
 	largest_file();
+	write_across_the_end_of_memory();
+	shared_descriptor();
+	full_disk();
+	no_inodes();
+	formats();
 	processes();
 	memory();
 	printf("xv6check: %s\n", failures ? "FAILED" : "OK");

@@ -121,26 +121,15 @@ static void links(void)
 
 /* ---- sysinfo ---- */
 
+/* What it says of memory is in xv6memory.c. */
 static void information(void)
 {
 	struct sysinfo info;
-	uint64 free, all = 0, processes;
+	uint64 processes;
 	int pid, status;
 
-	while (sbrk(PGSIZE) != SBRK_ERROR)
-		all += PGSIZE;
-	check(sysinfo(&info) == 0 && info.freemem <= 16 * PGSIZE, "no memory is free when all is taken");
-	sbrk(-(int)all);
-	check(sysinfo(&info) == 0 && info.freemem + 16 * PGSIZE >= all && info.freemem <= all + 16 * PGSIZE,
-	      "all is free again");
-	free = info.freemem;
-	sbrk(PGSIZE);
-	sysinfo(&info);
-	check(info.freemem == free - PGSIZE, "one page less");
-	sbrk(-PGSIZE);
-	sysinfo(&info);
-	check(info.freemem == free, "and back");
 	check(sysinfo((struct sysinfo *)0xeaeb0b5b00002f5eL) == -1, "sysinfo to nowhere");
+	check(sysinfo(&info) == 0, "sysinfo");
 	processes = info.nproc;
 	pid = fork();
 	if (pid == 0) {

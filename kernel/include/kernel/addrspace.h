@@ -15,7 +15,8 @@
 #include <kernel/list.h>
 #include <kernel/pagetable.h>
 
-#define USER_TOP 0x3fffffc000UL /* user memory lies below; the last pages of the half stay empty */
+#define USER_TOP 0x3fffffe000UL /* user memory lies below; the last pages of the half stay empty */
+#define USER_STACK_TOP 0x3fffffc000UL
 #define USER_MMAP_TOP 0x3000000000UL
 #define STACK_MAX_BYTES (64 * PAGE_SIZE)
 
@@ -61,6 +62,7 @@ struct mm {
 	struct page *root;
 	struct list vmas;
 	uaddr_t heap_start, heap_end; /* brk area; heap_end need not be page aligned */
+	uaddr_t heap_limit;           /* page aligned; heap_end never lies above */
 	u64 nr_resident;              /* leaves */
 	struct list all;              /* in the list of all mms, for the auditor */
 };
@@ -81,6 +83,8 @@ struct vma *mm_find_vma(struct mm *mm, uaddr_t ua); /* containing ua, or NULL */
 /* Moves the end of the heap by delta; returns the old end or negative errno. Pages come on demand (lazy) or at once. */
 s64 mm_sbrk(struct mm *mm, s64 delta, bool lazy);
 
+/* Makes the pages of [start, end), page aligned, as if they were written to. 0 or what mm_fault says. */
+int mm_populate(struct mm *mm, uaddr_t start, uaddr_t end);
 /* Serves a fault: lazy, COW, file. 0, -EFAULT (not allowed there), -ENOMEM, -EIO. May sleep. */
 int mm_fault(struct mm *mm, uaddr_t ua, bool write, bool exec);
 /* Copies into an address space that is not active (exec's new image), faulting pages in. 0 or errno. */

@@ -1,7 +1,7 @@
 /*
  * boot: from the firmware to init. Order of initialisation, and why, stands in kernel/boot/main.c.
  *
- * bootargs: init=PATH (default /init)   run="CMD" or run=CMD,ARG,... (init runs it, then powers off with its status)
+ * bootargs: init=PATH (default /bin/init)   run="CMD" or run=CMD,ARG,... (init runs it, then powers off with its status)
  *           trace=stream|flight|off     trace.mask=HEX   trace.rings=KIB   quiet
  *           incident.panic   (the first incident ends the machine, with the culprit still on the stack)
  *           ramdisk=START,BYTES (physical address; instead of an initrd)

@@ -35,7 +35,7 @@ struct proc { /* slab cache "proc" */
 	s32 status;                 /* as wait reports it; -1: killed by the kernel */
 	struct file *files[NOFILE]; /* own process only */
 	struct inode *cwd;
-	bool xv6; /* own process: the program expects xv6's meaning (syscall/xv6.c) */
+	enum xv6_personality xv6; /* own process: the program expects xv6's meaning (syscall/xv6.c) */
 	struct xv6_state lab;
 	int fault_error; /* why the last page fault of user mode was refused */
 };

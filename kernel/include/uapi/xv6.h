@@ -15,6 +15,14 @@
 #define XV6_KPGTBL 8    /* (): prints the page table */
 
 #define XV6_PATH_BYTES 128
+
+/* What marks such a program in its ELF header: the ABI version, and in the byte behind it (padding) its limits. */
+#define XV6_ELF_ABI_VERSION 6
+enum xv6_personality {
+	XV6_NONE,
+	XV6_SMALL_FILES, /* up to 268 blocks of 1024 bytes; padding 0 */
+	XV6_LARGE_FILES, /* up to 65803, which a lab asks for; padding 1 */
+};
 /* A page that only programs for xv6 have: its first word is the pid. Below the stack's page, apart from it. */
 #define XV6_USYSCALL 0x3fffff0000UL
 

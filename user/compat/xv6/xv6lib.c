@@ -3,7 +3,7 @@
  *
  * Here is what can be done without the kernel: errors become -1, flags, structures and ticks are converted. Where
  * the meaning itself differs the kernel does it (kernel/syscall/xv6.c), for programs that carry this library's
- * mark. Strings, malloc and printf's engine are shared with ulib.
+ * mark. Strings and malloc are shared with ulib.
  */
 #include <stdarg.h>
 #include <stdint.h>
@@ -30,7 +30,6 @@ enum { KERNEL_O_CREAT = O_CREAT, KERNEL_O_TRUNC = O_TRUNC, KERNEL_O_NOFOLLOW = O
 #include "user/user.h"
 
 #define MS_PER_TICK 100
-#define LINE_BYTES 512
 
 /* ulib's stubs; generated from uapi/syscalls.def. */
 long sys_fork(void), sys_wait(int *status, int flags), sys_pipe(int *fds), sys_kill(int pid);
@@ -39,14 +38,11 @@ long sys_read(int fd, void *buf, long size_bytes), sys_write(int fd, const void 
 long sys_close(int fd), sys_exec(const char *path, char **argv),
     sys_open(const char *path, int flags, int mode);
 long sys_mknod(const char *path, int mode, int device), sys_unlink(const char *path);
-long sys_symlink(const char *target, const char *path), sys_rmdir(const char *path),
-    sys_link(const char *old_path, const char *new_path);
+long sys_symlink(const char *target, const char *path), sys_link(const char *old_path, const char *new_path);
 long sys_fstat(int fd, struct kernel_stat *st), sys_mkdir(const char *path), sys_chdir(const char *path);
 long sys_dup(int fd), sys_getpid(void), sys_sleep(long ms), sys_uptime(void);
 long syscall(long number, ...);
 void die(const char *fmt, ...) __attribute__((noreturn));
-void *malloc_sbrk(long delta);
-int kvsnprintf(char *buf, unsigned long size_bytes, const char *fmt, va_list args);
 
 enum syscall_number {
 #define SYSCALL(ev_number, ev_name, ev_nargs) NR_##ev_name = ev_number,
@@ -145,12 +141,9 @@ int open(const char *path, int flags)
 	return result_of(sys_open(path, kernel_flags, 0));
 }
 
-/* unlink removes empty directories, too. */
 int unlink(const char *path)
 {
-	int result = result_of(sys_unlink(path));
-
-	return result < 0 ? result_of(sys_rmdir(path)) : result;
+	return result_of(sys_unlink(path));
 }
 
 int mknod(const char *path, short major, short minor)
@@ -251,39 +244,15 @@ int ugetpid(void)
 
 /* ---- library ---- */
 
-char *sbrk(int delta)
-{
-	return xv6_sbrk(delta, SBRK_EAGER);
-}
-char *sbrklazy(int delta)
-{
-	return xv6_sbrk(delta, SBRK_LAZY);
-}
-
-static void print(int fd, const char *fmt, va_list args)
-{
-	char text[LINE_BYTES];
-	int length = kvsnprintf(text, sizeof(text), fmt, args);
-
-	write(fd, text, length < LINE_BYTES ? length : LINE_BYTES - 1);
-}
-
-/* What malloc.c of ulib asks for. */
+/* What malloc.c of ulib asks for; its one message has one argument, a pointer. */
 void die(const char *fmt, ...)
 {
 	va_list args;
 
 	va_start(args, fmt);
-	print(2, fmt, args);
-	va_end(args);
+	fprintf(2, fmt, va_arg(args, void *));
+	fprintf(2, "\n");
 	exit(1);
-}
-
-void *malloc_sbrk(long delta)
-{
-	char *old_end = sbrk((int)delta);
-
-	return old_end == SBRK_ERROR ? 0 : old_end;
 }
 
 int stat(const char *path, struct stat *st)
@@ -335,22 +304,4 @@ char *gets(char *buf, int max)
 			break;
 	buf[length] = 0;
 	return buf;
-}
-
-void fprintf(int fd, const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	print(fd, fmt, args);
-	va_end(args);
-}
-
-void printf(const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	print(1, fmt, args);
-	va_end(args);
 }

@@ -4,9 +4,15 @@
 
 #define ROOTINO 1
 #define BSIZE 1024
-#define NDIRECT 12
 #define NINDIRECT (BSIZE / sizeof(uint))
-#define MAXFILE (NDIRECT + NINDIRECT) /* in blocks of BSIZE; enforced by the personality */
+/* MAXFILE: in blocks of BSIZE; enforced by the personality. */
+#ifdef LAB_FS
+#define NDIRECT 11
+#define MAXFILE (NDIRECT + NINDIRECT + NINDIRECT * NINDIRECT)
+#else
+#define NDIRECT 12
+#define MAXFILE (NDIRECT + NINDIRECT)
+#endif
 #define DIRSIZ 14
 
 /* What read gives of a directory: 16 bytes an entry; inum 0 is an empty slot, name has no 0 when it is full. */

@@ -34,6 +34,7 @@ static inline uint64 r_time(void)
 #define PGROUNDUP(size) (((size) + PGSIZE - 1) & ~(PGSIZE - 1))
 #define PGROUNDDOWN(addr) (((addr)) & ~(PGSIZE - 1))
 #define SUPERPGROUNDUP(size) (((size) + SUPERPGSIZE - 1) & ~(SUPERPGSIZE - 1))
+#define SUPERPGROUNDDOWN(addr) ((addr) & ~(SUPERPGSIZE - 1))
 
 #define PTE_V (1L << 0)
 #define PTE_R (1L << 1)
