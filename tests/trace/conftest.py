@@ -42,24 +42,42 @@ def sanitized():
     return run
 
 
-@pytest.fixture(scope="session")
-def kernel_elf(tmp_path_factory):
-    """tests/trace/fixture.c as an ELF linked where the kernel is."""
-    out = tmp_path_factory.mktemp("elf") / "pagetrail.elf"
+def build_kernel(out, *flags):
+    """tests/trace/fixture.c as an ELF linked where the kernel is; returns its path."""
     subprocess.run([paths.CROSS + "gcc", "-march=rv64imac_zicsr_zifencei", "-mabi=lp64", "-mcmodel=medany", "-O2", "-g",
                     "-gdwarf-4", "-ffreestanding", "-nostdlib", "-static", "-Wl,-Ttext=0xffffffc080200000",
-                    "-Wl,-e,page_get", "-Wl,--no-warn-rwx-segments", f"-ffile-prefix-map={HERE}/=", "-o", out,
+                    "-Wl,-e,page_get", "-Wl,--no-warn-rwx-segments", f"-ffile-prefix-map={HERE}/=", *flags, "-o", out,
                     HERE / "fixture.c"], check=True)
     return out
 
 
-@pytest.fixture(scope="session")
-def sites(kernel_elf):
+def sites_of(elf):
     """Addresses behind the calls of fixture.c, minus PHYS_OFFSET, by the name of the SITE."""
     import pagetrail_tables as tables
-    out = subprocess.run([paths.CROSS + "nm", kernel_elf], check=True, stdout=subprocess.PIPE, text=True).stdout
+    out = subprocess.run([paths.CROSS + "nm", elf], check=True, stdout=subprocess.PIPE, text=True).stdout
     return {name[5:]: int(value, 16) - tables.PHYS_OFFSET
             for value, _, name in map(str.split, out.splitlines()) if name.startswith("site_")}
+
+
+@pytest.fixture(scope="session")
+def kernel_elf(tmp_path_factory):
+    return build_kernel(tmp_path_factory.mktemp("elf") / "pagetrail.elf")
+
+
+@pytest.fixture(scope="session")
+def sites(kernel_elf):
+    return sites_of(kernel_elf)
+
+
+@pytest.fixture(scope="session")
+def rebuilt_elf(tmp_path_factory):
+    """The same kernel, rebuilt after a change: see fixture.c."""
+    return build_kernel(tmp_path_factory.mktemp("rebuilt") / "pagetrail.elf", "-DREBUILT")
+
+
+@pytest.fixture(scope="session")
+def rebuilt_sites(rebuilt_elf):
+    return sites_of(rebuilt_elf)
 
 
 @pytest.fixture

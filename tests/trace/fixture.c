@@ -1,6 +1,7 @@
 /*
  * A stand-in for the kernel's ELF: functions with known names, files and lines, so that the tests can make stacks that
- * resolve to them. Each has a place behind a call: the symbol site_SITE. Never runs.
+ * resolve to them. Each has a place behind a call: the symbol site_SITE. Never runs. With REBUILT it is the ELF of another
+ * day: every address is another, and mm_fork has changed inside.
  *
  * The #line directives put functions into files of the kernel, since the tools tell the books' own machinery (the page
  * allocator, slab) from those who call it by file.
@@ -17,9 +18,18 @@
 	{                                                                                                    \
 		SITE(site);                                                                                  \
 	}
+#ifdef REBUILT
+#define CHANGE __asm__ volatile("nop\nnop\nnop\nnop")
+#else
+#define CHANGE
+#endif
 
 char trace_desc[8192] __attribute__((aligned(4096)));
 
+#ifdef REBUILT
+#line 10 "kernel/mm/new.c"
+FUNCTION(moves_all_that_follow, new)
+#endif
 #line 100 "kernel/mm/page.c"
 FUNCTION(page_get, page_get)
 #line 150 "kernel/fs/pagecache.c"
@@ -45,7 +55,12 @@ FUNCTION(record_free, record_free)
 #line 160 "kernel/fs/writeback.c"
 FUNCTION(write_record, write_record)
 #line 50 "kernel/mm/fork.c"
-FUNCTION(mm_fork, mm_fork)
+void mm_fork(void);
+__attribute__((noinline)) void mm_fork(void)
+{
+	CHANGE;
+	SITE(mm_fork);
+}
 #line 70 "kernel/mm/addrspace.c"
 FUNCTION(mm_destroy, mm_destroy)
 #line 33 "kernel/mm/kstack.c"

@@ -69,6 +69,46 @@ bool stack_views_alike(const struct stack_view *a, const struct stack_view *b)
 	return true;
 }
 
+/* How many addresses of the stack are the books' machinery alone. */
+static uint32_t machinery_addresses(struct stackbook *book, const uint32_t *addresses, uint32_t nr)
+{
+	uint32_t i = 0;
+
+	for (; i < nr; i++) {
+		const struct symbol_frame *frames;
+		size_t nr_frames = symbols_find(book->symbols, addresses[i], &frames);
+		if (symbols_site(frames, nr_frames) < nr_frames)
+			break;
+	}
+	return i < nr ? i : 0;
+}
+
+char *stackbook_key(struct stackbook *book, uint32_t id, bool offsets)
+{
+	const uint32_t *addresses;
+	uint32_t nr = run_stack(book->run, id, &addresses);
+	char *key = NULL;
+	size_t bytes;
+	FILE *out = open_memstream(&key, &bytes);
+
+	if (!out)
+		die("out of memory");
+	for (uint32_t i = nr ? machinery_addresses(book, addresses, nr) : 0; i < nr; i++) {
+		const char *name;
+		uint64_t offset;
+		if (!symbols_function(book->symbols, addresses[i], &name, &offset))
+			fprintf(out, "0x%x\n", addresses[i]);
+		else if (offsets)
+			fprintf(out, "%.*s+0x%llx\n", (int)strcspn(name, "."), name,
+				(unsigned long long)offset);
+		else
+			fprintf(out, "%.*s\n", (int)strcspn(name, "."), name);
+	}
+	if (fclose(out))
+		die("out of memory");
+	return key;
+}
+
 const char *frame_place(const struct symbol_frame *frame, char *buf, size_t bytes)
 {
 	buf[0] = 0;

@@ -29,6 +29,12 @@ const struct stack_view *stackbook_get(struct stackbook *book, uint32_t id);
 const char *stackbook_function(struct stackbook *book, uint32_t id);
 /* Same functions, in the same order, whatever the addresses and lines. */
 bool stack_views_alike(const struct stack_view *a, const struct stack_view *b);
+/*
+ * What tells stacks of different kernels apart and alike, from the site outward, one line a function: "mm_fork+0x1c",
+ * or "mm_fork" without offsets. Offsets survive a rebuilt kernel wherever the function itself did not change. What the
+ * compiler appends to names of its own clones (".part.0") is left out. Caller frees.
+ */
+char *stackbook_key(struct stackbook *book, uint32_t id, bool offsets);
 /* One line a frame, from the site outward: "<indent>function  file:line". */
 void stackbook_print(struct stackbook *book, uint32_t id, const char *indent, FILE *out);
 /* "file:line" or "" into buf. */

@@ -89,6 +89,19 @@ bool symbols_value(struct symbols *symbols, const char *name, uint64_t *value)
 	return false;
 }
 
+bool symbols_function(struct symbols *symbols, uint32_t address, const char **name, uint64_t *offset)
+{
+	GElf_Off behind = 0;
+	GElf_Sym sym;
+
+	/* The call, not what follows it: it may be the function's last instruction. */
+	*name = symbols->module ? dwfl_module_addrinfo(symbols->module, PHYS_OFFSET + address - 1, &behind,
+						       &sym, NULL, NULL, NULL)
+				: NULL;
+	*offset = behind + 1;
+	return *name != NULL;
+}
+
 /* ---- one address ---- */
 
 static const char *die_file(Dwarf_Die *cu, Dwarf_Word number)

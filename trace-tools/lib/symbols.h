@@ -25,6 +25,11 @@ struct symbols *symbols_open(const char *path, char **problem);
 void symbols_close(struct symbols *symbols);
 /* Frames of one address (minus PHYS_OFFSET), innermost first; valid until close. */
 size_t symbols_find(struct symbols *symbols, uint32_t address, const struct symbol_frame **frames);
+/*
+ * The function that the address (minus PHYS_OFFSET) is in, as compiled, and how far behind its beginning; false outside
+ * the kernel. The name lives until close.
+ */
+bool symbols_function(struct symbols *symbols, uint32_t address, const char **name, uint64_t *offset);
 /* Value of a symbol of the ELF file; false if there is none. */
 bool symbols_value(struct symbols *symbols, const char *name, uint64_t *value);
 
