@@ -3,14 +3,13 @@ CROSS ?= riscv64-unknown-elf-
 KERNEL_ELF := $(BUILD)/kernel/pagetrail.elf
 KERNEL_SRC := $(sort $(wildcard kernel/*/*.c) $(wildcard kernel/*/*.S))
 KERNEL_OBJ := $(KERNEL_SRC:kernel/%=$(BUILD)/kernel/%.o)
-KERNEL_DEFS ?= -DLOCK_DEBUG=1
 # -gstrict-dwarf puts macros into .debug_macinfo: of .debug_macro, which is shared by COMDAT groups, the linker for
 # RISC-V keeps only what the first object with a group refers to, and gdb finds no PTE_COW.
 RISCV_FLAGS := -march=rv64imac_zicsr_zifencei -mabi=lp64 -mcmodel=medany -mno-relax -ffreestanding -nostdlib \
 	-fno-pic -fno-common -fno-stack-protector -g3 -gdwarf-4 -gstrict-dwarf -O2 -fno-omit-frame-pointer -fno-optimize-sibling-calls \
 	-ffile-prefix-map=$(CURDIR)/=
 WARNINGS := -std=gnu11 -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wno-unused-parameter -Wvla
-KERNEL_CFLAGS := $(RISCV_FLAGS) $(WARNINGS) -Wframe-larger-than=640 -Ikernel/include $(KERNEL_DEFS) -MMD -MP
+KERNEL_CFLAGS := $(RISCV_FLAGS) $(WARNINGS) -Wframe-larger-than=640 -Ikernel/include -MMD -MP
 
 .PHONY: kernel
 kernel: $(KERNEL_ELF)

@@ -48,7 +48,7 @@ format: ## let clang-format rewrite every C source
 
 # clang-tidy reads the kernel as the kernel's compiler does, but for the flags that only gcc has.
 TIDY_KERNEL_FLAGS := --target=riscv64-unknown-elf -march=rv64imac -mabi=lp64 -mcmodel=medany -ffreestanding -std=gnu11 \
-	-Wall -Wextra -Wno-unused-parameter -Ikernel/include $(KERNEL_DEFS)
+	-Wall -Wextra -Wno-unused-parameter -Ikernel/include
 tidy: ## clang-tidy over the kernel
 	@printf '%s\n' $(filter %.c,$(KERNEL_SRC)) | xargs -P 2 -n 4 sh -c \
 		'clang-tidy --quiet --warnings-as-errors="*" "$$@" -- $(TIDY_KERNEL_FLAGS) 2>/dev/null' tidy

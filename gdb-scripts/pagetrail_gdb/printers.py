@@ -56,7 +56,8 @@ class SpinlockPrinter(_Printer):
 
     def to_string(self):
         name = self.value["name"].string() if int(self.value["name"]) else "not initialised"
-        held = f"held by hart {int(self.value['holder']) - 1}" if int(self.value["locked"]) else "free"
+        holder = self.value["holder"]
+        held = f"held by hart {int(holder['index'])}" if int(holder) else "free"
         return f"{name}, {held}, {int(self.value['nr_acquires'])} acquires, {int(self.value['nr_contended'])} contended"
 
 

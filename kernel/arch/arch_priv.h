@@ -6,7 +6,7 @@
 #include <kernel/arch.h>
 
 /* kernel.ld */
-extern char image_start[], text_end[], rodata_end[], image_end[];
+extern char rodata_end[], image_end[];
 extern char boot_stacks[];
 
 /* entry.S, trap.S */

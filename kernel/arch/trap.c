@@ -97,8 +97,7 @@ static bool trap_user_copy(struct trapframe *frame)
 	if (!entry || !is_page_fault(frame->cause) || frame->tval >= USER_END)
 		return false;
 	if (!(frame->status & SSTATUS_SPIE))
-		panic("user copy with interrupts off (ranks of spinlocks held: %lx)",
-		      this_hart()->ranks_held);
+		panic("user copy with interrupts off (ranks of spinlocks held: %x)", this_hart()->ranks_held);
 	arch_irq_enable();
 	int err = serve_fault(frame);
 	arch_irq_save();

@@ -128,7 +128,7 @@ static struct {
 		struct waitqueue wait;
 	} slots[NR_SLOTS];
 	struct block_device device;
-} disk = {.lock = {.rank = LOCK_disk, .name = "virtio_blk"}};
+} disk = {.lock = SPINLOCK_INIT_NAMED(disk, "virtio_blk")};
 
 static u32 reg_read(volatile u8 *regs, u32 reg)
 {

@@ -9,7 +9,7 @@
 #define FLUSH_AGE (5 * TIME_HZ)
 #define FLUSH_INTERVAL (1 * TIME_HZ)
 
-static struct spinlock flusher_lock = {.rank = LOCK_lru, .name = "flusher"};
+static struct spinlock flusher_lock = SPINLOCK_INIT_NAMED(lru, "flusher");
 static struct waitqueue flusher_wait;
 static bool flusher_asleep; /* flusher_lock; first looked at without it */
 

@@ -6,7 +6,7 @@
  */
 #include "pagecache_priv.h"
 
-struct pagecache pagecache = {.lock = {.rank = LOCK_lru, .name = "lru"}};
+struct pagecache pagecache = {.lock = SPINLOCK_INIT_NAMED(lru, "lru")};
 
 static struct radix_node *node_alloc(void)
 {

@@ -25,7 +25,7 @@ struct pipe { /* slab cache "pipe" */
 	struct list all; /* pipes_lock */
 };
 
-static struct spinlock pipes_lock = {.rank = LOCK_file, .name = "pipes"};
+static struct spinlock pipes_lock = SPINLOCK_INIT_NAMED(file, "pipes");
 static struct list pipes = LIST_INIT(pipes);
 static u16 last_id; /* pipes_lock */
 static struct kmem_cache *pipe_cache;

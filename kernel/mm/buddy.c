@@ -131,13 +131,6 @@ void block_quarantine(struct page *page, u32 order)
 	}
 }
 
-bool block_intact(const struct page *page, u32 order)
-{
-	size_t size_bytes = PAGE_SIZE << order;
-
-	return mem_find_difference(page_to_va(page), POISON_FREE, size_bytes) == size_bytes;
-}
-
 struct page *buddy_take(u32 order, enum page_kind kind)
 {
 	struct page *page;
@@ -155,12 +148,8 @@ struct page *buddy_take(u32 order, enum page_kind kind)
 
 void block_retire(struct page *page, u32 order, u32 stack, u16 pid)
 {
-	for (u32 i = 0; i < 1U << order; i++) {
-		page[i].stack = stack;
-		page[i].pid = pid;
-		page[i].state = 0;
-		page[i].private = NULL;
-	}
+	for (u32 i = 0; i < 1U << order; i++)
+		page_retire(page + i, stack, pid);
 	mem_fill_words(page_to_va(page), POISON_FREE, PAGE_SIZE << order);
 }
 

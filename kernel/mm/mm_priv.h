@@ -33,9 +33,21 @@ extern struct buddy buddy;
 struct page *buddy_take(u32 order, enum page_kind kind);
 /* Puts a retired block on the lists. */
 void buddy_give(struct page *page, u32 order);
-/* A block whose count is 0 gets its last freer and its poison. */
+/* A block whose count is 0 gets its last freer and its poison; of one page the former alone. */
+static inline void page_retire(struct page *page, u32 stack, u16 pid)
+{
+	page->stack = stack;
+	page->pid = pid;
+	page->state = 0;
+	page->private = NULL;
+}
 void block_retire(struct page *page, u32 order, u32 stack, u16 pid);
-bool block_intact(const struct page *page, u32 order);
+static inline bool block_intact(const struct page *page, u32 order)
+{
+	size_t size_bytes = PAGE_SIZE << order;
+
+	return mem_find_difference(page_to_va(page), POISON_FREE, size_bytes) == size_bytes;
+}
 /* A block just taken whose poison is broken: reports and keeps the bad pages, gives the others back. */
 void block_quarantine(struct page *page, u32 order);
 /* Changes the kind of a page that somebody holds. */
@@ -45,26 +57,32 @@ void buddy_count_failed(void);
 u32 buddy_take_parked(struct page **batch, u32 nr);
 void buddy_give_parked(struct page **batch, u32 nr);
 
-/* ---- pcp.c: single pages, one cache a hart; what page.c takes from and gives to ---- */
-
-/* A block with count 1 and kind set in all its pages, poison checked; NULL when there is none. */
-struct page *block_take(u32 order, enum page_kind kind);
-/* count is 0; stack and pid: who frees it. */
-void block_give(struct page *page, u32 order, u32 stack, u16 pid);
+/* ---- pcp.c: single pages, one cache a hart; page.c takes and gives by way of pcp_priv.h ---- */
 
 struct pcp { /* all of it guarded by lock */
 	struct spinlock lock;
-	pfn_t first; /* linked by page->next; PFN_NONE: empty */
-	u32 nr;
-	s32 kind_pages[PK_NR]; /* PCP-3 */
-	u64 nr_allocs, nr_frees;
-};
+	pfn_t first;           /* linked by page->next; PFN_NONE: empty */
+	s32 kind_pages[PK_NR]; /* PCP-3. Of PCP itself: pages freed here less those allocated */
+	u32 nr;                /* apart from first: two stores are cheaper than one of both */
+	u64 nr_allocs;
+} __attribute__((aligned(128)));
+STATIC_ASSERT(sizeof(struct pcp) == 128, "indexed by a shift, no two harts on one cache line");
 extern struct pcp pcps[NR_HARTS_MAX];
+extern u32 pcp_high; /* PCP-2 */
 
+/* This hart's cache was empty: refills it, or steals from another's. NULL: there is no page. */
+struct page *pcp_refill_and_take(enum page_kind kind);
+void pcp_drain_batch_locked(struct pcp *pcp);
+/* A larger block, or another page in place of one whose poison is broken (NULL: none is). */
+struct page *block_take_slow(struct page *broken, u32 order, enum page_kind kind);
 void pcp_init(void);
 void pcp_lock_all(void);
 void pcp_unlock_all(void);
 u32 pcp_nr_pages(void); /* without locks */
+static inline u64 pcp_nr_frees(const struct pcp *pcp)
+{
+	return pcp->nr_allocs + (u64)(s64)pcp->kind_pages[PK_PCP];
+}
 /* NULL or the invariant broken. All locks held. */
 const char *pcp_check_locked(void);
 

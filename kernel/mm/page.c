@@ -17,7 +17,7 @@
  */
 #include <kernel/arch.h>
 
-#include "mm_priv.h"
+#include "pcp_priv.h"
 
 #define RECLAIM_TRIES 8   /* each must have freed something */
 #define RECLAIM_BATCH 32  /* pages to ask for: a refill, not one page at a time */
@@ -66,20 +66,22 @@ struct page *page_head(struct page *page)
 
 /* ---- events ---- */
 
+/* As whole words, since each page makes several of these. */
 void page_record(enum trace_event event, u8 kind, u32 stack, const struct page *page, u32 order,
 		 struct holder holder, s32 before, s32 after)
 {
-	union trace_payload payload = {.ev_payload_page_alloc = {
-					   .pfn = page_to_pfn(page),
-					   .index = holder.index,
-					   .before = count_for_event(before),
-					   .after = count_for_event(after),
-					   .pid = trace_current_pid(),
-					   .holder = holder.id,
-				       }};
-
-	trace_record_with(event, kind, (u8)(page->kind << 4 | order), stack, &payload);
+	trace_record_words(trace_record_head(event, kind, (u8)(page->kind << 4 | order), stack),
+			   (u64)page_to_pfn(page) | (u64)holder.index << 32,
+			   (u64)count_for_event(before) | (u64)count_for_event(after) << 16 |
+			       (u64)trace_current_pid() << 32 | (u64)holder.id << 48);
 }
+STATIC_ASSERT(offsetof(struct trace_payload_page, pfn) == 0 &&
+		  offsetof(struct trace_payload_page, index) == 4 &&
+		  offsetof(struct trace_payload_page, before) == 8 &&
+		  offsetof(struct trace_payload_page, after) == 10 &&
+		  offsetof(struct trace_payload_page, pid) == 12 &&
+		  offsetof(struct trace_payload_page, holder) == 14,
+	      "page_record writes whole words");
 
 static void record_refusal(bool injected, u32 value, enum page_kind kind)
 {
@@ -124,10 +126,13 @@ static bool may_reclaim(struct task ***slot)
 	return false;
 }
 
-static struct page *take_with_reclaim(u32 order, enum page_kind kind)
+/* There was none: asks for reclaim as long as that gives something. NULL: recorded as a refusal. */
+static __attribute__((noinline)) struct page *take_with_reclaim(u32 order, enum page_kind kind)
 {
-	struct page *page = block_take(order, kind);
+	struct page *page = NULL;
 
+	if (order > PAGE_MAX_ORDER)
+		return NULL;
 	for (u32 i = 0; !page && i < RECLAIM_TRIES; i++) {
 		struct task **slot;
 		u32 nr_freed;
@@ -136,34 +141,47 @@ static struct page *take_with_reclaim(u32 order, enum page_kind kind)
 			break;
 		nr_freed = reclaim_hook(MAX(1U << order, RECLAIM_BATCH));
 		__atomic_store_n(slot, NULL, __ATOMIC_RELEASE);
-		page = block_take(order, kind);
+		page = block_take_slow(NULL, order, kind);
 		if (!nr_freed)
 			break;
+	}
+	if (!page) {
+		buddy_count_failed();
+		record_refusal(false, 1U << order, kind);
 	}
 	return page;
 }
 
-/* Two frames below the caller whose stack is kept: page_alloc* and this. */
-static __attribute__((noinline)) struct page *alloc_block(u32 order, enum page_kind kind, enum ref_kind ref,
-							  struct holder holder)
+/* The rings are there. Called by the function whose caller allocates. */
+static __attribute__((noinline)) void note_allocator(struct page *page, u32 order, enum ref_kind ref,
+						     struct holder holder)
+{
+	page->stack = trace_stack_here(2);
+	if (trace_on(TRACE_CATEGORY_PAGE))
+		page_record(EV_page_alloc, (u8)ref, page->stack, page, order, holder, 0, 1);
+}
+
+/* In place in the functions that allocate, so that the stack begins at their caller. */
+static inline __attribute__((always_inline)) struct page *alloc_block(u32 order, enum page_kind kind,
+								      enum ref_kind ref, struct holder holder)
 {
 	struct page *page;
 
-	if (order > PAGE_MAX_ORDER || page_injected_failure(order))
+	if (UNLIKELY(page_injected_failure(order)))
 		return NULL;
-	page = take_with_reclaim(order, kind);
+	page = block_take(order, kind);
 	if (UNLIKELY(!page)) {
-		buddy_count_failed();
-		record_refusal(false, 1U << order, kind);
-		return NULL;
+		page = take_with_reclaim(order, kind);
+		if (!page)
+			return NULL;
 	}
-	page->stack = trace_stack_here(2);
-	page->pid = trace_current_pid();
 	page->free_ref = REF_NONE;
+	page->stack = 0;
+	page->pid = trace_current_pid();
 	page->owner.id = holder.id;
 	page->owner.index = holder.index;
-	if (trace_on(TRACE_CATEGORY_PAGE))
-		page_record(EV_page_alloc, (u8)ref, page->stack, page, order, holder, 0, 1);
+	if (trace_stacks_on)
+		note_allocator(page, order, ref, holder);
 	return page;
 }
 
@@ -188,19 +206,20 @@ static inline u32 *count_lock_of(const struct page *page)
 	return &count_locks[page_to_pfn(page) % NR_COUNT_LOCKS];
 }
 
-static bool count_lock(const struct page *page)
+static inline struct hart *count_lock(const struct page *page)
 {
-	bool irqs = arch_irq_save();
+	struct hart *hart = irq_push_inline();
 
-	while (__atomic_exchange_n(count_lock_of(page), 1, __ATOMIC_ACQUIRE))
+	while (UNLIKELY(__atomic_exchange_n(count_lock_of(page), 1, __ATOMIC_ACQUIRE)))
 		arch_relax();
-	return irqs;
+	return hart;
 }
 
-static void count_unlock(const struct page *page, bool irqs)
+static inline void count_unlock(const struct page *page, struct hart *hart)
 {
-	__atomic_store_n(count_lock_of(page), 0, __ATOMIC_RELEASE);
-	arch_irq_restore(irqs);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	*(volatile u32 *)count_lock_of(page) = 0;
+	irq_pop_inline(hart);
 }
 
 /* Adds delta (1 or -1) unless there is no reference at all. Returns the count before. */
@@ -217,13 +236,13 @@ static inline s32 count_change(struct page *page, s32 delta)
 static inline s32 count_change_recorded(struct page *page, s32 delta, enum ref_kind ref, struct holder holder,
 					u32 stack)
 {
-	bool irqs = count_lock(page);
+	struct hart *hart = count_lock(page);
 	s32 before = count_change(page, delta);
 
 	if (before > 0)
 		page_record(delta > 0 ? EV_page_get : EV_page_put, (u8)ref, stack, page, page->order & 15,
 			    holder, before, before + delta);
-	count_unlock(page, irqs);
+	count_unlock(page, hart);
 	return before;
 }
 
@@ -241,17 +260,18 @@ void page_get(struct page *page, enum ref_kind ref, struct holder holder)
 		audit_incident(VERDICT_OVER, page, page->stack, trace_stack_here(1));
 }
 
+#define KINDS_IN_USE (1U << PK_KSTACK | 1U << PK_PAGETABLE)
+
 /* Freed while a hart runs on it: as the active page table, or as the stack. */
-static bool machine_stands_on(const struct page *page)
+static __attribute__((noinline)) bool machine_stands_on(const struct page *page)
 {
 	paddr_t pa = page_to_pa(page);
 
 	if (page->kind == PK_KSTACK)
 		return kstack_page_in_use(page);
-	if (page->kind == PK_PAGETABLE)
-		for (u32 i = 0; i < nr_harts; i++)
-			if (arch_active_root(i) == pa)
-				return true;
+	for (u32 i = 0; i < nr_harts; i++)
+		if (arch_active_root(i) == pa)
+			return true;
 	return false;
 }
 
@@ -259,41 +279,59 @@ static bool machine_stands_on(const struct page *page)
  * The choke point: the last reference is gone. True if the block went back to the free lists; one that the
  * machine still stands on stays where it is, without a reference, for the auditor to show.
  */
-static bool page_reached_zero(struct page *page, enum ref_kind ref, struct holder holder, u32 stack)
+static inline __attribute__((always_inline)) bool
+page_reached_zero(struct page *page, enum ref_kind ref, struct holder holder, u32 stack, bool recorded)
 {
 	u32 order = page->order;
 
 	page->free_ref = (u8)ref;
-	if (UNLIKELY(machine_stands_on(page))) {
+	if (UNLIKELY(KINDS_IN_USE >> page->kind & 1) && UNLIKELY(machine_stands_on(page))) {
 		audit_incident(VERDICT_INUSE, page, page->stack, stack);
 		return false;
 	}
-	if (trace_on(TRACE_CATEGORY_PAGE))
+	if (recorded && trace_on(TRACE_CATEGORY_PAGE))
 		page_record(EV_page_free, (u8)ref, stack, page, order, holder, 0, 0);
 	block_give(page, order, stack, trace_current_pid());
 	return true;
 }
 
-static void put_without_reference(struct page *page, u32 stack)
+static __attribute__((noinline, cold)) void put_without_reference(struct page *page, u32 stack)
 {
 	bool free = page->kind == PK_FREE || page->kind == PK_PCP;
 
 	audit_incident(free ? VERDICT_DBL : VERDICT_UNDER, page, page->stack, stack);
 }
 
-bool page_put(struct page *page, enum ref_kind ref, struct holder holder)
+/* The rings are there, so the freer's stack is wanted even where the events are masked. Its caller is page_put's. */
+static __attribute__((noinline)) bool put_traced(struct page *page, enum ref_kind ref, struct holder holder)
 {
 	bool recorded = trace_on(TRACE_CATEGORY_REF);
-	u32 stack = recorded ? trace_stack_here(1) : 0;
+	u32 stack = recorded ? trace_stack_here(2) : 0;
 	s32 before = recorded ? count_change_recorded(page, -1, ref, holder, stack) : count_change(page, -1);
 
 	if (before > 1)
 		return false;
 	if (!recorded)
-		stack = trace_stack_here(1);
+		stack = trace_stack_here(2);
 	if (UNLIKELY(before <= 0)) {
 		put_without_reference(page, stack);
 		return false;
 	}
-	return page_reached_zero(page, ref, holder, stack);
+	return page_reached_zero(page, ref, holder, stack, true);
+}
+
+bool page_put(struct page *page, enum ref_kind ref, struct holder holder)
+{
+	s32 before;
+
+	if (trace_stacks_on)
+		return put_traced(page, ref, holder);
+	before = count_change(page, -1);
+	if (before > 1)
+		return false;
+	if (UNLIKELY(before <= 0)) {
+		put_without_reference(page, 0);
+		return false;
+	}
+	return page_reached_zero(page, ref, holder, 0, false);
 }

@@ -154,7 +154,7 @@ void page_totals(struct page_totals *totals)
 	for (u32 i = 0; i < NR_HARTS_MAX; i++) {
 		totals->nr_pcp[i] = pcps[i].nr;
 		totals->nr_allocs += pcps[i].nr_allocs;
-		totals->nr_frees += pcps[i].nr_frees;
+		totals->nr_frees += pcp_nr_frees(&pcps[i]);
 	}
 	books_unlock();
 }

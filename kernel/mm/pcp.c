@@ -18,14 +18,15 @@
  */
 #include <kernel/arch.h>
 
-#include "mm_priv.h"
+#include "pcp_priv.h"
 
 #define PCP_BATCH_MAX 16U
 #define PCP_BATCH_MIN 2U
 #define PAGES_PER_BATCH_PAGE 1024U /* of the machine: 128 MiB gives the full batch, 8 MiB the smallest */
 
-struct pcp pcps[NR_HARTS_MAX] __attribute__((aligned(64)));
-static u32 pcp_batch, pcp_high;
+struct pcp pcps[NR_HARTS_MAX];
+u32 pcp_high;
+static u32 pcp_batch;
 static const char *const pcp_names[] = {"pcp0", "pcp1", "pcp2", "pcp3", "pcp4", "pcp5", "pcp6", "pcp7"};
 STATIC_ASSERT(ARRAY_SIZE(pcp_names) == NR_HARTS_MAX, "a name for each lock");
 
@@ -39,34 +40,6 @@ void pcp_init(void)
 	}
 }
 
-/* Moves one page of the machine from one kind to another. */
-static inline void count_kind(struct pcp *pcp, enum page_kind from, enum page_kind to)
-{
-	pcp->kind_pages[from]--;
-	pcp->kind_pages[to]++;
-}
-
-static inline void push_locked(struct pcp *pcp, struct page *page)
-{
-	page->next = pcp->first;
-	page->prev = PFN_NONE;
-	pcp->first = page_to_pfn(page);
-	pcp->nr++;
-}
-
-static inline struct page *pop_locked(struct pcp *pcp)
-{
-	struct page *page;
-
-	if (pcp->first == PFN_NONE)
-		return NULL;
-	page = pfn_to_page(pcp->first);
-	pcp->first = page->next;
-	pcp->nr--;
-	page->next = PFN_NONE;
-	return page;
-}
-
 static void __attribute__((noinline)) refill_locked(struct pcp *pcp)
 {
 	struct page *batch[PCP_BATCH_MAX];
@@ -74,10 +47,10 @@ static void __attribute__((noinline)) refill_locked(struct pcp *pcp)
 
 	/* last first: the lowest page is handed out first, as the buddy would */
 	while (nr > 0)
-		push_locked(pcp, batch[--nr]);
+		pcp_push_locked(pcp, batch[--nr]);
 }
 
-static void __attribute__((noinline)) drain_locked(struct pcp *pcp, u32 nr)
+static void drain_locked(struct pcp *pcp, u32 nr)
 {
 	struct page *batch[PCP_BATCH_MAX];
 
@@ -85,27 +58,18 @@ static void __attribute__((noinline)) drain_locked(struct pcp *pcp, u32 nr)
 		u32 now = 0;
 
 		while (now < MIN(nr, PCP_BATCH_MAX) && pcp->nr > 0)
-			batch[now++] = pop_locked(pcp);
+			batch[now++] = pcp_pop_locked(pcp);
 		buddy_give_parked(batch, now);
 		nr -= now;
 	}
 }
 
-/* Takes one page out of a cache, with count 1 and its kind. */
-static inline struct page *take_locked(struct pcp *pcp, enum page_kind kind)
+void pcp_drain_batch_locked(struct pcp *pcp)
 {
-	struct page *page = pop_locked(pcp);
-
-	if (page) {
-		page->kind = (u8)kind;
-		page->count = 1;
-		count_kind(pcp, PK_PCP, kind);
-		pcp->nr_allocs++;
-	}
-	return page;
+	drain_locked(pcp, pcp_batch);
 }
 
-static __attribute__((noinline)) struct page *steal(enum page_kind kind)
+static struct page *steal(enum page_kind kind)
 {
 	struct page *page = NULL;
 	u32 self = hart_index();
@@ -114,69 +78,38 @@ static __attribute__((noinline)) struct page *steal(enum page_kind kind)
 		struct pcp *pcp = &pcps[(self + i) % nr_harts];
 
 		spin_lock(&pcp->lock);
-		page = take_locked(pcp, kind);
+		page = pcp_take_locked(pcp, kind);
 		spin_unlock(&pcp->lock);
 	}
 	return page;
 }
 
-/* NULL when no hart has a page and the lists are empty. */
-static struct page *pcp_take(enum page_kind kind)
+struct page *pcp_refill_and_take(enum page_kind kind)
 {
+	struct pcp *pcp = this_pcp();
 	struct page *page;
-	struct pcp *pcp;
 
-	irq_push(); /* the cache is this hart's until its lock is held */
-	pcp = &pcps[hart_index()];
 	spin_lock(&pcp->lock);
-	if (UNLIKELY(pcp->first == PFN_NONE))
-		refill_locked(pcp);
-	page = take_locked(pcp, kind);
+	refill_locked(pcp);
+	page = pcp_take_locked(pcp, kind);
 	spin_unlock(&pcp->lock);
-	if (UNLIKELY(!page))
-		page = steal(kind);
-	irq_pop();
-	return page;
+	return page ? page : steal(kind);
 }
 
-static void pcp_give(struct page *page)
+struct page *block_take_slow(struct page *broken, u32 order, enum page_kind kind)
 {
-	struct pcp *pcp;
-
-	irq_push();
-	pcp = &pcps[hart_index()];
-	spin_lock(&pcp->lock);
-	count_kind(pcp, page->kind, PK_PCP);
-	page->kind = PK_PCP;
-	pcp->nr_frees++;
-	push_locked(pcp, page);
-	if (UNLIKELY(pcp->nr > pcp_high))
-		drain_locked(pcp, pcp_batch);
-	spin_unlock(&pcp->lock);
-	irq_pop();
-}
-
-struct page *block_take(u32 order, enum page_kind kind)
-{
-	for (;;) {
-		struct page *page = order == 0 ? pcp_take(kind) : buddy_take(order, kind);
-
+	if (order > PAGE_MAX_ORDER)
+		return NULL;
+	for (struct page *page = broken;;) {
+		if (page)
+			block_quarantine(page, order);
+		page = order == 0 ? pcp_take(kind) : buddy_take(order, kind);
 		/* what is parked may be what a larger block is missing */
-		if (UNLIKELY(!page) && order > 0 && page_drain_caches() > 0)
+		if (!page && order > 0 && page_drain_caches() > 0)
 			page = buddy_take(order, kind);
-		if (!page || LIKELY(block_intact(page, order)))
+		if (!page || block_intact(page, order))
 			return page;
-		block_quarantine(page, order);
 	}
-}
-
-void block_give(struct page *page, u32 order, u32 stack, u16 pid)
-{
-	block_retire(page, order, stack, pid);
-	if (order == 0)
-		pcp_give(page);
-	else
-		buddy_give(page, order);
 }
 
 u32 page_drain_caches(void)

@@ -15,7 +15,7 @@
 
 #define SHOW_ORDER_MAX 6 /* 256 KiB of text are cut there */
 
-static struct spinlock list_lock = {.rank = LOCK_file, .name = "procfs"};
+static struct spinlock list_lock = SPINLOCK_INIT_NAMED(file, "procfs");
 static struct list open_files = LIST_INIT(open_files);
 static struct kmem_cache *file_cache;
 

@@ -14,7 +14,7 @@ static void show_locks(struct text *text)
 
 	text_printf(text, "%-16s %-10s %12s %12s\n", "lock", "rank", "acquires", "contended");
 	for (u32 i = 0; (lock = lock_registered(i)) != NULL; i++)
-		text_printf(text, "%-16s %-10s %12u %12u\n", lock->name, lock_rank_name(lock->rank),
+		text_printf(text, "%-16s %-10s %12u %12u\n", lock->name, lock_rank_name(lock_rank(lock)),
 			    lock->nr_acquires, lock->nr_contended);
 }
 
@@ -25,7 +25,7 @@ static void show_rank(struct text *text, enum lock_rank rank)
 	u32 nr_locks = 0;
 
 	for (u32 i = 0; (lock = lock_registered(i)) != NULL; i++) {
-		if (lock->rank != rank)
+		if (lock_rank(lock) != rank)
 			continue;
 		nr_locks++;
 		nr_acquires += lock->nr_acquires;

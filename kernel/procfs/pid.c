@@ -223,7 +223,7 @@ static int fail_nth_write(struct proc_file *file, const char *text)
 	spin_lock(&task_list_lock);
 	task = find_task(file->pid);
 	if (task)
-		task->fail_nth = (s64)nth;
+		task_set_fail_nth(task, (s64)nth);
 	spin_unlock(&task_list_lock);
 	return task ? 0 : -ESRCH;
 }

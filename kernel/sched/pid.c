@@ -8,7 +8,7 @@
 #include "sched_priv.h"
 #include <kernel/lib.h>
 
-static struct spinlock pid_lock = {.rank = LOCK_task, .name = "pid"};
+static struct spinlock pid_lock = SPINLOCK_INIT_NAMED(task, "pid");
 static u64 pid_used[(PID_MAX + 1) / 64] = {3};
 static u32 pid_last = 1;
 

@@ -24,19 +24,12 @@
 #include <kernel/slab.h>
 
 struct list task_all = LIST_INIT(task_all);
-struct spinlock task_list_lock = {.rank = LOCK_task, .name = "task list"};
+struct spinlock task_list_lock = SPINLOCK_INIT_NAMED(task, "task list");
 struct sched_hart sched_harts[NR_HARTS_MAX];
 
 static struct task idle_tasks[NR_HARTS_MAX];
 static struct kmem_cache *task_cache;
 static u32 nr_tasks;
-
-static u16 sched_current_pid(void)
-{
-	struct task *task = current_task();
-
-	return task ? task->pid : 0;
-}
 
 static bool sched_fail_hook(u32 order)
 {
@@ -46,6 +39,13 @@ static bool sched_fail_hook(u32 order)
 		return false;
 	task->fail_nth = -1;
 	return true;
+}
+
+/* The page allocator asks us from the first time on: until then no allocation pays for it. */
+void task_set_fail_nth(struct task *task, s64 nth)
+{
+	page_set_fail_hook(sched_fail_hook);
+	task->fail_nth = nth;
 }
 
 static void task_init(struct task *task, const char *name)
@@ -84,8 +84,6 @@ static void sched_audit_wait(void)
 void sched_init(void)
 {
 	task_cache = kmem_cache_create("task", sizeof(struct task));
-	trace_current_pid = sched_current_pid;
-	page_set_fail_hook(sched_fail_hook);
 	audit_set_busy_hook(sched_nr_busy);
 	mm_set_owner_hook(sched_owns_mm);
 	audit_set_yield_hook(sched_audit_wait);
@@ -162,6 +160,7 @@ static void sched_switch(struct task *prev, struct task *next)
 	next->on_hart = true;
 	next->nr_switches++;
 	hart->current = next;
+	hart->pid = next->pid;
 	arch_switch(&prev->context, &next->context);
 	sched_finish_switch(irqs_on);
 }

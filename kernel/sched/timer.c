@@ -16,7 +16,7 @@
 #include <kernel/errno.h>
 #include <kernel/lib.h>
 
-static struct spinlock timer_lock = {.rank = LOCK_waitqueue, .name = "timer"};
+static struct spinlock timer_lock = SPINLOCK_INIT_NAMED(waitqueue, "timer");
 static struct list sleepers = LIST_INIT(sleepers);
 static u32 watcher;
 

@@ -28,7 +28,7 @@ s64 sys_mark(const u64 *arg)
  * through the lost things themselves, only serve to end the demonstration. Two callers at once are kept apart
  * by the lock; a lock of its own rank is not worth a line in lockorder.def.
  */
-static struct spinlock leak_lock = {.rank = LOCK_pipe, .name = "leaked"};
+static struct spinlock leak_lock = SPINLOCK_INIT_NAMED(pipe, "leaked");
 static void *leaked_pages;
 static void *leaked_objects;
 static struct kmem_cache *debug_cache;

@@ -17,7 +17,7 @@
 
 #include "trace_priv.h"
 
-#define FRAME_WORDS (TRACE_STACK_FRAMES / 2) /* frames are hashed and compared two at a time */
+#define FRAME_WORDS (TRACE_STACK_FRAMES / 2) /* frames are compared two at a time */
 #define ID_BITS 16
 #define ID_MASK ((1U << ID_BITS) - 1)
 
@@ -34,7 +34,7 @@ static struct {
 bool trace_stacks_on;
 
 STATIC_ASSERT(sizeof(struct trace_packet_header) == sizeof(struct trace_stack), "the header is element 0");
-STATIC_ASSERT(FRAME_WORDS == 6, "hash_frames and same_frames are written out");
+STATIC_ASSERT(FRAME_WORDS == 6, "same_frames is written out");
 
 const struct trace_packet_header *depot_packet(void)
 {
@@ -68,17 +68,13 @@ void depot_enable(bool on)
 	trace_stacks_on = on;
 }
 
-/* Unused words are 0. The upper bits depend on every bit of the input, the lower ones do not: use the upper. */
-static inline u64 hash_frames(const u64 *words)
+/*
+ * The hash is made on the way from frame to frame. Its upper bits depend on every bit of the input, the lower ones do
+ * not: use the upper.
+ */
+static inline u64 hash_with(u64 hash, u64 address)
 {
-	const u64 factor = 0x9e3779b97f4a7c15UL;
-	u64 hash = words[0] * factor;
-
-	hash = (hash ^ words[1]) * factor;
-	hash = (hash ^ hash >> 32 ^ words[2]) * factor;
-	hash = (hash ^ words[3]) * factor;
-	hash = (hash ^ hash >> 32 ^ words[4]) * factor;
-	return (hash ^ words[5]) * factor;
+	return (hash ^ address) * 0x9e3779b97f4a7c15UL;
 }
 
 static inline u32 hash_tag(u64 hash)
@@ -160,19 +156,28 @@ static __attribute__((noinline)) u32 find_or_insert(const u64 *words, u32 nr_fra
  * the packet's header, which equals no stack: the upper half of its content size is 0, as the second frame is only in
  * a stack of one frame, and that stack's next word is 0, where the header has its begin time.
  */
-u32 trace_stack_find(u32 skip)
+u32 trace_stack_find(const void *frame, u32 skip)
 {
 	u64 words[FRAME_WORDS] = {0};
-	u32 nr_frames = arch_unwind((u32 *)words, TRACE_STACK_FRAMES, skip);
-	u64 hash, id;
+	u32 *out = (u32 *)words, *end = out + TRACE_STACK_FRAMES;
+	struct arch_unwind unwind;
+	u64 address, hash = 0, id;
 
-	if (!nr_frames)
+	arch_unwind_begin(&unwind, frame, skip ? skip - 1 : 0);
+	if (skip == 0 && ARCH_RETURN_ADDRESS()) {
+		hash = hash_with(hash, ARCH_RETURN_ADDRESS());
+		*out++ = (u32)ARCH_RETURN_ADDRESS();
+	}
+	while (out < end && arch_unwind_next(&unwind, &address)) {
+		hash = hash_with(hash, address);
+		*out++ = (u32)address;
+	}
+	if (out == (u32 *)words)
 		return 0;
-	hash = hash_frames(words);
 	id = __atomic_load_n(&depot.index[hash_slot(hash)], __ATOMIC_RELAXED) & ID_MASK;
 	if (LIKELY(same_frames(&depot.stacks[id], words)))
 		return (u32)id;
-	return find_or_insert(words, nr_frames, hash);
+	return find_or_insert(words, (u32)(out - (u32 *)words), hash);
 }
 
 u32 trace_stack_frames(u32 stack, const u32 **frames)

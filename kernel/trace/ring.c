@@ -41,12 +41,6 @@ static u32 mask_wanted; /* while the mode is not TRACE_OFF */
 static bool consumer_seen;
 static u32 boot_id;
 
-static u16 no_pid(void)
-{
-	return 0;
-}
-u16 (*trace_current_pid)(void) = no_pid;
-
 /* ---- the record path ---- */
 
 static void discard_one(struct trace_ring *ring)
@@ -111,9 +105,8 @@ static void open_packet(struct trace_ring *ring)
 				     sizeof(struct trace_record);
 }
 
-/* The open packet is full: the rest of trace_record_with's work, kept apart so that the usual way stays short. */
-static __attribute__((noinline)) void record_in_next_packet(enum trace_event event, u8 kind, u8 flags,
-							    u32 stack, const union trace_payload *payload)
+/* The open packet is full: the rest of trace_record_words' work, kept apart so that the usual way stays short. */
+static __attribute__((noinline)) void record_in_next_packet(u64 head, u64 payload0, u64 payload1)
 {
 	bool irqs = arch_irq_save();
 	struct trace_ring *ring = &trace_rings[hart_index()];
@@ -127,20 +120,21 @@ static __attribute__((noinline)) void record_in_next_packet(enum trace_event eve
 			discard_one(ring);
 	}
 	if (room)
-		trace_record_with(event, kind, flags, stack, payload);
+		trace_record_words(head, payload0, payload1);
 	arch_irq_restore(irqs);
 }
 
-void trace_record_with(enum trace_event event, u8 kind, u8 flags, u32 stack,
-		       const union trace_payload *payload)
+/* Interrupts are off already where the hart has pushed (spinlock.h): the usual case for pages and objects. */
+void trace_record_words(u64 head, u64 payload0, u64 payload1)
 {
-	bool irqs = arch_irq_save();
-	struct trace_ring *ring = &trace_rings[hart_index()];
+	struct hart *hart = this_hart();
+	bool irqs = hart->irq_off_depth == 0 && arch_irq_save();
+	struct trace_ring *ring = &trace_rings[hart->index];
 	struct trace_record *record = ring->next;
 
 	if (UNLIKELY(record == ring->end)) {
 		arch_irq_restore(irqs);
-		record_in_next_packet(event, kind, flags, stack, payload);
+		record_in_next_packet(head, payload0, payload1);
 		return;
 	}
 	struct trace_packet_header *packet = ring->packet;
@@ -148,9 +142,9 @@ void trace_record_with(enum trace_event event, u8 kind, u8 flags, u32 stack,
 	u64 time = arch_time();
 
 	words[0] = time;
-	words[1] = (u64)event | (u64)flags << 16 | (u64)kind << 24 | (u64)stack << 32;
-	words[2] = payload->words[0];
-	words[3] = payload->words[1];
+	words[1] = head;
+	words[2] = payload0;
+	words[3] = payload1;
 	STORE(packet->end_time, time);
 	STORE_RELEASE(packet->content_size_bits, ((u64)(record + 1) - (u64)packet) * 8);
 	ring->next = record + 1;
@@ -160,7 +154,7 @@ void trace_record_with(enum trace_event event, u8 kind, u8 flags, u32 stack,
 STATIC_ASSERT(offsetof(struct trace_record, event) == 8 && offsetof(struct trace_record, flags) == 10 &&
 		  offsetof(struct trace_record, kind) == 11 && offsetof(struct trace_record, stack) == 12 &&
 		  offsetof(struct trace_record, payload) == 16,
-	      "trace_record_with writes whole words");
+	      "trace_record_head and trace_record_words write whole words");
 
 /* ---- memory ---- */
 

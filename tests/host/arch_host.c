@@ -69,8 +69,15 @@ void host_let_others_run(void)
 
 u32 host_relax_ticks = 1;
 
+__thread void (*host_relax_hook)(void);
+
 void arch_relax(void)
 {
+	void (*hook)(void) = host_relax_hook;
+
+	host_relax_hook = NULL;
+	if (hook)
+		hook();
 	__atomic_add_fetch(&host_time, host_relax_ticks, __ATOMIC_RELAXED);
 	sched_yield();
 }
@@ -91,13 +98,12 @@ void arch_start_world(void)
 static __thread u32 stack_frames[16];
 static __thread u32 nr_stack_frames;
 
-u32 arch_unwind(u32 *frames, u32 max_frames, u32 skip)
+bool arch_unwind_next(struct arch_unwind *unwind, u64 *address)
 {
-	u32 nr = MIN(nr_stack_frames, max_frames);
-
-	(void)skip;
-	memcpy(frames, stack_frames, nr * sizeof(*frames));
-	return nr;
+	if (unwind->nr_found == nr_stack_frames)
+		return false;
+	*address = stack_frames[unwind->nr_found++];
+	return true;
 }
 
 void host_set_stack(const u32 *frames, u32 nr_frames)

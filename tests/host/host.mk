@@ -4,7 +4,7 @@
 # here as HOST_NAME. Every program also gets the stand-in machine. canary_*.c must build, run, and FAIL.
 HOST_CC ?= gcc
 HOST_SANITIZE ?= -fsanitize=address,undefined -fno-sanitize-recover=undefined
-HOST_CFLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -Wno-unused-parameter -pthread -DPAGETRAIL_HOST -DLOCK_DEBUG=1 \
+HOST_CFLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -Wno-unused-parameter -pthread -DPAGETRAIL_HOST \
 	-Ikernel/include -Itests/host/include -fno-omit-frame-pointer $(HOST_SANITIZE) -MMD -MP
 HOST_BUILD := $(BUILD)/host
 

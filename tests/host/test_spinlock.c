@@ -97,23 +97,47 @@ static void test_release_of_anothers(void **state)
 	}
 }
 
-static void test_try(void **state)
+/* A lock that another hart holds is waited for, and the failure counted; the hart that holds it keeps its name on it. */
+static void let_go(void)
+{
+	host_hart = 1;
+	assert_true(spin_held(&inner));
+	spin_unlock(&inner);
+	host_hart = 0;
+}
+
+static void test_wait(void **state)
 {
 	u64 before = lock_rank_contended(LOCK_buddy);
 
 	release_all();
 	host_hart = 1;
 	this_hart()->index = 1;
-	assert_true(spin_trylock(&inner));
+	spin_lock(&inner);
 	host_hart = 0;
-	assert_false(spin_trylock(&inner));
-	assert_int_equal(this_hart()->irq_off_depth, 0);
+	host_relax_hook = let_go;
+	spin_lock(&inner);
+	assert_true(spin_held(&inner));
+	assert_int_equal(inner.nr_contended, 1);
 	assert_int_equal(lock_rank_contended(LOCK_buddy), before + 1);
-	host_hart = 1;
 	spin_unlock(&inner);
-	host_hart = 0;
-	assert_true(spin_trylock(&inner));
+	assert_int_equal(this_hart()->irq_off_depth, 0);
+}
+
+/* Within a push, interrupts are not turned off again; only the last pop turns them on. */
+static void test_irq_depth(void **state)
+{
+	release_all();
+	irq_push();
+	spin_lock(&inner);
+	assert_int_equal(this_hart()->irq_off_depth, 2);
 	spin_unlock(&inner);
+	irq_pop();
+	assert_int_equal(this_hart()->irq_off_depth, 0);
+	if (HOST_PANICS())
+		assert_non_null(strstr(host_panic_text, "irq_pop without irq_push on hart 0"));
+	else
+		irq_pop();
 }
 
 static void test_names(void **state)
@@ -130,7 +154,8 @@ int main(void)
 	    cmocka_unit_test(test_good_order), cmocka_unit_test(test_wrong_order),
 	    cmocka_unit_test(test_same_rank),  cmocka_unit_test(test_twice),
 	    cmocka_unit_test(test_unnamed),    cmocka_unit_test(test_release_of_anothers),
-	    cmocka_unit_test(test_try),        cmocka_unit_test(test_names),
+	    cmocka_unit_test(test_wait),       cmocka_unit_test(test_irq_depth),
+	    cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

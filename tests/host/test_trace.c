@@ -150,10 +150,10 @@ static void test_mask(void **state)
 	assert_int_equal(trace_set_mode(TRACE_OFF), 0);
 	TRACE_BARE(obj_free, 0, 0, .obj = (u32)++evaluated);
 	assert_int_equal(evaluated, 1);
-	assert_int_equal(trace_stack_here(0), 0);
+	assert_int_equal(trace_stack_here(1), 0);
 	assert_int_equal(trace_set_mode(TRACE_FLIGHT), 0);
 	assert_int_equal(trace_mask, 1U << TRACE_CATEGORY_OBJECT);
-	assert_int_not_equal(trace_stack_here(0), 0);
+	assert_int_not_equal(trace_stack_here(1), 0);
 	assert_int_not_equal(trace_set_mode(7), 0);
 }
 
@@ -185,7 +185,7 @@ static void test_depot(void **state)
 
 		random_stack(number, frames, &nr);
 		host_set_stack(frames, nr);
-		id = trace_stack_here(0);
+		id = trace_stack_here(1);
 		assert_int_not_equal(id, 0);
 		assert_true(ids[number] == 0 || ids[number] == id);
 		ids[number] = id;
@@ -225,7 +225,7 @@ static void test_depot_tails(void **state)
 		frames[10] = i % 90 + 1;
 		frames[11] = i / 90 + 1;
 		host_set_stack(frames, TRACE_STACK_FRAMES);
-		assert_int_equal(trace_stack_here(0), i);
+		assert_int_equal(trace_stack_here(1), i);
 	}
 }
 
@@ -235,7 +235,7 @@ static u32 other_id;
 static void other_hart_meets_it(void)
 {
 	host_hart = 1;
-	other_id = trace_stack_here(0);
+	other_id = trace_stack_here(1);
 	host_hart = 0;
 }
 
@@ -246,7 +246,7 @@ static void test_depot_race(void **state)
 	boot(128 << 20, 2, NULL);
 	host_set_stack(frames, 3);
 	host_irq_hook = other_hart_meets_it;
-	assert_int_equal(trace_stack_here(0), 1);
+	assert_int_equal(trace_stack_here(1), 1);
 	assert_int_equal(other_id, 1);
 	assert_int_equal(trace_nr_stacks(), 1);
 }
@@ -261,16 +261,16 @@ static void test_depot_full(void **state)
 	for (u32 i = 0; i < max + 10; i++) {
 		random_stack(i, frames, &nr);
 		host_set_stack(frames, nr);
-		assert_int_equal(trace_stack_here(0), i < max ? i + 1 : 0);
+		assert_int_equal(trace_stack_here(1), i < max ? i + 1 : 0);
 	}
 	trace_totals(&totals);
 	assert_int_equal(totals.stacks_dropped, 10);
 	assert_int_equal(trace_nr_stacks(), max);
 	random_stack(5, frames, &nr); /* known ones are still known */
 	host_set_stack(frames, nr);
-	assert_int_equal(trace_stack_here(0), 6);
+	assert_int_equal(trace_stack_here(1), 6);
 	host_set_stack(NULL, 0);
-	assert_int_equal(trace_stack_here(0), 0);
+	assert_int_equal(trace_stack_here(1), 0);
 }
 
 /* ---- modes ---- */
@@ -431,7 +431,7 @@ static void test_read_depot(void **state)
 	size_t got, total = 0;
 
 	boot(8 << 20, 2, NULL);
-	trace_stack_here(0);
+	trace_stack_here(1);
 	copy = malloc(trace_desc.depot_bytes + 1000);
 	while ((got = trace_read_packet(2, &cursor, copy + total, 1000)))
 		total += got;

@@ -11,9 +11,10 @@ class HartCache:
         self.hart = hart
         self.nr = obj["nr"]
         self.kind_pages = obj["kind_pages"]
-        self.nr_allocs, self.nr_frees = obj["nr_allocs"], obj["nr_frees"]
-        self.pfns = []
         self._pages = pages_of(kernel)
+        self.nr_allocs = obj["nr_allocs"]
+        self.nr_frees = self.nr_allocs + self.kind_pages[self._pages.kind_value("PCP")]
+        self.pfns = []
         self._findings = findings
         self._walk(obj["first"])
         if sum(self.kind_pages):

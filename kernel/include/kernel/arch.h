@@ -60,7 +60,8 @@ struct hart {
 	volatile bool stopped_quiet; /* ... and it was in user mode or idle when stopped */
 	volatile u32 ipi_pending;    /* atomic OR of enum ipi */
 	u32 nr_relaxes;              /* of arch_relax */
-	u64 ranks_held; /* debug: bit (1 << rank) for each spinlock held; one of a rank at most */
+	u32 ranks_held;              /* bit (1 << rank) for each spinlock held; one of a rank at most */
+	u16 pid;                     /* of current; what records say */
 };
 
 extern struct hart harts[NR_HARTS_MAX];
@@ -121,7 +122,7 @@ static inline bool arch_irqs_on(void)
 }
 static inline void arch_irq_enable(void)
 {
-	csr_set(sstatus, SSTATUS_SIE);
+	__asm__ volatile("csrsi sstatus, 2" ::: "memory");
 }
 
 /* Interrupts off; returns whether they were on. arch_irq_restore(that) puts it back. */
@@ -218,11 +219,61 @@ ssize_t strncpy_from_user(char *dst, uaddr_t src, size_t size_bytes);
 /* ---- stacks ---- */
 
 /*
- * Return addresses of the callers, innermost first, as va - PHYS_OFFSET (they fit 32 bits).
- * skip = 0 begins with the caller of arch_unwind's caller. Never faults, never allocates.
+ * A walk over this hart's own stack, from the inside out. It runs once for each traced event, so a step is a dozen
+ * instructions in place. A function's fp points above its frame, where the return address stands at fp - 8 and the
+ * caller's fp at fp - 16. A leaf that calls nobody keeps only the caller's fp, at fp - 8; it can only be met as the
+ * function that a trap interrupted.
+ *
+ * Every stack is two pages on a boundary of two pages (kernel stack slots, boot stacks), so the bounds come from the
+ * frame itself. Each step goes strictly up within them: the walk ends, and cannot fault.
  */
-u32 arch_unwind(u32 *frames, u32 max_frames, u32 skip);
-/* The same from a saved frame pointer within the stack [low, high). */
+struct arch_unwind {
+	u64 fp;   /* 0: the walk is over */
+	u64 high; /* end of the stack */
+};
+
+#define ARCH_STACK_BYTES (2 * PAGE_SIZE)
+
+extern char image_start[], text_end[];
+
+/* False: that was all. Else *address is a return address. */
+static inline bool arch_unwind_next(struct arch_unwind *unwind, u64 *address)
+{
+	while (unwind->fp) {
+		const u64 *top = (const u64 *)unwind->fp;
+		u64 ra = top[-1], caller_fp = top[-2];
+		bool code = ra - (u64)image_start < (u64)(text_end - image_start);
+
+		if (UNLIKELY(!code))
+			caller_fp = ra; /* a leaf's; or nonsense, which the bounds end */
+		caller_fp &= ~7UL;
+		unwind->fp = caller_fp > unwind->fp && caller_fp <= unwind->high ? caller_fp : 0;
+		if (LIKELY(code)) {
+			*address = ra;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* frame: __builtin_frame_address of a function on this stack; the first address found is its own, or `skip` further out. */
+static inline void arch_unwind_begin(struct arch_unwind *unwind, const void *frame, u32 skip)
+{
+	u64 skipped;
+
+	unwind->fp = (u64)frame;
+	unwind->high = ((unwind->fp - 1) | (ARCH_STACK_BYTES - 1)) + 1;
+	while (skip-- > 0 && arch_unwind_next(unwind, &skipped))
+		;
+}
+
+/* Where the function that uses this was called from. */
+#define ARCH_RETURN_ADDRESS() ((u64)__builtin_return_address(0))
+
+/*
+ * Return addresses, innermost first, as va - PHYS_OFFSET (they fit 32 bits), of a stack [low, high) that does not run:
+ * from pc and a saved frame pointer. Never faults, never allocates.
+ */
 u32 arch_unwind_from(u64 pc, u64 fp, u64 low, u64 high, u32 *frames, u32 max_frames);
 
 /* ---- the machine's end ---- */

@@ -77,6 +77,8 @@ void task_start(struct task *task);
 struct task *kthread_start(const char *name, void (*entry)(void *arg), void *arg);
 /* Gives the task another address space, or none. With task_list_lock held task->mm stays what it is, and allocated. */
 void task_set_mm(struct task *task, struct mm *mm);
+/* Arms fail-nth (0: disarms). The caller keeps the task from being freed. */
+void task_set_fail_nth(struct task *task, s64 nth);
 /* The current task ends. The mm is already gone. Never returns. */
 void task_exit(void) __attribute__((noreturn));
 /* Frees a DEAD and reaped task's struct (its process was waited for). */

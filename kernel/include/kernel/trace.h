@@ -14,12 +14,13 @@
 #ifndef KERNEL_TRACE_H
 #define KERNEL_TRACE_H
 
+#include <kernel/arch.h>
 #include <kernel/types.h>
 #include <uapi/trace_format.h>
 
 /* An event's holder: who the reference belongs to. Meaning of id and index by ref kind: ref_kinds.def. */
 struct holder {
-	u16 id;
+	u32 id; /* 16 bits; a whole half, so that a holder is one register and moves as one */
 	u32 index;
 };
 #define HOLDER(id_, index_) ((struct holder){(u16)(id_), (u32)(index_)})
@@ -54,24 +55,35 @@ void trace_init(void *memory, size_t size_bytes, u32 nr_harts);
 				     &(union trace_payload){.ev_payload_##ev = {__VA_ARGS__}});              \
 	} while (0)
 
+/* A record as three words, the time left out: what follows it, and the payload. */
+void trace_record_words(u64 head, u64 payload0, u64 payload1);
+static inline u64 trace_record_head(enum trace_event event, u8 kind, u8 flags, u32 stack)
+{
+	return (u64)event | (u64)flags << 16 | (u64)kind << 24 | (u64)stack << 32;
+}
 /* With a stack that the caller has already: one unwind serves several records and the page's owner field. 0: none. */
-void trace_record_with(enum trace_event event, u8 kind, u8 flags, u32 stack,
-		       const union trace_payload *payload);
+static inline void trace_record_with(enum trace_event event, u8 kind, u8 flags, u32 stack,
+				     const union trace_payload *payload)
+{
+	trace_record_words(trace_record_head(event, kind, flags, stack), payload->words[0],
+			   payload->words[1]);
+}
 
 /*
  * The stack as a depot id (0: none, the depot is full, or the mode is TRACE_OFF). For page_owner's benefit even when
  * the event is masked. skip = 0 begins with the place in the function that calls this, 1 in that function's caller.
  */
 extern bool trace_stacks_on; /* the mode is not TRACE_OFF */
-u32 trace_stack_find(u32 skip);
-static inline u32 trace_stack_here(u32 skip)
+/* frame: of the function that calls this. */
+u32 trace_stack_find(const void *frame, u32 skip);
+static inline __attribute__((always_inline)) u32 trace_stack_here(u32 skip)
 {
-	return trace_stacks_on ? trace_stack_find(skip) : 0;
+	return trace_stacks_on ? trace_stack_find(__builtin_frame_address(0), skip) : 0;
 }
 
 /* Inline, so that the stack begins in the function that records. */
-static inline void trace_record(enum trace_event event, u8 kind, u8 flags, bool with_stack,
-				const union trace_payload *payload)
+static inline __attribute__((always_inline)) void
+trace_record(enum trace_event event, u8 kind, u8 flags, bool with_stack, const union trace_payload *payload)
 {
 	trace_record_with(event, kind, flags, with_stack ? trace_stack_here(0) : 0, payload);
 }
@@ -106,6 +118,9 @@ int trace_set_mode(enum trace_mode mode);
 extern struct trace_desc trace_desc; /* machine fields are boot's, before trace_init, which sets the rest */
 
 /* pid of the task that acts, for the payload. Set by sched at every switch. 0 before. */
-extern u16 (*trace_current_pid)(void);
+static inline u16 trace_current_pid(void)
+{
+	return this_hart()->pid;
+}
 
 #endif

@@ -43,6 +43,8 @@ typedef u64 uaddr_t;
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
+/* A pointer that the compiler keeps, instead of working it out again at each use. */
+#define KEEP(ptr) __asm__("" : "+r"(ptr))
 #define STATIC_ASSERT(cond, msg) _Static_assert(cond, msg)
 
 #define NR_HARTS_MAX 8

@@ -32,7 +32,8 @@ struct hart {
 	u32 irq_off_depth;
 	bool irq_was_on;
 	volatile bool in_idle;
-	u64 ranks_held;
+	u32 ranks_held;
+	u16 pid;
 };
 extern struct hart harts[NR_HARTS_MAX];
 
@@ -84,15 +85,26 @@ static inline u64 arch_time(void)
 		host_let_others_run();
 	return __atomic_add_fetch(&host_time, 1, __ATOMIC_RELAXED);
 }
-extern u32 host_relax_ticks; /* how much time passes in one arch_relax */
-void arch_relax(void);       /* gives the host's processor away: there are more harts than processors */
+extern u32 host_relax_ticks;                   /* how much time passes in one arch_relax */
+extern __thread void (*host_relax_hook)(void); /* called once, by the next arch_relax */
+void arch_relax(void); /* gives the host's processor away: there are more harts than processors */
 
 /* bootargs of this "boot"; host_bootargs is a string as the kernel's command line, NULL: none. */
 extern const char *host_bootargs;
 bool bootarg(const char *key, char *value, size_t size_bytes);
 
-/* Frames that arch_unwind gives this thread, innermost first; host_set_stack copies them. */
-u32 arch_unwind(u32 *frames, u32 max_frames, u32 skip);
+/* Frames that a walk of this thread's stack finds, innermost first; host_set_stack copies them. */
+struct arch_unwind {
+	u32 nr_found;
+};
+static inline void arch_unwind_begin(struct arch_unwind *unwind, const void *frame, u32 skip)
+{
+	(void)frame;
+	(void)skip;
+	unwind->nr_found = 0;
+}
+bool arch_unwind_next(struct arch_unwind *unwind, u64 *address);
+#define ARCH_RETURN_ADDRESS() 0UL
 void host_set_stack(const u32 *frames, u32 nr_frames);
 
 extern bool host_world_quiet;  /* what arch_stop_world says */
