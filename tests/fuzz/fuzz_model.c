@@ -20,7 +20,7 @@ static void tell_page(struct run *run, const struct model *model)
 	free(history.records);
 }
 
-static void export_all(struct run *run, const struct leaks *leaks, const struct curve *curve)
+static void export_all(struct run *run, struct leaks *leaks, const struct curve *curve)
 {
 	FILE *out = fuzz_out();
 
@@ -28,6 +28,7 @@ static void export_all(struct run *run, const struct leaks *leaks, const struct 
 	export_speedscope(leaks->model, leaks->book, "fuzz", out);
 	export_csv(run, leaks->book, out);
 	export_perfetto(leaks, curve, out);
+	free(export_sqlite(run, leaks, ":memory:"));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -45,7 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct model *model = model_replay(run, &watch);
 	curve_end(&curve, model);
 	struct stackbook *book = stackbook_open(run);
-	struct leaks *leaks = leaks_find(model, book, NULL, NULL);
+	struct leaks *leaks = leaks_find(model, book, NULL);
 	tell_page(run, model);
 	export_all(run, leaks, &curve);
 	leaks_free(leaks);

@@ -17,7 +17,7 @@
 #include "merge.h"
 #include "util.h"
 
-#define TICK_NS 100
+#define TICK_NS 100ULL
 
 struct table {
 	sqlite3 *db;
@@ -143,7 +143,7 @@ static void put_event(struct table *table, const struct columns *columns, const 
 	const struct event_info *event = event_info(record->event);
 	char texts[FIELDS_MAX][17];
 
-	put_int(table, (int64_t)record->time * TICK_NS);
+	put_int(table, (int64_t)(record->time * TICK_NS));
 	put_int(table, hart);
 	put_text(table, event->name);
 	put_text(table, event->flags == FLAGS_PAGE      ? page_kind_text(record_page_kind(record))
@@ -205,9 +205,9 @@ static void write_tests(struct table *table, const struct model *model)
 	for (size_t i = 0; i < model->nr_tests; i++) {
 		const struct test_mark *test = &model->tests[i];
 		put_text(table, test->name);
-		put_int(table, (int64_t)test->begin * TICK_NS);
+		put_int(table, (int64_t)(test->begin * TICK_NS));
 		if (test->end)
-			put_int(table, (int64_t)test->end * TICK_NS);
+			put_int(table, (int64_t)(test->end * TICK_NS));
 		else
 			put_null(table);
 		put_int(table, test->net_begin + offset);
@@ -228,7 +228,7 @@ static void put_item(struct table *table, const struct leaks *leaks, size_t grou
 	put_text(table, ref_kind_text(item->ref));
 	put_int(table, item->holder);
 	put_int(table, item->index);
-	put_int(table, (int64_t)item->get_time * TICK_NS);
+	put_int(table, (int64_t)(item->get_time * TICK_NS));
 	put_int(table, item->get_pid);
 	put_int(table, item->alloc_stack);
 	put_int(table, item->get_stack);
@@ -262,7 +262,7 @@ static void write_findings(struct table *table, const struct leaks *leaks)
 		put_null(table);
 		put_int(table, finding->holder);
 		put_int(table, finding->index);
-		put_int(table, (int64_t)record->time * TICK_NS);
+		put_int(table, (int64_t)(record->time * TICK_NS));
 		put_int(table, finding->pid);
 		put_null(table);
 		put_int(table, record->stack);
