@@ -1,11 +1,13 @@
 /*
- * malloc: blocks on one list in the order of their addresses, first fit, neighbours merged when freed.
+ * malloc: a row of blocks, each with its header, neighbours merged when freed; the free ones on a list, first fit. So
+ * a block is found without a look at those in use, and freed without a search.
  *
- * The heap is a row of blocks without gaps (somebody else may move the end of the heap in between: then the row
- * continues above a hole and blocks on its two sides are not merged). Each block begins with its header.
+ * The row ends with a mark, a block in use without payload. When the heap has grown behind our back, the mark becomes
+ * a block in use that covers what is not ours, and the row goes on above it.
  *
- * MALLOC-1  block->next == the block's end, or lies above a hole, or is NULL for the last.
+ * MALLOC-1  the block behind a block begins at its end; its `before` leads back.
  * MALLOC-2  no two free blocks touch.
+ * MALLOC-3  a block is on the list iff it is free; the links are its payload's first 16 bytes.
  */
 #include "ulib.h"
 
@@ -13,20 +15,23 @@
 #define GROW_BYTES (4 * PAGE_BYTES)
 
 struct block {
-	struct block *next;
-	size_t size_bytes; /* of the payload, a multiple of GRAIN; lowest bit: in use */
+	struct block *before; /* NULL: the first */
+	size_t size_bytes;    /* of the payload, a multiple of GRAIN; lowest bit: in use */
+};
+struct links {
+	struct block *next, *prev;
 };
 #define IN_USE 1UL
-_Static_assert(sizeof(struct block) == GRAIN, "payloads stay aligned");
+_Static_assert(sizeof(struct block) == GRAIN && sizeof(struct links) == GRAIN, "payloads stay aligned");
 
-static struct block *first, *last;
+static struct block *end_mark, *first_free;
 
 static size_t payload_bytes(const struct block *block)
 {
 	return block->size_bytes & ~IN_USE;
 }
 
-static struct block *block_end(struct block *block)
+static struct block *behind(struct block *block)
 {
 	return (struct block *)((char *)(block + 1) + payload_bytes(block));
 }
@@ -36,89 +41,125 @@ static bool is_free(const struct block *block)
 	return !(block->size_bytes & IN_USE);
 }
 
-/* Joins a free block with the free neighbours that follow it. */
-static void merge_following(struct block *block)
+/* ---- the list ---- */
+
+static struct links *links_of(struct block *block)
 {
-	while (block->next && is_free(block->next) && block_end(block) == block->next) {
-		if (last == block->next)
-			last = block;
-		block->size_bytes += sizeof(struct block) + payload_bytes(block->next);
-		block->next = block->next->next;
-	}
+	return (struct links *)(block + 1);
 }
 
-/* Cuts a block to size when what is left over can be a block. */
-static void split(struct block *block, size_t size_bytes)
+static void list_add(struct block *block)
 {
-	if (payload_bytes(block) < size_bytes + sizeof(struct block) + GRAIN)
-		return;
-	struct block *rest = (struct block *)((char *)(block + 1) + size_bytes);
-	rest->size_bytes = payload_bytes(block) - size_bytes - sizeof(struct block);
-	rest->next = block->next;
-	block->next = rest;
-	block->size_bytes = size_bytes;
-	if (last == block)
-		last = rest;
+	*links_of(block) = (struct links){.next = first_free};
+	if (first_free)
+		links_of(first_free)->prev = block;
+	first_free = block;
 }
 
-static struct block *grow(size_t size_bytes)
+static void list_take(struct block *block)
 {
-	size_t wanted = MAX(size_bytes + sizeof(struct block), GROW_BYTES);
-	uintptr_t end = (uintptr_t)sbrk(0);
-	size_t padding = -end & (GRAIN - 1);
-	char *memory = sbrk((long)(padding + wanted));
+	struct links *links = links_of(block);
 
-	if (!memory)
-		return NULL;
-	struct block *block = (struct block *)(memory + padding);
-	block->next = NULL;
-	block->size_bytes = (wanted - sizeof(struct block)) & ~(GRAIN - 1);
-	if (last)
-		last->next = block;
+	if (links->next)
+		links_of(links->next)->prev = links->prev;
+	if (links->prev)
+		links_of(links->prev)->next = links->next;
 	else
-		first = block;
-	struct block *before = last;
-	last = block;
-	if (before && is_free(before)) {
-		merge_following(before);
-		if (last == before)
-			return before;
+		first_free = links->next;
+}
+
+/* ---- the row ---- */
+
+/* A block of this payload that ends where another begins; not on the list. */
+static void block_make(struct block *block, struct block *before, size_t size_bytes)
+{
+	block->before = before;
+	block->size_bytes = size_bytes;
+	behind(block)->before = block;
+}
+
+/* Puts a block on the list, joined with its free neighbours. Returns where it begins now. */
+static struct block *block_free(struct block *block)
+{
+	struct block *next = behind(block), *before = block->before;
+
+	block->size_bytes &= ~IN_USE;
+	if (is_free(next)) {
+		list_take(next);
+		block_make(block, before, payload_bytes(block) + sizeof(*next) + payload_bytes(next));
 	}
+	if (before && is_free(before)) {
+		list_take(before);
+		block_make(before, before->before,
+			   payload_bytes(before) + sizeof(*block) + payload_bytes(block));
+		block = before;
+	}
+	list_add(block);
 	return block;
 }
 
+/* A free block for at least size_bytes, at the end of the row. */
+static struct block *grow(size_t size_bytes)
+{
+	size_t wanted = MAX(size_bytes + 2 * sizeof(struct block), GROW_BYTES);
+	size_t padding = -(uintptr_t)sbrk(0) & (GRAIN - 1);
+	char *memory = sbrk((long)(padding + wanted));
+	struct block *block, *before = end_mark;
+
+	if (!memory)
+		return NULL;
+	block = (struct block *)(memory + padding);
+	if (end_mark && block == end_mark + 1) {
+		block = end_mark;
+		before = block->before;
+		wanted += sizeof(*block);
+	} else if (end_mark) {
+		end_mark->size_bytes = (size_t)((char *)block - (char *)(end_mark + 1)) | IN_USE;
+	}
+	end_mark = (struct block *)((char *)block + wanted) - 1;
+	end_mark->size_bytes = IN_USE;
+	block_make(block, before, wanted - 2 * sizeof(*block));
+	return block_free(block);
+}
+
+/* ---- interface ---- */
+
 void *malloc(size_t size_bytes)
 {
+	struct block *block = first_free;
+	size_t rest;
+
 	if (size_bytes > 1UL << 40)
 		return NULL;
 	size_bytes = (MAX(size_bytes, 1UL) + GRAIN - 1) & ~(GRAIN - 1);
-	struct block *block = first;
-	while (block && !(is_free(block) && payload_bytes(block) >= size_bytes))
-		block = block->next;
+	while (block && payload_bytes(block) < size_bytes)
+		block = links_of(block)->next;
 	if (!block)
 		block = grow(size_bytes);
 	if (!block)
 		return NULL;
-	split(block, size_bytes);
+	list_take(block);
+	rest = payload_bytes(block) - size_bytes;
+	if (rest >= sizeof(*block) + GRAIN) {
+		struct block *upper = (struct block *)((char *)(block + 1) + size_bytes);
+
+		block_make(upper, block, rest - sizeof(*block));
+		list_add(upper);
+		block->size_bytes = size_bytes;
+	}
 	block->size_bytes |= IN_USE;
 	return block + 1;
 }
 
 void free(void *ptr)
 {
-	struct block *before = NULL;
+	struct block *block = (struct block *)ptr - 1;
 
 	if (!ptr)
 		return;
-	struct block *block = (struct block *)ptr - 1;
 	if (is_free(block))
 		die("free(%p): not in use", ptr);
-	block->size_bytes &= ~IN_USE;
-	merge_following(block);
-	for (struct block *b = first; b && b != block; b = b->next)
-		before = b;
-	if (before && is_free(before))
-		merge_following(before);
+	block_free(block);
 }
 
 void *realloc(void *ptr, size_t size_bytes)

@@ -226,6 +226,8 @@ static void test_malloc(void)
 			blocks[i].memory = NULL;
 			continue;
 		}
+		if (step % 500 == 499) /* the heap grows behind the library's back */
+			CHECK(sbrk(5001) != NULL);
 		blocks[i].size_bytes = random_next(&state) % (step % 50 ? 200 : 9000);
 		blocks[i].fill = (unsigned char)step;
 		blocks[i].memory = malloc(blocks[i].size_bytes);
@@ -234,6 +236,26 @@ static void test_malloc(void)
 	}
 	CHECK(malloc(1UL << 50) == NULL);
 	CHECK(malloc((size_t)-1) == NULL);
+}
+
+/* However many there were, and in whatever order they are freed, all of it can be had in one again. */
+static void test_malloc_merges(void)
+{
+	enum { BLOCKS = 2000, BYTES = 1000 };
+	static void *blocks[BLOCKS];
+	char *end;
+
+	for (int order = 0; order < 3; order++) {
+		for (int i = 0; i < BLOCKS; i++)
+			CHECK((blocks[i] = malloc(BYTES)) != NULL);
+		end = sbrk(0);
+		for (int i = 0; i < BLOCKS; i++)
+			free(blocks[order == 0 ? i : order == 1 ? BLOCKS - 1 - i : i * 7 % BLOCKS]);
+		blocks[0] = malloc(BLOCKS * BYTES);
+		CHECK(blocks[0] != NULL);
+		CHECK_EQ(sbrk(0), end);
+		free(blocks[0]);
+	}
 }
 
 const struct test tests_sbrk[] = {
@@ -247,5 +269,6 @@ const struct test tests_sbrk[] = {
     {"sbrk-nothing", test_shrink_to_nothing, 0, "down to an empty heap, by three at once"},
     {"sbrk-part-page", test_shrink_in_page, 0, "a page goes when its last byte does"},
     {"malloc", test_malloc, 0, "the library's allocator"},
+    {"malloc-merges", test_malloc_merges, 0, "freed blocks become one again"},
     {NULL, NULL, 0, NULL},
 };
