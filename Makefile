@@ -17,7 +17,7 @@ MEM ?= 128M
 
 # What Debian 12 calls the things we need.
 PACKAGES_BUILD := gcc libc6-dev gcc-riscv64-unknown-elf binutils-riscv64-unknown-elf e2fsprogs pkg-config \
-	libdw-dev libelf-dev libzstd-dev libsqlite3-dev python3 patch
+	libdw-dev libelf-dev libzstd-dev libsqlite3-dev zlib1g-dev python3 patch
 PACKAGES_RUN := qemu-system-misc opensbi gdb-multiarch babeltrace2 python3-numpy python3-matplotlib
 PACKAGES_TEST := libcmocka-dev python3-pytest python3-jsonschema protobuf-compiler sqlite3 clang libclang-rt-14-dev clang-format clang-tidy git procps chromium mandoc groff-base
 PACKAGES := $(PACKAGES_BUILD) $(PACKAGES_RUN) $(PACKAGES_TEST)

@@ -10,7 +10,7 @@ TOOLS_PLOTS := $(patsubst trace-tools/%,$(TOOLS_BUILD)/%,$(sort $(wildcard trace
 TOOLS_SANITIZE ?=
 TOOLS_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wvla \
 	-Wno-unused-parameter -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Ikernel/include $(TOOLS_SANITIZE) -MMD -MP
-TOOLS_LIBS := -ldw -lelf -lsqlite3 -lm
+TOOLS_LIBS := -ldw -lelf -lsqlite3 -lz -lm
 
 .PHONY: tools
 tools: $(PAGETRAIL) $(TOOLS_BUILD)/pagetrail_tables.py $(TOOLS_BUILD)/metadata $(TOOLS_PLOTS) ## build the pagetrail command

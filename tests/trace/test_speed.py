@@ -97,6 +97,14 @@ def test_summary_starts_at_once(big_run):
     assert ticks / os.sysconf("SC_CLK_TCK") <= 0.2
 
 
+def test_report_of_a_big_run_is_a_small_file(big_run, tmp_path):
+    folder, events = big_run
+    seconds, done = measured("report", folder, "-o", tmp_path / "r.html")
+    assert done.returncode == 0 and (tmp_path / "r.html").stat().st_size < 5 << 20
+    print(f"{(tmp_path / 'r.html').stat().st_size >> 10} KiB in {seconds:.1f} s")
+    assert seconds < 30
+
+
 def test_memory_grows_with_what_is_live(tmp_path, metadata):
     """Ten times the events, the same peak of anonymous memory."""
     peaks = []

@@ -10,51 +10,17 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#define CURVE_STEPS 1000
-#define GROUPS_MAX 200
-#define GROUPS_OPEN 3
-#define SITES_MAX 30
+#include "../lib/json.h"
 
-static const char style[] =
-    ":root{--ink:#1c2330;--dim:#5b6472;--paper:#fff;--box:#f4f6f8;--rule:#d5dae0;--bad:#b3261e;--good:#"
-    "1b6b3a;"
-    "--unsure:#8a5a00;--line:#1f5fa8;--band:#9cc3ea}\n"
-    "@media(prefers-color-scheme:dark){:root{--ink:#e4e8ee;--dim:#a2abb8;--paper:#15191f;--box:#1e242c;"
-    "--rule:#3a424d;--bad:#ff8a80;--good:#7fd6a0;--unsure:#f0c060;--line:#7db8f5;--band:#2f557d}}\n"
-    "body{font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:66rem;"
-    "margin:0 auto;padding:1rem 1.2rem 4rem}\n"
-    "h1{font-size:1.6rem;margin:.5rem 0}h2{font-size:1.2rem;margin:2.2rem 0 .6rem;border-bottom:1px solid "
-    "var(--rule)}h3{font-size:1rem;margin:1rem 0 .2rem}\n"
-    "nav a{margin-right:1rem}a{color:var(--line)}\n"
-    ".verdict{font-size:1.25rem;font-weight:600;padding:.6rem .9rem;border-left:.4rem "
-    "solid;background:var(--box)}\n"
-    ".v0{border-color:var(--good);color:var(--good)}.v1{border-color:var(--bad);color:var(--bad)}"
-    ".v2{border-color:var(--unsure);color:var(--unsure)}\n"
-    "pre,.scroll{overflow:auto;background:var(--box);padding:.6rem .8rem;font-size:.85rem;line-height:1.4}\n"
-    "pre,code,td.n,th.n{font-family:ui-monospace,monospace}\n"
-    "table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.15rem .6rem;border-bottom:1px "
-    "solid "
-    "var(--rule)}td.n,th.n{text-align:right}\n"
-    "details{border:1px solid var(--rule);margin:.5rem 0;padding:.4rem "
-    ".8rem}summary{cursor:pointer;font-weight:600}\n"
-    "summary:focus-visible,.scroll:focus-visible,a:focus-visible,pre:focus-visible{outline:3px solid "
-    "var(--line)}\n"
-    "ol.stack{font:.85rem/1.5 ui-monospace,monospace;margin:.2rem 0;padding-left:2rem}ol.stack "
-    "span{color:var(--dim)}\n"
-    ".machinery{opacity:.7}.bad{color:var(--bad);fill:var(--bad)}\n"
-    "svg{width:100%;height:auto;background:var(--paper)}svg text{font:12px "
-    "system-ui,sans-serif;fill:var(--ink)}"
-    "svg text.bad{fill:var(--bad);font-weight:600}.end{text-anchor:end}.middle{text-anchor:middle}\n"
-    ".grid{stroke:var(--rule)}.line{fill:none;stroke:var(--line);stroke-width:1.5}.band{fill:var(--band);"
-    "opacity:.6}"
-    ".area{stroke:#0005;stroke-width:.3}\n"
-    "rect.even{fill:var(--box)}rect.odd{fill:var(--rule);opacity:.45}rect.lost{fill:var(--bad);opacity:.25}\n"
-    ".map{background:#eef1f4;border:1px solid var(--rule)}.gone{fill:#d00000;background:#d00000}\n"
-    ".legend{font-size:.85rem}.legend span{margin-right:1rem;white-space:nowrap}.legend "
-    "i{display:inline-block;width:.8em;height:.8em;margin-right:.35em;border:1px solid #0006}\n"
-    "@media print{details{break-inside:avoid}}\n";
+#define CURVE_STEPS 1000
+#define MAP_INSTANTS 600
+#define GROUPS_MAX 200
+#define GROUPS_OPEN 1
+#define GROUPS_WITH_SOURCE 20
+#define SITES_MAX 30
 
 void html_text(FILE *out, const char *text)
 {
@@ -77,6 +43,20 @@ void html_text(FILE *out, const char *text)
 				fputc(*text, out);
 		}
 	}
+}
+
+const char *html_number(int64_t number, char buf[32])
+{
+	char digits[24];
+	int nr = snprintf(digits, sizeof(digits), "%" PRId64, number), at = 0;
+
+	for (int i = 0; i < nr; i++) {
+		if (i > (number < 0) && (nr - i) % 3 == 0)
+			buf[at++] = ',';
+		buf[at++] = digits[i];
+	}
+	buf[at] = 0;
+	return buf;
 }
 
 /* ---- the text of the leak report ---- */
@@ -104,79 +84,129 @@ static void put_part(FILE *out, const struct leaks *leaks, enum leaks_part part,
 	const char *from = text + (part == PART_MISSING ? strcspn(text, "\n") : 0);
 
 	if (*from) {
-		fprintf(out, "<pre tabindex=\"0\" aria-label=\"%s\">", label);
+		fprintf(out, "<pre class=\"wrap\" tabindex=\"0\" aria-label=\"%s\">", label);
 		html_text(out, from);
 		fputs("</pre>\n", out);
 	}
 	free(text);
 }
 
-static void put_stack(FILE *out, struct stackbook *book, uint32_t id)
+/* Pages or findings, or nobody can say because it never ended. */
+static bool test_lost(const struct test_mark *test)
 {
-	const struct stack_view *view = stackbook_get(book, id);
-	char place[256];
-
-	if (!view->nr) {
-		fputs("<p>(no stack)</p>\n", out);
-		return;
-	}
-	fputs("<ol class=\"stack\">\n", out);
-	for (uint32_t i = 0; i < view->nr; i++) {
-		fputs(i < view->site ? "<li class=\"machinery\">" : "<li>", out);
-		html_text(out, view->frames[i].function);
-		if (frame_place(&view->frames[i], place, sizeof(place))[0]) {
-			fputs(" <span>", out);
-			html_text(out, place);
-			fputs(view->frames[i].inlined ? ", inlined</span>" : "</span>", out);
-		}
-		fputs("</li>\n", out);
-	}
-	fputs("</ol>\n", out);
+	return !test->end || test->net_begin > test->net_after || test->nr_findings;
 }
 
-/* ---- sections ---- */
+/* ---- verdict and groups ---- */
+
+static void put_page_head(FILE *out, const char *name)
+{
+	fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+	      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+	      "<meta name=\"color-scheme\" content=\"light dark\">\n<title>",
+	      out);
+	html_text(out, name);
+	fprintf(out, ": Pagetrail report</title>\n<style>\n%s</style>\n</head>\n<body>\n<h1>Pagetrail: ",
+		report_style);
+	html_text(out, name);
+	fputs("</h1>\n<nav aria-label=\"Sections\"><a href=\"#verdict\">Verdict</a> "
+	      "<a href=\"#free\">Free pages</a> <a href=\"#groups\">What was lost</a> "
+	      "<a href=\"#map\">Map</a> <a href=\"#kinds\">Kinds</a> <a href=\"#tests\">Tests</a> "
+	      "<a href=\"#sites\">Call sites</a> <a href=\"#run\">The run</a></nav>\n<main>\n",
+	      out);
+}
+
+static void put_fact(FILE *out, const char *what, int64_t number)
+{
+	char text[32];
+
+	fprintf(out, "<div><dt>%s</dt><dd>%s</dd></div>\n", what, html_number(number, text));
+}
+
+static void put_facts(FILE *out, const struct run *run, const struct leaks *leaks)
+{
+	const struct model *model = leaks->model;
+	int64_t failed = 0;
+
+	for (size_t i = 0; i < model->nr_tests; i++)
+		failed += test_lost(&model->tests[i]);
+	fputs("<dl class=\"facts\">\n", out);
+	put_fact(out, "pages lost", (int64_t)leaks->nr_pages);
+	put_fact(out, "objects lost", (int64_t)leaks->nr_objects);
+	put_fact(out, "tests", (int64_t)model->nr_tests);
+	put_fact(out, "tests with a loss", failed);
+	put_fact(out, "free at the end", model_free_pages(model));
+	put_fact(out, "harts in the trace", run->nr_streams);
+	put_fact(out, "events", (int64_t)model->nr_events);
+	fprintf(out, "<div><dt>duration</dt><dd>%.1f s</dd></div>\n</dl>\n",
+		time_seconds(model->last_time - model->first_time));
+}
 
 static void put_head(FILE *out, const struct run *run, const struct leaks *leaks)
 {
 	static const char *const verdicts[] = {"Nothing lost", "Lost", "No verdict"};
 	const struct model *model = leaks->model;
 	const char *slash = strrchr(run->folder, '/');
-	const char *name = slash && slash[1] ? slash + 1 : run->folder;
-	char bytes[24];
+	char bytes[24], pages[32], objects[32];
 
-	fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-	      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>",
-	      out);
-	html_text(out, name);
-	fprintf(out,
-		": Pagetrail report</title>\n<style>\n%s</style>\n</head>\n<body>\n<h1>Pagetrail: ", style);
-	html_text(out, name);
-	fputs(
-	    "</h1>\n<nav aria-label=\"Sections\"><a href=\"#verdict\">Verdict</a> <a href=\"#free\">Free "
-	    "pages</a> "
-	    "<a href=\"#groups\">What was lost</a> <a href=\"#kinds\">Kinds</a> <a href=\"#map\">Map</a> <a "
-	    "href=\"#tests\">Tests</a> <a href=\"#sites\">Call sites</a> <a href=\"#run\">The "
-	    "run</a></nav>\n<main>\n",
-	    out);
+	put_page_head(out, slash && slash[1] ? slash + 1 : run->folder);
 	fprintf(out, "<h2 id=\"verdict\">Verdict</h2>\n<p class=\"verdict v%d\">%s", leaks->status,
 		verdicts[leaks->status]);
 	if (leaks->nr_items)
-		fprintf(out, ": %" PRIu64 " pages, %" PRIu64 " objects (%s) in %zu group%s", leaks->nr_pages,
-			leaks->nr_objects, bytes_text(leaks->bytes, bytes), leaks->nr_groups,
-			leaks->nr_groups == 1 ? "" : "s");
+		fprintf(out, ": %s pages, %s objects (%s) in %zu group%s",
+			html_number((int64_t)leaks->nr_pages, pages),
+			html_number((int64_t)leaks->nr_objects, objects), bytes_text(leaks->bytes, bytes),
+			leaks->nr_groups, leaks->nr_groups == 1 ? "" : "s");
 	fputs("</p>\n", out);
 	if (model->panic_time) {
 		fputs("<p class=\"bad\">The kernel panicked: ", out);
 		html_text(out, model->panic);
 		fputs("</p>\n", out);
 	}
+	put_facts(out, run, leaks);
 	put_part(out, leaks, PART_HEAD, 0, "The verdict in words");
 }
 
-static void put_group(FILE *out, const struct leaks *leaks, size_t number)
+static void put_stack(FILE *out, const struct leaks *leaks, const char *title, uint32_t id,
+		      struct sources *sources)
+{
+	fprintf(out, "<div><h3>%s</h3>\n", title);
+	html_stack(out, leaks->book, id, sources);
+	fputs("</div>\n", out);
+}
+
+/* The lines around the suspect's call, from whichever of the group's stacks has it. */
+static void put_suspect(FILE *out, const struct leaks *leaks, const struct leak_group *group,
+			struct sources *sources)
+{
+	const struct missing_act *missing = &group->missing;
+	const struct leak_item *first = &leaks->items[group->items[0]];
+	const uint32_t stacks[] = {first->get_stack, missing->companion_put, missing->end_stack,
+				   first->alloc_stack};
+
+	fputs("<h3>The act that is missing</h3>\n", out);
+	if (missing->suspect) {
+		fputs("<p>Suspect: <code>", out);
+		html_text(out, missing->suspect);
+		fputs("</code>", out);
+		if (missing->suspect_place && missing->suspect_place[0]) {
+			fputs(" at <code>", out);
+			html_text(out, missing->suspect_place);
+			fputs("</code>", out);
+		}
+		fputs("</p>\n", out);
+	}
+	for (size_t i = 0; missing->suspect_place && i < sizeof(stacks) / sizeof(stacks[0]); i++) {
+		if (html_source(out, leaks->book, stacks[i], missing->suspect_place, sources))
+			break;
+	}
+}
+
+static void put_group(FILE *out, const struct leaks *leaks, size_t number, struct sources *sources)
 {
 	const struct leak_group *group = &leaks->groups[number];
 	const struct leak_item *first = &leaks->items[group->items[0]];
+	struct sources *its = number < GROUPS_WITH_SOURCE ? sources : NULL;
 	char *what = part_text(leaks, PART_WHAT, number);
 
 	fprintf(out, "<details id=\"group%zu\"%s><summary>%zu. ", number + 1,
@@ -190,14 +220,14 @@ static void put_group(FILE *out, const struct leaks *leaks, size_t number)
 	}
 	fputs("</summary>\n", out);
 	put_part(out, leaks, PART_FACTS, number, "Facts");
-	fputs("<h3>The act that is missing</h3>\n", out);
+	if (its)
+		put_suspect(out, leaks, group, its);
 	put_part(out, leaks, PART_MISSING, number, "The act that is missing");
-	fputs("<h3>Allocated by</h3>\n", out);
-	put_stack(out, leaks->book, first->alloc_stack);
-	if (!first->object && first->get_stack != first->alloc_stack) {
-		fputs("<h3>Unmatched get by</h3>\n", out);
-		put_stack(out, leaks->book, first->get_stack);
-	}
+	fputs("<div class=\"stacks\">\n", out);
+	if (!first->object && first->get_stack != first->alloc_stack)
+		put_stack(out, leaks, "Unmatched get by", first->get_stack, its);
+	put_stack(out, leaks, "Allocated by", first->alloc_stack, its);
+	fputs("</div>\n", out);
 	if (group->history.nr) {
 		fputs("<details><summary>The life of the oldest page</summary>\n", out);
 		put_part(out, leaks, PART_LIFE, number, "The life of the oldest page");
@@ -207,57 +237,89 @@ static void put_group(FILE *out, const struct leaks *leaks, size_t number)
 	free(what);
 }
 
-static void put_groups(FILE *out, const struct leaks *leaks)
+static void put_groups(FILE *out, const struct leaks *leaks, struct sources *sources)
 {
 	fputs("<h2 id=\"groups\">What was lost</h2>\n", out);
 	if (!leaks->nr_groups)
 		fputs("<p>Nothing was found to be lost.</p>\n", out);
 	for (size_t i = 0; i < leaks->nr_groups && i < GROUPS_MAX; i++)
-		put_group(out, leaks, i);
+		put_group(out, leaks, i, sources);
 	if (leaks->nr_groups > GROUPS_MAX)
 		fprintf(out,
 			"<p>And %zu smaller groups: <code>pagetrail leaks --all</code> tells them.</p>\n",
 			leaks->nr_groups - GROUPS_MAX);
+	if (sources->nr_shown)
+		fputs("<p>A frame opens to its lines of source.</p>\n", out);
+	else if (sources->nr_newer)
+		fputs("<p>The sources are newer than the kernel that ran, so they are not shown; "
+		      "<code>--source FOLDER</code> names others.</p>\n",
+		      out);
 	put_part(out, leaks, PART_REST, 0, "Other findings");
 }
 
-static void put_tests(FILE *out, const struct model *model)
-{
-	int64_t offset = model->sampled ? model->sample_offset : 0;
+/* ---- tests ---- */
 
-	fputs("<h2 id=\"tests\">Tests</h2>\n", out);
-	if (!model->nr_tests) {
-		fputs("<p>The trace has no marks of tests.</p>\n", out);
-		return;
-	}
+static void put_test(FILE *out, const struct model *model, const struct test_mark *test)
+{
+	int64_t offset = model->sampled ? model->sample_offset : 0, lost = test->net_begin - test->net_after;
+	char before[32], after[32], gone[32];
+
+	fputs("<tr><td>", out);
+	html_text(out, test->name);
+	if (test->end)
+		fprintf(out, "</td><td class=\"n\">%.3f</td>", time_seconds(test->end - test->begin));
+	else
+		fputs("</td><td class=\"n bad\">never ended</td>", out);
+	fprintf(out, "<td class=\"n\">%s</td><td class=\"n\">%s</td><td class=\"n%s\">%s</td><td>",
+		html_number(test->net_begin + offset, before), html_number(test->net_after + offset, after),
+		lost > 0 ? " bad" : "", html_number(lost, gone));
+	if (!test->nr_audits)
+		fputs("not audited", out);
+	else if (test->nr_findings)
+		fprintf(out, "<span class=\"bad\">%u findings</span>", test->nr_findings);
+	else
+		fputs(test->quiet ? "clean" : "clean (not quiet)", out);
+	fputs("</td></tr>\n", out);
+}
+
+/* Those that lost something, or those that did not. */
+static void put_test_table(FILE *out, const struct model *model, bool lost)
+{
 	fputs("<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
 	      "aria-label=\"Tests\"><table><thead><tr><th>Test</th>"
 	      "<th class=\"n\">Seconds</th><th class=\"n\">Free before</th><th class=\"n\">Free after</th>"
 	      "<th class=\"n\">Lost</th><th>Audit</th></tr></thead><tbody>\n",
 	      out);
 	for (size_t i = 0; i < model->nr_tests; i++) {
-		const struct test_mark *test = &model->tests[i];
-		int64_t lost = test->net_begin - test->net_after;
-		fputs("<tr><td>", out);
-		html_text(out, test->name);
-		if (test->end)
-			fprintf(out, "</td><td class=\"n\">%.3f</td>", time_seconds(test->end - test->begin));
-		else
-			fputs("</td><td class=\"n bad\">never ended</td>", out);
-		fprintf(out,
-			"<td class=\"n\">%" PRId64 "</td><td class=\"n\">%" PRId64
-			"</td><td class=\"n%s\">%" PRId64 "</td><td>",
-			test->net_begin + offset, test->net_after + offset, lost > 0 ? " bad" : "", lost);
-		if (!test->nr_audits)
-			fputs("not audited", out);
-		else if (test->nr_findings)
-			fprintf(out, "<span class=\"bad\">%u findings</span>", test->nr_findings);
-		else
-			fputs(test->quiet ? "clean" : "clean (not quiet)", out);
-		fputs("</td></tr>\n", out);
+		if (test_lost(&model->tests[i]) == lost)
+			put_test(out, model, &model->tests[i]);
 	}
 	fputs("</tbody></table></div>\n", out);
 }
+
+static void put_tests(FILE *out, const struct model *model)
+{
+	size_t nr_lost = 0, nr_kept;
+
+	fputs("<h2 id=\"tests\">Tests</h2>\n", out);
+	if (!model->nr_tests) {
+		fputs("<p>The trace has no marks of tests.</p>\n", out);
+		return;
+	}
+	for (size_t i = 0; i < model->nr_tests; i++)
+		nr_lost += test_lost(&model->tests[i]);
+	nr_kept = model->nr_tests - nr_lost;
+	if (nr_lost)
+		put_test_table(out, model, true);
+	if (nr_kept) {
+		fprintf(out, "<details><summary>%zu test%s that lost nothing</summary>\n", nr_kept,
+			nr_kept == 1 ? "" : "s");
+		put_test_table(out, model, false);
+		fputs("</details>\n", out);
+	}
+}
+
+/* ---- call sites, the run ---- */
 
 static int compare_sites(const void *a, const void *b, void *arg)
 {
@@ -272,6 +334,7 @@ static int compare_sites(const void *a, const void *b, void *arg)
 static void put_sites(FILE *out, struct model *model, struct stackbook *book)
 {
 	uint32_t *order = xcalloc(model->nr_sites, sizeof(*order)), nr = 0;
+	char live[32], peak[32], allocs[32], frees[32];
 
 	for (uint32_t i = 1; i < model->nr_sites; i++) {
 		if (model->sites[i].allocs)
@@ -286,10 +349,12 @@ static void put_sites(FILE *out, struct model *model, struct stackbook *book)
 		fputs("<details><summary><code>", out);
 		html_text(out, stackbook_function(book, order[i]));
 		fprintf(out,
-			"</code>: %" PRIu64 " pages live, at most %" PRIu64 ", taken %" PRIu64
-			" times, given back %" PRIu64 "</summary>\n",
-			site->pages_live, site->pages_peak, site->allocs, site->frees);
-		put_stack(out, book, order[i]);
+			"</code> <small>%s pages live, at most %s; taken %s times, given back %s times"
+			"</small></summary>\n",
+			html_number((int64_t)site->pages_live, live),
+			html_number((int64_t)site->pages_peak, peak),
+			html_number((int64_t)site->allocs, allocs), html_number((int64_t)site->frees, frees));
+		html_stack(out, book, order[i], NULL);
 		fputs("</details>\n", out);
 	}
 	free(order);
@@ -327,48 +392,96 @@ static void put_run(FILE *out, const struct run *run, const struct model *model)
 	free(path);
 }
 
-static void write_report(FILE *out, struct run *run, struct leaks *leaks, const struct curve *curve)
+/* ---- the command ---- */
+
+/* What the pictures need, gathered in one replay. */
+struct pictures {
+	struct curve curve;
+	struct pagelog log;
+};
+
+static void picture_event(void *arg, const struct model *model, const struct trace_record *record,
+			  uint32_t stream)
+{
+	struct pictures *pictures = arg;
+
+	curve_event(&pictures->curve, model, record, stream);
+	pagelog_event(&pictures->log, model, record, stream);
+}
+
+static void write_report(FILE *out, struct run *run, struct leaks *leaks, const struct pictures *pictures,
+			 struct sources *sources)
 {
 	put_head(out, run, leaks);
 	fputs("<h2 id=\"free\">Free pages</h2>\n", out);
-	svg_free_pages(out, leaks, curve);
-	put_groups(out, leaks);
+	svg_free_pages(out, leaks, &pictures->curve);
+	put_groups(out, leaks, sources);
+	fputs("<h2 id=\"map\">RAM over time</h2>\n", out);
+	svg_map(out, leaks, &pictures->log);
 	fputs("<h2 id=\"kinds\">Pages by kind</h2>\n", out);
-	svg_kinds(out, leaks->model, curve);
-	fputs("<h2 id=\"map\">RAM at the end</h2>\n", out);
-	svg_map(out, leaks);
+	svg_kinds(out, leaks->model, &pictures->curve);
 	put_tests(out, leaks->model);
 	put_sites(out, leaks->model, leaks->book);
 	put_run(out, run, leaks->model);
 	fputs("</main>\n</body>\n</html>\n", out);
 }
 
+static struct sources find_sources(const struct arguments *arguments, const struct run *run)
+{
+	struct sources sources = {.folder = option(arguments, "source"), .compiled = INT64_MAX};
+	struct stat about;
+
+	if (!sources.folder && run->kernel_path && !stat(run->kernel_path, &about))
+		sources.compiled = about.st_mtime;
+	return sources;
+}
+
+static void say(const struct arguments *arguments, const char *path, int status)
+{
+	static const char *const verdicts[] = {"nothing lost", "lost", "cannot tell"};
+	struct json json;
+
+	if (!option(arguments, "json")) {
+		fprintf(stderr, "report: %s\n", path);
+		return;
+	}
+	json_begin_command(&json, stdout, "report", verdicts[status]);
+	json_open(&json, "files", '[');
+	json_string(&json, NULL, path);
+	json_close(&json, ']');
+	json_end(&json);
+}
+
 static int report_run(const struct arguments *arguments)
 {
 	const char *to = option(arguments, "out");
 	struct run *run = open_run(arguments->operands[0]);
+	struct sources sources = find_sources(arguments, run);
 	char *path = to ? xstrdup(to) : xasprintf("%s/report.html", run->folder),
 	     *part = xasprintf("%s.part", path);
-	struct curve curve;
-	struct model_watch watch = {curve_event, &curve};
+	struct pictures pictures;
+	struct model_watch watch = {picture_event, &pictures};
 
 	FILE *out = fopen(part, "w");
 	if (!out)
 		die("%s: %s", part, strerror(errno));
-	curve_begin(&curve, run, CURVE_STEPS);
+	curve_begin(&pictures.curve, run, CURVE_STEPS);
+	pagelog_begin(&pictures.log, run, MAP_INSTANTS);
 	struct model *model = model_replay(run, &watch);
-	curve_end(&curve, model);
+	curve_end(&pictures.curve, model);
+	pagelog_end(&pictures.log);
 	struct stackbook *book = stackbook_open(run);
 	struct leaks *leaks = leaks_find(model, book, NULL);
-	write_report(out, run, leaks, &curve);
+	write_report(out, run, leaks, &pictures, &sources);
 	int status = leaks->status;
 	if (fflush(out) || ferror(out) || fclose(out) || rename(part, path))
 		die("%s: %s", path, strerror(errno));
-	fprintf(stderr, "report: %s\n", path);
+	say(arguments, path, status);
 	leaks_free(leaks);
 	stackbook_close(book);
 	model_free(model);
-	curve_free(&curve);
+	curve_free(&pictures.curve);
+	pagelog_free(&pictures.log);
 	run_close(run);
 	free(part);
 	free(path);
@@ -377,6 +490,8 @@ static int report_run(const struct arguments *arguments)
 
 static const struct option_spec options[] = {
     {"out", "FILE", "write there; -o FILE for short (RUN/report.html)"},
+    {"source", "FOLDER", "where the kernel's sources are (where they were compiled, if not changed since)"},
+    {"json", NULL, "say as JSON what the verdict is and which file was written"},
     {NULL, NULL, NULL},
 };
 
@@ -384,9 +499,11 @@ const struct command command_report = {
     .name = "report",
     .operands = "RUN",
     .summary = "write one HTML file with verdict, curves, what was lost, tests and call sites",
-    .description = "The file needs nothing but a browser: no network, no script; what is folded opens by the "
-		   "keyboard, too. The status\n"
-		   "is that of `leaks`.\n",
+    .description =
+	"The file needs nothing but a browser: no network, no script; what is folded opens by the keyboard, "
+	"too. The stacks\n"
+	"of what was lost open to the lines of source, where these are to be found. The status is that of "
+	"`leaks`.\n",
     .min_operands = 1,
     .max_operands = 1,
     .options = options,

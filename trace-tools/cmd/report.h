@@ -1,18 +1,63 @@
-/* report: parts of the HTML file that report.c and report_svg.c share. */
+/* report: parts of the HTML file that report.c, report_svg.c, report_map.c and report_source.c share. */
 #ifndef CMD_REPORT_H
 #define CMD_REPORT_H
 
 #include "../lib/colours.h"
 #include "../lib/curve.h"
+#include "../lib/pagelog.h"
 #include "command.h"
+
+extern const char report_style[];
 
 /* Text as HTML, also within attributes. */
 void html_text(FILE *out, const char *text);
+/* "27,316" into buf. */
+const char *html_number(int64_t number, char buf[32]);
+
+/* ---- pictures: in units of the viewBox ---- */
+
+#define SVG_WIDTH 1000
+#define SVG_LEFT 64
+#define SVG_RIGHT 44 /* the end of a slanted name */
+#define SVG_TOP 24
+
+struct scale {
+	double begin, end; /* seconds */
+	double low, high;  /* pages */
+	int height;        /* of the plot */
+	int left;          /* edge of the plot; 0: SVG_LEFT */
+	int head;          /* room above for names */
+};
+
+double svg_x(const struct scale *scale, double seconds);
+void svg_begin(FILE *out, const struct scale *scale, const char *title, const char *description);
+void svg_time_axis(FILE *out, const struct scale *scale);
+/* Room for the names of tests, which svg_test_names writes above the plot. */
+int svg_names_height(const struct model *model, const struct scale *scale);
+void svg_test_names(FILE *out, const struct model *model, const struct scale *scale);
 
 /* Free pages over time, the tests as bands. */
 void svg_free_pages(FILE *out, const struct leaks *leaks, const struct curve *curve);
 /* Pages by kind over time, one on the other; kinds that never change are left out. */
 void svg_kinds(FILE *out, const struct model *model, const struct curve *curve);
-/* RAM at the end, a cell a page (or several), by kind; what was lost stands out. */
-void svg_map(FILE *out, const struct leaks *leaks);
+/* RAM over time, by kind; what was lost stands out, long stretches where nothing happens are folded. */
+void svg_map(FILE *out, const struct leaks *leaks, const struct pagelog *log);
+
+/* ---- stacks ---- */
+
+/*
+ * Where the sources of the kernel are. A source that is newer than the kernel is not shown: it may be another one.
+ * folder NULL: each where the compiler found it.
+ */
+struct sources {
+	const char *folder;
+	int64_t
+	    compiled; /* when the kernel was, seconds since 1970; with a folder of the user's: INT64_MAX */
+	uint64_t nr_shown, nr_newer;
+};
+/* Function and place of each frame; with `sources` each opens to the lines around it. */
+void html_stack(FILE *out, struct stackbook *book, uint32_t id, struct sources *sources);
+/* The lines around "file:line" as a frame of the stack names it; false when there is no such source. */
+bool html_source(FILE *out, struct stackbook *book, uint32_t id, const char *place, struct sources *sources);
+
 #endif

@@ -88,7 +88,7 @@ static size_t frame_number(struct frame_book *frames, const struct symbol_frame 
 static void write_samples(struct json *json, struct frame_book *frames, const struct model *model,
 			  struct stackbook *book, enum export_weight weight)
 {
-	static const struct symbol_frame unknown = {no_stack, NULL, 0, false};
+	static const struct symbol_frame unknown = {.function = no_stack};
 
 	json_open(json, "samples", '[');
 	for (uint32_t id = 0; id < model->nr_sites; id++) {

@@ -143,7 +143,8 @@ static uint32_t inline_frames(Dwarf_Die *cu, Dwarf_Addr pc, struct symbol_frame 
 			continue;
 		const char *name = dwarf_diename(&scopes[i]);
 		bool inlined = tag == DW_TAG_inlined_subroutine;
-		out[used++] = (struct symbol_frame){name ? name : "?", file, line, inlined};
+		out[used++] = (struct symbol_frame){
+		    .function = name ? name : "?", .file = file, .line = line, .inlined = inlined};
 		if (!inlined)
 			break;
 		Dwarf_Attribute attribute;
@@ -157,6 +158,13 @@ static uint32_t inline_frames(Dwarf_Die *cu, Dwarf_Addr pc, struct symbol_frame 
 	}
 	free(scopes);
 	return used;
+}
+
+static const char *compiled_in(Dwarf_Die *cu)
+{
+	Dwarf_Attribute attribute;
+
+	return dwarf_formstring(dwarf_attr(cu, DW_AT_comp_dir, &attribute));
 }
 
 static uint32_t look_up(struct symbols *symbols, uint64_t pc, struct symbol_frame *out)
@@ -177,9 +185,13 @@ static uint32_t look_up(struct symbols *symbols, uint64_t pc, struct symbol_fram
 		const char *name = dwfl_module_addrname(symbols->module, pc);
 		bool alone = nr == 0;
 		if (name && nr < INLINE_MAX)
-			out[nr++] = (struct symbol_frame){name, alone ? file : NULL,
-							  alone ? (uint32_t)line : 0, false};
+			out[nr++] = (struct symbol_frame){.function = name,
+							  .file = alone ? file : NULL,
+							  .line = alone ? (uint32_t)line : 0};
 	}
+	const char *folder = cu ? compiled_in(cu) : NULL;
+	for (uint32_t i = 0; i < nr; i++)
+		out[i].folder = folder;
 	return nr;
 }
 
@@ -221,7 +233,7 @@ size_t symbols_find(struct symbols *symbols, uint32_t address, const struct symb
 		free(found);
 		found = xcalloc(1, sizeof(*found) + 24);
 		snprintf((char *)(found + 1), 24, "0x%llx", (unsigned long long)pc);
-		*found = (struct symbol_frame){(const char *)(found + 1), NULL, 0, false};
+		*found = (struct symbol_frame){.function = (const char *)(found + 1)};
 		nr = 1;
 	}
 	ARRAY_PUSH(symbols->frames, symbols->nr_frames, symbols->frames_capacity) = found;

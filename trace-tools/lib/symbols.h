@@ -16,6 +16,7 @@ struct symbol_frame {
 	const char *file;     /* NULL: unknown; as the compiler saw it: "kernel/mm/page.c" */
 	uint32_t line;        /* 0: unknown */
 	bool inlined;         /* into the next frame */
+	const char *folder;   /* where the compiler stood, to which file is relative; NULL: unknown */
 };
 
 struct symbols;

@@ -1,0 +1,47 @@
+/*
+ * pagelog: what each page of RAM is used for, at a fixed number of instants, gathered while the model replays.
+ *
+ * The first instant is that of the first allocation (before it the kernel only gives its memory to the free lists). Where
+ * nothing changed between two instants they share one snapshot. A snapshot has a byte for each page; of a machine with
+ * more than PAGELOG_CELLS pages, for each 2^shift pages: the kind of the first that is used.
+ */
+#ifndef TOOLS_PAGELOG_H
+#define TOOLS_PAGELOG_H
+
+#include "model.h"
+
+#define PAGELOG_CELLS 32768U
+
+struct pagelog_snapshot {
+	uint8_t *kinds; /* PK_FREE also for pages that nobody ever told of */
+	uint32_t nr;    /* cells */
+	uint32_t shift;
+};
+
+struct pagelog {
+	uint64_t begin, end; /* ticks; begin 0: no page was allocated yet */
+	uint8_t *kinds;      /* of each page now */
+	uint32_t nr_pages;
+	uint32_t nr;        /* instants */
+	uint32_t at;        /* the next one to be taken */
+	bool changed;       /* since the snapshot taken last */
+	uint32_t *snapshot; /* number of each instant's */
+	struct pagelog_snapshot *snapshots;
+	uint32_t nr_snapshots;
+	uint32_t shift; /* the largest of a snapshot */
+};
+
+void pagelog_begin(struct pagelog *log, const struct run *run, uint32_t nr);
+/* A watch of model_replay; arg is the log. */
+void pagelog_event(void *arg, const struct model *model, const struct trace_record *record, uint32_t stream);
+/* After the replay: the instants that are left. */
+void pagelog_end(struct pagelog *log);
+void pagelog_free(struct pagelog *log);
+/* Kind of 2^log->shift pages at an instant; cell 0 begins at model->first_pfn. */
+uint8_t pagelog_kind(const struct pagelog *log, uint32_t instant, uint32_t cell);
+/* How many such cells the last instant has. */
+uint32_t pagelog_cells(const struct pagelog *log);
+/* The instant at or before a time. */
+uint32_t pagelog_instant(const struct pagelog *log, uint64_t time);
+
+#endif
