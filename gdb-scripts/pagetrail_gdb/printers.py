@@ -80,7 +80,67 @@ class TaskPrinter(_Printer):
         return f"pid {int(self.value['pid'])} {self.value['name'].string()} {self.enum('task_state', 'TASK_', 'state')}"
 
 
-_BY_TAG = {"page": PagePrinter, "spinlock": SpinlockPrinter, "list": ListPrinter, "task": TaskPrinter}
+class MmPrinter(_Printer):
+    """struct mm: id, pid, pages."""
+
+    def to_string(self):
+        return f"mm {int(self.value['id'])} of pid {int(self.value['pid'])}, {int(self.value['nr_resident'])} pages resident"
+
+
+class VmaPrinter(_Printer):
+    """struct vma: range, rights, what backs it."""
+
+    def to_string(self):
+        start, end = int(self.value["start"]), int(self.value["end"])
+        flags = int(self.value["flags"])
+        names = [name[len("VMA_"):].lower() for bit, name in sorted(SESSION.layout().enum("vma_flags").items()) if flags & bit]
+        return f"{start:#x}..{end:#x} {' '.join(names)}{' of a file' if int(self.value['file']) else ''}"
+
+
+class InodePrinter(_Printer):
+    """struct inode: number, count, size, links."""
+
+    def to_string(self):
+        return (f"inode {int(self.value['number'])} count {int(self.value['count'])} size {int(self.value['size'])} "
+                f"links {int(self.value['links'])}{' dirty' if int(self.value['dirty']) else ''}")
+
+
+class MappingPrinter(_Printer):
+    """struct mapping: whose, pages, dirty ones."""
+
+    def to_string(self):
+        return (f"mapping of inode {int(self.value['inode'])}, {int(self.value['nr_pages'])} pages, "
+                f"{int(self.value['nr_dirty'])} dirty")
+
+
+class FilePrinter(_Printer):
+    """struct file: what is open, count, position."""
+
+    def to_string(self):
+        inode = self.value["inode"]
+        what = self.enum("file_type", "FILE_", "type")
+        where = f" {int(inode.dereference()['number'])}" if int(inode) else ""
+        return f"{what}{where} count {int(self.value['count'])} at {int(self.value['offset'])}"
+
+
+class CachePrinter(_Printer):
+    """struct kmem_cache: name, object size, live objects."""
+
+    def to_string(self):
+        name = self.value["name"].string() if int(self.value["name"]) else "(unused)"
+        return f"{name}, {int(self.value['object_bytes'])} bytes, {int(self.value['nr_live'])} live"
+
+
+class PipePrinter(_Printer):
+    """struct pipe: id and fill."""
+
+    def to_string(self):
+        return f"pipe {int(self.value['id'])}, {int(self.value['write_at']) - int(self.value['read_at'])} bytes in it"
+
+
+_BY_TAG = {"page": PagePrinter, "spinlock": SpinlockPrinter, "list": ListPrinter, "task": TaskPrinter, "mm": MmPrinter,
+           "vma": VmaPrinter, "inode": InodePrinter, "mapping": MappingPrinter, "file": FilePrinter,
+           "kmem_cache": CachePrinter, "pipe": PipePrinter}
 
 
 def _guarded(printer):

@@ -6,6 +6,7 @@ import re
 
 import gdb
 
+from . import settings
 from .model import live
 from .model.dwarf import GdbLayout
 from .model.elf import build_note
@@ -23,12 +24,19 @@ class _SetPrefix(gdb.Command):
     def __init__(self):
         super().__init__("set pagetrail", gdb.COMMAND_DATA, gdb.COMPLETE_COMMAND, prefix=True)
 
+    def invoke(self, argument, from_tty):
+        gdb.execute("help set pagetrail", from_tty)
+
 
 class _ShowPrefix(gdb.Command):
     """Settings of the Pagetrail commands."""
 
     def __init__(self):
         super().__init__("show pagetrail", gdb.COMMAND_DATA, gdb.COMPLETE_COMMAND, prefix=True)
+
+    def invoke(self, argument, from_tty):
+        for name in ("ram-file", *(parameter.name for parameter in settings.PARAMETERS)):
+            gdb.execute(f"show pagetrail {name}", from_tty)
 
 
 class RamFileParameter(gdb.Parameter):
@@ -81,6 +89,7 @@ class Session:
         """A Kernel that sees memory as it is now."""
         layout, memory = self.layout(), self.memory()
         memory.forget()
+        memory.give_up_after(gdb.parameter("pagetrail timeout"))
         self._check_build(memory)
         return Kernel(layout, memory)
 
@@ -108,11 +117,11 @@ class Session:
 
     def memory(self):
         connection = gdb.selected_inferior().connection
-        key = (gdb.parameter("pagetrail ram-file"), connection, os.environ.get(_ENV_RAM),
-               os.environ.get(_ENV_RUN))
+        key = (gdb.parameter("pagetrail ram-file"), gdb.parameter("pagetrail backend"), connection,
+               os.environ.get(_ENV_RAM), os.environ.get(_ENV_RUN))
         if self._memory is None or self._memory_of != key:
             self.drop_memory()
-            self._memory, self._memory_of = self._choose(key[0]), key
+            self._memory, self._memory_of = self._choose(*key[:2]), key
         return self._memory
 
     def drop_memory(self):
@@ -120,18 +129,21 @@ class Session:
             self._memory.close()
         self._memory = None
 
-    def _choose(self, ram_file):
-        layout = self.layout()
-        if ram_file:
+    def _choose(self, ram_file, backend):
+        layout, auto = self.layout(), backend == settings.AUTO
+        by_file, by_core = auto or backend == settings.RAM_FILE, auto or backend == settings.CORE
+        if ram_file and by_file:
             return RamFile(ram_file, layout.macro("RAM_BASE"))
-        if live.is_remote():
-            return live.attach(layout)
-        core = _core_path()
+        if live.is_remote() and backend != settings.CORE:
+            return live.attach(layout, backend)
+        core = _core_path() if by_core else None
         if core:
             return ElfCore(core, layout.macro("PHYS_OFFSET"))
-        found = os.environ.get(_ENV_RAM) or _ram_file_of_run(os.environ.get(_ENV_RUN))
+        found = by_file and (os.environ.get(_ENV_RAM) or _ram_file_of_run(os.environ.get(_ENV_RUN)))
         if found:
             return RamFile(found, layout.macro("RAM_BASE"))
+        if not auto:
+            raise CommandError(f"no memory to read by backend {backend} (`set pagetrail backend auto` takes what is there)")
         raise CommandError("no memory to read: connect to QEMU (target remote), open a core, or "
                            "`set pagetrail ram-file PATH`")
 
@@ -165,4 +177,5 @@ def register():
     _SetPrefix()
     _ShowPrefix()
     RamFileParameter()
+    settings.register()
     _ShowMemory()

@@ -90,28 +90,95 @@ def test_expressions_on_a_live_machine(machine):
 def test_whatis_names_objects_and_stacks(machine):
     task = machine.gdb(["printf \"%#lx\\n\", ((struct mm *)((char *)mm_all.next - (long)&((struct mm *)0)->all))"])[0].strip()
     found = run_gdb([f"whatis {task}", "whatis 0xffffffff00003ff8", "whatis 0xffffffff0000bff8"], ram=machine.ram_file)
-    assert "live object of cache mm" in found[0] and "reached by mm_all" in found[0]
+    assert "live object of cache mm" in found[0] and re.search(r"reached by mm of pid \d+", found[0])
     assert any("is in the kernel stack of pid" in text for text in found[1:])
 
 
 def test_parameters_and_completion(machine):
     found = run_gdb(["show pagetrail ram-file", f"set pagetrail ram-file {machine.ram_file}", "show pagetrail ram-file",
                      "show pagetrail memory", "complete vmprint ", "complete page-ow", "complete page-owner page_al",
-                     "set pagetrail ram-file", "show pagetrail memory"])
+                     "set pagetrail ram-file", "show pagetrail memory", f"set pagetrail ram-file {machine.ram_file}",
+                     "complete slab-print in", "complete kstack-print a", "complete pagecache-print ",
+                     "complete set pagetrail backend g"])
     assert "No RAM file is set" in found[0] and str(machine.ram_file) in found[2] and "0x80000000..0x88000000" in found[3]
     assert "vmprint 1\n" in found[4] and found[5] == "page-owner\n" and "page-owner page_alloc\n" in found[6]
     assert "no memory to read" in found[8]
+    assert found[10] == "slab-print inode\n" and found[11] == "kstack-print all\n"
+    assert "pagecache-print 2\n" in found[12] and found[13] == "set pagetrail backend gdbstub\n"
+
+
+def test_every_parameter_is_helped_shown_and_documented():
+    names = re.findall(r'^    name, [a-z, ]*= "([a-z-]+)"',
+                       (paths.ROOT / "gdb-scripts/pagetrail_gdb/settings.py").read_text(), re.M) + ["ram-file"]
+    assert {"findings", "backend", "colour", "timeout"} <= set(names)
+    document = (paths.ROOT / "docs/GDB.md").read_text()
+    shown, listed, *helps = run_gdb(["show pagetrail", "set pagetrail", *(f"help set pagetrail {name}" for name in names)])
+    assert len(shown.splitlines()) == len(names)
+    for name, text in zip(names, helps):
+        assert f"set pagetrail {name} -- " in listed and len(text.splitlines()) > 1 and f"| `{name}" in document
+
+
+def test_limits(machine):
+    found = run_gdb(["set pagetrail events 3", "trace-dump", "set pagetrail events unlimited", "trace-dump", "trace-dump 100000",
+                     "set pagetrail frames 1", "page-owner 0x10000 1", "set pagetrail timeout 1", "show pagetrail timeout"],
+                    ram=machine.ram_file)
+    assert len(found[1].splitlines()) == 3 and len(found[3].splitlines()) > 100 and found[3] == found[4]
+    assert "#0 " in found[6] and "#1 " not in found[6]
+    assert "give up after 1 s" in found[8]
+
+
+def test_timeout_ends_a_command(machine):
+    """Every look at the clock makes it a thousand seconds later."""
+    late = "python import itertools, pagetrail_gdb.model.memory as m; m.time.monotonic = itertools.count(0, 1000).__next__"
+    found = run_gdb([late, "audit", "set pagetrail timeout unlimited", "freemem"], ram=machine.ram_file)
+    assert "audit: given up: this takes longer than" in found[1]
+    assert "OK" in found[3]
+
+
+def test_colour(machine):
+    found = run_gdb(["audit", "set pagetrail colour on", "audit", "set pagetrail colour off", "audit"], ram=machine.ram_file)
+    assert found[0] == found[4] and "\033" not in found[0]
+    assert re.sub(r"\033\[\d+m", "", found[2]) == found[0] != found[2]
+
+
+def test_backends(machine, tmp_path):
+    """Each way of reading memory, asked for by name; one that is not there is a message."""
+    ways = machine.gdb([part for way in ("ram-file", "gdbstub", "direct", "core")
+                        for part in (f"set pagetrail backend {way}", "show pagetrail memory", "buddy-print")])
+    assert "RAM file" in ways[1] and "gdbstub (physical)" in ways[4] and "direct map" in ways[7]
+    assert ways[2] == ways[5] == ways[8] and "no memory to read by backend core" in ways[11]
+    core = tmp_path / "core"
+    machine.gdb([f"monitor dump-guest-memory {core}"])
+    found = run_gdb(["set pagetrail backend core", "buddy-print", "set pagetrail backend gdbstub", "buddy-print"], core=core)
+    assert found[1] == ways[2] and "no memory to read by backend gdbstub" in found[3]
+
+
+def test_a_plain_dump_of_physical_memory(machine, tmp_path):
+    """QEMU's pmemsave, as anybody can make one, is a RAM file."""
+    dump = tmp_path / "dump"
+    live = machine.gdb([f"monitor pmemsave 0x80000000 0x8000000 \"{dump}\"", "audit", "ps"])
+    assert list(run_gdb(["audit", "ps"], ram=dump)) == live[1:]
 
 
 def test_pretty_printers(machine):
     found = machine.gdb(["print pages[512]", "print task_all", "print buddy.lock", "print (pte_t)0x2011a45b",
-                         "print/r buddy.lock", "print *harts[0].idle"])
+                         "print/r buddy.lock", "print *harts[0].idle", "print caches[0]",
+                         "print *(struct mm *)((char *)mm_all.next - (long)&((struct mm *)0)->all)",
+                         "set $proc = (struct proc *)((char *)proc_all.next - (long)&((struct proc *)0)->all)",
+                         "print *$proc->cwd", "print *$proc->files[0]", "print $proc->cwd->mapping",
+                         "print *(struct vma *)$proc->task->mm->vmas.next"])
     assert "pfn 0x80200 image order 0 count 1" in found[0]
     assert re.search(r"list of \d+", found[1])
     assert re.search(r"buddy, free, \d+ acquires", found[2])
     assert "0x2011a45b (pa 0x80469000 vr-xu-a-)" in found[3]
     assert "acquires," not in found[4]
     assert "pid 0 idle" in found[5]
+    assert re.search(r"= task, \d+ bytes, \d+ live", found[6])
+    assert re.search(r"= mm \d+ of pid \d+, \d+ pages resident", found[7])
+    assert re.search(r"= inode 2 count \d+ size 4096 links \d+", found[9])
+    assert re.search(r"= device \d+ count \d+ at 0", found[10])
+    assert re.search(r"= mapping of inode 2, 1 pages, 0 dirty", found[11])
+    assert re.search(r"= 0x\w+\.\.0x\w+ read", found[12])
 
 
 def test_sourcing_again_keeps_working(machine):

@@ -9,6 +9,23 @@ from target import Target, guest_audit
 INCIDENTS = ("DBL", "INUSE", "POISON")
 
 
+VERDICTS = ("OVER", "UNDER", "ORPHAN", "UNREACH", "OBJ", "STALE", "OBJSTALE", "IDENTITY")
+
+
+@pytest.mark.parametrize("name", ["01", "11", "14", "32"])
+def test_counts_by_verdict(name, tmp_path):
+    """At the first audit that a faulty kernel makes: as many of each verdict as its own auditor counted."""
+    fault = faults.find(name)
+    kernel = fault.build()
+    counts = [f"output/d result->nr_by_verdict[VERDICT_{verdict}]" for verdict in VERDICTS]
+    with Target(tmp_path, smp=fault.smp, mem=fault.mem, kernel=kernel, run=fault.run, limit=300, stopped=True) as machine:
+        seen = machine.gdb(["hbreak audit_format", "continue", *counts, "audit"], kernel=kernel, timeout=300)
+    found = dict(re.findall(r"^([A-Z]+) (\d+)$", seen.by("audit"), re.M))
+    said = {verdict: seen.by(command) for verdict, command in zip(VERDICTS, counts)}
+    assert found == {verdict: count for verdict, count in said.items() if count != "0"}
+    assert found
+
+
 @pytest.mark.parametrize("name, run, expected, groups", [
     ("05", "cat /README", {"OVER", "UNREACH"},
      [r"pagecache pages?: OVER", r"never returned .* page_get .* io\((.*\n)*.*inode_read_cached"]),

@@ -4,11 +4,10 @@ from ..model.audit import Audit
 from ..model.buddy import buddy_of
 from ..model.pages import pages_of
 from ..model.trace import Depot, open_references, trace_of
+from ..settings import limit, paint
 from .base import Command, expect, plural, print_stack
 from .trace import describe_holder, describe_record
 
-_VERDICTS_SHOWN = 64
-_FRAMES_SHOWN = 12
 _REPRESENTATIVES = 16
 
 
@@ -21,12 +20,12 @@ def print_identity(kernel, audit):
             parts.append(f"{label} {audit.by_kind.get(kind, 0)}")
     parts.append(f"pcp {audit.by_kind.get(pages.kind_value('PCP'), 0)}")
     parts.append(f"free {audit.buddy.nr_free}")
-    end = f"DIFFERS by {audit.difference} pages" if audit.difference else "OK"
+    end = paint(f"DIFFERS by {audit.difference} pages", "bad") if audit.difference else paint("OK", "good")
     print(f"RAM {pages.nr} = {' + '.join(parts)}  {end}")
 
 
 def describe_verdict(kernel, pages, verdict):
-    text = f"{verdict.name} "
+    text = paint(verdict.name, "bad") + " "
     if verdict.name == "IDENTITY":
         return text + "the kinds in the page structs and the totals differ"
     if verdict.found:
@@ -51,8 +50,8 @@ def print_conclusion(kernel, audit, nr, noun):
     if audit.busy:
         names = ", ".join(f"{task['pid']} {task.text('name')}" for task in audit.busy[:8])
         print(f"not quiet: {plural(len(audit.busy), 'task')} in the kernel ({names}); what they hold may be among the above")
-    print(f"verdict: {plural(nr, noun) if nr else 'clean' if noun == 'finding' else 'nothing lost'}"
-          f"{' (not quiet)' if audit.busy else ''}")
+    said = paint(plural(nr, noun), "bad") if nr else paint("clean" if noun == "finding" else "nothing lost", "good")
+    print(f"verdict: {said}{' (not quiet)' if audit.busy else ''}")
 
 
 class AuditCommand(Command):
@@ -72,11 +71,12 @@ work. -p also reads every free page for its poison."""
         print_identity(kernel, audit)
         print(f"audited {audit.nr_pages} pages, {audit.nr_objects} objects, {audit.nr_parked} parked")
         for name, count in sorted(audit.count_by_verdict().items()):
-            print(f"{name} {count}")
-        for verdict in audit.verdicts[:_VERDICTS_SHOWN]:
+            print(f"{paint(name, 'bad')} {count}")
+        shown = audit.verdicts[:limit("verdicts")]
+        for verdict in shown:
             print(describe_verdict(kernel, audit.pages, verdict))
-        if len(audit.verdicts) > _VERDICTS_SHOWN:
-            print(f"and {len(audit.verdicts) - _VERDICTS_SHOWN} more")
+        if len(audit.verdicts) > len(shown):
+            print(f"and {len(audit.verdicts) - len(shown)} more")
         print_conclusion(kernel, audit, len(audit.verdicts), "finding")
 
 
@@ -104,7 +104,7 @@ still have it, the reference that was taken and never returned."""
             print(f"{plural(len(verdicts), what + ' ' + noun)}: {name}, for example")
             print(f"  {describe_verdict(kernel, audit.pages, verdicts[0])}")
             print(f"  allocated at stack {stack}:")
-            print_stack(kernel, depot.frames(stack)[:_FRAMES_SHOWN], "    ")
+            print_stack(kernel, depot.frames(stack), "    ")
             if not verdicts[0].found:
                 _print_unmatched(kernel, audit, verdicts, depot, findings)
         print_conclusion(kernel, audit, total, "lost thing")
@@ -124,7 +124,7 @@ def _print_unmatched(kernel, audit, verdicts, depot, findings):
                 held.remove(key)
                 continue
             print(f"  never returned (pfn {verdict.page.pfn:#x}): {describe_record(trace, record).strip()}")
-            print_stack(kernel, depot.frames(record.stack)[:_FRAMES_SHOWN], "    ")
+            print_stack(kernel, depot.frames(record.stack), "    ")
             return
     print("  the rings no longer have the reference that was not returned")
 

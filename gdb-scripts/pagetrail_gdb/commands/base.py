@@ -8,8 +8,8 @@ from ..model.errors import CommandError, ReadError
 from ..model.tasks import all_tasks, current_task
 from ..model.types import LayoutError
 from ..session import SESSION
+from ..settings import limit, paint
 
-FINDINGS_SHOWN = 50
 # A name that is neither a register nor has its address taken.
 _MEMBER = re.compile(r"([A-Za-z_]\w*)(?:\.\w+|\[\d+\])*")
 _VARIABLE_USE = re.compile(r"(?<![&$\w.>])[A-Za-z_]\w*")
@@ -18,18 +18,19 @@ _VARIABLE_USE = re.compile(r"(?<![&$\w.>])[A-Za-z_]\w*")
 class Command(gdb.Command):
     """A Pagetrail command. A subclass sets `name`, its docstring is the help text, and `run` does the work.
 
-    completes   "pid" completes process ids, "expression" symbols, "" nothing
+    completes   "expression" lets gdb complete symbols; else `words` says what can stand there
     """
 
     name = ""
     completes = ""
+    words = None  # a function of the kernel: texts that complete the word under the cursor
 
     def __init__(self):
         # gdb calls complete() only if the class has one, and then passes no expressions to it.
         if self.completes == "expression":
             super().__init__(self.name, gdb.COMMAND_DATA, gdb.COMPLETE_EXPRESSION)
-        elif self.completes == "pid":
-            self.complete = self._complete_pid
+        elif self.words:
+            self.complete = self._complete
             super().__init__(self.name, gdb.COMMAND_DATA)
         else:
             super().__init__(self.name, gdb.COMMAND_DATA, gdb.COMPLETE_NONE)
@@ -55,20 +56,25 @@ class Command(gdb.Command):
                                "(`set python print-stack full` shows where)") from error
         print_findings(findings)
 
-    @staticmethod
-    def _complete_pid(text, word):
+    def _complete(self, text, word):
         try:
-            tasks = all_tasks(SESSION.kernel(), [])
+            words = self.words(SESSION.kernel())
         except (CommandError, ReadError, LayoutError, gdb.error):
             return []
-        return [str(task["pid"]) for task in tasks if str(task["pid"]).startswith(word or "")]
+        return [found for found in words if found.startswith(word or "")]
+
+
+def pid_words(command, kernel):
+    """For Command.words: every pid."""
+    return [str(task["pid"]) for task in all_tasks(kernel, [])]
 
 
 def print_findings(findings):
-    for finding in findings[:FINDINGS_SHOWN]:
-        print(f"finding: {finding}")
-    if len(findings) > FINDINGS_SHOWN:
-        print(f"finding: and {len(findings) - FINDINGS_SHOWN} more")
+    shown = findings[:limit("findings")]
+    for finding in shown:
+        print(f"{paint('finding:', 'bad')} {finding}")
+    if len(findings) > len(shown):
+        print(f"{paint('finding:', 'bad')} and {len(findings) - len(shown)} more")
 
 
 def parse_number(kernel, text, what):
@@ -156,5 +162,5 @@ def plural(count, noun):
 def print_stack(kernel, frames, indent):
     if not frames:
         print(f"{indent}(no stack recorded)")
-    for i, frame in enumerate(frames):
+    for i, frame in enumerate(frames[:limit("frames")]):
         print(f"{indent}#{i:<2} {kernel.describe_frame(frame)}")

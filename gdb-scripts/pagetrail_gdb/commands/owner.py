@@ -5,11 +5,9 @@ from ..model.errors import CommandError
 from ..model.pages import pages_of
 from ..model.tasks import find_task, mm_of, root_of
 from ..model.trace import Depot, trace_of
+from ..settings import limit
 from .base import Command, expect, parse_number, parse_pid, plural, print_stack
 from .trace import describe_holder, describe_record, print_losses
-
-_EVENTS_SHOWN = 10
-_HOLDERS_SHOWN = 32
 
 
 def find_page(kernel, arguments, findings):
@@ -81,16 +79,17 @@ pipes; the stack that allocated it (or, of a free page, freed it); and its last 
         holders = books_of(kernel, findings).pages.get(page.pfn, [])
         word = "" if len(holders) == max(page.count, 0) else f" (the count is {page.count})"
         print(f"  {plural(len(holders), 'holder')} found{word}")
-        for claim in holders[:_HOLDERS_SHOWN]:
+        shown = holders[:limit("holders")]
+        for claim in shown:
             print(f"    {describe_holder(kernel, claim.ref, claim.id, claim.index)}  {claim.via}")
-        if len(holders) > _HOLDERS_SHOWN:
-            print(f"    and {len(holders) - _HOLDERS_SHOWN} more")
+        if len(holders) > len(shown):
+            print(f"    and {len(holders) - len(shown)} more")
 
     @staticmethod
     def _print_events(kernel, pfns, findings):
         trace = trace_of(kernel, findings)
         records = trace.of_page(pfns)
-        shown = records[-_EVENTS_SHOWN:]
+        shown = records[-(limit("events") or len(records)):]
         print(f"  last {len(shown)} of {plural(len(records), 'event')} in the rings")
         print_losses(trace)
         for record in shown:

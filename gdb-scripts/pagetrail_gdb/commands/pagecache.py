@@ -17,6 +17,9 @@ checked."""
 
     name = "pagecache-print"
 
+    def words(self, kernel):
+        return [str(mapping.inode) for mapping in mappings_of(kernel, [])]
+
     def run(self, kernel, arguments, findings):
         expect(arguments, 0, 1, "pagecache-print [INODE]")
         mappings = mappings_of(kernel, findings)

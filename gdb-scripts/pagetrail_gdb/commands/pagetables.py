@@ -4,7 +4,7 @@ from ..model.errors import CommandError
 from ..model.pages import pages_of
 from ..model.pagetable import ROOT_LEVEL, describe_kernel_target, describe_target, user_root_range, walk_tree
 from ..model.tasks import find_task, mm_of, root_of
-from .base import Command, default_pid, expect, parse_number, parse_pid
+from .base import Command, default_pid, expect, parse_number, parse_pid, pid_words
 
 
 def _user_root(kernel, pid, findings):
@@ -25,7 +25,7 @@ Without PID, the process on the selected hart, else process 1.
 -k prints the kernel's half instead, from the kernel's own root; leaves that go on alike share a line."""
 
     name = "vmprint"
-    completes = "pid"
+    words = pid_words
 
     def run(self, kernel, arguments, findings):
         kernel_half = "-k" in arguments

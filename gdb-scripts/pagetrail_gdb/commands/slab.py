@@ -17,6 +17,9 @@ are checked; -p also checks that free objects still hold their poison."""
 
     name = "slab-print"
 
+    def words(self, kernel):
+        return [cache.name for cache in caches_of(kernel, [])]
+
     def run(self, kernel, arguments, findings):
         poison = "-p" in arguments
         arguments = [argument for argument in arguments if argument != "-p"]

@@ -6,7 +6,7 @@ from ..model.errors import Finding, ReadError
 from ..model.pages import pages_of
 from ..model.stacks import FRAMES_MAX, check_task_stack, panic_registers, saved_registers, stack_range, unwind
 from ..model.tasks import all_tasks, find_task, idle_tasks, mm_of, state_label
-from .base import Command, default_pid, expect, parse_pid
+from .base import Command, default_pid, expect, parse_pid, pid_words
 
 # Where every sleeper stands; what is worth showing is who called these.
 _SLEEP_FILES = ("task.c:", "waitqueue.c:", "sleeplock.c:", "timer.c:", "switch.S:")
@@ -124,7 +124,9 @@ Its pages, how deep it is used, and the backtrace: from the saved context of a s
 registers of a running one, or from what a panic saved."""
 
     name = "kstack-print"
-    completes = "pid"
+
+    def words(self, kernel):
+        return [*pid_words(self, kernel), "all"]
 
     def run(self, kernel, arguments, findings):
         expect(arguments, 0, 1, "kstack-print [PID | all]")

@@ -1,11 +1,12 @@
 """page-history and trace-dump: events from the rings in memory, and how they are printed."""
 
+import sys
+
 from ..model.errors import CommandError
 from ..model.pages import pages_of
 from ..model.trace import Depot, seconds, trace_of
+from ..settings import limit
 from .base import Command, expect, parse_count, plural, print_stack
-
-_DUMP_DEFAULT = 20
 
 
 def describe_holder(kernel, ref, holder_id, index):
@@ -86,7 +87,7 @@ stack id. -s prints each event's call stack as well. Older events than the rings
 class TraceDump(Command):
     """Print the newest events in the rings: trace-dump [-s] [COUNT] [HART]
 
-COUNT events (default 20) over all harts in order of time, or of one HART. -s prints call stacks."""
+COUNT events (without it, `show pagetrail events`) over all harts in order of time, or of one HART. -s prints call stacks."""
 
     name = "trace-dump"
 
@@ -94,7 +95,7 @@ COUNT events (default 20) over all harts in order of time, or of one HART. -s pr
         stacks = "-s" in arguments
         arguments = [argument for argument in arguments if argument != "-s"]
         expect(arguments, 0, 2, "trace-dump [-s] [COUNT] [HART]")
-        nr = parse_count(arguments[0], "count") if arguments else _DUMP_DEFAULT
+        nr = parse_count(arguments[0], "count") if arguments else limit("events") or sys.maxsize
         hart = parse_count(arguments[1], "hart") if len(arguments) == 2 else None
         trace, depot = trace_of(kernel, findings), Depot(kernel)
         if hart is not None and hart not in trace.lost:

@@ -6,10 +6,11 @@ there: nothing that the kernel's claims functions or running totals say is used.
 
 from .buddy import buddy_of
 from .claims import books_of
+from .claims_fs import check_counts
 from .pages import pages_of
 from .pcp import hart_caches
 from .slab import caches_of
-from .tasks import all_tasks, state_label
+from .tasks import busy_tasks
 
 LEAKS = ("OVER", "ORPHAN", "UNREACH", "OBJ")
 
@@ -52,6 +53,8 @@ class Audit:
         self.buddy = buddy_of(kernel, findings)
         self.books = books_of(kernel, findings)
         self.busy = busy_tasks(kernel, findings)
+        if not self.busy:
+            check_counts(kernel, findings)
         self._kinds = {name: self.pages.kind_value(name) for name in (
             "FREE", "PCP", "BAD", "PAGETABLE", "PAGECACHE", "PIPE", "KSTACK", "SLAB")}
         self._refs = {value: name[len("REF_"):] for value, name in kernel.layout.enum("ref_kind").items()}
@@ -162,16 +165,3 @@ class Audit:
         if self.difference or any(self.by_kind.get(kind, 0) != counted
                                   for kind, counted in enumerate(self.buddy.kind_pages)):
             self.verdicts.append(Verdict("IDENTITY"))
-
-
-def busy_tasks(kernel, findings):
-    """Tasks that may hold pages or objects which only their own stack knows (sched_nr_busy in kernel/sched/task.c)."""
-    busy = []
-    for task in all_tasks(kernel, findings):
-        state = state_label(kernel, task)
-        if state == "dead":
-            if task["kstack"]:
-                busy.append(task)
-        elif state != "new" and not task["quiet"] and not task["in_user"]:
-            busy.append(task)
-    return busy

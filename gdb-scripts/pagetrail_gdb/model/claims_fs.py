@@ -1,7 +1,9 @@
 """What processes and the file system hold: open files, inodes in core, pipes, open /proc files."""
 
 from .errors import Finding, ReadError
+from .claims_mm import mm_owners
 from .lists import walk_ring_of
+from .tasks import all_mms, vmas_of
 
 
 def all_procs(kernel, findings):
@@ -58,6 +60,67 @@ def all_inodes(kernel, findings):
                                 f"inode bucket {bucket}", findings)
 
 
+def superblocks_of(kernel, findings):
+    """Every mounted struct superblock."""
+    return list(walk_ring_of(kernel, kernel.symbol_va("mount.c:superblocks"), "superblock", "link", "mounted file systems",
+                             findings))
+
+
+def file_holders(kernel, findings):
+    """{va of a struct file: [who holds it]}: descriptors of processes and mappings of files."""
+    holders = {}
+    for proc in all_procs(kernel, []):
+        for fd, file in files_of(kernel, proc, []):
+            holders.setdefault(file.va, []).append(f"fd {fd} of pid {pid_of_proc(kernel, proc)}")
+    owners = mm_owners(kernel, [])
+    for mm in all_mms(kernel, []):
+        for vma in vmas_of(kernel, mm, []) if mm.va in owners else ():
+            if vma["file"]:
+                holders.setdefault(vma["file"], []).append(f"mapping at {vma['start']:#x} of mm {mm['id']}")
+    return holders
+
+
+def inode_holders(kernel, findings):
+    """{va of a struct inode: [who holds it]}: open files, working directories, roots and mount points."""
+    holders = {}
+    for va in file_holders(kernel, findings):
+        try:
+            inode = kernel.obj("file", va)["inode"]
+        except ReadError as error:
+            findings.append(Finding(f"file {va:#x}", str(error)))
+            continue
+        if inode:
+            holders.setdefault(inode, []).append(f"open file {va:#x}")
+    for proc in all_procs(kernel, []):
+        if proc["cwd"]:
+            holders.setdefault(proc["cwd"], []).append(f"working directory of pid {pid_of_proc(kernel, proc)}")
+    for sb in superblocks_of(kernel, []):
+        for field in ("root", "covered"):
+            if sb[field]:
+                holders.setdefault(sb[field], []).append(f"{field} of {kernel.read_c_string(sb['type'])}")
+    return holders
+
+
+def check_counts(kernel, findings):
+    """Counts of open files and of inodes in core against their holders. Only a quiet kernel's: a task in a call has more."""
+    files = file_holders(kernel, findings)
+    for va, holders in files.items():
+        try:
+            count = kernel.obj("file", va)["count"]
+        except ReadError:
+            continue  # a finding of inode_holders
+        if count != len(holders):
+            findings.append(Finding(f"file {va:#x}", f"count {count}, but held by {len(holders)} ({', '.join(holders)})"))
+    held = inode_holders(kernel, findings)
+    for inode in all_inodes(kernel, []):
+        holders = held.pop(inode.va, [])
+        if inode["count"] != len(holders):
+            findings.append(Finding(f"inode {inode['number']} at {inode.va:#x}", f"count {inode['count']}, but held by "
+                                    f"{len(holders)}" + (f" ({', '.join(holders)})" if holders else "")))
+    for va, holders in held.items():
+        findings.append(Finding(f"inode {va:#x}", f"held by {', '.join(holders)}, but not in the table of inodes"))
+
+
 def claim_inodes(kernel, books, findings):
     for inode in all_inodes(kernel, findings):
         books.claim_object(inode.va, f"table of inodes, number {inode['number']}")
@@ -65,8 +128,7 @@ def claim_inodes(kernel, books, findings):
 
 def claim_superblocks(kernel, books, findings):
     """The pages that a mounted ext2 keeps: its superblock's, and those of the block group it used last."""
-    for sb in walk_ring_of(kernel, kernel.symbol_va("mount.c:superblocks"), "superblock", "link", "mounted file systems",
-                           findings):
+    for sb in superblocks_of(kernel, findings):
         if kernel.read_c_string(sb["type"]) != "ext2":
             continue
         try:

@@ -2,17 +2,33 @@
 
 from .errors import Finding, ReadError
 from .pagetable import ROOT_LEVEL, user_root_range, walk_tree
-from .tasks import all_mms, all_tasks, root_of, vmas_of
+from .tasks import all_mms, all_tasks, busy_tasks, root_of, vmas_of
+
+
+def mm_owners(kernel, findings):
+    """{va of a struct mm: the task that runs in it}."""
+    return {task["mm"]: task for task in all_tasks(kernel, findings) if task["mm"]}
 
 
 def claim_mms(kernel, books, findings):
-    """PTE references of all leaves, TABLE references of all tables, and the mm and vma objects."""
-    names = {task["mm"]: f"pid {task['pid']} {task.text('name')}" for task in all_tasks(kernel, [])}
+    """PTE references of all leaves, TABLE references of all tables, the mm and vma objects, and files that are mapped.
+
+    An mm that no task runs in holds nothing: what it maps was forgotten with it. While a task is in the middle of
+    kernel work that is not so: exec has two.
+    """
+    owners, busy = mm_owners(kernel, []), busy_tasks(kernel, [])
     for mm in all_mms(kernel, findings):
-        owner = names.get(mm.va, f"pid {mm['pid']}, no live task")
-        books.claim_object(mm.va, "mm_all")
+        task = owners.get(mm.va)
+        if task is None and not busy:
+            continue
+        owner = f"pid {task['pid']} {task.text('name')}" if task else f"pid {mm['pid']}, no live task"
+        books.claim_object(mm.va, f"mm of {owner}")
         for vma in vmas_of(kernel, mm, findings):
             books.claim_object(vma.va, f"vmas of mm {mm['id']}")
+            if vma["file"]:
+                books.claim_object(vma["file"], f"mapped at {vma['start']:#x} by {owner}")
+        if not mm["root"]:
+            continue
         try:
             root = root_of(kernel, mm)
         except ReadError as error:

@@ -122,21 +122,28 @@ def _machine_ram_bytes():
     return int(match.group(1)) if match else None
 
 
-def attach(layout):
-    """The best Memory for the remote target. layout: where to find RAM_BASE and `machine`."""
+def attach(layout, backend="auto"):
+    """The best Memory for the remote target, or the one asked for (settings.Backend): ReadError where it does not do.
+
+    layout: where to find RAM_BASE and `machine`.
+    """
     base = layout.macro("RAM_BASE")
     size = _machine_ram_bytes()
     stub = None
     if PhysicalStub.supported():
         stub = PhysicalStub([(base, base + (size or _ram_bytes_by_probe(layout, base)))])
-    path = shared_ram_file()
+    path = shared_ram_file() if backend in ("auto", "ram-file") else None
     if path is not None:
         mapped = RamFile(path, base)
         if stub is None or _same_machine(mapped, stub, layout):
             return mapped
         mapped.close()
-    if stub is not None:
+    if backend == "ram-file":
+        raise ReadError("this target's RAM is no file on this host: `set pagetrail ram-file PATH` names one")
+    if stub is not None and backend != "direct":
         return CachedMemory(stub)
+    if backend == "gdbstub":
+        raise ReadError("this target's gdbstub does not read physical memory")
     offset = layout.macro("PHYS_OFFSET")
     return CachedMemory(VirtualStub([(base, base + (size or _ram_bytes_by_probe(layout, base)))], offset))
 

@@ -6,11 +6,13 @@ live.py; those here need only a file.
 """
 
 import bisect
+import math
 import mmap
 import struct
+import time
 
 from . import elf
-from .errors import ReadError
+from .errors import CommandError, ReadError
 
 FRAME = 4096  # bytes of a cached piece; a unit of reading only, not the kernel's page size
 
@@ -19,6 +21,7 @@ class Memory:
     """RAM in ranges. A subclass implements _read for a span that lies within one range."""
 
     name = "nothing"
+    _deadline = math.inf
 
     def __init__(self, ranges):
         self.ranges = sorted(ranges)
@@ -31,6 +34,8 @@ class Memory:
     def read(self, pa, size):
         if size < 0 or not self.contains(pa, size):
             raise ReadError(f"physical {pa:#x} (+{size:#x}) is outside RAM")
+        if time.monotonic() > self._deadline:
+            raise CommandError("given up: this takes longer than `show pagetrail timeout` allows")
         return self._read(pa, size)
 
     def _read(self, pa, size):
@@ -38,6 +43,10 @@ class Memory:
 
     def read_u64(self, pa):
         return struct.unpack("<Q", self.read(pa, 8))[0]
+
+    def give_up_after(self, seconds):
+        """From now on reads end with a CommandError after so long; None: never."""
+        self._deadline = math.inf if seconds is None else time.monotonic() + seconds
 
     def forget(self):
         """Drops what was cached; called when the machine may have run."""

@@ -57,3 +57,16 @@ def state_label(kernel, task):
 
 def vmas_of(kernel, mm, findings):
     return list(walk_ring_of(kernel, mm.at("vmas"), "vma", "link", f"vmas of mm {mm['id']}", findings))
+
+
+def busy_tasks(kernel, findings):
+    """Tasks that may hold pages or objects which only their own stack knows (sched_nr_busy in kernel/sched/task.c)."""
+    busy = []
+    for task in all_tasks(kernel, findings):
+        state = state_label(kernel, task)
+        if state == "dead":
+            if task["kstack"]:
+                busy.append(task)
+        elif state != "new" and not task["quiet"] and not task["in_user"]:
+            busy.append(task)
+    return busy
