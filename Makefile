@@ -19,23 +19,30 @@ MEM ?= 128M
 PACKAGES_BUILD := gcc libc6-dev gcc-riscv64-unknown-elf binutils-riscv64-unknown-elf e2fsprogs pkg-config \
 	libdw-dev libelf-dev libzstd-dev libsqlite3-dev zlib1g-dev python3 patch
 PACKAGES_RUN := qemu-system-misc opensbi gdb-multiarch babeltrace2 python3-numpy python3-matplotlib
-PACKAGES_TEST := libcmocka-dev python3-pytest python3-jsonschema protobuf-compiler sqlite3 clang libclang-rt-14-dev clang-format clang-tidy git procps chromium mandoc groff-base
-PACKAGES := $(PACKAGES_BUILD) $(PACKAGES_RUN) $(PACKAGES_TEST)
+PACKAGES_TEST := libcmocka-dev python3-pytest python3-jsonschema protobuf-compiler sqlite3 clang libclang-rt-14-dev \
+	clang-format clang-tidy git procps chromium mandoc groff-base
 
-# SETUP=no: leave the system's packages alone.
+# SETUP=no: leave the system's packages alone. Who only builds and runs is spared what the tests need.
+GOALS := $(filter-out help clean distclean,$(or $(MAKECMDGOALS),all))
+GOALS_PLAIN := all kernel user disk tools demo boot install
 ifneq ($(SETUP),no)
-ifneq ($(filter-out help clean distclean,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(GOALS),)
 include $(BUILD)/setup.mk
 endif
+ifneq ($(filter-out $(GOALS_PLAIN),$(GOALS)),)
+include $(BUILD)/setup-test.mk
 endif
-$(BUILD)/setup.mk: Makefile .ci/setup
+endif
+$(BUILD)/setup.mk: PACKAGES := $(PACKAGES_BUILD) $(PACKAGES_RUN)
+$(BUILD)/setup-test.mk: PACKAGES := $(PACKAGES_TEST)
+$(BUILD)/setup.mk $(BUILD)/setup-test.mk: Makefile .ci/setup
 	@mkdir -p $(@D)
 	@.ci/setup $(PACKAGES)
 	@echo '# The packages were there when this was written.' > $@
 
 # Debian's python3 modules belong to /usr/bin/python3, whatever python3 comes first in PATH.
 PYTHON := $(shell for p in /usr/bin/python3 python3; do $$p -c 'import importlib.util as u, sys; \
-	sys.exit(not all(map(u.find_spec, ("numpy", "matplotlib", "pytest"))))' 2>/dev/null && echo $$p && exit; done; \
+	sys.exit(not all(map(u.find_spec, ("numpy", "matplotlib"))))' 2>/dev/null && echo $$p && exit; done; \
 	echo /usr/bin/python3)
 export PYTHONDONTWRITEBYTECODE := 1
 
@@ -50,7 +57,7 @@ demo: kernel disk tools ## usertests under trace: table, leak report, curve. FAU
 	@$(PYTHON) tests/demo.py --smp $(SMP) --mem $(MEM) $(if $(FAULT),--fault $(FAULT))
 boot: kernel disk tools ## boot to a shell on the console, under trace
 	@$(PAGETRAIL) run --kernel $(KERNEL_ELF) --disk $(BUILD)/disk.img --smp $(SMP) --mem $(MEM)
-setup: $(BUILD)/setup.mk ## install the Debian packages that are missing (every target does this by itself)
+setup: $(BUILD)/setup.mk $(BUILD)/setup-test.mk ## install the Debian packages that are missing (every target does this by itself)
 clean: ## remove what was built; recorded runs stay
 	rm -rf $(BUILD)
 help: ## list the targets
