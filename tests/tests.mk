@@ -53,5 +53,6 @@ tidy: ## clang-tidy over the kernel
 	@printf '%s\n' $(filter %.c,$(KERNEL_SRC)) | xargs -P 2 -n 4 sh -c \
 		'clang-tidy --quiet --warnings-as-errors="*" "$$@" -- $(TIDY_KERNEL_FLAGS) 2>/dev/null' tidy
 
-bench: $(TEST_NEEDS) ## guest instructions of a record, of page_alloc + page_put, of tracing (one hart, -icount)
+bench: $(TEST_NEEDS) ## guest instructions of a record, a page, tracing; speed and memory of the trace tools
 	@$(PYTHON) tests/bench/bench.py
+	@$(PYTHON) tests/bench/bench_tools.py

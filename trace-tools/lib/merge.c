@@ -1,11 +1,6 @@
 /* merge: see merge.h. */
 #include "merge.h"
 
-#include <sys/mman.h>
-
-/* The system gets pages of the file back in steps of this much. */
-#define DROP_BYTES (8UL << 20)
-
 /* Why a record cannot be one, or NULL. */
 static inline const char *record_fault(const struct merge_head *head, const struct trace_record *record)
 {
@@ -48,10 +43,7 @@ static void head_load(struct merge *merge, uint32_t number)
 			return;
 		}
 		const struct packet *packet = &stream->packets[head->packet++];
-		if (packet->offset - head->dropped >= 2 * DROP_BYTES) {
-			madvise((void *)(stream->map + head->dropped), DROP_BYTES, MADV_DONTNEED);
-			head->dropped += DROP_BYTES;
-		}
+		run_forget(stream, &head->forgotten, packet->offset);
 		head->next = stream_records(stream, packet);
 		head->end = head->next + packet->nr_records;
 		head->packet_end_time = packet->end_time;

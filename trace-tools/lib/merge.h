@@ -16,10 +16,10 @@
 struct merge_head {
 	const struct trace_record *next, *end; /* of the current packet */
 	uint64_t packet_end_time;
-	uint64_t time;    /* of next; UINT64_MAX: the stream is at its end */
-	uint64_t last;    /* time handed out last */
-	size_t packet;    /* number of the packet behind the current one */
-	uint64_t dropped; /* bytes given back to the system so far */
+	uint64_t time;      /* of next; UINT64_MAX: the stream is at its end */
+	uint64_t last;      /* time handed out last */
+	size_t packet;      /* number of the packet behind the current one */
+	uint64_t forgotten; /* bytes, see run_forget */
 };
 
 struct merge {

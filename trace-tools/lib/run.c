@@ -33,6 +33,18 @@ void run_forget_damages(struct run *run, size_t nr_damages)
 	run->nr_damages = nr_damages;
 }
 
+#define FORGET_BYTES (1UL << 20)
+
+void run_forget(const struct stream *stream, uint64_t *forgotten, uint64_t offset)
+{
+	uint64_t upto = offset & ~(FORGET_BYTES - 1);
+
+	if (offset < *forgotten + 2 * FORGET_BYTES)
+		return;
+	madvise((void *)(stream->map + *forgotten), upto - *forgotten, MADV_DONTNEED);
+	*forgotten = upto;
+}
+
 uint32_t run_stack(const struct run *run, uint32_t id, const uint32_t **frames)
 {
 	if (id == 0 || id > run->nr_stacks)
@@ -107,9 +119,9 @@ static bool open_streams(struct run *run)
 		struct stream *stream = &run->streams[i];
 		if (!map_file(stream->path, &stream->map, &stream->bytes))
 			run_damage(run, stream->path, 0, "cannot be read: %s", strerror(errno));
-		run_scan_hart(run, stream);
 		if (stream->map)
 			madvise((void *)stream->map, stream->bytes, MADV_SEQUENTIAL);
+		run_scan_hart(run, stream);
 	}
 	return run->nr_streams > 0;
 }

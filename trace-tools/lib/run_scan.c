@@ -142,11 +142,14 @@ static void take_packet(struct run *run, struct stream *stream, uint64_t offset,
 void run_scan_hart(struct run *run, struct stream *stream)
 {
 	struct trace_packet_header header;
+	uint64_t forgotten = 0;
 
 	for (uint64_t offset = 0;
 	     next_header(run, stream->path, stream->map, stream->bytes, EVENTS, &offset, &header);
-	     offset = packet_end(&header, offset, stream->bytes))
+	     offset = packet_end(&header, offset, stream->bytes)) {
 		take_packet(run, stream, offset, &header);
+		run_forget(stream, &forgotten, offset);
+	}
 }
 
 /* ---- stacks ---- */
