@@ -16,6 +16,7 @@ Exit status: 0 if every row is good, 1 otherwise. The consoles of all rows, and 
 """
 import argparse
 import re
+import signal
 import sys
 import time
 from dataclasses import dataclass, field
@@ -151,6 +152,7 @@ def main():
     options.add_argument("--programs", nargs="+", default=PROGRAMS, choices=PROGRAMS)
     arguments = options.parse_args()
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the machine ends, too
     folder = paths.BUILD / "soak"
     folder.mkdir(parents=True, exist_ok=True)
     rows = [Row(program, harts, memory) for program in arguments.programs for memory in arguments.memory

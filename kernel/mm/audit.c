@@ -330,11 +330,11 @@ static void judge_identity(struct audit_result *result, const u32 by_kind[PK_NR]
 
 static void judge_check(const char *name, const char *broken, void *arg)
 {
-	struct finding *finding = broken ? new_finding(arg, VERDICT_BROKEN) : NULL;
+	struct finding *finding = broken ? new_finding(arg, VERDICT_INVARIANT) : NULL;
 
 	if (!finding)
 		return;
-	finding_of_page(finding, VERDICT_BROKEN, NULL);
+	finding_of_page(finding, VERDICT_INVARIANT, NULL);
 	str_copy(finding->cache_name, name, sizeof(finding->cache_name));
 	finding->broken = broken;
 }

@@ -84,7 +84,7 @@ static void format_finding(struct text *text, const struct finding *finding)
 		text_printf(text, "the kinds in the page structs and the totals differ\n");
 		return;
 	}
-	if (finding->verdict == VERDICT_BROKEN) {
+	if (finding->verdict == VERDICT_INVARIANT) {
 		text_printf(text, "%s: %s\n", finding->cache_name, finding->broken);
 		return;
 	}

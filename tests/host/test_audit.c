@@ -82,7 +82,7 @@ static int clean(void **state)
 /* Without those of checkers, which may see the same break from their side. */
 static u32 nr_of_books(const struct audit_result *result)
 {
-	return result->nr_findings - result->nr_by_verdict[VERDICT_BROKEN];
+	return result->nr_findings - result->nr_by_verdict[VERDICT_INVARIANT];
 }
 
 /* Exactly one finding of the books, of this verdict. */
@@ -105,7 +105,7 @@ static const struct finding *only_broken(void)
 	const struct audit_result *result = audit(0);
 
 	assert_int_equal(result->nr_findings, 1);
-	assert_int_equal(result->nr_by_verdict[VERDICT_BROKEN], 1);
+	assert_int_equal(result->nr_by_verdict[VERDICT_INVARIANT], 1);
 	return &result->findings[0];
 }
 
@@ -425,9 +425,9 @@ static void test_broken(void **state)
 	broken_promise = "P-1: not kept";
 	result = audit(0);
 	assert_int_equal(result->nr_findings, 1);
-	assert_int_equal(result->findings[0].verdict, VERDICT_BROKEN);
+	assert_int_equal(result->findings[0].verdict, VERDICT_INVARIANT);
 	audit_format(result, &text);
-	assert_non_null(strstr(buf, "\nBROKEN promise: P-1: not kept\nverdict: 1 findings\n"));
+	assert_non_null(strstr(buf, "\nINVARIANT promise: P-1: not kept\nverdict: 1 findings\n"));
 	host_world_quiet = false;
 	assert_int_equal(audit(0)->nr_findings, 0);
 	host_world_quiet = true;

@@ -338,10 +338,13 @@ static void print_incidents(const struct leaks *leaks, FILE *out)
 		const struct trace_payload_finding *finding = &record->payload.ev_payload_finding;
 		if (!leaks->incident_shown[i])
 			continue;
-		fprintf(out, "  %s %s: %s: %s 0x%x, count %u, claims %u, pid %u\n",
-			time_text(record->time, time), verdict_text(record->kind), verdict_help(record->kind),
-			record->flags ? "object" : "page", finding->where, finding->count, finding->claims,
-			finding->pid);
+		fprintf(out, "  %s %s: %s", time_text(record->time, time), verdict_text(record->kind),
+			verdict_help(record->kind));
+		if (finding->where) /* the sums and the invariants are no one page's */
+			fprintf(out, ": %s 0x%x, count %u, claims %u, pid %u",
+				record->flags ? "object" : "page", finding->where, finding->count,
+				finding->claims, finding->pid);
+		fprintf(out, "\n");
 		if (record->stack)
 			stackbook_print(leaks->book, record->stack, "      ", out);
 	}

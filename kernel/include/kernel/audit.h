@@ -46,8 +46,8 @@ struct finding {
 	u32 pfn;
 	u32 owner_id, owner_index; /* of a page cache page; holder of a claim otherwise */
 	u64 object;                /* kernel va, when is_object */
-	char cache_name[12];       /* of VERDICT_BROKEN: the checker's */
-	const char *broken;        /* of VERDICT_BROKEN; lasts as long as the result */
+	char cache_name[12];       /* of VERDICT_INVARIANT: the checker's */
+	const char *broken;        /* of VERDICT_INVARIANT; lasts as long as the result */
 };
 #define AUDIT_FINDINGS_MAX 64
 

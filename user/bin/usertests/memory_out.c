@@ -89,6 +89,29 @@ static void test_copy_without_memory(void)
 	CHECK(status == 0 || status == KILLED);
 }
 
+static void read_with_pages_left(long keep_pages)
+{
+	/* The page that is copied from must not be the one that is evicted for the page that is copied to. */
+	int fd = (int)CHECK_OK(open("f", O_RDONLY));
+	char *memory = sbrk_lazy((long)PAGE_BYTES);
+
+	CHECK(memory);
+	take_everything();
+	CHECK(sbrk(-keep_pages * (long)PAGE_BYTES));
+	long n = read(fd, memory, PAGE_BYTES);
+	CHECK(n <= 0 || pattern_matches(memory, (size_t)n, 0, 1));
+}
+
+static void test_read_with_pages_left(void)
+{
+	make_file("f", (long)PAGE_BYTES, 1);
+	for (long keep = 0; keep < 6; keep++) {
+		CHECK_OK(kdebug(KDEBUG_DROP_CACHES, 0));
+		int status = run_child(read_with_pages_left, keep);
+		CHECK(status == 0 || status == KILLED);
+	}
+}
+
 static void fork_without_memory(long unused)
 {
 	int made = 0, pid;
@@ -260,6 +283,7 @@ const struct test tests_memory_out[] = {
     {"memory-back", test_give_back, 0, "taken and given back by sbrk"},
     {"memory-lazy", test_lazy_all, 0, "more is touched than there is"},
     {"memory-copy", test_copy_without_memory, 0, "no memory in the middle of a read"},
+    {"memory-read", test_read_with_pages_left, 0, "reading a page into the last page there is"},
     {"memory-fork", test_fork_without_memory, 0, "fork of a process that has everything"},
     {"memory-forks", test_fork_until_none, TEST_SLOW, "forks until memory ends"},
     {"memory-exec", test_exec_without_memory, TEST_SLOW, "exec with a few pages left"},
