@@ -32,6 +32,7 @@ void hart_secondary_main(void) __attribute__((noreturn));
 /* sbi.c. Errors are the firmware's, negative. */
 s64 sbi_set_timer(u64 time);
 s64 sbi_send_ipi(u64 hart_mask);
+s64 sbi_remote_flush(u64 hart_mask); /* the whole TLB of each; they have done it when this returns */
 s64 sbi_hart_start(u64 hart_id, paddr_t entry, u64 opaque);
 void sbi_putchar(char c);
 void sbi_shutdown(void);

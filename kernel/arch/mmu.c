@@ -170,7 +170,8 @@ void arch_kernel_unmap_page(u64 va)
  */
 void arch_use_root(paddr_t root_pa)
 {
-	active_roots[hart_index()] = root_pa;
+	__atomic_store_n(&active_roots[hart_index()], root_pa, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* see arch_flush_table */
 	__asm__ volatile("csrw satp, %0\n"
 			 "sfence.vma\n"
 			 "fence.i" ::"r"(SATP_SV39 | root_pa >> PAGE_SHIFT)
@@ -190,4 +191,18 @@ void arch_flush_tlb_page(const void *va_or_ua)
 void arch_flush_tlb_all(void)
 {
 	__asm__ volatile("sfence.vma" ::: "memory");
+}
+
+/* Each side writes its own word before it reads the other's: the entry here, active_roots in arch_use_root. */
+void arch_flush_table(paddr_t root_pa)
+{
+	u64 others = 0;
+
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	for (u32 i = 0; i < nr_harts; i++)
+		if (i != hart_index() && __atomic_load_n(&active_roots[i], __ATOMIC_RELAXED) == root_pa)
+			others |= 1UL << harts[i].hart_id;
+	arch_flush_tlb_all();
+	if (others && sbi_remote_flush(others))
+		panic("the firmware cannot flush the page tables of harts 0x%lx", others);
 }

@@ -1,12 +1,14 @@
 /*
  * Calls to the firmware. Extensions and functions by number, as in the RISC-V SBI specification 1.0:
- * TIME, sPI, HSM, SRST and the legacy console, all of which OpenSBI has.
+ * TIME, sPI, RFNC, HSM, SRST and the legacy console, all of which OpenSBI has.
  */
 #include "arch_priv.h"
 
 #define SBI_LEGACY_PUTCHAR 1
 #define SBI_TIME 0x54494d45
 #define SBI_IPI 0x735049
+#define SBI_RFENCE 0x52464e43
+#define SBI_RFENCE_SFENCE_VMA 1
 #define SBI_HSM 0x48534d
 #define SBI_HSM_START 0
 #define SBI_SRST 0x53525354
@@ -32,6 +34,11 @@ s64 sbi_set_timer(u64 time)
 s64 sbi_send_ipi(u64 hart_mask)
 {
 	return sbi_call(SBI_IPI, 0, hart_mask, 0, 0, 0);
+}
+
+s64 sbi_remote_flush(u64 hart_mask)
+{
+	return sbi_call(SBI_RFENCE, SBI_RFENCE_SFENCE_VMA, hart_mask, 0, 0, ~0UL);
 }
 
 s64 sbi_hart_start(u64 hart_id, paddr_t entry, u64 opaque)

@@ -19,8 +19,12 @@ static int read_page(struct mapping *mapping, u32 index, void *kernel_va)
 	struct block_device *device = ext2_of(inode)->device;
 	u64 size = __atomic_load_n(&inode->size, __ATOMIC_RELAXED), start = (u64)index * PAGE_SIZE;
 	u32 block;
-	int err = ext2_map(inode, index, &block);
+	int err;
 
+	/* The page is in the tree already, where truncation waits for it before it frees a block: see FMAP-3. */
+	if (start >= size)
+		return -EFAULT;
+	err = ext2_map(inode, index, &block);
 	if (err)
 		return err;
 	if (!block && inode_is(inode, S_IFDIR))
@@ -32,11 +36,8 @@ static int read_page(struct mapping *mapping, u32 index, void *kernel_va)
 	}
 	err = device->transfer(device, block, 1, kernel_va, false);
 	/* What the disk has behind the end of the file must not appear when the file grows. */
-	if (!err && start + PAGE_SIZE > size) {
-		size_t valid = size > start ? size - start : 0;
-
-		memset((u8 *)kernel_va + valid, 0, PAGE_SIZE - valid);
-	}
+	if (!err && start + PAGE_SIZE > size)
+		memset((u8 *)kernel_va + (size - start), 0, PAGE_SIZE - (size - start));
 	return err;
 }
 
@@ -49,7 +50,7 @@ static int write_page(struct mapping *mapping, u32 index, u32 block, const void 
 
 const struct mapping_ops ext2_mapping_ops = {.read_page = read_page, .write_page = write_page};
 
-/* ---- write ---- */
+/* ---- write: a page ---- */
 
 static int copy_in(void *dst, u64 buffer, size_t size_bytes, bool user)
 {
@@ -111,6 +112,71 @@ static u64 size_limit(const struct ext2 *fs)
 	return fs->has_large_file ? EXT2_MAX_BLOCKS * BLOCK_BYTES : EXT2_SMALL_FILE_MAX;
 }
 
+/* ---- for shared mappings ---- */
+
+static int fill_hole(struct inode *inode, u32 index)
+{
+	struct page *page;
+	bool discard;
+	u32 block;
+	int err = ext2_map(inode, index, &block);
+
+	if (err || block)
+		return err;
+	page = page_for_write(inode, index, block, false, &discard);
+	if (IS_ERR(page))
+		return PTR_ERR(page);
+	err = ext2_map_alloc(inode, index, &block);
+	if (!err)
+		err = pagecache_mark_dirty(&inode->mapping, page, block);
+	pagecache_release(page);
+	return err;
+}
+
+static int ext2_fill_holes(struct inode *inode, u64 offset, u64 size_bytes)
+{
+	u32 first = (u32)(offset / PAGE_SIZE), last = (u32)((offset + size_bytes - 1) / PAGE_SIZE);
+	int err = 0;
+
+	for (u32 index = first; !err && size_bytes && index <= last; index++) {
+		err = fill_hole(inode, index);
+		if (index % THROTTLE_PAGES == 0)
+			writeback_throttle();
+	}
+	ext2_inode_changed(inode);
+	return err;
+}
+
+/* The file is about to grow from its size to `end`, without contents: what a mapping may write of that needs blocks. */
+static int fill_mapped(struct inode *inode, u64 end)
+{
+	u64 start = PAGE_ALIGN_UP(inode->size);
+	int err;
+
+	end = MIN(end, vma_set_writable_end(&inode->mapping.users) * PAGE_SIZE);
+	if (start >= end)
+		return 0;
+	err = ext2_fill_holes(inode, start, end - start);
+	if (err)
+		ext2_trim(inode);
+	return err;
+}
+
+/* Takes no inode's lock: see file_map.c. */
+static int ext2_mark_dirty(struct inode *inode, u32 index, struct page *page)
+{
+	u32 block;
+	int err = ext2_map(inode, index, &block);
+
+	/* Without a block it lies beyond what truncation left: its leaf goes now, and its contents nowhere. */
+	if (err || !block)
+		return err;
+	ext2_touch(ext2_of(inode));
+	return pagecache_try_mark_dirty(&inode->mapping, page, block);
+}
+
+/* ---- write ---- */
+
 static ssize_t ext2_file_write(struct inode *inode, u64 offset, u64 buffer, size_t size_bytes, bool user)
 {
 	u64 limit = size_limit(ext2_of(inode));
@@ -122,6 +188,8 @@ static ssize_t ext2_file_write(struct inode *inode, u64 offset, u64 buffer, size
 	if (offset >= limit)
 		return -EFBIG;
 	err = ext2_trim_finish(inode);
+	if (!err && offset > inode->size)
+		err = fill_mapped(inode, offset);
 	size_bytes = MIN(size_bytes, limit - offset);
 	while (done < size_bytes && !err) {
 		u64 at = offset + done;
@@ -170,8 +238,9 @@ static int ext2_truncate(struct inode *inode, u64 size_bytes)
 	if (size_bytes > size_limit(ext2_of(inode)))
 		return -EFBIG;
 	err = ext2_trim_finish(inode);
-	if (!err && size_bytes < inode->size)
-		err = clear_tail(inode, size_bytes);
+	if (!err)
+		err =
+		    size_bytes < inode->size ? clear_tail(inode, size_bytes) : fill_mapped(inode, size_bytes);
 	if (err)
 		return err;
 	if (size_bytes < inode->size) {
@@ -183,51 +252,6 @@ static int ext2_truncate(struct inode *inode, u64 size_bytes)
 		ext2_inode_changed(inode);
 	}
 	return 0;
-}
-
-/* ---- for shared mappings ---- */
-
-static int fill_hole(struct inode *inode, u32 index)
-{
-	struct page *page;
-	u32 block;
-	int err = ext2_map(inode, index, &block);
-
-	if (err || block)
-		return err;
-	page = pagecache_get(&inode->mapping, index, PAGECACHE_READ);
-	if (IS_ERR(page))
-		return PTR_ERR(page);
-	err = ext2_map_alloc(inode, index, &block);
-	if (!err)
-		err = pagecache_mark_dirty(&inode->mapping, page, block);
-	pagecache_release(page);
-	return err;
-}
-
-static int ext2_fill_holes(struct inode *inode, u64 offset, u64 size_bytes)
-{
-	u32 first = (u32)(offset / PAGE_SIZE), last = (u32)((offset + size_bytes - 1) / PAGE_SIZE);
-	int err = 0;
-
-	for (u32 index = first; !err && size_bytes && index <= last; index++) {
-		err = fill_hole(inode, index);
-		if (index % THROTTLE_PAGES == 0)
-			writeback_throttle();
-	}
-	ext2_inode_changed(inode);
-	return err;
-}
-
-static int ext2_mark_dirty(struct inode *inode, u32 index, struct page *page)
-{
-	u32 block;
-	int err = ext2_map(inode, index, &block);
-
-	if (err || !block)
-		return err;
-	ext2_touch(ext2_of(inode));
-	return pagecache_mark_dirty(&inode->mapping, page, block);
 }
 
 const struct inode_ops ext2_file_ops = {

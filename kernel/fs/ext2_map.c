@@ -53,31 +53,16 @@ static void store_slot(u32 *slot, u32 block)
 	__atomic_store_n(slot, block, __ATOMIC_RELAXED);
 }
 
-static u8 spare_block[BLOCK_BYTES] __attribute__((aligned(BLOCK_BYTES)));
-
-/*
- * One number of an indirect block. A page that was written through a mapping must find its block also when memory is
- * out, so without a page for the indirect block it is read past the cache. The cache did not have it, so the disk's is
- * the newest; what another task changes between is what any reader without the inode's lock may miss.
- */
+/* One number of an indirect block. */
 static int read_slot(struct ext2 *fs, u32 block, u32 slot, u32 *result)
 {
 	struct page *page = ext2_block_page(fs, block);
-	int err = 0;
 
-	if (!IS_ERR(page)) {
-		*result = load_slot((u32 *)page_to_va(page) + slot);
-		pagecache_release(page);
-		return 0;
-	}
-	if (PTR_ERR(page) != -ENOMEM)
+	if (IS_ERR(page))
 		return PTR_ERR(page);
-	sleeplock_acquire(&fs->spare_lock);
-	err = fs->device->transfer(fs->device, block, 1, spare_block, false);
-	if (!err)
-		*result = ((u32 *)spare_block)[slot];
-	sleeplock_release(&fs->spare_lock);
-	return err;
+	*result = load_slot((u32 *)page_to_va(page) + slot);
+	pagecache_release(page);
+	return 0;
 }
 
 int ext2_map(struct inode *inode, u32 index, u32 *result)
@@ -318,7 +303,10 @@ int ext2_trim_finish(struct inode *inode)
 
 void ext2_trim(struct inode *inode)
 {
-	pagecache_truncate(&inode->mapping, (u32)((inode->size + BLOCK_BYTES - 1) / BLOCK_BYTES));
+	u32 first = (u32)((inode->size + BLOCK_BYTES - 1) / BLOCK_BYTES);
+
+	vma_set_unmap(&inode->mapping.users, first);
+	pagecache_truncate(&inode->mapping, first);
 	inode->ext2.needs_trim = true;
 	inode->dirty = true;
 	(void)ext2_trim_finish(inode);

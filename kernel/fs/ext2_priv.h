@@ -134,7 +134,6 @@ struct ext2 {
 	u32 base_time; /* seconds; the machine has no clock of its own */
 	struct sleeplock alloc_lock;
 	u32 nr_free_blocks, nr_free_inodes; /* alloc_lock */
-	struct sleeplock spare_lock; /* the block that is read into when there is no memory (ext2_map.c) */
 	/* alloc_lock: pages of the group that gave or took a block last, held by OWNER references. A long write stays in
 	 * one group, so it looks for them once. Held from mount on, so that their number never changes. */
 	u32 held_group;

@@ -328,7 +328,6 @@ struct superblock *ext2_mount(struct block_device *device, int *err)
 				     .private = fs};
 	list_init(&fs->sb.link);
 	sleeplock_init(&fs->alloc_lock, "ext2 alloc");
-	sleeplock_init(&fs->spare_lock, "ext2 spare");
 	sleeplock_init(&fs->super_lock, "ext2 super");
 	mapping_init(&fs->blocks, 0, &block_ops);
 	*err = hold_super(fs);

@@ -6,9 +6,13 @@
  *
  * FMAP-1  a page fault takes no inode's lock: the faulting task may hold one (read into a mapping of another file),
  *         and two tasks may do so crosswise. So the blocks of a range that can be written through a mapping are
- *         allocated when it is mapped (file_map_prepare), and a fault only looks them up.
- * FMAP-2  a page that a shared mapping may have changed is marked dirty when it becomes writable and when its leaf
- *         goes; between, the PTE reference keeps it from being evicted.
+ *         allocated when it is mapped, and when the file grows under it (fill_holes); a fault only looks them up.
+ * FMAP-2  a page with a leaf that can be written is dirty, or its marker is on the way: it is marked when the leaf becomes
+ *         writable, and write-back makes its leaves read-only before it stores the page. So every sync sees every store.
+ * FMAP-3  no leaf maps what lies beyond the end of the file. Truncation sets the size, unmaps, drops the cached pages, and
+ *         frees the blocks, in this order; a fault looks again at the size, and whether the page is still cached, under the
+ *         lock that unmapping takes. A page that was not cached is read only if the size, looked at after it was put into
+ *         the tree, allows it: dropping waits for pages that are being read.
  */
 #include "fs_priv.h"
 #include <kernel/arch.h>
@@ -38,15 +42,19 @@ static struct page *map_fault(struct vma *vma, u32 index, struct holder holder, 
 	return page;
 }
 
-/* A page without a block lies beyond what truncation left of the file: its contents go nowhere, as they should. */
-static void map_dirty(struct vma *vma, u32 index, struct page *page)
+static bool map_current(struct vma *vma, u32 index, const struct page *page)
+{
+	u64 size = __atomic_load_n(&inode_of(vma)->size, __ATOMIC_RELAXED);
+
+	return (u64)index * PAGE_SIZE < size &&
+	       (__atomic_load_n(&page->state, __ATOMIC_RELAXED) & PAGE_UPTODATE);
+}
+
+static int map_dirty(struct vma *vma, u32 index, struct page *page)
 {
 	struct inode *inode = inode_of(vma);
-	int err = inode->ops->mark_dirty(inode, index, page);
 
-	if (err)
-		kprintf("inode %u: page %u, written through a mapping, is lost: error %d\n", inode->number,
-			index, err);
+	return inode->ops->mark_dirty(inode, index, page);
 }
 
 static void map_open(struct vma *vma)
@@ -62,28 +70,43 @@ static void map_claims(struct vma *vma, struct claims *claims)
 	file_claim(claims, vma->file);
 }
 
+static struct vma_set *map_set(struct vma *vma)
+{
+	return &inode_of(vma)->mapping.users;
+}
+
 static const struct vma_ops file_vma_ops = {
     .fault = map_fault,
+    .current = map_current,
     .dirty = map_dirty,
     .open = map_open,
     .close = map_close,
+    .set = map_set,
     .claims = map_claims,
 };
 
-/* 0 if the file may be mapped like this; the blocks of a range that can be written are there then. */
-static int file_map_prepare(struct file *file, u32 vma_flags, u64 offset, u64 size_bytes)
+static bool writes_file(u32 vma_flags)
 {
-	struct inode *inode = file->inode;
-	bool writes = (vma_flags & VMA_SHARED) && (vma_flags & VMA_WRITE);
-	int err;
+	return (vma_flags & VMA_SHARED) && (vma_flags & VMA_WRITE);
+}
+
+static int may_map(const struct file *file, u32 vma_flags)
+{
+	const struct inode *inode = file->inode;
 
 	if (file->type != FILE_INODE || !inode_is(inode, S_IFREG) || !inode->ops->mark_dirty)
 		return -ENODEV;
-	if ((file->flags & O_ACCMODE) == O_WRONLY || (writes && (file->flags & O_ACCMODE) != O_RDWR))
+	if ((file->flags & O_ACCMODE) == O_WRONLY ||
+	    (writes_file(vma_flags) && (file->flags & O_ACCMODE) != O_RDWR))
 		return -EACCES;
-	if (!writes)
-		return 0;
-	err = inode_lock(inode);
+	return 0;
+}
+
+/* FMAP-1 for a new mapping, which is in its set already: the file may change its size at any time before and after. */
+static int fill_holes(struct inode *inode, u64 offset, u64 size_bytes)
+{
+	int err = inode_lock(inode);
+
 	if (err)
 		return err;
 	if (offset < inode->size)
@@ -98,9 +121,15 @@ s64 file_map(struct mm *mm, struct file *file, uaddr_t ua, u64 size_bytes, u32 v
 
 	if (offset % PAGE_SIZE || offset / PAGE_SIZE + size_bytes / PAGE_SIZE > UINT32_MAX)
 		return -EINVAL;
-	err = file_map_prepare(file, vma_flags, offset, size_bytes);
+	err = may_map(file, vma_flags);
 	if (!err)
 		err = mm_map(mm, ua, ua + size_bytes, vma_flags, &file_vma_ops, file,
 			     (u32)(offset / PAGE_SIZE));
+	if (err)
+		return err;
+	if (writes_file(vma_flags))
+		err = fill_holes(file->inode, offset, size_bytes);
+	if (err)
+		mm_unmap(mm, ua, ua + size_bytes); /* one VMA, whole: needs no memory */
 	return err ? err : (s64)ua;
 }

@@ -16,6 +16,7 @@ void mapping_init(struct mapping *mapping, u16 inode, const struct mapping_ops *
 	/* Not spin_init: mappings come and go with their inodes. */
 	mapping->lock = (struct spinlock)SPINLOCK_INIT(mapping);
 	wait_init(&mapping->wait);
+	vma_set_init(&mapping->users);
 	radix_init(&mapping->tree, pagecache_radix_ops());
 	list_init(&mapping->dirty);
 	mapping->nr_pages = mapping->nr_dirty = mapping->nr_writeback = mapping->nr_pins = 0;

@@ -76,6 +76,14 @@ static void writeback_end_locked(struct mapping *mapping, struct page *page)
 	wait_wake_all(&mapping->wait);
 }
 
+/* The page is in WRITEBACK. A store through a mapping that is not in what is written now faults, and marks it anew. */
+static int store_page(struct mapping *mapping, struct page *page, u32 block)
+{
+	vma_set_protect(&mapping->users, page->owner.index);
+	counter_add(&pagecache.nr_written, 1);
+	return mapping->ops->write_page(mapping, page->owner.index, block, page_to_va(page));
+}
+
 /* For a page whose dirty record could not be had. The caller holds a reference. */
 static int write_through(struct mapping *mapping, struct page *page, u32 block)
 {
@@ -86,15 +94,14 @@ static int write_through(struct mapping *mapping, struct page *page, u32 block)
 		wait_sleep(&mapping->wait, &mapping->lock, 0);
 	writeback_begin_locked(mapping, page);
 	spin_unlock(&mapping->lock);
-	err = mapping->ops->write_page(mapping, page->owner.index, block, page_to_va(page));
-	counter_add(&pagecache.nr_written, 1);
+	err = store_page(mapping, page, block);
 	spin_lock(&mapping->lock);
 	writeback_end_locked(mapping, page);
 	spin_unlock(&mapping->lock);
 	return err;
 }
 
-int pagecache_mark_dirty(struct mapping *mapping, struct page *page, u32 block)
+int pagecache_try_mark_dirty(struct mapping *mapping, struct page *page, u32 block)
 {
 	struct dirty_record *record = NULL;
 	bool listed;
@@ -114,13 +121,20 @@ int pagecache_mark_dirty(struct mapping *mapping, struct page *page, u32 block)
 			break;
 		record = record_alloc(mapping, page, block);
 		if (!record)
-			return write_through(mapping, page, block);
+			return -ENOMEM;
 	}
 	if (!listed)
 		writeback_wake();
 	else if (record)
 		kmem_cache_free(pagecache.dirty_cache, record, cache_holder(mapping, record->index));
 	return 0;
+}
+
+int pagecache_mark_dirty(struct mapping *mapping, struct page *page, u32 block)
+{
+	int err = pagecache_try_mark_dirty(mapping, page, block);
+
+	return err ? write_through(mapping, page, block) : 0;
 }
 
 /* ---- writing ---- */
@@ -153,10 +167,9 @@ static struct dirty_record *take_oldest(struct mapping *mapping, bool wait)
 static int write_record(struct mapping *mapping, struct dirty_record *record)
 {
 	struct page *page = record->page;
-	int err = mapping->ops->write_page(mapping, record->index, record->block, page_to_va(page));
+	int err = store_page(mapping, page, record->block);
 	bool back;
 
-	counter_add(&pagecache.nr_written, 1);
 	spin_lock(&mapping->lock);
 	writeback_end_locked(mapping, page);
 	back = err && !(page->state & PAGE_DIRTY);

@@ -4,7 +4,7 @@
  * An mm is on mm_all from the moment it has an id until nothing holds a page in its name. Ids go round
  * through 1 .. 65535, so that one is not used again for as long as possible.
  *
- * Locks: `mmlist` for mm_all and the ids. An mm itself needs none: only its owner touches it.
+ * Locks: `mmlist` for mm_all and the ids. Of an mm itself: see addrspace.h.
  */
 #include "addrspace_priv.h"
 
@@ -18,6 +18,7 @@ void addrspace_init(void)
 {
 	mm_cache = kmem_cache_create("mm", sizeof(struct mm));
 	vma_cache = kmem_cache_create("vma", sizeof(struct vma));
+	shared_init();
 }
 
 static void record_mm(enum trace_event event, const struct mm *mm)
@@ -76,16 +77,8 @@ struct mm *mm_create(u16 pid)
 
 void mm_destroy(struct mm *mm)
 {
-	while (!list_empty(&mm->vmas)) {
-		struct vma *vma = LIST_FIRST(&mm->vmas, struct vma, link);
-
-		unmap_leaves(mm, vma, vma->start, vma->end);
-		list_remove(&vma->link);
-		mm->nr_vmas--;
-		if (vma->ops)
-			vma->ops->close(vma);
-		vma_free(mm, vma);
-	}
+	while (!list_empty(&mm->vmas))
+		vma_remove(LIST_FIRST(&mm->vmas, struct vma, link));
 	pt_destroy(mm->root, mm->id);
 	mm->root = NULL;
 	record_mm(EV_mm_drop, mm);
@@ -154,6 +147,7 @@ void mm_claims(struct claims *claims)
 				vma->ops->claims(vma, claims);
 		}
 	}
+	shared_claims(claims);
 }
 
 /* ---- check ---- */

@@ -10,7 +10,7 @@
 
 struct fork {
 	struct mm *parent, *child;
-	const struct vma *vma;
+	struct vma *vma;
 };
 
 static int copy_vmas(struct mm *parent, struct mm *child)
@@ -36,11 +36,15 @@ static int share_leaf(pte_t *pte, uaddr_t ua, void *arg)
 
 	if (!copy)
 		return -ENOMEM;
-	if (!(fork->vma->flags & VMA_SHARED) && (*pte & PTE_W))
-		*pte = (*pte & ~(PTE_W | PTE_D)) | PTE_COW;
-	page_get(pa_to_page(PTE_PA(*pte)), REF_PTE, pte_holder(fork->child, ua));
-	*copy = *pte;
-	fork->child->nr_resident++;
+	vma_lock(fork->vma);
+	if (*pte & PTE_V) { /* or truncation was here, after the walk */
+		if (!(fork->vma->flags & VMA_SHARED) && (*pte & PTE_W))
+			*pte = (*pte & ~(PTE_W | PTE_D)) | PTE_COW;
+		page_get(pa_to_page(PTE_PA(*pte)), REF_PTE, pte_holder(fork->child, ua));
+		*copy = *pte;
+		resident_add(fork->child, 1);
+	}
+	vma_unlock(fork->vma);
 	return 0;
 }
 

@@ -43,6 +43,13 @@ static bool overlaps(const struct mm *mm, uaddr_t start, uaddr_t end)
 	return false;
 }
 
+/* The VMA as one more user of its object. It is not yet, or by the caller's lock, to be seen in its set. */
+static void vma_open(struct vma *vma)
+{
+	vma->ops->open(vma);
+	vma->set = vma->ops->set(vma);
+}
+
 int mm_map(struct mm *mm, uaddr_t start, uaddr_t end, u32 flags, const struct vma_ops *ops, void *file,
 	   u32 file_index)
 {
@@ -55,6 +62,7 @@ int mm_map(struct mm *mm, uaddr_t start, uaddr_t end, u32 flags, const struct vm
 	vma = vma_alloc(mm);
 	if (!vma)
 		return -ENOMEM;
+	vma->mm = mm;
 	vma->start = start;
 	vma->end = end;
 	vma->flags = flags;
@@ -62,31 +70,30 @@ int mm_map(struct mm *mm, uaddr_t start, uaddr_t end, u32 flags, const struct vm
 	vma->file = file;
 	vma->file_index = file_index;
 	vma_link(mm, vma);
-	if (ops)
-		ops->open(vma);
+	if (ops) {
+		vma_open(vma);
+		vma_lock(vma);
+		list_push_back(&vma->set->vmas, &vma->set_link);
+		vma_unlock(vma);
+	}
 	return 0;
 }
 
 /* ---- unmapping ---- */
 
-struct unmap {
-	struct mm *mm;
-	struct vma *vma;
-};
-
 static int unmap_leaf(pte_t *pte, uaddr_t ua, void *arg)
 {
-	struct unmap *unmap = arg;
-	struct vma *vma = unmap->vma;
-	struct page *page = pa_to_page(PTE_PA(*pte));
+	struct vma *vma = arg;
+	pte_t old;
 
-	/* A shared page that became writable was reported dirty then; what was written since is reported now.
-	 */
-	if (vma && (vma->flags & VMA_SHARED) && vma->ops && (*pte & PTE_W) && (*pte & PTE_D))
-		vma->ops->dirty(vma, vma_file_index(vma, ua), page);
+	vma_lock(vma);
+	old = *pte;
 	*pte = 0;
-	unmap->mm->nr_resident--;
-	page_put(page, REF_PTE, pte_holder(unmap->mm, ua));
+	vma_unlock(vma);
+	if (!(old & PTE_V)) /* truncation was here first */
+		return 0;
+	resident_add(vma->mm, -1);
+	page_put(pa_to_page(PTE_PA(old)), REF_PTE, pte_holder(vma->mm, ua));
 	return 0;
 }
 
@@ -94,60 +101,83 @@ static int unmap_leaf(pte_t *pte, uaddr_t ua, void *arg)
  * One flush for all: the mm is the caller's own, so nothing uses its addresses before this returns. An mm that is not
  * this hart's active one needs none, as the switch to it flushes.
  */
-void unmap_leaves(struct mm *mm, struct vma *vma, uaddr_t start, uaddr_t end)
+void unmap_leaves(struct vma *vma, uaddr_t start, uaddr_t end)
 {
-	struct unmap unmap = {mm, vma};
-
-	pt_for_each_leaf(mm->root, start, end, unmap_leaf, &unmap);
-	if (arch_active_root(hart_index()) == page_to_pa(mm->root))
+	pt_for_each_leaf(vma->mm->root, start, end, unmap_leaf, vma);
+	if (arch_active_root(hart_index()) == page_to_pa(vma->mm->root))
 		arch_flush_tlb_all();
 }
 
-/* The upper part [at, end) of vma as `upper`, which is linked; both have the same file. */
-static void vma_split(struct mm *mm, struct vma *vma, struct vma *upper, uaddr_t at)
+/* The upper part [at, end) of vma as `upper`, which is linked; vma keeps [start, below). */
+static void vma_split(struct vma *vma, struct vma *upper, uaddr_t below, uaddr_t at)
 {
+	*upper = *vma;
+	if (vma->ops)
+		vma_open(upper);
+	vma_lock(vma);
 	upper->start = at;
-	upper->end = vma->end;
-	upper->flags = vma->flags;
 	upper->file_index = vma_file_index(vma, at);
-	upper->ops = vma->ops;
-	upper->file = vma->file;
-	vma->end = at;
-	vma_link(mm, upper);
-	if (upper->ops)
-		upper->ops->open(upper);
+	vma->end = below;
+	if (vma->set)
+		list_insert_after(&vma->set_link, &upper->set_link);
+	vma_unlock(vma);
+	vma_link(vma->mm, upper);
 }
 
-static void vma_remove(struct mm *mm, struct vma *vma)
+static void vma_set_bounds(struct vma *vma, uaddr_t start, uaddr_t end)
 {
-	unmap_leaves(mm, vma, vma->start, vma->end);
+	vma_lock(vma);
+	vma->file_index = vma_file_index(vma, start);
+	vma->start = start;
+	vma->end = end;
+	vma_unlock(vma);
+}
+
+static void vma_shrunk(struct vma *vma, u32 first, uaddr_t start, uaddr_t end)
+{
+	if (vma->ops && vma->ops->shrunk)
+		vma->ops->shrunk(vma, first, VPN(end - start));
+}
+
+void vma_remove(struct vma *vma)
+{
+	struct mm *mm = vma->mm;
+
+	unmap_leaves(vma, vma->start, vma->end);
 	list_remove(&vma->link);
 	mm->nr_vmas--;
-	if (vma->ops)
+	if (vma->ops) {
+		vma_lock(vma);
+		list_remove(&vma->set_link);
+		vma_unlock(vma);
+		vma_shrunk(vma, vma->file_index, vma->start, vma->end);
 		vma->ops->close(vma);
+	}
 	vma_free(mm, vma);
 }
 
 /* Cuts [start, end) out of the VMA. A range strictly inside needs `spare`, and takes it. */
-static void vma_cut(struct mm *mm, struct vma *vma, uaddr_t start, uaddr_t end, struct vma **spare)
+static void vma_cut(struct vma *vma, uaddr_t start, uaddr_t end, struct vma **spare)
 {
+	u32 first;
+
 	start = MAX(start, vma->start);
 	end = MIN(end, vma->end);
 	if (start == vma->start && end == vma->end) {
-		vma_remove(mm, vma);
+		vma_remove(vma);
 		return;
 	}
-	unmap_leaves(mm, vma, start, end);
+	first = vma_file_index(vma, start);
+	unmap_leaves(vma, start, end);
 	if (start > vma->start && end < vma->end) {
-		vma_split(mm, vma, *spare, end);
+		vma_split(vma, *spare, start, end);
 		*spare = NULL;
-		vma->end = start;
 	} else if (start > vma->start) {
-		vma->end = start;
+		vma_set_bounds(vma, vma->start, start);
 	} else {
-		vma->file_index = vma_file_index(vma, end);
-		vma->start = end;
+		vma_set_bounds(vma, end, vma->end);
 	}
+	vma_shrunk(vma, first, start, end);
 }
 
 int mm_unmap(struct mm *mm, uaddr_t start, uaddr_t end)
@@ -166,7 +196,7 @@ int mm_unmap(struct mm *mm, uaddr_t start, uaddr_t end)
 		struct vma *vma = LIST_ENTRY(pos, struct vma, link);
 
 		if (vma->start < end && start < vma->end)
-			vma_cut(mm, vma, start, end, &spare);
+			vma_cut(vma, start, end, &spare);
 	}
 	return 0;
 }
@@ -216,9 +246,9 @@ static int heap_set_end(struct mm *mm, uaddr_t end)
 			return mm_map(mm, start, end, VMA_READ | VMA_WRITE | VMA_HEAP, NULL, NULL, 0);
 		vma->end = end;
 	} else if (vma && end <= start) {
-		vma_remove(mm, vma);
+		vma_remove(vma);
 	} else if (vma && end < old_end) {
-		unmap_leaves(mm, vma, end, old_end);
+		unmap_leaves(vma, end, old_end);
 		vma->end = end;
 	}
 	return 0;

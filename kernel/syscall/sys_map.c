@@ -34,6 +34,14 @@ static s64 choose_place(struct mm *mm, uaddr_t wanted, u64 size_bytes, u64 flags
 	return place ? (s64)place : -ENOMEM;
 }
 
+static s64 map_anonymous(struct mm *mm, uaddr_t start, uaddr_t end, u32 vma_flags)
+{
+	int err = vma_flags & VMA_SHARED ? mm_map_shared(mm, start, end, vma_flags)
+					 : mm_map(mm, start, end, vma_flags, NULL, NULL, 0);
+
+	return err ? err : (s64)start;
+}
+
 /* (addr, length, prot, flags, fd, offset): the address, or an error that changed nothing. */
 s64 sys_mmap(const u64 *arg)
 {
@@ -42,7 +50,6 @@ s64 sys_mmap(const u64 *arg)
 	u64 type = flags & (MAP_SHARED | MAP_PRIVATE);
 	struct file *file = NULL;
 	s64 place;
-	int err;
 
 	if (!arg[1] || size_bytes < arg[1] || size_bytes > USER_MMAP_TOP || (prot & ~7UL) ||
 	    (type != MAP_SHARED && type != MAP_PRIVATE) || (flags & ~(u64)(MAP_FIXED | MAP_ANONYMOUS | type)))
@@ -57,9 +64,7 @@ s64 sys_mmap(const u64 *arg)
 		return place;
 	if (file)
 		return file_map(mm, file, (uaddr_t)place, size_bytes, vma_flags_of(prot, flags), arg[5]);
-	err =
-	    mm_map(mm, (uaddr_t)place, (uaddr_t)place + size_bytes, vma_flags_of(prot, flags), NULL, NULL, 0);
-	return err ? err : place;
+	return map_anonymous(mm, (uaddr_t)place, (uaddr_t)place + size_bytes, vma_flags_of(prot, flags));
 }
 
 /* (addr, length) */

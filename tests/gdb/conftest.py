@@ -13,17 +13,18 @@ from pagetrail_gdb.model.types import StoredLayout  # noqa: E402 (the path above
 
 # What the unit tests use of the layout; the names only, the rest comes out of DWARF.
 LAYOUT_OF = {
-    "structs": ["page", "list", "task", "mm", "vma", "radix", "radix_node", "trace_record", "trace_packet_header",
-                "trace_stack", "trace_desc", "hart", "mapping", "dirty_record", "kmem_cache", "slab", "slab_tag", "proc",
-                "file", "inode", "pipe", "proc_file", "superblock", "ext2"],
+    "structs": ["page", "list", "task", "mm", "vma", "shared", "radix", "radix_node", "trace_record",
+                "trace_packet_header", "trace_stack", "trace_desc", "hart", "mapping", "dirty_record", "kmem_cache", "slab",
+                "slab_tag", "proc", "file", "inode", "pipe", "proc_file", "superblock", "ext2"],
     "enums": ["page_kind", "ref_kind", "task_state", "trace_event", "verdict", "vma_flags"],
     "macros": ["PHYS_OFFSET", "RAM_BASE", "PAGE_SHIFT", "PAGE_SIZE", "PAGE_BODY", "PFN_NONE", "PAGE_MAX_ORDER", "USER_END",
                "TABLE_HOLDER_INDEX(1, 0)", "RADIX_SHIFT", "TRACE_MAGIC", "TRACE_DESC_MAGIC", "TIME_HZ", "KSTACK_PAGES",
                "KSTACK_BYTES", "POISON_FREE", "POISON_OBJ", "SLAB_MAGIC", "PAGE_BOOT", "PAGE_DIRTY",
                *(f"PTE_{bit}" for bit in ("V", "R", "W", "X", "U", "G", "A", "D", "COW", "SHARED", "LEAF_BITS"))],
-    "symbols": ["pages", "first_pfn", "nr_pages", "managed_pfn", "buddy", "pcps", "caches", "task_all", "mm_all", "proc_all",
-                "kernel_root_pa", "trace_desc", "harts", "nr_harts", "machine", "pagecache", "icache.c:buckets",
-                "fs/pipe.c:pipes", "procfs/file.c:open_files", "virtio_blk.c:disk", "mount.c:superblocks"],
+    "symbols": ["pages", "first_pfn", "nr_pages", "managed_pfn", "buddy", "pcps", "caches", "task_all", "mm_all",
+                "shared_all", "proc_all", "kernel_root_pa", "trace_desc", "harts", "nr_harts", "machine", "pagecache",
+                "icache.c:buckets", "fs/pipe.c:pipes", "procfs/file.c:open_files", "virtio_blk.c:disk",
+                "mount.c:superblocks"],
 }
 
 _EXPORT = """

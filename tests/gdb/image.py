@@ -27,7 +27,8 @@ class Image:
         for name, value in (("pages", self.pages_va), ("first_pfn", self.first_pfn), ("nr_pages", nr_pages),
                             ("managed_pfn", self.first_pfn + FIRMWARE_PAGES)):
             self.set_symbol(name, value)
-        for name in ("task_all", "mm_all", "proc_all", "fs/pipe.c:pipes", "procfs/file.c:open_files", "mount.c:superblocks"):
+        for name in ("task_all", "mm_all", "shared_all", "proc_all", "fs/pipe.c:pipes", "procfs/file.c:open_files",
+                     "mount.c:superblocks"):
             self.list_init(self.symbol(name))
         self.list_init(self.symbol("pagecache") + layout.symbol("pagecache")[1].offset("mappings"))
         buckets, kind = layout.symbol("icache.c:buckets")

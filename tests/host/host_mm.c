@@ -52,12 +52,13 @@ static struct page *file_fault(struct vma *vma, u32 index, struct holder holder,
 	return page;
 }
 
-static void file_dirty(struct vma *vma, u32 index, struct page *page)
+static int file_dirty(struct vma *vma, u32 index, struct page *page)
 {
 	struct test_file *file = vma->file;
 
 	assert_ptr_equal(file->pages[index], page);
 	file->nr_dirtied++;
+	return 0;
 }
 
 static void file_opened(struct vma *vma)
@@ -69,9 +70,25 @@ static void file_closed(struct vma *vma)
 	((struct test_file *)vma->file)->users--;
 }
 
+static struct vma_set *file_set(struct vma *vma)
+{
+	struct test_file *file = vma->file;
+
+	if (!file->set.vmas.next)
+		vma_set_init(&file->set);
+	return &file->set;
+}
+
 static void file_claims(struct vma *vma, struct claims *claims) {}
 
-const struct vma_ops test_file_ops = {file_fault, file_dirty, file_opened, file_closed, file_claims};
+const struct vma_ops test_file_ops = {
+    .fault = file_fault,
+    .dirty = file_dirty,
+    .open = file_opened,
+    .close = file_closed,
+    .set = file_set,
+    .claims = file_claims,
+};
 struct test_file test_files[2] = {{.number = 1, .nr_pages = 8}, {.number = 2, .nr_pages = 3}};
 
 void test_files_drop(void)

@@ -178,45 +178,53 @@ static void test_fail_sweep(void **state)
 	host_disk_free(&disk);
 }
 
-/* Page 20 of /d/big, behind an indirect block that is not in memory, is marked dirty. False: nothing failed any more. */
-static bool dirty_mapped_page(u64 n)
+/* Page 20 of /d/big, behind an indirect block that is not in memory, is changed if it could be marked dirty. */
+static int dirty_mapped_page(u64 n, bool *failed)
 {
 	struct file *file;
 	struct page *page;
-	bool failed;
+	int err;
 
 	assert_int_equal(file_open(NULL, "/d/big", O_RDWR, 0, &file), 0);
 	page = pagecache_get(&file->inode->mapping, 20, PAGECACHE_READ);
 	assert_false(IS_ERR(page));
 	pagecache_shrink(~0U);
-	memset(page_to_va(page), (int)n, PAGE_SIZE);
 	host_fail_nth(n);
-	assert_int_equal(file->inode->ops->mark_dirty(file->inode, 20, page), 0);
-	failed = host_failed;
+	err = file->inode->ops->mark_dirty(file->inode, 20, page);
+	*failed = host_failed;
 	host_fail_nth(0);
+	if (!err)
+		memset(page_to_va(page), 0xd1, PAGE_SIZE);
 	pagecache_release(page);
 	file_close(file);
-	return failed;
+	return err;
 }
 
-/* At the end of a mapping nobody can be told of an error: what was written through it must not need memory. */
-static void test_mapped_page_needs_no_memory(void **state)
+/* A store through a mapping is refused for want of memory, or it reaches the disk. */
+static void test_mapped_page_refused(void **state)
 {
 	bool failed = true;
+	u32 nr_refused = 0;
 
 	prepare_sweep();
 	for (u64 n = 1; failed; n++) {
 		long size_bytes;
 		u8 *contents;
+		bool changed;
+		int err;
 
 		assert_int_equal(fs_mount_root(&disk.device), 0);
-		failed = dirty_mapped_page(n);
+		err = dirty_mapped_page(n, &failed);
+		assert_int_equal(err, failed ? -ENOMEM : 0);
+		nr_refused += failed;
+		host_audit(NULL, 0);
 		host_fs_unmount(&disk, "mark_dirty");
 		contents = host_disk_dump(&disk, "/d/big", &size_bytes);
-		assert_true(size_bytes == 120000 && contents[20 * PAGE_SIZE] == n &&
-			    contents[21 * PAGE_SIZE - 1] == n);
+		changed = contents[20 * PAGE_SIZE] == 0xd1 && contents[21 * PAGE_SIZE - 1] == 0xd1;
+		assert_true(size_bytes == 120000 && changed == !failed);
 		free(contents);
 	}
+	assert_true(nr_refused >= 2); /* the indirect block's page, and the record */
 	host_disk_free(&disk);
 }
 
@@ -516,7 +524,7 @@ int main(void)
 	    cmocka_unit_test(test_contents),          cmocka_unit_test(test_paths),
 	    cmocka_unit_test(test_removed_directory), cmocka_unit_test(test_block_changes_sides),
 	    cmocka_unit_test(test_refusals),          cmocka_unit_test(test_clean_state),
-	    cmocka_unit_test(test_fail_sweep),        cmocka_unit_test(test_mapped_page_needs_no_memory),
+	    cmocka_unit_test(test_fail_sweep),        cmocka_unit_test(test_mapped_page_refused),
 	    cmocka_unit_test(test_io_errors),
 	};
 

@@ -28,7 +28,7 @@ class Books:
         self.pages = {}
         self.objects = {}
         self._refs = {name: kernel.layout.enum_value("ref_kind", f"REF_{name}")
-                      for name in ("PTE", "TABLE", "CACHE", "DIRTY", "PIPE", "KSTACK", "SLAB", "OWNER", "BOOT")}
+                      for name in ("PTE", "TABLE", "CACHE", "DIRTY", "PIPE", "KSTACK", "SLAB", "OWNER", "BOOT", "SHARE")}
 
     def claim_page(self, pfn, ref, holder_id, index, via):
         self.pages.setdefault(pfn, []).append(Claim(self._refs[ref], holder_id, index, via))

@@ -3,12 +3,12 @@
 from .books import Books
 from .claims_fs import claim_inodes, claim_pipes, claim_proc_files, claim_procs, claim_superblocks
 from .claims_kernel import claim_boot, claim_disk
-from .claims_mm import claim_kstacks, claim_mms
+from .claims_mm import claim_kstacks, claim_mms, claim_shared
 from .errors import Finding, ReadError
 from .pagecache import claim_pagecache
 from .slab import claim_slabs
 
-WALKERS = (claim_boot, claim_disk, claim_kstacks, claim_mms, claim_slabs, claim_pagecache, claim_procs, claim_inodes,
+WALKERS = (claim_boot, claim_disk, claim_kstacks, claim_mms, claim_shared, claim_slabs, claim_pagecache, claim_procs, claim_inodes,
            claim_superblocks, claim_pipes, claim_proc_files)
 
 

@@ -1,7 +1,9 @@
 """What address spaces and kernel stacks hold."""
 
 from .errors import Finding, ReadError
+from .lists import walk_ring_of
 from .pagetable import ROOT_LEVEL, user_root_range, walk_tree
+from .radix import RadixWalk
 from .tasks import all_mms, all_tasks, busy_tasks, root_of, vmas_of
 
 
@@ -50,6 +52,30 @@ def _claim_tree(kernel, books, findings, mm_id, owner, root):
             level = step.level - 1
             books.claim_pa(step.pa, "TABLE", mm_id, level * level_unit | va >> shift,
                            f"level {level} table for {va:#x}, {owner}")
+
+
+def claim_shared(kernel, books, findings):
+    """Memory shared without a file: SHM-1 to SHM-3 of kernel/mm/shared.c. What no VMA has is not claimed."""
+    ranges = {}
+    for mm in all_mms(kernel, []):
+        for vma in vmas_of(kernel, mm, []):
+            nr = (vma["end"] - vma["start"]) >> kernel.page_shift
+            ranges.setdefault(vma["file"], []).append((mm["id"], vma["file_index"], vma["file_index"] + nr))
+    for shared in walk_ring_of(kernel, kernel.symbol_va("shared_all"), "shared", "all", "shared_all", findings):
+        users = ranges.get(shared.va, ())
+        name = f"shared memory {shared['id']} of mm {', '.join(str(mm) for mm in sorted({user[0] for user in users}))}"
+        if not users:
+            continue
+        books.claim_object(shared.va, name)
+        if shared["count"] != len(users):
+            findings.append(Finding(name, f"counts {shared['count']} VMAs, {len(users)} have it"))
+        tree = RadixWalk(kernel, shared["tree"], name, findings)
+        for node in tree.nodes:
+            books.claim_object(node, name)
+        for index, page_va in tree.items:
+            if not any(first <= index < end for _, first, end in users):
+                findings.append(Finding(name, f"page {index} lies in no VMA"))
+            books.claim_page_va(page_va, "SHARE", shared["id"], index, name, findings)
 
 
 def claim_kstacks(kernel, books, findings):

@@ -4,9 +4,11 @@
  * MM-1  VMAs are page aligned, sorted, do not overlap, and lie below USER_TOP.
  * MM-2  every leaf in the table lies in a VMA; its rights never exceed the VMA's.
  * MM-3  pages of private VMAs are ANON (or page-cache pages mapped read-only with PTE_COW).
+ * MM-4  a VMA with an object behind it is in the object's vma_set from its making to its end.
  *
  * An mm belongs to one process and is touched by its owner only (or with the world stopped), so it has no
- * lock. Functions that may allocate may sleep (reclaim).
+ * lock. The exception are VMAs in a set: who comes from the object (write-back, truncation) takes rights and leaves
+ * away there, under the set's lock. Functions that may allocate may sleep (reclaim).
  */
 #ifndef KERNEL_ADDRSPACE_H
 #define KERNEL_ADDRSPACE_H
@@ -32,17 +34,52 @@ enum vma_flags {
 struct vma;
 struct mm;
 
-/* What lies behind a file VMA; implemented by fs. A VMA without ops is anonymous (zero-filled on demand). */
+/*
+ * The VMAs that map one object (a file, or shared anonymous memory): the way from a page to the leaves that map it.
+ *
+ * Under `lock`: the list; start, end and file_index of the VMAs on it; and the leaves in their ranges. A VMA's owner
+ * reads its bounds and its tables without the lock, since nobody else changes them, but leaves with it. Tables of an mm
+ * are freed after its VMAs have left their sets.
+ *
+ * Locks: `vmaset`; references are returned under it, memory is allocated under it only where a failure is expected.
+ */
+struct vma_set {
+	struct spinlock lock;
+	struct list vmas;
+};
+
+void vma_set_init(struct vma_set *set);
+/* The leaves of page `index` lose the right to write: when this returns, a store in any mapping faults. No lock held. */
+void vma_set_protect(struct vma_set *set, u32 index);
+/* All leaves of pages with index >= first go, those of private copies, too. No lock held. */
+void vma_set_unmap(struct vma_set *set, u32 first);
+/* The page behind the last one that a mapping of the set could write to in the object itself. No lock held. */
+u64 vma_set_writable_end(struct vma_set *set);
+/* Whether a VMA of the set has page `index`. lock held. */
+bool vma_set_covers_locked(const struct vma_set *set, u32 index);
+
+/* What lies behind a VMA: a file (fs), or shared memory (shared.c). One without ops is private and anonymous. */
 struct vma_ops {
 	/*
-	 * The page of the file at page index `index`, with a PTE reference for (mm, page number of ua) taken.
+	 * The page of the object at page index `index`, with a PTE reference for (mm, page number of ua) taken.
 	 * NULL: error in *err (-ENOMEM, -EIO; -EFAULT beyond the end of file). May sleep.
 	 */
 	struct page *(*fault)(struct vma *vma, u32 index, struct holder holder, int *err);
-	/* A shared page was found dirty in the table when its mapping went away or was written for the first time. */
-	void (*dirty)(struct vma *vma, u32 index, struct page *page);
-	void (*open)(struct vma *vma); /* the VMA was copied or split: one more user of the file */
+	/*
+	 * Whether a page that fault returned is still the object's: asked under the set's lock, where its leaf is made.
+	 * NULL: always.
+	 */
+	bool (*current)(struct vma *vma, u32 index, const struct page *page);
+	/*
+	 * A page of a shared mapping became writable; the caller has a reference. 0, -ENOMEM, -EIO: the store cannot be
+	 * promised to last. May sleep. NULL: nobody wants to know, and leaves are writable from the start.
+	 */
+	int (*dirty)(struct vma *vma, u32 index, struct page *page);
+	void (*open)(struct vma *vma); /* made, copied or split: one more user of the object */
+	/* nr pages from `first` are no longer the VMA's, which may be about to be closed. May be NULL. */
+	void (*shrunk)(struct vma *vma, u32 first, u32 nr);
 	void (*close)(struct vma *vma);
+	struct vma_set *(*set)(struct vma *vma); /* of the object */
 	void (*claims)(struct vma *vma, struct claims *claims);
 };
 
@@ -50,9 +87,12 @@ struct vma {
 	struct list link; /* in mm->vmas, by address */
 	uaddr_t start, end;
 	u32 flags;
-	u32 file_index; /* page index in the file of `start` */
+	u32 file_index; /* page index in the object of `start` */
 	const struct vma_ops *ops;
-	void *file; /* of ops */
+	void *file; /* the object; of ops */
+	struct mm *mm;
+	struct vma_set *set;  /* of the object, or NULL */
+	struct list set_link; /* set->lock */
 };
 
 struct mm {
@@ -63,7 +103,7 @@ struct mm {
 	struct list vmas;
 	uaddr_t heap_start, heap_end; /* brk area; heap_end need not be page aligned */
 	uaddr_t heap_limit;           /* page aligned; heap_end never lies above */
-	u64 nr_resident;              /* leaves */
+	u64 nr_resident;              /* leaves; atomic */
 	struct list all;              /* in the list of all mms, for the auditor */
 };
 
@@ -75,6 +115,8 @@ struct mm *mm_fork(struct mm *parent, u16 pid); /* copy on write; NULL: no memor
 /* A new VMA; 0, -ENOMEM, -EINVAL, -EEXIST on overlap. */
 int mm_map(struct mm *mm, uaddr_t start, uaddr_t end, u32 flags, const struct vma_ops *ops, void *file,
 	   u32 file_index);
+/* The same for new memory that children will share. */
+int mm_map_shared(struct mm *mm, uaddr_t start, uaddr_t end, u32 flags);
 /* Removes [start, end) from all VMAs (splitting) and frees the pages. 0, -ENOMEM when a split finds none. */
 int mm_unmap(struct mm *mm, uaddr_t start, uaddr_t end);
 /* A free range for size_bytes below USER_MMAP_TOP, or 0. */

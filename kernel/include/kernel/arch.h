@@ -204,6 +204,11 @@ void arch_use_root(paddr_t root_pa);
 paddr_t arch_active_root(u32 index); /* of any hart; the harts' own record, for checks */
 void arch_flush_tlb_page(const void *va_or_ua);
 void arch_flush_tlb_all(void);
+/*
+ * An entry of the table at root_pa was taken away, or lost rights, and the table may be in use on other harts: when this
+ * returns none uses the old entry any more. Any lock may be held.
+ */
+void arch_flush_table(paddr_t root_pa);
 
 /*
  * Copies that touch user memory. A fault goes to upcall_user_fault; if that fails the copy stops.

@@ -19,12 +19,15 @@
  * Usual sequence:  page = pagecache_get(m, index, flags); copy; pagecache_mark_dirty(m, page, block); pagecache_release(page);
  * The mark comes after the change: a mark made before it could be used up by write-back in between. A page may change
  * while it is being written; what reaches the disk is then neither old nor new, and the mark has it written again.
+ * PC-6  a page that can be written through a mapping is dirty; before it is stored, its leaves are made read-only.
+ *
  * Locks: `mapping` (radix, dirty list, state bits), `lru` inside it. Functions sleep unless they say otherwise.
  * None of them takes an inode's sleep lock, so they can be called from reclaim, whoever holds what.
  */
 #ifndef KERNEL_PAGECACHE_H
 #define KERNEL_PAGECACHE_H
 
+#include <kernel/addrspace.h>
 #include <kernel/audit.h>
 #include <kernel/radix.h>
 #include <kernel/waitqueue.h>
@@ -32,7 +35,7 @@
 struct mapping;
 
 struct mapping_ops {
-	/* Fills / stores one page; 0 or negative errno. Called without `mapping`. */
+	/* Fills / stores one page; 0 or negative errno; -EFAULT: the file ends before it. Called without `mapping`. */
 	int (*read_page)(struct mapping *mapping, u32 index, void *kernel_va);
 	/* block is what pagecache_mark_dirty was told: write-back looks nothing up and needs no memory. */
 	int (*write_page)(struct mapping *mapping, u32 index, u32 block, const void *kernel_va);
@@ -53,9 +56,10 @@ struct mapping {
 	struct list dirty;
 	u32 nr_pages;
 	u32 nr_dirty;
-	u32 nr_writeback; /* pages in WRITEBACK */
-	u32 nr_pins;      /* lru */
-	u16 inode;        /* holder id: inode number; 0 is the block device */
+	u32 nr_writeback;     /* pages in WRITEBACK */
+	u32 nr_pins;          /* lru */
+	struct vma_set users; /* who maps the file */
+	u16 inode;            /* holder id: inode number; 0 is the block device */
 	const struct mapping_ops *ops;
 	struct list all;     /* lru: list of mappings, for write-back and claims */
 	struct list id_link; /* lru: mappings by inode, for reclaim */
@@ -76,6 +80,8 @@ void pagecache_release(struct page *page);
  * written at once, so that no caller has to undo its change: 0, or -EIO from that writing.
  */
 int pagecache_mark_dirty(struct mapping *mapping, struct page *page, u32 block);
+/* The same for a page that is about to be changed, through a mapping. Without memory for a record: -ENOMEM. */
+int pagecache_try_mark_dirty(struct mapping *mapping, struct page *page, u32 block);
 /* Writes all dirty pages of one mapping / of all; the first error, or 0. */
 int pagecache_sync(struct mapping *mapping);
 int pagecache_sync_all(void);

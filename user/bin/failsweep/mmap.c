@@ -38,6 +38,71 @@ static long act_anonymous_touch(void)
 	return 0;
 }
 
+static void map_shared(void)
+{
+	area =
+	    mmap(FAR, (size_t)BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+}
+
+static long act_shared(void)
+{
+	map_shared();
+	return area ? 0 : -ENOMEM;
+}
+
+static void prepare_shared_memory(void)
+{
+	map_shared();
+	CHECK(area);
+}
+
+/* Places far apart: each needs nodes of its own. */
+static long act_shared_touch(void)
+{
+	for (long i = 0; i < BYTES; i += 3 * (long)PAGE_BYTES)
+		area[i] = 1;
+	return 0;
+}
+
+static void check_shared_touch(long result)
+{
+	CHECK(act_shared_touch() == 0);
+	CHECK_OK(munmap(area, (size_t)BYTES));
+}
+
+static void prepare_shared_filled(void)
+{
+	prepare_shared_memory();
+	fill(area, 0, 8 * PAGE_BYTES);
+}
+
+/* The child touches pages that we have touched, and others; 7: it was refused nothing. */
+static long act_shared_fork(void)
+{
+	int child = fork(), status;
+
+	if (child == 0) {
+		for (long i = 0; i < BYTES; i += (long)PAGE_BYTES)
+			area[i] = 2;
+		exit(7);
+	}
+	if (child < 0)
+		return child;
+	CHECK(wait_pid(child, &status) == child);
+	return status == 7 ? 0 : -ENOMEM;
+}
+
+static void check_shared_fork(long result)
+{
+	CHECK(wait(NULL) == -ECHILD);
+	for (long i = 0; i < BYTES; i += (long)PAGE_BYTES) {
+		CHECK(result < 0 || area[i] == 2);
+		CHECK(i >= 8 * (long)PAGE_BYTES || filled(area + i + 1, i + 1, PAGE_BYTES - 1));
+	}
+	CHECK(act_shared_fork() == 0);
+	CHECK(area[BYTES - PAGE_BYTES] == 2);
+}
+
 static void prepare_anonymous(void)
 {
 	map(PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
@@ -162,7 +227,7 @@ static long act_copy_to_private(void)
 	return read(file, area, (size_t)BYTES);
 }
 
-/* A page that was written back and is dirty again: the end of the mapping is what reports it. */
+/* Pages that were written back and are dirty again. */
 static void prepare_dirty(void)
 {
 	prepare_shared();
@@ -195,6 +260,10 @@ static void check_dirty(long result)
 const struct scenario mmap_scenarios[] = {
     {"mmap-anonymous", NULL, act_anonymous, NULL, 0, 0},
     {"mmap-anonymous-touch", NULL, act_anonymous_touch, NULL, 0, MAY_DIE},
+    {"mmap-shared-memory", NULL, act_shared, NULL, 0, 0},
+    {"shared-memory-touch", prepare_shared_memory, act_shared_touch, check_shared_touch, 0, MAY_DIE},
+    {"shared-memory-fork", prepare_shared_filled, act_shared_fork, check_shared_fork, 0, MAY_DIE},
+    {"shared-memory-split", prepare_shared_filled, act_split, NULL, 0, 0},
     {"mmap-over-a-mapping", prepare_over, act_over, check_over, 0, 0},
     {"munmap-split", prepare_anonymous, act_split, check_split, 0, 0},
     {"mmap-file-private", open_file, act_map_file, check_mapped, 0, 0},

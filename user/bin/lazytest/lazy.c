@@ -59,16 +59,6 @@ static void test_fork_of_holes(void)
 		CHECK_EQ(memory[at], at % (2 * stride) == 0);
 }
 
-static void store_byte(long address)
-{
-	*(volatile char *)address = 1;
-}
-
-static void load_byte(long address)
-{
-	(void)*(volatile char *)address;
-}
-
 static void test_outside(void)
 {
 	char *memory = sbrk_lazy(PAGES(100));

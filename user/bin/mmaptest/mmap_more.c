@@ -38,11 +38,6 @@ static void model_check(long unused)
 			CHECK_EQ(arena[PAGES(i)], held[i]);
 }
 
-static void load_byte(long address)
-{
-	(void)*(volatile char *)address;
-}
-
 static void test_random(void)
 {
 	uint64_t state = 4711;

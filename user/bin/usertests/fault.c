@@ -1,16 +1,6 @@
 /* What user code must not do: each of these kills the process and nothing else. */
 #include "tests.h"
 
-static void load_byte(long address)
-{
-	(void)*(volatile char *)address;
-}
-
-static void store_byte(long address)
-{
-	*(volatile char *)address = 1;
-}
-
 static void jump(long address)
 {
 	((void (*)(void))address)();

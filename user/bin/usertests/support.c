@@ -9,7 +9,7 @@ const uintptr_t bad_addresses[] = {
     0x1000,
     0xfff8,       /* just below the program */
     0x2000000000, /* between heap and stack */
-    0x3fffffc000,
+    0x3fffffe000,
     0x4000000000, /* first address above the user's half */
     0x80200000,   /* the kernel's physical address */
     0x8000000000,
@@ -68,6 +68,16 @@ void check_killed(void (*body)(long arg), long arg)
 	if (status != KILLED)
 		FAIL("with argument 0x%lx the process should have been killed, but ended with %d", arg,
 		     status);
+}
+
+void load_byte(long address)
+{
+	(void)*(volatile char *)address;
+}
+
+void store_byte(long address)
+{
+	*(volatile char *)address = 1;
 }
 
 void finish_all(int n)

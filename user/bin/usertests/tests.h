@@ -60,6 +60,9 @@ int finish(int pid);
 int run_child(void (*body)(long arg), long arg);
 /* The child must be killed by the kernel. */
 void check_killed(void (*body)(long arg), long arg);
+/* Bodies of children: one access. */
+void load_byte(long address);
+void store_byte(long address);
 /* Waits for n children; all must have ended with status 0. */
 void finish_all(int n);
 

@@ -116,6 +116,7 @@ static inline void arch_flush_tlb_page(const void *va)
 	(void)va;
 }
 static inline void arch_flush_tlb_all(void) {}
+static inline void arch_flush_table(paddr_t root_pa) {}
 extern u64 kernel_root_pa;
 extern paddr_t host_active_roots[NR_HARTS_MAX];
 static inline paddr_t arch_active_root(u32 index)

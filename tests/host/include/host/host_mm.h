@@ -16,6 +16,7 @@ struct test_file {
 	u32 number;
 	u32 nr_pages;
 	s32 users; /* VMAs */
+	struct vma_set set;
 	u32 nr_dirtied;
 	struct page *pages[8]; /* its cache */
 	bool fail;             /* faults give -EIO */

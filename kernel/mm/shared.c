@@ -1,0 +1,240 @@
+/*
+ * Shared anonymous memory: the object behind a mapping that parent and child see alike (mmap: MAP_SHARED with
+ * MAP_ANONYMOUS). A page belongs to the object from the first touch in any mapping, so it does not matter who touches it
+ * first, or whether that is before the fork or after.
+ *
+ * SHM-1  the object is counted by the VMAs that map it, and goes with the last of them.
+ * SHM-2  a page in its tree has one SHARE reference (object's id, index), besides the PTE references of its leaves.
+ * SHM-3  at a quiet moment each page of the tree lies in some VMA: what the last VMA gives up is freed at once.
+ *
+ * Nothing of it is on a disk, so there is nothing that reclaim could take.
+ *
+ * Locks: `mmlist` for the list of all and the ids; the set's lock for count and tree.
+ */
+#include "addrspace_priv.h"
+#include <kernel/radix.h>
+#include <kernel/slab.h>
+
+struct shared {             /* slab cache "shared"; holder (id, 0) */
+	struct vma_set set; /* its lock guards count and tree as well */
+	struct radix tree;
+	u32 count; /* VMAs */
+	u16 id;
+	struct list all; /* shared_lock */
+};
+
+struct list shared_all = LIST_INIT(shared_all);
+static struct spinlock shared_lock = SPINLOCK_INIT_NAMED(mmlist, "shared");
+static u16 last_id;
+static struct kmem_cache *shared_cache, *node_cache;
+
+static struct radix_node *node_alloc(void)
+{
+	return kmem_cache_alloc(node_cache, HOLDER_NONE);
+}
+static void node_free(struct radix_node *node)
+{
+	kmem_cache_free(node_cache, node, HOLDER_NONE);
+}
+static const struct radix_ops node_ops = {.alloc_node = node_alloc, .free_node = node_free};
+
+void shared_init(void)
+{
+	shared_cache = kmem_cache_create("shared", sizeof(struct shared));
+	node_cache = kmem_cache_create("shared_node", sizeof(struct radix_node));
+}
+
+static struct holder share_holder(const struct shared *shared, u32 index)
+{
+	return HOLDER(shared->id, index);
+}
+
+/* ---- the object ---- */
+
+static bool id_in_use(u16 id)
+{
+	LIST_FOR_EACH (pos, &shared_all)
+		if (LIST_ENTRY(pos, struct shared, all)->id == id)
+			return true;
+	return false;
+}
+
+static struct shared *shared_create(void)
+{
+	struct shared *shared = kmem_cache_alloc(shared_cache, HOLDER_NONE);
+
+	if (!shared)
+		return NULL;
+	vma_set_init(&shared->set);
+	radix_init(&shared->tree, &node_ops);
+	spin_lock(&shared_lock);
+	do {
+		last_id = last_id == 0xffff ? 1 : last_id + 1;
+	} while (id_in_use(last_id));
+	shared->id = last_id;
+	list_push_back(&shared_all, &shared->all);
+	spin_unlock(&shared_lock);
+	return shared;
+}
+
+static void shared_free(struct shared *shared)
+{
+	if (shared->tree.root)
+		panic("shared memory %u is freed with pages in it", shared->id);
+	spin_lock(&shared_lock);
+	list_remove(&shared->all);
+	spin_unlock(&shared_lock);
+	kmem_cache_free(shared_cache, shared, HOLDER_NONE);
+}
+
+/* ---- pages ---- */
+
+/* The page at index, which is `fresh` if there was none, with a PTE reference; NULL: no memory for its place. */
+static struct page *find_or_insert(struct shared *shared, u32 index, struct page *fresh, struct holder holder)
+{
+	struct page *page;
+
+	spin_lock(&shared->set.lock);
+	page = radix_lookup(&shared->tree, index);
+	if (!page && fresh && radix_insert(&shared->tree, index, fresh) == 0)
+		page = fresh;
+	if (page)
+		page_get(page, REF_PTE, holder);
+	spin_unlock(&shared->set.lock);
+	return page;
+}
+
+/* Nodes are allocated under the lock, where nothing can be reclaimed: so one is made sure of, and then it is tried again. */
+static struct page *insert_retry(struct shared *shared, u32 index, struct page *fresh, struct holder holder)
+{
+	struct page *page = find_or_insert(shared, index, fresh, holder);
+	struct radix_node *node;
+
+	if (page)
+		return page;
+	node = node_alloc();
+	if (!node)
+		return NULL;
+	node_free(node);
+	return find_or_insert(shared, index, fresh, holder);
+}
+
+static struct page *shared_fault(struct vma *vma, u32 index, struct holder holder, int *err)
+{
+	struct shared *shared = vma->file;
+	struct page *page = find_or_insert(shared, index, NULL, holder), *fresh;
+
+	if (page)
+		return page;
+	*err = -ENOMEM;
+	fresh = page_alloc_zeroed(PK_ANON, REF_SHARE, share_holder(shared, index));
+	if (!fresh)
+		return NULL;
+	page = insert_retry(shared, index, fresh, holder);
+	if (page != fresh) /* another process was faster, or there is no node */
+		page_put(fresh, REF_SHARE, share_holder(shared, index));
+	return page;
+}
+
+/* The first page of [*index, last] that no VMA has, out of the tree, and *index its place. NULL: there is none. */
+static struct page *take_uncovered(struct shared *shared, u32 *index, u32 last)
+{
+	struct page *page;
+
+	spin_lock(&shared->set.lock);
+	while ((page = radix_next(&shared->tree, index)) && *index <= last &&
+	       vma_set_covers_locked(&shared->set, *index))
+		++*index;
+	if (page && *index <= last)
+		radix_remove(&shared->tree, *index);
+	else
+		page = NULL;
+	spin_unlock(&shared->set.lock);
+	return page;
+}
+
+static void shared_shrunk(struct vma *vma, u32 first, u32 nr)
+{
+	struct shared *shared = vma->file;
+	struct page *page;
+
+	for (u32 index = first; (page = take_uncovered(shared, &index, first + nr - 1));)
+		page_put(page, REF_SHARE, share_holder(shared, index));
+}
+
+/* ---- as a VMA's object ---- */
+
+static void shared_open(struct vma *vma)
+{
+	struct shared *shared = vma->file;
+
+	spin_lock(&shared->set.lock);
+	shared->count++;
+	spin_unlock(&shared->set.lock);
+}
+
+static void shared_close(struct vma *vma)
+{
+	struct shared *shared = vma->file;
+	bool last;
+
+	spin_lock(&shared->set.lock);
+	last = --shared->count == 0;
+	spin_unlock(&shared->set.lock);
+	if (last)
+		shared_free(shared);
+}
+
+static struct vma_set *shared_set(struct vma *vma)
+{
+	return &((struct shared *)vma->file)->set;
+}
+
+static void shared_vma_claims(struct vma *vma, struct claims *claims)
+{
+	claim_object(claims, vma->file);
+}
+
+static const struct vma_ops shared_vma_ops = {
+    .fault = shared_fault,
+    .open = shared_open,
+    .shrunk = shared_shrunk,
+    .close = shared_close,
+    .set = shared_set,
+    .claims = shared_vma_claims,
+};
+
+int mm_map_shared(struct mm *mm, uaddr_t start, uaddr_t end, u32 flags)
+{
+	struct shared *shared = shared_create();
+	int err;
+
+	if (!shared)
+		return -ENOMEM;
+	err = mm_map(mm, start, end, flags | VMA_SHARED, &shared_vma_ops, shared, 0);
+	if (err)
+		shared_free(shared);
+	return err;
+}
+
+/* ---- claims ---- */
+
+static void claim_node(struct radix_node *node, void *claims)
+{
+	claim_object(claims, node);
+}
+
+/* The object itself is claimed by its VMAs; one that has none claims nothing, and all that was its is found. */
+void shared_claims(struct claims *claims)
+{
+	LIST_FOR_EACH (pos, &shared_all) {
+		const struct shared *shared = LIST_ENTRY(pos, struct shared, all);
+		struct page *page;
+
+		if (list_empty(&shared->set.vmas))
+			continue;
+		radix_for_each_node(&shared->tree, claim_node, claims);
+		for (u32 index = 0; (page = radix_next(&shared->tree, &index)); index++)
+			claim_page(claims, page, REF_SHARE, share_holder(shared, index));
+	}
+}
