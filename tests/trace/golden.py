@@ -164,7 +164,8 @@ def commands(name):
     """{file name: words} of what is asked of a run; `page` is about the page that tells most."""
     asked = {"summary": ["summary", name, "--tests"], "leaks": ["leaks", name],
              "stacks": ["stacks", name, "--by", "total", "--limit", "8"], "dump": ["dump", name, "--limit", "12", "--resolve"],
-             "live": ["live", name, "--by", "pid"], "collapsed": ["export", "--collapsed", name]}
+             "live": ["live", name, "--by", "pid"], "top": ["top", name, "--once"],
+             "collapsed": ["export", "--collapsed", name]}
     page = PAGES.get(name)
     if page:
         asked["page"] = ["page", name, page, "--resolve"]

@@ -1,0 +1,291 @@
+/*
+ * pagetrail top: a machine watched while it runs, through its growing run folder.
+ *
+ * The folder wakes us (inotify), or a key, a signal, or the interval's end. On a terminal the picture is redrawn in
+ * place, on its other screen, and the last picture stays behind on the usual one; elsewhere pictures follow one another
+ * whenever something happened. It ends with the machine, with q, or with a signal.
+ */
+#include "top.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "command.h"
+
+#define SITES 10
+#define OTHER_SCREEN "\033[?1049h\033[?25l"
+#define USUAL_SCREEN "\033[?25h\033[?1049l"
+
+struct watch {
+	struct top top;
+	int64_t interval_ms, next_ms; /* of the next picture */
+	int inotify, signals;
+	bool keys; /* standard input is a terminal, and set up for single keys */
+	struct termios terminal;
+	bool over;  /* asked to end */
+	bool fresh; /* something came since the last picture */
+	bool drawn; /* some picture was */
+	enum follow_state drawn_state;
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1000LL + time.tv_nsec / 1000000;
+}
+
+/* ---- the terminal ---- */
+
+static void measure_terminal(struct top *top)
+{
+	struct winsize size;
+
+	top->rows = 24;
+	top->columns = 80;
+	if (!ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) && size.ws_row && size.ws_col) {
+		top->rows = size.ws_row;
+		top->columns = size.ws_col;
+	}
+}
+
+static void enter_terminal(struct watch *watch)
+{
+	if (!watch->top.terminal)
+		return;
+	measure_terminal(&watch->top);
+	watch->keys = isatty(STDIN_FILENO) && !tcgetattr(STDIN_FILENO, &watch->terminal);
+	if (watch->keys) {
+		struct termios raw = watch->terminal;
+		raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+		raw.c_cc[VMIN] = 0;
+		raw.c_cc[VTIME] = 0;
+		tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+	}
+	fputs(OTHER_SCREEN, stdout);
+}
+
+static void leave_terminal(struct watch *watch)
+{
+	if (!watch->top.terminal)
+		return;
+	fputs(USUAL_SCREEN, stdout);
+	fflush(stdout);
+	if (watch->keys)
+		tcsetattr(STDIN_FILENO, TCSANOW, &watch->terminal);
+}
+
+/* ---- pictures ---- */
+
+/* A whole picture in one write: a terminal never shows half of one. */
+static void draw(struct watch *watch)
+{
+	char *text = NULL;
+	size_t bytes;
+	FILE *out = open_memstream(&text, &bytes);
+
+	if (!out)
+		die("out of memory");
+	if (watch->top.terminal)
+		fputs("\033[H", out);
+	top_draw(&watch->top, out);
+	fputs(watch->top.terminal ? "\033[J" : "\n", out);
+	if (fclose(out))
+		die("out of memory");
+	fwrite(text, 1, bytes, stdout);
+	fflush(stdout);
+	free(text);
+	pulse_beat(&watch->top.pulse);
+	watch->fresh = false;
+	watch->drawn = true;
+	watch->drawn_state = watch->top.state;
+	watch->next_ms = now_ms() + watch->interval_ms;
+}
+
+/* ---- waiting ---- */
+
+static void watch_folders(struct watch *watch)
+{
+	static const char *const names[] = {"", "/trace", "/logs"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char *path = xasprintf("%s%s", watch->top.follow.folder, names[i]);
+		/* Again and again: a folder that is not there yet comes later, one that is watched stays so. */
+		inotify_add_watch(watch->inotify, path, IN_CREATE | IN_MODIFY | IN_CLOSE_WRITE | IN_MOVED_TO);
+		free(path);
+	}
+}
+
+static void take_key(struct watch *watch)
+{
+	char key;
+	ssize_t nr = read(STDIN_FILENO, &key, 1);
+
+	if (nr == 1 && (key == 'q' || key == 'Q' || key == 4))
+		watch->over = true;
+	else if (nr == 1)
+		watch->next_ms = 0; /* any other key: now */
+	else if (nr == 0 || errno != EINTR)
+		watch->keys = false;
+}
+
+static void take_signals(struct watch *watch)
+{
+	struct signalfd_siginfo info;
+
+	while (read(watch->signals, &info, sizeof(info)) == sizeof(info)) {
+		switch (info.ssi_signo) {
+		case SIGWINCH:
+			measure_terminal(&watch->top);
+			watch->next_ms = 0;
+			break;
+		case SIGTSTP:
+			leave_terminal(watch);
+			kill(getpid(), SIGSTOP);
+			enter_terminal(watch);
+			watch->next_ms = 0;
+			break;
+		default:
+			watch->over = true;
+		}
+	}
+}
+
+static void wait_for_something(struct watch *watch)
+{
+	struct pollfd fds[3] = {{.fd = watch->inotify, .events = POLLIN},
+				{.fd = watch->signals, .events = POLLIN},
+				{.fd = watch->keys ? STDIN_FILENO : -1, .events = POLLIN}};
+	char events[4096];
+	int64_t left = watch->next_ms - now_ms();
+
+	poll(fds, 3, (int)(left > 0 ? left : 0));
+	if (fds[0].revents) {
+		while (read(watch->inotify, events, sizeof(events)) > 0)
+			;
+	}
+	if (fds[1].revents)
+		take_signals(watch);
+	if (fds[2].revents)
+		take_key(watch);
+}
+
+static void watch_machine(struct watch *watch)
+{
+	sigset_t mask;
+
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGTERM);
+	sigaddset(&mask, SIGHUP);
+	sigaddset(&mask, SIGWINCH);
+	sigaddset(&mask, SIGTSTP);
+	sigprocmask(SIG_BLOCK, &mask, NULL);
+	watch->signals = signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
+	watch->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	watch->top.terminal = isatty(STDOUT_FILENO);
+	enter_terminal(watch);
+	while (!watch->over) {
+		watch_folders(watch);
+		/* First whether it is over, then what is there: what came last is not overlooked. */
+		watch->top.state = follow_state(&watch->top.follow);
+		watch->fresh |= pulse_step(&watch->top.pulse, &watch->top.follow) != 0;
+		watch->over = watch->top.state == FOLLOW_ENDED;
+		bool due = now_ms() >= watch->next_ms;
+		if (due && !watch->fresh && !watch->top.terminal && watch->drawn)
+			watch->next_ms = now_ms() + watch->interval_ms; /* nothing to say */
+		else if (due)
+			draw(watch);
+		if (!watch->over)
+			wait_for_something(watch);
+	}
+	leave_terminal(watch);
+	close(watch->inotify);
+	close(watch->signals);
+	/* What stays on the usual screen; elsewhere, what came since the last picture. */
+	if (watch->top.terminal || watch->fresh || watch->drawn_state != watch->top.state) {
+		watch->top.terminal = false;
+		draw(watch);
+	}
+}
+
+/* ---- the command ---- */
+
+static int64_t read_interval(const char *text)
+{
+	char *end;
+	double seconds = text ? strtod(text, &end) : 1;
+
+	if (text && (end == text || *end || !(seconds >= 0.01 && seconds <= 3600)))
+		die("--interval: %s is no number of seconds from 0.01 to 3600", text);
+	return (int64_t)(seconds * 1000);
+}
+
+static int top_run(const struct arguments *arguments)
+{
+	struct watch watch = {.interval_ms = read_interval(option(arguments, "interval"))};
+	struct top *top = &watch.top;
+	bool as_json = option(arguments, "json") != NULL;
+
+	top->nr_sites = (uint32_t)option_number(
+	    arguments, "limit", as_json || !isatty(STDOUT_FILENO) ? SITES : UINT32_MAX, 0, UINT32_MAX);
+	if (!follow_open(&top->follow, arguments->operands[0]))
+		die("%s: %s", arguments->operands[0], strerror(errno));
+	if (as_json || option(arguments, "once")) {
+		top->state = follow_state(&top->follow);
+		pulse_step(&top->pulse, &top->follow);
+		if (!top->follow.nr_files)
+			die("%s: there is no trace yet", arguments->operands[0]);
+		if (as_json)
+			top_json(top, stdout);
+		else
+			top_draw(top, stdout);
+	} else {
+		watch_machine(&watch);
+	}
+	int status = top_complete(top) ? STATUS_NOTHING_LOST : STATUS_CANNOT_TELL;
+	if (top->symbols)
+		symbols_close(top->symbols);
+	pulse_free(&top->pulse);
+	follow_close(&top->follow);
+	return status;
+}
+
+static const struct option_spec options[] = {
+    {"interval", "SECONDS", "between two pictures (1)"},
+    {"limit", "N", "at most so many call sites (10; on a terminal, as many as there is room for)"},
+    {"once", NULL, "one picture of what is there now, with rates over the whole run"},
+    {"json", NULL, "the same as JSON"},
+    {NULL, NULL, NULL},
+};
+
+const struct command command_top = {
+    .name = "top",
+    .operands = "RUN",
+    .summary = "watch a machine while it runs: free pages, kinds, the hottest call sites, losses",
+    .description = "RUN is the folder that `pagetrail run` or `pagetrail record` is writing. The machine's "
+		   "packets are seen as "
+		   "they fill, so\n"
+		   "a quiet hart is behind; rates are by the machine's own time. On a terminal the picture "
+		   "is redrawn in place; "
+		   "q or\n"
+		   "Ctrl-C ends it, any other key redraws it. Elsewhere a picture is printed whenever "
+		   "something happened. It "
+		   "ends when\n"
+		   "the machine does: when nobody writes the folder any more. The status is 0, or 2 when "
+		   "events were lost.\n",
+    .min_operands = 1,
+    .max_operands = 1,
+    .options = options,
+    .run = top_run,
+};

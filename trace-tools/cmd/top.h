@@ -1,0 +1,24 @@
+/* top: what top.c (the loop and the terminal) and top_screen.c (what is shown) share. */
+#ifndef CMD_TOP_H
+#define CMD_TOP_H
+
+#include "../lib/pulse.h"
+#include "../lib/symbols.h"
+
+struct top {
+	struct follow follow;
+	struct pulse pulse;
+	struct symbols *symbols; /* NULL: not opened yet */
+	enum follow_state state;
+	bool terminal;          /* standard output is one: redraw in place, bold, cut lines to its width */
+	uint32_t rows, columns; /* of the terminal */
+	uint32_t nr_sites;      /* shown at most */
+};
+
+/* One picture, of `rows` lines at most on a terminal. */
+void top_draw(struct top *top, FILE *out);
+void top_json(struct top *top, FILE *out);
+/* Nothing is missing in what was read. */
+bool top_complete(const struct top *top);
+
+#endif

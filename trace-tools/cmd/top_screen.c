@@ -1,0 +1,317 @@
+/* top_screen: what `pagetrail top` shows, as text and as JSON. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../lib/json.h"
+#include "command.h"
+#include "top.h"
+
+#define BAR_CELLS 24
+#define KINDS_IN_LINE 3
+#define FRAMES_MAX 64
+/* Callers named on a site's line, as far as the line goes. */
+#define CALLERS_MAX 6
+
+static const char *const state_texts[] = {
+    [FOLLOW_WAITING] = "waiting for a trace", [FOLLOW_RUNNING] = "running", [FOLLOW_ENDED] = "ended"};
+
+bool top_complete(const struct top *top)
+{
+	return !follow_discarded(&top->follow) && !follow_missing(&top->follow) &&
+	       !follow_damaged(&top->follow);
+}
+
+/* Seconds that the rates are about: the machine's own. */
+static double span(const struct top *top)
+{
+	return time_seconds(pulse_ticks(&top->pulse));
+}
+
+static double rate(const struct top *top, uint64_t now, uint64_t before)
+{
+	return span(top) > 0 ? (double)(now - before) / span(top) : 0;
+}
+
+/* ---- call sites ---- */
+
+struct row {
+	uint32_t stack;
+	uint64_t fresh, total;
+};
+
+static int compare_rows(const void *a, const void *b)
+{
+	const struct row *left = a, *right = b;
+
+	if (left->fresh != right->fresh)
+		return left->fresh > right->fresh ? -1 : 1;
+	if (left->total != right->total)
+		return left->total > right->total ? -1 : 1;
+	return left->stack < right->stack ? -1 : left->stack > right->stack;
+}
+
+/* The hottest first. Caller frees. */
+static struct row *hottest(const struct top *top, size_t *nr)
+{
+	const struct pulse *pulse = &top->pulse;
+	struct row *rows = xcalloc(pulse->nr_sites, sizeof(*rows));
+
+	*nr = 0;
+	for (uint32_t i = 0; i < pulse->nr_sites; i++) {
+		const struct pulse_site *site = &pulse->sites[i];
+		uint64_t total = site->pages + site->objects;
+		if (total)
+			rows[(*nr)++] =
+			    (struct row){i, total - site->pages_before - site->objects_before, total};
+	}
+	if (*nr)
+		qsort(rows, *nr, sizeof(*rows), compare_rows);
+	return rows;
+}
+
+/* "insert_new < pagecache_get < page_for_write" */
+static char *site_text(struct top *top, uint32_t stack)
+{
+	struct symbol_frame frames[FRAMES_MAX];
+	struct trace_stack record;
+	char *text = NULL, *problem;
+	size_t bytes;
+	FILE *out;
+
+	if (!follow_stack(&top->follow, stack, &record))
+		return xstrdup("(no stack)");
+	if (!top->symbols) {
+		char *path = xasprintf("%s/kernel/pagetrail.elf", top->follow.folder);
+		top->symbols = symbols_open(path, &problem);
+		free(problem);
+		free(path);
+	}
+	size_t nr = symbols_expand(top->symbols, record.frames, record.nr_frames, frames, FRAMES_MAX);
+	size_t site = symbols_site(frames, nr);
+	out = open_memstream(&text, &bytes);
+	if (!out)
+		die("out of memory");
+	for (size_t i = site < nr ? site : 0; i < nr && i < site + CALLERS_MAX; i++)
+		fprintf(out, "%s%s", i == site || i == 0 ? "" : " < ", frames[i].function);
+	if (fclose(out))
+		die("out of memory");
+	return text;
+}
+
+/* ---- text ---- */
+
+/* How a line is written: cut to the terminal, with what stands behind it on the screen wiped out. */
+struct page {
+	const struct top *top;
+	FILE *out;
+	uint32_t nr_lines;
+};
+
+static void line(struct page *page, const char *style, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+static void line(struct page *page, const char *style, const char *fmt, ...)
+{
+	bool terminal = page->top->terminal;
+	char *text;
+	va_list args;
+
+	if (terminal && page->nr_lines + 1 >= page->top->rows)
+		return;
+	va_start(args, fmt);
+	if (vasprintf(&text, fmt, args) < 0)
+		die("out of memory");
+	va_end(args);
+	for (size_t end = strlen(text); end && text[end - 1] == ' '; end--)
+		text[end - 1] = 0;
+	if (terminal)
+		fprintf(page->out, "%s%.*s%s\033[K\n", style, (int)page->top->columns, text,
+			*style ? "\033[0m" : "");
+	else
+		fprintf(page->out, "%s\n", text);
+	page->nr_lines++;
+	free(text);
+}
+
+#define PLAIN ""
+#define BOLD "\033[1m"
+#define ALARM "\033[1;31m"
+
+static void draw_free(struct page *page)
+{
+	const struct pulse *pulse = &page->top->pulse;
+	int64_t free_pages = pulse_free_pages(pulse), held = 0;
+	char bytes[24], bar[BAR_CELLS + 1];
+
+	for (uint32_t kind = 1; kind < PK_NR; kind++)
+		held += pulse->kinds[kind];
+	if (free_pages < 0) {
+		line(page, PLAIN, "free    not known yet: no sample was taken");
+		return;
+	}
+	if (!top_complete(page->top)) {
+		line(page, BOLD, "free    %u pages at the last sample; no count is exact over losses",
+		     pulse->newest.free_pages);
+		return;
+	}
+	int64_t all = free_pages + held;
+	int64_t cells = all > 0 ? held * BAR_CELLS / all : 0;
+	for (int64_t i = 0; i < BAR_CELLS; i++)
+		bar[i] = i < cells ? '#' : '-';
+	bar[BAR_CELLS] = 0;
+	line(page, BOLD, "free    %" PRId64 " pages, %s  [%s]  held %" PRId64, free_pages,
+	     bytes_text((uint64_t)free_pages * PAGE_BYTES, bytes), bar, held);
+	line(page, PLAIN, "        at the last sample: %u parked, %u cached, %u dirty",
+	     pulse->newest.pcp_pages, pulse->newest.cache_pages, pulse->newest.dirty_pages);
+}
+
+static void draw_events(struct page *page)
+{
+	const struct pulse *pulse = &page->top->pulse;
+
+	line(page, PLAIN, "events  %" PRIu64 ", %.0f a second", pulse->nr_events,
+	     rate(page->top, pulse->nr_events, pulse->events_before));
+	if (pulse->mark[0])
+		line(page, PLAIN, "test    %s%s", pulse->mark, pulse->mark_open ? "" : ", over");
+	if (pulse->audit_time)
+		line(page, pulse->audit_findings ? ALARM : PLAIN, "audit   %u findings at %.3f s",
+		     pulse->audit_findings, time_seconds(pulse->audit_time));
+	if (pulse->ooms)
+		line(page, ALARM, "memory  out %" PRIu64 " times", pulse->ooms);
+	if (pulse->panic[0])
+		line(page, ALARM, "PANIC   %s", pulse->panic);
+}
+
+static void draw_losses(struct page *page)
+{
+	const struct follow *follow = &page->top->follow;
+
+	if (top_complete(page->top))
+		line(page, PLAIN, "losses  none");
+	if (follow_discarded(follow) || follow_missing(follow))
+		line(page, ALARM, "LOSSES  %" PRIu64 " events discarded, %" PRIu64 " packets missing",
+		     follow_discarded(follow), follow_missing(follow));
+	for (uint32_t i = 0; i < follow->nr_files; i++) {
+		const struct follow_file *file = &follow->files[i];
+		if (file->starts_late)
+			line(page, ALARM, "LOSSES  the beginning of hart%u is missing", file->hart);
+		if (file->fault)
+			line(page, ALARM, "DAMAGE  hart%u at offset %" PRIu64 ": %s", file->hart,
+			     file->offset, file->fault);
+	}
+}
+
+static void draw_kinds(struct page *page)
+{
+	const struct pulse *pulse = &page->top->pulse;
+	char text[32 * KINDS_IN_LINE] = "";
+	uint32_t cells = 0;
+
+	line(page, BOLD, "%s",
+	     top_complete(page->top) ? "pages by kind, and what changed"
+				     : "pages by kind, as far as the trace tells, and what changed");
+	for (uint32_t kind = 1; kind < PK_NR; kind++) {
+		int64_t change = pulse->time_before ? pulse->kinds[kind] - pulse->kinds_before[kind] : 0;
+		char changed[16] = "";
+		if (!pulse->kinds[kind] && !change)
+			continue;
+		if (change)
+			snprintf(changed, sizeof(changed), "%+" PRId64, change);
+		size_t used = strlen(text);
+		snprintf(text + used, sizeof(text) - used, "%-10s%8" PRId64 " %-8s  ", page_kind_text(kind),
+			 pulse->kinds[kind], changed);
+		if (++cells == KINDS_IN_LINE) {
+			line(page, PLAIN, "%s", text);
+			cells = 0;
+			text[0] = 0;
+		}
+	}
+	if (cells)
+		line(page, PLAIN, "%s", text);
+}
+
+static void draw_sites(struct page *page, struct top *top)
+{
+	const struct pulse *pulse = &top->pulse;
+	size_t nr;
+	struct row *rows = hottest(top, &nr);
+
+	line(page, BOLD, "%9s %9s %10s  %s", "pages/s", "objects/s", "taken", "call site");
+	for (size_t i = 0; i < nr && i < top->nr_sites; i++) {
+		const struct pulse_site *site = &pulse->sites[rows[i].stack];
+		if (top->terminal && page->nr_lines + 1 >= top->rows)
+			break; /* there is no room for it: do not look for its symbols */
+		char *text = site_text(top, rows[i].stack);
+		line(page, PLAIN, "%9.1f %9.1f %10" PRIu64 "  %s", rate(top, site->pages, site->pages_before),
+		     rate(top, site->objects, site->objects_before), rows[i].total, text);
+		free(text);
+	}
+	free(rows);
+}
+
+void top_draw(struct top *top, FILE *out)
+{
+	struct page page = {.top = top, .out = out};
+	char time[24];
+
+	line(&page, BOLD, "pagetrail top: %s, %s s  %s", state_texts[top->state],
+	     time_text(top->pulse.last_time, time), top->follow.folder);
+	draw_free(&page);
+	draw_events(&page);
+	draw_losses(&page);
+	if (!top->pulse.nr_events)
+		return;
+	line(&page, PLAIN, "%s", "");
+	draw_kinds(&page);
+	line(&page, PLAIN, "%s", "");
+	draw_sites(&page, top);
+}
+
+/* ---- JSON ---- */
+
+static void json_site(struct json *json, struct top *top, const struct row *row)
+{
+	const struct pulse_site *site = &top->pulse.sites[row->stack];
+	char *text = site_text(top, row->stack);
+
+	json_open(json, NULL, '{');
+	json_string(json, "site", text);
+	json_int(json, "stack", row->stack);
+	json_int(json, "pages", (int64_t)site->pages);
+	json_int(json, "objects", (int64_t)site->objects);
+	json_real(json, "pages_per_second", rate(top, site->pages, site->pages_before));
+	json_real(json, "objects_per_second", rate(top, site->objects, site->objects_before));
+	json_close(json, '}');
+	free(text);
+}
+
+void top_json(struct top *top, FILE *out)
+{
+	const struct pulse *pulse = &top->pulse;
+	struct json json;
+	size_t nr;
+
+	json_begin_command(&json, out, "top", top_complete(top) ? "complete" : "cannot tell");
+	json_string(&json, "state", top->state == FOLLOW_WAITING ? "waiting" : state_texts[top->state]);
+	json_real(&json, "time", time_seconds(pulse->last_time));
+	json_int(&json, "events", (int64_t)pulse->nr_events);
+	json_int(&json, "free_pages",
+		 top_complete(top) || !pulse->sampled ? pulse_free_pages(pulse) : pulse->newest.free_pages);
+	json_int(&json, "events_discarded", (int64_t)follow_discarded(&top->follow));
+	json_int(&json, "packets_missing", (int64_t)follow_missing(&top->follow));
+	json_string(&json, "test", pulse->mark_open ? pulse->mark : NULL);
+	json_int(&json, "findings", pulse->audit_findings);
+	json_string(&json, "panic", pulse->panic[0] ? pulse->panic : NULL);
+	json_open(&json, "kinds", '{');
+	for (uint32_t kind = 1; kind < PK_NR; kind++)
+		json_int(&json, page_kind_text(kind), pulse->kinds[kind]);
+	json_close(&json, '}');
+	json_open(&json, "sites", '[');
+	struct row *rows = hottest(top, &nr);
+	for (size_t i = 0; i < nr && i < top->nr_sites; i++)
+		json_site(&json, top, &rows[i]);
+	free(rows);
+	json_close(&json, ']');
+	json_end(&json);
+}
