@@ -9,7 +9,7 @@ TEST_NEEDS := kernel disk tools
 -include tests/host/host.mk
 include tests/fuzz/fuzz.mk
 
-.PHONY: test $(TEST_PARTS) format tidy bench faults soak
+.PHONY: test $(TEST_PARTS) format tidy bench bench-wall faults soak
 test: $(TEST_NEEDS) ## run everything: lint, host tests, trace tools, QEMU with 1, 2 and 4 harts, gdb, faults
 	@$(PYTHON) tests/run.py $(TEST_PARTS)
 
@@ -56,3 +56,5 @@ tidy: ## clang-tidy over the kernel
 bench: $(TEST_NEEDS) ## guest instructions of a record, a page, tracing; speed and memory of the trace tools
 	@$(PYTHON) tests/bench/bench.py
 	@$(PYTHON) tests/bench/bench_tools.py
+bench-wall: $(TEST_NEEDS) ## seconds of usertests -q (3 harts, beside the baselines) and of the way to the prompt
+	@$(PYTHON) tests/bench/wall.py

@@ -1,0 +1,40 @@
+"""What the project promises of its speed, in figures that repeat: guest instructions, one of them a nanosecond."""
+import re
+
+import pytest
+
+from harness.machine import PROMPT
+
+OPERATIONS = 1000
+
+
+@pytest.fixture
+def cost(boot):
+    """cost(append): {name: guest instructions of one operation}, as `bench` counts them."""
+    def measure(append):
+        machine = boot(icount=True, run="bench", append=append)
+        assert machine.wait(60) == 0
+        return {name: int(value) / OPERATIONS for name, value in re.findall(r"(?m)^bench (\w+) (\d+)", machine.console)}
+    return measure
+
+
+def test_page_alloc_and_put(cost):
+    off = cost("trace=off")
+    assert 50 < off["page_pair"] - off["poison"] <= 250
+
+
+def test_record_with_its_stack(cost):
+    on = cost("trace=flight")
+    assert 20 < on["record_bare"] < on["record_stack"] <= 250
+    # an allocation and its end are three records of two stacks
+    assert on["page_pair"] - on["poison"] > 3 * on["record_bare"]
+
+
+def test_boots_to_the_prompt_in_a_second(boot):
+    """By the guest's clock, which the kernel cannot make go slower by sleeping: without work time jumps on."""
+    machine = boot(smp=4, icount=True)
+    machine.expect(PROMPT, 60)
+    machine.send("bench clock\n")
+    assert 1000 < int(machine.expect(r"bench clock (\d+)\n").group(1)) < 1000000
+    machine.send("poweroff\n")
+    assert machine.wait(30) == 0
