@@ -10,8 +10,11 @@
  * that put the task takes it itself if it comes to the end of its own task within KICK_TIME, and calls idle harts for
  * what then still waits.
  *
+ * A task that is pinned to a hart waits in the same queue and is passed over by the others. Its hart, if idle, is called
+ * at once: no other could take it instead.
+ *
  * RUNQ-1  a task is linked here iff it is RUNNABLE and not yet chosen (TASK-1).
- * RUNQ-2  a hart's bit in idle_harts is set only under the lock, at a moment when the queue was empty. So whoever
+ * RUNQ-2  a hart's bit in idle_harts is set only under the lock, at a moment when nothing it may run was queued. So whoever
  *         puts a task either finds the bit, and its hart's kick_at is set, or came first, and the hart finds the task.
  * RUNQ-3  the bit is cleared by the one who sends the IPI: two tasks wake two harts.
  *
@@ -23,13 +26,26 @@ static struct spinlock runqueue_lock = SPINLOCK_INIT(runqueue);
 static struct list runqueue = LIST_INIT(runqueue);
 static u32 idle_harts; /* bit: hart index */
 
+static bool may_run_here(const struct task *task)
+{
+	return !task->pinned || task->pinned == hart_index() + 1;
+}
+
 void runqueue_put(struct task *task)
 {
-	u32 bit = 1U << hart_index();
+	u32 bit = 1U << hart_index(), call = 0;
 	bool others_idle;
 
 	spin_lock(&runqueue_lock);
 	list_push_back(&runqueue, &task->run_link);
+	if (UNLIKELY(!may_run_here(task))) {
+		call = idle_harts & 1U << (task->pinned - 1);
+		idle_harts &= ~call;
+		spin_unlock(&runqueue_lock);
+		if (call)
+			arch_ipi(task->pinned - 1U, IPI_WAKE);
+		return;
+	}
 	others_idle = idle_harts && !(idle_harts & bit);
 	/* Itself idle means: this is an interrupt in the idle loop, which looks here next. */
 	idle_harts &= ~bit;
@@ -44,7 +60,7 @@ void runqueue_kick(void)
 
 	spin_lock(&runqueue_lock);
 	for (struct list *link = runqueue.next; link != &runqueue && idle_harts; link = link->next) {
-		u32 bit = idle_harts & -idle_harts;
+		u32 bit = LIST_ENTRY(link, struct task, run_link)->pinned ? 0 : idle_harts & -idle_harts;
 
 		idle_harts &= ~bit;
 		called |= bit;
@@ -56,20 +72,25 @@ void runqueue_kick(void)
 
 struct task *runqueue_take(bool idle)
 {
-	struct task *task = NULL;
 	u32 bit = 1U << hart_index();
 
 	spin_lock(&runqueue_lock);
-	if (!list_empty(&runqueue)) {
-		task = LIST_FIRST(&runqueue, struct task, run_link);
+	LIST_FOR_EACH (link, &runqueue) {
+		struct task *task = LIST_ENTRY(link, struct task, run_link);
+
+		if (!may_run_here(task))
+			continue;
 		list_remove(&task->run_link);
 		idle_harts &= ~bit;
-	} else if (idle) {
+		spin_unlock(&runqueue_lock);
+		return task;
+	}
+	if (idle) {
 		idle_harts |= bit;
 		timer_no_kick();
 	}
 	spin_unlock(&runqueue_lock);
-	return task;
+	return NULL;
 }
 
 bool runqueue_empty(void)

@@ -28,7 +28,7 @@ static inline struct sched_hart *this_sched_hart(void)
 /* runqueue.c */
 void runqueue_put(struct task *task);
 void runqueue_kick(void); /* calls idle harts, as many as tasks wait */
-/* The longest waiting task, or NULL. With `idle`, a hart that gets NULL is entered among the idle ones. */
+/* The task that has waited longest among those this hart may run, or NULL. With `idle`, a hart that gets NULL is entered among the idle ones. */
 struct task *runqueue_take(bool idle);
 bool runqueue_empty(void); /* a hint */
 /* Tasks on the queue that are in this state (world stopped). */

@@ -217,6 +217,19 @@ void sched_yield(void)
 	}
 }
 
+void sched_pin(u32 hart)
+{
+	struct task *task = current_task();
+
+	KASSERT(hart < nr_harts);
+	task->pinned = (u16)(hart + 1);
+	if (hart_index() == hart)
+		return;
+	spin_lock(&task->lock);
+	task->state = TASK_RUNNABLE;
+	sched_switch_away(task);
+}
+
 void sched_block(void)
 {
 	struct task *task = current_task();

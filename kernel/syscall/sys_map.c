@@ -25,7 +25,7 @@ static s64 choose_place(struct mm *mm, uaddr_t wanted, u64 size_bytes, u64 flags
 	if (flags & MAP_FIXED) {
 		int err;
 
-		if (wanted % PAGE_SIZE || wanted < PAGE_SIZE || wanted > USER_TOP - size_bytes)
+		if (wanted % PAGE_SIZE || wanted < PAGE_SIZE || wanted > USER_STACK_TOP - size_bytes)
 			return -EINVAL;
 		err = mm_unmap(mm, wanted, wanted + size_bytes);
 		return err ? err : (s64)wanted;

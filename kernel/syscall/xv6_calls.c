@@ -144,6 +144,16 @@ static s64 print_page_table(void)
 	return 0;
 }
 
+static s64 pin_to(u64 hart)
+{
+	if (hart >= nr_harts)
+		return -EINVAL;
+	current_task()->quiet = true; /* as in sys_yield */
+	sched_pin((u32)hart);
+	current_task()->quiet = false;
+	return 0;
+}
+
 s64 sys_xv6(const u64 *arg)
 {
 	switch (arg[0]) {
@@ -164,6 +174,8 @@ s64 sys_xv6(const u64 *arg)
 		return entry_of(arg[1]);
 	case XV6_KPGTBL:
 		return print_page_table();
+	case XV6_CPUPIN:
+		return pin_to(arg[1]);
 	default:
 		return -EINVAL;
 	}

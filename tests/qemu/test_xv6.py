@@ -35,6 +35,7 @@ def test_lab_calls(tmp_path, xv6_disk, smp):
     done, console = traced(tmp_path, xv6_disk, "cd / && /xv6labs", smp=smp)
     assert done.returncode == NOTHING_LOST, done.stdout + done.stderr
     assert "xv6labs: OK" in console
+    assert f"\n{smp} harts\n" in console
     assert re.search(r"^\d+: syscall open -> 3\n\d+: syscall read -> 1\n\d+: syscall open -> -1$", console, re.M)
     assert re.search(r"^page table 0x[0-9a-f]{16}\n \.\.0x0{16}: pte 0x[0-9a-f]{16} pa 0x[0-9a-f]{16}\n \.\. \.\.0x",
                      console, re.M)
@@ -44,6 +45,21 @@ def test_memory_to_the_page(tmp_path, xv6_disk, smp):
     done, console = traced(tmp_path, xv6_disk, "cd / && /xv6memory", smp=smp)
     assert done.returncode == NOTHING_LOST, done.stdout + done.stderr
     assert "xv6memory: OK" in console
+
+
+def test_limits(tmp_path, xv6_disk):
+    done, console = traced(tmp_path, xv6_disk, "cd / && /xv6limits")
+    assert done.returncode == NOTHING_LOST, done.stdout + done.stderr
+    assert "xv6limits: OK" in console
+
+
+def test_limits_of_labs(boot):
+    """LAB= changes them, also for a program that was built before."""
+    build = f"{paths.BUILD_NAME}/xv6-disk"
+    paths.make("EXTRA_USER=tests/xv6/xv6limits.c", "LAB=fs lazy", "FS_BLOCKS=20480", "disk", build=build)
+    machine = boot(disk=paths.ROOT / build / "disk.img", run="cd / && /xv6limits", virtio=True)
+    assert machine.wait(110) == 0
+    machine.expect("xv6limits: OK")
 
 
 def test_a_program_found_by_its_name(boot, tmp_path):

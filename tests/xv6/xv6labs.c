@@ -248,6 +248,46 @@ static void page_tables(void)
 	check(status_of(write_pid) == -1, "the pid page is read-only");
 }
 
+/* ---- harts ---- */
+
+/* How often the lock of this hart's page cache was taken: the third word of its line. */
+static int page_lock_uses(int hart)
+{
+	static char text[4096];
+	char name[] = "pcp0 ", *at = text;
+	int fd = open("/proc/lockstat", O_RDONLY), length = 0, n;
+
+	name[3] += hart;
+	while ((n = read(fd, text + length, sizeof(text) - 1 - length)) > 0)
+		length += n;
+	close(fd);
+	text[length] = 0;
+	while (at && memcmp(at, name, 5) != 0)
+		at = strchr(at, '\n') ? strchr(at, '\n') + 1 : 0;
+	for (int word = 0; at && word < 2; word++)
+		for (at = strchr(at, ' '); *at == ' '; at++)
+			;
+	return at ? atoi(at) : -1;
+}
+
+/* Prints how many harts it could choose. On each, what it takes comes from that hart's cache of pages. */
+static void chosen_harts(void)
+{
+	int nr = 0, before;
+
+	check(cpupin(-1) == -1 && cpupin(8) == -1, "no such hart");
+	for (; nr < 8 && cpupin(nr) == 0; nr++) {
+		before = page_lock_uses(nr);
+		for (int i = 0; i < 200; i++) {
+			sbrk(PGSIZE);
+			sbrk(-PGSIZE);
+		}
+		check(before >= 0 && page_lock_uses(nr) - before >= 400, "pages come from the chosen hart");
+		pause(1);
+	}
+	printf("%d harts\n", nr);
+}
+
 /* ---- watched calls ---- */
 
 static void traced(void)
@@ -285,6 +325,7 @@ int main(int argc, char **argv)
 	information();
 	alarms();
 	page_tables();
+	check(status_of(chosen_harts) == 0, "a process that chooses its hart");
 	status_of(traced);
 	check(status_of(interposed) == 0, "an interposed process");
 	check(statistics(text, sizeof(text)) > 0 && (number = strchr(text, '=')) != 0 &&

@@ -35,6 +35,7 @@ struct task {
 	volatile bool killed;  /* set by anyone; a sleep that is interruptible ends */
 	bool wake_pending;     /* lock: a wake-up came before the task blocked */
 	u16 pid;               /* 0: idle tasks; kernel threads have one, too */
+	u16 pinned;            /* own task: index + 1 of the one hart that may run it; 0: any */
 	char name[TASK_NAME_BYTES];
 	void *kstack;            /* NULL for idle tasks */
 	struct mm *mm;           /* task_set_mm; NULL: kernel thread, runs on the kernel's table */
@@ -86,6 +87,8 @@ void task_free(struct task *task);
 
 /* Lets the other runnable tasks go first; returns at once when there are none. */
 void sched_yield(void);
+/* From now on the current task runs on this hart only, which must be online. */
+void sched_pin(u32 hart);
 /* True once the current task has used up its slice while others wait; sched_yield resets it. */
 bool sched_slice_over(void);
 /* Blocks the current task (state was prepared by waitqueue.c). */

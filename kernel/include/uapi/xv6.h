@@ -13,6 +13,7 @@
 #define XV6_PGACCESS 6  /* (first address, pages, bits *): which pages were accessed since the last call */
 #define XV6_PGPTE 7     /* (address): the page-table entry, or 0 */
 #define XV6_KPGTBL 8    /* (): prints the page table */
+#define XV6_CPUPIN 9    /* (hart): this process runs on that hart only */
 
 #define XV6_PATH_BYTES 128
 

@@ -117,7 +117,7 @@ int getpid(void)
 }
 int sleep(int ticks)
 {
-	return result_of(sys_sleep((long)ticks * MS_PER_TICK));
+	return result_of(sys_sleep(ticks > 0 ? (long)ticks * MS_PER_TICK : 0));
 }
 int pause(int ticks)
 {
@@ -236,6 +236,10 @@ uint64 pgpte(void *address)
 void kpgtbl(void)
 {
 	syscall(NR_xv6, XV6_KPGTBL);
+}
+int cpupin(int hart)
+{
+	return result_of(syscall(NR_xv6, XV6_CPUPIN, (long)hart));
 }
 int ugetpid(void)
 {

@@ -47,7 +47,8 @@ int sigreturn(void);
 int pgaccess(void *first, int pages, void *bits); /* at most 64 pages */
 uint64 pgpte(void *address);
 void kpgtbl(void);
-int ugetpid(void); /* without a system call */
+int ugetpid(void);    /* without a system call */
+int cpupin(int hart); /* this process runs there only; -1: there is no such hart */
 
 /* ---- library ---- */
 char *sbrk(int delta);     /* pages at once */

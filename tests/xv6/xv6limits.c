@@ -1,0 +1,95 @@
+// What a lab changes for all programs of a disk, for tests/qemu: the size of a file, and whether sbrk gives memory at
+// once. Built without LAB and with LAB="fs lazy".
+#include "kernel/types.h"
+
+#include "kernel/fcntl.h"
+#include "kernel/fs.h"
+#include "kernel/riscv.h"
+#include "user/user.h"
+
+#define GIB (1 << 30)
+#define BLOCKS 65803 /* of LAB=fs */
+
+static int failures;
+
+static void check(int good, char *what)
+{
+	if (!good) {
+		failures++;
+		printf("xv6limits: %s: FAILED\n", what);
+	}
+}
+
+static void largest_file(void)
+{
+	char block[BSIZE];
+	int fd = open("largest", O_CREATE | O_RDWR), blocks = 0, read_back = 0;
+
+	for (; write(fd, block, BSIZE) == BSIZE; blocks++)
+		*(int *)block = blocks + 1;
+	close(fd);
+#ifdef LAB_FS
+	check(MAXFILE == BLOCKS, "MAXFILE");
+#else
+	check(MAXFILE == 268, "MAXFILE");
+#endif
+	check(blocks == MAXFILE, "as many blocks as a file may have");
+	fd = open("largest", O_RDONLY);
+	for (; read(fd, block, BSIZE) == BSIZE; read_back++)
+		check(read_back == 0 || *(int *)block == read_back, "a block's content");
+	check(read_back == blocks, "all blocks are read");
+	close(fd);
+	check(unlink("largest") == 0, "unlink");
+}
+
+/* 0: memory came with sbrk, or sbrk refused; killed: it comes when it is touched. */
+static void too_much(void)
+{
+	char *begin = sbrk(GIB);
+
+	for (char *page = begin; begin != SBRK_ERROR && page < begin + GIB; page += PGSIZE)
+		*page = 1;
+	exit(begin != SBRK_ERROR);
+}
+
+/* Likewise: one word of each block is touched. */
+static void too_many_blocks(void)
+{
+	char *block;
+
+	while ((block = malloc(4096 * 4096)) != 0)
+		*block = 1;
+	exit(0);
+}
+
+static int status_of(void (*child)(void))
+{
+	int status = 123, pid = fork();
+
+	if (pid == 0)
+		child();
+	check(wait(&status) == pid, "wait");
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+#ifdef LAB_LAZY
+	int expected = -1;
+	char *begin = sbrk(GIB);
+
+	check(begin != SBRK_ERROR, "a GiB");
+	for (char *page = begin; page < begin + GIB; page += 512 * PGSIZE)
+		*(char **)page = page;
+	for (char *page = begin; page < begin + GIB; page += 512 * PGSIZE)
+		check(*(char **)page == page, "a page of it");
+	sbrk(-GIB);
+#else
+	int expected = 0;
+#endif
+	check(status_of(too_much) == expected, "more than there is");
+	check(status_of(too_many_blocks) == expected, "more blocks than there are");
+	largest_file();
+	printf("xv6limits: %s\n", failures ? "FAILED" : "OK");
+	exit(failures != 0);
+}
