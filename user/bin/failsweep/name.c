@@ -42,6 +42,47 @@ static void prepare_file(void)
 {
 	make_file("file", 0, 100);
 }
+
+/* A target that the inode has room for, and one that needs a block. */
+static char long_target[200];
+
+static long act_symlink(void)
+{
+	return symlink("file", "new");
+}
+static void prepare_long_target(void)
+{
+	memset(long_target, '/', sizeof(long_target) - 5);
+	memcpy(long_target + sizeof(long_target) - 5, "name", 5);
+}
+static long act_symlink_long(void)
+{
+	return symlink(long_target, "new");
+}
+
+/* A link that failed to come is not there, and what was taken for it is free again: main.c counts. */
+static void check_symlink(long result)
+{
+	int fd = open("new", O_RDONLY | O_NOFOLLOW);
+
+	if (result < 0)
+		CHECK(fd == -ENOENT);
+	else
+		CHECK(fd != -ENOENT);
+	if (fd >= 0)
+		close(fd);
+}
+
+static void prepare_symlink(void)
+{
+	prepare_file();
+	CHECK_OK(symlink("file", "link"));
+}
+static long act_open_symlink(void)
+{
+	result_fd = open("link", O_RDONLY);
+	return result_fd;
+}
 static long act_open(void)
 {
 	result_fd = open("file", O_RDONLY);
@@ -195,6 +236,9 @@ const struct scenario name_scenarios[] = {
     {"mknod", prepare_none, act_mknod, check_made, 0, 0},
     {"link", prepare_file, act_link, check_link, 0, 0},
     {"link-directory-grows", prepare_full, act_grow, check_grow, 0, 0},
+    {"symlink", prepare_file, act_symlink, check_symlink, 0, 0},
+    {"symlink-long", prepare_long_target, act_symlink_long, check_symlink, 0, 0},
+    {"open-symlink", prepare_symlink, act_open_symlink, NULL, 0, 0},
     {"unlink", prepare_file, act_unlink, check_unlink, 0, 0},
     {"unlink-one-of-two", prepare_linked, act_unlink, check_unlink_one, 0, 0},
     {"unlink-large", prepare_large, act_unlink, check_unlink, 0, 0},

@@ -183,6 +183,10 @@ static void do_link(void)
 {
 	link(random_own_path(), random_own_path());
 }
+static void do_symlink(void)
+{
+	symlink(random_own_path(), random_own_path());
+}
 static void do_unlink(void)
 {
 	unlink(random_own_path());
@@ -470,14 +474,14 @@ static const struct {
 	void (*call)(void);
 	unsigned weight;
 } calls[] = {
-    {do_open, 10},      {do_close, 4},     {do_read, 6},  {do_write, 8},       {do_seek, 6},
-    {do_truncate, 3},   {do_fsync, 1},     {do_dup, 2},   {do_stat, 3},        {do_getdents, 1},
-    {do_list, 2},       {do_sync, 1},      {do_link, 4},  {do_unlink, 6},      {do_mkdir, 4},
-    {do_rmdir, 3},      {do_mknod, 1},     {do_chdir, 3}, {do_statfs, 1},      {do_pipe, 2},
-    {do_pipe_write, 3}, {do_pipe_read, 3}, {do_mmap, 6},  {do_munmap, 4},      {do_copy_to_area, 6},
-    {do_touch, 4},      {do_sbrk, 5},      {do_fork, 4},  {do_wait, 3},        {do_kill, 1},
-    {do_yield, 3},      {do_freemem, 1},   {do_proc, 2},  {do_drop_caches, 1}, {do_fail_nth, 3},
-    {do_nonsense, 2},
+    {do_open, 10},        {do_close, 4},      {do_read, 6},      {do_write, 8},   {do_seek, 6},
+    {do_truncate, 3},     {do_fsync, 1},      {do_dup, 2},       {do_stat, 3},    {do_getdents, 1},
+    {do_list, 2},         {do_sync, 1},       {do_link, 4},      {do_symlink, 3}, {do_unlink, 6},
+    {do_mkdir, 4},        {do_rmdir, 3},      {do_mknod, 1},     {do_chdir, 3},   {do_statfs, 1},
+    {do_pipe, 2},         {do_pipe_write, 3}, {do_pipe_read, 3}, {do_mmap, 6},    {do_munmap, 4},
+    {do_copy_to_area, 6}, {do_touch, 4},      {do_sbrk, 5},      {do_fork, 4},    {do_wait, 3},
+    {do_kill, 1},         {do_yield, 3},      {do_freemem, 1},   {do_proc, 2},    {do_drop_caches, 1},
+    {do_fail_nth, 3},     {do_nonsense, 2},
 };
 
 static void random_call(void)
