@@ -59,8 +59,7 @@ static void record_cache(const struct kmem_cache *cache)
 	/* the field is as wide as the longest name; a name that fills it has no terminator there */
 	memcpy(payload.ev_payload_cache_info.name, cache->name,
 	       strnlen(cache->name, sizeof(payload.ev_payload_cache_info.name)));
-	if (trace_on(TRACE_CATEGORY_ALWAYS))
-		trace_record_with(EV_cache_info, 0, 0, 0, &payload);
+	trace_record_fact(EV_cache_info, &payload);
 }
 
 struct kmem_cache *kmem_cache_create(const char *name, size_t size_bytes)

@@ -1,18 +1,18 @@
 /*
- * /proc/ktrace: the trace as bytes, whole packets: the depot's one, then those of each hart in turn (docs/
- * TRACE-FORMAT.md). In stream mode without a consumer on the host, reading consumes.
+ * /proc/ktrace: the trace as bytes, whole packets: those of each hart in turn, then the depot's one (docs/
+ * TRACE-FORMAT.md), which so has every stack that the others name. In stream mode without a consumer on the host,
+ * reading consumes.
  *
  * /proc/ktrace_ctl: reads as mode, mask and counts; takes "mode=stream|flight|off" and "mask=HEX".
  */
 #include "procfs_priv.h"
 #include <kernel/trace.h>
 
-/* cursor[0]: 0 the depot, 1 + i hart i; cursor[1]: trace_read_packet's. */
+/* cursor[0]: i hart i, nr_harts the depot; cursor[1]: trace_read_packet's. */
 static ssize_t ktrace_piece(struct proc_file *file, void *buffer, size_t size_bytes)
 {
 	while (file->cursor[0] <= nr_harts) {
-		u32 hart = file->cursor[0] == 0 ? nr_harts : (u32)file->cursor[0] - 1;
-		size_t size = trace_read_packet(hart, &file->cursor[1], buffer, size_bytes);
+		size_t size = trace_read_packet((u32)file->cursor[0], &file->cursor[1], buffer, size_bytes);
 
 		if (size)
 			return (ssize_t)size;

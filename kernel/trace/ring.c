@@ -41,6 +41,12 @@ static u32 mask_wanted; /* while the mode is not TRACE_OFF */
 static bool consumer_seen;
 static u32 boot_id;
 
+#define FACTS_MAX 32
+static struct {
+	u64 head, payload[2];
+} facts[FACTS_MAX]; /* see trace_record_fact */
+static u32 nr_facts;
+
 /* ---- the record path ---- */
 
 static void discard_one(struct trace_ring *ring)
@@ -105,6 +111,29 @@ static void open_packet(struct trace_ring *ring)
 				     sizeof(struct trace_record);
 }
 
+/* Flight mode overwrites what the facts were recorded in; a packet of any size has room for all of them. */
+static void repeat_facts(const struct trace_ring *ring)
+{
+	if (ring != &trace_rings[0] || trace_desc.mode != TRACE_FLIGHT ||
+	    ring->packet->sequence % trace_desc.nr_packets || !trace_on(TRACE_CATEGORY_ALWAYS))
+		return;
+	for (u32 i = 0; i < nr_facts; i++)
+		trace_record_words(facts[i].head, facts[i].payload[0], facts[i].payload[1]);
+}
+
+void trace_record_fact(enum trace_event event, const union trace_payload *payload)
+{
+	u64 head = trace_record_head(event, 0, 0, 0);
+
+	if (nr_facts == FACTS_MAX)
+		panic("trace_record_fact: no room for event %u", event);
+	facts[nr_facts].head = head;
+	memcpy(facts[nr_facts].payload, payload->words, sizeof(payload->words));
+	nr_facts++;
+	if (trace_on(TRACE_CATEGORY_ALWAYS))
+		trace_record_words(head, payload->words[0], payload->words[1]);
+}
+
 /* The open packet is full: the rest of trace_record_words' work, kept apart so that the usual way stays short. */
 static __attribute__((noinline)) void record_in_next_packet(u64 head, u64 payload0, u64 payload1)
 {
@@ -114,10 +143,12 @@ static __attribute__((noinline)) void record_in_next_packet(u64 head, u64 payloa
 
 	if (ring->next == ring->end) { /* else an interrupt handler was here first */
 		room = ring->base && (trace_desc.mode != TRACE_STREAM || wait_for_consumer(ring));
-		if (room)
+		if (room) {
 			open_packet(ring);
-		else if (ring->base)
+			repeat_facts(ring);
+		} else if (ring->base) {
 			discard_one(ring);
+		}
 	}
 	if (room)
 		trace_record_words(head, payload0, payload1);
@@ -280,6 +311,7 @@ void trace_init(void *memory, size_t size_bytes, u32 nr_harts_)
 	trace_desc.boot_time = arch_time();
 	boot_id = (u32)trace_desc.boot_time;
 	consumer_seen = false;
+	nr_facts = 0;
 	trace_desc.packet_bytes = layout.packet_bytes;
 	trace_desc.nr_packets = layout.nr_packets;
 	trace_desc.depot_pa = va_to_pa(at);

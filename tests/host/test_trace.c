@@ -301,6 +301,40 @@ static void test_flight(void **state)
 	assert_int_equal(totals.overwritten, total - in_rings);
 }
 
+/* Whatever flight mode has overwritten, the facts stand in the ring; in stream mode they are recorded once. */
+static void test_facts(void **state)
+{
+	const union trace_payload names[2] = {{.ev_payload_cache_info = {.cache = 1, .name = "one"}},
+					      {.ev_payload_cache_info = {.cache = 2, .name = "two"}}};
+
+	boot(8 << 20, 1, NULL);
+	trace_record_fact(EV_cache_info, &names[0]);
+	trace_record_fact(EV_cache_info, &names[1]);
+	for (u32 i = 0; i < events_per_packet() * 23; i++) {
+		u32 seen = 0, nr = trace_desc.nr_packets;
+		u64 opened = trace_desc.rings[0].opened;
+
+		record_number(i);
+		for (u64 s = opened > nr ? opened - nr : 0; s < opened && i % 7 == 0; s++) {
+			const struct trace_record *records =
+			    (const struct trace_record *)(packet_at(0, s) + 1);
+
+			for (u32 k = 0; k < events_in(packet_at(0, s)); k++)
+				if (records[k].event == EV_cache_info)
+					seen |= 1U << records[k].payload.ev_payload_cache_info.cache;
+		}
+		assert_true(i % 7 || seen == (1 << 1 | 1 << 2));
+	}
+	boot(8 << 20, 1, "trace=stream");
+	trace_desc.consumer = 1;
+	trace_record_fact(EV_cache_info, &names[0]);
+	for (u32 i = 0; i < events_per_packet() * 9; i++) {
+		trace_desc.rings[0].consumed = trace_desc.rings[0].opened - 1;
+		record_number(i);
+	}
+	assert_int_equal(trace_desc.rings[0].recorded, events_per_packet() * 9 + 1);
+}
+
 static void test_stream_discards(void **state)
 {
 	struct trace_ring_desc *ring = &trace_desc.rings[0];
@@ -443,21 +477,14 @@ static void test_read_depot(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_budget),
-	    cmocka_unit_test(test_asked_rings),
-	    cmocka_unit_test(test_desc),
-	    cmocka_unit_test(test_record_bytes),
-	    cmocka_unit_test(test_mask),
-	    cmocka_unit_test(test_depot),
-	    cmocka_unit_test(test_depot_full),
-	    cmocka_unit_test(test_depot_tails),
-	    cmocka_unit_test(test_depot_race),
-	    cmocka_unit_test(test_flight),
-	    cmocka_unit_test(test_stream_discards),
-	    cmocka_unit_test(test_late_consumer),
-	    cmocka_unit_test(test_flight_to_stream),
-	    cmocka_unit_test(test_newest),
-	    cmocka_unit_test(test_read_packets),
+	    cmocka_unit_test(test_budget),        cmocka_unit_test(test_asked_rings),
+	    cmocka_unit_test(test_desc),          cmocka_unit_test(test_record_bytes),
+	    cmocka_unit_test(test_mask),          cmocka_unit_test(test_depot),
+	    cmocka_unit_test(test_depot_full),    cmocka_unit_test(test_depot_tails),
+	    cmocka_unit_test(test_depot_race),    cmocka_unit_test(test_flight),
+	    cmocka_unit_test(test_facts),         cmocka_unit_test(test_stream_discards),
+	    cmocka_unit_test(test_late_consumer), cmocka_unit_test(test_flight_to_stream),
+	    cmocka_unit_test(test_newest),        cmocka_unit_test(test_read_packets),
 	    cmocka_unit_test(test_read_depot),
 	};
 

@@ -70,6 +70,12 @@ static inline void trace_record_with(enum trace_event event, u8 kind, u8 flags, 
 }
 
 /*
+ * Records what later records lean on (the name of a cache), and keeps it: in flight mode it is recorded again each time
+ * the boot hart's ring has come round, so that it is never older than the oldest packet. Boot only, at most 32 of them.
+ */
+void trace_record_fact(enum trace_event event, const union trace_payload *payload);
+
+/*
  * The stack as a depot id (0: none, the depot is full, or the mode is TRACE_OFF). For page_owner's benefit even when
  * the event is masked. skip = 0 begins with the place in the function that calls this, 1 in that function's caller.
  */
