@@ -46,20 +46,46 @@ uint64_t verify_read(const struct verify *verify, uint64_t pa, struct member mem
 	return value;
 }
 
+/* The kernel begins a packet when the one before it is full: between which times the events of others are missing. */
+static char *missing_where(const struct verify *verify, const struct stream *stream)
+{
+	uint32_t full = (verify->guest->desc->packet_bytes - (uint32_t)sizeof(struct trace_packet_header)) /
+			(uint32_t)sizeof(struct trace_record);
+	const struct packet *first = NULL, *last = NULL;
+
+	for (size_t i = 0; i + 1 < stream->nr_packets; i++) {
+		const struct packet *packet = &stream->packets[i];
+		if (packet->nr_records >= full)
+			continue;
+		first = first ? first : packet;
+		last = packet;
+	}
+	if (!first)
+		first = last = &stream->packets[stream->nr_packets - 1];
+	const struct trace_packet_header *header = (const void *)(stream->map + first->offset);
+	return xasprintf("; what is missing was recorded between %.7f and %.7f s",
+			 time_seconds(header->begin_time), time_seconds(last->end_time));
+}
+
 static void compare_events(struct verify *verify)
 {
 	const struct run *run = verify->model->run;
 	const struct trace_desc *desc = verify->guest->desc;
 
 	for (uint32_t i = 0; i < desc->nr_rings; i++) {
-		uint64_t there = 0;
+		const struct stream *stream = NULL;
 		for (uint32_t k = 0; k < run->nr_streams; k++)
-			there += run->streams[k].hart == i ? run->streams[k].nr_records : 0;
+			stream = run->streams[k].hart == i ? &run->streams[k] : stream;
+		uint64_t there = stream ? stream->nr_records : 0;
 		verify->looked[VERIFY_EVENTS] += there;
-		if (there != desc->rings[i].recorded)
-			verify_note(verify, VERIFY_EVENTS, 0,
-				    "hart %u recorded %" PRIu64 " events, the trace has %" PRIu64, i,
-				    desc->rings[i].recorded, there);
+		if (there == desc->rings[i].recorded)
+			continue;
+		char *where =
+		    there && there < desc->rings[i].recorded ? missing_where(verify, stream) : xstrdup("");
+		verify_note(verify, VERIFY_EVENTS, 0,
+			    "hart %u recorded %" PRIu64 " events, the trace has %" PRIu64 "%s", i,
+			    desc->rings[i].recorded, there, where);
+		free(where);
 	}
 }
 
