@@ -20,6 +20,8 @@ docs: tools ## regenerate the generated parts of docs/
 	$(PAGETRAIL) help --markdown > docs/PAGETRAIL.md
 	$(TOOLS_BUILD)/tables markdown > $(TOOLS_BUILD)/tables.md
 	sed -i -e '/^<!-- generated/,/^<!-- end/{/^<!--/!d}' -e '/^<!-- generated/r $(TOOLS_BUILD)/tables.md' docs/TRACE-FORMAT.md
+	$(PYTHON) trace-tools/json/forms.py schema > docs/pagetrail.schema.json
+	$(PYTHON) trace-tools/json/forms.py markdown > docs/JSON.md
 
 # The man pages and the shells' completion come from the program itself.
 TOOLS_SHARE := $(TOOLS_BUILD)/share
@@ -42,6 +44,7 @@ install: tools man ## put pagetrail, its man pages and completion under PREFIX (
 	@mkdir -p $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/pagetrail/plots
 	install $(PAGETRAIL) $(DESTDIR)$(PREFIX)/bin/pagetrail
 	install -m 644 $(TOOLS_BUILD)/pagetrail_tables.py $(DESTDIR)$(PREFIX)/share/pagetrail/
+	install -m 644 docs/pagetrail.schema.json $(DESTDIR)$(PREFIX)/share/pagetrail/
 	install -m 644 $(TOOLS_PLOTS) $(DESTDIR)$(PREFIX)/share/pagetrail/plots/
 	cp -r $(filter-out $(TOOLS_TEXTS),$(wildcard $(TOOLS_SHARE)/*)) $(DESTDIR)$(PREFIX)/share/
 

@@ -76,7 +76,8 @@ void print_holder(FILE *out, const struct model *model, uint32_t ref, uint16_t h
 
 struct json;
 struct stackbook;
-/* The frames of a stack, innermost first, as an array of {function, file, line, inlined}. */
+void json_frame(struct json *json, const struct symbol_frame *frame);
+/* The frames of a stack, innermost first, as an array. */
 void json_stack(struct json *json, const char *key, struct stackbook *book, uint32_t id);
 void leaks_print(const struct leaks *leaks, bool all, FILE *out);
 void leaks_print_head(const struct leaks *leaks, FILE *out);
@@ -88,7 +89,9 @@ void leaks_print_json(const struct leaks *leaks, FILE *out);
 void tests_print(const struct model *model, FILE *out);
 void tests_json(const struct model *model, struct json *json);
 /* Finds leaks in a replayed run and prints the report; the status by its verdict. baseline: a run folder or NULL. */
-enum report_form { REPORT_TEXT, REPORT_ALL, REPORT_JSON };
+enum report_form { REPORT_TEXT, REPORT_ALL, REPORT_JSON, REPORT_NOTHING };
+/* "nothing lost" */
+const char *leaks_verdict(int status);
 int leaks_report(struct run *run, struct model *model, const char *baseline, enum report_form form);
 /* What a machine died of: the panic (NULL: none), each hart, the last events of its run. STATUS_LOST for a panic. */
 struct guest;

@@ -2,6 +2,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "../lib/export.h"
+#include "../lib/json.h"
 #include "command.h"
 
 struct dump {
@@ -11,6 +13,8 @@ struct dump {
 	bool one_page;
 	uint32_t pfn;
 	uint64_t limit, nr;
+	bool as_json;
+	struct json json;
 };
 
 static bool wanted(const struct dump *dump, const struct trace_record *record)
@@ -38,6 +42,46 @@ static void print_record(const struct dump *dump, const struct run *run, const s
 		stackbook_print(dump->book, record->stack, "      ", stdout);
 }
 
+static void json_fields(struct json *json, const struct trace_record *record)
+{
+	const struct event_info *event = event_info(record->event);
+	char text[17];
+
+	json_open(json, "fields", '{');
+	for (uint32_t i = 0; i < event->nr_fields; i++) {
+		uint64_t value = column_value(record, &event->fields[i], text);
+		if (event->fields[i].text)
+			json_string(json, event->fields[i].name, text);
+		else
+			json_int(json, event->fields[i].name, (int64_t)value);
+	}
+	json_close(json, '}');
+}
+
+static void json_record(struct dump *dump, const struct run *run, const struct trace_record *record,
+			uint32_t stream)
+{
+	const struct event_info *event = event_info(record->event);
+	struct json *json = &dump->json;
+
+	json_open(json, NULL, '{');
+	json_real(json, "time", time_seconds(record->time));
+	json_int(json, "hart", run->streams[stream].hart);
+	json_string(json, "event", event->name);
+	json_string(json, "kind", event_kind_text(event, record->kind));
+	if (event->flags == FLAGS_PAGE) {
+		json_string(json, "page_kind", page_kind_text(record_page_kind(record)));
+		json_int(json, "order", record_order(record));
+	} else if (event->flags == FLAGS_SUBJECT) {
+		json_string(json, "what", record->flags ? "object" : "page");
+	}
+	json_fields(json, record);
+	json_int(json, "stack", record->stack);
+	if (dump->book)
+		json_stack(json, "frames", dump->book, record->stack);
+	json_close(json, '}');
+}
+
 static int dump_run(const struct arguments *arguments)
 {
 	struct run *run = open_run(arguments->operands[0]);
@@ -56,14 +100,27 @@ static int dump_run(const struct arguments *arguments)
 		die("%s is no page of RAM: give an address or a page frame number", page);
 	if (option(arguments, "resolve"))
 		dump.book = stackbook_open(run);
+	dump.as_json = option(arguments, "json") != NULL;
+	if (dump.as_json) {
+		json_begin_command(&dump.json, stdout, "dump", NULL);
+		json_open(&dump.json, "events", '[');
+	}
 	merge_begin(&merge, run, NULL, NULL);
 	while (dump.nr < dump.limit && (nr = merge_batch(&merge, &records, &stream)) != 0) {
 		for (size_t i = 0; i < nr && dump.nr < dump.limit; i++) {
-			if (wanted(&dump, &records[i])) {
+			if (!wanted(&dump, &records[i]))
+				continue;
+			if (dump.as_json)
+				json_record(&dump, run, &records[i], stream);
+			else
 				print_record(&dump, run, &records[i], stream);
-				dump.nr++;
-			}
+			dump.nr++;
 		}
+	}
+	if (dump.as_json) {
+		json_close(&dump.json, ']');
+		json_string(&dump.json, "verdict", run_complete(run) ? "complete" : "cannot tell");
+		json_end(&dump.json);
 	}
 	run_print_losses(run, stderr);
 	int status = run_complete(run) ? STATUS_NOTHING_LOST : STATUS_CANNOT_TELL;
@@ -78,6 +135,7 @@ static const struct option_spec options[] = {
     {"event", "EVENT", "only events of this name"},
     {"page", "ADDR|PFN", "only events of this page"},
     {"limit", "N", "at most so many"},
+    {"json", NULL, "as JSON"},
     {NULL, NULL, NULL},
 };
 

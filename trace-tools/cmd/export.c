@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "../lib/export.h"
+#include "../lib/json.h"
 #include "command.h"
 
 #define CURVE_STEPS 20000
@@ -84,6 +85,18 @@ static void export_stacks(struct run *run, int format, enum export_weight weight
 	stackbook_close(book);
 }
 
+static void say_json(const char *format, const char *file, int status)
+{
+	struct json json;
+
+	json_begin_command(&json, stdout, "export", status ? "cannot tell" : "complete");
+	json_string(&json, "format", format);
+	json_open(&json, "files", '[');
+	json_string(&json, NULL, file);
+	json_close(&json, ']');
+	json_end(&json);
+}
+
 static int export_run(const struct arguments *arguments)
 {
 	int format = chosen_format(arguments);
@@ -95,6 +108,8 @@ static int export_run(const struct arguments *arguments)
 		die("--by belongs to --collapsed");
 	if (!to && binary)
 		die("export: --%s needs -o FILE: it is no text", formats[format]);
+	if (!to && option(arguments, "json"))
+		die("export: --json says what was written to a file: name it with -o FILE");
 	struct run *run = open_run(arguments->operands[0]);
 	/* A name of its own until it is whole: what stands at FILE is never half an export. */
 	char *part = to ? xasprintf("%s.part", to) : NULL;
@@ -113,6 +128,8 @@ static int export_run(const struct arguments *arguments)
 		die("%s: %s", to, strerror(errno));
 	run_print_losses(run, stderr);
 	int status = run_complete(run) ? STATUS_NOTHING_LOST : STATUS_CANNOT_TELL;
+	if (option(arguments, "json"))
+		say_json(formats[format], to, status);
 	free(part);
 	run_close(run);
 	return status;
@@ -126,6 +143,7 @@ static const struct option_spec options[] = {
     {"perfetto", NULL, "for ui.perfetto.dev: free pages, pages by kind, tests, what was lost"},
     {"by", "live|peak|total", "with --collapsed: what a stack weighs (live)"},
     {"out", "FILE", "write there; -o FILE for short (standard output for text)"},
+    {"json", NULL, "with -o: say as JSON what was written"},
     {NULL, NULL, NULL},
 };
 

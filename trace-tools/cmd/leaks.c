@@ -129,7 +129,7 @@ static int report(struct run *run, struct model *model, const struct leaks_query
 
 	if (form == REPORT_JSON)
 		leaks_print_json(leaks, stdout);
-	else
+	else if (form != REPORT_NOTHING)
 		leaks_print(leaks, form == REPORT_ALL, stdout);
 	if (strict && strict_reason(leaks)) {
 		warn("--fail-on-leak: %s", strict_reason(leaks));

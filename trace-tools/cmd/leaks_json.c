@@ -179,13 +179,19 @@ static void write_query(struct json *json, const struct leaks *leaks)
 	json_close(json, ']');
 }
 
-void leaks_print_json(const struct leaks *leaks, FILE *out)
+const char *leaks_verdict(int status)
 {
 	static const char *const verdicts[] = {"nothing lost", "lost", "cannot tell"};
+
+	return verdicts[status];
+}
+
+void leaks_print_json(const struct leaks *leaks, FILE *out)
+{
 	const struct model *model = leaks->model;
 	struct json json;
 
-	json_begin_command(&json, out, "leaks", verdicts[leaks->status]);
+	json_begin_command(&json, out, "leaks", leaks_verdict(leaks->status));
 	json_bool(&json, "complete", run_complete(model->run));
 	json_string(&json, "panic", model->panic_time ? model->panic : NULL);
 	json_int(&json, "events", (int64_t)model->nr_events);

@@ -117,19 +117,23 @@ void print_holder(FILE *out, const struct model *model, uint32_t ref, uint16_t h
 		fprintf(out, ", %s %u", ref_index_text(ref), index);
 }
 
+void json_frame(struct json *json, const struct symbol_frame *frame)
+{
+	json_open(json, NULL, '{');
+	json_string(json, "function", frame->function);
+	json_string(json, "file", frame->file);
+	json_int(json, "line", frame->line);
+	json_bool(json, "inlined", frame->inlined);
+	json_close(json, '}');
+}
+
 void json_stack(struct json *json, const char *key, struct stackbook *book, uint32_t id)
 {
 	const struct stack_view *view = stackbook_get(book, id);
 
 	json_open(json, key, '[');
-	for (uint32_t i = 0; i < view->nr; i++) {
-		json_open(json, NULL, '{');
-		json_string(json, "function", view->frames[i].function);
-		json_string(json, "file", view->frames[i].file);
-		json_int(json, "line", view->frames[i].line);
-		json_bool(json, "inlined", view->frames[i].inlined);
-		json_close(json, '}');
-	}
+	for (uint32_t i = 0; i < view->nr; i++)
+		json_frame(json, &view->frames[i]);
 	json_close(json, ']');
 }
 

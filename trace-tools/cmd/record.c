@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "../lib/drain.h"
+#include "../lib/json.h"
 #include "command.h"
 
 #define LOOK_MS 2
@@ -51,6 +52,21 @@ static void find_desc(struct guest *guest, uint64_t desc_pa, int64_t deadline, b
 	}
 }
 
+static void say_json(const char *folder, const struct guest *guest, const struct drain *drain)
+{
+	struct json json;
+
+	json_begin_command(&json, stdout, "record", drain->missed_packets ? "cannot tell" : "complete");
+	json_string(&json, "run", folder);
+	json_string(&json, "ram_file", guest->path);
+	json_bool(&json, "ended", guest->desc->exit_status != 0);
+	json_int(&json, "harts", guest->desc->nr_rings);
+	json_int(&json, "events", (int64_t)drain->nr_events);
+	json_int(&json, "packets", (int64_t)drain->nr_packets);
+	json_int(&json, "packets_missed", (int64_t)drain->missed_packets);
+	json_end(&json);
+}
+
 static int record_run(const struct arguments *arguments)
 {
 	const char *ram = arguments->operands[0], *folder = arguments->operands[1],
@@ -86,6 +102,8 @@ static int record_run(const struct arguments *arguments)
 	drain_finish(&drain);
 	if (drain.error)
 		die("%s: %s", trace, strerror(drain.error));
+	if (option(arguments, "json"))
+		say_json(folder, &guest, &drain);
 	fprintf(stderr, "record: %s: %llu events\n", folder, (unsigned long long)drain.nr_events);
 	drain_close(&drain);
 	guest_close(&guest);
@@ -98,6 +116,7 @@ static const struct option_spec options[] = {
     {"kernel", "ELF", "its kernel: finds the trace at once, and goes into the run folder for symbols"},
     {"once", NULL, "take what is there and end: for a dead machine, or a look at one in flight mode"},
     {"timeout", "SECONDS", "end after so long"},
+    {"json", NULL, "say at the end as JSON what was recorded"},
     {NULL, NULL, NULL},
 };
 

@@ -36,6 +36,51 @@ static void recover_trace(struct guest *guest, const char *folder, const char *k
 	free(copy);
 }
 
+/* Members of an open object: of run.json, and of what --json says. */
+static void json_members(struct json *json, const struct guest *guest, const struct drain *drain,
+			 const struct panic_state *panic)
+{
+	json_string(json, "recovered_from", guest->path);
+	json_string(json, "end", panic ? "panic" : guest->desc->exit_status ? "poweroff" : "died");
+	json_string(json, "panic", panic ? panic->message : NULL);
+	json_int(json, "harts", guest->desc->nr_rings);
+	json_int(json, "ram_bytes", (int64_t)guest->bytes);
+	json_int(json, "events", (int64_t)drain->nr_events);
+	json_int(json, "packets_missed", (int64_t)drain->missed_packets);
+	json_string(json, "ram_file", guest->path);
+}
+
+static void json_hart(struct json *json, const struct panic_hart *hart, uint32_t number)
+{
+	json_open(json, NULL, '{');
+	json_int(json, "hart", number);
+	json_bool(json, "answered", hart->valid);
+	json_int(json, "pid", hart->valid ? (int64_t)hart->pid : 0);
+	json_open(json, "frames", '[');
+	for (uint32_t i = 0; hart->valid && i < hart->nr_frames; i++)
+		json_frame(json, &hart->frames[i]);
+	json_close(json, ']');
+	json_close(json, '}');
+}
+
+static void say_json(const char *folder, const struct guest *guest, const struct drain *drain,
+		     const struct panic_state *panic)
+{
+	struct json json;
+
+	json_begin_command(&json, stdout, "recover",
+			   !drain->nr_events ? "cannot tell"
+			   : panic           ? "panic"
+					     : "no panic");
+	json_string(&json, "run", folder);
+	json_members(&json, guest, drain, panic);
+	json_open(&json, "panic_harts", '[');
+	for (uint32_t i = 0; panic && i < panic->nr_harts; i++)
+		json_hart(&json, &panic->harts[i], i);
+	json_close(&json, ']');
+	json_end(&json);
+}
+
 static void write_json(const char *folder, const struct guest *guest, const struct drain *drain,
 		       const struct panic_state *panic)
 {
@@ -47,14 +92,7 @@ static void write_json(const char *folder, const struct guest *guest, const stru
 		die("%s: %s", path, strerror(errno));
 	json_begin(&json, out);
 	json_int(&json, "format", 1);
-	json_string(&json, "recovered_from", guest->path);
-	json_string(&json, "end", panic ? "panic" : guest->desc->exit_status ? "poweroff" : "died");
-	json_string(&json, "panic", panic ? panic->message : NULL);
-	json_int(&json, "harts", guest->desc->nr_rings);
-	json_int(&json, "ram_bytes", (int64_t)guest->bytes);
-	json_int(&json, "events", (int64_t)drain->nr_events);
-	json_int(&json, "packets_missed", (int64_t)drain->missed_packets);
-	json_string(&json, "ram_file", guest->path);
+	json_members(&json, guest, drain, panic);
 	json_end(&json);
 	if (fclose(out))
 		die("%s: %s", path, strerror(errno));
@@ -77,9 +115,9 @@ static void print_state(const struct guest *guest, const struct drain *drain, co
 	fputc('\n', out);
 }
 
-/* What was said goes to the terminal and into the run folder. */
+/* What was said goes to the terminal (unless quiet) and into the run folder. */
 static int report(const struct guest *guest, const struct drain *drain, const char *folder,
-		  struct panic_state *panic, uint64_t nr_events)
+		  struct panic_state *panic, uint64_t nr_events, bool quiet)
 {
 	char *text, *path = xasprintf("%s/logs/recover.log", folder);
 	size_t bytes;
@@ -91,7 +129,8 @@ static int report(const struct guest *guest, const struct drain *drain, const ch
 	if (!run)
 		fprintf(out, "there is no event in its rings\n");
 	fclose(out);
-	fwrite(text, 1, bytes, stdout);
+	if (!quiet)
+		fwrite(text, 1, bytes, stdout);
 	FILE *log = fopen(path, "w");
 	if (!log || fwrite(text, 1, bytes, log) != bytes || fclose(log))
 		die("%s: %s", path, strerror(errno));
@@ -126,7 +165,10 @@ static int recover_run(const struct arguments *arguments)
 	recover_trace(&guest, folder, kernel, &drain);
 	guest.desc->mode = mode;
 	write_json(folder, &guest, &drain, panicked ? &panic : NULL);
-	int status = report(&guest, &drain, folder, panicked ? &panic : NULL, nr_events);
+	bool as_json = option(arguments, "json") != NULL;
+	int status = report(&guest, &drain, folder, panicked ? &panic : NULL, nr_events, as_json);
+	if (as_json)
+		say_json(folder, &guest, &drain, panicked ? &panic : NULL);
 	if (panicked)
 		panic_free(&panic);
 	symbols_close(symbols);
@@ -141,6 +183,7 @@ static const struct option_spec options[] = {
     {"kernel", "ELF", "its kernel: finds the trace at once, and gives names to addresses"},
     {"out", "RUN", "the run folder; -o RUN for short (RAMFILE.run)"},
     {"events", "N", "show the last N events (20)"},
+    {"json", NULL, "as JSON; the words go to RUN/logs/recover.log only"},
     {NULL, NULL, NULL},
 };
 

@@ -438,14 +438,13 @@ static struct sources find_sources(const struct arguments *arguments, const stru
 
 static void say(const struct arguments *arguments, const char *path, int status)
 {
-	static const char *const verdicts[] = {"nothing lost", "lost", "cannot tell"};
 	struct json json;
 
 	if (!option(arguments, "json")) {
 		fprintf(stderr, "report: %s\n", path);
 		return;
 	}
-	json_begin_command(&json, stdout, "report", verdicts[status]);
+	json_begin_command(&json, stdout, "report", leaks_verdict(status));
 	json_open(&json, "files", '[');
 	json_string(&json, NULL, path);
 	json_close(&json, ']');

@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../lib/json.h"
 #include "session.h"
 
 #define DRAIN_BUSY_NS 100000L /* a hart fills a packet of 64 KiB in some milliseconds */
@@ -169,7 +170,8 @@ static void prepare_folder(struct session *session)
 
 static void prepare_console(struct session *session)
 {
-	bool progress = option(session->arguments, "progress"), quiet = option(session->arguments, "quiet");
+	bool progress = option(session->arguments, "progress"),
+	     quiet = option(session->arguments, "quiet") || option(session->arguments, "json");
 
 	session->console.view = quiet ? CONSOLE_NOTHING : progress ? CONSOLE_PROGRESS : CONSOLE_ALL;
 	session->console.terminal = isatty(2);
@@ -362,8 +364,8 @@ static void finish(struct session *session, char **command)
 	fclose(session->console.log);
 }
 
-/* What the user wants to know at the end, of the run that is now on disk. */
-static int examine(const struct session *session, bool good)
+/* What the user wants to know at the end, of the run that is now on disk. json NULL: in words. */
+static int examine(const struct session *session, bool good, struct json *json)
 {
 	const struct arguments *arguments = session->arguments;
 	int status = good ? STATUS_NOTHING_LOST : STATUS_LOST;
@@ -375,10 +377,15 @@ static int examine(const struct session *session, bool good)
 	if (option(arguments, "tests") || option(arguments, "leaks")) {
 		struct run *run = open_run(session->folder);
 		struct model *model = model_replay(run, NULL);
-		if (option(arguments, "tests"))
+		if (option(arguments, "tests") && json)
+			tests_json(model, json);
+		else if (option(arguments, "tests"))
 			tests_print(model, stdout);
 		if (option(arguments, "leaks")) {
-			int verdict = leaks_report(run, model, option(arguments, "baseline"), REPORT_TEXT);
+			int verdict = leaks_report(run, model, option(arguments, "baseline"),
+						   json ? REPORT_NOTHING : REPORT_TEXT);
+			if (json)
+				json_string(json, "leaks", leaks_verdict(verdict));
 			if (verdict == STATUS_LOST || status == STATUS_NOTHING_LOST)
 				status = verdict;
 		}
@@ -391,11 +398,29 @@ static int examine(const struct session *session, bool good)
 	return status;
 }
 
+/* What is known before the memory of the machine goes; examine adds the rest. */
+static void json_first(struct session *session, struct json *json)
+{
+	json_begin_command(json, stdout, "run", NULL);
+	json_string(json, "run", session->folder);
+	session_json(session, json);
+}
+
+static void json_last(struct json *json, int status)
+{
+	static const char *const verdicts[] = {"good", "bad", "cannot tell"};
+
+	json_string(json, "verdict", verdicts[status]);
+	json_end(json);
+}
+
 static int run_run(const struct arguments *arguments)
 {
 	struct session *session = xcalloc(1, sizeof(*session));
 	sigset_t mask;
 	time_t now = time(NULL);
+	bool as_json = option(arguments, "json") != NULL;
+	struct json json;
 
 	session->arguments = arguments;
 	read_options(session);
@@ -430,11 +455,15 @@ static int run_run(const struct arguments *arguments)
 	bool good = session_report(session);
 	qemu_command_free(command);
 	sigprocmask(SIG_UNBLOCK, &mask, NULL);
+	if (as_json)
+		json_first(session, &json);
 	if (session->draining)
 		drain_close(&session->drain);
 	session_tell_panic(session);
 	guest_close(&session->guest);
-	int status = examine(session, good);
+	int status = examine(session, good, as_json ? &json : NULL);
+	if (as_json)
+		json_last(&json, status);
 	free(session);
 	return status;
 }
@@ -460,6 +489,7 @@ static const struct option_spec options[] = {
     {"leaks", NULL, "at the end, the leak report; its verdict is the exit status"},
     {"baseline", "RUN", "with --leaks: a healthy run to compare with"},
     {"plot", NULL, "at the end, draw RUN/free-pages.png and .svg"},
+    {"json", NULL, "at the end, say all this as JSON; nothing of the console is shown"},
     {NULL, NULL, NULL},
 };
 

@@ -61,6 +61,34 @@ static uint64_t discarded(const struct session *session)
 	return sum;
 }
 
+void session_json(const struct session *session, struct json *json)
+{
+	json_open(json, "guest_command", '[');
+	for (int i = 0; i < session->arguments->nr_rest; i++)
+		json_string(json, NULL, session->arguments->rest[i]);
+	json_close(json, ']');
+	json_string(json, "kernel", session->config.kernel);
+	json_string(json, "disk", session->config.disk);
+	json_string(json, "disk_mode", session->config.disk_virtio ? "virtio" : "ramdisk");
+	json_int(json, "harts", session->config.smp);
+	json_int(json, "ram_bytes", (int64_t)session->config.ram_bytes);
+	json_string(json, "append", session->append);
+	json_string(json, "mode", session->mode);
+	json_bool(json, "icount", session->config.icount);
+	json_string(json, "started", session->started_at);
+	json_real(json, "seconds", session->seconds);
+	json_string(json, "end", session_panicked(session) ? "panic" : end_texts[session->end]);
+	if (session_guest_status(session) >= 0)
+		json_int(json, "guest_status", session_guest_status(session));
+	else
+		json_null(json, "guest_status");
+	json_int(json, "events", (int64_t)session->drain.nr_events);
+	json_int(json, "events_discarded", (int64_t)discarded(session));
+	json_int(json, "packets_missed", (int64_t)session->drain.missed_packets);
+	json_int(json, "trace_bytes", (int64_t)(session->drain.bytes + session->drain.stacks_bytes));
+	json_string(json, "ram_file", session_keeps_ram(session) ? session->ram_path : NULL);
+}
+
 void session_write_json(const struct session *session, char **command)
 {
 	char *path = xasprintf("%s/run.json", session->folder);
@@ -71,30 +99,7 @@ void session_write_json(const struct session *session, char **command)
 		die("%s: %s", path, strerror(errno));
 	json_begin(&json, out);
 	json_int(&json, "format", 1);
-	json_open(&json, "guest_command", '[');
-	for (int i = 0; i < session->arguments->nr_rest; i++)
-		json_string(&json, NULL, session->arguments->rest[i]);
-	json_close(&json, ']');
-	json_string(&json, "kernel", session->config.kernel);
-	json_string(&json, "disk", session->config.disk);
-	json_string(&json, "disk_mode", session->config.disk_virtio ? "virtio" : "ramdisk");
-	json_int(&json, "harts", session->config.smp);
-	json_int(&json, "ram_bytes", (int64_t)session->config.ram_bytes);
-	json_string(&json, "append", session->append);
-	json_string(&json, "mode", session->mode);
-	json_bool(&json, "icount", session->config.icount);
-	json_string(&json, "started", session->started_at);
-	json_real(&json, "seconds", session->seconds);
-	json_string(&json, "end", session_panicked(session) ? "panic" : end_texts[session->end]);
-	if (session_guest_status(session) >= 0)
-		json_int(&json, "guest_status", session_guest_status(session));
-	else
-		json_null(&json, "guest_status");
-	json_int(&json, "events", (int64_t)session->drain.nr_events);
-	json_int(&json, "events_discarded", (int64_t)discarded(session));
-	json_int(&json, "packets_missed", (int64_t)session->drain.missed_packets);
-	json_int(&json, "trace_bytes", (int64_t)(session->drain.bytes + session->drain.stacks_bytes));
-	json_string(&json, "ram_file", session_keeps_ram(session) ? session->ram_path : NULL);
+	session_json(session, &json);
 	json_open(&json, "qemu", '[');
 	for (char **word = command; *word; word++)
 		json_string(&json, NULL, *word);

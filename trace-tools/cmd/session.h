@@ -44,6 +44,10 @@ bool session_panicked(const struct session *session);
 bool session_keeps_ram(const struct session *session);
 /* --disk-out of a ramdisk: the part of RAM that it is. */
 void session_save_ramdisk(const struct session *session);
+/* What was run and how it ended, as members of an open object. */
+struct json;
+void session_json(const struct session *session, struct json *json);
+/* The same, and the words of QEMU's command line, to RUN/run.json. */
 void session_write_json(const struct session *session, char **command);
 /* Of a kernel that panicked: where each hart was and what happened last, on stderr and in RUN/logs/panic.log. */
 void session_tell_panic(const struct session *session);

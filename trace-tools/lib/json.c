@@ -42,7 +42,8 @@ void json_begin_command(struct json *json, FILE *out, const char *command, const
 	json_begin(json, out);
 	json_string(json, "command", command);
 	json_int(json, "version", JSON_VERSION);
-	json_string(json, "verdict", verdict);
+	if (verdict)
+		json_string(json, "verdict", verdict);
 }
 
 void json_end(struct json *json)

@@ -19,7 +19,7 @@ struct json {
 void json_begin(struct json *json, FILE *out); /* the outermost object */
 /*
  * The same for what `pagetrail COMMAND --json` says, with the members that all have: command, version (of the forms,
- * JSON_VERSION), verdict. docs/JSON.md tells the rest.
+ * JSON_VERSION), verdict. NULL: that is known later, and the caller writes it. docs/JSON.md tells the rest.
  */
 void json_begin_command(struct json *json, FILE *out, const char *command, const char *verdict);
 void json_end(struct json *json);
