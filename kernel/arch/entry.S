@@ -53,7 +53,7 @@ entry_boot:
 	.cfi_endproc
 	.size	entry_boot, . - entry_boot
 
-/* Another hart, started by arch_start_harts. a0: hart id. a1: its struct hart, kernel virtual. */
+/* Another hart, started by arch_fetch_harts. a0: hart id. a1: its struct hart, kernel virtual. */
 	.globl entry_secondary
 	.type	entry_secondary, @function
 entry_secondary:

@@ -1,8 +1,9 @@
 /*
  * The harts: their structs, their boot stacks, how they begin and how the machine ends.
  *
- * Hart 0 of our numbering is the one the firmware started (any of the machine's). The others sleep in the
- * firmware until arch_start_harts.
+ * Hart 0 of our numbering is the one the firmware started (any of the machine's). The others are fetched out of the
+ * firmware early, since there they wait by looking all the time, which takes a host with few processors away from
+ * the boot hart; they sleep here until arch_start_harts.
  */
 #include "arch_priv.h"
 #include <kernel/lib.h>
@@ -53,10 +54,18 @@ void arch_init_boot_hart(u32 hart_id)
 	arch_init_this_hart();
 }
 
+static bool harts_wanted; /* set by arch_start_harts */
+
+static bool wanted(void)
+{
+	return __atomic_load_n(&harts_wanted, __ATOMIC_ACQUIRE);
+}
+
 void hart_secondary_main(void)
 {
 	arch_init_this_hart();
 	arch_use_root(kernel_root_pa);
+	ipi_wait_until(wanted);
 	upcall_hart_main();
 }
 
@@ -68,15 +77,27 @@ static bool all_online(void)
 	return true;
 }
 
-void arch_start_harts(void)
+void arch_fetch_harts(void)
 {
-	plic_init_boot_hart();
 	for (u32 i = 1; i < machine.nr_harts; i++) {
 		hart_init_struct(i, machine.hart_ids[i]);
 		s64 err = sbi_hart_start(machine.hart_ids[i], va_to_pa(entry_secondary), (u64)&harts[i]);
 		if (err)
 			panic("the firmware does not start hart %u: error %ld", machine.hart_ids[i], err);
 	}
+}
+
+/* One that is not here yet finds the flag; one that is wakes up by the interrupt. */
+void arch_start_harts(void)
+{
+	u64 others = 0;
+
+	plic_init_boot_hart();
+	for (u32 i = 1; i < machine.nr_harts; i++)
+		others |= 1UL << machine.hart_ids[i];
+	__atomic_store_n(&harts_wanted, true, __ATOMIC_SEQ_CST);
+	if (others)
+		sbi_send_ipi(others);
 	ipi_wait_until(all_online);
 	__atomic_store_n(&nr_harts, machine.nr_harts, __ATOMIC_RELEASE);
 }

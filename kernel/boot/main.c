@@ -185,6 +185,7 @@ void upcall_boot_main(u64 hart_id, paddr_t fdt_pa)
 	fdt_read(fdt_pa);
 	bootmem_init();
 	arch_map_kernel(table_page);
+	arch_fetch_harts();
 	kstack_window_init();
 	if (machine.uart_pa)
 		uart_init();

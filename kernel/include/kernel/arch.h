@@ -325,7 +325,9 @@ void arch_map_kernel(paddr_t (*alloc_page)(void));
  */
 int arch_kernel_map_page(u64 va, paddr_t pa, paddr_t (*alloc_page)(void));
 void arch_kernel_unmap_page(u64 va);
-/* Starts the other harts; each calls upcall_hart_main on its own boot stack. Waits until all are online. */
+/* Takes the other harts over from the firmware, once the kernel's table is there. They sleep. */
+void arch_fetch_harts(void);
+/* Lets them begin; each calls upcall_hart_main on its own boot stack. Waits until all are online. */
 void arch_start_harts(void);
 
 /* PLIC */
