@@ -176,7 +176,9 @@ def test_random_damage(sanitized, write, seed):
         file.write_bytes(bytes(data))
     page = hex(0x80200 + rng.randrange(32256))
     for words in (["summary", run], ["leaks", run], ["leaks", run, "--json"], ["dump", run, "--resolve"],
-                  ["page", run, page], ["stacks", run], ["report", run], ["export", "--csv", run],
+                  ["leaks", run, "--between", "start", "end", "--pid", "3"], ["page", run, page], ["stacks", run],
+                  ["live", run, "--by", "pid"], ["live", run, "--by", "stack", "--at", "start"], ["diff", run, "--from", "start"],
+                  ["top", run, "--once"], ["top", run, "--json"], ["report", run], ["export", "--csv", run],
                   ["export", "--speedscope", run], ["export", "--perfetto", run, "-o", run / "export"]):
         sanitized(*words, timeout=60)
     assert tables.MAGIC == 0xC1FC1FC1
