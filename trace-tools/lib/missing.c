@@ -302,7 +302,7 @@ const char *missing_certainty(const struct missing_act *missing, char *buf, size
 	static const char *const of_what[] = {
 	    [MISSING_SAME_PATH] = "healthy lives of the same path",
 	    [MISSING_SAME_GET] = "healthy lives of the same get",
-	    [MISSING_SAME_FUNCTION] = "healthy lives that the same function began for others",
+	    [MISSING_SAME_FUNCTION] = "healthy lives of the same function",
 	    [MISSING_COMPANION] = "lost ones went by here",
 	    [MISSING_REPLACED] = "lost ones were replaced here",
 	};
