@@ -7,8 +7,9 @@
 int fd_install(struct file *file)
 {
 	struct proc *proc = current_proc();
+	int max = proc->xv6 ? XV6_FILES_MAX : NOFILE;
 
-	for (int fd = 0; fd < NOFILE; fd++) {
+	for (int fd = 0; fd < max; fd++) {
 		if (!proc->files[fd]) {
 			proc->files[fd] = file;
 			return fd;

@@ -112,7 +112,9 @@ s64 sys_fstat(const u64 *arg)
 		return -EBADF;
 	memset(&st, 0, sizeof(st));
 	err = file_stat(file, &st);
-	return err ? err : copy_to_user(arg[1], &st, sizeof(st));
+	if (err)
+		return err;
+	return current_proc()->xv6 ? xv6_give_stat(&st, arg[1]) : copy_to_user(arg[1], &st, sizeof(st));
 }
 
 s64 sys_getdents(const u64 *arg)

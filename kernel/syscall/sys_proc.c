@@ -38,6 +38,7 @@ static int args_from_user(uaddr_t ua, char *block, char ***argv, u32 *argc)
 {
 	char **pointers = (char **)(block + ARG_MAX_BYTES);
 	char *string = block;
+	u32 max = current_proc()->xv6 ? XV6_ARGS_MAX : ARG_MAX_COUNT;
 
 	*--pointers = NULL;
 	for (*argc = 0; ua; ua += sizeof(u64), ++*argc) {
@@ -48,7 +49,7 @@ static int args_from_user(uaddr_t ua, char *block, char ***argv, u32 *argc)
 			return -EFAULT;
 		if (!ua_string)
 			break;
-		if (*argc == ARG_MAX_COUNT || (char *)(pointers - 1) <= string)
+		if (*argc == max || (char *)(pointers - 1) <= string)
 			return -E2BIG;
 		length = strncpy_from_user(string, ua_string, (size_t)((char *)(pointers - 1) - string));
 		if (length < 0)

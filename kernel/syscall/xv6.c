@@ -6,11 +6,13 @@
  *
  *   names      keep 14 characters; a path of 128 and more fails
  *   read       of a directory gives records of 16 bytes {u16 inode; char name[14]}, one for each entry
+ *   fstat      gives a structure of 24 bytes: device, inode, type, links, size
  *   write      to a file is all or an error; it fails beyond the end of the file, and beyond 268 blocks of 1024
  *              bytes, or the 65803 of a program that says so (XV6_LARGE_FILES)
  *   unlink     removes empty directories, too
  *   sbrk       below address 0 gives the old end and leaves it there
- *   exec       the stack is one page, so arguments over a page fail, and what lies below it faults; the heap may
+ *   descriptors  16 of them (proc/files.c)
+ *   exec       takes 31 arguments; the stack is one page, so arguments over a page fail, and what lies below it faults; the heap may
  *              grow up to where that system keeps its own two pages (proc/exec.c)
  *
  * Numbers: the headers in user/compat/xv6/kernel.
@@ -89,6 +91,31 @@ ssize_t xv6_read_directory(struct file *file, uaddr_t dst, size_t size_bytes)
 	if (read.dst != dst)
 		return (ssize_t)(read.dst - dst);
 	return err ? err : read.err;
+}
+
+struct xv6_stat {
+	s32 device;
+	u32 inode;
+	u16 type, links; /* 1: directory, 2: file, 3: device, 4: symbolic link */
+	u64 size_bytes;
+};
+STATIC_ASSERT(sizeof(struct xv6_stat) == 24, "what programs read");
+
+int xv6_give_stat(const struct stat *st, uaddr_t ua)
+{
+	u32 format = st->st_mode & S_IFMT;
+	struct xv6_stat out = {
+	    .device = (s32)st->st_dev,
+	    .inode = (u32)st->st_ino,
+	    .type = format == S_IFDIR   ? 1
+		    : format == S_IFCHR ? 3
+		    : format == S_IFLNK ? 4
+					: 2,
+	    .links = (u16)st->st_nlink,
+	    .size_bytes = st->st_size,
+	};
+
+	return copy_to_user(ua, &out, sizeof(out));
 }
 
 /* Reads the position under its lock: a size that was read before another writer's end is too small for it. */

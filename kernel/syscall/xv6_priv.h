@@ -8,6 +8,8 @@
 int xv6_fit_path(char *path);
 bool xv6_reads_directory(const struct file *file);
 ssize_t xv6_read_directory(struct file *file, uaddr_t dst, size_t size_bytes);
+/* The answer of fstat as that system gives it. 0 or -EFAULT. */
+int xv6_give_stat(const struct stat *st, uaddr_t ua);
 /* Of a regular file all bytes, or an error; else as file_write. */
 ssize_t xv6_write(struct file *file, uaddr_t src, size_t size_bytes);
 s64 xv6_sbrk(struct mm *mm, s64 delta, bool lazy);

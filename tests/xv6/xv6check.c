@@ -240,8 +240,39 @@ static void many_forks(void)
 	check(wait(0) == -1, "no child is left");
 }
 
+static void many_arguments(void)
+{
+	char *argv[MAXARG + 1];
+
+	for (int i = 0; i < MAXARG; i++)
+		argv[i] = "x";
+	argv[MAXARG] = 0;
+	if (exec("true", argv) != -1)
+		exit(1);
+	argv[MAXARG - 1] = 0;
+	exec("true", argv);
+	exit(2);
+}
+
+static void open_files(void)
+{
+	int fds[NOFILE], nr = 0;
+	struct stat st;
+
+	while (nr < NOFILE && (fds[nr] = dup(1)) >= 0)
+		nr++;
+	check(nr == NOFILE - 3 && fds[nr - 1] == NOFILE - 1, "the number of open files");
+	while (nr > 0)
+		close(fds[--nr]);
+	check(fstat(1, (struct stat *)KERNBASE) == -1 && fstat(1, (struct stat *)-8L) == -1,
+	      "fstat to nowhere");
+	check(fstat(1, &st) == 0 && st.type == T_DEVICE, "fstat of the console");
+}
+
 static void processes(void)
 {
+	open_files();
+	check(status_of(many_arguments) == 0, "as many arguments as exec takes");
 	many_forks();
 	check(status_of(seven) == 7, "exit status");
 	check(status_of(kernel_address) == -1, "the kernel's address");

@@ -16,6 +16,8 @@
 #define XV6_CPUPIN 9    /* (hart): this process runs on that hart only */
 
 #define XV6_PATH_BYTES 128
+#define XV6_FILES_MAX 16 /* open in one process */
+#define XV6_ARGS_MAX 31  /* of exec, without the NULL behind them */
 
 /* What marks such a program in its ELF header: the ABI version, and in the byte behind it (padding) its limits. */
 #define XV6_ELF_ABI_VERSION 6

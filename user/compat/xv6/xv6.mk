@@ -10,6 +10,8 @@ LAB ?=
 XV6_BUILD := $(USER_BUILD)/xv6
 xv6_sources = $(subst +, ,$(1))
 xv6_name = $(basename $(notdir $(firstword $(call xv6_sources,$(1)))))
+# The whole path in the name: what the compiler wrote about a source that is gone concerns no other of its name.
+xv6_object = $(XV6_BUILD)/obj/$(1)/$(subst /,@,$(2)).o
 XV6_SOURCES := $(call xv6_sources,$(EXTRA_USER))
 XV6_NAMES := $(foreach program,$(EXTRA_USER),$(call xv6_name,$(program)))
 XV6_PROGRAMS := $(XV6_NAMES:%=$(XV6_BUILD)/%)
@@ -26,16 +28,17 @@ XV6_LIB := $(addprefix $(XV6_BUILD)/lib/,xv6lib.o xv6printf.o xv6sbrk.o malloc.o
 	$(addprefix $(USER_BUILD)/ulib/,start.S.o syscalls.S.o string.c.o)
 
 # One rule for each program, as their folders differ; `sources` changes with what it is made of and with the flags.
+# A function of theirs goes before one of the library that has its name (muldefs).
 define XV6_PROGRAM
 $(XV6_BUILD)/obj/$(1)/sources: FORCE
 	@mkdir -p $$(@D)
 	@echo '$(2) $$(XV6_CFLAGS)' | cmp -s - $$@ || echo '$(2) $$(XV6_CFLAGS)' >$$@
 $(foreach source,$(2),$(call XV6_OBJECT,$(1),$(source)))
-$(XV6_BUILD)/$(1): $(foreach source,$(2),$(XV6_BUILD)/obj/$(1)/$(notdir $(source)).o) $$(XV6_LIB) user/user.ld
-	$$(CROSS)gcc $$(USER_FLAGS) $$(USER_LDFLAGS) -o $$@ $$(filter %.o,$$^) -lgcc
+$(XV6_BUILD)/$(1): $(foreach source,$(2),$(call xv6_object,$(1),$(source))) $$(XV6_LIB) user/user.ld
+	$$(CROSS)gcc $$(USER_FLAGS) $$(USER_LDFLAGS) -Wl,-z,muldefs -o $$@ $$(filter %.o,$$^) -lgcc
 endef
 define XV6_OBJECT
-$(XV6_BUILD)/obj/$(1)/$(notdir $(2)).o: $(2) $(XV6_BUILD)/obj/$(1)/sources
+$(call xv6_object,$(1),$(2)): $(2) $(XV6_BUILD)/obj/$(1)/sources
 	@echo "  CC    $$<"
 	$$(CROSS)gcc $$(XV6_CFLAGS) -w -idirafter $(dir $(2)).. -c -o $$@ $$<
 

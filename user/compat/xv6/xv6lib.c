@@ -1,7 +1,7 @@
 /*
  * The library of programs written for xv6-riscv: their system calls over Pagetrail's, and their few functions.
  *
- * Here is what can be done without the kernel: errors become -1, flags, structures and ticks are converted. Where
+ * Here is what can be done without the kernel: errors become -1, flags and ticks are converted. Where
  * the meaning itself differs the kernel does it (kernel/syscall/xv6.c), for programs that carry this library's
  * mark. Strings and malloc are shared with ulib.
  */
@@ -39,7 +39,7 @@ long sys_close(int fd), sys_exec(const char *path, char **argv),
     sys_open(const char *path, int flags, int mode);
 long sys_mknod(const char *path, int mode, int device), sys_unlink(const char *path);
 long sys_symlink(const char *target, const char *path), sys_link(const char *old_path, const char *new_path);
-long sys_fstat(int fd, struct kernel_stat *st), sys_mkdir(const char *path), sys_chdir(const char *path);
+long sys_fstat(int fd, struct stat *st), sys_mkdir(const char *path), sys_chdir(const char *path);
 long sys_dup(int fd), sys_getpid(void), sys_sleep(long ms), sys_uptime(void);
 long syscall(long number, ...);
 void die(const char *fmt, ...) __attribute__((noreturn));
@@ -151,33 +151,9 @@ int mknod(const char *path, short major, short minor)
 	return result_of(sys_mknod(path, S_IFCHR | 0666, (major & 0xff) << 8 | (minor & 0xff)));
 }
 
-static short type_of(uint mode)
-{
-	switch (mode & S_IFMT) {
-	case S_IFDIR:
-		return T_DIR;
-	case S_IFCHR:
-		return T_DEVICE;
-	case S_IFLNK:
-		return T_SYMLINK;
-	default:
-		return T_FILE;
-	}
-}
-
 int fstat(int fd, struct stat *st)
 {
-	struct kernel_stat from;
-
-	/* The kernel checks the caller's pointer as it would for any other result. */
-	if (sys_fstat(fd, (struct kernel_stat *)&from) < 0)
-		return -1;
-	st->dev = (int)from.st_dev;
-	st->ino = (uint)from.st_ino;
-	st->type = type_of(from.st_mode);
-	st->nlink = (short)from.st_nlink;
-	st->size = from.st_size;
-	return 0;
+	return result_of(sys_fstat(fd, st));
 }
 
 char *xv6_sbrk(int delta, int mode)

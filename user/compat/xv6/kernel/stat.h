@@ -1,4 +1,4 @@
-/* What fstat and stat fill. The layout is this library's promise, not the kernel's: see xv6lib.c. */
+/* What fstat and stat fill: kernel/syscall/xv6.c. */
 #ifndef XV6_KERNEL_STAT_H
 #define XV6_KERNEL_STAT_H
 
