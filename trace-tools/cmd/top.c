@@ -22,12 +22,15 @@
 #include "command.h"
 
 #define SITES 10
+/* The folder is looked at no more often than this, however fast it grows. */
+#define LOOK_MS 50
 #define OTHER_SCREEN "\033[?1049h\033[?25l"
 #define USUAL_SCREEN "\033[?25h\033[?1049l"
 
 struct watch {
 	struct top top;
 	int64_t interval_ms, next_ms; /* of the next picture */
+	int64_t look_ms;              /* not before then does the folder wake us */
 	int inotify, signals;
 	bool keys; /* standard input is a terminal, and set up for single keys */
 	struct termios terminal;
@@ -161,15 +164,24 @@ static void take_signals(struct watch *watch)
 	}
 }
 
+/* Waits for a picture to be due, a key, a signal, or the folder, which is not listened to before look_ms. */
 static void wait_for_something(struct watch *watch)
 {
-	struct pollfd fds[3] = {{.fd = watch->inotify, .events = POLLIN},
+	struct pollfd fds[3] = {{.events = POLLIN},
 				{.fd = watch->signals, .events = POLLIN},
 				{.fd = watch->keys ? STDIN_FILENO : -1, .events = POLLIN}};
 	char events[4096];
-	int64_t left = watch->next_ms - now_ms();
+	bool deaf;
+	int nr;
 
-	poll(fds, 3, (int)(left > 0 ? left : 0));
+	do {
+		int64_t now = now_ms(), until = watch->next_ms;
+		deaf = now < watch->look_ms && watch->look_ms < until;
+		fds[0].fd = now < watch->look_ms ? -1 : watch->inotify;
+		if (deaf)
+			until = watch->look_ms;
+		nr = poll(fds, 3, (int)(until > now ? until - now : 0));
+	} while (nr == 0 && deaf);
 	if (fds[0].revents) {
 		while (read(watch->inotify, events, sizeof(events)) > 0)
 			;
@@ -196,6 +208,7 @@ static void watch_machine(struct watch *watch)
 	watch->top.terminal = isatty(STDOUT_FILENO);
 	enter_terminal(watch);
 	while (!watch->over) {
+		watch->look_ms = now_ms() + LOOK_MS;
 		watch_folders(watch);
 		/* First whether it is over, then what is there: what came last is not overlooked. */
 		watch->top.state = follow_state(&watch->top.follow);

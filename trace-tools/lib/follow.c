@@ -1,6 +1,7 @@
 /* follow: see follow.h. */
 #include "follow.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -58,22 +59,35 @@ static int open_file(const struct follow *follow, const char *name)
 	return fd;
 }
 
+static bool is_open(const struct follow *follow, uint32_t hart)
+{
+	for (uint32_t i = 0; i < follow->nr_files; i++) {
+		if (follow->files[i].hart == hart)
+			return true;
+	}
+	return false;
+}
+
 /* Opens the files that have come into being. */
 static void open_files(struct follow *follow)
 {
-	char name[16];
+	DIR *dir = opendir(follow->trace_folder);
+	struct dirent *entry;
 
 	if (follow->stacks_fd < 0)
 		follow->stacks_fd = open_file(follow, "stacks");
-	for (uint32_t hart = 0; hart < STREAMS_MAX && follow->nr_files < STREAMS_MAX; hart++) {
-		bool known = false;
-		for (uint32_t i = 0; i < follow->nr_files && !known; i++)
-			known = follow->files[i].hart == hart;
+	while (dir && (entry = readdir(dir)) && follow->nr_files < STREAMS_MAX) {
+		uint32_t hart;
+		char name[16];
+		if (sscanf(entry->d_name, "hart%u", &hart) != 1 || is_open(follow, hart))
+			continue;
 		snprintf(name, sizeof(name), "hart%u", hart);
-		int fd = known ? -1 : open_file(follow, name);
+		int fd = strcmp(name, entry->d_name) ? -1 : open_file(follow, name);
 		if (fd >= 0)
 			follow->files[follow->nr_files++] = (struct follow_file){.hart = hart, .fd = fd};
 	}
+	if (dir)
+		closedir(dir);
 }
 
 bool follow_look(struct follow *follow)

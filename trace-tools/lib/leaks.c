@@ -227,6 +227,7 @@ static bool excuse_unlisted(struct leaks *leaks)
 static void add_trace(struct leaks *leaks, const uint32_t *item_of_page)
 {
 	struct model *model = leaks->model;
+	size_t nr_audit = leaks->nr_items; /* those of the audit stand first */
 	struct leak_item item;
 
 	for (uint32_t i = 0; i < model->seen_pages; i++) {
@@ -238,14 +239,11 @@ static void add_trace(struct leaks *leaks, const uint32_t *item_of_page)
 		item.doubt = doubt_of_trace_item(leaks, &item);
 		ARRAY_PUSH(leaks->items, leaks->nr_items, leaks->items_capacity) = item;
 	}
-	size_t nr_audit_objects = 0;
-	for (size_t i = 0; i < leaks->nr_items; i++)
-		nr_audit_objects += leaks->items[i].object;
 	for (size_t i = 0; i <= model->objects_mask; i++) {
 		if (!model->objects[i].obj || !judge_object(leaks, &model->objects[i], &item))
 			continue;
 		bool known = false;
-		for (size_t k = 0; nr_audit_objects && k < leaks->nr_items && !known; k++)
+		for (size_t k = 0; k < nr_audit && !known; k++)
 			known = leaks->items[k].object && leaks->items[k].where == item.where;
 		if (known)
 			continue;
