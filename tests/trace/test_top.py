@@ -145,7 +145,7 @@ def ten_packets():
     machine.sample()
     machine.mark("filling")
     for i in range(98):
-        machine.alloc("ANON", "PTE", (7, i), (0x80200000 + 4 * (i % 3),))
+        machine.alloc("ANON", "PTE", (7, i), (0x80200000 + 4 * (i % 30),))
     return machine
 
 
@@ -368,7 +368,9 @@ def test_the_machines_end(running):
     files.end()
     assert terminal.process.wait(LIMIT_S) == NOTHING_LOST and terminal.restored()
     terminal.end()
-    assert "ended" in terminal.text.split("\033[?1049l")[1] and "events  100," in terminal.text.split("\033[?1049l")[1]
+    left = terminal.text.split("\033[?1049l")[1]
+    assert "ended" in left and "events  100," in left
+    assert left.count(" 0xffffffc0802") == 10, "ten of thirty sites"
 
 
 def test_any_other_key_redraws_at_once(running):

@@ -228,6 +228,8 @@ static void watch_machine(struct watch *watch)
 	/* What stays on the usual screen; elsewhere, what came since the last picture. */
 	if (watch->top.terminal || watch->fresh || watch->drawn_state != watch->top.state) {
 		watch->top.terminal = false;
+		if (watch->top.nr_sites == UINT32_MAX)
+			watch->top.nr_sites = SITES; /* there is no screen's height any more */
 		draw(watch);
 	}
 }

@@ -93,8 +93,12 @@ static char *site_text(struct top *top, uint32_t stack)
 	out = open_memstream(&text, &bytes);
 	if (!out)
 		die("out of memory");
-	for (size_t i = site < nr ? site : 0; i < nr && i < site + CALLERS_MAX; i++)
-		fprintf(out, "%s%s", i == site || i == 0 ? "" : " < ", frames[i].function);
+	size_t first = site < nr ? site : 0;
+	for (size_t i = first; i < nr && i < first + CALLERS_MAX; i++) {
+		if (i > first && symbols_is_entry(&frames[i]))
+			break;
+		fprintf(out, "%s%s", i > first ? " < " : "", frames[i].function);
+	}
 	if (fclose(out))
 		die("out of memory");
 	return text;

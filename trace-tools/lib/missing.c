@@ -62,14 +62,6 @@ static size_t tally_best(const struct tally *tally)
 
 /* ---- who should have done it ---- */
 
-/* How every stack ends: that two meet there says nothing. */
-static bool is_entry(const struct symbol_frame *frame)
-{
-	return (frame->file &&
-		(strstr(frame->file, "kernel/arch/") || strstr(frame->file, "kernel/syscall/table.c"))) ||
-	       !strcmp(frame->function, "task_first_run");
-}
-
 /* Both stacks go on with the same functions from these frames outward, as far as both reach. */
 static bool same_callers(const struct stack_view *a, uint32_t i, const struct stack_view *b, uint32_t k)
 {
@@ -86,7 +78,7 @@ static bool same_callers(const struct stack_view *a, uint32_t i, const struct st
  */
 static uint32_t meeting_frame(const struct stack_view *get, const struct stack_view *put)
 {
-	for (uint32_t i = get->site; i < get->nr && !is_entry(&get->frames[i]); i++) {
+	for (uint32_t i = get->site; i < get->nr && !symbols_is_entry(&get->frames[i]); i++) {
 		for (uint32_t k = put->site; k < put->nr; k++) {
 			if (same_callers(get, i, put, k))
 				return i;
@@ -131,7 +123,7 @@ static void suspect_putter(struct leaks *leaks, struct missing_act *missing, con
 	const char *end = life && life->end_stack ? stackbook_function(leaks->book, life->end_stack) : "";
 
 	set_suspect(missing, put, put->site);
-	for (uint32_t i = put->site + 1; i < put->nr && !is_entry(&put->frames[i]); i++) {
+	for (uint32_t i = put->site + 1; i < put->nr && !symbols_is_entry(&put->frames[i]); i++) {
 		if (i == put->site + 1 || !strcmp(put->frames[i].function, end))
 			missing->suspect_caller = put->frames[i].function;
 	}
@@ -289,7 +281,7 @@ void missing_from_companions(struct leaks *leaks, struct leak_group *group,
 			}
 		}
 		set_suspect(missing, view, view->site);
-		if (!object && view->site + 1 < view->nr && !is_entry(&view->frames[view->site + 1]))
+		if (!object && view->site + 1 < view->nr && !symbols_is_entry(&view->frames[view->site + 1]))
 			missing->suspect_caller = view->frames[view->site + 1].function;
 	}
 	free(tally);

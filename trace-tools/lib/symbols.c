@@ -287,3 +287,10 @@ size_t symbols_site(const struct symbol_frame *frames, size_t nr)
 		site++;
 	return site;
 }
+
+bool symbols_is_entry(const struct symbol_frame *frame)
+{
+	return (frame->file &&
+		(strstr(frame->file, "kernel/arch/") || strstr(frame->file, "kernel/syscall/table.c"))) ||
+	       !strcmp(frame->function, "task_first_run");
+}

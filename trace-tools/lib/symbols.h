@@ -42,5 +42,7 @@ size_t symbols_expand(struct symbols *symbols, const uint32_t *addresses, uint32
  * that asked for the page. nr when all are.
  */
 size_t symbols_site(const struct symbol_frame *frames, size_t nr);
+/* How every stack ends (traps, the table of system calls): that two meet there says nothing. */
+bool symbols_is_entry(const struct symbol_frame *frame);
 
 #endif
