@@ -53,8 +53,9 @@ tidy: ## clang-tidy over the kernel
 	@printf '%s\n' $(filter %.c,$(KERNEL_SRC)) | xargs -P 2 -n 4 sh -c \
 		'clang-tidy --quiet --warnings-as-errors="*" "$$@" -- $(TIDY_KERNEL_FLAGS) 2>/dev/null' tidy
 
-bench: $(TEST_NEEDS) ## guest instructions of a record, a page, tracing; speed and memory of the trace tools
+bench: $(TEST_NEEDS) ## guest instructions of a record, a page, tracing; speed and memory of the trace tools; seconds of the GDB commands
 	@$(PYTHON) tests/bench/bench.py
 	@$(PYTHON) tests/bench/bench_tools.py
+	@$(PYTHON) tests/bench/bench_gdb.py
 bench-wall: $(TEST_NEEDS) ## seconds of usertests -q (3 harts, beside the baselines) and of the way to the prompt
 	@$(PYTHON) tests/bench/wall.py

@@ -52,6 +52,7 @@ def test_wrong_arguments_are_messages(machine):
         "pagecache-print 99999": "inode 99999 has no mapping",
         "kstack-print 99": "no task with pid 99",
         "buddy-print foo": "usage: buddy-print",
+        "panic": "this kernel has not panicked",
         "whatis 0x10": "nothing that the kernel knows|not mapped",
     }
     found = run_gdb(list(wrong), ram=machine.ram_file)

@@ -97,7 +97,7 @@ def test_damage_seen_by_the_commands(layout, ram, seed, tmp_path):
     path.write_bytes(damage(ram, interesting_ranges(layout, ram), random.Random(seed)))
     run_gdb(["ps", "vmprint 1", "vmprint -k", "buddy-print -v", "page-owner 0x80460", "page-history -s 0x80460",
              "trace-dump -s 50", "kstack-print all", "slab-print -p", "slab-print inode", "pagecache-print", "pagecache-print 0", "dirty-print",
-             "pcp-print", "freemem", "audit -p", "leaks", "whatis 0x80460000", "pte-walk 0x10000 1"], ram=path)
+             "pcp-print", "freemem", "audit -p", "leaks", "panic", "whatis 0x80460000", "pte-walk 0x10000 1"], ram=path)
 
 
 def test_undamaged_has_no_findings(layout, ram):

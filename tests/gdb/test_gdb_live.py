@@ -6,13 +6,11 @@ import re
 import subprocess
 
 import pytest
-from debugger import run_gdb, seconds, timed
+from debugger import run_gdb
 from harness import paths
 from harness.machine import PROMPT
 from target import Target, guest_audit
 
-SECONDS_MAX = 2
-SECONDS_MAX_AUDIT = 5
 # Everything that prints the same however memory is read.
 READERS = ["vmprint 1", "vmprint -k", "pte-walk 0x10000 1", "pte-walk &pages", "pte-walk 0xffffffff00007ff8", "buddy-print",
            "buddy-print -v", "page-owner 0x10000 1", "page-owner &pages", "page-owner 0x80450", "page-history -s 0x80460",
@@ -136,26 +134,13 @@ def test_core_gives_the_same(at_prompt, outputs, tmp_path):
     assert list(found)[1:] == list(outputs)[1:]
 
 
-def slow_commands(machine, commands):
-    """Those that take too long in two attempts: the host may be busy with something else."""
-    for _ in range(2):
-        found = machine.gdb([timed(command) for command in commands])
-        commands = [command for command, text in zip(commands, found)
-                    if seconds(text) > (SECONDS_MAX_AUDIT if command.startswith("audit") else SECONDS_MAX)]
-        if not commands:
-            break
-    return commands
-
-
-def test_gdbstub_gives_the_same_and_everything_is_fast(tmp_path):
+def test_gdbstub_gives_the_same(tmp_path):
     """With the RAM file, and without one in sight."""
     with Target(tmp_path, smp=2) as machine:
         machine.expect(PROMPT)
         mapped = machine.gdb(READERS)
-        assert not slow_commands(machine, READERS)
         machine.ram_file.unlink()
         found = machine.gdb(["show pagetrail memory", *READERS])
-        assert not slow_commands(machine, READERS)
     assert "QEMU gdbstub (physical)" in found[0]
     assert list(found)[1:] == list(mapped)
 
@@ -217,11 +202,28 @@ def test_audit_of_shared_memory(tmp_path):
 
 # ---- whatever the harts are doing ----
 
+def both_ways():
+    """The readers through QEMU's gdbstub, then through the RAM file, of a machine that stands still."""
+    return ["set pagetrail backend gdbstub", "show pagetrail memory", *READERS,
+            "set pagetrail backend ram-file", "show pagetrail memory", *READERS, "set pagetrail backend auto"]
+
+
+def check_both_ways(found):
+    """Of the outputs of both_ways: the same, each by its way."""
+    nr = len(READERS)
+    assert "gdbstub (physical)" in found[1] and "RAM file" in found[nr + 3]
+    assert found[2:nr + 2] == found[nr + 4:2 * nr + 4]
+    return found[2:nr + 2]
+
+
 def test_hart_in_user_mode(tmp_path):
     main = user_symbol("free", "main")
     with Target(tmp_path, stopped=True, run="free -s") as machine:
-        found = machine.gdb([f"hbreak *{main:#x}", "continue", "print $priv", *READERS, "pte-walk $pc", "page-owner pages",
-                             "whatis $pc", "kstack-print"])
+        core = tmp_path / "core"
+        found = machine.gdb([f"hbreak *{main:#x}", "continue", "print $priv", *both_ways(), "pte-walk $pc", "page-owner pages",
+                             "whatis $pc", "kstack-print", f"monitor dump-guest-memory {core}"])
+    same = check_both_ways(found[3:])
+    assert list(run_gdb(READERS, core=core)) == same
     assert "$1 = " in found[2] and ("User" in found[2] or "= 0" in found[2])
     assert f"0x{main:016x} is at pa" in found.by("pte-walk $pc")
     assert re.search(r"pid \d+ .*running\n(.*\n)*.*in user mode on hart 0", found.by("kstack-print"))
@@ -233,11 +235,13 @@ def test_hart_in_the_firmware(tmp_path):
     """Before the kernel: messages. In a firmware call: answers."""
     with Target(tmp_path, stopped=True, smp=2, run="usertests fork-tree") as machine:
         found = machine.gdb([*READERS, "hbreak upcall_syscall", "continue", "delete", "hbreak *$mtvec", "continue",
-                             "print $priv", "ps", "vmprint 1", "buddy-print", "page-owner pages"])
+                             "print $priv", "ps", "vmprint 1", "buddy-print", "page-owner pages", *both_ways()])
+    check_both_ways(found[-len(both_ways()):])
+    late = found[:-len(both_ways())]
     assert "nr_pages is 0" in found.by("buddy-print")
     assert "= 3" in found.by("print $priv") or "Machine" in found.by("print $priv")
-    assert "init" in found[-4] and "page table 0x" in found[-3] and "lists consistent" in found[-2]
-    assert "metadata" in found[-1]
+    assert "init" in late[-4] and "page table 0x" in late[-3] and "lists consistent" in late[-2]
+    assert "metadata" in late[-1]
 
 
 def test_machine_in_the_middle_of_work(tmp_path):
@@ -251,10 +255,15 @@ def test_machine_in_the_middle_of_work(tmp_path):
 
 def test_dead_machine(tmp_path):
     """A panic: its registers are in memory, so the panicking task has a backtrace."""
-    with Target(tmp_path, smp=2, run="kdebug panic") as machine:
-        machine.expect("panic")
+    with Target(tmp_path, smp=2, run="kdebug panic 1") as machine:  # about a page
+        pfn = machine.expect(r"asked for by pid \d+, about page (0x\w+)").group(1)
         machine.wait()
-        found = run_gdb(["ps", "kstack-print all", "audit", "trace-dump 3"], ram=machine.ram_file)
+        found = run_gdb(["ps", "kstack-print all", "audit", "trace-dump 3", "panic", f"page-history {pfn}"], ram=machine.ram_file)
+    panic = found.by("panic")
+    assert re.match(rf"panic on hart \d: asked for by pid \d+, about page {pfn}\nabout 0x\w+ is the struct page of pfn {pfn}: debug", panic)
+    assert len(re.findall(r"^hart \d, pid \d+ \(\w+\)", panic, re.M)) == 2
+    assert re.search(r"^hart \d, pid \d+ \(kdebug\).*\n    #0  panic_with_page \(sys_debug.c:\d+\)", panic, re.M)
+    assert re.search(r"page_alloc .*\n.*page_get .*\n.*page_put .*\n\d+ events", found[-1])
     assert re.search(r"backtrace \(saved by the panic\)(.*\n)*.*sys_kdebug", found.by("kstack-print all"))
     assert "panic" in found.by("trace-dump 3")
 

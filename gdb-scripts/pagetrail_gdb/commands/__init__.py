@@ -6,6 +6,7 @@ from .buddy import BuddyPrint
 from .owner import PageOwner
 from .pagecache import DirtyPrint, PagecachePrint
 from .pagetables import PteWalk, VmPrint
+from .panic import PanicCommand
 from .pcp import PcpPrint
 from .slab import SlabPrint
 from .tasks import KstackPrint, Ps
@@ -13,7 +14,8 @@ from .trace import PageHistory, TraceDump
 from .whatis import Whatis
 
 COMMANDS = (VmPrint, PteWalk, BuddyPrint, PageOwner, PageHistory, TraceDump, Ps, KstackPrint, SlabPrint, PagecachePrint,
-            DirtyPrint, PcpPrint, Freemem, AuditCommand, Leaks, Whatis)
+            DirtyPrint, PcpPrint, Freemem, AuditCommand, Leaks, Whatis,
+            PanicCommand)
 
 
 def register():

@@ -4,7 +4,8 @@ import gdb
 
 from ..model.errors import Finding, ReadError
 from ..model.pages import pages_of
-from ..model.stacks import FRAMES_MAX, check_task_stack, panic_registers, saved_registers, stack_range, unwind
+from ..model.panic import panic_of
+from ..model.stacks import FRAMES_MAX, check_task_stack, saved_registers, stack_range, unwind
 from ..model.tasks import all_tasks, find_task, idle_tasks, mm_of, state_label
 from .base import Command, default_pid, expect, parse_pid, pid_words
 
@@ -49,7 +50,8 @@ def _task_frames(kernel, task, findings):
         registers = saved_registers(task)
         check_task_stack(kernel, task, findings)
     else:
-        registers = panic_registers(kernel).get(hart)
+        panic = panic_of(kernel)
+        registers = panic.registers(hart) if panic else None
         if registers is None and not gdb.parameter("pagetrail ram-file"):
             live = _live_frames(kernel, hart)
             if live and live[0] < kernel.layout.macro("USER_END"):

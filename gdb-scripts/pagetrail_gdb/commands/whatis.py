@@ -40,6 +40,79 @@ def _print_type(expression):
     return value
 
 
+def describe_address(kernel, va, findings):
+    """Lines that say what an address is; none for one that the kernel knows nothing of."""
+    pages = pages_of(kernel)
+    symbol = gdb.format_address(va)
+    if "<" in symbol:
+        yield f"{va:#x} is {symbol.split('<')[1].rstrip('>')} in the kernel image"
+    try:
+        yield _describe_struct_page(kernel, pages, va)
+        return
+    except ReadError:
+        pass
+    found = find_object(kernel, va, findings)
+    if found:
+        yield from _describe_object(kernel, found, va, findings)
+    for task in all_tasks(kernel, findings):
+        span = stack_range(kernel, task)
+        if span and span[0] <= va < span[1]:
+            yield (f"{va:#x} is in the kernel stack of pid {task['pid']} ({task.text('name')}), "
+                   f"{span[1] - va} bytes below its top")
+    if va < kernel.layout.macro("USER_END") and not pages.valid(va >> kernel.page_shift):
+        yield from _describe_user(kernel, va, findings)
+        return
+    yield from _describe_page(kernel, pages, va)
+
+
+def _describe_struct_page(kernel, pages, va):
+    page = pages.by_va(va)
+    return (f"{va:#x} is the struct page of pfn {page.pfn:#x}: {pages.kind_label(page.kind)} order {page.order} "
+            f"count {page.count}")
+
+
+def _describe_object(kernel, found, va, findings):
+    state = "live" if found.live else "free"
+    offset = f"{va - found.va} bytes into " if va != found.va else ""
+    act = "allocated" if found.live else "freed"
+    yield (f"{va:#x} is {offset}a {state} object of cache {found.cache.name} ({found.cache.object_bytes} bytes) "
+           f"at {found.va:#x}")
+    for via in books_of(kernel, findings).objects.get(found.va, []):
+        yield f"  reached by {via}"
+    yield f"  {act} by pid {found.pid}, stack {found.stack}:"
+    for i, frame in enumerate(Depot(kernel).frames(found.stack)):
+        yield f"    #{i:<2} {kernel.describe_frame(frame)}"
+
+
+def _describe_user(kernel, va, findings):
+    for mm in all_mms(kernel, findings):
+        try:
+            for step in kernel.pte.walk(kernel, root_of(kernel, mm), va):
+                if step.leaf:
+                    yield (f"{va:#x} is mapped in mm {mm['id']} (pid {mm['pid']}) to pfn "
+                           f"{step.pa >> kernel.page_shift:#x} {kernel.pte.flags(step.pte)}")
+        except ReadError:
+            continue
+
+
+def _describe_page(kernel, pages, va):
+    pa = va
+    if not kernel.memory.contains(pa):
+        try:
+            pa = kernel.va_to_pa(va)
+        except ReadError:
+            return
+    pfn = pa >> kernel.page_shift
+    if not pages.valid(pfn):
+        yield f"{va:#x} is device memory at pa {pa:#x}"
+        return
+    page = pages.page(pfn)
+    head = pages.head(page)
+    body = f", body of the block at {head.pfn:#x}" if head.pfn != pfn else ""
+    yield (f"{va:#x} is at {pa % kernel.page_size:#x} in page {pfn:#x}: {pages.kind_label(head.kind)} order "
+           f"{head.order} count {head.count}{body}")
+
+
 class Whatis(Command):
     """Say what an address is: whatis ADDRESS
 
@@ -64,79 +137,6 @@ gdb does, and for a type its one-level expansion."""
     def run(self, kernel, arguments, findings):
         expect(arguments, 1, 1, "whatis ADDRESS")
         va = parse_number(kernel, arguments[0], "address")
-        lines = list(self._describe(kernel, va, findings))
+        lines = list(describe_address(kernel, va, findings))
         for line in lines or [f"{va:#x} is nothing that the kernel knows"]:
             print(line)
-
-    def _describe(self, kernel, va, findings):
-        pages = pages_of(kernel)
-        symbol = gdb.format_address(va)
-        if "<" in symbol:
-            yield f"{va:#x} is {symbol.split('<')[1].rstrip('>')} in the kernel image"
-        try:
-            yield self._describe_struct_page(kernel, pages, va)
-            return
-        except ReadError:
-            pass
-        found = find_object(kernel, va, findings)
-        if found:
-            yield from self._describe_object(kernel, found, va, findings)
-        for task in all_tasks(kernel, findings):
-            span = stack_range(kernel, task)
-            if span and span[0] <= va < span[1]:
-                yield (f"{va:#x} is in the kernel stack of pid {task['pid']} ({task.text('name')}), "
-                       f"{span[1] - va} bytes below its top")
-        if va < kernel.layout.macro("USER_END") and not pages.valid(va >> kernel.page_shift):
-            yield from self._describe_user(kernel, va, findings)
-            return
-        yield from self._describe_page(kernel, pages, va)
-
-    @staticmethod
-    def _describe_struct_page(kernel, pages, va):
-        page = pages.by_va(va)
-        return (f"{va:#x} is the struct page of pfn {page.pfn:#x}: {pages.kind_label(page.kind)} order {page.order} "
-                f"count {page.count}")
-
-    @staticmethod
-    def _describe_object(kernel, found, va, findings):
-        state = "live" if found.live else "free"
-        offset = f"{va - found.va} bytes into " if va != found.va else ""
-        act = "allocated" if found.live else "freed"
-        yield (f"{va:#x} is {offset}a {state} object of cache {found.cache.name} ({found.cache.object_bytes} bytes) "
-               f"at {found.va:#x}")
-        for via in books_of(kernel, findings).objects.get(found.va, []):
-            yield f"  reached by {via}"
-        yield f"  {act} by pid {found.pid}, stack {found.stack}:"
-        for i, frame in enumerate(Depot(kernel).frames(found.stack)):
-            yield f"    #{i:<2} {kernel.describe_frame(frame)}"
-
-    @staticmethod
-    def _describe_user(kernel, va, findings):
-        for mm in all_mms(kernel, findings):
-            try:
-                for step in kernel.pte.walk(kernel, root_of(kernel, mm), va):
-                    if step.leaf:
-                        yield (f"{va:#x} is mapped in mm {mm['id']} (pid {mm['pid']}) to pfn "
-                               f"{step.pa >> kernel.page_shift:#x} {kernel.pte.flags(step.pte)}")
-            except ReadError:
-                continue
-
-    @staticmethod
-    def _describe_page(kernel, pages, va):
-        pa = va
-        if not kernel.memory.contains(pa):
-            try:
-                pa = kernel.va_to_pa(va)
-            except ReadError:
-                return
-        pfn = pa >> kernel.page_shift
-        if not pages.valid(pfn):
-            yield f"{va:#x} is device memory at pa {pa:#x}"
-            return
-        page = pages.page(pfn)
-        head = pages.head(page)
-        body = f", body of the block at {head.pfn:#x}" if head.pfn != pfn else ""
-        yield (f"{va:#x} is at {pa % kernel.page_size:#x} in page {pfn:#x}: {pages.kind_label(head.kind)} order "
-               f"{head.order} count {head.count}{body}")
-
-

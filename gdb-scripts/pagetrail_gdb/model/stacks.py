@@ -66,16 +66,3 @@ def check_task_stack(kernel, task, findings):
     if not span[0] <= sp <= span[1]:
         findings.append(Finding(f"pid {task['pid']}", f"saved sp {sp:#x} is outside its kernel stack "
                                 f"{span[0]:#x}..{span[1]:#x}"))
-
-
-def panic_registers(kernel):
-    """{hart index: Registers} that a panic saved; empty while the kernel is well."""
-    if not kernel.layout.has_symbol("panic_info"):
-        return {}
-    info = kernel.read_symbol("panic_info")
-    found = {}
-    for i, hart in enumerate(info.elements("harts")):
-        if hart["valid"]:
-            # A call of panic() saves where it returns to, with cause 0; a trap where the hart was.
-            found[i] = Registers(hart["pc"], hart["x[8]"], "saved by the panic", exact=hart["scause"] != 0)
-    return found
