@@ -24,7 +24,7 @@ LAYOUT_OF = {
     "symbols": ["pages", "first_pfn", "nr_pages", "managed_pfn", "buddy", "pcps", "caches", "task_all", "mm_all",
                 "shared_all", "proc_all", "kernel_root_pa", "trace_desc", "harts", "nr_harts", "machine", "pagecache",
                 "icache.c:buckets", "fs/pipe.c:pipes", "procfs/file.c:open_files", "virtio_blk.c:disk",
-                "mount.c:superblocks"],
+                "file_map.c:file_vma_ops", "mount.c:superblocks"],
 }
 
 _EXPORT = """

@@ -1,4 +1,6 @@
 """Allocator, slabs, page cache and the audit over them, on made-up memory: whole, and broken one byte at a time."""
+import re
+
 import pytest
 from image import Image
 from pagetrail_gdb.model.audit import Audit
@@ -127,6 +129,66 @@ def test_identity(image):
 def test_not_quiet(image):
     image.set("task", image.tasks[3][0], quiet=False)
     assert [task["pid"] for task in audit(image)[0].busy] == [3]
+
+
+# ---- counts of files and inodes ----
+
+@pytest.fixture
+def opened(image):
+    """An inode with an open file, which init has as descriptor 3 and, closed elsewhere, in a mapping."""
+    layout = image.layout
+    image.inode = image.new("inode", number=12, count=2)
+    buckets, _ = layout.symbol("icache.c:buckets")
+    image.list_add(buckets, image.inode + layout.struct("inode").offset("hash_link"))
+    image.file = image.new("file", count=2, inode=image.inode)
+    image.proc = image.new("proc", task=image.tasks[3][0], cwd=image.inode, **{"files[3]": image.file})
+    image.list_add(image.symbol("proc_all"), image.proc + layout.struct("proc").offset("all"))
+    image.vma = image.new("vma", start=0x7000, end=0x8000, file=image.file, ops=image.symbol("file_map.c:file_vma_ops"))
+    image.list_add(image.tasks[4][1] + layout.struct("mm").offset("vmas"), image.vma + layout.struct("vma").offset("link"))
+    image.close_books()
+    return image
+
+
+def count_findings(image):
+    return [text for text in audit(image)[1] if "held by" in text]
+
+
+def test_counts_that_agree(opened):
+    assert count_findings(opened) == []
+
+
+@pytest.mark.parametrize("struct_name, attribute, members, what", [
+    ("file", "file", {"count": 1}, "count 1, but held by 2 (fd 3 of pid 3, mapping at 0x7000 of mm 104)"),
+    ("inode", "inode", {"count": 5}, "inode 12 at .*: count 5, but held by 2"),
+    ("proc", "proc", {"cwd": 0}, "inode 12 at .*: count 2, but held by 1"),
+    ("vma", "vma", {"ops": 0}, "count 2, but held by 1 (fd 3 of pid 3)"),
+])
+def test_counts_that_do_not(opened, struct_name, attribute, members, what):
+    opened.set(struct_name, getattr(opened, attribute), **members)
+    found = count_findings(opened)
+    assert any(re.search(what.replace("(", r"\(").replace(")", r"\)"), text) for text in found), found
+
+
+def test_counts_of_a_busy_kernel_are_not_judged(opened):
+    opened.set("file", opened.file, count=7)
+    opened.set("task", opened.tasks[3][0], quiet=False)
+    assert count_findings(opened) == []
+
+
+def test_a_file_that_only_a_mapping_has_is_no_lost_object(opened):
+    opened.set("proc", opened.proc, **{"files[3]": 0})
+    books = Audit(opened.kernel(), []).books
+    assert any("mapped at 0x7000" in via for via in books.objects[opened.file])
+
+
+def test_an_mm_that_no_task_runs_in_holds_nothing(image):
+    """Unless a task is in the middle of kernel work: exec has two."""
+    _, mm, root = image.tasks[4]
+    image.set("task", image.tasks[4][0], mm=0)
+    result, _ = audit(image)
+    assert ("UNREACH", 3) in names(result) and ("OVER", 1) in names(result)
+    image.set("task", image.tasks[3][0], quiet=False)
+    assert names(audit(image)[0]) == []
 
 
 # ---- the buddy's lists ----

@@ -8,6 +8,10 @@ from ..model.trace import Depot, seconds
 from .base import Command, expect, parse_count, plural
 
 
+# A record's stack begins with the page cache's own allocation; then come those who dirtied the page.
+_OWN_FRAMES, _CALLERS = 2, 2
+
+
 class PagecachePrint(Command):
     """Print the page cache: pagecache-print [INODE]
 
@@ -52,7 +56,7 @@ checked."""
 class DirtyPrint(Command):
     """Print the page cache's dirty records, oldest first in each file: dirty-print
 
-Inode, page index, pfn, age, and who made the record."""
+Inode, page index, pfn, how much older it is than the newest record, and who dirtied the page."""
 
     name = "dirty-print"
 
@@ -66,8 +70,8 @@ Inode, page index, pfn, age, and who made the record."""
             for record in mapping.dirty:
                 total += 1
                 found = find_object(kernel, record.va, findings)
-                frames = depot.frames(found.stack) if found else []
-                maker = f"pid {found.pid} {kernel.describe_frame(frames[1] if len(frames) > 1 else 0)}" if found else "?"
+                frames = depot.frames(found.stack)[_OWN_FRAMES:_OWN_FRAMES + _CALLERS] if found else []
+                maker = f"pid {found.pid} {' < '.join(map(kernel.describe_frame, frames))}" if found else "?"
                 pfn = f"{record.pfn:#x}" if record.pfn is not None else "?"
                 print(f"{mapping.inode:>6} {record.index:>7} {pfn:>9} {seconds(kernel, now - record.since):>9.3f}s  "
                       f"{record.va:#x} {maker}")

@@ -72,10 +72,10 @@ def file_holders(kernel, findings):
     for proc in all_procs(kernel, []):
         for fd, file in files_of(kernel, proc, []):
             holders.setdefault(file.va, []).append(f"fd {fd} of pid {pid_of_proc(kernel, proc)}")
-    owners = mm_owners(kernel, [])
+    owners, file_ops = mm_owners(kernel, []), kernel.symbol_va("file_map.c:file_vma_ops")
     for mm in all_mms(kernel, []):
         for vma in vmas_of(kernel, mm, []) if mm.va in owners else ():
-            if vma["file"]:
+            if vma["file"] and vma["ops"] == file_ops:
                 holders.setdefault(vma["file"], []).append(f"mapping at {vma['start']:#x} of mm {mm['id']}")
     return holders
 

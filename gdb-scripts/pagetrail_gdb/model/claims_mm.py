@@ -13,7 +13,7 @@ def mm_owners(kernel, findings):
 
 
 def claim_mms(kernel, books, findings):
-    """PTE references of all leaves, TABLE references of all tables, the mm and vma objects, and files that are mapped.
+    """PTE references of all leaves, TABLE references of all tables, the mm and vma objects, and what is mapped.
 
     An mm that no task runs in holds nothing: what it maps was forgotten with it. While a task is in the middle of
     kernel work that is not so: exec has two.
