@@ -34,9 +34,12 @@ MINUTES ?= 10
 soak: $(TEST_NEEDS) ## every test program on 1, 2 and 4 harts, 128 MiB and 8 MiB, MINUTES=10 of grind each: a table
 	@$(PYTHON) tests/soak.py --minutes $(MINUTES) $(SOAK)
 
-.PHONY: golden-update golden-record golden-unpack
-golden-update: tools ## accept what the tools say now of the recorded runs (traces/expected)
+.PHONY: golden-update golden-record golden-unpack examples
+examples: tools ## make the examples and pictures in README and HUNTING-A-LEAK anew, from the recorded runs
+	@$(PYTHON) tests/trace/examples.py update
+golden-update: tools ## accept what the tools say now of the recorded runs (traces/expected, examples in documents)
 	@$(PYTHON) tests/trace/golden.py update
+	@$(PYTHON) tests/trace/examples.py update
 golden-record: $(TEST_NEEDS) ## make the recorded runs of traces/ anew
 	@$(PYTHON) tests/trace/golden.py record
 golden-unpack: ## unpack the recorded runs to traces/runs/

@@ -1,7 +1,9 @@
 """What is generated in docs/ is what the program generates now, and help exists for every command."""
 import re
+import struct
 import subprocess
 
+import examples
 from harness import paths
 
 
@@ -30,3 +32,35 @@ def test_each_command_has_help(pagetrail):
 def test_unknown_command_and_missing_operands(pagetrail):
     assert pagetrail("nonsense").status == 2
     assert pagetrail("leaks").status == 2 and pagetrail("page", "x").status == 2
+
+
+def test_examples_are_what_the_commands_say_now(tmp_path):
+    folder = examples.unpacked(tmp_path)
+    for document in examples.DOCUMENTS:
+        text = (paths.ROOT / document).read_text()
+        assert len(examples.BLOCK.findall(text)) >= 2
+        assert examples.remade(document, folder) == text, f"{document}: run `make examples`"
+
+
+def test_pictures_of_the_documents_are_there_and_are_drawn(tmp_path):
+    """Drawn anew they are as large and say the same; other makes of the fonts may differ in single pixels."""
+    folder = examples.unpacked(tmp_path)
+    drawn = set()
+    for document in examples.DOCUMENTS:
+        text = (paths.ROOT / document).read_text()
+        for name in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text):
+            assert (paths.ROOT / document).parent.joinpath(name).is_file(), name
+        drawn |= set(examples.PICTURE.findall(text))
+    assert len({out for _, out in drawn}) == 3
+    for command, out in drawn:
+        words = [str(tmp_path / "picture") if word == out else word for word in command.split()]
+        subprocess.run([paths.PAGETRAIL, *words], cwd=folder, check=True, timeout=120)
+        old, new = (paths.ROOT / f"{out}.png").read_bytes(), (tmp_path / "picture.png").read_bytes()
+        assert struct.unpack(">II", old[16:24]) == struct.unpack(">II", new[16:24])
+        assert abs(len(old) - len(new)) < len(old) / 10, f"{out}.png: run `make examples`"
+
+
+def test_links_between_documents_lead_somewhere():
+    for document in [paths.ROOT / "README.md", *(paths.ROOT / "docs").glob("*.md")]:
+        for link in re.findall(r"\]\(([^)#: ]+)(?:#[^)]*)?\)", document.read_text()):
+            assert (document.parent / link).exists(), f"{document.name}: {link}"
