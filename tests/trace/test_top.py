@@ -179,6 +179,19 @@ def test_nothing_is_said_where_nothing_happens(recorder):
     assert text.text.count("events  10,") == 1
 
 
+def test_a_writer_that_comes_while_it_looks_for_one(recorder):
+    """The system then sends SIGIO to who holds the lease: that must not end it."""
+    files, run = recorder(ten_packets())
+    files.add()
+    text = watched(run)
+    text.until("events  10,")
+    text.process.send_signal(signal.SIGIO)
+    files.add()
+    text.until("events  20,")
+    files.end()
+    assert text.rest() and text.status() == NOTHING_LOST
+
+
 def test_half_a_packet_waits_for_its_other_half(recorder):
     files, run = recorder(ten_packets())
     first, second = files.packets[0][0], files.packets[0][1]

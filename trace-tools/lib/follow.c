@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -110,6 +111,7 @@ bool follow_open(struct follow *follow, const char *folder)
 		errno = ENOTDIR;
 		return false;
 	}
+	signal(SIGIO, SIG_IGN);
 	*follow = (struct follow){
 	    .folder = xstrdup(folder), .trace_folder = xasprintf("%s/trace", folder), .stacks_fd = -1};
 	return true;

@@ -40,7 +40,10 @@ struct follow {
 
 typedef void follow_take(void *arg, const struct trace_record *records, size_t nr);
 
-/* False with errno when there is no such folder. */
+/*
+ * False with errno when there is no such folder. Ignores SIGIO from then on: the state is asked for by leases, and a
+ * writer that comes while one is held makes the system send that.
+ */
 bool follow_open(struct follow *follow, const char *folder);
 void follow_close(struct follow *follow);
 /* Opens what has come into being; true when files were replaced (a new run into the same folder): all begins anew. */
