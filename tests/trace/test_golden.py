@@ -51,6 +51,21 @@ def test_they_hold_what_their_names_say(pagetrail, recorded):
         assert sizes[-1] < sizes[0]
 
 
+@pytest.mark.parametrize("name", [name for name in golden.RUNS if name not in ("discards", "overwritten")])
+def test_commands_agree_on_what_is_held(pagetrail, recorded, name):
+    """The replay, the sums of `live` and `diff`, and the counts of `top`, which replays nothing."""
+    run = recorded / name
+    summary, top = (pagetrail(command, run, "--json").json() for command in ("summary", "top"))
+    assert (top["kinds"], top["free_pages"], top["events"]) == (summary["live_pages"], summary["free_pages"], summary["events"])
+    pages, objects = sum(summary["live_pages"].values()), summary["live_objects"]
+    for by in ("kind", "stack"):
+        rows = pagetrail("live", run, "--by", by, "--json").json()["rows"]
+        assert (sum(row["pages"] for row in rows), sum(row["objects"] for row in rows)) == (pages, objects)
+    rows = pagetrail("diff", run, "--from", "start", "--all", "--json").json()["stacks"]
+    assert (sum(row["b"]["pages"] for row in rows), sum(row["b"]["objects"] for row in rows)) == (pages, objects)
+    assert pagetrail("diff", run, run, "--json").json()["verdict"] == "same"
+
+
 def test_functions_and_lines_are_in_the_archive(recorded):
     for name in golden.RUNS:
         text = (golden.EXPECTED / name / "stacks.txt").read_text()
