@@ -17,7 +17,7 @@
 #define NR_WORKERS 4
 #define CALLS_A_ROUND 400 /* of each worker; its children make more */
 #define ROUND_LIMIT_MS 60000
-#define SETTLE_MS 3000
+#define SETTLE_MS 10000
 
 static void start_worker(uint64_t seed, long round, int worker, int *pid)
 {
