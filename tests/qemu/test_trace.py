@@ -49,10 +49,16 @@ def misuse_tests():
     return re.findall(r'^\s*\{"([^"]+)"', table, re.M)
 
 
-def test_8_mib_under_trace(tmp_path):
-    done, run = traced_run(tmp_path, "usertests", "fork-wait", "pipe-transfer", "write-read", "elf-headers", smp=2,
+@pytest.mark.parametrize("harts", [1, 2])
+def test_8_mib_under_trace(tmp_path, harts):
+    """All usertests in 6 MiB, streamed; rings, depot and page structs take at most 6 % of the managed pages."""
+    done, run = traced_run(tmp_path, "free && usertests", smp=harts,
                            options=("--mem", "8M", "--disk-mode", "virtio", "--leaks"))
+    console = (run / "logs/console.log").read_text(errors="replace")
     assert done.returncode == NOTHING_LOST, done.stdout + done.stderr
+    assert "ALL TESTS PASSED" in console
+    managed, tracker = (int(re.search(rf"^{word} +(\d+)", console, re.M).group(1)) for word in ("managed", "tracker"))
+    assert tracker <= 0.06 * managed
 
 
 @pytest.mark.parametrize("pages", [1, 5])
