@@ -17,6 +17,7 @@ static int ramdisk_transfer(struct block_device *dev, u64 block, u32 nr, void *k
 
 	if (block >= dev->nr_blocks || nr > dev->nr_blocks - block)
 		return -EIO;
+	__atomic_fetch_add(write ? &dev->nr_writes : &dev->nr_reads, 1, __ATOMIC_RELAXED);
 	if (write)
 		memcpy(disk, kernel_va, nr * BLOCK_BYTES);
 	else

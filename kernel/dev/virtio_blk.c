@@ -2,17 +2,19 @@
  * virtio-blk over virtio-mmio: the legacy register layout (version 1) and the modern one (version 2).
  * Source of registers, ring and request layout: Virtual I/O Device (VIRTIO) 1.1, sections 2.6, 4.2 and 5.2.
  *
- * One queue of 64 descriptors, cut into 21 chains of three: header, data, status byte. A chain belongs to a
+ * One queue of 128 descriptors, cut into 18 chains of three (header, data, status byte) for requests that somebody waits
+ * for, and 4 of eighteen (header, 16 pages, status byte) for reads that end by themselves. A chain belongs to a
  * request slot for good, so descriptors need no free list. Everything the device reads or writes besides the data
  * is in one page of kind DEVICE:
  *
- *   0     descriptors  64 * 16 bytes
- *   1024  avail ring    6 + 2 * 64
- *   2048  used ring     6 + 8 * 64
- *   3072  headers      21 * 16
- *   3584  status bytes 21
+ *   0     descriptors  128 * 16 bytes
+ *   2048  avail ring    6 + 2 * 128
+ *   2560  used ring     6 + 8 * 128
+ *   3592  headers      22 * 16
+ *   3944  status bytes 22
  *
- * VIRTIO-1  a slot is free, or busy from submission until its waiter has seen the answer.
+ * VIRTIO-1  a slot is free, or busy from submission until its waiter has seen the answer; one without a waiter, until the
+ *           interrupt has.
  * VIRTIO-2  used_seen follows the device's used index; each used element names a busy slot.
  *
  * Locks: `disk` guards slots and rings; taken by the interrupt, too. Waiters sleep, several at a time.
@@ -23,12 +25,16 @@
 #include <kernel/lib.h>
 #include <kernel/waitqueue.h>
 
-#define QUEUE_SIZE 64
-#define NR_SLOTS (QUEUE_SIZE / 3)
-#define AVAIL_OFFSET 1024
-#define USED_OFFSET 2048
-#define HEADER_OFFSET 3072
-#define STATUS_OFFSET 3584
+#define QUEUE_SIZE 128
+#define NR_SHORT 18U /* slots 0 .. 17 */
+#define NR_LONG 4U   /* and those behind */
+#define NR_SLOTS (NR_SHORT + NR_LONG)
+#define LONG_CHAIN (2 + BLOCK_READ_MAX) /* descriptors */
+#define RING_ALIGN 512
+#define AVAIL_OFFSET 2048
+#define USED_OFFSET 2560
+#define HEADER_OFFSET 3592
+#define STATUS_OFFSET 3944
 #define SECTORS_PER_BLOCK (BLOCK_BYTES / 512)
 
 enum mmio_register {
@@ -104,10 +110,16 @@ struct request_header {
 	u64 sector;
 };
 
-STATIC_ASSERT(sizeof(struct vq_desc) * QUEUE_SIZE <= AVAIL_OFFSET, "VIRTIO 2.6.5");
+STATIC_ASSERT(3 * NR_SHORT + LONG_CHAIN * NR_LONG <= QUEUE_SIZE, "every chain has its descriptors");
+STATIC_ASSERT(sizeof(struct vq_desc) * QUEUE_SIZE == AVAIL_OFFSET, "VIRTIO 2.6.5, and 2.6.2 for version 1");
+STATIC_ASSERT(USED_OFFSET % RING_ALIGN == 0 && USED_OFFSET - AVAIL_OFFSET - 4 - 2 * QUEUE_SIZE < RING_ALIGN,
+	      "VIRTIO 2.6.2: where version 1 looks for the used ring");
 STATIC_ASSERT(AVAIL_OFFSET + sizeof(struct vq_avail) <= USED_OFFSET, "VIRTIO 2.6.6");
 STATIC_ASSERT(USED_OFFSET + sizeof(struct vq_used) <= HEADER_OFFSET, "VIRTIO 2.6.8");
-STATIC_ASSERT(HEADER_OFFSET + sizeof(struct request_header) * NR_SLOTS <= STATUS_OFFSET, "page layout");
+STATIC_ASSERT(HEADER_OFFSET % 8 == 0 &&
+		  HEADER_OFFSET + sizeof(struct request_header) * NR_SLOTS <= STATUS_OFFSET &&
+		  STATUS_OFFSET + NR_SLOTS <= PAGE_SIZE,
+	      "page layout");
 
 static struct {
 	struct spinlock lock;
@@ -126,6 +138,7 @@ static struct {
 		bool busy;
 		bool done;
 		struct waitqueue wait;
+		struct block_read *read; /* of a long one */
 	} slots[NR_SLOTS];
 	struct block_device device;
 } disk = {.lock = SPINLOCK_INIT_NAMED(disk, "virtio_blk")};
@@ -151,25 +164,30 @@ static void device_fence(void)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
-static void submit_locked(u32 slot, u32 type, u64 sector, void *data, u32 size_bytes)
+static u16 head_of(u32 slot)
 {
-	struct vq_desc *desc = &disk.desc[3 * slot];
+	return (u16)(slot < NR_SHORT ? 3 * slot : 3 * NR_SHORT + LONG_CHAIN * (slot - NR_SHORT));
+}
+static u32 slot_of(u32 head)
+{
+	return head < 3 * NR_SHORT ? head / 3 : NR_SHORT + (head - 3 * NR_SHORT) / LONG_CHAIN;
+}
+
+/* Header and status of a slot's request; nr descriptors of data are between, made by the caller. */
+static void submit_locked(u32 slot, u32 type, u64 sector, u32 nr)
+{
+	u16 head = head_of(slot), last = (u16)(head + 1 + nr);
 	paddr_t queue_pa = page_to_pa(disk.page);
-	u16 head = (u16)(3 * slot);
 
 	disk.headers[slot] = (struct request_header){.type = type, .sector = sector};
 	disk.status[slot] = 0xff;
 	disk.slots[slot].done = false;
-	desc[0] = (struct vq_desc){.pa = queue_pa + HEADER_OFFSET + slot * sizeof(struct request_header),
-				   .size_bytes = sizeof(struct request_header),
-				   .flags = DESC_NEXT,
-				   .next = (u16)(data ? head + 1 : head + 2)};
-	if (data)
-		desc[1] = (struct vq_desc){.pa = va_to_pa(data),
-					   .size_bytes = size_bytes,
-					   .flags = DESC_NEXT | (type == REQUEST_IN ? DESC_WRITE : 0),
-					   .next = (u16)(head + 2)};
-	desc[2] = (struct vq_desc){
+	disk.desc[head] =
+	    (struct vq_desc){.pa = queue_pa + HEADER_OFFSET + slot * sizeof(struct request_header),
+			     .size_bytes = sizeof(struct request_header),
+			     .flags = DESC_NEXT,
+			     .next = (u16)(head + 1)};
+	disk.desc[last] = (struct vq_desc){
 	    .pa = queue_pa + STATUS_OFFSET + slot, .size_bytes = 1, .flags = DESC_WRITE, .next = 0};
 
 	disk.avail->ring[disk.avail->index % QUEUE_SIZE] = head;
@@ -179,41 +197,84 @@ static void submit_locked(u32 slot, u32 type, u64 sector, void *data, u32 size_b
 	reg_write(disk.regs, REG_QUEUE_NOTIFY, 0);
 }
 
-/* Used elements since last time: their waiters may go on. */
-static void collect_locked(void)
+static void data_descriptor(u32 slot, u32 i, paddr_t pa, u32 size_bytes, u32 type)
 {
+	u16 at = (u16)(head_of(slot) + 1 + i);
+
+	disk.desc[at] = (struct vq_desc){.pa = pa,
+					 .size_bytes = size_bytes,
+					 .flags = DESC_NEXT | (type == REQUEST_IN ? DESC_WRITE : 0),
+					 .next = (u16)(at + 1)};
+}
+
+static void complain(u32 type, u64 sector, u8 status)
+{
+	kprintf("virtio_blk: request %u at sector %lu failed, status %u\n", type, sector, status);
+}
+
+/* ---- answers ---- */
+
+struct ended {
+	u32 nr;
+	struct {
+		struct block_read *read;
+		u8 status;
+	} reads[NR_LONG];
+};
+
+/* Used elements since last time: their waiters may go on; reads without one are for the caller to end. */
+static void collect_locked(struct ended *ended)
+{
+	ended->nr = 0;
 	while (disk.used_seen != disk.used->index) {
 		device_fence();
-		u32 slot = disk.used->ring[disk.used_seen % QUEUE_SIZE].id / 3;
+		u32 slot = slot_of(disk.used->ring[disk.used_seen % QUEUE_SIZE].id);
 
 		if (slot >= NR_SLOTS || !disk.slots[slot].busy)
 			panic("virtio_blk: the device answers slot %u, which asked nothing", slot);
-		disk.slots[slot].done = true;
-		wait_wake_all(&disk.slots[slot].wait);
+		if (slot < NR_SHORT) {
+			disk.slots[slot].done = true;
+			wait_wake_all(&disk.slots[slot].wait);
+		} else {
+			ended->reads[ended->nr].read = disk.slots[slot].read;
+			ended->reads[ended->nr++].status = disk.status[slot];
+			disk.slots[slot].busy = false;
+		}
 		disk.used_seen++;
 	}
 }
 
 static void virtio_blk_interrupt(u32 irq)
 {
+	struct ended ended;
+
 	spin_lock(&disk.lock);
 	reg_write(disk.regs, REG_INTERRUPT_ACK, reg_read(disk.regs, REG_INTERRUPT_STATUS) & 3);
 	device_fence();
-	collect_locked();
+	collect_locked(&ended);
 	spin_unlock(&disk.lock);
+	for (u32 i = 0; i < ended.nr; i++) {
+		struct block_read *read = ended.reads[i].read;
+		u8 status = ended.reads[i].status;
+
+		if (status)
+			complain(REQUEST_IN, read->block * SECTORS_PER_BLOCK, status);
+		read->done(read, status ? -EIO : 0);
+	}
 }
 
-static u32 take_slot_locked(void)
+/* ---- requests ---- */
+
+/* The first free slot in [from, to), now busy; NR_SLOTS: none. */
+static u32 try_slot_locked(u32 from, u32 to)
 {
-	for (;;) {
-		for (u32 slot = 0; slot < NR_SLOTS; slot++) {
-			if (!disk.slots[slot].busy) {
-				disk.slots[slot].busy = true;
-				return slot;
-			}
+	for (u32 slot = from; slot < to; slot++) {
+		if (!disk.slots[slot].busy) {
+			disk.slots[slot].busy = true;
+			return slot;
 		}
-		wait_sleep(&disk.slot_wait, &disk.lock, 0);
 	}
+	return NR_SLOTS;
 }
 
 static int request(u32 type, u64 sector, void *data, u32 size_bytes)
@@ -221,9 +282,14 @@ static int request(u32 type, u64 sector, void *data, u32 size_bytes)
 	u32 slot;
 	u8 status;
 
+	__atomic_fetch_add(type == REQUEST_IN ? &disk.device.nr_reads : &disk.device.nr_writes, 1,
+			   __ATOMIC_RELAXED);
 	spin_lock(&disk.lock);
-	slot = take_slot_locked();
-	submit_locked(slot, type, sector, data, size_bytes);
+	while ((slot = try_slot_locked(0, NR_SHORT)) == NR_SLOTS)
+		wait_sleep(&disk.slot_wait, &disk.lock, 0);
+	if (data)
+		data_descriptor(slot, 0, va_to_pa(data), size_bytes, type);
+	submit_locked(slot, type, sector, data ? 1 : 0);
 	while (!disk.slots[slot].done)
 		wait_sleep(&disk.slots[slot].wait, &disk.lock, 0);
 	status = disk.status[slot];
@@ -232,7 +298,7 @@ static int request(u32 type, u64 sector, void *data, u32 size_bytes)
 	spin_unlock(&disk.lock);
 	if (status == 0)
 		return 0;
-	kprintf("virtio_blk: request %u at sector %lu failed, status %u\n", type, sector, status);
+	complain(type, sector, status);
 	return -EIO;
 }
 
@@ -242,6 +308,27 @@ static int virtio_blk_transfer(struct block_device *dev, u64 block, u32 nr, void
 		return -EIO;
 	return request(write ? REQUEST_OUT : REQUEST_IN, block * SECTORS_PER_BLOCK, kernel_va,
 		       (u32)(nr * BLOCK_BYTES));
+}
+
+static int virtio_blk_start_read(struct block_device *dev, struct block_read *read)
+{
+	u32 slot;
+
+	if (read->block >= dev->nr_blocks || read->nr > dev->nr_blocks - read->block) {
+		read->done(read, -EIO);
+		return 0;
+	}
+	spin_lock(&disk.lock);
+	slot = try_slot_locked(NR_SHORT, NR_SLOTS);
+	if (slot != NR_SLOTS) {
+		disk.slots[slot].read = read;
+		for (u32 i = 0; i < read->nr; i++)
+			data_descriptor(slot, i, page_to_pa(read->pages[i]), BLOCK_BYTES, REQUEST_IN);
+		submit_locked(slot, REQUEST_IN, read->block * SECTORS_PER_BLOCK, read->nr);
+		__atomic_fetch_add(&dev->nr_reads, 1, __ATOMIC_RELAXED);
+	}
+	spin_unlock(&disk.lock);
+	return slot == NR_SLOTS ? -EBUSY : 0;
 }
 
 static int virtio_blk_flush(struct block_device *dev)
@@ -297,7 +384,7 @@ static bool queue_setup(volatile u8 *regs, u32 version)
 	disk.status = va + STATUS_OFFSET;
 	reg_write(regs, REG_QUEUE_NUM, QUEUE_SIZE);
 	if (version == 1) {
-		reg_write(regs, REG_QUEUE_ALIGN, USED_OFFSET);
+		reg_write(regs, REG_QUEUE_ALIGN, RING_ALIGN);
 		reg_write(regs, REG_QUEUE_PFN, (u32)(pa >> PAGE_SHIFT));
 	} else {
 		reg_write_pa(regs, REG_QUEUE_DESC, pa);
@@ -362,6 +449,7 @@ static bool probe(u64 pa, u32 irq)
 	    .name = "virtio_blk",
 	    .nr_blocks = read_capacity(regs, version) / SECTORS_PER_BLOCK,
 	    .transfer = virtio_blk_transfer,
+	    .start_read = virtio_blk_start_read,
 	    .flush = virtio_blk_flush,
 	};
 	dev_irq_register(irq, virtio_blk_interrupt);

@@ -9,7 +9,8 @@ static int copy_out(u64 buffer, const void *src, size_t size_bytes, bool user)
 	return 0;
 }
 
-ssize_t inode_read_cached(struct inode *inode, u64 offset, u64 buffer, size_t size_bytes, bool user)
+ssize_t inode_read_cached(struct inode *inode, u64 offset, u64 buffer, size_t size_bytes, bool user,
+			  struct readahead *ahead)
 {
 	size_t done = 0;
 	int err = 0;
@@ -17,13 +18,16 @@ ssize_t inode_read_cached(struct inode *inode, u64 offset, u64 buffer, size_t si
 	if (offset >= inode->size)
 		return 0;
 	size_bytes = MIN(size_bytes, inode->size - offset);
-	/* Read-ahead belongs here, where the extent of the request is known. */
 	while (done < size_bytes && !err) {
 		u64 at = offset + done;
 		size_t in_page = at % PAGE_SIZE;
 		size_t part = MIN(PAGE_SIZE - in_page, size_bytes - done);
-		struct page *page = pagecache_get(&inode->mapping, (u32)(at / PAGE_SIZE), PAGECACHE_READ);
+		u32 index = (u32)(at / PAGE_SIZE), last = (u32)((offset + size_bytes - 1) / PAGE_SIZE);
+		struct page *page;
 
+		if (ahead && inode->mapping.ops->locate)
+			readahead_advance(ahead, &inode->mapping, index, last);
+		page = pagecache_get(&inode->mapping, index, PAGECACHE_READ);
 		if (IS_ERR(page)) {
 			err = PTR_ERR(page);
 			break;

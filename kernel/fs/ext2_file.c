@@ -48,7 +48,20 @@ static int write_page(struct mapping *mapping, u32 index, u32 block, const void 
 	return device->transfer(device, block, 1, (void *)kernel_va, true);
 }
 
-const struct mapping_ops ext2_mapping_ops = {.read_page = read_page, .write_page = write_page};
+static struct block_device *locate(struct mapping *mapping, u32 index, u32 *block, u32 *valid_bytes)
+{
+	struct inode *inode = inode_of(mapping);
+	struct block_device *device = ext2_of(inode)->device;
+	u64 start = (u64)index * PAGE_SIZE;
+
+	if (!device->start_read || start >= inode->size || ext2_map(inode, index, block) || !*block)
+		return NULL;
+	*valid_bytes = (u32)MIN(inode->size - start, PAGE_SIZE);
+	return device;
+}
+
+const struct mapping_ops ext2_mapping_ops = {
+    .read_page = read_page, .write_page = write_page, .locate = locate};
 
 /* ---- write: a page ---- */
 

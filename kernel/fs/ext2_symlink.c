@@ -17,7 +17,7 @@ static int ext2_readlink(struct inode *inode, char *target, u32 room_bytes)
 	if (inode->size >= room_bytes)
 		return -ENAMETOOLONG;
 	if (!stands_in_inode(inode))
-		return (int)inode_read_cached(inode, 0, (u64)target, inode->size, false);
+		return (int)inode_read_cached(inode, 0, (u64)target, inode->size, false, NULL);
 	if (inode->size > SHORT_MAX)
 		return ext2_damaged(ext2_of(inode), "link %u has %lu bytes and no block", inode->number,
 				    inode->size);

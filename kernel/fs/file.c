@@ -157,7 +157,7 @@ static ssize_t read_inode_file(struct file *file, uaddr_t dst, size_t size_bytes
 		else if (!inode->ops->read)
 			bytes = -EINVAL;
 		else
-			bytes = inode->ops->read(inode, file->offset, dst, size_bytes, true);
+			bytes = inode->ops->read(inode, file->offset, dst, size_bytes, true, &file->ahead);
 		inode_unlock(inode);
 	}
 	if (bytes > 0)

@@ -121,6 +121,7 @@ u32 fs_drop_caches(void)
 	u32 before = page_nr_free(), after;
 
 	fs_sync();
+	readahead_wait();
 	icache_shrink();
 	pagecache_shrink(~0U);
 	kmem_cache_shrink_all();

@@ -27,6 +27,7 @@ void pagecache_init(void)
 	pagecache.dirty_cache = kmem_cache_create("dirty", sizeof(struct dirty_record));
 	pagecache.node_cache = kmem_cache_create("radix_node", sizeof(struct radix_node));
 	reclaim_init();
+	readahead_init();
 	page_set_reclaim(pagecache_reclaim);
 }
 
@@ -160,7 +161,9 @@ static struct page *lookup(struct mapping *mapping, u32 index, bool *gone)
 	while (page->state & PAGE_LOCKED)
 		wait_sleep(&mapping->wait, &mapping->lock, 0);
 	*gone = !(page->state & PAGE_UPTODATE);
-	page->state |= *gone ? 0 : PAGE_RECENT;
+	if (!*gone && (page->state & PAGE_AHEAD))
+		counter_add(&pagecache.nr_ahead_used, 1);
+	page->state = (page->state & ~PAGE_AHEAD) | (*gone ? 0 : PAGE_RECENT);
 	spin_unlock(&mapping->lock);
 	if (*gone) {
 		page_put(page, REF_IO, io_holder(index));
@@ -169,9 +172,10 @@ static struct page *lookup(struct mapping *mapping, u32 index, bool *gone)
 	return page;
 }
 
-/* Ends the filling of a page that we inserted. */
-static void fill_end(struct mapping *mapping, struct page *page, int err)
+void page_fill_end(struct mapping *mapping, struct page *page, int err)
 {
+	struct holder holder = cache_holder(mapping, page->owner.index);
+
 	spin_lock(&mapping->lock);
 	if (err)
 		page_detach_locked(mapping, page);
@@ -180,7 +184,7 @@ static void fill_end(struct mapping *mapping, struct page *page, int err)
 	wait_wake_all(&mapping->wait);
 	spin_unlock(&mapping->lock);
 	if (err)
-		page_put(page, REF_CACHE, cache_holder(mapping, page->owner.index));
+		page_put(page, REF_CACHE, holder);
 }
 
 /* A new page for index with CACHE and IO references; -EEXIST: somebody else was faster. */
@@ -201,6 +205,35 @@ static struct page *insert_new(struct mapping *mapping, u32 index, bool overwrit
 		page_put(page, REF_IO, io_holder(index));
 		page_put(page, REF_CACHE, holder);
 		return ERR_PTR(err);
+	}
+	return page;
+}
+
+bool page_is_cached(struct mapping *mapping, u32 index)
+{
+	bool cached;
+
+	spin_lock(&mapping->lock);
+	cached = radix_lookup(&mapping->tree, index) != NULL;
+	spin_unlock(&mapping->lock);
+	return cached;
+}
+
+/* With interrupts off nothing is reclaimed. */
+struct page *page_begin_ahead(struct mapping *mapping, u32 index)
+{
+	struct page *page;
+
+	irq_push();
+	page = page_alloc(0, PK_PAGECACHE, REF_CACHE, cache_holder(mapping, index));
+	irq_pop();
+	if (!page)
+		return NULL;
+	page->owner.id = mapping->inode;
+	page->owner.index = index;
+	if (page_attach(mapping, page, index, PAGE_LOCKED | PAGE_AHEAD)) {
+		page_put(page, REF_CACHE, cache_holder(mapping, index));
+		return NULL;
 	}
 	return page;
 }
@@ -230,7 +263,7 @@ struct page *pagecache_get(struct mapping *mapping, u32 index, u32 flags)
 		if (flags & PAGECACHE_OVERWRITE)
 			return page;
 		err = mapping->ops->read_page(mapping, index, page_to_va(page));
-		fill_end(mapping, page, err);
+		page_fill_end(mapping, page, err);
 		if (!err)
 			return page;
 		page_put(page, REF_IO, io_holder(index));
@@ -295,4 +328,6 @@ void pagecache_totals(struct pagecache_totals *totals)
 	totals->nr_misses = counter_read(&pagecache.nr_misses);
 	totals->nr_evicted = counter_read(&pagecache.nr_evicted);
 	totals->nr_written = counter_read(&pagecache.nr_written);
+	totals->nr_ahead = counter_read(&pagecache.nr_ahead);
+	totals->nr_ahead_used = counter_read(&pagecache.nr_ahead_used);
 }

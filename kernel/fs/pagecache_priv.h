@@ -19,7 +19,7 @@ struct pagecache {
 	struct waitqueue unpinned;             /* lock: some nr_pins became 0 */
 	struct kmem_cache *dirty_cache, *node_cache;
 	/* Atomic. */
-	u64 nr_dirty, nr_hits, nr_misses, nr_evicted, nr_written;
+	u64 nr_dirty, nr_hits, nr_misses, nr_evicted, nr_written, nr_ahead, nr_ahead_used;
 };
 extern struct pagecache pagecache;
 
@@ -50,6 +50,11 @@ void lru_add(struct page *page); /* takes pagecache.lock */
 void lru_remove(struct page *page);
 /* Moves the oldest page to the newest end and returns it; pagecache.lock held. NULL: no pages. */
 struct page *lru_rotate_locked(void);
+bool page_is_cached(struct mapping *mapping, u32 index); /* now */
+/* A new page, LOCKED, with its CACHE reference, for read-ahead. NULL: somebody was faster, or there is no memory. */
+struct page *page_begin_ahead(struct mapping *mapping, u32 index);
+/* Ends the filling of a LOCKED page: up to date, or out of the tree and gone; the mapping may be gone, too. In any context. */
+void page_fill_end(struct mapping *mapping, struct page *page, int err);
 /* Takes the page out of tree and LRU; the CACHE reference is now the caller's. mapping->lock held. */
 void page_detach_locked(struct mapping *mapping, struct page *page);
 
@@ -76,5 +81,9 @@ void writeback_wake(void); /* something became dirty */
 /* ---- reclaim.c ---- */
 
 void reclaim_init(void);
+
+/* ---- readahead.c ---- */
+
+void readahead_init(void);
 
 #endif

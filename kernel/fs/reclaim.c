@@ -90,6 +90,10 @@ u32 pagecache_reclaim(u32 nr_wanted)
 	while (freed < nr_wanted && writeback_some(WRITE_BATCH) > 0)
 		freed += pagecache_shrink(nr_wanted - freed);
 	if (freed < nr_wanted) {
+		readahead_wait(); /* its pages cannot be taken before, and are wanted less than ours */
+		freed += pagecache_shrink(nr_wanted - freed);
+	}
+	if (freed < nr_wanted) {
 		u32 before = __atomic_load_n(&pagecache.nr_lru, __ATOMIC_RELAXED), after;
 
 		icache_shrink();

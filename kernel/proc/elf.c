@@ -37,14 +37,14 @@ enum { IDENT_ABI_VERSION = 8, IDENT_PADDING = 9 };
 #define IMAGE_TOP (USER_STACK_TOP - STACK_MAX_BYTES - PAGE_SIZE)
 
 /* All of the bytes, or -ENOEXEC when the file ends before. */
-static int elf_read(struct inode *inode, u64 offset, void *buffer, size_t size_bytes)
+static int elf_read(struct inode *inode, u64 offset, void *buffer, size_t size_bytes, struct readahead *ahead)
 {
 	ssize_t done;
 	int err = inode_lock(inode);
 
 	if (err)
 		return err;
-	done = inode->ops->read(inode, offset, (u64)buffer, size_bytes, false);
+	done = inode->ops->read(inode, offset, (u64)buffer, size_bytes, false, ahead);
 	inode_unlock(inode);
 	if (done == -ENOMEM || done == -EIO)
 		return (int)done;
@@ -145,7 +145,8 @@ static int image_page(struct mm *mm, uaddr_t ua, u8 **page)
 	return 0;
 }
 
-static int elf_fill(struct inode *inode, struct mm *mm, const struct elf_segment *segment)
+static int elf_fill(struct inode *inode, struct mm *mm, const struct elf_segment *segment,
+		    struct readahead *ahead)
 {
 	for (u64 done = 0; done < segment->filesz;) {
 		uaddr_t ua = segment->vaddr + done;
@@ -155,7 +156,7 @@ static int elf_fill(struct inode *inode, struct mm *mm, const struct elf_segment
 		int err = image_page(mm, PAGE_ALIGN_DOWN(ua), &page);
 
 		if (!err)
-			err = elf_read(inode, segment->offset + done, page + in_page, size);
+			err = elf_read(inode, segment->offset + done, page + in_page, size, ahead);
 		if (err)
 			return err;
 		done += size;
@@ -165,19 +166,20 @@ static int elf_fill(struct inode *inode, struct mm *mm, const struct elf_segment
 
 static int elf_load_with(struct inode *inode, struct exec_image *image, struct elf_segment *segments)
 {
+	struct readahead ahead = {0};
 	struct elf_header header;
-	int err = elf_read(inode, 0, &header, sizeof(header));
+	int err = elf_read(inode, 0, &header, sizeof(header), &ahead);
 
 	if (err)
 		return err;
 	if (!elf_header_good(&header))
 		return -ENOEXEC;
-	err = elf_read(inode, header.phoff, segments, header.phnum * sizeof(*segments));
+	err = elf_read(inode, header.phoff, segments, header.phnum * sizeof(*segments), &ahead);
 	if (!err)
 		err = elf_map(image->mm, segments, header.phnum, header.entry);
 	for (u32 i = 0; !err && i < header.phnum; i++)
 		if (segments[i].type == SEGMENT_LOAD)
-			err = elf_fill(inode, image->mm, &segments[i]);
+			err = elf_fill(inode, image->mm, &segments[i], &ahead);
 	image->entry = header.entry;
 	image->xv6 = header.ident[IDENT_ABI_VERSION] != XV6_ELF_ABI_VERSION ? XV6_NONE
 		     : header.ident[IDENT_PADDING]                          ? XV6_LARGE_FILES

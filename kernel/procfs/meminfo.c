@@ -47,6 +47,7 @@ static int vmstat_show(struct proc_file *file, struct text *text)
 {
 	struct page_totals totals;
 	struct pagecache_totals cache;
+	const struct block_device *device = block_root();
 	const u64 *by_kind = totals.nr_by_kind;
 
 	page_totals(&totals);
@@ -65,6 +66,12 @@ static int vmstat_show(struct proc_file *file, struct text *text)
 	text_printf(text, "pagecache_misses %lu\n", cache.nr_misses);
 	text_printf(text, "pagecache_evicted %lu\n", cache.nr_evicted);
 	text_printf(text, "pagecache_written %lu\n", cache.nr_written);
+	text_printf(text, "readahead_pages %lu\n", cache.nr_ahead);
+	text_printf(text, "readahead_used %lu\n", cache.nr_ahead_used);
+	if (device) {
+		text_printf(text, "disk_reads %lu\n", __atomic_load_n(&device->nr_reads, __ATOMIC_RELAXED));
+		text_printf(text, "disk_writes %lu\n", __atomic_load_n(&device->nr_writes, __ATOMIC_RELAXED));
+	}
 	return 0;
 }
 

@@ -101,6 +101,40 @@ static int disk_transfer(struct block_device *device, u64 block, u32 nr, void *k
 	return 0;
 }
 
+static void read_end(struct host_disk *disk, struct block_read *read)
+{
+	bool fails = disk->failing || (disk->fail_at && --disk->fail_at == 0);
+
+	for (u32 i = 0; i < read->nr && !fails; i++)
+		memcpy(page_to_va(read->pages[i]), disk->bytes + (read->block + i) * BLOCK_BYTES,
+		       BLOCK_BYTES);
+	read->done(read, fails ? -EIO : 0);
+}
+
+static int disk_start_read(struct block_device *device, struct block_read *read)
+{
+	struct host_disk *disk = device->private;
+
+	if (this_hart()->irq_off_depth)
+		panic("a transfer with a spinlock held");
+	if (!read->nr || read->block >= device->nr_blocks || read->nr > device->nr_blocks - read->block)
+		panic("a read of %u blocks from %lu on", read->nr, (unsigned long)read->block);
+	if (disk->holds_reads && disk->nr_held == ARRAY_SIZE(disk->held))
+		return -EBUSY;
+	disk->nr_started++;
+	if (disk->holds_reads)
+		disk->held[disk->nr_held++] = read;
+	else
+		read_end(disk, read);
+	return 0;
+}
+
+void host_disk_let_go(struct host_disk *disk)
+{
+	while (disk->nr_held)
+		read_end(disk, disk->held[--disk->nr_held]);
+}
+
 static void run(const char *command)
 {
 	if (system(command))
@@ -168,7 +202,12 @@ void host_disk_make(struct host_disk *disk, u32 nr_blocks, const char *mke2fs_op
 	memset(disk, 0, sizeof(*disk));
 	disk->bytes = calloc(nr_blocks, BLOCK_BYTES);
 	disk->device = (struct block_device){
-	    .name = "host disk", .nr_blocks = nr_blocks, .transfer = disk_transfer, .private = disk};
+	    .name = "host disk",
+	    .nr_blocks = nr_blocks,
+	    .transfer = disk_transfer,
+	    .start_read = disk_start_read,
+	    .private = disk,
+	};
 	snprintf(path, sizeof(path), "%s/new.img", host_folder());
 	snprintf(command, sizeof(command),
 		 "mke2fs -q -F -t ext2 -b 4096 -m 0 %s %s%s %s %u >%s/mke2fs.log 2>&1", mke2fs_options,

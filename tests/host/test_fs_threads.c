@@ -68,7 +68,7 @@ static int write_page(struct mapping *mapping, u32 index, u32 block, const void 
 	return 0;
 }
 
-static const struct mapping_ops ops = {read_page, write_page};
+static const struct mapping_ops ops = {.read_page = read_page, .write_page = write_page};
 
 static void use_page(struct shared_file *file)
 {

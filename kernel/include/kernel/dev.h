@@ -36,6 +36,16 @@ const struct char_device *dev_lookup(u16 major); /* NULL: none */
 /* ---- block devices ---- */
 
 #define BLOCK_BYTES 4096UL
+#define BLOCK_READ_MAX 16
+
+/* Consecutive blocks, read into pages that need not be consecutive, while the one who began it goes on. */
+struct block_read {
+	u64 block;
+	u32 nr; /* 1 to BLOCK_READ_MAX */
+	struct page *pages[BLOCK_READ_MAX];
+	/* Called once when it has ended, 0 or -EIO: with no lock held, in an interrupt or before start_read returns. */
+	void (*done)(struct block_read *read, int err);
+};
 
 struct block_device {
 	const char *name;
@@ -43,6 +53,9 @@ struct block_device {
 	/* Moves nr whole blocks between the device and kernel memory; sleeps; 0 or -EIO. */
 	/* kernel_va lies in the direct map: devices are given its physical address. */
 	int (*transfer)(struct block_device *dev, u64 block, u32 nr, void *kernel_va, bool write);
+	/* Begins a read; 0, or -EBUSY when too many are under way: then done is not called. NULL: the device cannot. */
+	int (*start_read)(struct block_device *dev, struct block_read *read);
+	u64 nr_reads, nr_writes; /* requests; atomic */
 	/* Returns when every finished write is on stable storage. NULL: they always are. */
 	int (*flush)(struct block_device *dev);
 	void *private;

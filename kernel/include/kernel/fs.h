@@ -38,7 +38,9 @@ struct inode_ops {
 	/* Entries from *position on. *position is beyond an entry when it is emitted, and back before it if emit refuses. */
 	int (*readdir)(struct inode *dir, u64 *position, dir_emit_fn emit, void *arg);
 	/* Bytes to / from user memory (user = true) or kernel memory. Return bytes or errno. Short at EOF. */
-	ssize_t (*read)(struct inode *inode, u64 offset, u64 buffer, size_t size_bytes, bool user);
+	/* ahead: of a reader who may go on, or NULL. */
+	ssize_t (*read)(struct inode *inode, u64 offset, u64 buffer, size_t size_bytes, bool user,
+			struct readahead *ahead);
 	ssize_t (*write)(struct inode *inode, u64 offset, u64 buffer, size_t size_bytes, bool user);
 	int (*truncate)(struct inode *inode, u64 size_bytes);
 	int (*fsync)(struct inode *inode);
@@ -132,7 +134,8 @@ void inode_stat(struct inode *inode, struct stat *st); /* locked */
 /* Drops unused in-core inodes; returns how many. */
 u32 icache_shrink(void);
 /* The generic read / write over the page cache, for inode_ops (file systems with a mapping). Locked. */
-ssize_t inode_read_cached(struct inode *inode, u64 offset, u64 buffer, size_t size_bytes, bool user);
+ssize_t inode_read_cached(struct inode *inode, u64 offset, u64 buffer, size_t size_bytes, bool user,
+			  struct readahead *ahead);
 
 /* ---- paths. cwd is where a relative path begins. All may sleep. Paths are kernel strings. ---- */
 int path_lookup(struct inode *cwd, const char *path, struct inode **result);
@@ -154,8 +157,9 @@ enum file_type { FILE_INODE, FILE_DEVICE, FILE_PIPE_READ, FILE_PIPE_WRITE };
 struct file {
 	u32 count; /* `file` */
 	enum file_type type;
-	u32 flags;  /* O_* */
-	u64 offset; /* position lock */
+	u32 flags;              /* O_* */
+	u64 offset;             /* position lock */
+	struct readahead ahead; /* position lock */
 	struct sleeplock position_lock;
 	struct inode *inode;
 	struct pipe *pipe;

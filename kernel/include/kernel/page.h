@@ -55,6 +55,7 @@ STATIC_ASSERT(sizeof(struct page) <= 32, "DESIGN: at most 32 bytes of bookkeepin
 #define PAGE_RECENT 16   /* page cache: used since reclaim last looked */
 #define PAGE_ERROR 32    /* page cache: the last transfer failed */
 #define PAGE_ON_LRU 64
+#define PAGE_AHEAD 128 /* page cache: read ahead, and not used yet */
 
 extern struct page *pages; /* pages[pfn - first_pfn] */
 extern pfn_t first_pfn;    /* of RAM */

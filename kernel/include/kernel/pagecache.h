@@ -33,12 +33,28 @@
 #include <kernel/waitqueue.h>
 
 struct mapping;
+struct block_device;
 
 struct mapping_ops {
 	/* Fills / stores one page; 0 or negative errno; -EFAULT: the file ends before it. Called without `mapping`. */
 	int (*read_page)(struct mapping *mapping, u32 index, void *kernel_va);
 	/* block is what pagecache_mark_dirty was told: write-back looks nothing up and needs no memory. */
 	int (*write_page)(struct mapping *mapping, u32 index, u32 block, const void *kernel_va);
+	/*
+	 * For read-ahead, under the inode's lock; NULL: there is none. The device; where page index is stored, and how many of
+	 * its bytes are the file's. NULL: nowhere, or the device reads nothing by itself.
+	 */
+	struct block_device *(*locate)(struct mapping *mapping, u32 index, u32 *block, u32 *valid_bytes);
+};
+
+/*
+ * Read-ahead (readahead.c): what is known of one sequential reader. All zero: one who has not begun. Guarded by whoever
+ * has the reader, as the position of a file is.
+ */
+struct readahead {
+	u32 next;   /* page after the one read last */
+	u32 end;    /* pages below this have been begun */
+	u32 window; /* pages begun at once; 0: he is not known to be sequential */
 };
 
 struct dirty_record {     /* slab cache "dirty"; holder (inode, index) */
@@ -94,10 +110,19 @@ u32 pagecache_shrink(u32 nr);
 
 struct pagecache_totals {
 	u64 nr_pages, nr_dirty, nr_hits, nr_misses, nr_evicted, nr_written;
+	u64 nr_ahead, nr_ahead_used; /* pages read ahead; of these, looked up since */
 };
 void pagecache_totals(struct pagecache_totals *totals);
 void pagecache_claims(struct claims *claims);
 const char *mapping_check(struct mapping *mapping);
+
+/*
+ * Page index is about to be looked up by a reader who will go on to `last`: begins to read what he will want next. The
+ * inode's lock is held, for its size and blocks. Never fails, and makes no memory free; sleeps only to find a block.
+ */
+void readahead_advance(struct readahead *ahead, struct mapping *mapping, u32 index, u32 last);
+/* Returns when nothing that was begun before is under way. */
+void readahead_wait(void);
 
 /* Write-back thread: starts after the root file system is mounted. */
 void writeback_init(void);

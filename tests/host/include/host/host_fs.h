@@ -22,10 +22,15 @@ u64 host_pages_of_kind(enum page_kind kind);
 struct host_disk {
 	struct block_device device;
 	u8 *bytes;
-	u64 fail_at;  /* the n-th transfer from now fails; 0: none */
-	bool failing; /* all transfers fail */
-	u64 nr_reads, nr_writes;
+	u64 fail_at;             /* the n-th transfer from now fails; 0: none */
+	bool failing;            /* all transfers fail */
+	u64 nr_reads, nr_writes; /* transfers that are waited for */
+	u64 nr_started;          /* reads that end by themselves */
+	bool holds_reads;        /* they end in host_disk_let_go; else before start_read returns */
+	u32 nr_held;
+	struct block_read *held[2]; /* when there are more: -EBUSY */
 };
+void host_disk_let_go(struct host_disk *disk);
 /* Runs mke2fs -t ext2 -b 4096 with these options ("-O none,filetype -N 64"); contents: a folder for -d, or NULL. */
 void host_disk_make(struct host_disk *disk, u32 nr_blocks, const char *mke2fs_options, const char *contents);
 void host_disk_free(struct host_disk *disk);
