@@ -112,6 +112,15 @@ def test_guest_without_a_trace(machine):
     assert result.status == CANNOT_TELL and "never said where its trace is" in result.err
 
 
+def test_suppressions_are_read_before_the_machine_runs(machine, tmp_path):
+    (tmp_path / "known").write_text("race:x\n")
+    result, run = machine("--leaks", "--suppressions", tmp_path / "known")
+    assert result.status == CANNOT_TELL and "known:1: not of the form leak:PATTERN" in result.err and not run.exists()
+    (tmp_path / "known").write_text("leak:x\n")
+    result, run = machine("--leaks", "--suppressions", tmp_path / "known", "--fail-on-leak")
+    assert result.status == NOTHING_LOST and "line 1, leak:x: NOT USED" in result.out
+
+
 def test_timeout_ends_a_machine_that_hangs(machine):
     result, run = machine("--timeout", 1, end="hang", events=300)
     assert result.status == CANNOT_TELL and "ended after the --timeout" in result.err

@@ -279,12 +279,13 @@ def test_what_is_not_there_is_said(pagetrail, words, said):
 class Terminal:
     """`top` in a pseudo-terminal of a size."""
 
-    def __init__(self, run, rows=24, columns=80, interval="0.05"):
+    def __init__(self, run, rows=24, columns=80, interval="0.05", **environment):
         self.master, self.slave = pty.openpty()
         self.resize(rows, columns)
         self.before = termios.tcgetattr(self.slave)
         self.process = subprocess.Popen([paths.PAGETRAIL, "top", run, "--interval", interval], stdin=self.slave,
                                         stdout=self.slave, stderr=self.slave, start_new_session=True,
+                                        env={**os.environ, "TERM": "xterm", **environment},
                                         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
         self.text = ""
 
@@ -409,6 +410,23 @@ def test_small_and_resized(running):
     assert len(large) > 8
     terminal.key(b"q")
     assert terminal.end() == NOTHING_LOST
+
+
+def test_colour_only_where_it_is_wanted(running):
+    for environment, bold in ({}, True), ({"NO_COLOR": "1"}, False):
+        terminal = Terminal(running[1], **environment)
+        terminal.until("events  10,")
+        assert ("\033[1m" in terminal.text) == bold and "\033[H" in terminal.text
+        terminal.key(b"q")
+        terminal.end()
+
+
+def test_a_dumb_terminal_gets_plain_pictures(running):
+    files, run = running
+    terminal = Terminal(run, TERM="dumb")
+    read_until(terminal.master, terminal, lambda: "events  10," in terminal.text)
+    files.end()
+    assert terminal.end() == NOTHING_LOST and "\033" not in terminal.text
 
 
 def test_run_is_watched_from_its_beginning_to_its_end(machine, tmp_path):

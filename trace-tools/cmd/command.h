@@ -88,11 +88,16 @@ void leaks_print_json(const struct leaks *leaks, FILE *out);
 /* One line a test: free pages before and after, lost, what the audit said. */
 void tests_print(const struct model *model, FILE *out);
 void tests_json(const struct model *model, struct json *json);
-/* Finds leaks in a replayed run and prints the report; the status by its verdict. baseline: a run folder or NULL. */
-enum report_form { REPORT_TEXT, REPORT_ALL, REPORT_JSON, REPORT_NOTHING };
 /* "nothing lost" */
 const char *leaks_verdict(int status);
-int leaks_report(struct run *run, struct model *model, const char *baseline, enum report_form form);
+enum report_form { REPORT_TEXT, REPORT_ALL, REPORT_JSON, REPORT_NOTHING };
+/*
+ * Finds leaks in a replayed run and prints the report; the status by its verdict. The command has the options
+ * baseline, suppressions and fail-on-leak; leaks_check dies now where they could only fail then.
+ */
+int leaks_report(struct run *run, struct model *model, const struct arguments *arguments,
+		 enum report_form form);
+void leaks_check(const struct arguments *arguments);
 /* What a machine died of: the panic (NULL: none), each hart, the last events of its run. STATUS_LOST for a panic. */
 struct guest;
 struct panic_state;

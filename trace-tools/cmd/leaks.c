@@ -140,12 +140,22 @@ static int report(struct run *run, struct model *model, const struct leaks_query
 	return status;
 }
 
-int leaks_report(struct run *run, struct model *model, const char *baseline, enum report_form form)
+void leaks_check(const struct arguments *arguments)
+{
+	struct wishes wishes = {0};
+
+	wish_suppressions(&wishes, option(arguments, "suppressions"));
+	suppressions_free(wishes.query.suppressions);
+}
+
+int leaks_report(struct run *run, struct model *model, const struct arguments *arguments,
+		 enum report_form form)
 {
 	struct wishes wishes = {.query.pid = -1};
 
-	wish_baseline(&wishes, baseline);
-	int status = report(run, model, &wishes.query, form, false);
+	wish_suppressions(&wishes, option(arguments, "suppressions"));
+	wish_baseline(&wishes, option(arguments, "baseline"));
+	int status = report(run, model, &wishes.query, form, option(arguments, "fail-on-leak") != NULL);
 	free_wishes(&wishes);
 	return status;
 }

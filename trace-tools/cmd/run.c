@@ -382,8 +382,8 @@ static int examine(const struct session *session, bool good, struct json *json)
 		else if (option(arguments, "tests"))
 			tests_print(model, stdout);
 		if (option(arguments, "leaks")) {
-			int verdict = leaks_report(run, model, option(arguments, "baseline"),
-						   json ? REPORT_NOTHING : REPORT_TEXT);
+			int verdict =
+			    leaks_report(run, model, arguments, json ? REPORT_NOTHING : REPORT_TEXT);
 			if (json)
 				json_string(json, "leaks", leaks_verdict(verdict));
 			if (verdict == STATUS_LOST || status == STATUS_NOTHING_LOST)
@@ -423,6 +423,7 @@ static int run_run(const struct arguments *arguments)
 	struct json json;
 
 	session->arguments = arguments;
+	leaks_check(arguments);
 	read_options(session);
 	find_desc_address(session);
 	prepare_folder(session);
@@ -488,6 +489,8 @@ static const struct option_spec options[] = {
     {"tests", NULL, "at the end, a table of the tests: free pages before and after, audit"},
     {"leaks", NULL, "at the end, the leak report; its verdict is the exit status"},
     {"baseline", "RUN", "with --leaks: a healthy run to compare with"},
+    {"suppressions", "FILE", "with --leaks: known losses, as `pagetrail leaks` takes them"},
+    {"fail-on-leak", NULL, "with --leaks: status 1 also for what is not certain"},
     {"plot", NULL, "at the end, draw RUN/free-pages.png and .svg"},
     {"json", NULL, "at the end, say all this as JSON; nothing of the console is shown"},
     {NULL, NULL, NULL},

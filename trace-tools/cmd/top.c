@@ -205,7 +205,8 @@ static void watch_machine(struct watch *watch)
 	sigprocmask(SIG_BLOCK, &mask, NULL);
 	watch->signals = signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
 	watch->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	watch->top.terminal = isatty(STDOUT_FILENO);
+	watch->top.terminal = isatty(STDOUT_FILENO) && strcmp(getenv("TERM") ? getenv("TERM") : "", "dumb");
+	watch->top.plain = getenv("NO_COLOR") != NULL;
 	enter_terminal(watch);
 	while (!watch->over) {
 		watch->look_ms = now_ms() + LOOK_MS;

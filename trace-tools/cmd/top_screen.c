@@ -113,6 +113,10 @@ struct page {
 	uint32_t nr_lines;
 };
 
+#define PLAIN ""
+#define BOLD "\033[1m"
+#define ALARM "\033[1;31m"
+
 static void line(struct page *page, const char *style, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 static void line(struct page *page, const char *style, const char *fmt, ...)
@@ -121,6 +125,8 @@ static void line(struct page *page, const char *style, const char *fmt, ...)
 	char *text;
 	va_list args;
 
+	if (page->top->plain)
+		style = PLAIN;
 	if (terminal && page->nr_lines + 1 >= page->top->rows)
 		return;
 	va_start(args, fmt);
@@ -137,10 +143,6 @@ static void line(struct page *page, const char *style, const char *fmt, ...)
 	page->nr_lines++;
 	free(text);
 }
-
-#define PLAIN ""
-#define BOLD "\033[1m"
-#define ALARM "\033[1;31m"
 
 static void draw_free(struct page *page)
 {
