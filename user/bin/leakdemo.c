@@ -2,33 +2,11 @@
  * leakdemo N [objects M] [keep]: loses N pages (and M objects) on purpose and asks the auditor. Status 0 when it found
  * exactly those, 1 when it did not. The loss is given back at the end, unless `keep` is there.
  */
-#include "ulib.h"
-
-static long audit(void)
-{
-	long findings;
-
-	for (int i = 0; i < 50; i++) {
-		findings = kdebug(KDEBUG_AUDIT, 0);
-		if (findings != -EBUSY)
-			break;
-		sleep_ms(10);
-	}
-	return findings;
-}
-
-static uint64_t free_pages(void)
-{
-	struct freemem info;
-
-	kdebug(KDEBUG_DROP_CACHES, 0);
-	if (freemem_read(&info) < 0)
-		die("leakdemo: freemem failed");
-	return info.free;
-}
+#include "books.h"
 
 int main(int argc, char **argv)
 {
+	struct books before, after;
 	long nr_objects = 0;
 	bool keep = false;
 
@@ -40,21 +18,21 @@ int main(int argc, char **argv)
 			nr_objects = parse_number(argv[++i]);
 		keep |= strcmp(argv[i], "keep") == 0;
 	}
-	(void)free_pages();
-	uint64_t before = free_pages();
-	long findings_before = audit();
+	books_take(&before);
+	books_take(&before);
+	long findings_before = books_audit();
 	mark(0, "leakdemo");
 	long lost = nr_pages > 0 ? kdebug(KDEBUG_LEAK_PAGES, nr_pages) : 0;
 	long forgotten = nr_objects > 0 ? kdebug(KDEBUG_LEAK_OBJECTS, nr_objects) : 0;
 	mark(1, "leakdemo");
-	uint64_t after = free_pages();
-	long findings = audit();
+	books_take(&after);
+	long findings = books_audit();
 
 	printf("leakdemo: lost %ld pages and %ld objects; free pages before %lu after %lu\n", lost, forgotten,
-	       before, after);
+	       before.pages, after.pages);
 	printf("leakdemo: the auditor found %ld (before: %ld)\n", findings, findings_before);
 	/* Objects live in slab pages that are neither lost nor free. */
-	bool counted = nr_objects > 0 || before - after == (uint64_t)nr_pages;
+	bool counted = nr_objects > 0 || before.pages - after.pages == (uint64_t)nr_pages;
 	bool detected = lost == nr_pages && forgotten == nr_objects && findings_before >= 0 &&
 			findings - findings_before == nr_pages + nr_objects;
 	if (!keep)
