@@ -52,6 +52,8 @@ def main():
         print(f"{'':24}{'events/s of CPU':>18}{'peak, ' + str(sizes[0]):>20}{'peak, ' + str(sizes[1]):>20}")
         report = folder / "report.html"
         for title, words in (("leaks", ["leaks", "RUN"]), ("summary", ["summary", "RUN"]), ("stacks", ["stacks", "RUN"]),
+                             ("live --by pid", ["live", "RUN", "--by", "pid"]), ("diff --from start", ["diff", "RUN", "--from", "start"]),
+                             ("top --once", ["top", "RUN", "--once"]),
                              ("export --collapsed", ["export", "--collapsed", "RUN"]),
                              ("export --perfetto", ["export", "--perfetto", "RUN", "-o", folder / "perfetto"]),
                              ("report", ["report", "RUN", "-o", report])):
