@@ -148,17 +148,20 @@ static uint64_t copy_packet(const struct drain *drain, uint32_t ring, uint64_t n
 
 	if (bits / 8 > packet_bytes || bits / 8 < HEADER_BYTES)
 		return 0;
+	/* Whole records; in memory that was overwritten it may be anything. */
+	uint64_t content = HEADER_BYTES + (bits / 8 - HEADER_BYTES) / sizeof(struct trace_record) *
+					      sizeof(struct trace_record);
 	memcpy(buf, packet, packet_bytes);
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	if (__atomic_load_n(&packet->sequence, __ATOMIC_RELAXED) != number ||
 	    __atomic_load_n(&packet->content_size_bits, __ATOMIC_RELAXED) < bits)
 		return 0;
 	struct trace_packet_header *copy = (struct trace_packet_header *)buf;
-	copy->content_size_bits = bits;
+	copy->content_size_bits = content * 8;
 	/* While the guest ran on, its end may have moved past what bits cover: the last record has the right one. */
-	if (bits / 8 >= HEADER_BYTES + sizeof(struct trace_record))
-		copy->end_time = ((const struct trace_record *)(buf + bits / 8))[-1].time;
-	return bits / 8;
+	if (content > HEADER_BYTES)
+		copy->end_time = ((const struct trace_record *)(buf + content))[-1].time;
+	return content;
 }
 
 static void write_packet(struct drain *drain, uint32_t ring, const uint8_t *buf, uint64_t bytes,

@@ -217,27 +217,36 @@ void pages_apply(struct model *model, const struct trace_record *record, uint32_
 	page->last_time = record->time;
 }
 
+/* Takes the puts whose get never came off the page's entries, and for each an open entry of its kind. */
+static void settle_page(struct model *model, struct page_state *page)
+{
+	uint32_t nr_early[UINT8_MAX + 1] = {0};
+	bool any = false;
+
+	for (uint32_t *link = &page->refs; *link != NODE_NONE;) {
+		const struct page_ref *entry = &model->nodes[*link];
+		if (!entry->early_put) {
+			link = &model->nodes[*link].next;
+			continue;
+		}
+		nr_early[entry->ref]++;
+		any = true;
+		node_remove(model, link);
+	}
+	for (uint32_t *link = &page->refs; any && *link != NODE_NONE;) {
+		if (nr_early[model->nodes[*link].ref]) {
+			nr_early[model->nodes[*link].ref]--;
+			node_remove(model, link);
+		} else {
+			link = &model->nodes[*link].next;
+		}
+	}
+}
+
 void pages_settle_rest(struct model *model)
 {
 	for (uint32_t i = 0; i < model->seen_pages; i++) {
-		struct page_state *page = &model->pages[i];
-		uint32_t *link = &page->refs;
-		while (*link != NODE_NONE) {
-			struct page_ref *early = &model->nodes[*link];
-			if (!early->early_put) {
-				link = &early->next;
-				continue;
-			}
-			uint8_t ref = early->ref;
-			node_remove(model, link);
-			for (uint32_t *open = &page->refs; *open != NODE_NONE;
-			     open = &model->nodes[*open].next) {
-				if (model->nodes[*open].ref == ref && !model->nodes[*open].early_put) {
-					node_remove(model, open);
-					break;
-				}
-			}
-			link = &page->refs; /* the list changed before it, perhaps */
-		}
+		if (model->pages[i].refs != NODE_NONE)
+			settle_page(model, &model->pages[i]);
 	}
 }
