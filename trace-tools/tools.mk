@@ -3,7 +3,7 @@ HOSTCC ?= gcc
 TOOLS_BUILD := $(BUILD)/trace-tools
 PAGETRAIL := $(TOOLS_BUILD)/pagetrail
 TOOLS_LIB_SRC := $(sort $(wildcard trace-tools/lib/*.c)) trace-tools/gen/tsdl.c trace-tools/gen/python_tables.c \
-	trace-tools/gen/markdown.c
+	trace-tools/gen/markdown.c trace-tools/gen/man5.c
 TOOLS_LIB_OBJ := $(TOOLS_LIB_SRC:trace-tools/%.c=$(TOOLS_BUILD)/%.o)
 TOOLS_CMD_OBJ := $(patsubst trace-tools/%.c,$(TOOLS_BUILD)/%.o,$(sort $(wildcard trace-tools/cmd/*.c)))
 TOOLS_PLOTS := $(patsubst trace-tools/%,$(TOOLS_BUILD)/%,$(sort $(wildcard trace-tools/plots/*.py)))
@@ -28,10 +28,11 @@ TOOLS_SHARE := $(TOOLS_BUILD)/share
 TOOLS_TEXTS := $(TOOLS_SHARE)/texts
 .PHONY: man install
 man: $(TOOLS_TEXTS) ## write the man pages and the shells' completion (build/trace-tools/share)
-$(TOOLS_TEXTS): $(PAGETRAIL)
+$(TOOLS_TEXTS): $(PAGETRAIL) $(TOOLS_BUILD)/tables
 	@rm -rf $(TOOLS_SHARE)
-	@mkdir -p $(TOOLS_SHARE)/man/man1 $(TOOLS_SHARE)/bash-completion/completions $(TOOLS_SHARE)/zsh/site-functions \
+	@mkdir -p $(TOOLS_SHARE)/man/man1 $(TOOLS_SHARE)/man/man5 $(TOOLS_SHARE)/bash-completion/completions $(TOOLS_SHARE)/zsh/site-functions \
 		$(TOOLS_SHARE)/fish/vendor_completions.d
+	$(TOOLS_BUILD)/tables man > $(TOOLS_SHARE)/man/man5/pagetrail-trace.5
 	$< help --man > $(TOOLS_SHARE)/man/man1/pagetrail.1
 	for c in $$($< help --complete ""); do [ $$c = help ] || $< help --man $$c > $(TOOLS_SHARE)/man/man1/pagetrail-$$c.1; done
 	$< help --completion bash > $(TOOLS_SHARE)/bash-completion/completions/pagetrail

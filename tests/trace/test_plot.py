@@ -93,6 +93,21 @@ def test_runs_over_one_another(pagetrail, write, tmp_path):
     assert pagetrail("plot", runs[0], "--what", "nonsense").status == 2
 
 
+def test_tests_of_slower_runs_are_drawn_where_they_are_in_the_first(pagetrail, write, tmp_path):
+    slow = marked_machine()
+    for stream in slow.streams:
+        for packet in stream.packets:
+            packet[:] = [struct.pack("<Q", struct.unpack_from("<Q", r)[0] * 3) + r[8:] for r in packet]
+    runs = [write(marked_machine(), "first"), write(slow, "slow")]
+    assert pagetrail("plot", *runs, "--out", tmp_path / "p").status == 0
+    assert any("since the first test began in first" in w for w in words_of(tmp_path / "p"))
+    svg = (tmp_path / "p.svg").read_text()
+    curves = [[float(n) for n in re.findall(r"[ML] (-?[\d.]+)", d)] for d in re.findall(r'<path d="([^"]+)" clip-path[^>]*stroke-width: 2', svg)]
+    assert len(curves) == 2 and len(curves[0]) > 100
+    # both runs end together: three times the time for the tests, drawn in the same
+    assert abs(curves[0][-1] - curves[1][-1]) < 1
+
+
 def test_same_names_are_told_apart(pagetrail, write, tmp_path):
     runs = [write(tracegen.Machine(), f"{name}/run") for name in ("a", "b")]
     assert pagetrail("plot", *runs, "--out", tmp_path / "x").status == 0

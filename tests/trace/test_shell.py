@@ -2,6 +2,7 @@
 import re
 import subprocess
 
+import pagetrail_tables as tables
 import pytest
 import tracegen
 from harness import paths
@@ -73,7 +74,10 @@ def test_folders_files_and_what_stands_in_a_run(complete, write, tmp_path):
 def test_man_pages(installed, commands):
     pages = installed / "share/man/man1"
     assert {p.name for p in pages.iterdir()} == {"pagetrail.1", *(f"pagetrail-{c}.1" for c in commands)}
-    for page in sorted(pages.iterdir()):
+    format_page = installed / "share/man/man5/pagetrail-trace.5"
+    for name in tables.EVENTS:
+        assert f"\n.B {name}\n" in format_page.read_text()
+    for page in [*sorted(pages.iterdir()), format_page]:
         lint = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", page], stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True).stdout
         # without a date the pages of one source are the same bytes whenever they are made

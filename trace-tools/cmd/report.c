@@ -20,7 +20,7 @@
 #define GROUPS_MAX 200
 #define GROUPS_OPEN 1
 #define GROUPS_WITH_SOURCE 20
-#define SITES_MAX 30
+#define SITES_MAX 20
 
 void html_text(FILE *out, const char *text)
 {
@@ -349,7 +349,7 @@ static void put_sites(FILE *out, struct model *model, struct stackbook *book)
 		fputs("<details><summary><code>", out);
 		html_text(out, stackbook_function(book, order[i]));
 		fprintf(out,
-			"</code> <small>%s pages live, at most %s; taken %s times, given back %s times"
+			"</code> <small>%s live, at most %s; taken %s times, given back %s times"
 			"</small></summary>\n",
 			html_number((int64_t)site->pages_live, live),
 			html_number((int64_t)site->pages_peak, peak),

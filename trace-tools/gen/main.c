@@ -1,4 +1,4 @@
-/* Prints what is generated from the kernel's tables: `tables metadata`, `tables python`, `tables markdown`. */
+/* Prints what is generated from the kernel's tables: `tables metadata|python|markdown|man`. */
 #include <stdio.h>
 #include <string.h>
 
@@ -12,7 +12,9 @@ int main(int argc, char **argv)
 		python_tables_write(stdout);
 	else if (argc == 2 && !strcmp(argv[1], "markdown"))
 		markdown_tables_write(stdout);
+	else if (argc == 2 && !strcmp(argv[1], "man"))
+		man5_write(stdout);
 	else
-		return fprintf(stderr, "usage: %s metadata|python|markdown\n", argv[0]), 2;
+		return fprintf(stderr, "usage: %s metadata|python|markdown|man\n", argv[0]), 2;
 	return fflush(stdout) || ferror(stdout) ? 1 : 0;
 }

@@ -10,6 +10,7 @@ void tsdl_write(FILE *out, uint32_t boot_id);
 /* The same numbers as Python tables, for plots and tests. */
 void python_tables_write(FILE *out);
 /* And as tables of Markdown, for docs/TRACE-FORMAT.md. */
+void man5_write(FILE *out);
 void markdown_tables_write(FILE *out);
 
 #endif

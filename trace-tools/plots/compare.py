@@ -1,7 +1,10 @@
 """Several runs over one another: free pages from the first test on, and what each test did not give back.
 
+Runs of the same tests take different times for them, so their time is stretched until each test begins and ends where it does in the
+first run.
 The runs differ by their line and its lightness, and each bears its name, so that the picture can be read in grey.
 """
+import dataclasses
 import os
 
 import numpy as np
@@ -22,13 +25,31 @@ def names_of(traces):
     return paths
 
 
+def common_tests(runs):
+    """Names of the tests that every run has once, if they come in the same order; else none."""
+    orders = [[t.name for t in tests] for _, _, tests in runs]
+    common = [name for name in orders[0] if all(order.count(name) == 1 for order in orders)]
+    return common if all([n for n in order if n in common] == common for order in orders) else []
+
+
+def stretch(times, tests, first, common):
+    """Times of a run as times of the first: its tests begin and end as they do there, what lies outside keeps its length."""
+    here, there = ([t for name in common for test in which if test.name == name for t in (seconds(test.begin), seconds(test.end))]
+                   for which in (tests, first))
+    beyond = 1e6
+    return np.interp(times, [here[0] - beyond, *here, here[-1] + beyond], [there[0] - beyond, *there, there[-1] + beyond])
+
+
 def draw_curves(axes, runs):
+    common = common_tests(runs)
     everything, longest = [], 0.0
     for (name, curve, tests), (colour, dashes, width) in zip(runs, LINES):
         if not len(curve.times):
             continue
         zero = seconds(tests[0].begin) if tests else curve.begin
         times, free = curve.thinned()
+        if common:
+            times, zero = stretch(times, tests, runs[0][2], common), seconds(runs[0][2][0].begin)
         kept = times >= min(zero, curve.times[-1])
         axes.step(times[kept] - zero, free[kept], where="post", color=colour, linestyle=dashes, linewidth=width, label=name)
         everything.append(free[kept])
@@ -38,7 +59,12 @@ def draw_curves(axes, runs):
         return
     axes.set_ylim(*heights(np.concatenate(everything)))
     axes.set_xlim(0, max(longest, 1e-6) * 1.01)
-    axes.set_xlabel("seconds since the first test began" if any(r[2] for r in runs) else "seconds since the first allocation")
+    axes.set_xlabel((f"seconds since the first test began in {runs[0][0]}; tests of the others drawn where they are there"
+                     if common else "seconds since the first test began") if any(r[2] for r in runs)
+                    else "seconds since the first allocation")
+    if common:
+        zero = runs[0][2][0].begin
+        picture.bands(axes, [dataclasses.replace(t, begin=t.begin - zero, end=t.end - zero) for t in runs[0][2]], names=False)
     axes.set_ylabel("free pages of 4 KiB")
     picture.thousands(axes.yaxis)
     axes.grid(axis="y", color=picture.GRID, linewidth=0.6)
