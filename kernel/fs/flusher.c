@@ -5,13 +5,15 @@
 #include "fs_priv.h"
 #include "pagecache_priv.h"
 #include <kernel/sched.h>
+#include <kernel/sleeplock.h>
 
 #define FLUSH_AGE (5 * TIME_HZ)
 #define FLUSH_INTERVAL (1 * TIME_HZ)
 
 static struct spinlock flusher_lock = SPINLOCK_INIT_NAMED(lru, "flusher");
 static struct waitqueue flusher_wait;
-static bool flusher_asleep; /* flusher_lock; first looked at without it */
+static struct sleeplock pass_lock; /* while the thread looks and writes: what it uses cannot be reclaimed */
+static bool flusher_asleep;        /* flusher_lock; first looked at without it */
 
 /* Each side writes its own word before it reads the other's: nr_dirty here, flusher_asleep there. */
 void writeback_wake(void)
@@ -53,16 +55,25 @@ static void flusher_main(void *arg)
 	for (;;) {
 		wait_for_work();
 		sched_sleep_until(arch_time() + FLUSH_INTERVAL);
+		sleeplock_acquire(&pass_lock);
 		icache_free_left_over();
 		icache_write_dirty();
 		for (struct mapping *mapping = NULL; (mapping = mapping_next(mapping, mapping_has_dirty));)
 			if (oldest_is_due(mapping, arch_time()))
 				pagecache_sync(mapping);
+		sleeplock_release(&pass_lock);
 	}
+}
+
+void writeback_wait(void)
+{
+	sleeplock_acquire(&pass_lock);
+	sleeplock_release(&pass_lock);
 }
 
 void writeback_init(void)
 {
 	wait_init(&flusher_wait);
+	sleeplock_init(&pass_lock, "write-back pass");
 	kthread_start("writeback", flusher_main, NULL);
 }

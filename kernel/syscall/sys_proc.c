@@ -109,12 +109,28 @@ s64 sys_kill(const u64 *arg)
 	return pid > 0 && pid <= PID_MAX ? proc_kill((u16)pid) : -ESRCH;
 }
 
+static s64 try_sbrk(s64 delta, bool lazy)
+{
+	struct mm *mm = current_task()->mm;
+
+	return current_proc()->xv6 ? xv6_sbrk(mm, delta, lazy) : mm_sbrk(mm, delta, lazy);
+}
+
+/*
+ * Programs count free pages by taking them until sbrk fails, and expect the same number each time. So before it fails,
+ * the pages come back that the write-back thread has in use at this moment.
+ */
 s64 sys_sbrk(const u64 *arg)
 {
+	s64 result;
+
 	if (arg[1] != SBRK_EAGER && arg[1] != SBRK_LAZY)
 		return -EINVAL;
-	return (current_proc()->xv6 ? xv6_sbrk : mm_sbrk)(current_task()->mm, (s64)arg[0],
-							  arg[1] == SBRK_LAZY);
+	result = try_sbrk((s64)arg[0], arg[1] == SBRK_LAZY);
+	if (result != -ENOMEM || current_task()->fail_nth)
+		return result;
+	writeback_wait();
+	return try_sbrk((s64)arg[0], arg[1] == SBRK_LAZY);
 }
 
 s64 sys_sleep(const u64 *arg)

@@ -19,9 +19,9 @@ def xv6_disk(tmp_path_factory):
     return Path(shutil.copy(paths.ROOT / build / "disk.img", tmp_path_factory.mktemp("xv6")))
 
 
-def traced(tmp_path, disk, *words, smp=2):
+def traced(tmp_path, disk, *words, smp=2, options=()):
     """Runs a command under trace with leak report; (CompletedProcess, console)."""
-    done = pagetrail(*run_command(tmp_path / "run", *words, disk=disk, options=("--smp", str(smp), "--leaks")))
+    done = pagetrail(*run_command(tmp_path / "run", *words, disk=disk, options=("--smp", str(smp), "--leaks", *options)))
     return done, (tmp_path / "run/logs/console.log").read_text(errors="replace").replace("\r", "")
 
 
@@ -42,7 +42,7 @@ def test_lab_calls(tmp_path, xv6_disk, smp):
 
 
 def test_memory_to_the_page(tmp_path, xv6_disk, smp):
-    done, console = traced(tmp_path, xv6_disk, "cd / && /xv6memory", smp=smp)
+    done, console = traced(tmp_path, xv6_disk, "cd / && /xv6memory", smp=smp, options=("--disk-mode", "virtio"))
     assert done.returncode == NOTHING_LOST, done.stdout + done.stderr
     assert "xv6memory: OK" in console
 

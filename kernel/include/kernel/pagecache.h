@@ -126,6 +126,11 @@ void readahead_wait(void);
 
 /* Write-back thread: starts after the root file system is mounted. */
 void writeback_init(void);
+/*
+ * Waits until the thread has nothing in its hands, if it is at work. Only for those who hold no lock at all: the
+ * thread may wait for any inode's.
+ */
+void writeback_wait(void);
 /* For writers of file data, holding no spinlock: writes old dirty pages itself when there are too many. */
 void writeback_throttle(void);
 /* Reclaim for page_set_reclaim: evict clean, write back dirty, shrink slabs. */
