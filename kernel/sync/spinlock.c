@@ -55,7 +55,7 @@ static bool lock_is_static(const struct spinlock *lock)
 	return false;
 }
 #else
-extern char image_start[], image_end[];
+extern char image_end[];
 static bool lock_is_static(const struct spinlock *lock)
 {
 	return (const char *)lock >= image_start && (const char *)lock < image_end;
