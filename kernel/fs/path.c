@@ -1,11 +1,14 @@
 /*
- * Path walk and what changes names.
+ * What is done by name: lookup, creation, link, unlink. The way to a name is in walk.c.
  *
- * A walk holds one inode locked at a time and one more counted, so it needs no order. Those who lock two inodes
+ * Symbolic links on the way are followed, wherever they are. A link that is the last name is followed by lookup; what
+ * makes, removes or links a name means the link itself.
+ *
+ * A walk holds one inode locked at a time, so it needs no order. Those who lock two inodes
  * (link, unlink) hold tree_lock as well: parent before child is an order only if the tree is one, and on a damaged
  * disk it may not be.
  */
-#include "fs_priv.h"
+#include "walk_priv.h"
 
 static struct sleeplock tree_lock;
 
@@ -14,155 +17,26 @@ void path_init(void)
 	sleeplock_init(&tree_lock, "tree");
 }
 
-/* ---- components ---- */
-
-static const char *skip_slashes(const char *path)
+/* follow: through a link that is the last name. */
+static int lookup(struct inode *cwd, const char *path, bool follow, struct inode **result)
 {
-	while (*path == '/')
-		path++;
-	return path;
-}
+	struct walk walk;
+	int err = walk_begin(&walk, cwd, path);
 
-static u32 component_bytes(const char *path)
-{
-	u32 length = 0;
-
-	while (path[length] && path[length] != '/')
-		length++;
-	return length;
-}
-
-static bool is_last(const char *after)
-{
-	return *skip_slashes(after) == 0;
-}
-
-static struct inode *walk_start(struct inode *cwd, const char *path)
-{
-	return *path == '/' || !cwd ? fs_root() : inode_dup(cwd);
-}
-
-/* dir locked. */
-static int lookup_locked(struct inode *dir, const char *name, u32 name_bytes, struct inode **result)
-{
-	if (!inode_is(dir, S_IFDIR) || !dir->ops->lookup)
-		return -ENOTDIR;
-	return dir->ops->lookup(dir, name, name_bytes, result);
-}
-
-/* From dir, whose count is taken over, one component down (or up). */
-static int walk_step(struct inode *dir, const char *name, u32 name_bytes, struct inode **result)
-{
-	struct inode *child;
-	int err;
-
-	if (name_bytes > NAME_MAX) {
-		inode_put(dir);
-		return -ENAMETOOLONG;
-	}
-	/* The way up from a mounted root begins at the directory it covers. */
-	while (name_is(name, name_bytes, "..") && dir == dir->sb->root && dir->sb->covered) {
-		struct inode *covered = inode_dup(dir->sb->covered);
-
-		inode_put(dir);
-		dir = covered;
-	}
-	err = inode_lock(dir);
-	if (!err) {
-		if (name_is(name, name_bytes, ".")) {
-			child = inode_dup(dir);
-			err = inode_is(dir, S_IFDIR) ? 0 : -ENOTDIR;
-			if (err)
-				inode_put(child);
-		} else {
-			err = lookup_locked(dir, name, name_bytes, &child);
-		}
-		inode_unlock(dir);
-	}
-	inode_put(dir);
-	if (!err)
-		*result = mount_cross(child);
-	return err;
-}
-
-/* A counted inode that must be a directory; takes over the count on failure. */
-static int require_directory(struct inode *inode)
-{
-	int err = inode_lock(inode);
-
-	if (!err) {
-		err = inode_is(inode, S_IFDIR) ? 0 : -ENOTDIR;
-		inode_unlock(inode);
-	}
 	if (err)
-		inode_put(inode);
+		return err;
+	err = walk_all(&walk, follow);
+	if (!err) {
+		*result = walk.at;
+		walk.at = NULL;
+	}
+	walk_end(&walk);
 	return err;
-}
-
-static int check_length(const char *path)
-{
-	if (*path == 0)
-		return -ENOENT;
-	return strnlen(path, PATH_MAX) < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
 int path_lookup(struct inode *cwd, const char *path, struct inode **result)
 {
-	struct inode *inode;
-	int err = check_length(path);
-	bool slash_behind = false;
-
-	if (err)
-		return err;
-	inode = walk_start(cwd, path);
-	for (path = skip_slashes(path); *path; path = skip_slashes(path)) {
-		u32 length = component_bytes(path);
-
-		err = walk_step(inode, path, length, &inode);
-		if (err)
-			return err;
-		path += length;
-		slash_behind = *path == '/';
-	}
-	if (slash_behind) {
-		err = require_directory(inode);
-		if (err)
-			return err;
-	}
-	*result = inode;
-	return 0;
-}
-
-int path_parent(struct inode *cwd, const char *path, struct inode **parent, const char **name,
-		u32 *name_bytes)
-{
-	struct inode *inode;
-	int err = check_length(path);
-
-	if (err)
-		return err;
-	inode = walk_start(cwd, path);
-	for (path = skip_slashes(path);;) {
-		u32 length = component_bytes(path);
-
-		if (is_last(path + length)) {
-			if (length > NAME_MAX) {
-				inode_put(inode);
-				return -ENAMETOOLONG;
-			}
-			*name = path;
-			*name_bytes = length;
-			break;
-		}
-		err = walk_step(inode, path, length, &inode);
-		if (err)
-			return err;
-		path = skip_slashes(path + length);
-	}
-	err = require_directory(inode);
-	if (!err)
-		*parent = inode;
-	return err;
+	return lookup(cwd, path, true, result);
 }
 
 /* ---- names come and go ---- */
@@ -186,32 +60,44 @@ static int create_locked(struct inode *parent, const char *name, u32 name_bytes,
 	return parent->ops->create(parent, name, name_bytes, mode, device, result);
 }
 
+int walk_create(struct walk *walk, u32 mode, u32 device, bool exclusive, struct inode **result)
+{
+	struct inode *parent = walk->at;
+	const char *name = walk->path;
+	int err;
+
+	if (walk->name_bytes == 0 || name_is_dots(name, walk->name_bytes)) {
+		if (exclusive)
+			return -EEXIST;
+		err = walk_all(walk, true);
+		if (!err)
+			*result = inode_dup(walk->at);
+		return err;
+	}
+	if (name[walk->name_bytes] == '/' && (mode & S_IFMT) != S_IFDIR)
+		return -EISDIR;
+	err = inode_lock(parent);
+	if (err)
+		return err;
+	err = create_locked(parent, name, walk->name_bytes, mode, device, exclusive, result);
+	inode_unlock(parent);
+	if (!err)
+		*result = mount_cross(*result);
+	return err;
+}
+
 int path_create(struct inode *cwd, const char *path, u32 mode, u32 device, bool exclusive,
 		struct inode **result)
 {
-	struct inode *parent;
-	const char *name;
-	u32 name_bytes;
-	int err = path_parent(cwd, path, &parent, &name, &name_bytes);
+	struct walk walk;
+	int err = walk_begin(&walk, cwd, path);
 
 	if (err)
 		return err;
-	if (name_bytes == 0 || name_is_dots(name, name_bytes)) {
-		inode_put(parent);
-		return exclusive ? -EEXIST : path_lookup(cwd, path, result);
-	}
-	if (name[name_bytes] == '/' && (mode & S_IFMT) != S_IFDIR) {
-		inode_put(parent);
-		return -EISDIR;
-	}
-	err = inode_lock(parent);
-	if (!err) {
-		err = create_locked(parent, name, name_bytes, mode, device, exclusive, result);
-		inode_unlock(parent);
-	}
-	inode_put(parent);
+	err = walk_parent(&walk);
 	if (!err)
-		*result = mount_cross(*result);
+		err = walk_create(&walk, mode, device, exclusive, result);
+	walk_end(&walk);
 	return err;
 }
 
@@ -244,36 +130,43 @@ static int link_locked(struct inode *parent, const char *name, u32 name_bytes, s
 	return err;
 }
 
+/* The walk has come to the new name's directory. */
+static int link_at(struct walk *walk, struct inode *target)
+{
+	int err;
+
+	if (walk->name_bytes == 0 || name_is_dots(walk->path, walk->name_bytes))
+		return -EEXIST;
+	if (walk->at->sb != target->sb)
+		return -EXDEV;
+	sleeplock_acquire(&tree_lock);
+	err = inode_lock(walk->at);
+	if (!err) {
+		err = link_locked(walk->at, walk->path, walk->name_bytes, target);
+		inode_unlock(walk->at);
+	}
+	sleeplock_release(&tree_lock);
+	return err;
+}
+
 static int link_target(struct inode *cwd, struct inode *target, const char *new_path)
 {
-	struct inode *parent;
-	const char *name;
-	u32 name_bytes;
-	int err = path_parent(cwd, new_path, &parent, &name, &name_bytes);
+	struct walk walk;
+	int err = walk_begin(&walk, cwd, new_path);
 
 	if (err)
 		return err;
-	if (name_bytes == 0 || name_is_dots(name, name_bytes)) {
-		err = -EEXIST;
-	} else if (parent->sb != target->sb) {
-		err = -EXDEV;
-	} else {
-		sleeplock_acquire(&tree_lock);
-		err = inode_lock(parent);
-		if (!err) {
-			err = link_locked(parent, name, name_bytes, target);
-			inode_unlock(parent);
-		}
-		sleeplock_release(&tree_lock);
-	}
-	inode_put(parent);
+	err = walk_parent(&walk);
+	if (!err)
+		err = link_at(&walk, target);
+	walk_end(&walk);
 	return err;
 }
 
 int path_link(struct inode *cwd, const char *old_path, const char *new_path)
 {
 	struct inode *target;
-	int err = path_lookup(cwd, old_path, &target);
+	int err = lookup(cwd, old_path, false, &target);
 
 	if (err)
 		return err;
@@ -333,22 +226,27 @@ static int unlink_from(struct inode *parent, const char *name, u32 name_bytes, b
 	return err;
 }
 
+/* The walk has come to the name's directory. */
+static int unlink_at(const struct walk *walk, bool directory)
+{
+	if (walk->name_bytes == 0)
+		return directory ? -EBUSY : -EISDIR;
+	if (name_is_dots(walk->path, walk->name_bytes))
+		return !directory ? -EISDIR : walk->name_bytes == 1 ? -EINVAL : -ENOTEMPTY;
+	return unlink_from(walk->at, walk->path, walk->name_bytes, directory);
+}
+
 int path_unlink(struct inode *cwd, const char *path, bool directory)
 {
-	struct inode *parent;
-	const char *name;
-	u32 name_bytes;
-	int err = path_parent(cwd, path, &parent, &name, &name_bytes);
+	struct walk walk;
+	int err = walk_begin(&walk, cwd, path);
 
 	if (err)
 		return err;
-	if (name_bytes == 0)
-		err = directory ? -EBUSY : -EISDIR;
-	else if (name_is_dots(name, name_bytes))
-		err = !directory ? -EISDIR : name_bytes == 1 ? -EINVAL : -ENOTEMPTY;
-	else
-		err = unlink_from(parent, name, name_bytes, directory);
-	inode_put(parent);
+	err = walk_parent(&walk);
+	if (!err)
+		err = unlink_at(&walk, directory);
+	walk_end(&walk);
 	return err;
 }
 

@@ -1,5 +1,5 @@
 # Host tests of the radix tree and of fs: ext2 images are made by mke2fs and checked by e2fsck and debugfs.
-HOST_FS := $(HOST_PAGES) fs/pagecache fs/mapping fs/reclaim fs/writeback fs/icache fs/mount fs/path fs/file \
+HOST_FS := $(HOST_PAGES) fs/pagecache fs/mapping fs/reclaim fs/writeback fs/icache fs/mount fs/walk fs/path fs/file \
 	fs/pipe fs/static_fs fs/cached_io fs/readahead fs/file_map fs/ext2_super fs/ext2_balloc fs/ext2_ialloc fs/ext2_inode fs/ext2_map \
 	fs/ext2_file fs/ext2_dir fs/ext2_namei fs/ext2_symlink fs/symlink
 HOST_radix := $(HOST_BASE) lib/radix

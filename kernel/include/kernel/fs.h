@@ -137,11 +137,9 @@ u32 icache_shrink(void);
 ssize_t inode_read_cached(struct inode *inode, u64 offset, u64 buffer, size_t size_bytes, bool user,
 			  struct readahead *ahead);
 
-/* ---- paths. cwd is where a relative path begins. All may sleep. Paths are kernel strings. ---- */
+/* ---- paths. cwd is where a relative path begins. All may sleep. Paths are kernel strings. -ELOOP: too many links. ---- */
+/* What the path names, through symbolic links. */
 int path_lookup(struct inode *cwd, const char *path, struct inode **result);
-/* The parent directory and the last name (a pointer into path). */
-int path_parent(struct inode *cwd, const char *path, struct inode **parent, const char **name,
-		u32 *name_bytes);
 int path_create(struct inode *cwd, const char *path, u32 mode, u32 device, bool exclusive,
 		struct inode **result);
 int path_link(struct inode *cwd, const char *old_path, const char *new_path);

@@ -83,6 +83,16 @@ static long act_open_symlink(void)
 	result_fd = open("link", O_RDONLY);
 	return result_fd;
 }
+static void prepare_link_on_the_way(void)
+{
+	prepare_file();
+	CHECK_OK(symlink(".", "here"));
+}
+static long act_open_through_links(void)
+{
+	result_fd = open("here/here/file", O_RDONLY);
+	return result_fd;
+}
 static long act_open(void)
 {
 	result_fd = open("file", O_RDONLY);
@@ -239,6 +249,7 @@ const struct scenario name_scenarios[] = {
     {"symlink", prepare_file, act_symlink, check_symlink, 0, 0},
     {"symlink-long", prepare_long_target, act_symlink_long, check_symlink, 0, 0},
     {"open-symlink", prepare_symlink, act_open_symlink, NULL, 0, 0},
+    {"open-through-links", prepare_link_on_the_way, act_open_through_links, NULL, 0, 0},
     {"unlink", prepare_file, act_unlink, check_unlink, 0, 0},
     {"unlink-one-of-two", prepare_linked, act_unlink, check_unlink_one, 0, 0},
     {"unlink-large", prepare_large, act_unlink, check_unlink, 0, 0},
