@@ -114,6 +114,7 @@ def test_stopped_in_the_middle(pagetrail, dead, tmp_path, harts):
     for name, body in rest.items():
         assert body and whole[name].endswith(body), name
     assert not pagetrail("summary", tmp_path / "run", "--json").json()["damage"]
+    assert len(babeltrace(tmp_path / "run")) == summary_total(pagetrail("summary", tmp_path / "run"))
 
 
 def test_what_is_no_memory_of_ours(pagetrail, tmp_path):
