@@ -48,7 +48,7 @@ def test_memory_to_the_page(tmp_path, xv6_disk, smp):
 
 
 def test_limits(tmp_path, xv6_disk):
-    done, console = traced(tmp_path, xv6_disk, "cd / && /xv6limits")
+    done, console = traced(tmp_path, xv6_disk, "cd / && /xv6limits", smp=4)
     assert done.returncode == NOTHING_LOST, done.stdout + done.stderr
     assert "xv6limits: OK" in console
 

@@ -4,6 +4,7 @@
 
 #include "kernel/fcntl.h"
 #include "kernel/fs.h"
+#include "kernel/memlayout.h"
 #include "kernel/riscv.h"
 #include "user/user.h"
 
@@ -72,6 +73,19 @@ static int status_of(void (*child)(void))
 	return status;
 }
 
+#ifndef LAB_LAZY
+/* Kernel, page structures, trace and the few processes in 1000 pages: the rest is to be had. */
+static void most_memory(void)
+{
+	int nr = 0;
+
+	while (sbrk(PGSIZE) != SBRK_ERROR)
+		nr++;
+	printf("%d pages of %d\n", nr, (int)((PHYSTOP - KERNBASE) / PGSIZE));
+	exit((PHYSTOP - KERNBASE) / PGSIZE - nr > 1000);
+}
+#endif
+
 int main(int argc, char **argv)
 {
 #ifdef LAB_LAZY
@@ -86,6 +100,8 @@ int main(int argc, char **argv)
 	sbrk(-GIB);
 #else
 	int expected = 0;
+
+	check(status_of(most_memory) == 0, "nearly all memory");
 #endif
 	check(status_of(too_much) == expected, "more than there is");
 	check(status_of(too_many_blocks) == expected, "more blocks than there are");

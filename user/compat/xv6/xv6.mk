@@ -23,7 +23,7 @@ $(foreach name,$(XV6_NAMES),$(if $(word 2,$(filter $(name),$(XV6_NAMES))),$(erro
 # The flags of xv6's own makefile, but for the machine: their stack is one page, and their warnings are their authors'
 # business. A header that is not among ours is taken from where their source lies (its folder's parent).
 XV6_CFLAGS := $(USER_FLAGS) -O -std=gnu17 -fno-builtin -Iuser/compat/xv6 -MMD -MP \
-	$(addprefix -DLAB_,$(shell echo '$(LAB)' | tr a-z A-Z)) $(if $(filter lazy,$(LAB)),-DSBRK_DEFAULT=SBRK_LAZY)
+	-DXV6_DISK_BYTES=$(FS_BLOCKS)*4096L $(addprefix -DLAB_,$(shell echo '$(LAB)' | tr a-z A-Z)) $(if $(filter lazy,$(LAB)),-DSBRK_DEFAULT=SBRK_LAZY)
 XV6_LIB := $(addprefix $(XV6_BUILD)/lib/,xv6lib.o xv6printf.o xv6sbrk.o malloc.o) \
 	$(addprefix $(USER_BUILD)/ulib/,start.S.o syscalls.S.o string.c.o)
 
