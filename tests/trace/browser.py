@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import subprocess
+from pathlib import Path
 
 KEYS = {"Tab": 9, "Enter": 13, " ": 32}
 
@@ -18,12 +19,13 @@ class Browser:
         commands_read, self.commands = os.pipe()
         self.answers, answers_write = os.pipe()
         ours = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in (commands_read, answers_write)]
-        program = ["chromium", "--headless", "--disable-gpu", "--no-first-run", "--hide-scrollbars", f"--user-data-dir={home}",
-                   "--remote-debugging-pipe", "about:blank"]
-        if os.geteuid() == 0:
-            program.append("--no-sandbox")
-        self.process = subprocess.Popen(program, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, close_fds=False,
-                                        stderr=subprocess.DEVNULL, preexec_fn=lambda: [os.dup2(fd, to) for to, fd in enumerate(ours, 3)])
+        # The page is our own: no sandbox, which neither root nor a container can have; nor does /dev/shm need to be large.
+        program = ["chromium", "--headless", "--disable-gpu", "--no-first-run", "--hide-scrollbars", "--no-sandbox",
+                   "--disable-dev-shm-usage", f"--user-data-dir={home}", "--remote-debugging-pipe", "about:blank"]
+        self.log = Path(home) / "chromium.log"
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(program, stdin=subprocess.DEVNULL, stdout=log, stderr=log, close_fds=False,
+                                            preexec_fn=lambda: [os.dup2(fd, to) for to, fd in enumerate(ours, 3)])
         for fd in (commands_read, answers_write, *ours):
             os.close(fd)
         self.number, self.session, self.events, self.rest = 0, None, [], b""
@@ -47,7 +49,7 @@ class Browser:
         while b"\0" not in self.rest:
             block = os.read(self.answers, 1 << 20)
             if not block:
-                raise RuntimeError(f"chromium ended with status {self.process.wait()}")
+                raise RuntimeError(f"chromium ended with status {self.process.wait()}:\n{self.log.read_text()[-2000:]}")
             self.rest += block
         text, self.rest = self.rest.split(b"\0", 1)
         return json.loads(text)

@@ -167,17 +167,10 @@ static double step_time(const struct curve *curve, uint32_t i)
 	return time_seconds(curve->begin) + time_seconds(curve->span) * i / curve->nr;
 }
 
-/* Boot gives RAM to the free lists block by block; the step where that is over. */
+/* The first step that is drawn: where boot is over, but never the last two. */
 static uint32_t boot_end(const struct curve *curve)
 {
-	int64_t most = INT64_MIN;
-	uint32_t i = 0;
-
-	for (uint32_t k = 0; k < curve->nr; k++)
-		most = curve->steps[k].high > most ? curve->steps[k].high : most;
-	while (i + 2 < curve->nr && (double)curve->steps[i].high < 0.97 * (double)most)
-		i++;
-	return i;
+	return curve->booted + 2 < curve->nr ? curve->booted : curve->nr - 2;
 }
 
 /* When, after a test, as many pages were free for the first time as when it was judged. */

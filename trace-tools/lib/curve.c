@@ -28,7 +28,12 @@ void curve_event(void *arg, const struct model *model, const struct trace_record
 		return;
 	uint64_t since = record->time < curve->begin ? 0 : record->time - curve->begin;
 	uint64_t at = (uint64_t)((double)since / (double)curve->span * curve->nr);
-	struct curve_step *step = &curve->steps[at < curve->nr ? at : curve->nr - 1];
+	at = at < curve->nr ? at : curve->nr - 1;
+	struct curve_step *step = &curve->steps[at];
+	if (record->event == EV_page_alloc && !curve->allocated) {
+		curve->allocated = true;
+		curve->booted = (uint32_t)at;
+	}
 	int64_t net = model->net_pages;
 	if (!step->any) {
 		step->any = true;

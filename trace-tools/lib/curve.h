@@ -19,6 +19,8 @@ struct curve_step {
 struct curve {
 	uint64_t begin, span; /* ticks */
 	uint32_t nr;
+	uint32_t booted; /* the step of the first allocation: before it RAM is given to the free lists */
+	bool allocated;  /* there was one */
 	struct curve_step *steps;
 };
 
