@@ -41,6 +41,12 @@ def test_lab_calls(tmp_path, xv6_disk, smp):
                      console, re.M)
 
 
+def test_mappings(tmp_path, xv6_disk, smp):
+    done, console = traced(tmp_path, xv6_disk, "cd / && /xv6mmap", smp=smp)
+    assert done.returncode == NOTHING_LOST, done.stdout + done.stderr
+    assert "xv6mmap: OK" in console
+
+
 def test_memory_to_the_page(tmp_path, xv6_disk, smp):
     done, console = traced(tmp_path, xv6_disk, "cd / && /xv6memory", smp=smp, options=("--disk-mode", "virtio"))
     assert done.returncode == NOTHING_LOST, done.stdout + done.stderr

@@ -33,51 +33,6 @@ static int status_of(void (*child)(void))
 	return status;
 }
 
-/* ---- mmap ---- */
-
-static char *mapped;
-
-static void write_mapped(void)
-{
-	mapped[0] = 'w';
-}
-static void read_mapped(void)
-{
-	exit(mapped[PGSIZE] == 'b' ? 0 : 1);
-}
-
-static void mappings(void)
-{
-	static char bytes[2 * PGSIZE];
-	int fd = open("mapfile", O_CREATE | O_RDWR);
-	char c;
-
-	memset(bytes, 'a', PGSIZE);
-	memset(bytes + PGSIZE, 'b', PGSIZE);
-	check(write(fd, bytes, sizeof(bytes)) == sizeof(bytes), "write of the file");
-	mapped = mmap(0, 2 * PGSIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	check(mapped != (char *)-1 && mapped[0] == 'a' && mapped[PGSIZE] == 'b', "mmap, shared");
-	mapped[0] = 'x';
-	check(munmap(mapped, PGSIZE) == 0, "munmap of the first page");
-	check(status_of(write_mapped) == -1, "the first page is gone");
-	check(status_of(read_mapped) == 0, "the second is not");
-	check(munmap(mapped + PGSIZE, PGSIZE) == 0, "munmap of the rest");
-	close(fd);
-	fd = open("mapfile", O_RDONLY);
-	check(read(fd, &c, 1) == 1 && c == 'x', "what was written is in the file");
-	check(mmap(0, PGSIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) == (char *)-1,
-	      "no shared writing of a file that is open for reading");
-	mapped = mmap(0, PGSIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, PGSIZE);
-	check(mapped[0] == 'b', "an offset");
-	mapped[0] = 'p';
-	check(munmap(mapped, PGSIZE) == 0, "munmap, private");
-	mapped = mmap(0, PGSIZE, PROT_READ, MAP_PRIVATE, fd, 0);
-	check(status_of(write_mapped) == -1, "a read-only mapping");
-	check(munmap(mapped, PGSIZE) == 0, "munmap, read-only");
-	close(fd);
-	unlink("mapfile");
-}
-
 /* ---- symbolic links ---- */
 
 static void links(void)
@@ -320,7 +275,6 @@ int main(int argc, char **argv)
 {
 	char text[512], *number;
 
-	mappings();
 	links();
 	information();
 	alarms();
