@@ -446,6 +446,15 @@ static void do_fail_nth(void)
 		write(nth_fd, text, (size_t)length);
 }
 
+/* The buffer's bytes may be taken for a path: then for one that begins here. What is made elsewhere would not be found. */
+static void keep_inside(long arg)
+{
+	char *path = (char *)arg;
+
+	if (path >= buffer && path < buffer + IO_BYTES && *path == '/')
+		*path = 'n';
+}
+
 /* Arguments that mean nothing. Not the calls that end the round, or wait without end. */
 static void do_nonsense(void)
 {
@@ -461,6 +470,8 @@ static void do_nonsense(void)
 				     : (long)(uintptr_t)(buffer + random_below(IO_BYTES));
 	/* No descriptor that is open: a pipe that is full, or read by nobody knows whom, would be waited for. */
 	arg[0] |= 64;
+	keep_inside(arg[0]);
+	keep_inside(arg[1]);
 	int number = numbers[random_below(ARRAY_SIZE(numbers))];
 	if (number != SYS_munmap && number != SYS_mmap && number != SYS_sbrk)
 		syscall(number, arg[0], arg[1], arg[2], arg[3], arg[4], arg[5]);
