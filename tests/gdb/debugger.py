@@ -28,7 +28,7 @@ class Outputs(list):
         return self[self.commands.index(command)]
 
 
-def run_gdb(commands, kernel=None, core=None, timeout=60, ram=None, remote=None):
+def run_gdb(commands, kernel=None, core=None, timeout=200, ram=None, remote=None):
     """Runs commands; returns Outputs. ram: a RAM file to read; remote: a port to connect to, first of all.
 
     A Python traceback in any output fails the test: errors must be messages.
