@@ -17,7 +17,7 @@
 #include <kernel/list.h>
 #include <kernel/pagetable.h>
 
-#define USER_TOP 0x3fffffe000UL /* user memory lies below; the last pages of the half stay empty */
+#define USER_TOP 0x3fffffe000UL       /* user memory lies below; the last pages of the half stay empty */
 #define USER_STACK_TOP 0x3fffffc000UL /* above it only the heap of a program for xv6 may come */
 #define USER_MMAP_TOP 0x3000000000UL
 #define STACK_MAX_BYTES (64 * PAGE_SIZE)
