@@ -1,11 +1,10 @@
 /* pagetrail export: a run in the formats of other programs. The formats are in lib/export_*.c. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "../lib/export.h"
 #include "../lib/json.h"
+#include "../lib/outfile.h"
 #include "command.h"
 
 #define CURVE_STEPS 20000
@@ -42,8 +41,8 @@ static enum export_weight chosen_weight(const struct arguments *arguments)
 	return WEIGHT_TOTAL;
 }
 
-/* Formats that show what was lost. out is not used for SQLite, path only for it. */
-static void export_findings(struct run *run, int format, FILE *out, const char *path)
+/* Formats that show what was lost. */
+static void export_findings(struct run *run, int format, struct outfile *out)
 {
 	struct curve curve;
 	struct model_watch watch = {curve_event, &curve};
@@ -55,11 +54,12 @@ static void export_findings(struct run *run, int format, FILE *out, const char *
 	struct stackbook *book = stackbook_open(run);
 	struct leaks *leaks = leaks_find(model, book, NULL);
 	if (format == PERFETTO)
-		export_perfetto(leaks, &curve, out);
+		export_perfetto(leaks, &curve, out->file);
 	else
-		error = export_sqlite(run, leaks, path);
+		error = export_sqlite(run, leaks, out->part);
 	if (error) {
-		unlink(path);
+		const char *path = out->path;
+		outfile_drop(out);
 		die("%s: %s", path, error);
 	}
 	leaks_free(leaks);
@@ -111,26 +111,21 @@ static int export_run(const struct arguments *arguments)
 	if (!to && option(arguments, "json"))
 		die("export: --json says what was written to a file: name it with -o FILE");
 	struct run *run = open_run(arguments->operands[0]);
-	/* A name of its own until it is whole: what stands at FILE is never half an export. */
-	char *part = to ? xasprintf("%s.part", to) : NULL;
-	if (part && unlink(part) && errno != ENOENT)
-		die("%s: %s", part, strerror(errno));
-	FILE *out = !part ? stdout : format == SQLITE ? NULL : fopen(part, "wb");
-	if (!out && format != SQLITE)
-		die("%s: %s", part, strerror(errno));
+	struct outfile out = {.file = stdout};
+	if (to && format == SQLITE)
+		outfile_name(&out, to);
+	else if (to)
+		outfile_open(&out, to);
 	if (binary)
-		export_findings(run, format, out, part);
+		export_findings(run, format, &out);
 	else
-		export_stacks(run, format, weight, out);
-	if (out && (fflush(out) || ferror(out) || (out != stdout && fclose(out))))
-		die("%s: %s", part ? part : "standard output", strerror(errno));
-	if (part && rename(part, to))
-		die("%s: %s", to, strerror(errno));
+		export_stacks(run, format, weight, out.file);
+	if (to)
+		outfile_close(&out);
 	run_print_losses(run, stderr);
 	int status = run_complete(run) ? STATUS_NOTHING_LOST : STATUS_CANNOT_TELL;
 	if (option(arguments, "json"))
 		say_json(formats[format], to, status);
-	free(part);
 	run_close(run);
 	return status;
 }

@@ -84,6 +84,14 @@ static int parse_option(struct arguments *arguments, char **words, int nr)
 	return used;
 }
 
+/* What was printed is part of what was asked for, help too. */
+static int printed(int status)
+{
+	if (fflush(stdout) || ferror(stdout))
+		die("cannot write the output");
+	return status;
+}
+
 static void parse(struct arguments *arguments, char **words, int nr)
 {
 	const struct command *command = arguments->command;
@@ -95,9 +103,9 @@ static void parse(struct arguments *arguments, char **words, int nr)
 			arguments->nr_rest = nr - i - 1;
 			break;
 		}
-		if (!strcmp(words[i], "--help")) {
+		if (!strcmp(words[i], "--help") || !strcmp(words[i], "-h")) {
 			help_command(command);
-			exit(0);
+			exit(printed(0));
 		}
 		if (!strcmp(words[i], "-o"))
 			words[i] = (char *)"--out";
@@ -125,15 +133,13 @@ int main(int argc, char **argv)
 		help_general(stderr);
 		return STATUS_CANNOT_TELL;
 	}
-	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help"))
-		return help_run(argv + 2, argc - 2);
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
+		return printed(help_run(argv + 2, argc - 2));
 	arguments.command = command_find(argv[1]);
 	if (!arguments.command)
 		die("there is no command %s; `pagetrail help` lists them", argv[1]);
 	parse(&arguments, argv + 2, argc - 2);
 	int status = arguments.command->run(&arguments);
 	free(arguments.operands);
-	if (fflush(stdout) || ferror(stdout))
-		die("cannot write the output");
-	return status;
+	return printed(status);
 }

@@ -6,7 +6,6 @@
  */
 #include "report.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "../lib/json.h"
+#include "../lib/outfile.h"
 
 #define CURVE_STEPS 1000
 #define MAP_INSTANTS 600
@@ -456,14 +456,12 @@ static int report_run(const struct arguments *arguments)
 	const char *to = option(arguments, "out");
 	struct run *run = open_run(arguments->operands[0]);
 	struct sources sources = find_sources(arguments, run);
-	char *path = to ? xstrdup(to) : xasprintf("%s/report.html", run->folder),
-	     *part = xasprintf("%s.part", path);
+	char *path = to ? xstrdup(to) : xasprintf("%s/report.html", run->folder);
 	struct pictures pictures;
 	struct model_watch watch = {picture_event, &pictures};
+	struct outfile out;
 
-	FILE *out = fopen(part, "w");
-	if (!out)
-		die("%s: %s", part, strerror(errno));
+	outfile_open(&out, path);
 	curve_begin(&pictures.curve, run, CURVE_STEPS);
 	pagelog_begin(&pictures.log, run, MAP_INSTANTS);
 	struct model *model = model_replay(run, &watch);
@@ -471,10 +469,9 @@ static int report_run(const struct arguments *arguments)
 	pagelog_end(&pictures.log);
 	struct stackbook *book = stackbook_open(run);
 	struct leaks *leaks = leaks_find(model, book, NULL);
-	write_report(out, run, leaks, &pictures, &sources);
+	write_report(out.file, run, leaks, &pictures, &sources);
 	int status = leaks->status;
-	if (fflush(out) || ferror(out) || fclose(out) || rename(part, path))
-		die("%s: %s", path, strerror(errno));
+	outfile_close(&out);
 	say(arguments, path, status);
 	leaks_free(leaks);
 	stackbook_close(book);
@@ -482,7 +479,6 @@ static int report_run(const struct arguments *arguments)
 	curve_free(&pictures.curve);
 	pagelog_free(&pictures.log);
 	run_close(run);
-	free(part);
 	free(path);
 	return status;
 }

@@ -70,6 +70,7 @@ static bool map_file(const char *path, const uint8_t **map, size_t *bytes)
 		return false;
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
 		close(fd);
+		errno = EISDIR; /* or a device, or a pipe */
 		return false;
 	}
 	if (st.st_size > 0) {
