@@ -31,8 +31,6 @@ u32 nr_pages;
 static u32 (*reclaim_hook)(u32 nr_wanted);
 static bool (*fail_hook)(u32 order);
 static u32 count_locks[NR_COUNT_LOCKS];
-/* Tasks inside reclaim_hook: what it allocates must not reclaim again. */
-static struct task *reclaimers[16];
 
 void page_set_reclaim(u32 (*reclaim)(u32 nr_wanted))
 {
@@ -103,27 +101,12 @@ bool page_injected_failure(u32 order)
 
 /* ---- allocation ---- */
 
-static bool may_reclaim(struct task ***slot)
+static bool may_reclaim(void)
 {
 	const struct hart *hart = this_hart();
 
-	if (!reclaim_hook || !hart->current || hart->current == hart->idle || hart->irq_off_depth ||
-	    !arch_irqs_on())
-		return false;
-	*slot = NULL;
-	for (u32 i = 0; i < ARRAY_SIZE(reclaimers); i++)
-		if (__atomic_load_n(&reclaimers[i], __ATOMIC_RELAXED) == hart->current)
-			return false;
-	for (u32 i = 0; i < ARRAY_SIZE(reclaimers); i++) {
-		struct task *nobody = NULL;
-
-		if (__atomic_compare_exchange_n(&reclaimers[i], &nobody, hart->current, false,
-						__ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
-			*slot = &reclaimers[i];
-			return true;
-		}
-	}
-	return false;
+	return reclaim_hook && hart->current && hart->current != hart->idle && !hart->irq_off_depth &&
+	       arch_irqs_on();
 }
 
 /* There was none: asks for reclaim as long as that gives something. NULL: recorded as a refusal. */
@@ -133,14 +116,9 @@ static __attribute__((noinline)) struct page *take_with_reclaim(u32 order, enum 
 
 	if (order > PAGE_MAX_ORDER)
 		return NULL;
-	for (u32 i = 0; !page && i < RECLAIM_TRIES; i++) {
-		struct task **slot;
-		u32 nr_freed;
+	for (u32 i = 0; !page && i < RECLAIM_TRIES && may_reclaim(); i++) {
+		u32 nr_freed = reclaim_hook(MAX(1U << order, RECLAIM_BATCH));
 
-		if (!may_reclaim(&slot))
-			break;
-		nr_freed = reclaim_hook(MAX(1U << order, RECLAIM_BATCH));
-		__atomic_store_n(slot, NULL, __ATOMIC_RELEASE);
 		page = block_take_slow(NULL, order, kind);
 		if (!nr_freed)
 			break;

@@ -405,12 +405,18 @@ static u32 nr_reclaims, reclaim_gives;
 static struct page *hoard[8192];
 static u32 nr_hoard;
 
+static struct task *reclaimer; /* who is inside, as the page cache's lock tells it */
+
 static u32 reclaim(u32 nr_wanted)
 {
 	u32 nr = 0;
 
+	if (reclaimer == this_hart()->current)
+		return 0;
 	nr_reclaims++;
+	reclaimer = this_hart()->current;
 	assert_null(page_alloc(0, PK_ANON, REF_PTE, holder)); /* no reclaim inside reclaim */
+	reclaimer = NULL;
 	for (; nr < reclaim_gives && nr_hoard; nr++)
 		page_put(hoard[--nr_hoard], REF_PTE, holder);
 	return nr;
@@ -420,6 +426,46 @@ static void fill_memory(void)
 {
 	for (nr_hoard = 0; (hoard[nr_hoard] = page_alloc(0, PK_ANON, REF_PTE, holder)); nr_hoard++)
 		;
+}
+
+#define NR_WAITING 100
+
+/* While it waits for its turn, another task runs out of memory, and so on; the last one's turn comes first. */
+static u32 reclaim_waiting(u32 nr_wanted)
+{
+	static int tasks[NR_WAITING];
+	struct task *self = this_hart()->current;
+	struct page *page;
+
+	if (++nr_reclaims < NR_WAITING) {
+		this_hart()->current = (struct task *)&tasks[nr_reclaims];
+		page = page_alloc(0, PK_ANON, REF_PTE, holder);
+		assert_non_null(page);
+		hoard[nr_hoard++] = page;
+		this_hart()->current = self;
+	}
+	page_put(hoard[--nr_hoard], REF_PTE, holder);
+	return 1;
+}
+
+static void test_reclaim_of_many(void **state)
+{
+	static int somebody;
+	struct page *page;
+
+	fill_memory();
+	page_set_reclaim(reclaim_waiting);
+	nr_reclaims = 0;
+	this_hart()->current = (struct task *)&somebody;
+	page = page_alloc(0, PK_ANON, REF_PTE, holder);
+	assert_non_null(page);
+	hoard[nr_hoard++] = page;
+	assert_int_equal(nr_reclaims, NR_WAITING);
+	page_set_reclaim(NULL);
+	this_hart()->current = NULL;
+	while (nr_hoard)
+		page_put(hoard[--nr_hoard], REF_PTE, holder);
+	assert_sound(page_check());
 }
 
 static void test_reclaim(void **state)
@@ -596,11 +642,13 @@ int main(void)
 {
 	const struct CMUnitTest random_tests[] = {TEST(test_random), TEST(test_random_traced)};
 	const struct CMUnitTest fault_tests[] = {
-	    TEST(test_double_free),        TEST(test_get_of_free),    TEST(test_put_below_zero),
-	    TEST(test_overflow),           TEST(test_poison),         TEST(test_poison_scan),
-	    TEST(test_active_root),        TEST(test_check_can_fail), TEST(test_reclaim),
-	    TEST(test_fail_hook),          TEST(test_events),         TEST(test_steal),
-	    TEST(test_parked_for_a_block),
+	    TEST(test_double_free),    TEST(test_get_of_free),
+	    TEST(test_put_below_zero), TEST(test_overflow),
+	    TEST(test_poison),         TEST(test_poison_scan),
+	    TEST(test_active_root),    TEST(test_check_can_fail),
+	    TEST(test_reclaim),        TEST(test_reclaim_of_many),
+	    TEST(test_fail_hook),      TEST(test_events),
+	    TEST(test_steal),          TEST(test_parked_for_a_block),
 	};
 	const struct CMUnitTest hart_tests[] = {TEST(test_counts_of_many_harts)};
 	const struct CMUnitTest boot_tests[] = {TEST(test_boot_numbers)};

@@ -137,7 +137,10 @@ void page_init(paddr_t start, paddr_t end, paddr_t managed_from, struct page *ar
 void page_boot_claim(paddr_t start, paddr_t end, enum page_kind kind);
 void page_boot_free(paddr_t start, paddr_t end);
 
-/* Called when the buddy is empty, with no lock held and only from contexts that may sleep; returns pages freed. */
+/*
+ * Called when the buddy is empty, with no lock held and only from contexts that may sleep; returns pages freed. Any number
+ * of tasks may be in it, and what it allocates itself comes back to it, where it must free nothing and return 0.
+ */
 void page_set_reclaim(u32 (*reclaim)(u32 nr_wanted));
 /* Asked before every page_alloc and kmem_cache_alloc; true means: refuse this one (fail-nth). */
 void page_set_fail_hook(bool (*fail)(u32 order));

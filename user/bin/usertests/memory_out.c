@@ -278,6 +278,52 @@ static void test_two_takers(void)
 	}
 }
 
+#define NR_SHARERS 40
+
+/* Takes its pages by turns with the others, tells that it has them, and keeps them until all are told to go. */
+static void take_share(long nr, int *nr_done, int hold)
+{
+	char *memory = sbrk_lazy(nr * (long)PAGE_BYTES), c;
+
+	CHECK(memory);
+	for (long i = 0; i < nr; i++) {
+		memory[i * (long)PAGE_BYTES] = 1;
+		yield();
+	}
+	__atomic_fetch_add(nr_done, 1, __ATOMIC_SEQ_CST);
+	read(hold, &c, 1);
+	exit(0);
+}
+
+static void test_cache_makes_room(void)
+{
+	/* Many want at once what the cache has, all of it dirty: each must wait for the disk, and none may die. */
+	int *nr_done = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	long free_before = (long)free_pages();
+	long share = free_before * 8 / 10 / NR_SHARERS - 14; /* besides its stacks and tables */
+	int hold[2], made = 0, dead = 0;
+
+	CHECK(nr_done && share > 0);
+	make_file("f", MIN(free_before / 4, (long)free_blocks() / 2) * (long)PAGE_BYTES, 1);
+	CHECK_EQ(pipe(hold), 0);
+	for (; made < NR_SHARERS; made++) {
+		if (CHECK_OK(fork()) == 0) {
+			close(hold[1]);
+			take_share(share, nr_done, hold[0]);
+		}
+	}
+	while (dead + __atomic_load_n(nr_done, __ATOMIC_SEQ_CST) < made) {
+		if (wait_nohang(NULL) > 0)
+			dead++;
+		else
+			sleep_ms(1);
+	}
+	close(hold[1]);
+	while (wait(NULL) > 0)
+		;
+	CHECK_EQ(dead, 0);
+}
+
 const struct test tests_memory_out[] = {
     {"memory-all", test_take_all, 0, "one process takes all there is, three times"},
     {"memory-back", test_give_back, 0, "taken and given back by sbrk"},
@@ -290,5 +336,6 @@ const struct test tests_memory_out[] = {
     {"memory-calls", test_calls_without_memory, TEST_SLOW, "pipes and files with a few pages left"},
     {"memory-others", test_others_live_on, 0, "the others, while one holds everything"},
     {"memory-two", test_two_takers, TEST_SLOW, "two processes fight for all of it"},
+    {"memory-cached", test_cache_makes_room, TEST_SLOW, "many want at once what dirty pages of a file have"},
     {NULL, NULL, 0, NULL},
 };
