@@ -191,6 +191,53 @@ def test_an_old_run_in_the_folder_is_replaced(machine, pagetrail):
     assert samples(run, 0) == list(range(10))
 
 
+@pytest.fixture
+def old_run(machine):
+    """A run folder with all that a run may leave there."""
+    _, run = machine("--keep-ram", events=300)
+    for name in ("panic.log", "recover.log"):
+        (run / "logs" / name).write_text("of the old run")
+    return run
+
+
+def files_of(run):
+    return {str(p.relative_to(run)) for p in run.rglob("*") if p.is_file()}
+
+
+def test_nothing_of_an_old_run_is_seen_while_the_new_one_runs(machine, old_run):
+    process = machine("--mode", "off", end="hang", events=10, start=True)
+    for line in process.stdout:
+        if "fake guest" in line:
+            break
+    seen = files_of(old_run)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert seen == {"kernel/pagetrail.elf", "logs/console.log", "trace/metadata"}
+    assert about(old_run)["end"] == "interrupted"
+
+
+def test_nothing_of_an_old_run_stands_for_a_machine_without_a_trace(machine, pagetrail, old_run):
+    machine(end="no-trace")
+    assert files_of(old_run) == {"kernel/pagetrail.elf", "logs/console.log", "trace/metadata", "run.json"}
+    assert pagetrail("leaks", old_run).status == CANNOT_TELL
+
+
+def test_a_recording_has_no_end_of_another_run(machine, pagetrail, tmp_path):
+    _, run = machine("--keep-ram", events=300)
+    os.rename(run / "ram", tmp_path / "ram")
+    assert pagetrail("record", tmp_path / "ram", run, "--once").status == 0 and not (run / "run.json").exists()
+
+
+def test_the_kernel_of_a_run_serves_the_next_one_there(machine, pagetrail, kernel_elf, tmp_path):
+    """--kernel RUN/kernel/pagetrail.elf --out RUN: a file that is copied to itself is not emptied."""
+    _, run = machine("--keep-ram", events=300)
+    kernel = run / "kernel/pagetrail.elf"
+    assert pagetrail("recover", run / "ram", "--kernel", kernel, "-o", run).status == NOTHING_LOST
+    assert kernel.read_bytes() == kernel_elf.read_bytes() and (run / "ram").exists()
+    assert machine("--kernel", kernel, events=300)[0].status == NOTHING_LOST
+    assert kernel.read_bytes() == kernel_elf.read_bytes()
+
+
 # ---- console and command line ----
 
 def test_console_is_shown_and_logged(machine):

@@ -87,6 +87,7 @@ static int record_run(const struct arguments *arguments)
 		die("%s: %s", ram, strerror(errno));
 	find_desc(&guest, desc_address(kernel), deadline, once, fd.fd);
 	char *trace = xasprintf("%s/trace", folder), *to = xasprintf("%s/kernel", folder);
+	drain_clear(folder);
 	if (!drain_open(&drain, &guest, trace))
 		die("%s: %s", trace, strerror(errno));
 	if (kernel) {

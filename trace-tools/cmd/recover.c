@@ -7,6 +7,7 @@
 #include "../lib/drain.h"
 #include "../lib/image.h"
 #include "../lib/json.h"
+#include "../lib/outfile.h"
 #include "command.h"
 
 #define EVENTS_SHOWN 20
@@ -21,6 +22,7 @@ static void recover_trace(struct guest *guest, const char *folder, const char *k
 
 	/* All that still stands in the rings is wanted, also what a consumer had taken: to the drain that is flight mode. */
 	guest->desc->mode = TRACE_FLIGHT;
+	drain_clear(folder);
 	if (!drain_open(drain, guest, trace))
 		die("%s: %s", trace, strerror(errno));
 	drain_finish(drain);
@@ -85,17 +87,15 @@ static void write_json(const char *folder, const struct guest *guest, const stru
 		       const struct panic_state *panic)
 {
 	char *path = xasprintf("%s/run.json", folder);
-	FILE *out = fopen(path, "w");
+	struct outfile out;
 	struct json json;
 
-	if (!out)
-		die("%s: %s", path, strerror(errno));
-	json_begin(&json, out);
+	outfile_open(&out, path);
+	json_begin(&json, out.file);
 	json_int(&json, "format", 1);
 	json_members(&json, guest, drain, panic);
 	json_end(&json);
-	if (fclose(out))
-		die("%s: %s", path, strerror(errno));
+	outfile_close(&out);
 	free(path);
 }
 

@@ -149,6 +149,19 @@ static void prepare_disk(struct session *session)
 	session->config.disk_writable = true;
 }
 
+/* Nothing of an earlier run stays, from before this one begins: whoever looks sees this one or none. */
+static void clear_folder(const char *folder)
+{
+	static const char *const names[] = {"ram", "logs/panic.log", "logs/recover.log"};
+
+	drain_clear(folder);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char *path = xasprintf("%s/%s", folder, names[i]);
+		unlink(path);
+		free(path);
+	}
+}
+
 static void prepare_folder(struct session *session)
 {
 	char *kernel_folder = xasprintf("%s/kernel", session->folder),
@@ -157,6 +170,7 @@ static void prepare_folder(struct session *session)
 
 	if (make_folders(kernel_folder) || make_folders(logs))
 		die("%s: %s", session->folder, strerror(errno));
+	clear_folder(session->folder);
 	if (file_copy(session->config.kernel, kernel))
 		die("%s: %s", kernel, strerror(errno));
 	session->console.log = fopen(log, "wb");

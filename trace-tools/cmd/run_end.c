@@ -7,6 +7,7 @@
 
 #include "../lib/image.h"
 #include "../lib/json.h"
+#include "../lib/outfile.h"
 #include "session.h"
 
 /* The last ones, told after a panic. */
@@ -92,12 +93,11 @@ void session_json(const struct session *session, struct json *json)
 void session_write_json(const struct session *session, char **command)
 {
 	char *path = xasprintf("%s/run.json", session->folder);
-	FILE *out = fopen(path, "w");
+	struct outfile out;
 	struct json json;
 
-	if (!out)
-		die("%s: %s", path, strerror(errno));
-	json_begin(&json, out);
+	outfile_open(&out, path);
+	json_begin(&json, out.file);
 	json_int(&json, "format", 1);
 	session_json(session, &json);
 	json_open(&json, "qemu", '[');
@@ -105,8 +105,7 @@ void session_write_json(const struct session *session, char **command)
 		json_string(&json, NULL, *word);
 	json_close(&json, ']');
 	json_end(&json);
-	if (fclose(out))
-		die("%s: %s", path, strerror(errno));
+	outfile_close(&out);
 	free(path);
 }
 

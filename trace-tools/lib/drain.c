@@ -47,21 +47,24 @@ static int create_file(const char *folder, const char *name)
 	return fd;
 }
 
-/* What an earlier run left here would be read as part of this one. */
-static void remove_old_files(const char *folder)
+void drain_clear(const char *run_folder)
 {
+	char *folder = xasprintf("%s/trace", run_folder), *path = xasprintf("%s/run.json", run_folder);
 	DIR *dir = opendir(folder);
 	struct dirent *entry;
 
+	unlink(path);
+	free(path);
 	while (dir && (entry = readdir(dir))) {
 		if (strncmp(entry->d_name, "hart", 4) && strcmp(entry->d_name, "stacks"))
 			continue;
-		char *path = xasprintf("%s/%s", folder, entry->d_name);
+		path = xasprintf("%s/%s", folder, entry->d_name);
 		unlink(path);
 		free(path);
 	}
 	if (dir)
 		closedir(dir);
+	free(folder);
 }
 
 static bool write_metadata(const char *folder, uint32_t boot_id)
@@ -82,7 +85,6 @@ bool drain_open(struct drain *drain, struct guest *guest, const char *trace_fold
 		drain->fds[i] = -1;
 	if (make_folders(trace_folder))
 		return false;
-	remove_old_files(trace_folder);
 	const struct trace_packet_header *depot = guest_memory(guest, guest->desc->depot_pa, HEADER_BYTES);
 	if (!write_metadata(trace_folder, depot->boot_id))
 		return false;

@@ -29,6 +29,11 @@ struct drain {
 	int error; /* errno of a failed write: nothing more is written */
 };
 
+/*
+ * Removes the packets, the stacks and the run.json that an earlier run left in the folder: they would be read as part of
+ * the one that begins, or as its end.
+ */
+void drain_clear(const char *run_folder);
 /* Attaches to a guest whose desc was found: makes RUN/trace with its metadata. False with errno. */
 bool drain_open(struct drain *drain, struct guest *guest, const char *trace_folder);
 /* Takes what is there; returns how many packets. Does nothing in flight mode. */

@@ -133,9 +133,20 @@ int make_folders(const char *path)
 	return result;
 }
 
+static bool same_file(const char *a, const char *b)
+{
+	struct stat left, right;
+
+	return !stat(a, &left) && !stat(b, &right) && left.st_dev == right.st_dev &&
+	       left.st_ino == right.st_ino;
+}
+
 /* Blocks of zeros become holes: the RAM of a guest is mostly that. */
 int file_copy(const char *from, const char *to)
 {
+	if (same_file(from, to))
+		return 0;
+
 	static const char zeros[4096];
 	char block[4096];
 	size_t nr;

@@ -38,6 +38,7 @@ static inline uint64_t hash_mix(uint64_t x)
 char *file_read_all(const char *path, size_t *bytes);
 /* mkdir -p; 0 or -1 with errno. */
 int make_folders(const char *path);
+/* 0 or -1 with errno. A file is its own copy. */
 int file_copy(const char *from, const char *to);
 
 /* "12.0 KiB". Into buf. */
