@@ -164,20 +164,30 @@ static struct dirty_record *take_oldest(struct mapping *mapping, bool wait)
 	return record;
 }
 
+/* After a failed write: back to the list, unless there is a new record. */
+static bool record_relist(struct mapping *mapping, struct dirty_record *record)
+{
+	bool back;
+
+	spin_lock(&mapping->lock);
+	back = !(record->page->state & PAGE_DIRTY);
+	if (back)
+		record_list_locked(mapping, record);
+	spin_unlock(&mapping->lock);
+	return back;
+}
+
 static int write_record(struct mapping *mapping, struct dirty_record *record)
 {
 	struct page *page = record->page;
 	int err = store_page(mapping, page, record->block);
-	bool back;
 
+	/* Before write-back ends, so that who waits for the end finds the record's memory free. */
+	if (!err || !record_relist(mapping, record))
+		record_free(mapping, record);
 	spin_lock(&mapping->lock);
 	writeback_end_locked(mapping, page);
-	back = err && !(page->state & PAGE_DIRTY);
-	if (back)
-		record_list_locked(mapping, record);
 	spin_unlock(&mapping->lock);
-	if (!back)
-		record_free(mapping, record);
 	return err;
 }
 
