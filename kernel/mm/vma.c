@@ -4,8 +4,8 @@
  * Everything that may fail comes first: a split allocates its second half before a single page is unmapped,
  * so a call that returns an error has changed nothing.
  *
- * The heap is one VMA (VMA_HEAP) from heap_start to the page above heap_end; when the heap is empty there
- * is none.
+ * The heap lies in VMAs of its own (VMA_HEAP) from heap_start to the page above heap_end: in one, if the program did not
+ * unmap a part of it, and in none when it is empty. It grows behind heap_end, whatever is missing below.
  */
 #include "addrspace_priv.h"
 
@@ -221,36 +221,15 @@ uaddr_t mm_find_gap(struct mm *mm, u64 size_bytes)
 
 /* ---- the heap ---- */
 
-static struct vma *heap_vma(struct mm *mm)
+static int heap_grow(struct mm *mm, uaddr_t top, uaddr_t new_top)
 {
-	LIST_FOR_EACH (pos, &mm->vmas) {
-		struct vma *vma = LIST_ENTRY(pos, struct vma, link);
+	struct vma *vma = mm_find_vma(mm, top - 1);
 
-		if (vma->flags & VMA_HEAP)
-			return vma;
-	}
-	return NULL;
-}
-
-/* Makes the heap's VMA end at end (page aligned). Growing may fail, shrinking does not. */
-static int heap_set_end(struct mm *mm, uaddr_t end)
-{
-	uaddr_t start = PAGE_ALIGN_DOWN(mm->heap_start);
-	struct vma *vma = heap_vma(mm);
-	uaddr_t old_end = vma ? vma->end : start;
-
-	if (end > old_end) {
-		if (end > mm->heap_limit || overlaps(mm, old_end, end))
-			return -ENOMEM;
-		if (!vma)
-			return mm_map(mm, start, end, VMA_READ | VMA_WRITE | VMA_HEAP, NULL, NULL, 0);
-		vma->end = end;
-	} else if (vma && end <= start) {
-		vma_remove(vma);
-	} else if (vma && end < old_end) {
-		unmap_leaves(vma, end, old_end);
-		vma->end = end;
-	}
+	if (overlaps(mm, top, new_top))
+		return -ENOMEM;
+	if (!vma || !(vma->flags & VMA_HEAP))
+		return mm_map(mm, top, new_top, VMA_READ | VMA_WRITE | VMA_HEAP, NULL, NULL, 0);
+	vma->end = new_top;
 	return 0;
 }
 
@@ -269,7 +248,7 @@ s64 mm_sbrk(struct mm *mm, s64 delta, bool lazy)
 {
 	uaddr_t old_end = mm->heap_end, new_end = old_end + (u64)delta;
 	uaddr_t old_top = PAGE_ALIGN_UP(old_end), new_top = PAGE_ALIGN_UP(new_end);
-	int err;
+	int err = 0;
 
 	if (delta == 0)
 		return (s64)old_end;
@@ -279,17 +258,17 @@ s64 mm_sbrk(struct mm *mm, s64 delta, bool lazy)
 	/* more than there is in the whole machine: do not evict everything only to find out */
 	if (!lazy && delta > 0 && (new_top - old_top) >> PAGE_SHIFT > nr_pages)
 		return -ENOMEM;
-	err = heap_set_end(mm, new_top);
+	if (new_top > old_top)
+		err = heap_grow(mm, old_top, new_top);
+	else if (new_top < old_top)
+		err = mm_unmap(mm, new_top, old_top);
+	if (!err && !lazy && new_top > old_top) {
+		err = mm_populate(mm, old_top, new_top);
+		if (err)
+			mm_unmap(mm, old_top, new_top); /* the end of a VMA: needs no memory */
+	}
 	if (err)
 		return err;
 	mm->heap_end = new_end;
-	if (!lazy && delta > 0) {
-		err = mm_populate(mm, old_top, new_top);
-		if (err) {
-			heap_set_end(mm, old_top);
-			mm->heap_end = old_end;
-			return err;
-		}
-	}
 	return (s64)old_end;
 }

@@ -172,6 +172,31 @@ static void test_sbrk(void **state)
 	mm_destroy(mm);
 }
 
+/* A program may unmap parts of its heap: the rest is still the heap, and the parts stay away. */
+static void test_sbrk_holes(void **state)
+{
+	struct mm *mm = mm_make(1);
+
+	assert_int_equal(mm_sbrk(mm, 0x8000, false), 0x100000);
+	assert_int_equal(mm_unmap(mm, 0x103000, 0x105000), 0);
+	assert_int_equal(mm_sbrk(mm, -0x1000, false), 0x108000);
+	assert_int_equal(mm->nr_resident, 5);
+	assert_int_equal(mm_sbrk(mm, 0x2000, true), 0x107000);
+	assert_int_equal(user_store(mm, 0x108000, 1), 0);
+	assert_int_equal(user_store(mm, 0x103000, 1), -EFAULT);
+	assert_int_equal(mm_unmap(mm, 0x107000, 0x109000), 0); /* the end of it, too */
+	assert_int_equal(mm_sbrk(mm, 0x1000, true), 0x109000);
+	assert_int_equal(user_store(mm, 0x109000, 1), 0);
+	assert_int_equal(user_store(mm, 0x108000, 1), -EFAULT);
+	assert_int_equal(mm_sbrk(mm, (s64)(page_nr_free() + 1) * 4096, false), -ENOMEM);
+	assert_int_equal(mm->heap_end, 0x10a000);
+	assert_sound(mm_check(mm));
+	assert_int_equal(mm_sbrk(mm, -0xa000, false), 0x10a000);
+	assert_int_equal(mm->nr_resident, 0);
+	assert_int_equal(mm->nr_vmas, 0);
+	mm_destroy(mm);
+}
+
 /* Eager growth that runs out of memory gives back what it took. */
 static void test_sbrk_no_memory(void **state)
 {
@@ -308,10 +333,10 @@ static void test_copy_out(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    MM_TEST(test_pagetable), MM_TEST(test_leaf_remains), MM_TEST(test_map_unmap),
-	    MM_TEST(test_gap),       MM_TEST(test_sbrk),         MM_TEST(test_sbrk_no_memory),
-	    MM_TEST(test_rights),    MM_TEST(test_cow),          MM_TEST(test_file_mappings),
-	    MM_TEST(test_copy_out),
+	    MM_TEST(test_pagetable),     MM_TEST(test_leaf_remains), MM_TEST(test_map_unmap),
+	    MM_TEST(test_gap),           MM_TEST(test_sbrk),         MM_TEST(test_sbrk_no_memory),
+	    MM_TEST(test_sbrk_holes),    MM_TEST(test_rights),       MM_TEST(test_cow),
+	    MM_TEST(test_file_mappings), MM_TEST(test_copy_out),
 	};
 
 	return cmocka_run_group_tests(tests, mm_boot, NULL);

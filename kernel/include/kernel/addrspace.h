@@ -101,7 +101,7 @@ struct mm {
 	u32 nr_vmas;
 	struct page *root;
 	struct list vmas;
-	uaddr_t heap_start, heap_end; /* brk area; heap_end need not be page aligned */
+	uaddr_t heap_start, heap_end; /* brk area; heap_start is page aligned, heap_end need not be */
 	uaddr_t heap_limit;           /* page aligned; heap_end never lies above */
 	u64 nr_resident;              /* leaves; atomic */
 	struct list all;              /* in the list of all mms, for the auditor */

@@ -171,6 +171,27 @@ static void test_lazy_shrink(void)
 	CHECK_EQ(memory[20 * PAGE_BYTES], 0);
 }
 
+static void test_unmapped_parts(void)
+{
+	/* What munmap took out of the heap stays away; the heap goes on above it, and goes back over it. */
+	CHECK(sbrk((long)(PAGE_BYTES - (uintptr_t)sbrk(0) % PAGE_BYTES)));
+	char *memory = sbrk(16 * (long)PAGE_BYTES);
+
+	CHECK(memory);
+	CHECK_EQ(munmap(memory + 4 * PAGE_BYTES, 3 * PAGE_BYTES), 0);
+	CHECK_EQ(munmap(memory + 12 * PAGE_BYTES, 4 * PAGE_BYTES), 0);
+	check_killed(store_byte, (long)memory + 5 * (long)PAGE_BYTES);
+	CHECK(sbrk(2 * (long)PAGE_BYTES) == memory + 16 * PAGE_BYTES);
+	memory[17 * PAGE_BYTES] = 1;
+	check_killed(store_byte, (long)memory + 13 * (long)PAGE_BYTES);
+	CHECK(sbrk(-8 * (long)PAGE_BYTES) == memory + 18 * PAGE_BYTES);
+	memory[9 * PAGE_BYTES] = 1;
+	uint64_t pages = free_pages();
+	CHECK(sbrk(-10 * (long)PAGE_BYTES) == memory + 10 * PAGE_BYTES);
+	CHECK_EQ(free_pages(), pages + 7);
+	check_killed(store_byte, (long)memory);
+}
+
 static void shrink_all(long unused)
 {
 	uintptr_t bottom = ((uintptr_t)__bss_end + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
@@ -266,6 +287,7 @@ const struct test tests_sbrk[] = {
     {"sbrk-lazy", test_lazy, 0, "1 GiB reserved, a little of it used"},
     {"sbrk-lazy-calls", test_lazy_calls, 0, "system calls on untouched pages"},
     {"sbrk-lazy-shrink", test_lazy_shrink, 0, "shrinking over holes"},
+    {"sbrk-parts", test_unmapped_parts, 0, "with parts of the heap unmapped"},
     {"sbrk-nothing", test_shrink_to_nothing, 0, "down to an empty heap, by three at once"},
     {"sbrk-part-page", test_shrink_in_page, 0, "a page goes when its last byte does"},
     {"malloc", test_malloc, 0, "the library's allocator"},
