@@ -10,6 +10,8 @@
  * AHEAD-2  a request that cannot be begun, or fails, takes its pages out of the tree: nobody sees an error for a page that
  *          he did not ask for, and who did ask reads it himself.
  * AHEAD-3  no memory is made free for it, but for clean pages of a cache that has most of the memory anyway.
+ * AHEAD-4  nobody waits for a request that is not under way: it is filled by a task that may need memory to find a block,
+ *          and so may wait for whoever makes some, or be that one.
  *
  * Requests are a few and static: when all are under way nothing more is begun. They end in the device's interrupt.
  *
@@ -24,6 +26,7 @@
 struct request {
 	struct block_read read;
 	struct mapping *mapping; /* NULL: free. Guarded by requests_lock */
+	bool under_way;          /* requests_lock: it ends by itself */
 	struct block_device *device;
 	u32 valid_bytes; /* of the last page */
 };
@@ -55,6 +58,7 @@ static void request_free(struct request *request)
 {
 	spin_lock(&requests_lock);
 	request->mapping = NULL;
+	request->under_way = false;
 	wait_wake_all(&request_ended);
 	spin_unlock(&requests_lock);
 }
@@ -63,7 +67,7 @@ void readahead_wait(void)
 {
 	spin_lock(&requests_lock);
 	for (u32 i = 0; i < NR_REQUESTS; i++)
-		while (requests[i].mapping)
+		while (requests[i].under_way)
 			wait_sleep(&request_ended, &requests_lock, 0);
 	spin_unlock(&requests_lock);
 }
@@ -91,6 +95,9 @@ static void request_start(struct request *request)
 		request_free(request);
 		return;
 	}
+	spin_lock(&requests_lock);
+	request->under_way = true;
+	spin_unlock(&requests_lock);
 	err = request->device->start_read(request->device, &request->read);
 	if (err)
 		request_done(&request->read, err);
@@ -154,7 +161,7 @@ static bool memory_allows(u32 nr)
 void readahead_advance(struct readahead *ahead, struct mapping *mapping, u32 index, u32 last)
 {
 	bool sequential = index == ahead->next || last > index;
-	u32 first;
+	u32 first, nr_asked;
 
 	if (index + 1 == ahead->next) /* the rest of a page that was read in part */
 		return;
@@ -165,7 +172,8 @@ void readahead_advance(struct readahead *ahead, struct mapping *mapping, u32 ind
 		return;
 	first = MAX(index, ahead->end);
 	ahead->window = ahead->window ? MIN(2 * ahead->window, BLOCK_READ_MAX) : WINDOW_MIN;
-	ahead->end = first + MAX(ahead->window, MIN(last - first + 1, BLOCK_READ_MAX));
+	nr_asked = last < first ? 0 : last - first + 1;
+	ahead->end = first + MAX(ahead->window, MIN(nr_asked, BLOCK_READ_MAX));
 	if (memory_allows(ahead->end - first))
 		begin(mapping, first, ahead->end);
 }

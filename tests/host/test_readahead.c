@@ -166,7 +166,8 @@ static void test_failing_request(void **state)
 		disk.fail_at = n;
 		read_all(file, 4096);
 		assert_int_equal(disk.fail_at, 0);
-		assert_in_range(disk.nr_reads, 1, 1 + BLOCK_READ_MAX);
+		assert_in_range(disk.nr_reads, 1,
+				BLOCK_READ_MAX + 2); /* the indirect block, again if it was that */
 		assert_int_equal(nr_ahead(), nr_used());
 		host_audit(&file, 1);
 		file_close(file);
@@ -269,6 +270,44 @@ static void test_reader_goes_on(void **state)
 	file_close(file);
 }
 
+/* 4 pages, then 8 (up to the indirect block): not more than he is known to want. */
+static void test_window_grows(void **state)
+{
+	struct file *file = read_first_held();
+	u32 nr_pages_held = 0;
+
+	for (u32 i = 0; i < disk.nr_held; i++)
+		nr_pages_held += disk.held[i]->nr;
+	assert_int_equal(nr_pages_held, 8);
+	host_disk_let_go(&disk);
+	disk.holds_reads = false;
+	file_close(file);
+}
+
+static int (*plain_transfer)(struct block_device *device, u64 block, u32 nr, void *kernel_va, bool write);
+
+static int transfer_while_memory_is_short(struct block_device *device, u64 block, u32 nr, void *kernel_va,
+					  bool write)
+{
+	pagecache_reclaim(nr_pages);
+	return plain_transfer(device, block, nr, kernel_va, write);
+}
+
+/* A request waits for its last block to be found, and somebody else makes memory free meanwhile. */
+static void test_reclaim_before_it_is_begun(void **state)
+{
+	struct file *file = open_cold(O_RDONLY);
+
+	plain_transfer = disk.device.transfer;
+	disk.device.transfer = transfer_while_memory_is_short;
+	assert_int_equal(file_read(file, (uaddr_t)got, 16 * 4096), 16 * 4096);
+	assert_memory_equal(got, contents, 16 * 4096);
+	disk.device.transfer = plain_transfer;
+	assert_int_equal(disk.nr_reads, 1); /* the indirect block */
+	assert_true(nr_ahead() >= 16);
+	file_close(file);
+}
+
 static void test_cut_under_way(void **state)
 {
 	struct file *file = read_first_held();
@@ -341,6 +380,8 @@ int main(void)
 	    AHEAD_TEST(test_allocations_refused),
 	    AHEAD_TEST(test_without_memory),
 	    AHEAD_TEST(test_reader_goes_on),
+	    AHEAD_TEST(test_window_grows),
+	    AHEAD_TEST(test_reclaim_before_it_is_begun),
 	    AHEAD_TEST(test_cut_under_way),
 	    AHEAD_TEST(test_dropped_under_way),
 	    AHEAD_TEST(test_failing_under_way),
