@@ -87,7 +87,7 @@ static int check_open(const struct inode *inode, u32 flags)
 			return -ENOTDIR;
 		return dev_lookup((u16)(inode->device >> 8)) ? 0 : -ENXIO;
 	case S_IFLNK: /* the link itself, to look at */
-		return writes ? -ELOOP : 0;
+		return flags & O_DIRECTORY ? -ENOTDIR : writes ? -ELOOP : 0;
 	default:
 		return -ENXIO;
 	}

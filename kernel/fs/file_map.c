@@ -90,10 +90,12 @@ static bool writes_file(u32 vma_flags)
 	return (vma_flags & VMA_SHARED) && (vma_flags & VMA_WRITE);
 }
 
-static int may_map(const struct file *file, u32 vma_flags)
+int file_may_map(const struct file *file, u64 size_bytes, u32 vma_flags, u64 offset)
 {
 	const struct inode *inode = file->inode;
 
+	if (offset % PAGE_SIZE || offset / PAGE_SIZE + size_bytes / PAGE_SIZE > UINT32_MAX)
+		return -EINVAL;
 	if (file->type != FILE_INODE || !inode_is(inode, S_IFREG) || !inode->ops->mark_dirty)
 		return -ENODEV;
 	if ((file->flags & O_ACCMODE) == O_WRONLY ||
@@ -117,14 +119,8 @@ static int fill_holes(struct inode *inode, u64 offset, u64 size_bytes)
 
 s64 file_map(struct mm *mm, struct file *file, uaddr_t ua, u64 size_bytes, u32 vma_flags, u64 offset)
 {
-	int err;
+	int err = mm_map(mm, ua, ua + size_bytes, vma_flags, &file_vma_ops, file, (u32)(offset / PAGE_SIZE));
 
-	if (offset % PAGE_SIZE || offset / PAGE_SIZE + size_bytes / PAGE_SIZE > UINT32_MAX)
-		return -EINVAL;
-	err = may_map(file, vma_flags);
-	if (!err)
-		err = mm_map(mm, ua, ua + size_bytes, vma_flags, &file_vma_ops, file,
-			     (u32)(offset / PAGE_SIZE));
 	if (err)
 		return err;
 	if (writes_file(vma_flags))

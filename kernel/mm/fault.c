@@ -197,6 +197,24 @@ static void refresh_leaf(struct vma *vma, pte_t *pte, uaddr_t ua)
 	arch_flush_tlb_page((const void *)ua);
 }
 
+bool mm_take_accessed(struct mm *mm, uaddr_t ua)
+{
+	struct vma *vma = mm_find_vma(mm, ua);
+	pte_t *pte = vma ? pt_walk(mm->root, ua, mm->id, false) : NULL;
+	bool accessed;
+
+	if (!pte)
+		return false;
+	vma_lock(vma);
+	accessed = (*pte & (PTE_V | PTE_A)) == (PTE_V | PTE_A);
+	if (accessed)
+		*pte &= ~PTE_A;
+	vma_unlock(vma);
+	if (accessed)
+		arch_flush_tlb_page((const void *)ua);
+	return accessed;
+}
+
 int mm_fault(struct mm *mm, uaddr_t ua, bool write, bool exec)
 {
 	struct vma *vma = mm_find_vma(mm, ua);

@@ -94,7 +94,8 @@ pte_t *pt_walk(struct page *root, uaddr_t ua, u16 mm_id, bool create)
 			page = page_alloc_zeroed(PK_PAGETABLE, REF_TABLE, table_holder(mm_id, level - 1, ua));
 			if (!page)
 				return NULL;
-			*entry = PA_PTE(page_to_pa(page)) | PTE_V;
+			/* Zeros first: who comes from an object (vma_set.c) may walk here on another hart. */
+			__atomic_store_n(entry, PA_PTE(page_to_pa(page)) | PTE_V, __ATOMIC_RELEASE);
 		}
 		table = pa_to_va(PTE_PA(*entry));
 	}

@@ -16,12 +16,14 @@ static void count_sites(struct site *sites, u32 nr_sites)
 	for (u32 i = 0; i < nr_pages; i++) {
 		const struct page *page = &pages[i];
 		u32 stack = page->stack;
+		/* Once: without a lock it may be another by the second look. */
+		u8 order = __atomic_load_n(&page->order, __ATOMIC_RELAXED);
 
 		/* A free page's stack is of him who freed it. */
-		if (page->order == PAGE_BODY || page_count(page) <= 0 || stack >= nr_sites)
+		if (order > PAGE_MAX_ORDER || page_count(page) <= 0 || stack >= nr_sites)
 			continue;
 		sites[stack].nr_blocks++;
-		sites[stack].nr_pages += 1U << page->order;
+		sites[stack].nr_pages += 1U << order;
 	}
 }
 

@@ -42,29 +42,38 @@ static s64 map_anonymous(struct mm *mm, uaddr_t start, uaddr_t end, u32 vma_flag
 	return err ? err : (s64)start;
 }
 
-/* (addr, length, prot, flags, fd, offset): the address, or an error that changed nothing. */
+/*
+ * (addr, length, prot, flags, fd, offset): the address, or an error. What is refused changes nothing; when it fails later,
+ * for want of memory, a place that was fixed is empty.
+ */
 s64 sys_mmap(const u64 *arg)
 {
 	struct mm *mm = current_task()->mm;
 	u64 size_bytes = PAGE_ALIGN_UP(arg[1]), prot = arg[2], flags = arg[3];
 	u64 type = flags & (MAP_SHARED | MAP_PRIVATE);
 	struct file *file = NULL;
+	u32 vma_flags = vma_flags_of(prot, flags);
 	s64 place;
 
 	if (!arg[1] || size_bytes < arg[1] || size_bytes > USER_MMAP_TOP || (prot & ~7UL) ||
 	    (type != MAP_SHARED && type != MAP_PRIVATE) || (flags & ~(u64)(MAP_FIXED | MAP_ANONYMOUS | type)))
 		return -EINVAL;
 	if (!(flags & MAP_ANONYMOUS)) {
+		int err;
+
 		file = fd_file((int)arg[4]);
 		if (!file)
 			return -EBADF;
+		err = file_may_map(file, size_bytes, vma_flags, arg[5]);
+		if (err)
+			return err;
 	}
 	place = choose_place(mm, arg[0], size_bytes, flags);
 	if (place < 0)
 		return place;
 	if (file)
-		return file_map(mm, file, (uaddr_t)place, size_bytes, vma_flags_of(prot, flags), arg[5]);
-	return map_anonymous(mm, (uaddr_t)place, (uaddr_t)place + size_bytes, vma_flags_of(prot, flags));
+		return file_map(mm, file, (uaddr_t)place, size_bytes, vma_flags, arg[5]);
+	return map_anonymous(mm, (uaddr_t)place, (uaddr_t)place + size_bytes, vma_flags);
 }
 
 /* (addr, length) */

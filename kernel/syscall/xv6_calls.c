@@ -85,13 +85,6 @@ static s64 interpose(u64 mask, uaddr_t ua)
 	return 0;
 }
 
-static pte_t *find_entry(uaddr_t ua)
-{
-	struct mm *mm = current_task()->mm;
-
-	return ua < USER_TOP ? pt_walk(mm->root, ua, mm->id, false) : NULL;
-}
-
 /* A bit for each page that was accessed; from now on it counts anew. */
 static s64 accessed_pages(uaddr_t first, u64 nr, uaddr_t ua_bits)
 {
@@ -99,22 +92,16 @@ static s64 accessed_pages(uaddr_t first, u64 nr, uaddr_t ua_bits)
 
 	if (nr > ACCESS_PAGES_MAX)
 		return -EINVAL;
-	for (u64 i = 0; i < nr; i++) {
-		uaddr_t ua = PAGE_ALIGN_DOWN(first) + i * PAGE_SIZE;
-		pte_t *pte = find_entry(ua);
-
-		if (!pte || !(*pte & PTE_V) || !(*pte & PTE_A))
-			continue;
-		bits |= 1UL << i;
-		*pte &= ~PTE_A;
-		arch_flush_tlb_page((const void *)ua);
-	}
+	for (u64 i = 0; i < nr; i++)
+		if (mm_take_accessed(current_task()->mm, PAGE_ALIGN_DOWN(first) + i * PAGE_SIZE))
+			bits |= 1UL << i;
 	return copy_to_user(ua_bits, &bits, (nr + 7) / 8) ? -EFAULT : 0;
 }
 
 static s64 entry_of(uaddr_t ua)
 {
-	const pte_t *pte = find_entry(ua);
+	struct mm *mm = current_task()->mm;
+	const pte_t *pte = ua < USER_TOP ? pt_walk(mm->root, ua, mm->id, false) : NULL;
 
 	return pte && *pte & PTE_V ? (s64)*pte : 0;
 }

@@ -81,6 +81,22 @@ static void test_every_sync_sees_every_store(void **state)
 	assert_sound(mm_check(mm));
 }
 
+static void test_accessed(void **state)
+{
+	assert_false(mm_take_accessed(mm, AT));
+	assert_int_equal(user_store(mm, AT, 1), 0);
+	assert_true(mm_take_accessed(mm, AT));
+	assert_false(mm_take_accessed(mm, AT));
+	assert_int_equal(mm_fault(mm, AT, false, false),
+			 0); /* as a hart does that does not set A by itself */
+	assert_true(mm_take_accessed(mm, AT));
+	assert_false(mm_take_accessed(mm, AT - 4096));
+	assert_false(mm_take_accessed(mm, -4096UL));
+	assert_int_equal(user_store(mm, AT + 4096, 1), 0);
+	assert_int_equal(file_truncate(file, 0), 0);
+	assert_false(mm_take_accessed(mm, AT + 4096));
+}
+
 /* A page whose writing failed is dirty still, and a store meanwhile is not lost either. */
 static void test_failing_write(void **state)
 {
@@ -170,6 +186,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    MAPPED_TEST(test_every_sync_sees_every_store),
+	    MAPPED_TEST(test_accessed),
 	    MAPPED_TEST(test_failing_write),
 	    MAPPED_TEST(test_store_refused),
 	    MAPPED_TEST(test_cut),

@@ -129,6 +129,8 @@ s64 mm_sbrk(struct mm *mm, s64 delta, bool lazy);
 int mm_populate(struct mm *mm, uaddr_t start, uaddr_t end);
 /* Serves a fault: lazy, COW, file. 0, -EFAULT (not allowed there), -ENOMEM, -EIO. May sleep. */
 int mm_fault(struct mm *mm, uaddr_t ua, bool write, bool exec);
+/* Whether the page was accessed since it was asked last, or mapped. The mm is the caller's own. */
+bool mm_take_accessed(struct mm *mm, uaddr_t ua);
 /* Copies into an address space that is not active (exec's new image), faulting pages in. 0 or errno. */
 int mm_copy_out(struct mm *mm, uaddr_t dst, const void *src, size_t size_bytes);
 

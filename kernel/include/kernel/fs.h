@@ -176,7 +176,9 @@ int file_stat(struct file *file, struct stat *st);
 /* Fills dst with whole struct dirent64-like records (uapi/fs.h); bytes, 0 at the end. */
 ssize_t file_getdents(struct file *file, uaddr_t dst, size_t size_bytes);
 int file_sync(struct file *file);
-/* Maps a file at ua (free, page aligned); offset in bytes, page aligned. ua, or -EACCES, -ENODEV, -EINVAL, -ENOMEM. */
+/* Whether the file can be mapped like this; offset in bytes. 0, -EACCES, -ENODEV, -EINVAL. */
+int file_may_map(const struct file *file, u64 size_bytes, u32 vma_flags, u64 offset);
+/* Maps it, as file_may_map allowed, at ua (free, page aligned). ua, or -ENOMEM, -EIO, -ENOSPC. */
 s64 file_map(struct mm *mm, struct file *file, uaddr_t ua, u64 size_bytes, u32 vma_flags, u64 offset);
 int file_truncate(struct file *file, u64 size_bytes);
 int pipe_create(struct file **read_end, struct file **write_end); /* 0, -ENOMEM */

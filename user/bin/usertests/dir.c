@@ -267,6 +267,7 @@ static void test_symbolic_links(void)
 	CHECK(read(fd, buffer, 1) < 0);
 	close(fd);
 	CHECK(open("long", O_RDWR | O_NOFOLLOW) < 0);
+	CHECK_EQ(open("long", O_RDONLY | O_NOFOLLOW | O_DIRECTORY), -ENOTDIR);
 	CHECK_EQ(symlink("f", "d/short"), -EEXIST);
 	CHECK_EQ(symlink("", "e"), -ENOENT);
 	CHECK_EQ(symlink("self", "self"), 0);

@@ -283,6 +283,11 @@ static void test_fixed(void)
 	int fd = open_file("f", PAGES(2), O_RDONLY);
 
 	memset(memory, 5, (size_t)PAGES(8));
+	/* What is refused leaves what was there. */
+	CHECK_EQ(sys_mmap(memory, (size_t)PAGES(2), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0),
+		 -EACCES);
+	CHECK_EQ(sys_mmap(memory, (size_t)PAGES(2), PROT_READ, MAP_PRIVATE | MAP_FIXED, fd, 1), -EINVAL);
+	CHECK(memory[0] == 5 && memory[PAGES(2) - 1] == 5);
 	/* Over the middle: what was there goes. */
 	char *file = mmap(memory + PAGES(3), (size_t)PAGES(2), PROT_READ, MAP_PRIVATE | MAP_FIXED, fd, 0);
 	CHECK(file == memory + PAGES(3));
