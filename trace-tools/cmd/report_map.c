@@ -48,12 +48,12 @@ static bool unused(uint8_t kind)
 static void find_busy(struct map *map)
 {
 	const struct pagelog *log = map->log;
+	const uint8_t *first = log->snapshots[0].kinds;
 
-	for (uint32_t i = 1; i < log->nr; i++) {
-		if (log->snapshot[i] == log->snapshot[i - 1])
-			continue;
+	for (uint32_t i = 1; i < log->nr_snapshots; i++) {
+		const uint8_t *kinds = log->snapshots[i].kinds;
 		for (uint32_t cell = 0; cell < map->nr; cell++)
-			map->busy[cell] |= pagelog_kind(log, i, cell) != pagelog_kind(log, 0, cell);
+			map->busy[cell] |= kinds[cell] != first[cell];
 	}
 	for (size_t i = 0; i < map->leaks->nr_items; i++) {
 		const struct leak_item *item = &map->leaks->items[i];
@@ -65,12 +65,13 @@ static void find_busy(struct map *map)
 
 static void find_stretches(struct map *map)
 {
+	const uint8_t *kinds = map->log->snapshots[0].kinds;
 	uint32_t shown = 0;
 
 	for (uint32_t from = map->first, to; from < map->nr; from = to) {
-		uint8_t kind = pagelog_kind(map->log, 0, from);
+		uint8_t kind = kinds[from];
 		for (to = from + 1; to < map->nr && map->busy[to] == map->busy[from]; to++) {
-			if (!map->busy[to] && pagelog_kind(map->log, 0, to) != kind)
+			if (!map->busy[to] && kinds[to] != kind)
 				break;
 		}
 		bool folded = !map->busy[from] && (to - from) << map->log->shift >= FOLD_MIN;
@@ -109,12 +110,12 @@ static double row_of(const struct map *map, uint32_t cell)
 
 /* ---- the cells ---- */
 
-static uint8_t colour_of(const struct pagelog *log, uint32_t instant, uint32_t from, uint32_t to)
+static uint8_t colour_of(const uint8_t *kinds, uint32_t from, uint32_t to)
 {
 	uint32_t votes[PK_NR] = {0}, used = 0, best = PK_FREE;
 
 	for (uint32_t cell = from; cell < to; cell++) {
-		uint8_t kind = pagelog_kind(log, instant, cell) & (PK_NR - 1);
+		uint8_t kind = kinds[cell] & (PK_NR - 1);
 		if (unused(kind))
 			continue;
 		used++;
@@ -131,24 +132,34 @@ static uint8_t *pixel(struct map *map, uint32_t row, uint32_t column)
 	return &map->pixels[(size_t)(map->rows - 1 - row) * map->log->nr + column];
 }
 
-static void paint(struct map *map)
+static void paint_column(struct map *map, uint32_t column)
 {
-	const struct pagelog *log = map->log;
+	const uint8_t *kinds = pagelog_kinds(map->log, column);
 
-	map->pixels = xcalloc((size_t)map->rows * log->nr, 1);
 	for (size_t i = 0; i < map->nr_stretches; i++) {
 		const struct stretch *stretch = &map->stretches[i];
 		for (uint32_t k = 0; k < stretch->rows; k++) {
 			uint32_t from = stretch->from + (stretch->folded ? 0 : k * map->per_row),
 				 to = stretch->folded ? from + 1 : from + map->per_row;
-			to = to < stretch->to ? to : stretch->to;
-			for (uint32_t column = 0; column < log->nr; column++) {
-				bool same = column && log->snapshot[column] == log->snapshot[column - 1];
-				*pixel(map, stretch->row + k, column) =
-				    same ? *pixel(map, stretch->row + k, column - 1)
-					 : colour_of(log, column, from, to);
-			}
+			*pixel(map, stretch->row + k, column) =
+			    colour_of(kinds, from, to < stretch->to ? to : stretch->to);
 		}
+	}
+}
+
+/* Instants that share a snapshot look the same. */
+static void paint(struct map *map)
+{
+	const struct pagelog *log = map->log;
+
+	map->pixels = xcalloc((size_t)map->rows * log->nr, 1);
+	for (uint32_t column = 0; column < log->nr; column++) {
+		if (!column || log->snapshot[column] != log->snapshot[column - 1]) {
+			paint_column(map, column);
+			continue;
+		}
+		for (uint32_t row = 0; row < map->rows; row++)
+			*pixel(map, row, column) = *pixel(map, row, column - 1);
 	}
 }
 
@@ -263,7 +274,7 @@ static void put_legend(FILE *out, const struct map *map)
 
 void svg_map(FILE *out, const struct leaks *leaks, const struct pagelog *log)
 {
-	struct map map = {.leaks = leaks, .log = log, .nr = pagelog_cells(log)};
+	struct map map = {.leaks = leaks, .log = log, .nr = log->nr_cells};
 	struct scale scale = {
 	    .begin = time_seconds(log->begin), .end = time_seconds(log->end), .height = 400};
 

@@ -17,13 +17,19 @@ void pagelog_begin(struct pagelog *log, const struct run *run, uint32_t nr)
 	log->snapshots = xcalloc(nr, sizeof(*log->snapshots));
 }
 
-static void fill(struct pagelog_snapshot *snapshot, const uint8_t *kinds, uint32_t nr)
+/* Of cells of 2^shift pages each: the kind of the first of them that is used. */
+static uint8_t *kinds_of_cells(const uint8_t *kinds, uint32_t nr, uint32_t shift, uint32_t nr_cells)
 {
+	uint8_t *cells = xcalloc(nr_cells, 1);
+
+	if (!shift)
+		return memcpy(cells, kinds, nr);
 	for (uint32_t i = 0; i < nr; i++) {
-		uint8_t *cell = &snapshot->kinds[i >> snapshot->shift];
+		uint8_t *cell = &cells[i >> shift];
 		if (*cell == PK_FREE)
 			*cell = kinds[i];
 	}
+	return cells;
 }
 
 static void take(struct pagelog *log)
@@ -33,9 +39,7 @@ static void take(struct pagelog *log)
 		while ((log->nr_pages >> snapshot->shift) > PAGELOG_CELLS)
 			snapshot->shift++;
 		snapshot->nr = (log->nr_pages + (1U << snapshot->shift) - 1) >> snapshot->shift;
-		snapshot->kinds = xcalloc(snapshot->nr + 1, 1);
-		fill(snapshot, log->kinds, log->nr_pages);
-		log->shift = snapshot->shift > log->shift ? snapshot->shift : log->shift;
+		snapshot->kinds = kinds_of_cells(log->kinds, log->nr_pages, snapshot->shift, snapshot->nr);
 		log->changed = false;
 	}
 	log->snapshot[log->at++] = log->nr_snapshots - 1;
@@ -83,10 +87,27 @@ void pagelog_event(void *arg, const struct model *model, const struct trace_reco
 	change(log, model, record);
 }
 
+/* Gives a snapshot of less RAM the cells of the last one. */
+static void widen(const struct pagelog *log, struct pagelog_snapshot *snapshot)
+{
+	if (snapshot->nr == log->nr_cells && snapshot->shift == log->shift)
+		return;
+	uint8_t *kinds =
+	    kinds_of_cells(snapshot->kinds, snapshot->nr, log->shift - snapshot->shift, log->nr_cells);
+	free(snapshot->kinds);
+	*snapshot = (struct pagelog_snapshot){.kinds = kinds, .nr = log->nr_cells, .shift = log->shift};
+}
+
 void pagelog_end(struct pagelog *log)
 {
 	while (log->begin && log->at < log->nr)
 		take(log);
+	if (!log->nr_snapshots)
+		return;
+	log->nr_cells = log->snapshots[log->nr_snapshots - 1].nr;
+	log->shift = log->snapshots[log->nr_snapshots - 1].shift;
+	for (uint32_t i = 0; i < log->nr_snapshots; i++)
+		widen(log, &log->snapshots[i]);
 }
 
 void pagelog_free(struct pagelog *log)
@@ -97,25 +118,4 @@ void pagelog_free(struct pagelog *log)
 	free(log->snapshot);
 	free(log->kinds);
 	*log = (struct pagelog){0};
-}
-
-uint8_t pagelog_kind(const struct pagelog *log, uint32_t instant, uint32_t cell)
-{
-	const struct pagelog_snapshot *snapshot = &log->snapshots[log->snapshot[instant]];
-	uint32_t from = cell << (log->shift - snapshot->shift), to = (cell + 1)
-								     << (log->shift - snapshot->shift);
-
-	for (uint32_t i = from; i < to && i < snapshot->nr; i++) {
-		if (snapshot->kinds[i] != PK_FREE)
-			return snapshot->kinds[i];
-	}
-	return PK_FREE;
-}
-
-uint32_t pagelog_cells(const struct pagelog *log)
-{
-	if (!log->nr_snapshots)
-		return 0;
-	const struct pagelog_snapshot *last = &log->snapshots[log->nr_snapshots - 1];
-	return last->nr >> (log->shift - last->shift);
 }

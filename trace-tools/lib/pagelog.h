@@ -2,8 +2,11 @@
  * pagelog: what each page of RAM is used for, at a fixed number of instants, gathered while the model replays.
  *
  * The first instant is that of the first allocation (before it the kernel only gives its memory to the free lists). Where
- * nothing changed between two instants they share one snapshot. A snapshot has a byte for each page; of a machine with
+ * nothing changed between two instants they share one snapshot. A snapshot has a cell for each page; of a machine with
  * more than PAGELOG_CELLS pages, for each 2^shift pages: the kind of the first that is used.
+ *
+ * RAM is known by the pages that were told of, so it may grow during the replay: until pagelog_end a snapshot has the
+ * cells of its time, from then on all have the same.
  */
 #ifndef TOOLS_PAGELOG_H
 #define TOOLS_PAGELOG_H
@@ -14,7 +17,7 @@
 
 struct pagelog_snapshot {
 	uint8_t *kinds; /* PK_FREE also for pages that nobody ever told of */
-	uint32_t nr;    /* cells */
+	uint32_t nr;    /* cells; after pagelog_end those of the log, and so is the shift */
 	uint32_t shift;
 };
 
@@ -28,7 +31,7 @@ struct pagelog {
 	uint32_t *snapshot; /* number of each instant's */
 	struct pagelog_snapshot *snapshots;
 	uint32_t nr_snapshots;
-	uint32_t shift; /* the largest of a snapshot */
+	uint32_t nr_cells, shift; /* after pagelog_end; cell 0 begins at model->first_pfn */
 };
 
 void pagelog_begin(struct pagelog *log, const struct run *run, uint32_t nr);
@@ -37,10 +40,11 @@ void pagelog_event(void *arg, const struct model *model, const struct trace_reco
 /* After the replay: the instants that are left. */
 void pagelog_end(struct pagelog *log);
 void pagelog_free(struct pagelog *log);
-/* Kind of 2^log->shift pages at an instant; cell 0 begins at model->first_pfn. */
-uint8_t pagelog_kind(const struct pagelog *log, uint32_t instant, uint32_t cell);
-/* How many such cells the last instant has. */
-uint32_t pagelog_cells(const struct pagelog *log);
+/* The kinds of all cells at an instant, after pagelog_end. */
+static inline const uint8_t *pagelog_kinds(const struct pagelog *log, uint32_t instant)
+{
+	return log->snapshots[log->snapshot[instant]].kinds;
+}
 /* The instant at or before a time. */
 uint32_t pagelog_instant(const struct pagelog *log, uint64_t time);
 
