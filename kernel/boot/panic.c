@@ -9,7 +9,7 @@
  *   4. trace_desc.panic_pa points to panic_info, the event is recorded, the machine ends with status 101.
  *
  * Nothing here allocates or takes a lock, and whatever it reads may be broken: stacks are only walked
- * within their bounds.
+ * within their bounds, and only where one can be.
  */
 #include "boot_priv.h"
 #include <kernel/arch.h>
@@ -21,11 +21,20 @@
 #define PANIC_MAGIC 0x32434e4150475450UL /* "PTGPANC2" */
 #define PANIC_STATUS 101
 #define HALT_PATIENCE (TIME_HZ / 5)
-#define STACK_BYTES (2 * PAGE_SIZE)
 
 struct panic_info panic_info;
 
 static u32 panicking; /* hart index + 1 of the one that does; 0: nobody */
+
+/* A stack that this hart may have been on, so that memory is there: the one it is on, its task's, or one of the image. */
+static bool stack_known(u64 low, const struct task *task)
+{
+	u64 own = ((u64)__builtin_frame_address(0) - 1) & ~(ARCH_STACK_BYTES - 1);
+	paddr_t pa = low - PHYS_OFFSET;
+
+	return low == own || (task && low == (u64)task->kstack) ||
+	       (pa >= machine.image_start && pa < machine.image_end);
+}
 
 /*
  * Keeps one hart's state. The stack that fp lies in bounds the walk; when that is not the one sp is in (the
@@ -36,7 +45,7 @@ static void save_state(const struct trapframe *frame, u64 fp)
 	u32 index = hart_index();
 	typeof(panic_info.harts[0]) *state = &panic_info.harts[index];
 	const struct task *task = this_hart()->current;
-	u64 low = (fp - 16) & ~(STACK_BYTES - 1);
+	u64 low = (fp - 16) & ~(ARCH_STACK_BYTES - 1);
 
 	memcpy(state->x, frame->x, sizeof(state->x));
 	state->pc = state->sepc = frame->pc;
@@ -45,8 +54,8 @@ static void save_state(const struct trapframe *frame, u64 fp)
 	state->stval = frame->tval;
 	state->satp = csr_read(satp);
 	state->pid = task ? task->pid : 0;
-	state->nr_frames =
-	    arch_unwind_from(frame->pc, fp, low, low + STACK_BYTES, state->frames, ARRAY_SIZE(state->frames));
+	state->nr_frames = arch_unwind_from(frame->pc, stack_known(low, task) ? fp : 0, low,
+					    low + ARCH_STACK_BYTES, state->frames, ARRAY_SIZE(state->frames));
 	__atomic_store_n(&state->valid, 1, __ATOMIC_RELEASE);
 }
 

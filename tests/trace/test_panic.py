@@ -8,7 +8,7 @@ from harness import faults, paths
 from tooling import CANNOT_TELL, LOST, NOTHING_LOST, babeltrace, run_tool
 from test_recover import elf_core
 
-PLAIN, PAGE, OBJECT, FAULT = range(4)  # enum kdebug_panic
+PLAIN, PAGE, OBJECT, FAULT, FRAME = range(5)  # enum kdebug_panic
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +54,11 @@ def test_a_page_named_by_the_panic(dead):
     assert verdict.count("held as") == 1, "the owner's reference was returned"
     acts = [re.search(r"(page_\w+) +pid \d+ +(\d+) -> (\d+)", line).groups() for line in history(text, name)[-3:]]
     assert acts == [("page_alloc", "0", "1"), ("page_get", "1", "2"), ("page_put", "2", "1")]
+
+
+def test_a_frame_pointer_that_leads_nowhere(dead):
+    text = (dead(FRAME) / "logs/panic.log").read_text()
+    assert "store page fault at pc" in text and "panic_without_frame" in text
 
 
 def test_an_object_named_by_the_panic(dead):

@@ -53,7 +53,8 @@ enum kdebug_panic {
 	PANIC_PLAIN,  /* nothing */
 	PANIC_PAGE,   /* about a page with two references, of which one was returned */
 	PANIC_OBJECT, /* about an object that was freed */
-	PANIC_FAULT   /* an access to an address without memory, while a page is held */
+	PANIC_FAULT,  /* an access to an address without memory, while a page is held */
+	PANIC_FRAME   /* the same with a frame pointer that leads nowhere */
 };
 
 enum sbrk_mode { SBRK_EAGER = 1, SBRK_LAZY = 2 };
