@@ -144,13 +144,13 @@ _BY_TAG = {"page": PagePrinter, "spinlock": SpinlockPrinter, "list": ListPrinter
 
 
 def _guarded(printer):
-    """Whatever fails inside a printer (no memory there, another ELF) must leave gdb's print working."""
+    """Whatever fails inside a printer (no memory there, a name that is none, another ELF) must leave gdb's print working."""
     plain = printer.to_string
 
     def to_string():
         try:
             return plain()
-        except (gdb.error, CommandError, ReadError, LayoutError) as error:
+        except (gdb.error, CommandError, ReadError, LayoutError, ArithmeticError, LookupError, ValueError) as error:
             return f"<{error}>"
     printer.to_string = to_string
     return printer

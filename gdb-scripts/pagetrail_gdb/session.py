@@ -18,6 +18,12 @@ _ENV_RAM = "PAGETRAIL_RAM"
 _ENV_RUN = "PAGETRAIL_RUN"
 
 
+def _refuse(argument):
+    """gdb hands a prefix what is none of its parameters."""
+    if argument:
+        raise gdb.GdbError(f"there is no parameter {argument.split()[0]}: `show pagetrail` lists them")
+
+
 class _SetPrefix(gdb.Command):
     """Settings of the Pagetrail commands."""
 
@@ -25,6 +31,7 @@ class _SetPrefix(gdb.Command):
         super().__init__("set pagetrail", gdb.COMMAND_DATA, gdb.COMPLETE_COMMAND, prefix=True)
 
     def invoke(self, argument, from_tty):
+        _refuse(argument)
         gdb.execute("help set pagetrail", from_tty)
 
 
@@ -35,6 +42,7 @@ class _ShowPrefix(gdb.Command):
         super().__init__("show pagetrail", gdb.COMMAND_DATA, gdb.COMPLETE_COMMAND, prefix=True)
 
     def invoke(self, argument, from_tty):
+        _refuse(argument)
         for name in ("ram-file", *(parameter.name for parameter in settings.PARAMETERS)):
             gdb.execute(f"show pagetrail {name}", from_tty)
 

@@ -41,6 +41,9 @@ def test_wrong_arguments_are_messages(machine):
         "pte-walk": "usage: pte-walk",
         "pte-walk 0x8000000000": "hole between",
         "pte-walk nosuch": 'No symbol "nosuch"',
+        "pte-walk -1": "0xffffffffffffffff is not mapped",
+        "pte-walk 0x10000000000000000": "has more than 64 bits",
+        "whatis -1": "0xffffffffffffffff is nothing that the kernel knows",
         "page-owner 0x1000": "neither a pfn",
         "page-owner 0x5000 1": "is not mapped in pid 1",
         "page-owner 0x6b6b6b6b6b6b6b6b": "not mapped in the kernel|outside RAM",
@@ -48,11 +51,15 @@ def test_wrong_arguments_are_messages(machine):
         "page-history": "usage: page-history",
         "trace-dump 3 9": "hart 9 has no ring",
         "trace-dump x": "x is no count",
+        "trace-dump -5": "-5 is no count",
+        "trace-dump 1 -1": "-1 is no hart",
         "slab-print nosuch": "no cache nosuch; there are task, ",
         "pagecache-print 99999": "inode 99999 has no mapping",
         "kstack-print 99": "no task with pid 99",
         "buddy-print foo": "usage: buddy-print",
         "panic": "this kernel has not panicked",
+        "set pagetrail nosuch 1": "there is no parameter nosuch",
+        "show pagetrail nosuch": "there is no parameter nosuch",
         "whatis 0x10": "nothing that the kernel knows|not mapped",
     }
     found = run_gdb(list(wrong), ram=machine.ram_file)
@@ -180,6 +187,13 @@ def test_pretty_printers(machine):
     assert re.search(r"= device \d+ count \d+ at 0", found[10])
     assert re.search(r"= mapping of inode 2, 1 pages, 0 dirty", found[11])
     assert re.search(r"= 0x\w+\.\.0x\w+ read", found[12])
+
+
+def test_pretty_printers_of_what_is_none(machine):
+    """Code, and nothing at all, taken for structures: print goes on, without a traceback."""
+    types = ("task", "mm", "vma", "inode", "mapping", "file", "pipe", "kmem_cache", "spinlock", "list", "page")
+    for text in machine.gdb([f"print *(struct {name} *){where}" for name in types for where in ("trap_user", "0x10")]):
+        assert text.startswith("$") or "Cannot access memory" in text, text
 
 
 def test_sourcing_again_keeps_working(machine):

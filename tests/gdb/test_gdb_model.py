@@ -344,6 +344,45 @@ def test_history_of_a_page(image, layout):
     assert not findings
 
 
+def test_events_of_one_instant_are_in_the_order_of_their_counts(image, layout):
+    """Two pages, whose events came out of order, among each other's."""
+    base, _ = ring_image(image, layout)
+    packet(image, layout, base, 0, [(5, 7, "page_get", 2, 3), (5, 8, "page_alloc", 0, 1), (5, 7, "page_alloc", 0, 1),
+                                    (5, 8, "page_get", 1, 2), (5, 7, "page_get", 1, 2), (5, 8, "page_put", 2, 1)])
+    for records in (lambda trace: trace.of_page({7, 8}), lambda trace: trace.newest(6)):
+        found = [(r.payload["pfn"], r.payload["before"]) for r in records(Trace(image.kernel(), []))]
+        assert [before for pfn, before in found if pfn == 7] == [0, 1, 2]
+        assert [before for pfn, before in found if pfn == 8] == [0, 1, 2]
+
+
+def test_an_instant_of_very_many_events_is_no_endless_loop(image, layout):
+    """A clock that stood still, or a ring that was overwritten: as many looks at a record as records, not their square."""
+    nr, size = 20000, 1 << 20
+    base, _ = ring_image(image, layout, packet_bytes=size)
+    packet(image, layout, base, 0, [(5, 7, "page_get", 1, 2) for _ in range(nr)], packet_bytes=size)
+    looks = []
+
+    class Payload(dict):
+        def __getitem__(self, key):
+            looks.append(key)
+            return super().__getitem__(key)
+
+        def get(self, key, default=None):
+            looks.append(key)
+            return super().get(key, default)
+
+    trace = Trace(image.kernel(), [])
+    decode = trace._record
+
+    def counted(*where):
+        record = decode(*where)
+        record.payload = Payload(record.payload)
+        return record
+
+    trace._record = counted
+    assert len(trace.of_page({7})) == nr and len(looks) < 30 * nr
+
+
 def test_references_that_were_not_returned(image, layout):
     base, _ = ring_image(image, layout)
     packet(image, layout, base, 0, [(1, 7, "page_get", 1, 2), (2, 7, "page_alloc", 0, 1), (3, 7, "page_get", 1, 2),

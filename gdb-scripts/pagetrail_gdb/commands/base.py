@@ -10,6 +10,8 @@ from ..model.types import LayoutError
 from ..session import SESSION
 from ..settings import limit, paint
 
+# What the scripts' own mistakes raise, on memory that nobody thought of: a message, never a traceback.
+_MISTAKES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, OSError)
 # A name that is neither a register nor has its address taken.
 _MEMBER = re.compile(r"([A-Za-z_]\w*)(?:\.\w+|\[\d+\])*")
 _VARIABLE_USE = re.compile(r"(?<![&$\w.>])[A-Za-z_]\w*")
@@ -49,7 +51,7 @@ class Command(gdb.Command):
             raise gdb.GdbError(f"{self.name}: {error}") from error
         except gdb.error as error:
             raise gdb.GdbError(f"{self.name}: {error}") from error
-        except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError, OSError) as error:
+        except _MISTAKES as error:
             if gdb.parameter("python print-stack") == "full":
                 raise
             raise gdb.GdbError(f"{self.name}: the scripts failed: {type(error).__name__}: {error} "
@@ -59,7 +61,7 @@ class Command(gdb.Command):
     def _complete(self, text, word):
         try:
             words = self.words(SESSION.kernel())
-        except (CommandError, ReadError, LayoutError, gdb.error):
+        except (CommandError, ReadError, LayoutError, gdb.error, *_MISTAKES):
             return []
         return [found for found in words if found.startswith(word or "")]
 
@@ -78,11 +80,15 @@ def print_findings(findings):
 
 
 def parse_number(kernel, text, what):
-    """An integer from any expression gdb understands; for an array, its address."""
+    """An unsigned number of 64 bits from any expression gdb understands; for an array, its address."""
     try:
-        return int(text, 0)
+        number = int(text, 0)
     except ValueError:
-        pass
+        number = None
+    if number is not None:
+        if not -1 << 63 <= number < 1 << 64:
+            raise CommandError(f"{what} {text} has more than 64 bits")
+        return number & (1 << 64) - 1
     try:
         return evaluate(kernel, gdb.parse_and_eval(text), text)
     except gdb.error as error:
@@ -121,14 +127,17 @@ def _is_member_of_variable(kernel, value, text):
 
 def parse_count(text, what):
     try:
-        return int(text, 0)
+        count = int(text, 0)
     except ValueError as error:
         raise CommandError(f"{text} is no {what}") from error
+    if count < 0:
+        raise CommandError(f"{text} is no {what}")
+    return count
 
 
 def parse_pid(text):
     pid = parse_count(text, "pid")
-    if not 0 <= pid < 1 << 16:
+    if pid >= 1 << 16:
         raise CommandError(f"{text} is no pid")
     return pid
 

@@ -4,6 +4,8 @@ The bytes are described in kernel/include/uapi/trace_format.h; offsets come from
 and sifted by columns, since it holds some ten thousand records.
 """
 
+from collections import Counter
+
 from .errors import Finding, ReadError
 
 _PACKET_BYTES_MAX = 1 << 24
@@ -123,7 +125,7 @@ class Trace:
                     break
                 per_hart[ring] = per_hart.get(ring, 0) + 1
                 found.append(self._record(ring, packet, at))
-        return self._in_order(found)[-nr:] if nr else []
+        return self._in_order(found[::-1])[-nr:] if nr else []
 
     def of_page(self, pfns):
         """Every page event about one of the pfns, in order of time."""
@@ -164,14 +166,34 @@ class Trace:
 
 
 def _chain(records):
-    """Records of one instant such that each page's counts follow on from each other where they can."""
-    left, ordered, count = list(records), [], {}
-    while left:
-        chosen = next((r for r in left if r.payload.get("before") == count.get(r.payload.get("pfn"))), left[0])
-        left.remove(chosen)
-        ordered.append(chosen)
-        if "after" in chosen.payload:
-            count[chosen.payload["pfn"]] = chosen.payload["after"]
+    """Records of one instant, each page's such that its counts follow on from each other where they can."""
+    ordered, places = list(records), {}
+    for i, record in enumerate(records):
+        if "before" in record.payload:
+            places.setdefault(record.payload["pfn"], []).append(i)
+    for where in places.values():
+        for i, record in zip(where, _follow([records[i] for i in where])):
+            ordered[i] = record
+    return ordered
+
+
+def _follow(records):
+    """One page's records in a chain of counts. It begins at a count that no other record leads to."""
+    begins = Counter(record.payload["before"] for record in records)
+    begins.subtract(record.payload["after"] for record in records)
+    starts = [i for i, record in enumerate(records) if begins[record.payload["before"]] > 0] + list(range(len(records)))
+    waiting = {}
+    for i in reversed(range(len(records))):
+        waiting.setdefault(records[i].payload["before"], []).append(i)
+    ordered, taken = [], set()
+    for at in starts:
+        while at is not None and at not in taken:
+            taken.add(at)
+            ordered.append(records[at])
+            follow = waiting.get(records[at].payload["after"], [])
+            while follow and follow[-1] in taken:
+                follow.pop()
+            at = follow[-1] if follow else None
     return ordered
 
 
