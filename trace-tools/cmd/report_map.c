@@ -30,8 +30,10 @@ struct stretch {
 struct map {
 	const struct leaks *leaks;
 	const struct pagelog *log;
-	uint32_t first, nr, per_row; /* cells; those before the first are in no record */
+	uint32_t first, nr, per_row;  /* cells; those before the first are in no record */
+	uint8_t *kinds, *first_kinds; /* of the cells: of the snapshot that is looked at, of the first one */
 	bool *busy;
+	bool seen[PK_NR];
 	struct stretch *stretches;
 	size_t nr_stretches, capacity;
 	uint32_t rows;
@@ -48,12 +50,14 @@ static bool unused(uint8_t kind)
 static void find_busy(struct map *map)
 {
 	const struct pagelog *log = map->log;
-	const uint8_t *first = log->snapshots[0].kinds;
 
-	for (uint32_t i = 1; i < log->nr_snapshots; i++) {
-		const uint8_t *kinds = log->snapshots[i].kinds;
-		for (uint32_t cell = 0; cell < map->nr; cell++)
-			map->busy[cell] |= kinds[cell] != first[cell];
+	pagelog_read(log, 0, map->first_kinds);
+	for (uint32_t i = 0; i < log->nr_snapshots; i++) {
+		pagelog_read(log, i, map->kinds);
+		for (uint32_t cell = 0; cell < map->nr; cell++) {
+			map->busy[cell] |= map->kinds[cell] != map->first_kinds[cell];
+			map->seen[map->kinds[cell] & (PK_NR - 1)] = true;
+		}
 	}
 	for (size_t i = 0; i < map->leaks->nr_items; i++) {
 		const struct leak_item *item = &map->leaks->items[i];
@@ -65,7 +69,7 @@ static void find_busy(struct map *map)
 
 static void find_stretches(struct map *map)
 {
-	const uint8_t *kinds = map->log->snapshots[0].kinds;
+	const uint8_t *kinds = map->first_kinds;
 	uint32_t shown = 0;
 
 	for (uint32_t from = map->first, to; from < map->nr; from = to) {
@@ -134,15 +138,14 @@ static uint8_t *pixel(struct map *map, uint32_t row, uint32_t column)
 
 static void paint_column(struct map *map, uint32_t column)
 {
-	const uint8_t *kinds = pagelog_kinds(map->log, column);
-
+	pagelog_read(map->log, map->log->snapshot[column], map->kinds);
 	for (size_t i = 0; i < map->nr_stretches; i++) {
 		const struct stretch *stretch = &map->stretches[i];
 		for (uint32_t k = 0; k < stretch->rows; k++) {
 			uint32_t from = stretch->from + (stretch->folded ? 0 : k * map->per_row),
 				 to = stretch->folded ? from + 1 : from + map->per_row;
 			*pixel(map, stretch->row + k, column) =
-			    colour_of(kinds, from, to < stretch->to ? to : stretch->to);
+			    colour_of(map->kinds, from, to < stretch->to ? to : stretch->to);
 		}
 	}
 }
@@ -250,20 +253,15 @@ static void put_labels(FILE *out, const struct map *map, const struct scale *sca
 
 static void put_legend(FILE *out, const struct map *map)
 {
-	bool seen[PK_NR] = {false};
 	char number[32];
 	uint32_t pages = map->per_row << map->log->shift;
 
-	for (uint32_t i = 0; i < map->log->nr_snapshots; i++) {
-		for (uint32_t cell = 0; cell < map->log->snapshots[i].nr; cell++)
-			seen[map->log->snapshots[i].kinds[cell] & (PK_NR - 1)] = true;
-	}
 	fputs("<p class=\"legend\">", out);
 	if (map->leaks->nr_pages)
 		fprintf(out, "<span><i class=\"gone\"></i>lost: %s pages</span>\n",
 			html_number((int64_t)map->leaks->nr_pages, number));
 	for (uint32_t kind = 1; kind < PK_NR; kind++) {
-		if (seen[kind] && !unused((uint8_t)kind))
+		if (map->seen[kind] && !unused((uint8_t)kind))
 			fprintf(out, "<span><i style=\"background:%s\"></i>%s: %s at the end</span>\n",
 				kind_colour(kind), page_kind_text(kind),
 				html_number(map->leaks->model->pages_by_kind[kind], number));
@@ -285,6 +283,8 @@ void svg_map(FILE *out, const struct leaks *leaks, const struct pagelog *log)
 	while (map.first + 1 < map.nr && leaks->model->pages[map.first << log->shift].life == LIFE_UNKNOWN)
 		map.first++;
 	map.busy = xcalloc(map.nr, sizeof(*map.busy));
+	map.kinds = xcalloc(map.nr, sizeof(*map.kinds));
+	map.first_kinds = xcalloc(map.nr, sizeof(*map.first_kinds));
 	find_busy(&map);
 	find_stretches(&map);
 	paint(&map);
@@ -304,4 +304,6 @@ void svg_map(FILE *out, const struct leaks *leaks, const struct pagelog *log)
 	free(map.pixels);
 	free(map.stretches);
 	free(map.busy);
+	free(map.kinds);
+	free(map.first_kinds);
 }

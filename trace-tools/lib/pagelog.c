@@ -17,29 +17,56 @@ void pagelog_begin(struct pagelog *log, const struct run *run, uint32_t nr)
 	log->snapshots = xcalloc(nr, sizeof(*log->snapshots));
 }
 
-/* Of cells of 2^shift pages each: the kind of the first of them that is used. */
-static uint8_t *kinds_of_cells(const uint8_t *kinds, uint32_t nr, uint32_t shift, uint32_t nr_cells)
+/* Cells of 2^shift of what `kinds` tells of: each is the first that is used. */
+static void gather(const uint8_t *kinds, uint32_t nr, uint32_t shift, uint8_t *cells)
 {
-	uint8_t *cells = xcalloc(nr_cells, 1);
-
-	if (!shift)
-		return memcpy(cells, kinds, nr);
-	for (uint32_t i = 0; i < nr; i++) {
-		uint8_t *cell = &cells[i >> shift];
-		if (*cell == PK_FREE)
-			*cell = kinds[i];
+	if (!shift) {
+		memcpy(cells, kinds, nr);
+		return;
 	}
-	return cells;
+	for (uint32_t i = 0; i < nr; i++) {
+		if (cells[i >> shift] == PK_FREE)
+			cells[i >> shift] = kinds[i];
+	}
+}
+
+static uint32_t nr_blocks(uint32_t nr_cells)
+{
+	return (nr_cells + PAGELOG_BLOCK - 1) / PAGELOG_BLOCK;
+}
+
+/* before: NULL for the first one. */
+static void keep(struct pagelog_snapshot *snapshot, const struct pagelog_snapshot *before,
+		 const uint8_t *cells)
+{
+	bool alike = before && before->nr == snapshot->nr && before->shift == snapshot->shift;
+
+	snapshot->blocks = xcalloc(nr_blocks(snapshot->nr), sizeof(*snapshot->blocks));
+	for (uint32_t i = 0; i < nr_blocks(snapshot->nr); i++) {
+		const uint8_t *block = cells + (size_t)i * PAGELOG_BLOCK;
+		if (alike && !memcmp(before->blocks[i], block, PAGELOG_BLOCK)) {
+			snapshot->blocks[i] = before->blocks[i];
+			continue;
+		}
+		snapshot->blocks[i] = xcalloc(PAGELOG_BLOCK, 1);
+		memcpy(snapshot->blocks[i], block, PAGELOG_BLOCK);
+	}
 }
 
 static void take(struct pagelog *log)
 {
 	if (log->changed || log->nr_snapshots == 0) {
-		struct pagelog_snapshot *snapshot = &log->snapshots[log->nr_snapshots++];
-		while ((log->nr_pages >> snapshot->shift) > PAGELOG_CELLS)
-			snapshot->shift++;
-		snapshot->nr = (log->nr_pages + (1U << snapshot->shift) - 1) >> snapshot->shift;
-		snapshot->kinds = kinds_of_cells(log->kinds, log->nr_pages, snapshot->shift, snapshot->nr);
+		uint32_t number = log->nr_snapshots++;
+		struct pagelog_snapshot *snapshot = &log->snapshots[number];
+		while ((log->nr_pages >> log->shift) > PAGELOG_CELLS)
+			log->shift++;
+		log->nr_cells = (log->nr_pages + (1U << log->shift) - 1) >> log->shift;
+		snapshot->nr = log->nr_cells;
+		snapshot->shift = log->shift;
+		uint8_t *cells = xcalloc(nr_blocks(snapshot->nr), PAGELOG_BLOCK);
+		gather(log->kinds, log->nr_pages, snapshot->shift, cells);
+		keep(snapshot, number ? snapshot - 1 : NULL, cells);
+		free(cells);
 		log->changed = false;
 	}
 	log->snapshot[log->at++] = log->nr_snapshots - 1;
@@ -87,33 +114,41 @@ void pagelog_event(void *arg, const struct model *model, const struct trace_reco
 	change(log, model, record);
 }
 
-/* Gives a snapshot of less RAM the cells of the last one. */
-static void widen(const struct pagelog *log, struct pagelog_snapshot *snapshot)
-{
-	if (snapshot->nr == log->nr_cells && snapshot->shift == log->shift)
-		return;
-	uint8_t *kinds =
-	    kinds_of_cells(snapshot->kinds, snapshot->nr, log->shift - snapshot->shift, log->nr_cells);
-	free(snapshot->kinds);
-	*snapshot = (struct pagelog_snapshot){.kinds = kinds, .nr = log->nr_cells, .shift = log->shift};
-}
-
 void pagelog_end(struct pagelog *log)
 {
 	while (log->begin && log->at < log->nr)
 		take(log);
-	if (!log->nr_snapshots)
-		return;
-	log->nr_cells = log->snapshots[log->nr_snapshots - 1].nr;
-	log->shift = log->snapshots[log->nr_snapshots - 1].shift;
-	for (uint32_t i = 0; i < log->nr_snapshots; i++)
-		widen(log, &log->snapshots[i]);
+}
+
+void pagelog_read(const struct pagelog *log, uint32_t number, uint8_t *kinds)
+{
+	const struct pagelog_snapshot *snapshot = &log->snapshots[number];
+	uint32_t shift = log->shift - snapshot->shift;
+
+	memset(kinds, PK_FREE, log->nr_cells);
+	for (uint32_t from = 0; from < snapshot->nr; from += PAGELOG_BLOCK) {
+		uint32_t nr = snapshot->nr - from < PAGELOG_BLOCK ? snapshot->nr - from : PAGELOG_BLOCK;
+		gather(snapshot->blocks[from / PAGELOG_BLOCK], nr, shift, kinds + (from >> shift));
+	}
+}
+
+/* A block belongs to the first of the snapshots that share it. */
+static void free_blocks(struct pagelog *log)
+{
+	for (uint32_t i = log->nr_snapshots; i-- > 0;) {
+		struct pagelog_snapshot *snapshot = &log->snapshots[i];
+		const struct pagelog_snapshot *before = i ? snapshot - 1 : NULL;
+		for (uint32_t k = 0; k < nr_blocks(snapshot->nr); k++) {
+			if (!before || k >= nr_blocks(before->nr) || before->blocks[k] != snapshot->blocks[k])
+				free(snapshot->blocks[k]);
+		}
+		free(snapshot->blocks);
+	}
 }
 
 void pagelog_free(struct pagelog *log)
 {
-	for (uint32_t i = 0; i < log->nr_snapshots; i++)
-		free(log->snapshots[i].kinds);
+	free_blocks(log);
 	free(log->snapshots);
 	free(log->snapshot);
 	free(log->kinds);

@@ -5,8 +5,9 @@
  * nothing changed between two instants they share one snapshot. A snapshot has a cell for each page; of a machine with
  * more than PAGELOG_CELLS pages, for each 2^shift pages: the kind of the first that is used.
  *
- * RAM is known by the pages that were told of, so it may grow during the replay: until pagelog_end a snapshot has the
- * cells of its time, from then on all have the same.
+ * RAM is known by the pages that were told of, so it may grow during the replay: a snapshot has the cells of its time.
+ * Of one instant to the next most of RAM stays as it is: a snapshot shares the blocks of cells that did not change with
+ * the one before.
  */
 #ifndef TOOLS_PAGELOG_H
 #define TOOLS_PAGELOG_H
@@ -14,10 +15,11 @@
 #include "model.h"
 
 #define PAGELOG_CELLS 32768U
+#define PAGELOG_BLOCK 256U /* cells */
 
 struct pagelog_snapshot {
-	uint8_t *kinds; /* PK_FREE also for pages that nobody ever told of */
-	uint32_t nr;    /* cells; after pagelog_end those of the log, and so is the shift */
+	uint8_t **blocks; /* of kinds; PK_FREE also for pages that nobody ever told of */
+	uint32_t nr;      /* cells */
 	uint32_t shift;
 };
 
@@ -31,7 +33,7 @@ struct pagelog {
 	uint32_t *snapshot; /* number of each instant's */
 	struct pagelog_snapshot *snapshots;
 	uint32_t nr_snapshots;
-	uint32_t nr_cells, shift; /* after pagelog_end; cell 0 begins at model->first_pfn */
+	uint32_t nr_cells, shift; /* of the last snapshot: of all RAM; cell 0 begins at model->first_pfn */
 };
 
 void pagelog_begin(struct pagelog *log, const struct run *run, uint32_t nr);
@@ -40,11 +42,8 @@ void pagelog_event(void *arg, const struct model *model, const struct trace_reco
 /* After the replay: the instants that are left. */
 void pagelog_end(struct pagelog *log);
 void pagelog_free(struct pagelog *log);
-/* The kinds of all cells at an instant, after pagelog_end. */
-static inline const uint8_t *pagelog_kinds(const struct pagelog *log, uint32_t instant)
-{
-	return log->snapshots[log->snapshot[instant]].kinds;
-}
+/* The kinds of log->nr_cells cells in a snapshot. */
+void pagelog_read(const struct pagelog *log, uint32_t snapshot, uint8_t *kinds);
 /* The instant at or before a time. */
 uint32_t pagelog_instant(const struct pagelog *log, uint64_t time);
 
