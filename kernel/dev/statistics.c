@@ -30,18 +30,20 @@ static ssize_t statistics_read(uaddr_t dst, size_t size_bytes, u64 *offset)
 {
 	char buffer[TEXT_BYTES];
 	struct text text = {.buf = buffer, .capacity_bytes = sizeof(buffer)};
+	/* Once: others may share the file, and nothing guards its position. */
+	u64 at = __atomic_load_n(offset, __ATOMIC_RELAXED);
 	size_t length, part;
 
 	build_text(&text);
 	length = MIN(text.length_bytes, sizeof(buffer) - 1);
-	if (*offset >= length) {
+	if (at >= length) {
 		*offset = 0;
 		return -ENXIO;
 	}
-	part = MIN(size_bytes, length - *offset);
-	if (copy_to_user(dst, buffer + *offset, part))
+	part = MIN(size_bytes, length - at);
+	if (copy_to_user(dst, buffer + at, part))
 		return -EFAULT;
-	*offset += part;
+	*offset = at + part;
 	return (ssize_t)part;
 }
 

@@ -121,14 +121,12 @@ static bool give(u64 *position, u64 next, dir_emit_fn emit, void *arg, const cha
 
 static void readdir_pid(u16 pid, u64 *position, dir_emit_fn emit, void *arg)
 {
-	for (;;) {
-		u64 k = *position - POSITION_FIRST_FILE;
-
-		if (k >= PID_NUMBERS || !procfs_pid_nodes[k].name ||
+	/* From the first on, as the position may be any number: it is what the reader made it. */
+	for (u32 k = 0; procfs_pid_nodes[k].name; k++)
+		if (*position == POSITION_FIRST_FILE + k &&
 		    !give(position, *position + 1, emit, arg, procfs_pid_nodes[k].name,
-			  pid_number(pid, (u32)k + 1)))
+			  pid_number(pid, k + 1)))
 			return;
-	}
 }
 
 static void readdir_root(u64 *position, dir_emit_fn emit, void *arg)
@@ -136,7 +134,7 @@ static void readdir_root(u64 *position, dir_emit_fn emit, void *arg)
 	while (*position < POSITION_FIRST_PID) {
 		u64 i = *position - POSITION_FIRST_FILE;
 
-		if (!procfs_root_nodes[i]) {
+		if (i >= ARRAY_SIZE(procfs_root_nodes) - 1) { /* the position is what the reader made it */
 			if (give(position, POSITION_OF_PID(0, procfs_pid_last()), emit, arg, "self",
 				 pid_number(current_task()->pid, 0)))
 				break;

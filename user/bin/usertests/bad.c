@@ -126,6 +126,28 @@ static void test_huge_lengths(void)
 	CHECK_EQ(unlink("g"), 0);
 }
 
+/* The position in a directory is whatever the reader makes it. */
+static void test_bad_positions(void)
+{
+	static const char *const dirs[] = {"/", "/dev", "/proc", "/proc/self"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+		int fd = (int)CHECK_OK(open(dirs[i], O_RDONLY | O_DIRECTORY));
+
+		for (long at = 0; at < 200; at++) {
+			CHECK_EQ(lseek(fd, at, SEEK_SET), at);
+			CHECK_OK(getdents(fd, buffer, 4000));
+		}
+		for (int shift = 8; shift < 63; shift++) {
+			long at = (1L << shift) + 17;
+
+			CHECK_EQ(lseek(fd, at, SEEK_SET), at);
+			CHECK_OK(getdents(fd, buffer, 4000));
+		}
+		close(fd);
+	}
+}
+
 static void test_bad_descriptors(void)
 {
 	static const int fds[] = {-1, -2, NOFILE, NOFILE + 1, 1000, 0x7fffffff, -0x7fffffff - 1, NOFILE - 1};
@@ -262,6 +284,7 @@ const struct test tests_bad[] = {
     {"bad-strings", test_bad_strings, 0, "bad addresses for every path; strings without an end"},
     {"bad-straddling", test_straddling, 0, "buffers that run past the end of memory"},
     {"bad-lengths", test_huge_lengths, 0, "lengths up to 2^64 - 1"},
+    {"bad-positions", test_bad_positions, 0, "positions in directories where nothing begins"},
     {"bad-descriptors", test_bad_descriptors, 0, "descriptors that are none"},
     {"bad-numbers", test_bad_numbers, 0, "system calls that are none"},
     {"bad-random", test_random_calls, 0, "random calls with random arguments"},
