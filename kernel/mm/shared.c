@@ -15,6 +15,8 @@
 #include <kernel/radix.h>
 #include <kernel/slab.h>
 
+#define SHARED_MAX 4096 /* objects: there is always an id, and the search for it ends soon */
+
 struct shared {             /* slab cache "shared"; holder (id, 0) */
 	struct vma_set set; /* its lock guards count and tree as well */
 	struct radix tree;
@@ -26,6 +28,7 @@ struct shared {             /* slab cache "shared"; holder (id, 0) */
 struct list shared_all = LIST_INIT(shared_all);
 static struct spinlock shared_lock = SPINLOCK_INIT_NAMED(mmlist, "shared");
 static u16 last_id;
+static u32 nr_shared; /* shared_lock */
 static struct kmem_cache *shared_cache, *node_cache;
 
 static struct radix_node *node_alloc(void)
@@ -59,6 +62,25 @@ static bool id_in_use(u16 id)
 	return false;
 }
 
+/* Gives it its id. False: there are as many as may be. */
+static bool shared_publish(struct shared *shared)
+{
+	bool room;
+
+	spin_lock(&shared_lock);
+	room = nr_shared < SHARED_MAX;
+	if (room) {
+		do {
+			last_id = last_id == 0xffff ? 1 : last_id + 1;
+		} while (id_in_use(last_id));
+		shared->id = last_id;
+		list_push_back(&shared_all, &shared->all);
+		nr_shared++;
+	}
+	spin_unlock(&shared_lock);
+	return room;
+}
+
 static struct shared *shared_create(void)
 {
 	struct shared *shared = kmem_cache_alloc(shared_cache, HOLDER_NONE);
@@ -67,13 +89,10 @@ static struct shared *shared_create(void)
 		return NULL;
 	vma_set_init(&shared->set);
 	radix_init(&shared->tree, &node_ops);
-	spin_lock(&shared_lock);
-	do {
-		last_id = last_id == 0xffff ? 1 : last_id + 1;
-	} while (id_in_use(last_id));
-	shared->id = last_id;
-	list_push_back(&shared_all, &shared->all);
-	spin_unlock(&shared_lock);
+	if (!shared_publish(shared)) {
+		kmem_cache_free(shared_cache, shared, HOLDER_NONE);
+		return NULL;
+	}
 	return shared;
 }
 
@@ -83,6 +102,7 @@ static void shared_free(struct shared *shared)
 		panic("shared memory %u is freed with pages in it", shared->id);
 	spin_lock(&shared_lock);
 	list_remove(&shared->all);
+	nr_shared--;
 	spin_unlock(&shared_lock);
 	kmem_cache_free(shared_cache, shared, HOLDER_NONE);
 }

@@ -310,6 +310,24 @@ static void test_file_mappings(void **state)
 	test_files_drop();
 }
 
+/* However many a program asks for, there is an end, and it is an error. */
+static void test_shared_without_end(void **state)
+{
+	struct mm *mm = mm_make(1);
+	uaddr_t ua = 0x10000000;
+	int err;
+
+	while (!(err = mm_map_shared(mm, ua, ua + PAGE_SIZE, VMA_READ | VMA_WRITE)) && mm->nr_vmas < 10000)
+		ua += 2 * PAGE_SIZE;
+	assert_int_equal(err, -ENOMEM);
+	assert_true(page_nr_free() > 100);
+	assert_int_equal(mm_unmap(mm, ua - 2 * PAGE_SIZE, ua), 0);
+	assert_int_equal(mm_map_shared(mm, ua, ua + PAGE_SIZE, VMA_READ | VMA_WRITE), 0);
+	assert_int_equal(user_store(mm, ua, 1), 0);
+	assert_sound(mm_check(mm));
+	mm_destroy(mm);
+}
+
 static void test_copy_out(void **state)
 {
 	struct mm *mm = mm_make(1);
@@ -336,7 +354,7 @@ int main(void)
 	    MM_TEST(test_pagetable),     MM_TEST(test_leaf_remains), MM_TEST(test_map_unmap),
 	    MM_TEST(test_gap),           MM_TEST(test_sbrk),         MM_TEST(test_sbrk_no_memory),
 	    MM_TEST(test_sbrk_holes),    MM_TEST(test_rights),       MM_TEST(test_cow),
-	    MM_TEST(test_file_mappings), MM_TEST(test_copy_out),
+	    MM_TEST(test_file_mappings), MM_TEST(test_copy_out),     MM_TEST(test_shared_without_end),
 	};
 
 	return cmocka_run_group_tests(tests, mm_boot, NULL);

@@ -115,7 +115,7 @@ struct mm *mm_fork(struct mm *parent, u16 pid); /* copy on write; NULL: no memor
 /* A new VMA; 0, -ENOMEM, -EINVAL, -EEXIST on overlap. */
 int mm_map(struct mm *mm, uaddr_t start, uaddr_t end, u32 flags, const struct vma_ops *ops, void *file,
 	   u32 file_index);
-/* The same for new memory that children will share. */
+/* The same for new memory that children will share. -ENOMEM also when there are too many such objects. */
 int mm_map_shared(struct mm *mm, uaddr_t start, uaddr_t end, u32 flags);
 /* Removes [start, end) from all VMAs (splitting) and frees the pages. 0, -ENOMEM when a split finds none. */
 int mm_unmap(struct mm *mm, uaddr_t start, uaddr_t end);
