@@ -24,12 +24,6 @@ BASELINES = (("as it ships", 172), ("with WFI when idle and a ramdisk", 60))
 BOOTS = 5
 
 
-def cpu_seconds(pid):
-    """Processor time that a process and its threads have used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def usertests(mode, folder):
     """(wall seconds, processor seconds of QEMU and of the tool, what was said of the tests, and of the events)"""
     run = Path(folder) / mode
@@ -51,7 +45,7 @@ def boot(folder):
     began = time.monotonic()
     with Machine(folder, smp=4, append="trace=flight") as machine:
         machine.expect(PROMPT, 60)
-        wall, cpu = time.monotonic() - began, cpu_seconds(machine.pid())
+        wall, cpu = time.monotonic() - began, machine.cpu_seconds()
         machine.send("bench clock\n")
         return int(machine.expect(r"bench clock (\d+)\n").group(1)) / 1e6, wall, cpu
 

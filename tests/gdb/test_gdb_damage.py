@@ -20,7 +20,7 @@ from pagetrail_gdb.model.tasks import all_tasks
 from pagetrail_gdb.model.trace import Depot, Trace
 
 RAM_BASE = 0x80000000
-SECONDS_MAX = 20  # an audit takes well under one; this only catches loops
+SECONDS_MAX = 20  # of CPU; an audit takes well under one; this only catches loops
 WILD = (0, 1, 8, 0x6b6b6b6b6b6b6b6b, 0x5a5a5a5a5a5a5a5a, 0xffffffffffffffff, 0xffffffc080000000, 0xffffffc087fffff8,
         0x80400000)
 
@@ -84,9 +84,9 @@ def look_at_everything(kernel, findings):
 @pytest.mark.parametrize("seed", range(40), ids=lambda seed: f"seed{seed}")
 def test_damage(layout, ram, seed):
     broken = damage(ram, interesting_ranges(layout, ram), random.Random(seed))
-    findings, begin = [], time.monotonic()
+    findings, begin = [], time.process_time()
     look_at_everything(Kernel(layout, BytesMemory(RAM_BASE, broken)), findings)
-    assert time.monotonic() - begin < SECONDS_MAX
+    assert time.process_time() - begin < SECONDS_MAX
     assert len(findings) < 200000
 
 

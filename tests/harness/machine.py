@@ -51,7 +51,7 @@ class Machine:
     run      command for init, which then powers off with its status; None boots to the shell
     append   further boot arguments
     virtio   the disk is a virtio-blk device instead of a ramdisk; None: where the ramdisk has no room
-    icount   deterministic: one instruction is one nanosecond
+    icount   one instruction is one nanosecond; with `run`, where the host types nothing, deterministic
     limit    seconds after which it is killed
     """
 
@@ -71,7 +71,7 @@ class Machine:
         words = [append] if append else []
         if run is not None:
             words.append("run=" + quote_bootarg(run))
-        self.command = self._qemu_command(" ".join(words), icount) + list(extra)
+        self.command = self._qemu_command(" ".join(words), icount, run is None) + list(extra)
         self._process = subprocess.Popen(["timeout", "--foreground", "-s", "KILL", str(limit), *self.command],
                                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self._reader = threading.Thread(target=self._read_console, daemon=True)
@@ -84,7 +84,7 @@ class Machine:
         folder = shm if roomy else self.folder
         return folder / f"pagetrail-test-{os.getpid()}-{next(_serial)}.ram"
 
-    def _qemu_command(self, append, icount):
+    def _qemu_command(self, append, icount, at_prompt):
         command = [paths.QEMU, "-machine", "virt,memory-backend=ram", "-m", self.mem, "-smp", str(self.smp),
                    "-object", f"memory-backend-file,id=ram,size={self.mem},mem-path={self.ram_file},share=on",
                    "-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot",
@@ -92,7 +92,8 @@ class Machine:
         if append:
             command += ["-append", append]
         if icount:
-            command += ["-icount", "shift=0,sleep=off", "-seed", "1"]
+            # With sleep=off the clock of a machine that waits for nothing but input jumps to its end.
+            command += ["-icount", "shift=0,sleep=" + ("on" if at_prompt else "off"), "-seed", "1"]
         if self.virtio:
             copy = self.folder / "disk.img"
             shutil.copyfile(self.disk, copy)
@@ -169,6 +170,11 @@ class Machine:
         """The process id of QEMU itself."""
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
         return int(children[0])
+
+    def cpu_seconds(self):
+        """Processor time that QEMU and its threads have used."""
+        fields = Path(f"/proc/{self.pid()}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def running(self):
         return self._process.poll() is None

@@ -3,8 +3,6 @@ import re
 
 import pytest
 
-from harness.machine import PROMPT
-
 OPERATIONS = 1000
 
 
@@ -30,11 +28,9 @@ def test_record_with_its_stack(cost):
     assert on["page_pair"] - on["poison"] > 3 * on["record_bare"]
 
 
-def test_boots_to_the_prompt_in_a_second(boot):
-    """By the guest's clock, which the kernel cannot make go slower by sleeping: without work time jumps on."""
-    machine = boot(smp=4, icount=True)
-    machine.expect(PROMPT, 60)
-    machine.send("bench clock\n")
+def test_a_shell_runs_its_first_command_within_a_second(boot):
+    """By the guest's clock, which the kernel cannot make go slower by sleeping: without work time jumps on. Nothing is
+    typed: what the host takes to type is no time of the kernel's."""
+    machine = boot(smp=4, icount=True, run="bench clock")
+    assert machine.wait(60) == 0
     assert 1000 < int(machine.expect(r"bench clock (\d+)\n").group(1)) < 1000000
-    machine.send("poweroff\n")
-    assert machine.wait(30) == 0

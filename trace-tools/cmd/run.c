@@ -106,6 +106,7 @@ static void read_options(struct session *session)
 		die("--disk-mode: ramdisk or virtio, not %s", disk_mode);
 	config->disk_virtio = disk_mode && !strcmp(disk_mode, "virtio");
 	config->icount = option(arguments, "icount") != NULL;
+	config->at_prompt = arguments->nr_rest == 0;
 	config->gdb_port = gdb ? (uint32_t)option_number(arguments, "gdb", 1234, 1, 65535) : 0;
 	config->stopped = option(arguments, "stop") != NULL;
 	session->mode = option(arguments, "mode") ? option(arguments, "mode") : "stream";

@@ -74,7 +74,9 @@ char **qemu_command(const struct machine_config *config)
 	if (config->append && config->append[0])
 		add_pair(&words, "-append", xstrdup(config->append));
 	if (config->icount) {
-		add_pair(&words, "-icount", xstrdup("shift=0,sleep=off"));
+		/* With sleep=off the clock of a machine that waits for nothing but input jumps to its end. */
+		add_pair(&words, "-icount",
+			 xasprintf("shift=0,sleep=%s", config->at_prompt ? "on" : "off"));
 		add_pair(&words, "-seed", xstrdup("1"));
 	}
 	if (config->gdb_port)
