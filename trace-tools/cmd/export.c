@@ -1,4 +1,5 @@
 /* pagetrail export: a run in the formats of other programs. The formats are in lib/export_*.c. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,6 +123,8 @@ static int export_run(const struct arguments *arguments)
 		export_stacks(run, format, weight, out.file);
 	if (to)
 		outfile_close(&out);
+	else if (fflush(stdout) || ferror(stdout))
+		die("standard output: %s", strerror(errno));
 	run_print_losses(run, stderr);
 	int status = run_complete(run) ? STATUS_NOTHING_LOST : STATUS_CANNOT_TELL;
 	if (option(arguments, "json"))

@@ -150,8 +150,11 @@ static int plot_command(const struct arguments *arguments)
 		die(several ? "plot: of several runs there is one picture; leave --what out"
 			    : "--what: free, kinds, map, lifetimes or all, not %s",
 		    what);
-	for (int i = 0; i < arguments->nr_operands; i++)
-		run_close(open_run(arguments->operands[i]));
+	for (int i = 0; i < arguments->nr_operands; i++) {
+		struct run *run = open_run(arguments->operands[i]);
+		run_print_losses(run, stderr);
+		run_close(run);
+	}
 	if (several) {
 		files[nr] = xstrdup(out ? out : "comparison");
 		status = draw("compare", files[nr++], arguments->operands, arguments->nr_operands);

@@ -269,7 +269,7 @@ static int top_run(const struct arguments *arguments)
 	} else {
 		watch_machine(&watch);
 	}
-	int status = top_complete(top) ? STATUS_NOTHING_LOST : STATUS_CANNOT_TELL;
+	int status = top->follow.nr_files && top_complete(top) ? STATUS_NOTHING_LOST : STATUS_CANNOT_TELL;
 	if (top->symbols)
 		symbols_close(top->symbols);
 	pulse_free(&top->pulse);
@@ -299,7 +299,7 @@ const struct command command_top = {
 		   "something happened. It "
 		   "ends when\n"
 		   "the machine does: when nobody writes the folder any more. The status is 0, or 2 when "
-		   "events were lost.\n",
+		   "events were lost or none was seen.\n",
     .min_operands = 1,
     .max_operands = 1,
     .options = options,

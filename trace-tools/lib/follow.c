@@ -21,7 +21,8 @@
 static void close_files(struct follow *follow)
 {
 	for (uint32_t i = 0; i < follow->nr_files; i++)
-		close(follow->files[i].fd);
+		if (follow->files[i].fd >= 0)
+			close(follow->files[i].fd);
 	if (follow->stacks_fd >= 0)
 		close(follow->stacks_fd);
 	follow->nr_files = 0;
@@ -45,18 +46,25 @@ static bool any_replaced(const struct follow *follow)
 
 	for (uint32_t i = 0; i < follow->nr_files; i++) {
 		snprintf(name, sizeof(name), "hart%u", follow->files[i].hart);
-		if (replaced(follow, follow->files[i].fd, name))
+		if (follow->files[i].fd >= 0 && replaced(follow, follow->files[i].fd, name))
 			return true;
 	}
 	return follow->stacks_fd >= 0 && replaced(follow, follow->stacks_fd, "stacks");
 }
 
+/* -1 with errno. */
 static int open_file(const struct follow *follow, const char *name)
 {
 	char *path = xasprintf("%s/%s", follow->trace_folder, name);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat about;
 
 	free(path);
+	if (fd >= 0 && (fstat(fd, &about) || !S_ISREG(about.st_mode))) {
+		close(fd);
+		errno = EISDIR; /* or a device, or a pipe */
+		return -1;
+	}
 	return fd;
 }
 
@@ -83,9 +91,12 @@ static void open_files(struct follow *follow)
 		if (sscanf(entry->d_name, "hart%u", &hart) != 1 || is_open(follow, hart))
 			continue;
 		snprintf(name, sizeof(name), "hart%u", hart);
-		int fd = strcmp(name, entry->d_name) ? -1 : open_file(follow, name);
-		if (fd >= 0)
-			follow->files[follow->nr_files++] = (struct follow_file){.hart = hart, .fd = fd};
+		if (strcmp(name, entry->d_name))
+			continue;
+		int fd = open_file(follow, name);
+		if (fd >= 0 || errno != ENOENT)
+			follow->files[follow->nr_files++] = (struct follow_file){
+			    .hart = hart, .fd = fd, .fault = fd < 0 ? "cannot be opened" : NULL};
 	}
 	if (dir)
 		closedir(dir);
@@ -114,7 +125,7 @@ bool follow_open(struct follow *follow, const char *folder)
 	signal(SIGIO, SIG_IGN);
 	*follow = (struct follow){
 	    .folder = xstrdup(folder), .trace_folder = xasprintf("%s/trace", folder), .stacks_fd = -1};
-	return true;
+	return !access(follow->trace_folder, R_OK | X_OK) || errno == ENOENT;
 }
 
 void follow_close(struct follow *follow)
@@ -130,7 +141,8 @@ void follow_rewind(struct follow *follow)
 {
 	for (uint32_t i = 0; i < follow->nr_files; i++) {
 		struct follow_file *file = &follow->files[i];
-		*file = (struct follow_file){.hart = file->hart, .fd = file->fd};
+		*file = (struct follow_file){
+		    .hart = file->hart, .fd = file->fd, .fault = file->fd < 0 ? file->fault : NULL};
 	}
 }
 

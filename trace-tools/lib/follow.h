@@ -26,7 +26,8 @@ struct follow_file {
 	uint64_t next_sequence;
 	uint64_t discarded, missing;
 	bool any, starts_late;
-	const char *fault; /* no packet at `offset`: nothing more is read of this hart. NULL: none */
+	const char
+	    *fault; /* no packet at `offset`, or fd is -1: nothing more is read of this hart. NULL: none */
 };
 
 struct follow {
@@ -41,7 +42,7 @@ struct follow {
 typedef void follow_take(void *arg, const struct trace_record *records, size_t nr);
 
 /*
- * False with errno when there is no such folder. Ignores SIGIO from then on: the state is asked for by leases, and a
+ * False with errno when there is no such folder, or its trace may not be read. Ignores SIGIO from then on: the state is asked for by leases, and a
  * writer that comes while one is held makes the system send that.
  */
 bool follow_open(struct follow *follow, const char *folder);

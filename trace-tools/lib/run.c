@@ -93,13 +93,14 @@ static int compare_streams(const void *a, const void *b)
 	return left->hart < right->hart ? -1 : left->hart > right->hart;
 }
 
-static bool open_streams(struct run *run)
+/* 0, or the errno of a folder that cannot be read. */
+static int open_streams(struct run *run)
 {
 	DIR *dir = opendir(run->trace_folder);
 	struct dirent *entry;
 
 	if (!dir)
-		return false;
+		return errno;
 	while ((entry = readdir(dir))) {
 		char name[16];
 		uint32_t hart;
@@ -124,7 +125,7 @@ static bool open_streams(struct run *run)
 			madvise((void *)stream->map, stream->bytes, MADV_SEQUENTIAL);
 		run_scan_hart(run, stream);
 	}
-	return run->nr_streams > 0;
+	return 0;
 }
 
 static char *find_kernel(const char *folder)
@@ -140,21 +141,23 @@ static char *find_kernel(const char *folder)
 	return NULL;
 }
 
-static void open_folder(struct run *run)
+static int open_folder(struct run *run)
 {
 	run->trace_folder = xasprintf("%s/trace", run->folder);
-	if (access(run->trace_folder, R_OK)) {
+	if (access(run->trace_folder, F_OK)) {
 		free(run->trace_folder);
 		run->trace_folder = xstrdup(run->folder);
 	}
-	if (!open_streams(run))
-		return;
+	int error = open_streams(run);
+	if (!run->nr_streams)
+		return error;
 	run->stacks_path = xasprintf("%s/stacks", run->trace_folder);
 	if (!map_file(run->stacks_path, &run->stacks_map, &run->stacks_bytes))
 		run_damage(run, run->stacks_path, 0, "cannot be read: %s", strerror(errno));
 	else
 		run_scan_stacks(run);
 	run->kernel_path = find_kernel(run->folder);
+	return 0;
 }
 
 /* False: it is no file of bytes. */
@@ -179,15 +182,15 @@ struct run *run_open(const char *path, char **error)
 	struct run *run = xcalloc(1, sizeof(*run));
 
 	run->folder = xstrdup(path);
-	if (!open_capture(run))
-		open_folder(run);
+	int problem = open_capture(run) ? 0 : open_folder(run);
 	for (uint32_t i = 0; i < run->nr_streams; i++)
 		run->nr_records += run->streams[i].nr_records;
 	if (run->nr_streams)
 		return run;
 	*error = run->is_capture
 		     ? xasprintf("%s: no capture of /proc/ktrace: no packet of events is in it", path)
-		     : xasprintf("%s: not a run folder: there is no trace/hart0 in it", path);
+		 : problem == EACCES ? xasprintf("%s: %s", run->trace_folder, strerror(problem))
+				     : xasprintf("%s: not a run folder: there is no trace/hart0 in it", path);
 	run_close(run);
 	return NULL;
 }
