@@ -11,7 +11,6 @@ extern char boot_stacks[];
 
 /* entry.S, trap.S */
 void entry_boot(void);
-void entry_secondary(void);
 void trap_entry(void);
 int user_copy(void *dst, const void *src, size_t size_bytes);
 int user_clear(void *dst, size_t size_bytes);

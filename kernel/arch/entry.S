@@ -1,21 +1,34 @@
 /*
- * Where harts come in, from the firmware, with paging off. Both ways in end in C, on the hart's boot stack,
- * in the upper half, with tp set. The step into the upper half needs no identity map: after satp is written,
+ * Where harts come in, from the firmware, with paging off: all at one place. The first one is the boot hart; the others come
+ * when arch_fetch_harts asks for them, and find their struct by their number. The firmware may let one go before it has
+ * written down where to and with which argument (OpenSBI 1.1: the state first, then the address), and then it comes with
+ * what the boot hart got. So nothing but a0 is believed.
+ *
+ * Both end in C, on the hart's boot stack, in the upper half, with tp set. The step into the upper half needs no identity map: after satp is written,
  * the next fetch faults, and stvec names the high address to go on at.
  */
 #include "asm_priv.h"
 
 	.cfi_sections .debug_frame
 
+	.data
+	.balign 4
+boot_begun:
+	.word	0                       /* not in .bss, which the boot hart clears */
+
 	.section .text.entry, "ax"
 
-/* The boot hart. a0: hart id. a1: physical address of the device tree. */
+/* a0: hart id. a1, of the boot hart: physical address of the device tree. */
 	.globl entry_boot
 	.type	entry_boot, @function
 entry_boot:
 	.cfi_startproc
 	.cfi_undefined ra
 	csrw	sie, zero
+	la	t0, boot_begun
+	li	t1, 1
+	amoswap.w.aqrl t1, t1, (t0)
+	bnez	t1, entry_secondary
 	mv	s2, a0
 	mv	s3, a1
 	la	t0, bss_start
@@ -53,14 +66,23 @@ entry_boot:
 	.cfi_endproc
 	.size	entry_boot, . - entry_boot
 
-/* Another hart, started by arch_fetch_harts. a0: hart id. a1: its struct hart, kernel virtual. */
-	.globl entry_secondary
+/* Another hart. Its struct is one of harts[1..], which arch_fetch_harts filled in before. */
 	.type	entry_secondary, @function
 entry_secondary:
 	.cfi_startproc
 	.cfi_undefined ra
-	csrw	sie, zero
-	mv	s3, a1
+	la	t0, harts
+	li	t1, HART_BYTES
+	li	t2, HARTS_BYTES
+	add	t2, t0, t2
+4:	add	t0, t0, t1
+	bgeu	t0, t2, 6f              /* nobody asked for this one */
+	ld	t3, HART_EMERGENCY_SP(t0)
+	beqz	t3, 6f
+	lwu	t3, HART_ID(t0)
+	bne	t3, a0, 4b
+	li	s3, PHYS_OFFSET
+	add	s3, s3, t0
 	la	t0, early_root
 	la	t1, 5f
 	j	enter_upper_half

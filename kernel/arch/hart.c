@@ -12,6 +12,9 @@ STATIC_ASSERT(offsetof(struct hart, kernel_sp) == HART_KERNEL_SP, "trap.S");
 STATIC_ASSERT(offsetof(struct hart, scratch) == HART_SCRATCH, "trap.S");
 STATIC_ASSERT(offsetof(struct hart, emergency_sp) == HART_EMERGENCY_SP, "trap.S");
 STATIC_ASSERT(offsetof(struct hart, panic_x) == HART_PANIC_X, "panic.S");
+STATIC_ASSERT(offsetof(struct hart, hart_id) == HART_ID && sizeof(struct hart) == HART_BYTES &&
+		  sizeof(harts) == HARTS_BYTES,
+	      "entry.S");
 STATIC_ASSERT(offsetof(struct trapframe, pc) == FRAME_PC, "trap.S");
 STATIC_ASSERT(offsetof(struct trapframe, status) == FRAME_STATUS, "trap.S");
 STATIC_ASSERT(offsetof(struct trapframe, cause) == FRAME_CAUSE, "trap.S");
@@ -81,7 +84,7 @@ void arch_fetch_harts(void)
 {
 	for (u32 i = 1; i < machine.nr_harts; i++) {
 		hart_init_struct(i, machine.hart_ids[i]);
-		s64 err = sbi_hart_start(machine.hart_ids[i], va_to_pa(entry_secondary), (u64)&harts[i]);
+		s64 err = sbi_hart_start(machine.hart_ids[i], va_to_pa(entry_boot), 0);
 		if (err)
 			panic("the firmware does not start hart %u: error %ld", machine.hart_ids[i], err);
 	}
