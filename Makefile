@@ -23,7 +23,7 @@ PACKAGES_TEST := libcmocka-dev python3-pytest python3-jsonschema protobuf-compil
 	clang-format clang-tidy git procps chromium mandoc groff-base
 
 # SETUP=no: leave the system's packages alone. Who only builds and runs is spared what the tests need.
-GOALS := $(filter-out help clean distclean,$(or $(MAKECMDGOALS),all))
+GOALS := $(filter-out help clean,$(or $(MAKECMDGOALS),all))
 GOALS_PLAIN := all kernel user disk tools demo boot install
 ifneq ($(SETUP),no)
 ifneq ($(GOALS),)

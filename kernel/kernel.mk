@@ -12,7 +12,7 @@ WARNINGS := -std=gnu11 -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-proto
 KERNEL_CFLAGS := $(RISCV_FLAGS) $(WARNINGS) -Wframe-larger-than=640 -Ikernel/include -MMD -MP
 
 .PHONY: kernel
-kernel: $(KERNEL_ELF)
+kernel: $(KERNEL_ELF) ## build the kernel
 
 # Other flags make other objects. The checkout's own path, which is mapped away, does not count.
 KERNEL_FLAGS_STAMP := $(BUILD)/kernel/flags
