@@ -343,8 +343,8 @@ static bool companion_of(const struct leak_item *item, struct companion *compani
 static void look_again(struct leaks *leaks)
 {
 	struct page_history *pages = xcalloc(leaks->nr_groups, sizeof(*pages));
-	struct companion *companions = xcalloc(leaks->nr_groups * COMPANIONS_MAX, sizeof(*companions));
 	size_t *first = xcalloc(leaks->nr_groups + 1, sizeof(*first));
+	struct companion *companions = xcalloc(leaks->nr_items, sizeof(*companions));
 	size_t nr_companions = 0;
 
 	for (size_t g = 0; g < leaks->nr_groups; g++) {
