@@ -1,11 +1,11 @@
 /*
- * Where harts come in, from the firmware, with paging off: all at one place. The first one is the boot hart; the others come
- * when arch_fetch_harts asks for them, and find their struct by their number. The firmware may let one go before it has
- * written down where to and with which argument (OpenSBI 1.1: the state first, then the address), and then it comes with
- * what the boot hart got. So nothing but a0 is believed.
+ * Where harts come in, from the firmware, with paging off: all at one place. The first one is the boot hart; the others
+ * come when arch_fetch_harts asks for them, and find their struct by their number. The firmware may let one go before it
+ * has written down where to and with which argument (OpenSBI 1.1: the state first, then the address), and then it comes
+ * with what the boot hart got. So nothing but a0 is believed.
  *
- * Both end in C, on the hart's boot stack, in the upper half, with tp set. The step into the upper half needs no identity map: after satp is written,
- * the next fetch faults, and stvec names the high address to go on at.
+ * Both end in C, on the hart's boot stack, in the upper half, with tp set. The step into the upper half needs no
+ * identity map: after satp is written, the next fetch faults, and stvec names the high address to go on at.
  */
 #include "asm_priv.h"
 

@@ -12,13 +12,11 @@ int main(int argc, char **argv)
 		die("usage: ktrace COMMAND [ARG...]");
 	/* What this program itself needs is taken before the first count. */
 	free(malloc(1));
-	books_take(&before);
-	books_take(&before);
+	books_take_quiet(&before);
 	mark(0, argv[1]);
 	int status = run(argv + 1);
 	mark(1, argv[1]);
-	books_take(&after);
-	long findings = books_audit();
+	long findings = books_take_quiet(&after);
 
 	printf("ktrace: %s: status %d, free pages before %lu after %lu lost %ld\n", argv[1], status,
 	       before.pages, after.pages, (long)(before.pages - after.pages));

@@ -18,15 +18,12 @@ int main(int argc, char **argv)
 			nr_objects = parse_number(argv[++i]);
 		keep |= strcmp(argv[i], "keep") == 0;
 	}
-	books_take(&before);
-	books_take(&before);
-	long findings_before = books_audit();
+	long findings_before = books_take_quiet(&before);
 	mark(0, "leakdemo");
 	long lost = nr_pages > 0 ? kdebug(KDEBUG_LEAK_PAGES, nr_pages) : 0;
 	long forgotten = nr_objects > 0 ? kdebug(KDEBUG_LEAK_OBJECTS, nr_objects) : 0;
 	mark(1, "leakdemo");
-	books_take(&after);
-	long findings = books_audit();
+	long findings = books_take_quiet(&after);
 
 	printf("leakdemo: lost %ld pages and %ld objects; free pages before %lu after %lu\n", lost, forgotten,
 	       before.pages, after.pages);

@@ -20,6 +20,21 @@ bool books_equal(const struct books *a, const struct books *b)
 	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
+long books_take_quiet(struct books *books)
+{
+	for (int tries = 0; tries < AUDIT_TRIES; tries++) {
+		struct books again;
+		long findings;
+
+		books_take(books);
+		findings = books_audit();
+		books_take(&again);
+		if (findings < 0 || books_equal(books, &again))
+			return findings;
+	}
+	return -EBUSY;
+}
+
 bool books_settle(struct books *now, const struct books *before, const char *leavings, long limit_ms)
 {
 	for (long waited = 0; waited <= limit_ms; waited += SETTLE_STEP_MS) {

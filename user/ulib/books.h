@@ -16,6 +16,11 @@ struct books {
 
 /* Dies if the machine cannot be counted. */
 void books_take(struct books *books);
+/*
+ * Counts until two counts around a quiet audit agree: then nobody else was taking or giving something. Returns the audit's
+ * findings; -EBUSY when the machine never was quiet.
+ */
+long books_take_quiet(struct books *books);
 bool books_equal(const struct books *a, const struct books *b);
 /*
  * Counts until the result equals `before`, for that long at most: a process that was killed, or an orphan that init has
