@@ -75,8 +75,7 @@ char **qemu_command(const struct machine_config *config)
 		add_pair(&words, "-append", xstrdup(config->append));
 	if (config->icount) {
 		/* With sleep=off the clock of a machine that waits for nothing but input jumps to its end. */
-		add_pair(&words, "-icount",
-			 xasprintf("shift=0,sleep=%s", config->at_prompt ? "on" : "off"));
+		add_pair(&words, "-icount", xasprintf("shift=0,sleep=%s", config->at_prompt ? "on" : "off"));
 		add_pair(&words, "-seed", xstrdup("1"));
 	}
 	if (config->gdb_port)
