@@ -171,27 +171,11 @@ static void print_place(FILE *out, const struct missing_act *missing)
 		fprintf(out, ", called by %s", missing->suspect_caller);
 }
 
-static void print_missing(const struct leaks *leaks, const struct leak_group *group, FILE *out)
+/* Others came back: on the same path, of the same get, or taken by the same function. */
+static void print_compared(const struct leaks *leaks, const struct missing_act *missing, const char *act,
+			   FILE *out)
 {
-	const struct leak_item *first = group_item(leaks, group, 0);
-	const struct missing_act *missing = &group->missing;
-	const char *act = first->object ? "freed" : "returned";
-	uint64_t nr_lost = first->object ? group->nr_items : group->nr_refs;
-	char certainty[160];
-
-	fprintf(out, "  missing act\n");
-	switch (missing->how) {
-	case MISSING_SAME_PATH:
-	case MISSING_SAME_GET:
-		fprintf(out,
-			"    %s were %s %" PRIu64 " times; %" PRIu64
-			" of these by %s, as below. The lost ones were not.\n",
-			missing->how == MISSING_SAME_PATH ? "Others of the same path"
-							  : "Others of the same get",
-			act, missing->total, missing->nr, missing->putter);
-		stackbook_print(leaks->book, missing->put_stack, "      ", out);
-		break;
-	case MISSING_SAME_FUNCTION:
+	if (missing->how == MISSING_SAME_FUNCTION) {
 		fprintf(
 		    out,
 		    "    None taken on this path was ever %s. What %s took for other callers was, %" PRIu64
@@ -201,35 +185,81 @@ static void print_missing(const struct leaks *leaks, const struct leak_group *gr
 		if (missing->example)
 			fprintf(out, ", called like the get from %s", missing->example);
 		fprintf(out, ":\n");
-		stackbook_print(leaks->book, missing->put_stack, "      ", out);
+	} else {
+		fprintf(out,
+			"    %s were %s %" PRIu64 " times; %" PRIu64
+			" of these by %s, as below. The lost ones were not.\n",
+			missing->how == MISSING_SAME_PATH ? "Others of the same path"
+							  : "Others of the same get",
+			act, missing->total, missing->nr, missing->putter);
+	}
+	stackbook_print(leaks->book, missing->put_stack, "      ", out);
+}
+
+static void print_companion(const struct leaks *leaks, const struct missing_act *missing, FILE *out)
+{
+	if (missing->total)
+		fprintf(out,
+			"    %" PRIu64 " others of this make were freed, %" PRIu64
+			" of them by %s. Not so these:\n",
+			missing->total, missing->nr, missing->putter);
+	else
+		fprintf(out, "    None of this make was ever freed in this run.\n");
+	fprintf(out,
+		"    for %" PRIu64 " of %" PRIu64
+		" the page in whose name it was made got its dirty reference back here,\n"
+		"    and the object was not freed here:\n",
+		missing->companion_nr, missing->companion_total);
+	stackbook_print(leaks->book, missing->companion_put, "      ", out);
+}
+
+static void print_replaced(const struct leaks *leaks, const struct missing_act *missing, uint8_t ref,
+			   FILE *out)
+{
+	fprintf(out,
+		"    For %" PRIu64 " of %" PRIu64
+		" the place that held the page (the %s of the same holder and index) was\n"
+		"    given another page here, and this reference stayed:\n",
+		missing->companion_nr, missing->companion_total, ref_kind_text(ref));
+	stackbook_print(leaks->book, missing->companion_put, "      ", out);
+	if (missing->total)
+		fprintf(out,
+			"    (%" PRIu64 " others of this make were returned, %" PRIu64 " of them by %s.)\n",
+			missing->total, missing->nr, missing->putter);
+}
+
+static void print_nothing_to_compare(const struct leaks *leaks, const struct leak_group *group, FILE *out)
+{
+	const struct leak_item *first = group_item(leaks, group, 0);
+	uint64_t nr_lost = first->object ? group->nr_items : group->nr_refs;
+
+	fprintf(out,
+		"    No life of this kind was ever settled in this run: there is nothing to compare "
+		"the %" PRIu64 " with.\n"
+		"    The unmatched %s is %s's; its callers stand above.\n",
+		nr_lost, first->object ? "allocation" : "get",
+		stackbook_function(leaks->book, first->get_stack));
+}
+
+static void print_missing(const struct leaks *leaks, const struct leak_group *group, FILE *out)
+{
+	const struct leak_item *first = group_item(leaks, group, 0);
+	const struct missing_act *missing = &group->missing;
+	const char *act = first->object ? "freed" : "returned";
+	char certainty[160];
+
+	fprintf(out, "  missing act\n");
+	switch (missing->how) {
+	case MISSING_SAME_PATH:
+	case MISSING_SAME_GET:
+	case MISSING_SAME_FUNCTION:
+		print_compared(leaks, missing, act, out);
 		break;
 	case MISSING_COMPANION:
-		if (missing->total)
-			fprintf(out,
-				"    %" PRIu64 " others of this make were freed, %" PRIu64
-				" of them by %s. Not so these:\n",
-				missing->total, missing->nr, missing->putter);
-		else
-			fprintf(out, "    None of this make was ever freed in this run.\n");
-		fprintf(out,
-			"    for %" PRIu64 " of %" PRIu64
-			" the page in whose name it was made got its dirty reference back here,\n"
-			"    and the object was not freed here:\n",
-			missing->companion_nr, missing->companion_total);
-		stackbook_print(leaks->book, missing->companion_put, "      ", out);
+		print_companion(leaks, missing, out);
 		break;
 	case MISSING_REPLACED:
-		fprintf(out,
-			"    For %" PRIu64 " of %" PRIu64
-			" the place that held the page (the %s of the same holder and index) was\n"
-			"    given another page here, and this reference stayed:\n",
-			missing->companion_nr, missing->companion_total, ref_kind_text(first->ref));
-		stackbook_print(leaks->book, missing->companion_put, "      ", out);
-		if (missing->total)
-			fprintf(out,
-				"    (%" PRIu64 " others of this make were returned, %" PRIu64
-				" of them by %s.)\n",
-				missing->total, missing->nr, missing->putter);
+		print_replaced(leaks, missing, first->ref, out);
 		break;
 	case MISSING_HOLDER_END:
 		fprintf(out, "    No life of this kind was ever settled in this run. The holder ended here, "
@@ -238,12 +268,7 @@ static void print_missing(const struct leaks *leaks, const struct leak_group *gr
 		stackbook_print(leaks->book, missing->end_stack, "      ", out);
 		break;
 	case MISSING_NONE:
-		fprintf(out,
-			"    No life of this kind was ever settled in this run: there is nothing to compare "
-			"the %" PRIu64 " with.\n"
-			"    The unmatched %s is %s's; its callers stand above.\n",
-			nr_lost, first->object ? "allocation" : "get",
-			stackbook_function(leaks->book, first->get_stack));
+		print_nothing_to_compare(leaks, group, out);
 		break;
 	}
 	if (missing->baseline_put) {
