@@ -5,6 +5,7 @@ import struct
 
 import pytest
 import tracegen
+from harness import paths
 from test_leaks import Kernel, fault_5
 
 PICTURES = {"free": "free-pages", "kinds": "kinds", "map": "page-map", "lifetimes": "lifetimes"}
@@ -146,6 +147,25 @@ def test_all_at_once_and_what_was_written(pagetrail, write):
     said = json.loads(result.out)
     assert result.status == 0 and said["verdict"] == "drawn"
     assert {f"{run}/{name}.{kind}" for name in PICTURES.values() for kind in ("png", "svg")} == set(said["files"])
+
+
+def test_damage_is_left_out_as_the_other_commands_do(pagetrail, write, monkeypatch):
+    """A packet with no header, and records that cannot be: unknown, too late, too early, of no RAM."""
+    run = write(marked_machine())
+    file, packet = run / "trace/hart0", 4096
+    data = bytearray(file.read_bytes())
+    struct.pack_into("<I", data, packet, 0)
+    for number, (offset, form, value) in enumerate([(8, "<H", 9999), (0, "<Q", 1 << 62), (0, "<Q", 1), (16, "<I", 0xffffffff)]):
+        at = (2 + number) * packet + 64 + 10 * 32
+        assert struct.unpack_from("<H", data, at + 8)[0] <= 5, "a page event"
+        struct.pack_into(form, data, at + offset, value)
+    file.write_bytes(bytes(data))
+    monkeypatch.syspath_prepend(str(paths.BUILD / "trace-tools/plots"))
+    from pagetrail_trace import Trace
+    # The page of no RAM is counted there, as an event.
+    assert len(Trace(run).records) == pagetrail("summary", run, "--json").json()["events"] - 1
+    result = pagetrail("plot", run, "--what", "all")
+    assert result.status == 0 and "DAMAGE: " in result.err and "Traceback" not in result.err
 
 
 def test_without_matplotlib_it_says_so(pagetrail, write):

@@ -18,6 +18,8 @@ import pagetrail_tables as tables  # noqa: E402  (found through the line above)
 HEADER_BYTES = struct.calcsize(tables.PACKET_HEADER)
 RECORD = np.dtype([("time", "<u8"), ("event", "<u2"), ("flags", "u1"), ("kind", "u1"), ("stack", "<u4"),
                    ("payload", "V16")])
+PAGE_EVENTS = ("page_alloc", "page_free", "page_get", "page_put", "page_kind")
+FIRST_PFN, PAGES_MAX = 0x80000, 4 << 20  # what may be RAM
 
 
 def _layout_dtype(layout):
@@ -29,19 +31,47 @@ def _layout_dtype(layout):
     return np.dtype([("time", "<u8"), ("event", "<u2"), ("flags", "u1"), ("kind", "u1"), ("stack", "<u4")] + fields)
 
 
+def _header(data, offset):
+    """(size, content, end time) of the packet of events there, or None: no header can be like that."""
+    magic, stream, _, size, content, begin, end = struct.unpack(tables.PACKET_HEADER, data[offset:offset + HEADER_BYTES].tobytes())[:7]
+    size, content = size // 8, content // 8
+    believable = magic == tables.MAGIC and stream == 0 and HEADER_BYTES <= content <= size and size % 8 == 0 and begin <= end
+    return (size, content, end) if believable else None
+
+
+def _next_magic(data, offset):
+    """Where behind `offset` a header may stand, or the end."""
+    words = data[offset + 8:offset + 8 + (len(data) - offset - 8) // 8 * 8].view("<u8")
+    found = np.flatnonzero((words & 0xFFFFFFFF) == tables.MAGIC)
+    return offset + 8 + 8 * int(found[0]) if len(found) else len(data)
+
+
 def _packets(path):
-    """The records of each packet of a file, in order; stops at the first that is no packet."""
+    """The records of each packet of a file, in order, but those later than the packet's end; what is no packet is left out."""
     data = np.memmap(path, dtype=np.uint8, mode="r") if os.path.getsize(path) else np.zeros(0, np.uint8)
     offset = 0
     while offset + HEADER_BYTES <= len(data):
-        header = struct.unpack(tables.PACKET_HEADER, data[offset:offset + HEADER_BYTES].tobytes())
-        magic, size, content = header[0], header[3] // 8, header[4] // 8
-        if magic != tables.MAGIC or size < HEADER_BYTES or content < HEADER_BYTES:
-            return
+        header = _header(data, offset)
+        if not header:
+            offset = _next_magic(data, offset)
+            continue
+        size, content, end_time = header
         end = min(offset + content, len(data))
         nr = (end - offset - HEADER_BYTES) // RECORD.itemsize
-        yield data[offset + HEADER_BYTES:offset + HEADER_BYTES + nr * RECORD.itemsize].view(RECORD)
+        records = data[offset + HEADER_BYTES:offset + HEADER_BYTES + nr * RECORD.itemsize].view(RECORD)
+        yield records[records["time"] <= end_time]
         offset += size
+
+
+def _believable(records):
+    """The records of a hart that can be some, by the rules of the other commands, which tell of those that cannot."""
+    times = records["time"]
+    keep = times == np.maximum.accumulate(times) if len(times) else np.zeros(0, bool)
+    events = records["event"]
+    keep &= np.isin(events, [number for number, _ in tables.EVENTS.values()])
+    pages = np.isin(events, [tables.EVENTS[name][0] for name in PAGE_EVENTS])
+    pfns = records.view(_layout_dtype(tables.EVENTS["page_alloc"][1]))["pfn"]
+    return records[keep & ~(pages & ((pfns < FIRST_PFN) | (pfns >= FIRST_PFN + PAGES_MAX)))]
 
 
 @dataclasses.dataclass
@@ -89,8 +119,8 @@ class Trace:
         names = sorted(n for n in os.listdir(where) if re.fullmatch(r"hart\d+", n))
         if not names:
             raise SystemExit(f"{folder}: not a run folder: there is no trace/hart0 in it")
-        parts = [p for n in names for p in _packets(os.path.join(where, n)) if len(p)]
-        self.records = np.concatenate(parts) if parts else np.zeros(0, RECORD)
+        harts = [np.concatenate([np.zeros(0, RECORD), *_packets(os.path.join(where, name))]) for name in names]
+        self.records = np.concatenate([_believable(records) for records in harts])
 
     def events(self, *names):
         """The records of these events (all of one layout) by time, with the fields of their payload."""
