@@ -42,8 +42,8 @@ struct follow {
 typedef void follow_take(void *arg, const struct trace_record *records, size_t nr);
 
 /*
- * False with errno when there is no such folder, or its trace may not be read. Ignores SIGIO from then on: the state is asked for by leases, and a
- * writer that comes while one is held makes the system send that.
+ * False with errno when there is no such folder, or its trace may not be read. Ignores SIGIO from then on: the state is
+ * asked for by leases, and a writer that comes while one is held makes the system send that.
  */
 bool follow_open(struct follow *follow, const char *folder);
 void follow_close(struct follow *follow);

@@ -9,12 +9,12 @@
  *   RUN/logs/console.log     what it said
  *
  * A folder with the trace files directly in it is accepted, too. A capture is one file with packets of all harts and
- * of stacks, in any order of harts; a kernel/pagetrail.elf or pagetrail.elf beside it is its kernel. Files are mapped, not read; opening looks at
- * packet headers only. Damage is noted with file, offset and what is wrong, and reading goes on behind it:
- * after a bad header at the next place where one stands, after a bad record at the next record.
+ * of stacks, in any order of harts; a kernel/pagetrail.elf or pagetrail.elf beside it is its kernel. Files are mapped,
+ * not read; opening looks at packet headers only. Damage is noted with file, offset and what is wrong, and reading goes on
+ * behind it: after a bad header at the next place where one stands, after a bad record at the next record.
  *
  * RUN-1  packets of a stream are in order of sequence and of time, and lie within the file.
- * RUN-2  run->complete is true iff no event of the machine is missing between power-on and the last record;
+ * RUN-2  run_complete() is true iff no event of the machine is missing between power-on and the last record;
  *        it is final only after all records were read (merge.h checks them one by one).
  */
 #ifndef TOOLS_RUN_H

@@ -33,7 +33,8 @@ def _layout_dtype(layout):
 
 def _header(data, offset):
     """(size, content, end time) of the packet of events there, or None: no header can be like that."""
-    magic, stream, _, size, content, begin, end = struct.unpack(tables.PACKET_HEADER, data[offset:offset + HEADER_BYTES].tobytes())[:7]
+    words = struct.unpack(tables.PACKET_HEADER, data[offset:offset + HEADER_BYTES].tobytes())
+    magic, stream, _, size, content, begin, end = words[:7]
     size, content = size // 8, content // 8
     believable = magic == tables.MAGIC and stream == 0 and HEADER_BYTES <= content <= size and size % 8 == 0 and begin <= end
     return (size, content, end) if believable else None
