@@ -235,8 +235,7 @@ static void take_by_turns(long unused)
 
 static void test_stealing_from_each_other(void)
 {
-	for (int i = 0; i < BUSY_HARTS; i++)
-		start(take_by_turns, 0);
+	start_together(BUSY_HARTS, take_by_turns, 0);
 	for (int i = 0; i < BUSY_HARTS; i++) {
 		int status = 12345;
 		CHECK(wait(&status) > 0);

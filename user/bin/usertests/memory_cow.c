@@ -59,8 +59,7 @@ static void test_others_live_on(void)
 {
 	/* Two writers want what is there for less than one; a third process only looks. */
 	hold_most();
-	start(write_all, 0);
-	start(write_all, 0);
+	start_together(2, write_all, 0);
 	for (int i = 0; i < 3; i++)
 		check_held();
 	for (int i = 0; i < 2; i++) {

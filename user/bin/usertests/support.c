@@ -46,6 +46,29 @@ int start(void (*body)(long arg), long arg)
 	return pid;
 }
 
+void start_together(int n, void (*body)(long arg), long arg)
+{
+	int gate[2];
+	char c;
+
+	CHECK_EQ(pipe(gate), 0);
+	for (int i = 0; i < n; i++) {
+		int pid = fork();
+
+		if (pid < 0)
+			FAIL("fork: %s", error_text(pid));
+		if (pid == 0) {
+			close(gate[1]);
+			read(gate[0], &c, 1);
+			close(gate[0]);
+			body(arg);
+			exit(0);
+		}
+	}
+	close(gate[0]);
+	close(gate[1]);
+}
+
 int finish(int pid)
 {
 	int status = 12345;

@@ -55,6 +55,8 @@ void fail(const char *file, int line, const char *fmt, ...) __attribute__((forma
 
 /* Forks; the child runs body(arg) and ends with status 0. Returns its pid. */
 int start(void (*body)(long arg), long arg);
+/* n children, of which none begins before all are there: what one takes cannot be missing to the fork of the next. */
+void start_together(int n, void (*body)(long arg), long arg);
 /* Waits for a child of that pid; its status. */
 int finish(int pid);
 /* Both. */
