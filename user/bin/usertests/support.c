@@ -1,5 +1,8 @@
 /* What several tests need. */
+#include "books.h"
 #include "tests.h"
+
+#define SETTLE_TRIES 50
 
 char buffer[65536];
 
@@ -180,8 +183,15 @@ uint64_t free_pages(void)
 
 uint64_t settled_pages(void)
 {
-	CHECK_OK(sync());
-	return free_pages();
+	/* The audit stops all harts, and says whether one of them was in the middle of taking or giving. */
+	for (int tries = 0; tries < SETTLE_TRIES; tries++) {
+		CHECK_OK(sync());
+		uint64_t pages = free_pages();
+		CHECK_OK(books_audit());
+		if (free_pages() == pages)
+			return pages;
+	}
+	FAIL("the number of free pages does not settle");
 }
 
 uint64_t free_blocks(void)

@@ -80,8 +80,11 @@ void make_file(const char *path, long size_bytes, unsigned seed);
 /* The file must hold exactly that. */
 void check_file(const char *path, long size_bytes, unsigned seed);
 
-uint64_t
-settled_pages(void);        /* with nothing dirty: write-back will give and take none of its own meanwhile */
+/*
+ * With nothing dirty, and nobody else in the middle of kernel work: neither write-back nor a process that is still on its
+ * way, in or out, will give or take any meanwhile. Processes of the test must sleep, end or compute.
+ */
+uint64_t settled_pages(void);
 uint64_t free_pages(void);  /* as they are, caches and all */
 uint64_t free_blocks(void); /* of the root file system */
 uint64_t free_inodes(void);
