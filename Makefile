@@ -35,6 +35,8 @@ endif
 endif
 $(BUILD)/setup.mk: PACKAGES := $(PACKAGES_BUILD) $(PACKAGES_RUN)
 $(BUILD)/setup-test.mk: PACKAGES := $(PACKAGES_TEST)
+# One after the other under -j, too: dpkg has one lock.
+$(BUILD)/setup-test.mk: | $(BUILD)/setup.mk
 $(BUILD)/setup.mk $(BUILD)/setup-test.mk: Makefile .ci/setup
 	@mkdir -p $(@D)
 	@.ci/setup $(PACKAGES)
