@@ -2,14 +2,16 @@
 HOSTCC ?= gcc
 TOOLS_BUILD := $(BUILD)/trace-tools
 PAGETRAIL := $(TOOLS_BUILD)/pagetrail
-TOOLS_LIB_SRC := $(sort $(wildcard trace-tools/lib/*.c)) trace-tools/gen/tsdl.c trace-tools/gen/python_tables.c \
-	trace-tools/gen/markdown.c trace-tools/gen/man5.c
+# The rooms of the library, lowest first: trace-tools/LAYERS.
+TOOLS_ROOMS := base ctf target replay analysis export report run
+TOOLS_LIB_SRC := $(sort $(wildcard $(TOOLS_ROOMS:%=trace-tools/%/*.c)))
+TOOLS_GEN_OBJ := $(patsubst trace-tools/%.c,$(TOOLS_BUILD)/%.o,$(sort $(wildcard trace-tools/gen/*.c)))
 TOOLS_LIB_OBJ := $(TOOLS_LIB_SRC:trace-tools/%.c=$(TOOLS_BUILD)/%.o)
 TOOLS_CMD_OBJ := $(patsubst trace-tools/%.c,$(TOOLS_BUILD)/%.o,$(sort $(wildcard trace-tools/cmd/*.c)))
 TOOLS_PLOTS := $(patsubst trace-tools/%,$(TOOLS_BUILD)/%,$(sort $(wildcard trace-tools/plots/*.py)))
 TOOLS_SANITIZE ?=
 TOOLS_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wvla \
-	-Wno-unused-parameter -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Ikernel/include $(TOOLS_SANITIZE) -MMD -MP
+	-Wno-unused-parameter -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Itrace-tools -Ikernel/include $(TOOLS_SANITIZE) -MMD -MP
 TOOLS_LIBS := -ldw -lelf -lsqlite3 -lz -lm
 
 .PHONY: tools
@@ -57,7 +59,7 @@ $(TOOLS_BUILD)/libpagetrail.a: $(TOOLS_LIB_OBJ)
 	@rm -f $@
 	ar rcs $@ $^
 
-$(TOOLS_BUILD)/tables: $(TOOLS_BUILD)/gen/main.o $(TOOLS_BUILD)/libpagetrail.a
+$(TOOLS_BUILD)/tables: $(TOOLS_GEN_OBJ) $(TOOLS_BUILD)/libpagetrail.a
 	$(HOSTCC) $(TOOLS_SANITIZE) -o $@ $^
 
 $(TOOLS_BUILD)/pagetrail_tables.py: $(TOOLS_BUILD)/tables
@@ -73,4 +75,4 @@ $(TOOLS_BUILD)/%.o: trace-tools/%.c
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
 	$(HOSTCC) $(TOOLS_CFLAGS) -c -o $@ $<
--include $(TOOLS_LIB_OBJ:.o=.d) $(TOOLS_CMD_OBJ:.o=.d) $(TOOLS_BUILD)/gen/main.d
+-include $(TOOLS_LIB_OBJ:.o=.d) $(TOOLS_CMD_OBJ:.o=.d) $(TOOLS_GEN_OBJ:.o=.d)

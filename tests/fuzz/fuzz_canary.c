@@ -4,7 +4,7 @@
  */
 #include <stdlib.h>
 
-#include "../../trace-tools/lib/run.h"
+#include "ctf/run.h"
 #include "fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

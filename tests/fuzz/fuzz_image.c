@@ -7,9 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../trace-tools/lib/drain.h"
-#include "../../trace-tools/lib/image.h"
 #include "fuzz.h"
+#include "run/drain.h"
+#include "target/image.h"
 
 /* Where drained files go; removed at the end of the process. */
 static char folder[] = "/dev/shm/pagetrail-fuzz-XXXXXX";

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../trace-tools/lib/export.h"
-#include "../../trace-tools/lib/history.h"
+#include "export/export.h"
 #include "fuzz.h"
+#include "replay/history.h"
 
 #define CURVE_STEPS 50
 

@@ -6,8 +6,8 @@
  */
 #include <stdlib.h>
 
-#include "../../trace-tools/lib/export.h"
-#include "../../trace-tools/lib/merge.h"
+#include "ctf/merge.h"
+#include "export/export.h"
 #include "fuzz.h"
 
 static void read_fields(const struct run *run, const struct trace_record *record)

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../trace-tools/lib/format.h"
+#include "ctf/format.h"
 #include "fuzz.h"
 
 #define HEADER_BYTES sizeof(struct trace_packet_header)

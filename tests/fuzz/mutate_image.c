@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "../../trace-tools/lib/format.h"
+#include "ctf/format.h"
 #include "fuzz.h"
 
 #define CORE_HEADERS 256

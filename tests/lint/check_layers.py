@@ -1,14 +1,19 @@
 #!/usr/bin/env python3
-"""Checks every #include of the kernel against kernel/LAYERS.
+"""Checks every #include of the kernel against kernel/LAYERS, and of the host tools against trace-tools/LAYERS.
 
-Rules, each of which has its own message:
+Rules of the kernel, each of which has its own message:
   1. A source file of folder F includes only public headers owned by F or by a folder listed above F.
   2. A public header includes only public headers of its own or of a higher-listed folder.
   3. A quoted include names a file of the same folder: nobody reaches into another folder's internals.
   4. Headers shared with user space (uapi) include uapi headers and the tables (*.def) and nothing else.
   5. Every public header is owned by exactly one folder, and every folder with sources is listed.
 
-Usage: check_layers.py [KERNEL_FOLDER]. Prints one line a violation; exit status 1 if there is one.
+Rules of the host tools, which have no public headers apart from their sources:
+  6. A quoted include is "x.h" of the same room, or "room/x.h" of a room listed above.
+  7. A header named *_priv.h is included in its own room only.
+  8. Every room with sources is listed, and every listed room has sources.
+
+Usage: check_layers.py [KERNEL_FOLDER [TOOLS_FOLDER]]. Prints one line a violation; exit status 1 if there is one.
 """
 import re
 import sys
@@ -102,9 +107,51 @@ def check_tree(kernel):
     return errors, files
 
 
+# Shares no header with the tools: it is loaded into another program (trace-tools/plugin).
+APART = {"plugin"}
+
+
+def check_tool_include(path, room, name, rooms):
+    """Returns what is wrong with a file of `room` including "name", or None."""
+    if "/" not in name:
+        return None if (path.parent / name).exists() else f'"{name}" is not a file of {room}/'
+    other, header = name.split("/", 1)
+    if other == room:
+        return f'"{name}" is a file of the same room: "{header}"'
+    if other not in rooms:
+        return f'"{name}": no such room in LAYERS'
+    if rooms.index(other) > rooms.index(room):
+        return f'{room} includes "{name}", of a room above it'
+    if header.endswith("_priv.h"):
+        return f'"{name}" is private to {other}'
+    return None if (path.parent.parent / name).exists() else f'"{name}" is not there'
+
+
+def check_tools(tools):
+    """Returns the list of violations below the folder of the host tools, as text, and the number of files read."""
+    rooms = [words[0] for line in (tools / "LAYERS").read_text().splitlines() if (words := line.split("#")[0].split())]
+    errors, used = [], set()
+    sources = [path for path in sorted(tools.glob("*/*.[ch]")) if path.parent.name not in APART]
+    for path in sources:
+        room = path.parent.name
+        used.add(room)
+        if room not in rooms:
+            errors.append(f"{path}: room {room} is not listed in LAYERS")
+            continue
+        for line, name, quoted in includes_of(path):
+            wrong = quoted and check_tool_include(path, room, name, rooms)
+            if wrong:
+                errors.append(f"{path}:{line}: {wrong}")
+    errors += [f"{tools}/LAYERS: room {room} has no sources" for room in rooms if room not in used]
+    return errors, len(sources)
+
+
 def main():
     kernel = Path(sys.argv[1] if len(sys.argv) > 1 else "kernel")
+    tools = Path(sys.argv[2] if len(sys.argv) > 2 else "trace-tools")
     errors, files = check_tree(kernel)
+    tool_errors, tool_files = check_tools(tools)
+    errors, files = errors + tool_errors, files + tool_files
     for error in errors:
         print(error)
     if not errors:

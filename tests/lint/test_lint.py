@@ -53,6 +53,41 @@ def test_broken_rule_is_found(kernel, where, text, message):
     assert status == 1 and message in out and where in out
 
 
+@pytest.fixture
+def tools(tmp_path):
+    """Host tools of two rooms that break no rule."""
+    folder = tmp_path / "tools"
+    for room in ("low", "high"):
+        (folder / room).mkdir(parents=True)
+        (folder / room / f"{room}.h").write_text("#include <stdint.h>\n")
+    (folder / "LAYERS").write_text("# comment\nlow   what is low\nhigh  what is high\n")
+    (folder / "low/low_priv.h").write_text('#include "low.h"\n')
+    (folder / "low/low.c").write_text('#include "low_priv.h"\n')
+    (folder / "high/high.c").write_text('#include "high.h"\n#include "low/low.h"\n')
+    return folder
+
+
+def test_good_rooms_pass(kernel, tools):
+    status, out = run("check_layers.py", kernel, tools)
+    assert (status, out.count("\n")) == (0, 1)
+
+
+@pytest.mark.parametrize("where, text, message", [
+    ("low/low.c", '#include "high/high.h"\n', "of a room above it"),
+    ("low/low.c", '#include "low/low.h"\n', "is a file of the same room"),
+    ("high/high.c", '#include "low/low_priv.h"\n', "is private to low"),
+    ("high/high.c", '#include "../low/low.h"\n', "no such room"),
+    ("high/high.c", '#include "low/other.h"\n', "is not there"),
+    ("stray/stray.c", "", "not listed in LAYERS"),
+    ("LAYERS", "low\nhigh\nempty\n", "room empty has no sources"),
+])
+def test_broken_room_is_found(kernel, tools, where, text, message):
+    (tools / where).parent.mkdir(exist_ok=True)
+    (tools / where).write_text(text)
+    status, out = run("check_layers.py", kernel, tools)
+    assert status == 1 and message in out
+
+
 @pytest.mark.parametrize("name, text, message", [
     ("a.c", "int  a;\n", "clang-format would change"),
     ("a.md", "see /ho" "me/me/notes\n", "path of one machine"),

@@ -10,9 +10,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "../lib/leaks.h"
-#include "../lib/moment.h"
-#include "../lib/util.h"
+#include "analysis/leaks.h"
+#include "base/util.h"
+#include "replay/instant.h"
 
 struct option_spec {
 	const char *name;
@@ -56,40 +56,20 @@ extern const struct command command_run, command_record, command_summary, comman
     command_page, command_live, command_diff, command_top, command_stacks, command_plot, command_export,
     command_recover, command_verify, command_report;
 
-/* ---- shared by several commands ---- */
+/* ---- shared by several commands (open.c) ---- */
 
 /* Opens a run folder or dies. */
 struct run *open_run(const char *folder);
 /* Physical address of trace_desc by the symbols of a kernel, or dies; 0 for NULL: it must be sought. */
 uint64_t desc_address(const char *kernel);
-/* Text of a record's particulars ("pfn 0x80f12 order 0 ..."), without time and name. */
-void print_record_fields(FILE *out, const struct trace_record *record);
 /* The instant that `text` names in this run, in ticks, or dies naming the option it came from. */
-uint64_t moment_or_die(const struct timeline *timeline, const char *option, const char *text,
-		       enum moment_edge edge);
-/* The books as they stood at a moment (NULL: the end), which is put into *time; dies when the run has no such. */
-struct model *replay_at(struct run *run, const char *moment, uint64_t *time);
-/* "1.234567" seconds. */
-const char *time_text(uint64_t time, char buf[24]);
-/* "pid 7 (usertests)": what holds a reference. */
-void print_holder(FILE *out, const struct model *model, uint32_t ref, uint16_t holder, uint32_t index);
+uint64_t instant_or_die(const struct timeline *timeline, const char *option, const char *text,
+			enum instant_edge edge);
+/* The run replayed to an instant (NULL: the end), which is put into *time; dies when the run has no such. */
+struct model *replay_at(struct run *run, const char *instant, uint64_t *time);
 
-struct json;
-struct stackbook;
-void json_frame(struct json *json, const struct symbol_frame *frame);
-/* The frames of a stack, innermost first, as an array. */
-void json_stack(struct json *json, const char *key, struct stackbook *book, uint32_t id);
-void leaks_print(const struct leaks *leaks, bool all, FILE *out);
-void leaks_print_head(const struct leaks *leaks, FILE *out);
-/* Parts of the same text: of the whole report, and from PART_WHAT on of one group. */
-enum leaks_part { PART_HEAD, PART_REST, PART_WHAT, PART_FACTS, PART_MISSING, PART_LIFE };
-void leaks_print_part(const struct leaks *leaks, enum leaks_part part, size_t group, FILE *out);
-void leaks_print_json(const struct leaks *leaks, FILE *out);
-/* One line a test: free pages before and after, lost, what the audit said. */
-void tests_print(const struct model *model, FILE *out);
-void tests_json(const struct model *model, struct json *json);
-/* "nothing lost" */
-const char *leaks_verdict(int status);
+/* ---- parts of one command that another one offers, too ---- */
+
 enum report_form { REPORT_TEXT, REPORT_ALL, REPORT_JSON, REPORT_NOTHING };
 /*
  * Finds leaks in a replayed run and prints the report; the status by its verdict. The command has the options
@@ -98,11 +78,6 @@ enum report_form { REPORT_TEXT, REPORT_ALL, REPORT_JSON, REPORT_NOTHING };
 int leaks_report(struct run *run, struct model *model, const struct arguments *arguments,
 		 enum report_form form);
 void leaks_check(const struct arguments *arguments);
-/* What a machine died of: the panic (NULL: none), each hart, the last events of its run. STATUS_LOST for a panic. */
-struct guest;
-struct panic_state;
-int death_report(const struct guest *guest, struct run *run, const struct panic_state *panic,
-		 uint64_t nr_events, FILE *out);
 /* Draws free pages of a run as OUT.png and OUT.svg (NULL: RUN/free-pages); 0 or STATUS_CANNOT_TELL. */
 int plot_run(const char *folder, const char *out);
 

@@ -2,14 +2,15 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "../lib/compare.h"
-#include "../lib/json.h"
+#include "analysis/compare.h"
+#include "base/json.h"
 #include "command.h"
+#include "report/print.h"
 
 struct look {
 	struct run *runs[NR_SIDES]; /* the same one twice for two moments of one run */
 	struct model *models[NR_SIDES];
-	struct stackbook *books[NR_SIDES];
+	struct stack_table *books[NR_SIDES];
 	uint64_t times[NR_SIDES];
 	struct compare compare;
 	uint64_t limit;
@@ -90,7 +91,7 @@ static void print_stack(const struct look *look, const struct compare_row *row)
 	if (!row->present[SIDE_A] || !row->present[SIDE_B])
 		printf(", only in %c", row->present[SIDE_A] ? 'A' : 'B');
 	printf("%s\n", row->by_names ? ", by the functions' names: their code differs" : "");
-	stackbook_print(look->books[side], row->stacks[side], "    ", stdout);
+	stack_table_print(look->books[side], row->stacks[side], "    ", stdout);
 }
 
 static void print_text(const struct look *look)
@@ -136,7 +137,7 @@ static void json_row(struct json *json, const struct look *look, const struct co
 
 	json_open(json, NULL, '{');
 	json_string(json, "name",
-		    row->name ? row->name : stackbook_function(look->books[side], row->stacks[side]));
+		    row->name ? row->name : stack_table_function(look->books[side], row->stacks[side]));
 	json_amount(json, "a", &row->amounts[SIDE_A]);
 	json_amount(json, "b", &row->amounts[SIDE_B]);
 	json_int(json, "pages", (int64_t)(row->amounts[SIDE_B].pages - row->amounts[SIDE_A].pages));
@@ -195,13 +196,13 @@ static void take_side(struct look *look, int side, struct run *run, const char *
 	look->times[side] = UINT64_MAX;
 	if (moment) {
 		timeline_read(&timeline, run);
-		look->times[side] = moment_or_die(&timeline, option, moment, EDGE_BEGIN);
+		look->times[side] = instant_or_die(&timeline, option, moment, EDGE_BEGIN);
 		timeline_free(&timeline);
 	}
 	look->models[side] = model_replay_to(run, NULL, look->times[side]);
 	if (!moment)
 		look->times[side] = look->models[side]->last_time;
-	look->books[side] = stackbook_open(run);
+	look->books[side] = stack_table_open(run);
 }
 
 static int diff_run(const struct arguments *arguments)
@@ -231,7 +232,7 @@ static int diff_run(const struct arguments *arguments)
 	int status = look_complete(&look) ? STATUS_NOTHING_LOST : STATUS_CANNOT_TELL;
 	compare_free(&look.compare);
 	for (int side = 0; side < NR_SIDES; side++) {
-		stackbook_close(look.books[side]);
+		stack_table_close(look.books[side]);
 		model_free(look.models[side]);
 	}
 	run_close(a);

@@ -2,14 +2,15 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "../lib/export.h"
-#include "../lib/json.h"
+#include "base/json.h"
 #include "command.h"
+#include "export/export.h"
+#include "report/print.h"
 
 struct dump {
 	const struct arguments *arguments;
-	struct stackbook *book; /* NULL: addresses stay numbers */
-	uint32_t event;         /* 0: all */
+	struct stack_table *book; /* NULL: addresses stay numbers */
+	uint32_t event;           /* 0: all */
 	bool one_page;
 	uint32_t pfn;
 	uint64_t limit, nr;
@@ -39,7 +40,7 @@ static void print_record(const struct dump *dump, const struct run *run, const s
 	print_record_fields(stdout, record);
 	putchar('\n');
 	if (dump->book && record->stack)
-		stackbook_print(dump->book, record->stack, "      ", stdout);
+		stack_table_print(dump->book, record->stack, "      ", stdout);
 }
 
 static void json_fields(struct json *json, const struct trace_record *record)
@@ -99,7 +100,7 @@ static int dump_run(const struct arguments *arguments)
 	if (page && !model_parse_page(page, &dump.pfn))
 		die("%s is no page of RAM: give an address or a page frame number", page);
 	if (option(arguments, "resolve"))
-		dump.book = stackbook_open(run);
+		dump.book = stack_table_open(run);
 	dump.as_json = option(arguments, "json") != NULL;
 	if (dump.as_json) {
 		json_begin_command(&dump.json, stdout, "dump", NULL);
@@ -125,7 +126,7 @@ static int dump_run(const struct arguments *arguments)
 	run_print_losses(run, stderr);
 	int status = run_complete(run) ? STATUS_NOTHING_LOST : STATUS_CANNOT_TELL;
 	if (dump.book)
-		stackbook_close(dump.book);
+		stack_table_close(dump.book);
 	run_close(run);
 	return status;
 }

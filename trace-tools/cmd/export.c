@@ -3,10 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../lib/export.h"
-#include "../lib/json.h"
-#include "../lib/outfile.h"
+#include "base/json.h"
+#include "base/outfile.h"
 #include "command.h"
+#include "export/export.h"
 
 #define CURVE_STEPS 20000
 
@@ -52,7 +52,7 @@ static void export_findings(struct run *run, int format, struct outfile *out)
 	curve_begin(&curve, run, CURVE_STEPS);
 	struct model *model = model_replay(run, &watch);
 	curve_end(&curve, model);
-	struct stackbook *book = stackbook_open(run);
+	struct stack_table *book = stack_table_open(run);
 	struct leaks *leaks = leaks_find(model, book, NULL);
 	if (format == PERFETTO)
 		export_perfetto(leaks, &curve, out->file);
@@ -64,14 +64,14 @@ static void export_findings(struct run *run, int format, struct outfile *out)
 		die("%s: %s", path, error);
 	}
 	leaks_free(leaks);
-	stackbook_close(book);
+	stack_table_close(book);
 	model_free(model);
 	curve_free(&curve);
 }
 
 static void export_stacks(struct run *run, int format, enum export_weight weight, FILE *out)
 {
-	struct stackbook *book = stackbook_open(run);
+	struct stack_table *book = stack_table_open(run);
 
 	if (format == CSV) {
 		export_csv(run, book, out);
@@ -83,7 +83,7 @@ static void export_stacks(struct run *run, int format, enum export_weight weight
 			export_speedscope(model, book, run->folder, out);
 		model_free(model);
 	}
-	stackbook_close(book);
+	stack_table_close(book);
 }
 
 static void say_json(const char *format, const char *file, int status)

@@ -3,9 +3,10 @@
 #include <string.h>
 
 #include "command.h"
+#include "report/leaks_text.h"
 
 /* Options as the user gave them, and what they mean for this run. */
-struct wishes {
+struct report_options {
 	struct leaks_query query;
 	struct leak_span *spans;
 	size_t nr_spans, capacity;
@@ -15,42 +16,42 @@ struct wishes {
 
 /* ---- wishes ---- */
 
-static void wish_baseline(struct wishes *wishes, const char *folder)
+static void wish_baseline(struct report_options *wanted, const char *folder)
 {
 	if (!folder)
 		return;
-	wishes->baseline_run = open_run(folder);
-	wishes->baseline_model = model_replay(wishes->baseline_run, NULL);
-	wishes->query.baseline = wishes->baseline_model;
-	wishes->query.baseline_book = stackbook_open(wishes->baseline_run);
+	wanted->baseline_run = open_run(folder);
+	wanted->baseline_model = model_replay(wanted->baseline_run, NULL);
+	wanted->query.baseline = wanted->baseline_model;
+	wanted->query.baseline_book = stack_table_open(wanted->baseline_run);
 }
 
-static void wish_between(struct wishes *wishes, const struct timeline *timeline, const char *from,
+static void wish_between(struct report_options *wanted, const struct timeline *timeline, const char *from,
 			 const char *to)
 {
-	struct leak_span *span = &ARRAY_PUSH(wishes->spans, wishes->nr_spans, wishes->capacity);
+	struct leak_span *span = &ARRAY_PUSH(wanted->spans, wanted->nr_spans, wanted->capacity);
 
-	span->from = moment_or_die(timeline, "--between", from, EDGE_BEGIN);
-	span->to = moment_or_die(timeline, "--between", to, EDGE_END);
+	span->from = instant_or_die(timeline, "--between", from, EDGE_BEGIN);
+	span->to = instant_or_die(timeline, "--between", to, EDGE_END);
 	if (span->from > span->to)
 		die("--between: %s is after %s", from, to);
 }
 
 /* A test may run several times: what was taken in any of them. One that never ended goes on to the trace's end. */
-static void wish_test(struct wishes *wishes, const struct timeline *timeline, const char *name)
+static void wish_test(struct report_options *wanted, const struct timeline *timeline, const char *name)
 {
 	for (size_t i = 0; i < timeline->nr_tests; i++) {
 		const struct test_mark *test = &timeline->tests[i];
 		if (!strcmp(test->name, name))
-			ARRAY_PUSH(wishes->spans, wishes->nr_spans, wishes->capacity) =
+			ARRAY_PUSH(wanted->spans, wanted->nr_spans, wanted->capacity) =
 			    (struct leak_span){test->begin, test->end ? test->end : timeline->last};
 	}
-	if (!wishes->nr_spans)
-		die("--test: %s", moment_unknown_mark(timeline, name));
+	if (!wanted->nr_spans)
+		die("--test: %s", instant_unknown_mark(timeline, name));
 }
 
 /* Dies unless it is the name of a page kind or of a slab cache in this trace. */
-static void wish_kind(struct wishes *wishes, const struct model *model, const char *kind)
+static void wish_kind(struct report_options *wanted, const struct model *model, const char *kind)
 {
 	bool known = false;
 
@@ -61,21 +62,22 @@ static void wish_kind(struct wishes *wishes, const struct model *model, const ch
 	if (!known)
 		die("--kind: %s is neither a page kind (%s, %s, ...) nor a slab cache of this run", kind,
 		    page_kind_text(PK_ANON), page_kind_text(PK_PAGECACHE));
-	wishes->query.kind = kind;
+	wanted->query.kind = kind;
 }
 
-static void wish_suppressions(struct wishes *wishes, const char *path)
+static void wish_suppressions(struct report_options *wanted, const char *path)
 {
 	char *error;
 
 	if (!path)
 		return;
-	wishes->query.suppressions = suppressions_read(path, &error);
+	wanted->query.suppressions = suppressions_read(path, &error);
 	if (error)
 		die("--suppressions: %s", error);
 }
 
-static void read_wishes(struct wishes *wishes, const struct arguments *arguments, const struct model *model)
+static void read_report_options(struct report_options *wanted, const struct arguments *arguments,
+				const struct model *model)
 {
 	struct timeline timeline;
 
@@ -83,29 +85,29 @@ static void read_wishes(struct wishes *wishes, const struct arguments *arguments
 	if (option(arguments, "between") && option(arguments, "test"))
 		die("--between and --test: one of them");
 	if (option(arguments, "between"))
-		wish_between(wishes, &timeline, option(arguments, "between"),
+		wish_between(wanted, &timeline, option(arguments, "between"),
 			     option_second(arguments, "between"));
 	if (option(arguments, "test"))
-		wish_test(wishes, &timeline, option(arguments, "test"));
+		wish_test(wanted, &timeline, option(arguments, "test"));
 	if (option(arguments, "pid"))
-		wishes->query.pid = (int32_t)option_number(arguments, "pid", 0, 0, UINT16_MAX);
+		wanted->query.pid = (int32_t)option_number(arguments, "pid", 0, 0, UINT16_MAX);
 	if (option(arguments, "kind"))
-		wish_kind(wishes, model, option(arguments, "kind"));
-	wish_suppressions(wishes, option(arguments, "suppressions"));
-	wish_baseline(wishes, option(arguments, "baseline"));
-	wishes->query.spans = wishes->spans;
-	wishes->query.nr_spans = wishes->nr_spans;
+		wish_kind(wanted, model, option(arguments, "kind"));
+	wish_suppressions(wanted, option(arguments, "suppressions"));
+	wish_baseline(wanted, option(arguments, "baseline"));
+	wanted->query.spans = wanted->spans;
+	wanted->query.nr_spans = wanted->nr_spans;
 }
 
-static void free_wishes(struct wishes *wishes)
+static void free_report_options(struct report_options *wanted)
 {
-	if (wishes->baseline_run) {
-		stackbook_close(wishes->query.baseline_book);
-		model_free(wishes->baseline_model);
-		run_close(wishes->baseline_run);
+	if (wanted->baseline_run) {
+		stack_table_close(wanted->query.baseline_book);
+		model_free(wanted->baseline_model);
+		run_close(wanted->baseline_run);
 	}
-	suppressions_free(wishes->query.suppressions);
-	free(wishes->spans);
+	suppressions_free(wanted->query.suppressions);
+	free(wanted->spans);
 }
 
 /* ---- the report ---- */
@@ -123,7 +125,7 @@ static const char *strict_reason(const struct leaks *leaks)
 static int report(struct run *run, struct model *model, const struct leaks_query *query,
 		  enum report_form form, bool strict)
 {
-	struct stackbook *book = stackbook_open(run);
+	struct stack_table *book = stack_table_open(run);
 	struct leaks *leaks = leaks_find(model, book, query);
 	int status = leaks->status;
 
@@ -136,27 +138,27 @@ static int report(struct run *run, struct model *model, const struct leaks_query
 		status = STATUS_LOST;
 	}
 	leaks_free(leaks);
-	stackbook_close(book);
+	stack_table_close(book);
 	return status;
 }
 
 void leaks_check(const struct arguments *arguments)
 {
-	struct wishes wishes = {0};
+	struct report_options wanted = {0};
 
-	wish_suppressions(&wishes, option(arguments, "suppressions"));
-	suppressions_free(wishes.query.suppressions);
+	wish_suppressions(&wanted, option(arguments, "suppressions"));
+	suppressions_free(wanted.query.suppressions);
 }
 
 int leaks_report(struct run *run, struct model *model, const struct arguments *arguments,
 		 enum report_form form)
 {
-	struct wishes wishes = {.query.pid = -1};
+	struct report_options wanted = {.query.pid = -1};
 
-	wish_suppressions(&wishes, option(arguments, "suppressions"));
-	wish_baseline(&wishes, option(arguments, "baseline"));
-	int status = report(run, model, &wishes.query, form, option(arguments, "fail-on-leak") != NULL);
-	free_wishes(&wishes);
+	wish_suppressions(&wanted, option(arguments, "suppressions"));
+	wish_baseline(&wanted, option(arguments, "baseline"));
+	int status = report(run, model, &wanted.query, form, option(arguments, "fail-on-leak") != NULL);
+	free_report_options(&wanted);
 	return status;
 }
 
@@ -164,14 +166,14 @@ static int leaks_run(const struct arguments *arguments)
 {
 	struct run *run = open_run(arguments->operands[0]);
 	struct model *model = model_replay(run, NULL);
-	struct wishes wishes = {.query.pid = -1};
+	struct report_options wanted = {.query.pid = -1};
 	enum report_form form = option(arguments, "json")  ? REPORT_JSON
 				: option(arguments, "all") ? REPORT_ALL
 							   : REPORT_TEXT;
 
-	read_wishes(&wishes, arguments, model);
-	int status = report(run, model, &wishes.query, form, option(arguments, "fail-on-leak") != NULL);
-	free_wishes(&wishes);
+	read_report_options(&wanted, arguments, model);
+	int status = report(run, model, &wanted.query, form, option(arguments, "fail-on-leak") != NULL);
+	free_report_options(&wanted);
 	model_free(model);
 	run_close(run);
 	return status;

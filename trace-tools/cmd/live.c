@@ -3,14 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../lib/holdings.h"
-#include "../lib/json.h"
+#include "base/json.h"
 #include "command.h"
+#include "replay/live_set.h"
+#include "report/print.h"
 
 struct look {
 	const struct model *model;
-	struct stackbook *book;
-	struct holdings holdings;
+	struct stack_table *book;
+	struct live_set holdings;
 	uint64_t time, limit;
 	const char *by;
 };
@@ -45,7 +46,7 @@ static const char *row_name(const struct look *look, const struct holding *row)
 		return row->key < HOLDING_CACHE ? page_kind_text(row->key)
 						: look->model->caches[row->key - HOLDING_CACHE].name;
 	if (look->holdings.by == BY_STACK)
-		return stackbook_function(look->book, row->key);
+		return stack_table_function(look->book, row->key);
 	if (row->key >= HOLDING_REF)
 		return nobody_text(row->key - HOLDING_REF);
 	return look->model->pids[row->key].name;
@@ -109,12 +110,12 @@ static void print_stack_row(const struct look *look, const struct holding *row)
 		printf("%s%" PRIu64 " objects, %s", row->pages ? "; " : "", row->objects,
 		       bytes_text(row->object_bytes, bytes));
 	printf(", the oldest since %s s\n", time_text(row->oldest, time));
-	stackbook_print(look->book, row->key, "    ", stdout);
+	stack_table_print(look->book, row->key, "    ", stdout);
 }
 
 static void print_text(const struct look *look)
 {
-	const struct holdings *holdings = &look->holdings;
+	const struct live_set *holdings = &look->holdings;
 	char time[24], bytes[24];
 
 	printf("at %s s: %" PRIu64 " pages live (%s), %" PRIu64 " objects", time_text(look->time, time),
@@ -167,7 +168,7 @@ static void json_row(struct json *json, const struct look *look, const struct ho
 
 static void print_json(const struct look *look)
 {
-	const struct holdings *holdings = &look->holdings;
+	const struct live_set *holdings = &look->holdings;
 	struct json json;
 
 	json_begin_command(&json, stdout, "live",
@@ -186,13 +187,13 @@ static void print_json(const struct look *look)
 
 /* ---- the command ---- */
 
-static enum holdings_by parse_by(const char *by)
+static enum live_set_by parse_by(const char *by)
 {
 	static const char *const names[] = {[BY_KIND] = "kind", [BY_STACK] = "stack", [BY_PID] = "pid"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (!strcmp(by, names[i]))
-			return (enum holdings_by)i;
+			return (enum live_set_by)i;
 	}
 	die("--by: kind, stack or pid, not %s", by);
 }
@@ -200,7 +201,7 @@ static enum holdings_by parse_by(const char *by)
 static int live_run(const struct arguments *arguments)
 {
 	struct look look = {.by = option(arguments, "by") ? option(arguments, "by") : "kind"};
-	enum holdings_by by = parse_by(look.by);
+	enum live_set_by by = parse_by(look.by);
 
 	bool as_json = option(arguments, "json") != NULL;
 	look.limit =
@@ -208,8 +209,8 @@ static int live_run(const struct arguments *arguments)
 	struct run *run = open_run(arguments->operands[0]);
 	struct model *model = replay_at(run, option(arguments, "at"), &look.time);
 	look.model = model;
-	look.book = stackbook_open(run);
-	holdings_make(&look.holdings, model, by);
+	look.book = stack_table_open(run);
+	live_set_make(&look.holdings, model, by);
 	if (as_json) {
 		print_json(&look);
 	} else {
@@ -217,8 +218,8 @@ static int live_run(const struct arguments *arguments)
 		print_text(&look);
 	}
 	int status = run_complete(run) ? STATUS_NOTHING_LOST : STATUS_CANNOT_TELL;
-	holdings_free(&look.holdings);
-	stackbook_close(look.book);
+	live_set_free(&look.holdings);
+	stack_table_close(look.book);
 	model_free(model);
 	run_close(run);
 	return status;

@@ -2,9 +2,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "../lib/json.h"
-#include "../lib/ledger.h"
+#include "base/json.h"
 #include "command.h"
+#include "replay/ledger.h"
+#include "report/print.h"
 
 /* One page, looked at. */
 struct look {
@@ -14,7 +15,7 @@ struct look {
 	const char *at; /* the moment asked for; NULL: the end */
 	uint64_t time;
 	const struct model *model;
-	struct stackbook *book;
+	struct stack_table *book;
 	bool resolve;
 };
 
@@ -67,9 +68,9 @@ static void print_entry(const struct look *look, size_t i, bool resolve)
 		printf("  settles #%zu", entry->settles + 1);
 	if (record->event == EV_page_put && entry->settles == LEDGER_NONE)
 		printf("  settles NOTHING");
-	printf("  in %s\n", stackbook_function(look->book, record->stack));
+	printf("  in %s\n", stack_table_function(look->book, record->stack));
 	if (resolve)
-		stackbook_print(look->book, record->stack, "        ", stdout);
+		stack_table_print(look->book, record->stack, "        ", stdout);
 }
 
 /* How the entries of one life add up, once it is over. */
@@ -138,7 +139,7 @@ static void print_text(const struct look *look)
 			printf("open:\n");
 		any_open = true;
 		print_entry(look, i, false);
-		stackbook_print(look->book, ledger->entries[i].record.stack, "        ", stdout);
+		stack_table_print(look->book, ledger->entries[i].record.stack, "        ", stdout);
 	}
 }
 
@@ -165,7 +166,7 @@ static void json_entry(struct json *json, const struct look *look, size_t i)
 	json_int(json, "before", event->before);
 	json_int(json, "after", event->after);
 	json_int(json, "pid", event->pid);
-	json_string(json, "function", stackbook_function(look->book, record->stack));
+	json_string(json, "function", stack_table_function(look->book, record->stack));
 	if (entry->settled_by != LEDGER_NONE)
 		json_int(json, "settled_by", (int64_t)entry->settled_by + 1);
 	if (entry->settles != LEDGER_NONE)
@@ -217,7 +218,7 @@ static int page_run(const struct arguments *arguments)
 	struct run *run = open_run(arguments->operands[0]);
 	struct model *model = replay_at(run, look.at, &look.time);
 	look.model = model;
-	look.book = stackbook_open(run);
+	look.book = stack_table_open(run);
 	history.pfn = look.pfn;
 	history.until = look.at ? look.time : 0;
 	history_collect(run, &history, 1, NULL, 0);
@@ -234,7 +235,7 @@ static int page_run(const struct arguments *arguments)
 	int status = run_complete(run) ? STATUS_NOTHING_LOST : STATUS_CANNOT_TELL;
 	ledger_free(&ledger);
 	free(history.records);
-	stackbook_close(look.book);
+	stack_table_close(look.book);
 	model_free(model);
 	run_close(run);
 	return status;

@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../lib/json.h"
+#include "base/json.h"
 #include "command.h"
 
 extern char **environ;

@@ -7,9 +7,9 @@
 #include <sys/signalfd.h>
 #include <time.h>
 
-#include "../lib/drain.h"
-#include "../lib/json.h"
+#include "base/json.h"
 #include "command.h"
+#include "run/drain.h"
 
 #define LOOK_MS 2
 
@@ -19,21 +19,6 @@ static int64_t now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &time);
 	return time.tv_sec * 1000LL + time.tv_nsec / 1000000;
-}
-
-uint64_t desc_address(const char *kernel)
-{
-	char *problem;
-	uint64_t va = 0;
-
-	if (!kernel)
-		return 0;
-	struct symbols *symbols = symbols_open(kernel, &problem);
-	if (!symbols_value(symbols, "trace_desc", &va))
-		die("%s: no symbol trace_desc: is this a Pagetrail kernel?", kernel);
-	symbols_close(symbols);
-	free(problem);
-	return va >= PHYS_OFFSET ? va - PHYS_OFFSET : va;
 }
 
 /* Waits for the guest to say where its trace is; 0: forever. */

@@ -4,11 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../lib/drain.h"
-#include "../lib/image.h"
-#include "../lib/json.h"
-#include "../lib/outfile.h"
+#include "base/json.h"
+#include "base/outfile.h"
 #include "command.h"
+#include "report/death.h"
+#include "report/print.h"
+#include "run/drain.h"
+#include "target/image.h"
 
 #define EVENTS_SHOWN 20
 #define EVENTS_SHOWN_MAX 100000

@@ -3,8 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../lib/json.h"
+#include "base/json.h"
 #include "command.h"
+#include "report/print.h"
 
 /* Rows shown when nobody says how many. */
 #define LIMIT 20
@@ -17,7 +18,7 @@ struct row {
 
 struct look {
 	const struct model *model;
-	struct stackbook *book;
+	struct stack_table *book;
 	struct row *rows;
 	size_t nr;
 	uint64_t limit;
@@ -113,7 +114,7 @@ static void print_row(const struct look *look, const struct row *row)
 			       mean_life(site->object_ticks, site->object_frees));
 		printf("\n");
 	}
-	stackbook_print(look->book, row->stack, "    ", stdout);
+	stack_table_print(look->book, row->stack, "    ", stdout);
 }
 
 static void json_row(struct json *json, const struct look *look, const struct row *row)
@@ -122,7 +123,7 @@ static void json_row(struct json *json, const struct look *look, const struct ro
 
 	json_open(json, NULL, '{');
 	json_int(json, "stack", row->stack);
-	json_string(json, "function", stackbook_function(look->book, row->stack));
+	json_string(json, "function", stack_table_function(look->book, row->stack));
 	json_int(json, "pages_live", (int64_t)site->pages_live);
 	json_int(json, "pages_peak", (int64_t)site->pages_peak);
 	json_int(json, "pages_total", (int64_t)site->pages_taken);
@@ -165,7 +166,7 @@ static int stacks_run(const struct arguments *arguments)
 	struct model *model = model_replay(run, NULL);
 
 	look.model = model;
-	look.book = stackbook_open(run);
+	look.book = stack_table_open(run);
 	look.seconds = time_seconds(model->last_time - model->first_time);
 	make_rows(&look);
 	if (as_json) {
@@ -180,7 +181,7 @@ static int stacks_run(const struct arguments *arguments)
 	}
 	int status = run_complete(run) ? STATUS_NOTHING_LOST : STATUS_CANNOT_TELL;
 	free(look.rows);
-	stackbook_close(look.book);
+	stack_table_close(look.book);
 	model_free(model);
 	run_close(run);
 	return status;

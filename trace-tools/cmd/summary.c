@@ -2,8 +2,9 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "../lib/json.h"
+#include "base/json.h"
 #include "command.h"
+#include "report/print.h"
 
 static void print_streams(const struct run *run)
 {

@@ -108,7 +108,7 @@ static void draw(struct watch *watch)
 	fwrite(text, 1, bytes, stdout);
 	fflush(stdout);
 	free(text);
-	pulse_beat(&watch->top.pulse);
+	live_counters_beat(&watch->top.counters);
 	watch->fresh = false;
 	watch->drawn = true;
 	watch->drawn_state = watch->top.state;
@@ -213,7 +213,7 @@ static void watch_machine(struct watch *watch)
 		watch_folders(watch);
 		/* First whether it is over, then what is there: what came last is not overlooked. */
 		watch->top.state = follow_state(&watch->top.follow);
-		watch->fresh |= pulse_step(&watch->top.pulse, &watch->top.follow) != 0;
+		watch->fresh |= live_counters_step(&watch->top.counters, &watch->top.follow) != 0;
 		watch->over = watch->top.state == FOLLOW_ENDED;
 		bool due = now_ms() >= watch->next_ms;
 		if (due && !watch->fresh && !watch->top.terminal && watch->drawn)
@@ -259,7 +259,7 @@ static int top_run(const struct arguments *arguments)
 		die("%s: %s", arguments->operands[0], strerror(errno));
 	if (as_json || option(arguments, "once")) {
 		top->state = follow_state(&top->follow);
-		pulse_step(&top->pulse, &top->follow);
+		live_counters_step(&top->counters, &top->follow);
 		if (!top->follow.nr_files)
 			die("%s: there is no trace yet", arguments->operands[0]);
 		if (as_json)
@@ -272,7 +272,7 @@ static int top_run(const struct arguments *arguments)
 	int status = top->follow.nr_files && top_complete(top) ? STATUS_NOTHING_LOST : STATUS_CANNOT_TELL;
 	if (top->symbols)
 		symbols_close(top->symbols);
-	pulse_free(&top->pulse);
+	live_counters_free(&top->counters);
 	follow_close(&top->follow);
 	return status;
 }

@@ -2,12 +2,12 @@
 #ifndef CMD_TOP_H
 #define CMD_TOP_H
 
-#include "../lib/pulse.h"
-#include "../lib/symbols.h"
+#include "replay/live_counters.h"
+#include "target/symbols.h"
 
 struct top {
 	struct follow follow;
-	struct pulse pulse;
+	struct live_counters counters;
 	struct symbols *symbols; /* NULL: not opened yet */
 	enum follow_state state;
 	bool terminal;          /* standard output is one: redraw in place, bold, cut lines to its width */

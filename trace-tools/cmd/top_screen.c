@@ -4,8 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../lib/json.h"
+#include "base/json.h"
 #include "command.h"
+#include "report/print.h"
 #include "top.h"
 
 #define BAR_CELLS 24
@@ -26,7 +27,7 @@ bool top_complete(const struct top *top)
 /* Seconds that the rates are about: the machine's own. */
 static double span(const struct top *top)
 {
-	return time_seconds(pulse_ticks(&top->pulse));
+	return time_seconds(live_counters_ticks(&top->counters));
 }
 
 static double rate(const struct top *top, uint64_t now, uint64_t before)
@@ -55,12 +56,12 @@ static int compare_rows(const void *a, const void *b)
 /* The hottest first. Caller frees. */
 static struct row *hottest(const struct top *top, size_t *nr)
 {
-	const struct pulse *pulse = &top->pulse;
-	struct row *rows = xcalloc(pulse->nr_sites, sizeof(*rows));
+	const struct live_counters *counters = &top->counters;
+	struct row *rows = xcalloc(counters->nr_sites, sizeof(*rows));
 
 	*nr = 0;
-	for (uint32_t i = 0; i < pulse->nr_sites; i++) {
-		const struct pulse_site *site = &pulse->sites[i];
+	for (uint32_t i = 0; i < counters->nr_sites; i++) {
+		const struct live_counters_site *site = &counters->sites[i];
 		uint64_t total = site->pages + site->objects;
 		if (total)
 			rows[(*nr)++] =
@@ -146,19 +147,19 @@ static void line(struct page *page, const char *style, const char *fmt, ...)
 
 static void draw_free(struct page *page)
 {
-	const struct pulse *pulse = &page->top->pulse;
-	int64_t free_pages = pulse_free_pages(pulse), held = 0;
+	const struct live_counters *counters = &page->top->counters;
+	int64_t free_pages = live_counters_free_pages(counters), held = 0;
 	char bytes[24], bar[BAR_CELLS + 1];
 
 	for (uint32_t kind = 1; kind < PK_NR; kind++)
-		held += pulse->kinds[kind];
+		held += counters->kinds[kind];
 	if (free_pages < 0) {
 		line(page, PLAIN, "free    not known yet: no sample was taken");
 		return;
 	}
 	if (!top_complete(page->top)) {
 		line(page, BOLD, "free    %u pages at the last sample; no count is exact over losses",
-		     pulse->newest.free_pages);
+		     counters->newest.free_pages);
 		return;
 	}
 	int64_t all = free_pages + held;
@@ -169,24 +170,24 @@ static void draw_free(struct page *page)
 	line(page, BOLD, "free    %" PRId64 " pages, %s  [%s]  held %" PRId64, free_pages,
 	     bytes_text((uint64_t)free_pages * PAGE_BYTES, bytes), bar, held);
 	line(page, PLAIN, "        at the last sample: %u parked, %u cached, %u dirty",
-	     pulse->newest.pcp_pages, pulse->newest.cache_pages, pulse->newest.dirty_pages);
+	     counters->newest.pcp_pages, counters->newest.cache_pages, counters->newest.dirty_pages);
 }
 
 static void draw_events(struct page *page)
 {
-	const struct pulse *pulse = &page->top->pulse;
+	const struct live_counters *counters = &page->top->counters;
 
-	line(page, PLAIN, "events  %" PRIu64 ", %.0f a second", pulse->nr_events,
-	     rate(page->top, pulse->nr_events, pulse->events_before));
-	if (pulse->mark[0])
-		line(page, PLAIN, "test    %s%s", pulse->mark, pulse->mark_open ? "" : ", over");
-	if (pulse->audit_time)
-		line(page, pulse->audit_findings ? ALARM : PLAIN, "audit   %u findings at %.3f s",
-		     pulse->audit_findings, time_seconds(pulse->audit_time));
-	if (pulse->ooms)
-		line(page, ALARM, "memory  out %" PRIu64 " times", pulse->ooms);
-	if (pulse->panic[0])
-		line(page, ALARM, "PANIC   %s", pulse->panic);
+	line(page, PLAIN, "events  %" PRIu64 ", %.0f a second", counters->nr_events,
+	     rate(page->top, counters->nr_events, counters->events_before));
+	if (counters->mark[0])
+		line(page, PLAIN, "test    %s%s", counters->mark, counters->mark_open ? "" : ", over");
+	if (counters->audit_time)
+		line(page, counters->audit_findings ? ALARM : PLAIN, "audit   %u findings at %.3f s",
+		     counters->audit_findings, time_seconds(counters->audit_time));
+	if (counters->ooms)
+		line(page, ALARM, "memory  out %" PRIu64 " times", counters->ooms);
+	if (counters->panic[0])
+		line(page, ALARM, "PANIC   %s", counters->panic);
 }
 
 static void draw_losses(struct page *page)
@@ -210,7 +211,7 @@ static void draw_losses(struct page *page)
 
 static void draw_kinds(struct page *page)
 {
-	const struct pulse *pulse = &page->top->pulse;
+	const struct live_counters *counters = &page->top->counters;
 	char text[32 * KINDS_IN_LINE] = "";
 	uint32_t cells = 0;
 
@@ -218,15 +219,16 @@ static void draw_kinds(struct page *page)
 	     top_complete(page->top) ? "pages by kind, and what changed"
 				     : "pages by kind, as far as the trace tells, and what changed");
 	for (uint32_t kind = 1; kind < PK_NR; kind++) {
-		int64_t change = pulse->time_before ? pulse->kinds[kind] - pulse->kinds_before[kind] : 0;
+		int64_t change =
+		    counters->time_before ? counters->kinds[kind] - counters->kinds_before[kind] : 0;
 		char changed[16] = "";
-		if (!pulse->kinds[kind] && !change)
+		if (!counters->kinds[kind] && !change)
 			continue;
 		if (change)
 			snprintf(changed, sizeof(changed), "%+" PRId64, change);
 		size_t used = strlen(text);
 		snprintf(text + used, sizeof(text) - used, "%-10s%8" PRId64 " %-8s  ", page_kind_text(kind),
-			 pulse->kinds[kind], changed);
+			 counters->kinds[kind], changed);
 		if (++cells == KINDS_IN_LINE) {
 			line(page, PLAIN, "%s", text);
 			cells = 0;
@@ -239,13 +241,13 @@ static void draw_kinds(struct page *page)
 
 static void draw_sites(struct page *page, struct top *top)
 {
-	const struct pulse *pulse = &top->pulse;
+	const struct live_counters *counters = &top->counters;
 	size_t nr;
 	struct row *rows = hottest(top, &nr);
 
 	line(page, BOLD, "%9s %9s %10s  %s", "pages/s", "objects/s", "taken", "call site");
 	for (size_t i = 0; i < nr && i < top->nr_sites; i++) {
-		const struct pulse_site *site = &pulse->sites[rows[i].stack];
+		const struct live_counters_site *site = &counters->sites[rows[i].stack];
 		if (top->terminal && page->nr_lines + 1 >= top->rows)
 			break; /* there is no room for it: do not look for its symbols */
 		char *text = site_text(top, rows[i].stack);
@@ -262,11 +264,11 @@ void top_draw(struct top *top, FILE *out)
 	char time[24];
 
 	line(&page, BOLD, "pagetrail top: %s, %s s  %s", state_texts[top->state],
-	     time_text(top->pulse.last_time, time), top->follow.folder);
+	     time_text(top->counters.last_time, time), top->follow.folder);
 	draw_free(&page);
 	draw_events(&page);
 	draw_losses(&page);
-	if (!top->pulse.nr_events)
+	if (!top->counters.nr_events)
 		return;
 	line(&page, PLAIN, "%s", "");
 	draw_kinds(&page);
@@ -278,7 +280,7 @@ void top_draw(struct top *top, FILE *out)
 
 static void json_site(struct json *json, struct top *top, const struct row *row)
 {
-	const struct pulse_site *site = &top->pulse.sites[row->stack];
+	const struct live_counters_site *site = &top->counters.sites[row->stack];
 	char *text = site_text(top, row->stack);
 
 	json_open(json, NULL, '{');
@@ -294,24 +296,25 @@ static void json_site(struct json *json, struct top *top, const struct row *row)
 
 void top_json(struct top *top, FILE *out)
 {
-	const struct pulse *pulse = &top->pulse;
+	const struct live_counters *counters = &top->counters;
 	struct json json;
 	size_t nr;
 
 	json_begin_command(&json, out, "top", top_complete(top) ? "complete" : "cannot tell");
 	json_string(&json, "state", top->state == FOLLOW_WAITING ? "waiting" : state_texts[top->state]);
-	json_real(&json, "time", time_seconds(pulse->last_time));
-	json_int(&json, "events", (int64_t)pulse->nr_events);
+	json_real(&json, "time", time_seconds(counters->last_time));
+	json_int(&json, "events", (int64_t)counters->nr_events);
 	json_int(&json, "free_pages",
-		 top_complete(top) || !pulse->sampled ? pulse_free_pages(pulse) : pulse->newest.free_pages);
+		 top_complete(top) || !counters->sampled ? live_counters_free_pages(counters)
+							 : counters->newest.free_pages);
 	json_int(&json, "events_discarded", (int64_t)follow_discarded(&top->follow));
 	json_int(&json, "packets_missing", (int64_t)follow_missing(&top->follow));
-	json_string(&json, "test", pulse->mark_open ? pulse->mark : NULL);
-	json_int(&json, "findings", pulse->audit_findings);
-	json_string(&json, "panic", pulse->panic[0] ? pulse->panic : NULL);
+	json_string(&json, "test", counters->mark_open ? counters->mark : NULL);
+	json_int(&json, "findings", counters->audit_findings);
+	json_string(&json, "panic", counters->panic[0] ? counters->panic : NULL);
 	json_open(&json, "kinds", '{');
 	for (uint32_t kind = 1; kind < PK_NR; kind++)
-		json_int(&json, page_kind_text(kind), pulse->kinds[kind]);
+		json_int(&json, page_kind_text(kind), counters->kinds[kind]);
 	json_close(&json, '}');
 	json_open(&json, "sites", '[');
 	struct row *rows = hottest(top, &nr);

@@ -4,10 +4,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../lib/image.h"
-#include "../lib/json.h"
-#include "../lib/verify.h"
+#include "analysis/verify.h"
+#include "base/json.h"
 #include "command.h"
+#include "target/image.h"
 
 /* Of each part; the others are counted. */
 #define SHOWN_MAX 40

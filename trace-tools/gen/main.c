@@ -2,7 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tsdl.h"
+#include "ctf/tsdl.h"
+#include "gen.h"
 
 int main(int argc, char **argv)
 {

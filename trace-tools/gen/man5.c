@@ -1,6 +1,6 @@
 /* man5: pagetrail-trace(5), the trace in short, from the kernel's own tables. docs/TRACE-FORMAT.md has every bit. */
-#include "../lib/format.h"
-#include "tsdl.h"
+#include "ctf/format.h"
+#include "gen.h"
 
 /* Words with their hyphens as roff wants them. */
 static void words(FILE *out, const char *text)

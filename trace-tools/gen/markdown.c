@@ -1,6 +1,6 @@
 /* markdown: the tables of docs/TRACE-FORMAT.md that come from the kernel's own. */
-#include "../lib/format.h"
-#include "tsdl.h"
+#include "ctf/format.h"
+#include "gen.h"
 
 static void layouts_write(FILE *out)
 {

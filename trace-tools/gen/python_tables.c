@@ -1,7 +1,7 @@
 /* python_tables: the trace's numbers as a Python module, for the plots and the tests. */
-#include "../lib/colours.h"
-#include "../lib/format.h"
-#include "tsdl.h"
+#include "ctf/colours.h"
+#include "ctf/format.h"
+#include "gen.h"
 
 static void events_write(FILE *out)
 {

@@ -1,0 +1,472 @@
+/* leaks: finding, judging and grouping. See leaks.h. */
+#include "leaks.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "leaks_priv.h"
+
+/* So many tests must have grown, and none shrunk, before a site of objects is called a candidate. */
+#define CANDIDATE_MARKS 3
+/* Objects of one group that are followed to find their companion. */
+#define COMPANIONS_MAX 4096
+
+const char *leak_doubt_text(enum leak_doubt doubt)
+{
+	static const char *const texts[DOUBT_NR] = {
+	    [DOUBT_NONE] = "both agree",
+	    [DOUBT_HOLDER_LIVES] = "the audit alone: the holder lives, so the trace cannot tell",
+	    [DOUBT_NO_RULE] = "the audit alone: the trace has no rule for such objects",
+	    [DOUBT_AFTER_AUDIT] = "the trace alone: it happened after the audit",
+	    [DOUBT_NOT_AUDITED] = "the trace alone: it holds no audit",
+	    [DOUBT_AUDIT_SILENT] = "the trace alone: THE AUDIT LOOKED AND DID NOT FIND IT",
+	    [DOUBT_NOT_LISTED] =
+		"both agree: the trace names them, the audit counted as many without listing them",
+	    [DOUBT_NOT_IN_TRACE] = "the audit alone: THE TRACE DOES NOT KNOW IT AS LIVE",
+	};
+	return texts[doubt];
+}
+
+/* ---- one page ---- */
+
+static bool is_transient(uint32_t ref)
+{
+	return ref == REF_IO || ref == REF_FAULT;
+}
+
+/* How surely this open reference is one that was never returned; 0: nothing speaks against it. */
+static int suspicion(const struct leaks *leaks, const struct page_ref *entry, uint64_t *death)
+{
+	*death = model_holder_death(leaks->model, entry->ref, entry->holder, entry->time);
+	if (*death)
+		return 3;
+	if (is_transient(entry->ref) && leaks->audit_final && entry->time < leaks->audit->time)
+		return 2;
+	return 0;
+}
+
+/* Puts the unmatched get of a live page into the item: the most suspect reference, of equals the oldest. */
+static void choose_reference(const struct leaks *leaks, const struct page_state *page, struct leak_item *item)
+{
+	const struct model *model = leaks->model;
+	int best = -1;
+
+	for (uint32_t node = page->refs; node != NODE_NONE; node = model_ref(model, node)->next) {
+		const struct page_ref *entry = model_ref(model, node);
+		uint64_t death;
+		int level = suspicion(leaks, entry, &death);
+		if (level >= 2) {
+			item->nr_refs++;
+			item->by_trace = true;
+		}
+		/* Among those nobody suspects, a reference other than the cache's own is the likelier one. */
+		if (level == 0 && entry->ref != REF_CACHE)
+			level = 1;
+		if (level < best || (level == best && entry->time > item->get_time))
+			continue;
+		best = level;
+		item->ref = entry->ref;
+		item->holder = entry->holder;
+		item->index = entry->index;
+		item->get_stack = entry->stack;
+		item->get_time = entry->time;
+		item->get_pid = entry->pid;
+		item->holder_died = death;
+	}
+	if (best >= 0)
+		return;
+	item->ref = REF_NONE;
+	item->get_stack = page->alloc_stack;
+	item->get_time = page->alloc_time;
+	item->get_pid = page->alloc_pid;
+	if (leaks->audit_final && page->last_time < leaks->audit->time && model->by_event[EV_page_put])
+		item->by_trace = true;
+}
+
+static void judge_page(const struct leaks *leaks, uint32_t pfn, struct leak_item *item)
+{
+	const struct page_state *page = &leaks->model->pages[pfn - leaks->model->first_pfn];
+
+	*item = (struct leak_item){.where = pfn,
+				   .kind = page->kind,
+				   .order = page->order,
+				   .alloc_stack = page->alloc_stack,
+				   .alloc_time = page->alloc_time,
+				   .alloc_pid = page->alloc_pid,
+				   .inode = page->inode,
+				   .inode_index = page->inode_index};
+	choose_reference(leaks, page, item);
+	for (uint32_t node = page->refs; node != NODE_NONE; node = model_ref(leaks->model, node)->next)
+		item->nr_open++;
+	if (item->by_trace)
+		item->verdict = item->nr_open == 0              ? VERDICT_ORPHAN
+				: item->nr_refs < item->nr_open ? VERDICT_OVER
+								: VERDICT_UNREACH;
+}
+
+/* ---- the audit's findings ---- */
+
+static void add_audit_page(struct leaks *leaks, const struct trace_record *finding, uint32_t *item_of_page)
+{
+	const struct trace_payload_finding *what = &finding->payload.ev_payload_finding;
+	struct page_state *page = model_page(leaks->model, what->where);
+	struct leak_item item = {
+	    .where = what->where, .get_stack = finding->stack, .alloc_stack = finding->stack};
+
+	if (page && page->life == LIFE_LIVE)
+		judge_page(leaks, what->where, &item);
+	else
+		item.doubt = DOUBT_NOT_IN_TRACE;
+	item.by_audit = true;
+	item.verdict = finding->kind;
+	item.count = what->count;
+	item.claims = what->claims;
+	if (item.nr_refs == 0)
+		item.nr_refs = what->count > what->claims ? what->count - what->claims : 0;
+	if (item.kind == PK_PAGECACHE && !item.inode && !item.inode_index) {
+		item.inode = what->holder;
+		item.inode_index = what->index;
+	}
+	if (!item.by_trace && item.doubt == DOUBT_NONE)
+		item.doubt = DOUBT_HOLDER_LIVES;
+	ARRAY_PUSH(leaks->items, leaks->nr_items, leaks->items_capacity) = item;
+	if (page)
+		item_of_page[what->where - leaks->model->first_pfn] = (uint32_t)leaks->nr_items;
+}
+
+/* What the trace alone can say of an object: it was made in the name of an inode that is gone. */
+static bool judge_object(const struct leaks *leaks, const struct object_state *object, struct leak_item *item)
+{
+	uint64_t death =
+	    object->holder ? model_holder_death(leaks->model, REF_DIRTY, object->holder, object->time) : 0;
+
+	*item = (struct leak_item){.object = true,
+				   .verdict = VERDICT_OBJ,
+				   .by_trace = death != 0,
+				   .where = object->obj,
+				   .alloc_stack = object->stack,
+				   .get_stack = object->stack,
+				   .alloc_time = object->time,
+				   .get_time = object->time,
+				   .alloc_pid = object->pid,
+				   .get_pid = object->pid,
+				   .cache = object->cache,
+				   .holder = object->holder,
+				   .index = object->index,
+				   .inode = object->holder,
+				   .inode_index = object->index,
+				   .holder_died = death};
+	return item->by_trace;
+}
+
+static void add_audit_object(struct leaks *leaks, const struct trace_record *finding)
+{
+	const struct trace_payload_finding *what = &finding->payload.ev_payload_finding;
+	const struct object_state *object = model_object(leaks->model, what->where);
+	struct leak_item item = {
+	    .object = true, .where = what->where, .alloc_stack = finding->stack, .get_stack = finding->stack};
+
+	if (object)
+		judge_object(leaks, object, &item);
+	item.by_audit = true;
+	item.verdict = finding->kind;
+	item.doubt = !object          ? DOUBT_NOT_IN_TRACE
+		     : item.by_trace  ? DOUBT_NONE
+		     : object->holder ? DOUBT_HOLDER_LIVES
+				      : DOUBT_NO_RULE;
+	ARRAY_PUSH(leaks->items, leaks->nr_items, leaks->items_capacity) = item;
+}
+
+static void add_audit(struct leaks *leaks, uint32_t *item_of_page)
+{
+	const struct audit_state *audit = leaks->audit;
+
+	for (size_t i = 0; i < audit->nr_findings; i++) {
+		const struct trace_record *finding = &audit->findings[i];
+		if (!verdict_is_leak(finding->kind))
+			continue;
+		if (finding->flags)
+			add_audit_object(leaks, finding);
+		else
+			add_audit_page(leaks, finding, item_of_page);
+	}
+	uint32_t counted = audit->record.payload.ev_payload_audit_done.findings;
+	leaks->unlisted = counted > audit->nr_findings ? counted - audit->nr_findings : 0;
+}
+
+/* ---- the trace's own ---- */
+
+static enum leak_doubt doubt_of_trace_item(const struct leaks *leaks, const struct leak_item *item)
+{
+	if (!leaks->audit)
+		return DOUBT_NOT_AUDITED;
+	uint64_t when = item->holder_died > item->get_time ? item->holder_died : item->get_time;
+	if (when > leaks->audit->time)
+		return DOUBT_AFTER_AUDIT;
+	return DOUBT_AUDIT_SILENT;
+}
+
+/*
+ * An audit lists so many findings and counts the rest: where the numbers are the same, both mean the same ones. False
+ * when they are not.
+ */
+static bool excuse_unlisted(struct leaks *leaks)
+{
+	uint64_t nr = 0;
+
+	for (size_t i = 0; i < leaks->nr_items; i++)
+		nr += leaks->items[i].doubt == DOUBT_AUDIT_SILENT;
+	for (size_t i = 0; i < leaks->nr_items && nr && nr == leaks->unlisted; i++) {
+		if (leaks->items[i].doubt == DOUBT_AUDIT_SILENT)
+			leaks->items[i].doubt = DOUBT_NOT_LISTED;
+	}
+	return nr == leaks->unlisted;
+}
+
+static void add_trace(struct leaks *leaks, const uint32_t *item_of_page)
+{
+	struct model *model = leaks->model;
+	size_t nr_audit = leaks->nr_items; /* those of the audit stand first */
+	struct leak_item item;
+
+	for (uint32_t i = 0; i < model->seen_pages; i++) {
+		if (model->pages[i].life != LIFE_LIVE || item_of_page[i])
+			continue;
+		judge_page(leaks, model->first_pfn + i, &item);
+		if (!item.by_trace)
+			continue;
+		item.doubt = doubt_of_trace_item(leaks, &item);
+		ARRAY_PUSH(leaks->items, leaks->nr_items, leaks->items_capacity) = item;
+	}
+	for (size_t i = 0; i <= model->objects_mask; i++) {
+		if (!model->objects[i].obj || !judge_object(leaks, &model->objects[i], &item))
+			continue;
+		bool known = false;
+		for (size_t k = 0; k < nr_audit && !known; k++)
+			known = leaks->items[k].object && leaks->items[k].where == item.where;
+		if (known)
+			continue;
+		item.doubt = doubt_of_trace_item(leaks, &item);
+		ARRAY_PUSH(leaks->items, leaks->nr_items, leaks->items_capacity) = item;
+	}
+}
+
+/* ---- groups ---- */
+
+uint64_t leak_item_bytes(const struct leaks *leaks, const struct leak_item *item)
+{
+	if (item->object)
+		return leaks->model->caches[item->cache].object_bytes;
+	return (uint64_t)PAGE_BYTES << item->order;
+}
+
+static struct leak_group *group_of(struct leaks *leaks, const struct leak_item *item)
+{
+	for (size_t i = 0; i < leaks->nr_groups; i++) {
+		const struct leak_item *first = &leaks->items[leaks->groups[i].items[0]];
+		if (first->object == item->object && first->alloc_stack == item->alloc_stack &&
+		    first->get_stack == item->get_stack && first->ref == item->ref &&
+		    first->kind == item->kind && first->cache == item->cache)
+			return &leaks->groups[i];
+	}
+	return &ARRAY_PUSH(leaks->groups, leaks->nr_groups, leaks->groups_capacity);
+}
+
+static int compare_items(const void *a, const void *b)
+{
+	const struct leak_item *left = a, *right = b;
+
+	if (left->get_time != right->get_time)
+		return left->get_time < right->get_time ? -1 : 1;
+	return left->where < right->where ? -1 : left->where > right->where;
+}
+
+static int compare_groups(const void *a, const void *b)
+{
+	const struct leak_group *left = a, *right = b;
+
+	if (left->bytes != right->bytes)
+		return left->bytes > right->bytes ? -1 : 1;
+	return left->first_time < right->first_time ? -1 : left->first_time > right->first_time;
+}
+
+static void make_groups(struct leaks *leaks)
+{
+	if (leaks->nr_items)
+		qsort(leaks->items, leaks->nr_items, sizeof(*leaks->items), compare_items);
+	for (size_t i = 0; i < leaks->nr_items; i++) {
+		const struct leak_item *item = &leaks->items[i];
+		struct leak_group *group = group_of(leaks, item);
+		ARRAY_PUSH(group->items, group->nr_items, group->capacity) = i;
+		if (group->nr_items == 1)
+			group->first_time = item->get_time;
+		group->last_time = item->get_time;
+		group->nr_pages += item->object ? 0 : 1ULL << item->order;
+		group->nr_refs += item->nr_refs;
+		group->bytes += leak_item_bytes(leaks, item);
+		group->nr_by_audit += item->by_audit;
+		group->nr_by_trace += item->by_trace;
+		leaks->nr_pages += item->object ? 0 : 1ULL << item->order;
+		leaks->nr_objects += item->object;
+		leaks->bytes += leak_item_bytes(leaks, item);
+		leaks->nr_doubts[item->doubt]++;
+	}
+	if (leaks->nr_groups)
+		qsort(leaks->groups, leaks->nr_groups, sizeof(*leaks->groups), compare_groups);
+	for (size_t g = 0; g < leaks->nr_groups; g++) {
+		for (size_t i = 0; i < leaks->groups[g].nr_items; i++)
+			leaks->items[leaks->groups[g].items[i]].group = (uint32_t)g;
+	}
+}
+
+/* ---- the second look: histories and companions ---- */
+
+/* What to look for in the second pass for this item; false: nothing. */
+static bool companion_of(const struct leak_item *item, struct companion *companion)
+{
+	*companion = (struct companion){.ref = REF_DIRTY,
+					.object = item->object,
+					.holder = item->holder,
+					.index = item->index,
+					.since = item->alloc_time};
+	if (item->object)
+		return item->holder || item->index;
+	companion->ref = item->ref;
+	companion->pfn = item->where;
+	companion->since = item->get_time;
+	companion->until = item->holder_died;
+	return item->ref == REF_PTE || item->ref == REF_TABLE || item->ref == REF_CACHE ||
+	       item->ref == REF_KSTACK;
+}
+
+static void look_again(struct leaks *leaks)
+{
+	struct page_history *pages = xcalloc(leaks->nr_groups, sizeof(*pages));
+	size_t *first = xcalloc(leaks->nr_groups + 1, sizeof(*first));
+	struct companion *companions = xcalloc(leaks->nr_items, sizeof(*companions));
+	size_t nr_companions = 0;
+
+	for (size_t g = 0; g < leaks->nr_groups; g++) {
+		const struct leak_group *group = &leaks->groups[g];
+		const struct leak_item *oldest = &leaks->items[group->items[0]];
+		first[g] = nr_companions;
+		if (!oldest->object)
+			pages[g] = (struct page_history){.pfn = oldest->where, .since = oldest->alloc_time};
+		for (size_t i = 0; i < group->nr_items && i < COMPANIONS_MAX; i++)
+			nr_companions +=
+			    companion_of(&leaks->items[group->items[i]], &companions[nr_companions]);
+	}
+	first[leaks->nr_groups] = nr_companions;
+	history_collect(leaks->model->run, pages, leaks->nr_groups, companions, nr_companions);
+	for (size_t g = 0; g < leaks->nr_groups; g++) {
+		struct leak_group *group = &leaks->groups[g];
+		group->history = pages[g];
+		if (first[g + 1] > first[g])
+			missing_from_companions(leaks, group, companions + first[g], first[g + 1] - first[g]);
+	}
+	free(first);
+	free(companions);
+	free(pages);
+}
+
+/* ---- the rest ---- */
+
+static void find_candidates(struct leaks *leaks)
+{
+	for (uint32_t i = 1; i < leaks->model->nr_sites; i++) {
+		const struct site *site = &leaks->model->sites[i];
+		bool known = false;
+		if (site->marks_grown < CANDIDATE_MARKS || site->marks_shrunk || !site->objects_live)
+			continue;
+		for (size_t g = 0; g < leaks->nr_groups; g++)
+			known = known || leaks->items[leaks->groups[g].items[0]].alloc_stack == i;
+		if (!known && !leaks_suppressed(leaks, i))
+			ARRAY_PUSH(leaks->candidates, leaks->nr_candidates, leaks->candidates_capacity) =
+			    (struct leak_candidate){i, site->objects_live, site->marks_grown};
+	}
+}
+
+/* One and the same fault is found again by every later audit: count it once. */
+static void count_incidents(struct leaks *leaks)
+{
+	const struct model *model = leaks->model;
+
+	leaks->incident_shown = xcalloc(model->nr_incidents, 1);
+	for (size_t i = 0; i < model->nr_incidents; i++) {
+		const struct trace_record *one = &model->incidents[i];
+		bool again = one->kind == VERDICT_PARKED;
+		for (size_t k = 0; k < i && !again; k++)
+			again = model->incidents[k].kind == one->kind &&
+				model->incidents[k].payload.ev_payload_finding.where ==
+				    one->payload.ev_payload_finding.where;
+		leaks->incident_shown[i] = !again;
+		leaks->nr_incidents += !again;
+	}
+}
+
+/* all_listed: each finding that the audit only counted is known from the trace. */
+static int judge(const struct leaks *leaks, bool all_listed)
+{
+	bool complete = run_complete(leaks->model->run), sure = leaks->nr_incidents != 0;
+	bool partial = leaks->narrowed || leaks->suppressed.pages || leaks->suppressed.objects;
+
+	for (size_t i = 0; i < leaks->nr_items && !sure; i++)
+		sure = (leaks->items[i].by_audit && leaks->audit_final) ||
+		       (leaks->items[i].by_trace && complete);
+	if (sure || (leaks->unlisted && leaks->audit_final && !partial))
+		return STATUS_LOST;
+	/* Nobody knows whether what the audit did not list is among what was asked for. */
+	if (partial && leaks->unlisted && !all_listed)
+		return STATUS_CANNOT_TELL;
+	/* A kernel that panicked did not come to the end of what it would have done. */
+	return complete && !leaks->nr_items && !leaks->model->panic_time ? STATUS_NOTHING_LOST
+									 : STATUS_CANNOT_TELL;
+}
+
+struct leaks *leaks_find(struct model *model, struct stack_table *book, const struct leaks_query *query)
+{
+	static const struct leaks_query everything = {.pid = -1};
+	struct leaks *leaks = xcalloc(1, sizeof(*leaks));
+	uint32_t *item_of_page = xcalloc(model->nr_pages, sizeof(*item_of_page)); /* position + 1 */
+
+	leaks->model = model;
+	leaks->book = book;
+	leaks->query = query ? query : &everything;
+	leaks->baseline_book = leaks->query->baseline_book;
+	leaks->audit = model->last_quiet.done ? &model->last_quiet : model->last.done ? &model->last : NULL;
+	leaks->audit_final = model->last_quiet.done;
+	if (leaks->audit)
+		add_audit(leaks, item_of_page);
+	add_trace(leaks, item_of_page);
+	free(item_of_page);
+	bool all_listed = excuse_unlisted(leaks);
+	leaks_leave_out(leaks);
+	make_groups(leaks);
+	for (size_t g = 0; g < leaks->nr_groups; g++)
+		missing_find(leaks, &leaks->groups[g]);
+	if (leaks->nr_groups)
+		look_again(leaks);
+	for (size_t g = 0; g < leaks->nr_groups && leaks->query->baseline; g++)
+		missing_from_baseline(leaks, &leaks->groups[g], leaks->query->baseline);
+	/* They grew over many tests, by whomever: no span or pid can be told of them. */
+	if (!leaks->narrowed)
+		find_candidates(leaks);
+	count_incidents(leaks);
+	leaks->status = judge(leaks, all_listed);
+	return leaks;
+}
+
+void leaks_free(struct leaks *leaks)
+{
+	for (size_t g = 0; g < leaks->nr_groups; g++) {
+		free(leaks->groups[g].items);
+		free(leaks->groups[g].history.records);
+		free(leaks->groups[g].missing.suspect_place);
+	}
+	free(leaks->groups);
+	free(leaks->items);
+	free(leaks->candidates);
+	free(leaks->incident_shown);
+	free(leaks);
+}

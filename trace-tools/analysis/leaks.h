@@ -1,0 +1,165 @@
+/*
+ * leaks: what was lost, grouped, with the act that is missing.
+ *
+ * Two independent judges:
+ *   audit   the kernel's own walk, as finding events of the last quiet audit in the trace (of the last one, if none
+ *           was quiet; then it is not final)
+ *   trace   an open reference whose holder is dead: PTE and TABLE of a dropped address space; KSTACK, OWNER, IO,
+ *           FAULT of a reaped process; CACHE, DIRTY of an evicted inode; IO and FAULT that a quiet audit found
+ *           open (nobody was in the kernel then); a page with no reference at all; an object made in the name of
+ *           an evicted inode
+ * Where only one of them says so, the item carries the reason.
+ *
+ * Items of one allocation stack and one unmatched get make a group; the oldest item represents it. The missing act is
+ * found by comparison, from near to far:
+ *   same path     lives of the same allocation stack and the same get stack that were settled: by whom
+ *   same get      the same get stack, whatever the allocation
+ *   same function the same function took the same kind of reference, for other callers
+ *   companion     objects: what happened next to the page in whose name the object was made
+ *   replaced      pages: the place that held it (a page-table entry) was given another page meanwhile
+ *   holder's end  none of this make was ever settled: where the address space, kernel stack or inode ended that
+ *                 still held it
+ *   baseline      a healthy run's lives of the same functions
+ */
+#ifndef TOOLS_ANALYSIS_LEAKS_H
+#define TOOLS_ANALYSIS_LEAKS_H
+
+#include "replay/history.h"
+#include "replay/model.h"
+#include "suppress.h"
+
+/* Why the two judges differ about an item. */
+enum leak_doubt {
+	DOUBT_NONE,
+	DOUBT_HOLDER_LIVES, /* audit only: the holder still lives, the trace alone cannot tell */
+	DOUBT_NO_RULE,      /* audit only: the trace has no rule for it (objects without an inode) */
+	DOUBT_AFTER_AUDIT,  /* trace only: it happened after the audit */
+	DOUBT_NOT_AUDITED,  /* trace only: there was no audit */
+	DOUBT_AUDIT_SILENT, /* trace only: the audit looked and did not say so */
+	DOUBT_NOT_LISTED,   /* trace only, and the audit counted as many more as it had no room to list */
+	DOUBT_NOT_IN_TRACE, /* audit only: the trace does not know it as live */
+	DOUBT_NR,
+};
+const char *leak_doubt_text(enum leak_doubt doubt);
+
+struct leak_item {
+	bool object, by_audit, by_trace;
+	uint8_t verdict; /* of the audit, else what the trace says: OVER, UNREACH, ORPHAN, OBJ */
+	uint8_t doubt;
+	uint8_t kind, order; /* page */
+	uint8_t ref;         /* of the unmatched get; REF_NONE: none is open */
+	uint32_t where;      /* pfn, or pa / 8 */
+	uint32_t alloc_stack, get_stack;
+	uint64_t alloc_time, get_time;
+	uint16_t alloc_pid, get_pid;
+	uint16_t cache;  /* object */
+	uint16_t holder; /* of the unmatched get, or of the object */
+	uint32_t index;
+	uint64_t holder_died;
+	uint16_t inode; /* page cache: whose page; else 0 */
+	uint32_t inode_index;
+	uint32_t nr_open;       /* references open in the trace */
+	uint32_t nr_refs;       /* unmatched gets of this page */
+	uint32_t count, claims; /* of the audit */
+	uint32_t group;
+};
+
+enum missing_how {
+	MISSING_NONE,
+	MISSING_SAME_PATH,
+	MISSING_SAME_GET,
+	MISSING_SAME_FUNCTION,
+	MISSING_COMPANION,
+	MISSING_HOLDER_END,
+	MISSING_REPLACED,
+};
+
+struct missing_act {
+	enum missing_how how;
+	uint64_t nr, total;          /* nr of total healthy lives were settled like this */
+	uint32_t put_stack;          /* who settled them */
+	uint32_t get_stack;          /* SAME_FUNCTION: one such healthy get */
+	const char *suspect_caller;  /* who should have called the suspect; NULL: not said */
+	const char *suspect;         /* the function in which the act is missing; NULL: not known */
+	char *suspect_place;         /* "file:line" of its call, "" */
+	const char *getter, *putter; /* who takes, who returns */
+	/* COMPANION, REPLACED; nr and total still tell of healthy lives, where there are some */
+	uint64_t companion_nr, companion_total;
+	uint32_t companion_put;
+	uint32_t end_stack;   /* HOLDER_END: where the holder ended and the reference stayed */
+	const char *example;  /* SAME_FUNCTION: the healthy caller that does both; NULL */
+	uint32_t example_pfn; /* COMPANION: one page */
+	uint64_t example_time;
+	/* baseline */
+	uint64_t baseline_nr, baseline_total;
+	uint32_t baseline_put; /* stack id in the baseline run; 0: no such life there */
+};
+
+/* "9 of 9 healthy lives of the same path": what the suspicion rests on. Into buf. */
+const char *missing_certainty(const struct missing_act *missing, char *buf, size_t bytes);
+
+struct leak_group {
+	size_t *items; /* positions, oldest first */
+	size_t nr_items, capacity;
+	uint64_t nr_pages, nr_refs, bytes;
+	uint64_t nr_by_audit, nr_by_trace;
+	uint64_t first_time, last_time;
+	struct missing_act missing;
+	struct page_history history; /* of the representative page; nr 0 for objects */
+};
+
+struct leak_candidate { /* objects that grow from test to test */
+	uint32_t stack;
+	uint64_t live;
+	uint32_t marks;
+};
+
+struct leak_span {
+	uint64_t from, to; /* ticks, both included */
+};
+
+struct leak_sum {
+	uint64_t pages, objects, bytes;
+};
+
+/*
+ * What to look at and what to compare with; all zero but pid = -1: everything. A loss belongs to the instant, and to
+ * the pid, of its unmatched get. Findings that are no losses are never left out: they say that memory is broken.
+ */
+struct leaks_query {
+	const struct model *baseline; /* a healthy run; NULL */
+	struct stack_table *baseline_book;
+	const struct leak_span *spans; /* taken in one of these; nr_spans 0: whenever */
+	size_t nr_spans;
+	int32_t pid;                       /* taken by; -1: by whomever */
+	const char *kind;                  /* page kind or slab cache; NULL: any */
+	struct suppressions *suppressions; /* NULL; gets its counts */
+};
+
+struct leaks {
+	struct model *model;
+	const struct leaks_query *query; /* never NULL */
+	struct stack_table *book, *baseline_book;
+	struct leak_item *items;
+	size_t nr_items, items_capacity;
+	struct leak_group *groups; /* largest first */
+	size_t nr_groups, groups_capacity;
+	struct leak_candidate *candidates;
+	size_t nr_candidates, candidates_capacity;
+	const struct audit_state *audit; /* NULL: none in the trace */
+	bool audit_final;                /* it was quiet */
+	uint64_t nr_pages, nr_objects, bytes;
+	uint64_t nr_doubts[DOUBT_NR];
+	uint64_t unlisted; /* findings that the audit counted but did not record */
+	bool narrowed;     /* the query leaves some out */
+	struct leak_sum left_out, suppressed;
+	size_t nr_incidents; /* findings that are no leaks but faults, different ones */
+	uint8_t *incident_shown;
+	int status; /* STATUS_* */
+};
+
+/* query NULL: everything. It and what it points to must live as long as the answer. */
+struct leaks *leaks_find(struct model *model, struct stack_table *book, const struct leaks_query *query);
+void leaks_free(struct leaks *leaks);
+
+#endif

@@ -1,0 +1,18 @@
+/* leaks, inside: leaks.c finds and groups, leaks_query.c leaves out, missing.c compares. */
+#ifndef TOOLS_ANALYSIS_LEAKS_PRIV_H
+#define TOOLS_ANALYSIS_LEAKS_PRIV_H
+
+#include "leaks.h"
+
+uint64_t leak_item_bytes(const struct leaks *leaks, const struct leak_item *item);
+/* Takes out of the items what the query does not ask for, and what a suppression covers; before they are grouped. */
+void leaks_leave_out(struct leaks *leaks);
+/* True when a suppression covers this allocation stack. */
+bool leaks_suppressed(const struct leaks *leaks, uint32_t stack);
+
+void missing_find(struct leaks *leaks, struct leak_group *group);
+void missing_from_companions(struct leaks *leaks, struct leak_group *group,
+			     const struct companion *companions, size_t nr);
+void missing_from_baseline(struct leaks *leaks, struct leak_group *group, const struct model *baseline);
+
+#endif

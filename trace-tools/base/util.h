@@ -1,0 +1,47 @@
+/* util: memory that does not fail, growing arrays, a hash table of counters, text. For every part of the tools. */
+#ifndef TOOLS_BASE_UTIL_H
+#define TOOLS_BASE_UTIL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* Exit statuses of every command. */
+enum { STATUS_NOTHING_LOST = 0, STATUS_LOST = 1, STATUS_CANNOT_TELL = 2 };
+
+/* Prints "pagetrail: ..." and exits with STATUS_CANNOT_TELL. */
+void die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
+void warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Zeroed; die when memory is out. */
+void *xcalloc(size_t nr, size_t bytes);
+void *xrealloc(void *ptr, size_t bytes);
+char *xstrdup(const char *text);
+char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Room for one more element of `bytes` in array[*capacity], of which nr are used; new room is zeroed. */
+void *array_room(void *array, size_t nr, size_t *capacity, size_t bytes);
+#define ARRAY_PUSH(array, nr, capacity)                                                                      \
+	(*((array) = array_room((array), (nr), &(capacity), sizeof(*(array))), &(array)[(nr)++]))
+
+static inline uint64_t hash_mix(uint64_t x)
+{
+	x ^= x >> 32;
+	x *= 0xd6e8feb86659fd93ULL;
+	x ^= x >> 29;
+	x *= 0xd6e8feb86659fd93ULL;
+	return x ^ x >> 32;
+}
+
+/* The whole file with a 0 behind it, or NULL with errno. Caller frees. */
+char *file_read_all(const char *path, size_t *bytes);
+/* mkdir -p; 0 or -1 with errno. */
+int make_folders(const char *path);
+/* 0 or -1 with errno. A file is its own copy. */
+int file_copy(const char *from, const char *to);
+
+/* "12.0 KiB". Into buf. */
+const char *bytes_text(uint64_t bytes, char buf[24]);
+
+#endif

@@ -1,0 +1,65 @@
+/*
+ * follow: a run folder that grows: hands out the packets that were added since the last look, hart by hart.
+ *
+ * The recorder writes whole packets at the ends of the files, and stacks before the packets that name them (drain.h). A
+ * packet of which a part is there yet waits for the next look. Records of one hart come in order; those of different
+ * harts do not, since a busy hart fills its packets sooner: what counts them must not depend on their order.
+ *
+ *   waiting   nothing of a trace is there yet
+ *   running   somebody has a file of the run open for writing
+ *   ended     nobody has
+ *
+ * FOLLOW-1  each packet is handed out once, until a rewind.
+ * FOLLOW-2  after follow_look the open files are those of the folder; after one that says true, none was read yet.
+ */
+#ifndef TOOLS_CTF_FOLLOW_H
+#define TOOLS_CTF_FOLLOW_H
+
+#include "run.h"
+
+enum follow_state { FOLLOW_WAITING, FOLLOW_RUNNING, FOLLOW_ENDED };
+
+struct follow_file {
+	uint32_t hart;
+	int fd;
+	uint64_t offset; /* of the packet to take next */
+	uint64_t next_sequence;
+	uint64_t discarded, missing;
+	bool any, starts_late;
+	const char
+	    *fault; /* no packet at `offset`, or fd is -1: nothing more is read of this hart. NULL: none */
+};
+
+struct follow {
+	char *folder, *trace_folder;
+	struct follow_file files[STREAMS_MAX];
+	uint32_t nr_files;
+	int stacks_fd;
+	uint8_t *buffer;
+	size_t buffer_bytes;
+};
+
+typedef void follow_take(void *arg, const struct trace_record *records, size_t nr);
+
+/*
+ * False with errno when there is no such folder, or its trace may not be read. Ignores SIGIO from then on: the state is
+ * asked for by leases, and a writer that comes while one is held makes the system send that.
+ */
+bool follow_open(struct follow *follow, const char *folder);
+void follow_close(struct follow *follow);
+/* Opens what has come into being; true when files were replaced (a new run into the same folder): all begins anew. */
+bool follow_look(struct follow *follow);
+/* Hands out what is new; how many records. */
+uint64_t follow_step(struct follow *follow, follow_take *take, void *arg);
+/* The next step begins with the first packets again. */
+void follow_rewind(struct follow *follow);
+enum follow_state follow_state(const struct follow *follow);
+
+uint32_t follow_nr_stacks(const struct follow *follow);
+bool follow_stack(const struct follow *follow, uint32_t id, struct trace_stack *stack);
+uint64_t follow_discarded(const struct follow *follow);
+uint64_t follow_missing(const struct follow *follow);
+/* Packets are missing at a beginning, or a file is damaged. */
+bool follow_damaged(const struct follow *follow);
+
+#endif

@@ -1,0 +1,109 @@
+/*
+ * run: what was recorded, opened for reading: a run folder, or a capture of /proc/ktrace.
+ *
+ *   RUN/run.json             what was run
+ *   RUN/trace/metadata       CTF 1.8; RUN/trace holds nothing but CTF files
+ *   RUN/trace/hartN          packets of hart N, whole, in order
+ *   RUN/trace/stacks         one packet: the stack depot
+ *   RUN/kernel/pagetrail.elf the kernel that ran
+ *   RUN/logs/console.log     what it said
+ *
+ * A folder with the trace files directly in it is accepted, too. A capture is one file with packets of all harts and
+ * of stacks, in any order of harts; a kernel/pagetrail.elf or pagetrail.elf beside it is its kernel. Files are mapped,
+ * not read; opening looks at packet headers only. Damage is noted with file, offset and what is wrong, and reading goes on
+ * behind it: after a bad header at the next place where one stands, after a bad record at the next record.
+ *
+ * RUN-1  packets of a stream are in order of sequence and of time, and lie within the file.
+ * RUN-2  run_complete() is true iff no event of the machine is missing between power-on and the last record;
+ *        it is final only after all records were read (merge.h checks them one by one).
+ */
+#ifndef TOOLS_CTF_RUN_H
+#define TOOLS_CTF_RUN_H
+
+#include <stdio.h>
+
+#include "format.h"
+
+#define STREAMS_MAX 64
+#define DAMAGES_KEPT 64
+
+struct packet {
+	uint64_t offset; /* in the file */
+	uint64_t end_time;
+	uint32_t nr_records;
+};
+
+struct stream {
+	char *path;
+	uint32_t hart;
+	const uint8_t *map;
+	size_t bytes;
+	struct packet *packets;
+	size_t nr_packets, packets_capacity;
+	uint64_t nr_records;
+	uint64_t begin_time, end_time;
+	uint64_t discarded;       /* events, said by the last header */
+	uint64_t missing_packets; /* by gaps in the sequence */
+	uint64_t next_sequence;   /* the next packet's number, if none is missing */
+	bool starts_late;         /* the first packet is not number 0: older ones were overwritten */
+};
+
+struct damage {
+	const char *path; /* of a stream */
+	uint64_t offset;
+	char *what;
+};
+
+struct run {
+	char *folder;       /* or file */
+	char *trace_folder; /* NULL for a capture */
+	bool is_capture;    /* all streams share the stacks' file */
+	char *kernel_path;  /* NULL: there is none */
+	struct stream streams[STREAMS_MAX];
+	uint32_t nr_streams;
+	char *stacks_path;
+	const uint8_t *stacks_map;
+	size_t stacks_bytes;
+	const struct trace_stack *stacks; /* [0] is stack 1 */
+	uint32_t nr_stacks;
+	uint32_t boot_id;
+	uint64_t nr_records; /* of all streams */
+	struct damage damages[DAMAGES_KEPT];
+	size_t nr_damages; /* may exceed what is kept */
+};
+
+/* NULL and a message in *error (caller frees) when there is no trace at all. */
+struct run *run_open(const char *path, char **error);
+void run_close(struct run *run);
+
+/* Notes damage; used by merge and model as they find it. */
+void run_damage(struct run *run, const char *path, uint64_t offset, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Of a second look at a trace: what it noted beyond the first nr_damages stood there before. */
+void run_forget_damages(struct run *run, size_t nr_damages);
+
+/*
+ * Gives the pages of a stream's file before `offset` back to the system, in steps; they are read again when they are
+ * looked at again. *forgotten: how many bytes so far, 0 at first. So what a long run takes of memory does not grow with it.
+ */
+void run_forget(const struct stream *stream, uint64_t *forgotten, uint64_t offset);
+
+uint64_t run_discarded(const struct run *run);
+uint64_t run_missing_packets(const struct run *run);
+bool run_starts_late(const struct run *run);
+bool run_complete(const struct run *run);
+/* Says what is lost or damaged, one line each; prints nothing when the run is complete. */
+void run_print_losses(const struct run *run, FILE *out);
+
+/* Frames of a stack as address - PHYS_OFFSET, innermost first. 0 frames for an unknown id. */
+uint32_t run_stack(const struct run *run, uint32_t id, const uint32_t **frames);
+
+static inline const struct trace_record *stream_records(const struct stream *stream,
+							const struct packet *packet)
+{
+	return (const struct trace_record *)(stream->map + packet->offset +
+					     sizeof(struct trace_packet_header));
+}
+
+#endif

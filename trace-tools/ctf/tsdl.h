@@ -1,0 +1,11 @@
+/* tsdl: the CTF 1.8 metadata of our traces, written from the kernel's tables. */
+#ifndef TOOLS_CTF_TSDL_H
+#define TOOLS_CTF_TSDL_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+/* Writes the whole `metadata` file. boot_id goes into its env block (0: unknown). */
+void tsdl_write(FILE *out, uint32_t boot_id);
+
+#endif

@@ -1,0 +1,144 @@
+/* history: see history.h. */
+#include "history.h"
+
+#include <stdlib.h>
+
+#include "base/util.h"
+#include "ctf/merge.h"
+
+/* A page's number modulo this many tells, for most pages, that it is not of interest. */
+#define FILTER_NR 65536U
+
+struct collector {
+	bool filter[FILTER_NR]; /* true: some page of interest has this remainder */
+	struct page_history *pages;
+	size_t nr_pages;
+	struct companion *companions;
+	size_t nr_companions;
+	uint32_t *first; /* hash of (holder, index): companion + 1, 0 empty */
+	uint32_t *next;  /* of the same holder: companion + 1 */
+	size_t mask;
+};
+
+/* The first page of interest from position `from` on that the record's block has in it, or NULL. */
+static struct page_history *find_page(const struct collector *collector, const struct trace_record *record,
+				      size_t from)
+{
+	uint32_t pfn = record->payload.ev_payload_page_alloc.pfn, order = record_order(record);
+
+	if (order == 0 && !collector->filter[pfn % FILTER_NR])
+		return NULL;
+	for (size_t i = from; i < collector->nr_pages; i++) {
+		if ((collector->pages[i].pfn - pfn) >> order == 0)
+			return &collector->pages[i];
+	}
+	return NULL;
+}
+
+static bool record_fits(void *arg, const struct trace_record *record)
+{
+	if (!event_is_page(record->event))
+		return true;
+	const struct page_history *page = find_page(arg, record, 0);
+	return !page || page->count == record->payload.ev_payload_page_alloc.before;
+}
+
+/* ---- companions by holder ---- */
+
+static size_t companion_slot(const struct collector *collector, uint16_t holder, uint32_t index)
+{
+	size_t at = hash_mix((uint64_t)holder << 32 | index) & collector->mask;
+
+	for (; collector->first[at]; at = (at + 1) & collector->mask) {
+		const struct companion *one = &collector->companions[collector->first[at] - 1];
+		if (one->holder == holder && one->index == index)
+			break;
+	}
+	return at;
+}
+
+static void companions_index(struct collector *collector)
+{
+	collector->mask = 63;
+	while (collector->mask < 4 * collector->nr_companions)
+		collector->mask = collector->mask * 2 + 1;
+	collector->first = xcalloc(collector->mask + 1, sizeof(uint32_t));
+	collector->next = xcalloc(collector->nr_companions, sizeof(uint32_t));
+	for (size_t i = 0; i < collector->nr_companions; i++) {
+		const struct companion *one = &collector->companions[i];
+		size_t at = companion_slot(collector, one->holder, one->index);
+		collector->next[i] = collector->first[at];
+		collector->first[at] = (uint32_t)i + 1;
+	}
+}
+
+static bool is_companion(const struct companion *one, const struct trace_record *record)
+{
+	const struct trace_payload_page *event = &record->payload.ev_payload_page_put;
+
+	if (one->stack || record->time <= one->since || (one->until && record->time > one->until) ||
+	    record->kind != one->ref)
+		return false;
+	if (one->object)
+		return record->event == EV_page_put;
+	return (record->event == EV_page_get || record->event == EV_page_alloc) && event->pfn != one->pfn;
+}
+
+static void companion_event(struct collector *collector, const struct trace_record *record)
+{
+	const struct trace_payload_page *event = &record->payload.ev_payload_page_put;
+	size_t at = companion_slot(collector, event->holder, event->index);
+
+	for (uint32_t i = collector->first[at]; i; i = collector->next[i - 1]) {
+		struct companion *one = &collector->companions[i - 1];
+		if (!is_companion(one, record))
+			continue;
+		one->stack = record->stack;
+		one->time = record->time;
+		one->found_pfn = event->pfn;
+	}
+}
+
+/* ---- the pass ---- */
+
+static void page_event(struct collector *collector, const struct trace_record *record)
+{
+	struct page_history *page = find_page(collector, record, 0);
+
+	for (; page; page = find_page(collector, record, (size_t)(page - collector->pages) + 1)) {
+		page->count = record->payload.ev_payload_page_alloc.after;
+		if (record->time >= page->since && (!page->until || record->time <= page->until))
+			ARRAY_PUSH(page->records, page->nr, page->capacity) = *record;
+	}
+	if (collector->nr_companions && record->event != EV_page_kind)
+		companion_event(collector, record);
+}
+
+void history_collect(struct run *run, struct page_history *pages, size_t nr_pages,
+		     struct companion *companions, size_t nr_companions)
+{
+	struct collector *collector = xcalloc(1, sizeof(*collector));
+	size_t nr_damages = run->nr_damages, nr;
+	const struct trace_record *records;
+	struct merge merge;
+	uint32_t stream;
+
+	collector->pages = pages;
+	collector->nr_pages = nr_pages;
+	collector->companions = companions;
+	collector->nr_companions = nr_companions;
+	for (size_t i = 0; i < nr_pages; i++)
+		collector->filter[pages[i].pfn % FILTER_NR] = true;
+	companions_index(collector);
+	merge_begin(&merge, run, record_fits, collector);
+	while ((nr = merge_batch(&merge, &records, &stream)) != 0) {
+		for (size_t i = 0; i < nr; i++) {
+			if (event_is_page(records[i].event))
+				page_event(collector, &records[i]);
+		}
+	}
+	run_forget_damages(run, nr_damages);
+	free(collector->first);
+	free(collector->next);
+	free(collector);
+}

@@ -1,0 +1,192 @@
+/* leaks_head: the head of the leak report: losses of the trace, verdict, suspects, audit, what was left out. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "leaks_text.h"
+#include "print.h"
+
+/* ---- the verdict ---- */
+
+/* "311 pagecache pages, 25 objects of cache dirty" */
+static void print_kinds(const struct leaks *leaks, FILE *out)
+{
+	const char *comma = "  ";
+
+	for (uint32_t kind = 0; kind < PK_NR; kind++) {
+		uint64_t nr = 0;
+		for (size_t i = 0; i < leaks->nr_items; i++) {
+			if (!leaks->items[i].object && leaks->items[i].kind == kind)
+				nr += 1ULL << leaks->items[i].order;
+		}
+		if (nr)
+			fprintf(out, "%s%" PRIu64 " %s page%s", comma, nr, page_kind_text(kind),
+				nr == 1 ? "" : "s");
+		comma = nr ? ", " : comma;
+	}
+	for (uint32_t cache = 0; cache <= UINT16_MAX && leaks->nr_objects; cache++) {
+		uint64_t nr = 0;
+		if (!leaks->model->caches[cache].allocs)
+			continue;
+		for (size_t i = 0; i < leaks->nr_items; i++)
+			nr += leaks->items[i].object && leaks->items[i].cache == cache;
+		if (nr)
+			fprintf(out, "%s%" PRIu64 " object%s of cache %s", comma, nr, nr == 1 ? "" : "s",
+				leaks->model->caches[cache].name);
+		comma = nr ? ", " : comma;
+	}
+	fputc('\n', out);
+}
+
+/* The suspects of all groups, each once, with what it stands for. */
+static void print_suspects(const struct leaks *leaks, FILE *out)
+{
+	char certainty[160];
+
+	for (size_t g = 0; g < leaks->nr_groups; g++) {
+		const struct missing_act *missing = &leaks->groups[g].missing;
+		uint64_t nr_pages = 0, nr_objects = 0;
+		bool seen = !missing->suspect;
+		for (size_t k = 0; k < leaks->nr_groups; k++) {
+			const struct leak_group *other = &leaks->groups[k];
+			if (!missing->suspect || !other->missing.suspect ||
+			    strcmp(other->missing.suspect, missing->suspect))
+				continue;
+			seen = seen || k < g;
+			nr_pages += other->nr_pages;
+			nr_objects += other->nr_pages ? 0 : other->nr_items;
+		}
+		if (!seen)
+			fprintf(out, "SUSPECT: %s (%s): %" PRIu64 " pages, %" PRIu64 " objects; %s\n",
+				missing->suspect, missing->suspect_place, nr_pages, nr_objects,
+				missing_certainty(missing, certainty, sizeof(certainty)));
+	}
+}
+
+static void print_verdict(const struct leaks *leaks, FILE *out)
+{
+	const struct run *run = leaks->model->run;
+	char bytes[24];
+
+	if (leaks->nr_items) {
+		fprintf(out, "LOST: %" PRIu64 " pages, %" PRIu64 " objects (%s) in %zu group%s\n",
+			leaks->nr_pages, leaks->nr_objects, bytes_text(leaks->bytes, bytes), leaks->nr_groups,
+			leaks->nr_groups == 1 ? "" : "s");
+		print_kinds(leaks, out);
+		print_suspects(leaks, out);
+		if (leaks->status == STATUS_CANNOT_TELL)
+			fprintf(out, "This is NOT CERTAIN: %s.\n",
+				!run_complete(run)
+				    ? "events are missing, and the one that settles it may be among them"
+				    : "the machine was not quiet when it was audited");
+	} else if (leaks->status == STATUS_NOTHING_LOST) {
+		fprintf(out, "NOTHING LOST%s: %" PRIu64 " events, 0 discarded\n",
+			leaks->narrowed                                        ? " of what was asked for"
+			: leaks->suppressed.pages || leaks->suppressed.objects ? " but what is suppressed"
+									       : "",
+			leaks->model->nr_events);
+	} else if (leaks->status == STATUS_CANNOT_TELL) {
+		fprintf(out, "NO VERDICT: none was found to be lost, but %s\n",
+			!run_complete(run)         ? "events are missing"
+			: leaks->model->panic_time ? "the kernel did not come to its end"
+						   : "the audit counted more than it listed");
+	}
+	if (leaks->nr_incidents)
+		fprintf(out, "BROKEN: %zu finding%s of another kind, listed at the end\n",
+			leaks->nr_incidents, leaks->nr_incidents == 1 ? "" : "s");
+}
+
+static void print_audit(const struct leaks *leaks, FILE *out)
+{
+	char time[24];
+
+	if (!leaks->audit) {
+		fprintf(out, "audit: none in this trace; what follows is from the trace alone\n");
+		return;
+	}
+	const struct trace_payload_audit *audit = &leaks->audit->record.payload.ev_payload_audit_done;
+	fprintf(out, "audit: the last %saudit, at %s s, looked at %u pages and %u objects and found %u\n",
+		leaks->audit_final ? "quiet " : "", time_text(leaks->audit->time, time), audit->pages,
+		audit->objects, audit->findings);
+	if (leaks->unlisted)
+		fprintf(out, "       %" PRIu64 " of these it counted without listing them\n",
+			leaks->unlisted);
+	if (!leaks->audit_final)
+		fprintf(out, "       it was not quiet, so its verdicts are not final\n");
+}
+
+static void print_agreement(const struct leaks *leaks, FILE *out)
+{
+	if (!leaks->nr_items)
+		return;
+	for (uint32_t doubt = 0; doubt < DOUBT_NR; doubt++) {
+		if (leaks->nr_doubts[doubt])
+			fprintf(out, "  %" PRIu64 " of %zu: %s\n", leaks->nr_doubts[doubt], leaks->nr_items,
+				leak_doubt_text(doubt));
+	}
+}
+
+/* ---- what the query leaves out ---- */
+
+static const char *sum_text(const struct leak_sum *sum, char buf[80])
+{
+	char bytes[24];
+
+	snprintf(buf, 80, "%" PRIu64 " pages, %" PRIu64 " objects (%s)", sum->pages, sum->objects,
+		 bytes_text(sum->bytes, bytes));
+	return buf;
+}
+
+static void print_query(const struct leaks *leaks, FILE *out)
+{
+	const struct leaks_query *query = leaks->query;
+	const char *comma = "";
+	char from[24], to[24], sum[80];
+
+	if (!leaks->narrowed)
+		return;
+	fprintf(out, "asked for: what was taken ");
+	for (size_t i = 0; i < query->nr_spans; i++) {
+		fprintf(out, "%s%s to %s s", i ? " or " : "from ", time_text(query->spans[i].from, from),
+			time_text(query->spans[i].to, to));
+		comma = ", ";
+	}
+	if (query->pid >= 0) {
+		const char *name = leaks->model->pids[query->pid].name;
+		fprintf(out, "%sby pid %d%s%s%s", comma, query->pid, name[0] ? " (" : "", name,
+			name[0] ? ")" : "");
+		comma = ", ";
+	}
+	if (query->kind)
+		fprintf(out, "%sof kind %s", comma, query->kind);
+	fprintf(out, "; left out: %s\n", sum_text(&leaks->left_out, sum));
+}
+
+static void print_suppressions(const struct leaks *leaks, FILE *out)
+{
+	const struct suppressions *list = leaks->query->suppressions;
+	char sum[80];
+
+	if (!list)
+		return;
+	fprintf(out, "suppressed by %s: %s\n", list->path, sum_text(&leaks->suppressed, sum));
+	for (size_t i = 0; i < list->nr; i++) {
+		const struct suppression *one = &list->list[i];
+		struct leak_sum part = {one->pages, one->objects, one->bytes};
+		fprintf(out, "  line %u, leak:%s: %s\n", one->line, one->pattern,
+			part.pages || part.objects ? sum_text(&part, sum) : "NOT USED");
+	}
+}
+
+void leaks_print_head(const struct leaks *leaks, FILE *out)
+{
+	run_print_losses(leaks->model->run, out);
+	if (leaks->model->panic_time)
+		fprintf(out, "PANIC: the kernel panicked: %s\n", leaks->model->panic);
+	print_verdict(leaks, out);
+	print_query(leaks, out);
+	print_suppressions(leaks, out);
+	print_audit(leaks, out);
+	print_agreement(leaks, out);
+}

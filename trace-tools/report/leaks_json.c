@@ -1,0 +1,236 @@
+/* leaks_json: the leak report as JSON: the same facts as leaks_print.c prints. */
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "base/util.h"
+#include "leaks_text.h"
+#include "print.h"
+
+static void write_missing(struct json *json, const struct leaks *leaks, const struct missing_act *missing)
+{
+	static const char *const how[] = {"none",      "same-path",  "same-get", "same-function",
+					  "companion", "holder-end", "replaced"};
+
+	char certainty[160];
+
+	json_open(json, "missing", '{');
+	json_string(json, "how", how[missing->how]);
+	json_int(json, "healthy", (int64_t)missing->nr);
+	json_int(json, "healthy_total", (int64_t)missing->total);
+	json_string(json, "suspect", missing->suspect);
+	json_string(json, "suspect_place", missing->suspect_place);
+	json_string(json, "suspect_caller", missing->suspect_caller);
+	json_string(json, "certainty", missing_certainty(missing, certainty, sizeof(certainty)));
+	json_string(json, "getter", missing->getter);
+	json_string(json, "putter", missing->putter);
+	json_stack(json, "put", leaks->book, missing->put_stack);
+	json_int(json, "companion", (int64_t)missing->companion_nr);
+	json_int(json, "companion_total", (int64_t)missing->companion_total);
+	if (missing->companion_put)
+		json_stack(json, "companion_put", leaks->book, missing->companion_put);
+	if (missing->end_stack)
+		json_stack(json, "holder_end", leaks->book, missing->end_stack);
+	json_int(json, "baseline", (int64_t)missing->baseline_nr);
+	json_int(json, "baseline_total", (int64_t)missing->baseline_total);
+	if (missing->baseline_put)
+		json_stack(json, "baseline_put", leaks->baseline_book, missing->baseline_put);
+	json_close(json, '}');
+}
+
+static void write_item(struct json *json, const struct leak_item *item)
+{
+	json_open(json, NULL, '{');
+	json_int(json, item->object ? "object_pa" : "pfn",
+		 item->object ? (int64_t)item->where * 8 : item->where);
+	json_string(json, "verdict", verdict_text(item->verdict));
+	json_bool(json, "by_audit", item->by_audit);
+	json_bool(json, "by_trace", item->by_trace);
+	json_string(json, "agreement", leak_doubt_text(item->doubt));
+	json_string(json, "ref", ref_kind_text(item->ref));
+	json_int(json, "holder", item->holder);
+	json_int(json, "index", item->index);
+	json_int(json, "inode", item->inode);
+	json_int(json, "inode_index", item->inode_index);
+	json_real(json, "taken", time_seconds(item->get_time));
+	json_int(json, "pid", item->get_pid);
+	json_close(json, '}');
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+
+	return left < right ? -1 : left > right;
+}
+
+/* Each number once, in order. */
+static void write_numbers(struct json *json, const char *key, uint64_t *numbers, size_t nr)
+{
+	qsort(numbers, nr, sizeof(*numbers), compare_numbers);
+	json_open(json, key, '[');
+	for (size_t i = 0; i < nr; i++) {
+		if (i == 0 || numbers[i] != numbers[i - 1])
+			json_int(json, NULL, (int64_t)numbers[i]);
+	}
+	json_close(json, ']');
+}
+
+/* Of all items together: in which tests, by which pids they were taken, and who holds them. */
+static void write_circumstances(struct json *json, const struct leaks *leaks, const struct leak_group *group)
+{
+	uint64_t *numbers = xcalloc(group->nr_items, sizeof(*numbers));
+	const struct test_mark *last = NULL;
+
+	json_open(json, "tests", '[');
+	for (size_t i = 0; i < group->nr_items; i++) {
+		const struct test_mark *test =
+		    model_test_at(leaks->model, leaks->items[group->items[i]].get_time);
+		if (test && test != last)
+			json_string(json, NULL, test->name);
+		last = test ? test : last;
+	}
+	json_close(json, ']');
+	for (size_t i = 0; i < group->nr_items; i++)
+		numbers[i] = leaks->items[group->items[i]].get_pid;
+	write_numbers(json, "pids", numbers, group->nr_items);
+	for (size_t i = 0; i < group->nr_items; i++)
+		numbers[i] = leaks->items[group->items[i]].holder;
+	write_numbers(json, "holders", numbers, group->nr_items);
+	json_string(json, "holder_is", ref_holder_text(leaks->items[group->items[0]].ref));
+	free(numbers);
+}
+
+static void write_group(struct json *json, const struct leaks *leaks, const struct leak_group *group)
+{
+	const struct leak_item *first = &leaks->items[group->items[0]];
+
+	json_open(json, NULL, '{');
+	json_string(json, "what", first->object ? "object" : "page");
+	if (first->object)
+		json_string(json, "cache", leaks->model->caches[first->cache].name);
+	else
+		json_string(json, "kind", page_kind_text(first->kind));
+	json_string(json, "verdict", verdict_text(first->verdict));
+	json_string(json, "ref", ref_kind_text(first->ref));
+	json_int(json, "pages", (int64_t)group->nr_pages);
+	json_int(json, "objects", first->object ? (int64_t)group->nr_items : 0);
+	json_int(json, "references", (int64_t)group->nr_refs);
+	json_int(json, "bytes", (int64_t)group->bytes);
+	json_real(json, "first", time_seconds(group->first_time));
+	json_real(json, "last", time_seconds(group->last_time));
+	write_circumstances(json, leaks, group);
+	json_string(json, "allocated_by", stack_table_function(leaks->book, first->alloc_stack));
+	json_string(json, "taken_by", stack_table_function(leaks->book, first->get_stack));
+	json_stack(json, "allocation", leaks->book, first->alloc_stack);
+	json_stack(json, "get", leaks->book, first->get_stack);
+	write_missing(json, leaks, &group->missing);
+	json_open(json, "items", '[');
+	for (size_t i = 0; i < group->nr_items; i++)
+		write_item(json, &leaks->items[group->items[i]]);
+	json_close(json, ']');
+	json_close(json, '}');
+}
+
+static void write_sum(struct json *json, const char *key, const struct leak_sum *sum)
+{
+	json_open(json, key, '{');
+	json_int(json, "pages", (int64_t)sum->pages);
+	json_int(json, "objects", (int64_t)sum->objects);
+	json_int(json, "bytes", (int64_t)sum->bytes);
+	json_close(json, '}');
+}
+
+/* What was asked for, and what that left out; null where everything was. */
+static void write_query(struct json *json, const struct leaks *leaks)
+{
+	const struct leaks_query *query = leaks->query;
+	const struct suppressions *list = query->suppressions;
+
+	if (leaks->narrowed) {
+		json_open(json, "asked_for", '{');
+		json_open(json, "spans", '[');
+		for (size_t i = 0; i < query->nr_spans; i++) {
+			json_open(json, NULL, '{');
+			json_real(json, "from", time_seconds(query->spans[i].from));
+			json_real(json, "to", time_seconds(query->spans[i].to));
+			json_close(json, '}');
+		}
+		json_close(json, ']');
+		if (query->pid >= 0)
+			json_int(json, "pid", query->pid);
+		else
+			json_null(json, "pid");
+		json_string(json, "kind", query->kind);
+		json_close(json, '}');
+	} else {
+		json_null(json, "asked_for");
+	}
+	write_sum(json, "left_out", &leaks->left_out);
+	write_sum(json, "suppressed", &leaks->suppressed);
+	json_open(json, "suppressions", '[');
+	for (size_t i = 0; list && i < list->nr; i++) {
+		json_open(json, NULL, '{');
+		json_string(json, "pattern", list->list[i].pattern);
+		json_int(json, "line", list->list[i].line);
+		json_int(json, "pages", (int64_t)list->list[i].pages);
+		json_int(json, "objects", (int64_t)list->list[i].objects);
+		json_int(json, "bytes", (int64_t)list->list[i].bytes);
+		json_close(json, '}');
+	}
+	json_close(json, ']');
+}
+
+const char *leaks_verdict(int status)
+{
+	static const char *const verdicts[] = {"nothing lost", "lost", "cannot tell"};
+
+	return verdicts[status];
+}
+
+void leaks_print_json(const struct leaks *leaks, FILE *out)
+{
+	const struct model *model = leaks->model;
+	struct json json;
+
+	json_begin_command(&json, out, "leaks", leaks_verdict(leaks->status));
+	json_bool(&json, "complete", run_complete(model->run));
+	json_string(&json, "panic", model->panic_time ? model->panic : NULL);
+	json_int(&json, "events", (int64_t)model->nr_events);
+	json_int(&json, "events_discarded", (int64_t)run_discarded(model->run));
+	json_bool(&json, "audited", leaks->audit != NULL);
+	json_bool(&json, "audit_quiet", leaks->audit_final);
+	json_int(&json, "pages", (int64_t)leaks->nr_pages);
+	json_int(&json, "objects", (int64_t)leaks->nr_objects);
+	json_int(&json, "bytes", (int64_t)leaks->bytes);
+	json_int(&json, "other_findings", (int64_t)leaks->nr_incidents);
+	json_int(&json, "unlisted_findings", (int64_t)leaks->unlisted);
+	write_query(&json, leaks);
+	json_open(&json, "groups", '[');
+	for (size_t i = 0; i < leaks->nr_groups; i++)
+		write_group(&json, leaks, &leaks->groups[i]);
+	json_close(&json, ']');
+	json_open(&json, "findings", '[');
+	for (size_t i = 0; i < model->nr_incidents; i++) {
+		const struct trace_record *record = &model->incidents[i];
+		if (!leaks->incident_shown[i])
+			continue;
+		json_open(&json, NULL, '{');
+		json_string(&json, "verdict", verdict_text(record->kind));
+		json_string(&json, "what", record->flags ? "object" : "page");
+		json_int(&json, "where", record->payload.ev_payload_finding.where);
+		json_real(&json, "time", time_seconds(record->time));
+		json_stack(&json, "stack", leaks->book, record->stack);
+		json_close(&json, '}');
+	}
+	json_close(&json, ']');
+	json_open(&json, "candidates", '[');
+	for (size_t i = 0; i < leaks->nr_candidates; i++) {
+		json_open(&json, NULL, '{');
+		json_int(&json, "live", (int64_t)leaks->candidates[i].live);
+		json_int(&json, "tests_grown", leaks->candidates[i].marks);
+		json_stack(&json, "allocation", leaks->book, leaks->candidates[i].stack);
+		json_close(&json, '}');
+	}
+	json_close(&json, ']');
+	json_end(&json);
+}

@@ -1,0 +1,442 @@
+/* leaks_print: the groups of the leak report as text; its head is in leaks_head.c. What they say is found in lib/. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "leaks_text.h"
+#include "print.h"
+#include "ranges.h"
+
+#define HISTORY_HEAD 12
+#define HISTORY_TAIL 12
+#define RANGES_MAX 8
+/* Groups told in full; the others in one line each. */
+#define GROUPS_IN_FULL 8
+#define RADIX_SLOTS 64U
+
+static const struct leak_item *group_item(const struct leaks *leaks, const struct leak_group *group, size_t i)
+{
+	return &leaks->items[group->items[i]];
+}
+
+/* ---- one group ---- */
+
+static void print_what(const struct leaks *leaks, const struct leak_group *group, FILE *out)
+{
+	const struct leak_item *first = group_item(leaks, group, 0);
+	const struct cache_state *cache = &leaks->model->caches[first->cache];
+	char bytes[24];
+
+	if (first->object)
+		fprintf(out, "%zu object%s of cache %s", group->nr_items, group->nr_items == 1 ? "" : "s",
+			cache->known ? cache->name : "?");
+	else
+		fprintf(out, "%" PRIu64 " %s page%s", group->nr_pages, page_kind_text(first->kind),
+			group->nr_pages == 1 ? "" : "s");
+	fprintf(out, ", %s: %s, %s\n", bytes_text(group->bytes, bytes), verdict_text(first->verdict),
+		verdict_help(first->verdict));
+}
+
+/* Indexes of one slot in each node of a radix tree: that is where its walk goes wrong. Needs three to be no accident. */
+static void print_residue(FILE *out, const uint64_t *indexes, size_t nr)
+{
+	for (size_t i = 1; i < nr; i++) {
+		if (indexes[i] % RADIX_SLOTS != indexes[0] % RADIX_SLOTS)
+			return;
+	}
+	if (nr >= 3)
+		fprintf(out, " (each is %" PRIu64 " modulo %u)", indexes[0] % RADIX_SLOTS, RADIX_SLOTS);
+}
+
+/* "inode 12: pages 0-9" for each inode. */
+static void print_inodes(const struct leaks *leaks, const struct leak_group *group, FILE *out)
+{
+	uint64_t *keys = xcalloc(group->nr_items, sizeof(*keys)),
+		 *indexes = xcalloc(group->nr_items, sizeof(*indexes));
+	size_t nr = 0, printed = 0;
+
+	for (size_t i = 0; i < group->nr_items; i++) {
+		const struct leak_item *item = group_item(leaks, group, i);
+		if (item->inode || item->inode_index)
+			keys[nr++] = item->inode;
+	}
+	/* Inodes in order of appearance; each with the ranges of its indexes. */
+	for (size_t i = 0; i < nr; i++) {
+		bool seen = false;
+		for (size_t k = 0; k < i && !seen; k++)
+			seen = keys[k] == keys[i];
+		if (seen)
+			continue;
+		size_t nr_indexes = 0;
+		if (printed++ == RANGES_MAX) {
+			fprintf(out, "             and other inodes\n");
+			break;
+		}
+		for (size_t k = 0; k < group->nr_items; k++) {
+			const struct leak_item *item = group_item(leaks, group, k);
+			if (item->inode == keys[i])
+				indexes[nr_indexes++] = item->inode_index;
+		}
+		fprintf(out, "  %-10s inode %" PRIu64 ", page index ", printed == 1 ? "of" : "", keys[i]);
+		ranges_print(out, indexes, nr_indexes, RANGES_MAX);
+		print_residue(out, indexes, nr_indexes);
+		fputc('\n', out);
+	}
+	free(keys);
+	free(indexes);
+}
+
+static void print_pids(const struct leaks *leaks, const struct leak_group *group, FILE *out)
+{
+	uint64_t *pids = xcalloc(group->nr_items, sizeof(*pids));
+
+	for (size_t i = 0; i < group->nr_items; i++)
+		pids[i] = group_item(leaks, group, i)->get_pid;
+	fprintf(out, "  %-10s ", "pids");
+	ranges_print(out, pids, group->nr_items, RANGES_MAX);
+	const char *name = leaks->model->pids[pids[0]].name;
+	fprintf(out, "%s%s%s\n", name[0] ? " (" : "", name, name[0] ? ")" : "");
+	free(pids);
+}
+
+static void print_tests(const struct leaks *leaks, const struct leak_group *group, FILE *out)
+{
+	const struct test_mark *last = NULL;
+	size_t printed = 0;
+
+	for (size_t i = 0; i < group->nr_items && printed <= RANGES_MAX; i++) {
+		const struct test_mark *test =
+		    model_test_at(leaks->model, group_item(leaks, group, i)->get_time);
+		if (!test || test == last)
+			continue;
+		if (printed == RANGES_MAX)
+			fprintf(out, " and others");
+		else
+			fprintf(out, printed ? ", %s" : "  tests      %s", test->name);
+		printed++;
+		last = test;
+	}
+	if (printed)
+		fputc('\n', out);
+}
+
+/* Whose numbers the references carry; a holder that is alone is told with the reference. */
+static void print_holders(const struct leaks *leaks, const struct leak_group *group, FILE *out)
+{
+	const struct leak_item *first = group_item(leaks, group, 0);
+	uint64_t *holders = xcalloc(group->nr_items, sizeof(*holders));
+	bool several = false;
+
+	for (size_t i = 0; i < group->nr_items; i++) {
+		holders[i] = group_item(leaks, group, i)->holder;
+		several = several || holders[i] != first->holder;
+	}
+	if (several && !first->object && first->ref != REF_NONE) {
+		fprintf(out, "  %-10s %s ", "holders", ref_holder_text(first->ref));
+		ranges_print(out, holders, group->nr_items, RANGES_MAX);
+		fputc('\n', out);
+	}
+	free(holders);
+}
+
+static void print_reference(const struct leaks *leaks, const struct leak_group *group, FILE *out)
+{
+	const struct leak_item *first = group_item(leaks, group, 0);
+	char time[24];
+
+	if (first->object)
+		return;
+	fprintf(out, "  %-10s ", "reference");
+	if (first->ref == REF_NONE) {
+		fprintf(out, "none is open: the count is 0, yet the page was never freed\n");
+		return;
+	}
+	print_holder(out, leaks->model, first->ref, first->holder, first->index);
+	if (first->holder_died)
+		fprintf(out, ", which ended at %s s", time_text(first->holder_died, time));
+	fprintf(out, "; %" PRIu64 " such never returned\n", group->nr_refs);
+	if (first->by_audit && first->count < first->nr_open)
+		fprintf(out,
+			"  %-10s in memory it is %u: somebody lowered it without returning a reference\n",
+			"count", first->count);
+}
+
+/* ---- the missing act ---- */
+
+static void print_place(FILE *out, const struct missing_act *missing)
+{
+	fprintf(out, "%s", missing->suspect);
+	if (missing->suspect_place && missing->suspect_place[0])
+		fprintf(out, " (%s)", missing->suspect_place);
+	if (missing->suspect_caller)
+		fprintf(out, ", called by %s", missing->suspect_caller);
+}
+
+/* Others came back: on the same path, of the same get, or taken by the same function. */
+static void print_compared(const struct leaks *leaks, const struct missing_act *missing, const char *act,
+			   FILE *out)
+{
+	if (missing->how == MISSING_SAME_FUNCTION) {
+		fprintf(
+		    out,
+		    "    None taken on this path was ever %s. What %s took for other callers was, %" PRIu64
+		    " times;\n",
+		    act, missing->getter, missing->total);
+		fprintf(out, "    %" PRIu64 " of these by %s", missing->nr, missing->putter);
+		if (missing->example)
+			fprintf(out, ", called like the get from %s", missing->example);
+		fprintf(out, ":\n");
+	} else {
+		fprintf(out,
+			"    %s were %s %" PRIu64 " times; %" PRIu64
+			" of these by %s, as below. The lost ones were not.\n",
+			missing->how == MISSING_SAME_PATH ? "Others of the same path"
+							  : "Others of the same get",
+			act, missing->total, missing->nr, missing->putter);
+	}
+	stack_table_print(leaks->book, missing->put_stack, "      ", out);
+}
+
+static void print_companion(const struct leaks *leaks, const struct missing_act *missing, FILE *out)
+{
+	if (missing->total)
+		fprintf(out,
+			"    %" PRIu64 " others of this make were freed, %" PRIu64
+			" of them by %s. Not so these:\n",
+			missing->total, missing->nr, missing->putter);
+	else
+		fprintf(out, "    None of this make was ever freed in this run.\n");
+	fprintf(out,
+		"    for %" PRIu64 " of %" PRIu64
+		" the page in whose name it was made got its dirty reference back here,\n"
+		"    and the object was not freed here:\n",
+		missing->companion_nr, missing->companion_total);
+	stack_table_print(leaks->book, missing->companion_put, "      ", out);
+}
+
+static void print_replaced(const struct leaks *leaks, const struct missing_act *missing, uint8_t ref,
+			   FILE *out)
+{
+	fprintf(out,
+		"    For %" PRIu64 " of %" PRIu64
+		" the place that held the page (the %s of the same holder and index) was\n"
+		"    given another page here, and this reference stayed:\n",
+		missing->companion_nr, missing->companion_total, ref_kind_text(ref));
+	stack_table_print(leaks->book, missing->companion_put, "      ", out);
+	if (missing->total)
+		fprintf(out,
+			"    (%" PRIu64 " others of this make were returned, %" PRIu64 " of them by %s.)\n",
+			missing->total, missing->nr, missing->putter);
+}
+
+static void print_nothing_to_compare(const struct leaks *leaks, const struct leak_group *group, FILE *out)
+{
+	const struct leak_item *first = group_item(leaks, group, 0);
+	uint64_t nr_lost = first->object ? group->nr_items : group->nr_refs;
+
+	fprintf(out,
+		"    No life of this kind was ever settled in this run: there is nothing to compare "
+		"the %" PRIu64 " with.\n"
+		"    The unmatched %s is %s's; its callers stand above.\n",
+		nr_lost, first->object ? "allocation" : "get",
+		stack_table_function(leaks->book, first->get_stack));
+}
+
+static void print_missing(const struct leaks *leaks, const struct leak_group *group, FILE *out)
+{
+	const struct leak_item *first = group_item(leaks, group, 0);
+	const struct missing_act *missing = &group->missing;
+	const char *act = first->object ? "freed" : "returned";
+	char certainty[160];
+
+	fprintf(out, "  missing act\n");
+	switch (missing->how) {
+	case MISSING_SAME_PATH:
+	case MISSING_SAME_GET:
+	case MISSING_SAME_FUNCTION:
+		print_compared(leaks, missing, act, out);
+		break;
+	case MISSING_COMPANION:
+		print_companion(leaks, missing, out);
+		break;
+	case MISSING_REPLACED:
+		print_replaced(leaks, missing, first->ref, out);
+		break;
+	case MISSING_HOLDER_END:
+		fprintf(out, "    No life of this kind was ever settled in this run. The holder ended here, "
+			     "and the reference\n"
+			     "    stayed:\n");
+		stack_table_print(leaks->book, missing->end_stack, "      ", out);
+		break;
+	case MISSING_NONE:
+		print_nothing_to_compare(leaks, group, out);
+		break;
+	}
+	if (missing->baseline_put) {
+		fprintf(out, "    In the healthy run %" PRIu64 " of %" PRIu64 " were %s here:\n",
+			missing->baseline_nr, missing->baseline_total, act);
+		stack_table_print(leaks->baseline_book, missing->baseline_put, "      ", out);
+	}
+	if (missing->suspect) {
+		fprintf(out, "    SUSPECT: ");
+		print_place(out, missing);
+		fprintf(out, "\n    how sure: %s\n",
+			missing_certainty(missing, certainty, sizeof(certainty)));
+	}
+}
+
+/* ---- one page's life ---- */
+
+static void print_life(const struct leaks *leaks, const struct leak_group *group, FILE *out)
+{
+	const struct page_history *history = &group->history;
+	char time[24];
+
+	if (!history->nr)
+		return;
+	fprintf(out, "  the oldest of them, page 0x%x, since it was allocated\n", history->pfn);
+	for (size_t i = 0; i < history->nr; i++) {
+		const struct trace_record *record = &history->records[i];
+		const struct trace_payload_page *event = &record->payload.ev_payload_page_alloc;
+		if (i == HISTORY_HEAD && history->nr > HISTORY_HEAD + HISTORY_TAIL) {
+			fprintf(out, "    ... %zu records ...\n", history->nr - HISTORY_HEAD - HISTORY_TAIL);
+			i = history->nr - HISTORY_TAIL - 1;
+			continue;
+		}
+		fprintf(out, "    %s %-10s %2u -> %-2u pid %-3u ", time_text(record->time, time),
+			event_info(record->event)->name, event->before, event->after, event->pid);
+		if (record->event == EV_page_kind)
+			fprintf(out, "now %s", page_kind_text(record->kind));
+		else
+			print_holder(out, leaks->model, record->kind, event->holder, event->index);
+		fprintf(out, "  in %s\n", stack_table_function(leaks->book, record->stack));
+	}
+}
+
+static void print_facts(const struct leaks *leaks, const struct leak_group *group, FILE *out)
+{
+	const struct leak_item *first = group_item(leaks, group, 0);
+	char from[24], to[24];
+
+	print_inodes(leaks, group, out);
+	print_reference(leaks, group, out);
+	print_holders(leaks, group, out);
+	fprintf(out, "  %-10s %s to %s s\n", first->object ? "made" : "taken",
+		time_text(group->first_time, from), time_text(group->last_time, to));
+	print_tests(leaks, group, out);
+	print_pids(leaks, group, out);
+	fprintf(out, "  %-10s audit %" PRIu64 ", trace %" PRIu64 " of %zu\n", "judges", group->nr_by_audit,
+		group->nr_by_trace, group->nr_items);
+}
+
+static void print_group(const struct leaks *leaks, size_t number, FILE *out)
+{
+	const struct leak_group *group = &leaks->groups[number];
+	const struct leak_item *first = group_item(leaks, group, 0);
+
+	fprintf(out, "\n[%zu] ", number + 1);
+	print_what(leaks, group, out);
+	print_facts(leaks, group, out);
+	fprintf(out, "  allocated by %s\n", stack_table_function(leaks->book, first->alloc_stack));
+	stack_table_print(leaks->book, first->alloc_stack, "      ", out);
+	if (!first->object && first->get_stack != first->alloc_stack) {
+		fprintf(out, "  unmatched get by %s\n", stack_table_function(leaks->book, first->get_stack));
+		stack_table_print(leaks->book, first->get_stack, "      ", out);
+	} else if (!first->object) {
+		fprintf(out, "  unmatched get: the reference that came with the allocation\n");
+	}
+	print_missing(leaks, group, out);
+	print_life(leaks, group, out);
+}
+
+/* ---- the rest ---- */
+
+static void print_incidents(const struct leaks *leaks, FILE *out)
+{
+	const struct model *model = leaks->model;
+	char time[24];
+
+	if (!leaks->nr_incidents)
+		return;
+	fprintf(out, "\nfindings that are no losses:\n");
+	for (size_t i = 0; i < model->nr_incidents; i++) {
+		const struct trace_record *record = &model->incidents[i];
+		const struct trace_payload_finding *finding = &record->payload.ev_payload_finding;
+		if (!leaks->incident_shown[i])
+			continue;
+		fprintf(out, "  %s %s: %s", time_text(record->time, time), verdict_text(record->kind),
+			verdict_help(record->kind));
+		if (finding->where) /* the sums and the invariants are no one page's */
+			fprintf(out, ": %s 0x%x, count %u, claims %u, pid %u",
+				record->flags ? "object" : "page", finding->where, finding->count,
+				finding->claims, finding->pid);
+		fprintf(out, "\n");
+		if (record->stack)
+			stack_table_print(leaks->book, record->stack, "      ", out);
+	}
+}
+
+static void print_candidates(const struct leaks *leaks, FILE *out)
+{
+	if (!leaks->nr_candidates)
+		return;
+	fprintf(out, "\ncandidates, not counted as lost: objects whose number only grew from test to test\n");
+	for (size_t i = 0; i < leaks->nr_candidates; i++) {
+		fprintf(out, "  %" PRIu64 " live, grown in %u tests, made by %s\n", leaks->candidates[i].live,
+			leaks->candidates[i].marks,
+			stack_table_function(leaks->book, leaks->candidates[i].stack));
+		stack_table_print(leaks->book, leaks->candidates[i].stack, "      ", out);
+	}
+}
+
+static void print_other_groups(const struct leaks *leaks, FILE *out)
+{
+	fprintf(out, "\n%zu more groups (--all tells them in full):\n", leaks->nr_groups - GROUPS_IN_FULL);
+	for (size_t i = GROUPS_IN_FULL; i < leaks->nr_groups; i++) {
+		const struct leak_group *group = &leaks->groups[i];
+		const struct leak_item *first = group_item(leaks, group, 0);
+		fprintf(out, "  [%zu] %zu %s, taken by %s; suspect %s\n", i + 1, group->nr_items,
+			first->object ? leaks->model->caches[first->cache].name : page_kind_text(first->kind),
+			stack_table_function(leaks->book, first->get_stack),
+			group->missing.suspect ? group->missing.suspect : "not known");
+	}
+}
+
+void leaks_print_part(const struct leaks *leaks, enum leaks_part part, size_t number, FILE *out)
+{
+	const struct leak_group *group = part < PART_WHAT ? NULL : &leaks->groups[number];
+
+	switch (part) {
+	case PART_HEAD:
+		leaks_print_head(leaks, out);
+		break;
+	case PART_REST:
+		print_incidents(leaks, out);
+		print_candidates(leaks, out);
+		break;
+	case PART_WHAT:
+		print_what(leaks, group, out);
+		break;
+	case PART_FACTS:
+		print_facts(leaks, group, out);
+		break;
+	case PART_MISSING:
+		print_missing(leaks, group, out);
+		break;
+	case PART_LIFE:
+		print_life(leaks, group, out);
+		break;
+	}
+}
+
+void leaks_print(const struct leaks *leaks, bool all, FILE *out)
+{
+	leaks_print_head(leaks, out);
+	for (size_t i = 0; i < leaks->nr_groups && (all || i < GROUPS_IN_FULL); i++)
+		print_group(leaks, i, out);
+	if (!all && leaks->nr_groups > GROUPS_IN_FULL)
+		print_other_groups(leaks, out);
+	print_incidents(leaks, out);
+	print_candidates(leaks, out);
+}

@@ -1,0 +1,18 @@
+/* leaks_text: the leak report in words and as JSON; leaks_print.c, leaks_head.c and leaks_json.c write it. */
+#ifndef TOOLS_REPORT_LEAKS_TEXT_H
+#define TOOLS_REPORT_LEAKS_TEXT_H
+
+#include <stdio.h>
+
+#include "analysis/leaks.h"
+
+void leaks_print(const struct leaks *leaks, bool all, FILE *out);
+void leaks_print_head(const struct leaks *leaks, FILE *out);
+/* Parts of the same text: of the whole report, and from PART_WHAT on of one group. */
+enum leaks_part { PART_HEAD, PART_REST, PART_WHAT, PART_FACTS, PART_MISSING, PART_LIFE };
+void leaks_print_part(const struct leaks *leaks, enum leaks_part part, size_t group, FILE *out);
+void leaks_print_json(const struct leaks *leaks, FILE *out);
+/* "nothing lost" */
+const char *leaks_verdict(int status);
+
+#endif

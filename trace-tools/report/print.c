@@ -1,0 +1,168 @@
+/* print: what several commands print: records, holders, times, the table of tests. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/util.h"
+#include "print.h"
+
+const char *time_text(uint64_t time, char buf[24])
+{
+	snprintf(buf, 24, "%" PRIu64 ".%07" PRIu64, time / 10000000, time % 10000000);
+	return buf;
+}
+
+static uint64_t field_value(const struct trace_record *record, const struct field_info *field)
+{
+	const uint8_t *at = record->payload.bytes + field->offset;
+	uint32_t word;
+	uint16_t half;
+
+	if (field->bytes == 2) {
+		memcpy(&half, at, 2);
+		return half;
+	}
+	memcpy(&word, at, 4);
+	return word;
+}
+
+static void print_text_field(FILE *out, const struct trace_record *record, const struct field_info *field)
+{
+	const char *at = (const char *)record->payload.bytes + field->offset;
+
+	for (size_t i = 0; i < field->bytes && at[i]; i++)
+		fputc(at[i] >= 32 && at[i] < 127 ? at[i] : '?', out);
+}
+
+void print_record_fields(FILE *out, const struct trace_record *record)
+{
+	const struct event_info *event = event_info(record->event);
+	const char *kind = event_kind_text(event, record->kind);
+
+	if (event->flags == FLAGS_PAGE)
+		fprintf(out, " %s order %u", page_kind_text(record_page_kind(record)), record_order(record));
+	else if (event->flags == FLAGS_SUBJECT)
+		fputs(record->flags ? " object" : " page", out);
+	if (kind)
+		fprintf(out, " %s", kind);
+	for (uint32_t i = 0; i < event->nr_fields; i++) {
+		const struct field_info *field = &event->fields[i];
+		fprintf(out, " %s ", field->name);
+		if (field->text)
+			print_text_field(out, record, field);
+		else if (!strcmp(field->name, "pfn") || !strcmp(field->name, "where") ||
+			 !strcmp(field->name, "obj"))
+			fprintf(out, "0x%" PRIx64, field_value(record, field));
+		else
+			fprintf(out, "%" PRIu64, field_value(record, field));
+	}
+	if (record->stack)
+		fprintf(out, " stack %u", record->stack);
+}
+
+void print_holder(FILE *out, const struct model *model, uint32_t ref, uint16_t holder, uint32_t index)
+{
+	const struct holder_life *life = model_holder(model, ref, holder);
+
+	fprintf(out, "%s", ref_kind_text(ref));
+	if (ref == REF_NONE || ref == REF_BOOT)
+		return;
+	if (!strcmp(ref_holder_text(ref), "cache") && model->caches[holder].known)
+		fprintf(out, " of cache %s", model->caches[holder].name);
+	else
+		fprintf(out, " of %s %u", ref_holder_text(ref), holder);
+	if (life && life->name[0])
+		fprintf(out, " (%s)", life->name);
+	if (ref == REF_TABLE)
+		fprintf(out, ", level %u page 0x%x", index >> 27, index & 0x7ffffff);
+	else if (ref == REF_PTE || ref == REF_FAULT)
+		fprintf(out, ", page 0x%x", index);
+	else if (ref_index_text(ref)[0] != '0')
+		fprintf(out, ", %s %u", ref_index_text(ref), index);
+}
+
+void json_frame(struct json *json, const struct symbol_frame *frame)
+{
+	json_open(json, NULL, '{');
+	json_string(json, "function", frame->function);
+	json_string(json, "file", frame->file);
+	json_int(json, "line", frame->line);
+	json_bool(json, "inlined", frame->inlined);
+	json_close(json, '}');
+}
+
+void json_stack(struct json *json, const char *key, struct stack_table *book, uint32_t id)
+{
+	const struct stack_view *view = stack_table_get(book, id);
+
+	json_open(json, key, '[');
+	for (uint32_t i = 0; i < view->nr; i++)
+		json_frame(json, &view->frames[i]);
+	json_close(json, ']');
+}
+
+/* ---- tests ---- */
+
+/* Free pages at a moment of the replay, -1 when no sample ever said how many there are. */
+static int64_t free_at(const struct model *model, int64_t net)
+{
+	return model->sampled ? net + model->sample_offset : -1;
+}
+
+static const char *audit_text(const struct test_mark *test, char buf[40])
+{
+	if (!test->nr_audits)
+		return "not audited";
+	if (test->nr_findings)
+		snprintf(buf, 40, "%u findings", test->nr_findings);
+	else
+		snprintf(buf, 40, "%s", test->quiet ? "clean" : "clean (not quiet)");
+	return buf;
+}
+
+void tests_print(const struct model *model, FILE *out)
+{
+	int64_t lost = 0;
+	uint32_t findings = 0;
+	char buf[40];
+
+	if (!model->nr_tests) {
+		fprintf(out, "no tests: the trace has no marks\n");
+		return;
+	}
+	fprintf(out, "%-20s %10s %10s %6s  %-14s %9s\n", "test", "free before", "after", "lost", "audit",
+		"seconds");
+	for (size_t i = 0; i < model->nr_tests; i++) {
+		const struct test_mark *test = &model->tests[i];
+		int64_t before = free_at(model, test->net_begin), after = free_at(model, test->net_after);
+		lost += test->end ? before - after : 0;
+		/* an audit finds what earlier tests lost, too: the last one's number is that of all */
+		if (test->nr_audits)
+			findings = test->nr_findings;
+		fprintf(out, "%-20s %11" PRId64 " %10" PRId64 " %6" PRId64 "  %-14s %9.3f%s\n", test->name,
+			before, after, before - after, audit_text(test, buf),
+			test->end ? time_seconds(test->end - test->begin) : 0.0,
+			test->end ? "" : "  never ended");
+	}
+	fprintf(out, "%zu tests, %" PRId64 " pages lost, %u findings\n", model->nr_tests, lost, findings);
+}
+
+void tests_json(const struct model *model, struct json *json)
+{
+	json_open(json, "tests", '[');
+	for (size_t i = 0; i < model->nr_tests; i++) {
+		const struct test_mark *test = &model->tests[i];
+		json_open(json, NULL, '{');
+		json_string(json, "name", test->name);
+		json_real(json, "begin", time_seconds(test->begin));
+		json_real(json, "end", time_seconds(test->end));
+		json_int(json, "free_before", free_at(model, test->net_begin));
+		json_int(json, "free_after", free_at(model, test->net_after));
+		json_int(json, "audits", test->nr_audits);
+		json_int(json, "findings", test->nr_findings);
+		json_bool(json, "quiet", test->quiet);
+		json_close(json, '}');
+	}
+	json_close(json, ']');
+}
