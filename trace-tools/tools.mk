@@ -7,10 +7,12 @@ TOOLS_ROOMS := base ctf target replay analysis export report run
 TOOLS_LIB_SRC := $(sort $(wildcard $(TOOLS_ROOMS:%=trace-tools/%/*.c)))
 TOOLS_GEN_OBJ := $(patsubst trace-tools/%.c,$(TOOLS_BUILD)/%.o,$(sort $(wildcard trace-tools/gen/*.c)))
 TOOLS_LIB_OBJ := $(TOOLS_LIB_SRC:trace-tools/%.c=$(TOOLS_BUILD)/%.o)
-TOOLS_CMD_OBJ := $(patsubst trace-tools/%.c,$(TOOLS_BUILD)/%.o,$(sort $(wildcard trace-tools/cmd/*.c)))
+TOOLS_CMD_OBJ := $(patsubst trace-tools/%.c,$(TOOLS_BUILD)/%.o,$(sort $(wildcard trace-tools/cmd/*.c))) $(TOOLS_BUILD)/help_texts.o
 TOOLS_PLOTS := $(patsubst trace-tools/%,$(TOOLS_BUILD)/%,$(sort $(wildcard trace-tools/plots/*.py)))
 TOOLS_SANITIZE ?=
-TOOLS_CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+# Said by `pagetrail --version`.
+TOOLS_VERSION := 1.0
+TOOLS_CFLAGS := -std=gnu11 -DPAGETRAIL_VERSION=\"$(TOOLS_VERSION)\" -O2 -g -Wall -Wextra -Werror -Wstrict-prototypes -Wmissing-prototypes -Wvla \
 	-Wno-unused-parameter -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Itrace-tools -Ikernel/include $(TOOLS_SANITIZE) -MMD -MP
 TOOLS_LIBS := -ldw -lelf -lsqlite3 -lz -lm
 
@@ -61,6 +63,14 @@ $(TOOLS_BUILD)/libpagetrail.a: $(TOOLS_LIB_OBJ)
 
 $(TOOLS_BUILD)/tables: $(TOOLS_GEN_OBJ) $(TOOLS_BUILD)/libpagetrail.a
 	$(HOSTCC) $(TOOLS_SANITIZE) -o $@ $^
+
+# What --help, the man pages and docs/PAGETRAIL.md say of each command.
+TOOLS_HELP := $(sort $(wildcard trace-tools/help/*.txt))
+$(TOOLS_BUILD)/help_texts.c: trace-tools/help/embed.py $(TOOLS_HELP)
+	@mkdir -p $(@D)
+	$(PYTHON) $< $(TOOLS_HELP) > $@.new && mv $@.new $@
+$(TOOLS_BUILD)/help_texts.o: $(TOOLS_BUILD)/help_texts.c
+	$(HOSTCC) $(TOOLS_CFLAGS) -c -o $@ $<
 
 $(TOOLS_BUILD)/pagetrail_tables.py: $(TOOLS_BUILD)/tables
 	$< python > $@.new && mv $@.new $@

@@ -1,7 +1,7 @@
 /*
  * command: the table that commands, their options, `--help` and docs/PAGETRAIL.md come from.
  *
- * Each subcommand is one file cmd/NAME.c that defines one `struct command`. Exit statuses are the same for all:
+ * Each subcommand is one file cmd/NAME.c that defines one `struct command`, and one text help/NAME.txt. Exit statuses are the same for all:
  * 0 nothing lost, 1 something lost, 2 could not tell (bad usage and errors included).
  */
 #ifndef CMD_COMMAND_H
@@ -27,8 +27,7 @@ struct arguments;
 struct command {
 	const char *name;
 	const char *operands; /* as in the usage line */
-	const char *summary;  /* one line, without a full stop */
-	const char *description;
+	const char *summary;  /* one line, without a full stop; help/NAME.txt has the description */
 	uint32_t min_operands, max_operands;
 	bool takes_rest;                   /* "-- COMMAND..." */
 	const struct option_spec *options; /* name NULL ends */

@@ -254,21 +254,6 @@ const struct command command_diff = {
     .name = "diff",
     .operands = "A [B]",
     .summary = "compare what two moments hold: of one run, or of two runs",
-    .description = "With one run, what it holds at --to against what it held at --from; with two, what B "
-		   "holds at --to against "
-		   "what A\n"
-		   "holds at --from. Told by kind and slab cache, and by the stack that took it, the largest "
-		   "change first. Stacks "
-		   "are the\n"
-		   "same where the same functions call each other from the same offsets; what is then left "
-		   "is matched by the "
-		   "names of\n"
-		   "the functions, so that a rebuilt kernel's stacks find their fellows. A mark means its "
-		   "beginning; NAME:end, "
-		   "NAME#2,\n"
-		   "start and end do as well. The status is 0 for complete traces, 2 where one has losses; "
-		   "differences are no "
-		   "failure.\n",
     .min_operands = 1,
     .max_operands = 2,
     .options = options,

@@ -144,8 +144,6 @@ const struct command command_dump = {
     .name = "dump",
     .operands = "RUN",
     .summary = "print the events of a run, in the order of time",
-    .description = "One line an event: seconds since power-on, hart, event, fields. Losses and damage are "
-		   "said on stderr.\n",
     .min_operands = 1,
     .max_operands = 1,
     .options = options,

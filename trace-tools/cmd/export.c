@@ -149,9 +149,6 @@ const struct command command_export = {
     .name = "export",
     .operands = "RUN",
     .summary = "write a run in the format of another program",
-    .description = "One of the formats must be named. Weights are pages by allocation stack. A run with "
-		   "losses is exported, too;\n"
-		   "the losses are said on stderr and the status is 2.\n",
     .min_operands = 1,
     .max_operands = 1,
     .options = options,

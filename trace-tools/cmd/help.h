@@ -19,7 +19,18 @@ void help_usage(FILE *out, const struct command *command);
 /* "--name ARGUMENT" into buf. */
 void help_option(const struct option_spec *spec, char *buf, size_t bytes);
 
-extern const char help_introduction[], help_statuses[];
+/* help/NAME.txt, as embed.py wrote it: a paragraph is one line, empty lines lie between, indented lines stand as they are. */
+struct help_text {
+	const char *name, *text;
+};
+extern const struct help_text help_texts[];
+extern const size_t nr_help_texts;
+/* Dies when there is none: each command has one. */
+const char *help_text(const char *name);
+/* The text with its paragraphs filled, no line longer than `columns` where words allow. */
+void help_fill(FILE *out, const char *text, size_t columns);
+
+extern const char help_statuses[];
 
 /* The man page of a command; NULL: pagetrail(1), which tells of all. */
 void man_page(const struct command *command, FILE *out);

@@ -197,40 +197,6 @@ const struct command command_leaks = {
     .name = "leaks",
     .operands = "RUN",
     .summary = "say what was lost, who took it, and which act is missing",
-    .description =
-	"Two judges must agree: the kernel's own audit (findings in the trace; the last quiet audit decides) "
-	"and the trace\n"
-	"by itself (an open reference whose holder is dead). Where only one says so, the report says why.\n\n"
-	"What was lost is grouped by allocation stack and unmatched get. For each group the missing act is "
-	"sought by\n"
-	"comparison: lives of the same path, of the same get, of the same function for other callers that "
-	"were settled,\n"
-	"by whom and how often; for objects that none ever freed, what happened next to the page in whose "
-	"name they\n"
-	"were made; with --baseline, who settled them in a healthy run.\n\n"
-	"A trace with losses or damage says so first, and never gives the verdict that nothing was lost.\n\n"
-	"MARK is a test's name (NAME:begin, NAME:end, NAME#2 for its second time), a time in seconds, "
-	"`start` or "
-	"`end`.\n"
-	"A loss belongs to the instant of its unmatched get, and to the process that did that. What the "
-	"options leave "
-	"out is\n"
-	"counted in the report and does not count in the verdict; findings that are no losses (POISON, DBL, "
-	"...) always "
-	"do.\n\n"
-	"A PATTERN of the suppressions is sought in the functions and files of both stacks of a loss: `*` is "
-	"any text, "
-	"`^` and\n"
-	"`$` tie it to the beginning and the end. The report says how much each suppressed, and which were "
-	"not "
-	"used.\n\n"
-	"The status is the verdict: 0 nothing was lost, 1 something was, 2 could not tell: events are "
-	"missing, the "
-	"kernel\n"
-	"panicked, or the audit was not quiet. --fail-on-leak makes 1 of a 2 that is for want of a quiet "
-	"audit only, "
-	"and fails\n"
-	"for candidates; over missing events it stays 2.\n",
     .min_operands = 1,
     .max_operands = 1,
     .options = options,

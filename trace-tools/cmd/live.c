@@ -237,16 +237,6 @@ const struct command command_live = {
     .name = "live",
     .operands = "RUN",
     .summary = "say who held what at a moment",
-    .description = "Live pages and objects by kind (objects by their slab cache), by the stack that took "
-		   "them, or by the "
-		   "processes\n"
-		   "that hold them. By pid, a page counts for each process with a reference to it, and under "
-		   "`alone` where "
-		   "nobody\n"
-		   "else has one; what the page cache, pipes and slab caches hold has rows of its own. "
-		   "Objects lie in slab "
-		   "pages and are\n"
-		   "not added to them. The status is 0 for a complete trace, 2 for one with losses.\n",
     .min_operands = 1,
     .max_operands = 1,
     .options = options,

@@ -133,6 +133,10 @@ int main(int argc, char **argv)
 		help_general(stderr);
 		return STATUS_CANNOT_TELL;
 	}
+	if (!strcmp(argv[1], "--version")) {
+		printf("pagetrail %s\n", PAGETRAIL_VERSION);
+		return printed(0);
+	}
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
 		return printed(help_run(argv + 2, argc - 2));
 	arguments.command = command_find(argv[1]);

@@ -121,7 +121,7 @@ static void put_command(FILE *out, const struct command *command)
 	if (command->operands[0])
 		put_string(out, command->operands);
 	fputs(".SH DESCRIPTION\n", out);
-	put_text(out, command->description);
+	put_text(out, help_text(command->name));
 	put_options(out, command);
 	put_status(out);
 	fputs(".SH SEE ALSO\n.BR pagetrail (1)\n", out);
@@ -131,7 +131,7 @@ static void put_overview(FILE *out)
 {
 	put_head(out, "pagetrail", "which page was lost, and who should have returned it");
 	fputs(".B pagetrail\n.I COMMAND\n\\&...\n.SH DESCRIPTION\n", out);
-	put_text(out, help_introduction);
+	put_text(out, help_text("introduction"));
 	fputs(".SH COMMANDS\n", out);
 	for (size_t i = 0; i < nr_all_commands; i++) {
 		fprintf(out, ".TP\n.BR pagetrail\\-%s (1)\n", all_commands[i]->name);

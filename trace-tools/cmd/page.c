@@ -253,15 +253,6 @@ const struct command command_page = {
     .name = "page",
     .operands = "RUN ADDR|PFN",
     .summary = "tell one page's life: each get with the put that settled it",
-    .description = "ADDR is a physical or a kernel address, PFN a page frame number (0x80200 is the first of "
-		   "the kernel).\n"
-		   "What happened to a block that the page was a part of happened to the page. Under each "
-		   "life stands how it "
-		   "adds\n"
-		   "up; entries that nothing settled come again at the end, with their stacks. The status is "
-		   "0 for a complete "
-		   "trace, 2\n"
-		   "for one with losses.\n",
     .min_operands = 2,
     .max_operands = 2,
     .options = options,

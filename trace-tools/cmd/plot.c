@@ -185,17 +185,6 @@ const struct command command_plot = {
     .name = "plot",
     .operands = "RUN [RUN...]",
     .summary = "draw free pages, kinds, the map of RAM or lifetimes; or compare runs",
-    .description =
-	"Writes a PNG and an SVG of each picture:\n\n"
-	"  free       free pages over time, the tests marked, what did not come back labelled. The curve is\n"
-	"             exact: every page_alloc and page_free. The kernel's own samples fix its height and "
-	"are\n"
-	"             drawn as dots, so that a disagreement shows\n"
-	"  kinds      pages by kind over time, one on the other\n"
-	"  map        what each page of RAM is used for over time; lost ones in red\n"
-	"  lifetimes  how long pages live, by kind and by call site\n\n"
-	"Several runs are drawn over one another, from the first test on, with what each test lost below;\n"
-	"the picture is ./comparison unless --out says otherwise.\n",
     .min_operands = 1,
     .max_operands = 6,
     .options = options,

@@ -110,9 +110,6 @@ const struct command command_record = {
     .name = "record",
     .operands = "RAMFILE RUN",
     .summary = "record a machine that already runs, through the file that is its RAM",
-    .description = "RAMFILE is the mem-path of QEMU's memory-backend-file (share=on). Records until the "
-		   "guest powers off, the time is\n"
-		   "over, or SIGINT. Without --kernel the trace is found by its magic number.\n",
     .min_operands = 2,
     .max_operands = 2,
     .options = options,

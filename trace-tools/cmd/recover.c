@@ -193,19 +193,6 @@ const struct command command_recover = {
     .name = "recover",
     .operands = "RAMFILE",
     .summary = "make a run folder from the memory of a dead machine, and say what it died of",
-    .description =
-	"RAMFILE is the mem-path of QEMU's memory-backend-file, `run --keep-ram`'s RUN/ram, or an ELF core "
-	"whose loads are\n"
-	"physical memory. It is only read. Takes every packet that still stands in the rings, the half-full "
-	"ones too, and\n"
-	"the stacks; says why the kernel panicked, what became of the pages and objects that it had in its "
-	"hands (named by\n"
-	"the panic, in registers, on the stack, walked through, or told by an incident before), where each "
-	"hart was, and what\n"
-	"happened last. The same goes to RUN/logs/recover.log. Without --kernel the trace is found by its "
-	"magic number, and\n"
-	"addresses stay numbers.\n\n"
-	"The status is 1 for a panic, 0 without one, 2 when nothing could be recovered.\n",
     .min_operands = 1,
     .max_operands = 1,
     .options = options,

@@ -73,11 +73,6 @@ const struct command command_report = {
     .name = "report",
     .operands = "RUN",
     .summary = "write one HTML file with verdict, curves, what was lost, tests and call sites",
-    .description =
-	"The file needs nothing but a browser: no network, no script; what is folded opens by the keyboard, "
-	"too. The stacks\n"
-	"of what was lost open to the lines of source, where these are to be found. The status is that of "
-	"`leaks`.\n",
     .min_operands = 1,
     .max_operands = 1,
     .options = options,

@@ -149,18 +149,6 @@ const struct command command_run = {
     .name = "run",
     .operands = "[-- COMMAND...]",
     .summary = "boot the kernel in QEMU and record what it does with its memory",
-    .description = "Boots the kernel, carries its trace into the run folder while it runs, shows the "
-		   "console, and ends with the\n"
-		   "guest. COMMAND is run by the guest's init, which then powers off with its status; "
-		   "without one there is a\n"
-		   "shell on the console. The run folder holds trace/ (CTF, for `babeltrace2 RUN`), "
-		   "kernel/pagetrail.elf,\n"
-		   "logs/console.log and run.json.\n\n"
-		   "The exit status is 0 when the guest's command succeeded, 1 when it failed, 2 when there "
-		   "is no telling (QEMU\n"
-		   "failed, was killed, timed out or was interrupted). With --leaks, 0 also means that "
-		   "nothing was lost, 1 that\n"
-		   "something was lost or the guest failed, and 2 that events are missing.\n",
     .max_operands = 0,
     .takes_rest = true,
     .options = options,

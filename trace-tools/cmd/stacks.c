@@ -198,13 +198,6 @@ const struct command command_stacks = {
     .name = "stacks",
     .operands = "RUN",
     .summary = "list the call sites that take pages and objects",
-    .description = "For each allocation stack: what it holds at the end (live), the most it ever held "
-		   "(peak), all that it took "
-		   "(total),\n"
-		   "and what it took and gave back again (churn), with how long that lived on average. Pages "
-		   "of a block count "
-		   "each.\n"
-		   "The status is 0 for a complete trace, 2 for one with losses.\n",
     .min_operands = 1,
     .max_operands = 1,
     .options = options,

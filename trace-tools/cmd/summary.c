@@ -136,11 +136,6 @@ const struct command command_summary = {
     .name = "summary",
     .operands = "RUN",
     .summary = "count what is in a run, and say whether anything is missing",
-    .description = "Events per hart and kind, what was live at the end, and whether the trace is complete: "
-		   "events discarded,\n"
-		   "packets missing, damage by file and offset. `total` is what `babeltrace2 RUN` counts: "
-		   "events and the\n"
-		   "definitions of stacks. The status is 0 for a complete trace, 2 for one with losses.\n",
     .min_operands = 1,
     .max_operands = 1,
     .options = options,

@@ -289,17 +289,6 @@ const struct command command_top = {
     .name = "top",
     .operands = "RUN",
     .summary = "watch a machine while it runs: free pages, kinds, the hottest call sites, losses",
-    .description = "RUN is the folder that `pagetrail run` or `pagetrail record` is writing. The machine's "
-		   "packets are seen as "
-		   "they fill, so\n"
-		   "a quiet hart is behind; rates are by the machine's own time. On a terminal the picture "
-		   "is redrawn in place; "
-		   "q or\n"
-		   "Ctrl-C ends it, any other key redraws it. Elsewhere a picture is printed whenever "
-		   "something happened. It "
-		   "ends when\n"
-		   "the machine does: when nobody writes the folder any more. The status is 0, or 2 when "
-		   "events were lost or none was seen.\n",
     .min_operands = 1,
     .max_operands = 1,
     .options = options,

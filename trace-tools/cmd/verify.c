@@ -143,14 +143,6 @@ const struct command command_verify = {
     .name = "verify",
     .operands = "RUN",
     .summary = "replay the trace and compare it with the memory that the machine left",
-    .description =
-	"Compares how many events each hart recorded; kind, order and count of every page; the buddy's free "
-	"lists, with\n"
-	"their links; the pages parked in per-hart caches; the live objects of every slab. Says OK or each "
-	"difference.\n"
-	"Where the kernel keeps all this is read from its debug information.\n\n"
-	"The status is 0 when they agree, 1 when not, 2 when the trace has losses or there is nothing to "
-	"compare with.\n",
     .min_operands = 1,
     .max_operands = 1,
     .options = options,
