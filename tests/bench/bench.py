@@ -42,9 +42,9 @@ def measure_whole(mode, folder):
     done = pagetrail(*run_command(run, "bench", "run", "usertests", "-q", limit=900,
                                   options=("--smp", 1, "--icount", "--quiet", "--mode", mode)), timeout=1000)
     console = (run / "logs/console.log").read_text(errors="replace")
-    if done.returncode:
-        sys.exit(f"bench: usertests -q, tracing {mode}: status {done.returncode}\n{console[-2000:]}")
-    events = re.search(r"[\d.]+ s, (.* events, .*)", done.stdout + done.stderr)
+    if done.status:
+        sys.exit(f"bench: usertests -q, tracing {mode}: status {done.status}\n{console[-2000:]}")
+    events = re.search(r"[\d.]+ s, (.* events, .*)", done.out + done.err)
     return int(re.search(r"^bench run (\d+)", console, re.M).group(1)), events.group(1)
 
 

@@ -63,15 +63,15 @@ def check_groups(groups, expect):
 
 def check_fault(expect, done, leaks, console):
     """Asserts all that `expect` says."""
-    text = done.stdout + done.stderr
-    assert done.returncode == expect.get("status", LOST if expect else NOTHING_LOST), text
+    text = done.out + done.err
+    assert done.status == expect.get("status", LOST if expect else NOTHING_LOST), text
     assert leaks["events_discarded"] == 0
     check_groups(leaks["groups"], expect)
     found = [finding["verdict"] for finding in leaks["findings"]]
     for verdict, number in expect.get("findings", {}).items():
         assert found.count(verdict) >= number, f"{found} instead of {number} {verdict}"
     for pattern in expect.get("report", ()):
-        assert re.search(pattern, done.stdout), f"the report does not say {pattern!r}:\n{done.stdout}"
+        assert re.search(pattern, done.out), f"the report does not say {pattern!r}:\n{done.out}"
     for pattern in expect.get("console", ()):
         assert re.search(pattern, console), f"the console does not say {pattern!r}:\n{console[-3000:]}"
 

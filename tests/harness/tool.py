@@ -1,5 +1,6 @@
 """The pagetrail command and babeltrace2, as tests use them."""
 import json
+import os
 import re
 import subprocess
 import sys
@@ -9,17 +10,35 @@ from . import paths
 NOTHING_LOST, LOST, CANNOT_TELL = 0, 1, 2
 
 
-def pagetrail(*words, timeout=300):
-    """Runs `pagetrail WORDS`; the CompletedProcess with stdout and stderr as text."""
-    return subprocess.run([str(word) for word in (paths.PAGETRAIL, *words)], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", timeout=timeout)
+class Result:
+    """What a command said: status, out, err; json() where it was asked for."""
+
+    def __init__(self, done):
+        self.status, self.out, self.err = done.returncode, done.stdout, done.stderr
+
+    def json(self):
+        return json.loads(self.out)
+
+
+def run_tool(program, *words, timeout=120, env=None, cwd=None):
+    """Runs a program to its end, without input; a death by a signal is a failure."""
+    done = subprocess.run([str(program), *map(str, words)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, errors="replace", timeout=timeout, cwd=cwd,
+                          env={**os.environ, **(env or {})})
+    assert done.returncode >= 0, f"{words}: killed by signal {-done.returncode}\n{done.stderr}"
+    return Result(done)
+
+
+def pagetrail(*words, timeout=300, **more):
+    """Runs `pagetrail WORDS`."""
+    return run_tool(paths.PAGETRAIL, *words, timeout=timeout, **more)
 
 
 def pagetrail_json(*words, statuses=(NOTHING_LOST, LOST, CANNOT_TELL)):
     """The same with --json; the parsed answer."""
     done = pagetrail(*words, "--json")
-    assert done.returncode in statuses, f"status {done.returncode}\n{done.stderr}"
-    return json.loads(done.stdout)
+    assert done.status in statuses, f"status {done.status}\n{done.err}"
+    return done.json()
 
 
 def run_command(out, *guest_words, kernel=None, disk=None, limit=300, options=()):
@@ -34,6 +53,25 @@ def babeltrace_events(run):
                           stderr=subprocess.PIPE, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return int(re.findall(r"^\s*(\d+) Event message", done.stdout, re.M)[-1])  # it prints on its way, too
+
+
+def babeltrace_says(folder):
+    """(lines of `babeltrace2 FOLDER`, what it says on stderr: it tells of discarded events there)."""
+    done = subprocess.run(["babeltrace2", str(folder)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout.splitlines(), done.stderr
+
+
+def babeltrace(folder):
+    """Lines of `babeltrace2 FOLDER`; any word on stderr is a failure."""
+    lines, complaint = babeltrace_says(folder)
+    assert not complaint, complaint[-3000:]
+    return lines
+
+
+def summary_total(result):
+    return int(re.search(r"^total (\d+) =", result.out, re.M).group(1))
 
 
 # A small process between us and the measured one: its peak would else begin with what we have ourselves.

@@ -18,7 +18,7 @@ def traced_run(tmp_path, *guest_words, smp=2, limit=400, options=()):
     run, disk_out = tmp_path / "run", tmp_path / "disk.img"
     done = pagetrail(*run_command(run, *guest_words, limit=limit,
                                   options=("--smp", str(smp), "--disk-out", disk_out, *options)), timeout=limit + 60)
-    assert disk_out.exists(), f"status {done.returncode}\n{done.stderr}"
+    assert disk_out.exists(), f"status {done.status}\n{done.err}"
     check_disk_image(disk_out)
     return done, run
 
@@ -27,10 +27,10 @@ def test_usertests_under_trace(tmp_path, smp):
     """The whole promise of a clean run: tests pass, pages come back, no event is lost, everybody reads the same."""
     done, run = traced_run(tmp_path, "usertests", smp=smp, options=("--progress", "--tests", "--leaks", "--plot"))
     console = (run / "logs/console.log").read_text(errors="replace")
-    assert "ALL TESTS PASSED" in console, done.stderr + console[-2000:]
+    assert "ALL TESTS PASSED" in console, done.err + console[-2000:]
     passed = int(re.search(r"usertests: (\d+) passed, 0 failed, 0 lost pages", console).group(1))
     assert passed >= 25
-    assert done.returncode == NOTHING_LOST, done.stdout + done.stderr
+    assert done.status == NOTHING_LOST, done.out + done.err
     summary = pagetrail_json("summary", run)
     assert summary["events_discarded"] == 0
     assert babeltrace_events(run) == summary["total"]
@@ -39,7 +39,7 @@ def test_usertests_under_trace(tmp_path, smp):
 
 def test_misuse_leaves_a_living_kernel_and_a_clean_audit(tmp_path, smp):
     done, run = traced_run(tmp_path, "usertests", *misuse_tests(), smp=smp, options=("--leaks",))
-    assert done.returncode == NOTHING_LOST, done.stdout + done.stderr
+    assert done.status == NOTHING_LOST, done.out + done.err
 
 
 def misuse_tests():
@@ -55,7 +55,7 @@ def test_8_mib_under_trace(tmp_path, harts):
     done, run = traced_run(tmp_path, "free && usertests", smp=harts,
                            options=("--mem", "8M", "--disk-mode", "virtio", "--leaks"))
     console = (run / "logs/console.log").read_text(errors="replace")
-    assert done.returncode == NOTHING_LOST, done.stdout + done.stderr
+    assert done.status == NOTHING_LOST, done.out + done.err
     assert "ALL TESTS PASSED" in console
     managed, tracker = (int(re.search(rf"^{word} +(\d+)", console, re.M).group(1)) for word in ("managed", "tracker"))
     assert tracker <= 0.06 * managed
@@ -64,10 +64,10 @@ def test_8_mib_under_trace(tmp_path, harts):
 @pytest.mark.parametrize("pages", [1, 5])
 def test_lost_pages_are_named(tmp_path, pages):
     done, run = traced_run(tmp_path, f"leakdemo {pages} keep", options=("--leaks",))
-    assert done.returncode == LOST, done.stdout + done.stderr
+    assert done.status == LOST, done.out + done.err
     leaks = pagetrail_json("leaks", run)
     assert leaks["pages"] == pages
-    assert "leak_pages" in done.stdout
+    assert "leak_pages" in done.out
 
 
 def qemu_of(process):

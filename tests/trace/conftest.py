@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from harness import paths
+from harness.tool import run_tool
 
 HERE = Path(__file__).resolve().parent
 TOOLS = paths.BUILD / "trace-tools"
 sys.path[:0] = [str(HERE), str(TOOLS)]
 
-from tooling import run_tool  # noqa: E402  (found through the line above)
 
 @pytest.fixture(scope="session")
 def pagetrail():

@@ -4,9 +4,8 @@ How fast it is read, `make bench` says.
 """
 import golden
 import pytest
-from harness.tool import measure
 from multiply import multiply
-from tooling import NOTHING_LOST, babeltrace, summary_total
+from harness.tool import NOTHING_LOST, babeltrace, measure, summary_total
 
 SHORT, LONG = 150_000, 600_000
 

@@ -7,7 +7,7 @@ import tracegen
 from harness import paths
 from test_format import busy_machine
 from test_leaks import Kernel, fault_5
-from tooling import CANNOT_TELL, NOTHING_LOST
+from harness.tool import CANNOT_TELL, NOTHING_LOST
 
 
 def parts(run):

@@ -6,7 +6,7 @@ import pagetrail_tables as tables
 import pytest
 import tracegen
 from test_format import busy_machine
-from tooling import CANNOT_TELL
+from harness.tool import CANNOT_TELL
 
 PACKET = 4096
 RECORDS = (PACKET - 64) // 32

@@ -3,7 +3,7 @@ import shutil
 
 import pytest
 import tracegen
-from tooling import CANNOT_TELL, NOTHING_LOST
+from harness.tool import CANNOT_TELL, NOTHING_LOST
 
 
 def machine_with(sites, anon, cached, records=0, first_stacks=()):

@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 from test_leaks import Kernel, fault_5
-from tooling import CANNOT_TELL, NOTHING_LOST
+from harness.tool import CANNOT_TELL, NOTHING_LOST
 
 
 @pytest.fixture

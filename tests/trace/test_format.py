@@ -3,7 +3,7 @@ import random
 
 import pagetrail_tables as tables
 import tracegen
-from tooling import CANNOT_TELL, babeltrace, summary_total
+from harness.tool import CANNOT_TELL, babeltrace, summary_total
 
 
 def busy_machine(seed, harts=2, acts=400):

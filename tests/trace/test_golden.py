@@ -5,7 +5,7 @@ import struct
 
 import golden
 import pytest
-from tooling import CANNOT_TELL, babeltrace_says, run_tool, summary_total
+from harness.tool import CANNOT_TELL, babeltrace_says, run_tool, summary_total
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from harness import paths
-from tooling import CANNOT_TELL, LOST, NOTHING_LOST, babeltrace, run_tool, summary_total
+from harness.tool import CANNOT_TELL, LOST, NOTHING_LOST, babeltrace, run_tool, summary_total
 
 SOME_TESTS = ["usertests", "fork-wait", "exec-arguments", "pipe-transfer", "write-read", "bigwrite", "cow-sharing"]
 

@@ -1,7 +1,7 @@
 """What was lost, what both judges say of it, and which act is missing: on machines whose losses are known."""
 import pytest
 import tracegen
-from tooling import CANNOT_TELL, LOST, NOTHING_LOST
+from harness.tool import CANNOT_TELL, LOST, NOTHING_LOST
 
 
 class Kernel:

@@ -5,7 +5,7 @@ import pagetrail_tables as tables
 import pytest
 import tracegen
 from test_format import busy_machine
-from tooling import CANNOT_TELL, NOTHING_LOST
+from harness.tool import CANNOT_TELL, NOTHING_LOST
 
 
 def fork(machine, pid, name):

@@ -7,7 +7,7 @@ import pagetrail_tables as tables
 import pytest
 import tracegen
 from test_format import busy_machine
-from tooling import CANNOT_TELL
+from harness.tool import CANNOT_TELL
 
 
 @pytest.mark.parametrize("seed,harts", [(1, 1), (2, 2), (3, 4), (4, 8)])

@@ -6,7 +6,7 @@ import threading
 import pytest
 from harness import paths
 from test_format import busy_machine
-from tooling import CANNOT_TELL, NOTHING_LOST
+from harness.tool import CANNOT_TELL, NOTHING_LOST
 
 COMMANDS = ["summary RUN", "leaks RUN", "leaks RUN --json", "live RUN", "diff RUN --from start", "stacks RUN", "dump RUN",
             "top RUN --once", "export --csv RUN", "export --collapsed RUN", "page RUN 0x80500", "help", "help leaks",

@@ -5,7 +5,7 @@ import re
 
 import pytest
 from harness import faults, paths
-from tooling import CANNOT_TELL, LOST, NOTHING_LOST, babeltrace, run_tool
+from harness.tool import CANNOT_TELL, LOST, NOTHING_LOST, babeltrace, run_tool
 from test_recover import elf_core
 
 PLAIN, PAGE, OBJECT, FAULT, FRAME = range(5)  # enum kdebug_panic

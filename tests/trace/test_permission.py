@@ -5,7 +5,7 @@ import subprocess
 import pytest
 from harness import paths
 from test_format import busy_machine
-from tooling import CANNOT_TELL
+from harness.tool import CANNOT_TELL
 
 # root without the capabilities that open every file
 WITHOUT_POWER = ["setpriv", "--bounding-set=-all"] if os.geteuid() == 0 else []

@@ -7,7 +7,7 @@ import struct
 
 import pytest
 from harness import paths
-from tooling import CANNOT_TELL, LOST, NOTHING_LOST, babeltrace, run_tool, summary_total
+from harness.tool import CANNOT_TELL, LOST, NOTHING_LOST, babeltrace, run_tool, summary_total
 
 # The outermost frame of a kernel stack: from user mode, from the firmware, a thread's first; or there is none.
 STACK_ROOTS = r" +(trap_entry|entry_boot|entry_secondary|task_first_run|\(no kernel stack)\b"

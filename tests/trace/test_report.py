@@ -11,7 +11,7 @@ import pagetrail_tables as tables
 from browser import Browser
 from test_format import busy_machine
 from test_leaks import Kernel, fault_5
-from tooling import CANNOT_TELL, NOTHING_LOST
+from harness.tool import CANNOT_TELL, NOTHING_LOST
 
 VOID = {"meta", "br", "img", "link", "input", "hr"}
 

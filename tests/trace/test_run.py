@@ -10,7 +10,7 @@ from pathlib import Path
 import pagetrail_tables as tables
 import pytest
 from harness import paths
-from tooling import CANNOT_TELL, LOST, NOTHING_LOST, babeltrace, run_tool
+from harness.tool import CANNOT_TELL, LOST, NOTHING_LOST, babeltrace, run_tool
 
 HERE = Path(__file__).resolve().parent
 

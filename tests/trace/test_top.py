@@ -16,7 +16,7 @@ import tracegen
 from harness import paths
 from test_format import busy_machine
 from test_run import fake_qemu, machine  # noqa: F401  (fixtures)
-from tooling import CANNOT_TELL, NOTHING_LOST
+from harness.tool import CANNOT_TELL, NOTHING_LOST
 
 LIMIT_S = 30
 

@@ -9,7 +9,7 @@ import subprocess
 import pagetrail_tables as tables
 import pytest
 from harness import elf, paths
-from tooling import CANNOT_TELL, LOST, NOTHING_LOST, run_tool
+from harness.tool import CANNOT_TELL, LOST, NOTHING_LOST, run_tool
 
 PAGES_PER_RAM = 32256
 
