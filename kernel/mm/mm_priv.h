@@ -8,9 +8,6 @@
 #include <kernel/lib.h>
 #include <kernel/page.h>
 
-/* page->state of pages that boot took and nobody ever returns: image, metadata, trace, ramdisk, firmware. */
-#define PAGE_BOOT 128
-
 extern pfn_t managed_pfn; /* first page that is not the firmware's */
 
 /* ---- buddy.c: free lists; the only owner of `kind` changes between FREE and the rest ---- */
