@@ -120,29 +120,32 @@ void audit_unlock(void)
 /* ---- findings ---- */
 
 /*
- * Counts the finding and gives room for it, or NULL when there is none left: then the trace still gets it, at once,
- * so that who reads the trace misses none.
+ * Counts the finding and keeps it while there is room: the kept one, or NULL. One that is not kept goes to the trace
+ * at once, so that a reader of the trace misses none; record_result does that for the kept ones, when it is known who
+ * holds their pages.
  */
-static struct finding *new_finding(struct audit_result *result, enum verdict verdict)
+static struct finding *add_finding(struct audit_result *result, const struct finding *finding)
 {
-	u32 index = result->nr_findings++;
-
-	result->nr_by_verdict[verdict]++;
-	return index < AUDIT_FINDINGS_MAX ? &result->findings[index] : NULL;
+	result->nr_findings++;
+	result->nr_by_verdict[finding->verdict]++;
+	if (result->nr_kept == AUDIT_FINDINGS_MAX) {
+		if (!finding->recorded)
+			finding_record(finding, finding->stack);
+		return NULL;
+	}
+	result->findings[result->nr_kept] = *finding;
+	return &result->findings[result->nr_kept++];
 }
 
 static void find_page(struct audit_result *result, enum verdict verdict, struct page *page)
 {
-	struct finding *finding = new_finding(result, verdict);
-	struct finding extra;
+	const struct finding *kept;
+	struct finding finding;
 
-	if (!finding) {
-		finding_of_page(&extra, verdict, page);
-		finding_record(&extra, extra.stack);
-		return;
-	}
-	finding_of_page(finding, verdict, page);
-	page->claims = CLAIMS_FOUND | (u16)(finding - result->findings);
+	finding_of_page(&finding, verdict, page);
+	kept = add_finding(result, &finding);
+	if (kept)
+		page->claims = CLAIMS_FOUND | (u16)(kept - result->findings);
 }
 
 /* ---- claims ---- */
@@ -192,14 +195,13 @@ static void name_holder(struct claims *claims, const struct page *page, enum ref
 static void stale_claim(struct claims *claims, const struct page *page, enum ref_kind ref,
 			struct holder holder)
 {
-	struct finding *finding = new_finding(claims->result, VERDICT_STALE);
+	struct finding finding;
 
-	if (!finding)
-		return;
-	finding_of_page(finding, VERDICT_STALE, page);
-	finding->ref = (u8)ref;
-	finding->owner_id = holder.id;
-	finding->owner_index = holder.index;
+	finding_of_page(&finding, VERDICT_STALE, page);
+	finding.ref = (u8)ref;
+	finding.owner_id = holder.id;
+	finding.owner_index = holder.index;
+	add_finding(claims->result, &finding);
 }
 
 void claim_page(struct claims *claims, const struct page *page_, enum ref_kind ref, struct holder holder)
@@ -222,7 +224,8 @@ void claim_page(struct claims *claims, const struct page *page_, enum ref_kind r
 
 void claim_object(struct claims *claims, const void *obj)
 {
-	struct finding *finding;
+	struct kmem_object object;
+	struct finding finding;
 	enum verdict verdict;
 
 	if (claims->naming)
@@ -230,16 +233,10 @@ void claim_object(struct claims *claims, const void *obj)
 	verdict = kmem_claim(obj);
 	if (verdict == VERDICT_NONE)
 		return;
-	finding = new_finding(claims->result, verdict);
-	if (finding) {
-		struct kmem_object object;
-
-		if (kmem_find_object(obj, &object))
-			finding_of_object(finding, verdict, &object);
-		else
-			*finding =
-			    (struct finding){.verdict = (u8)verdict, .is_object = 1, .object = (u64)obj};
-	}
+	finding = (struct finding){.verdict = (u8)verdict, .is_object = 1, .object = (u64)obj};
+	if (kmem_find_object(obj, &object))
+		finding_of_object(&finding, verdict, &object);
+	add_finding(claims->result, &finding);
 }
 
 static void collect_claims(struct audit_result *result, bool naming)
@@ -284,13 +281,10 @@ static void judge_pages(struct audit_result *result, u32 by_kind[PK_NR])
 
 static void unclaimed_object(const struct kmem_object *object, void *arg)
 {
-	struct audit_result *result = arg;
-	struct finding *finding = new_finding(result, VERDICT_OBJ);
-	struct finding extra;
+	struct finding finding;
 
-	finding_of_object(finding ? finding : &extra, VERDICT_OBJ, object);
-	if (!finding)
-		finding_record(&extra, extra.stack);
+	finding_of_object(&finding, VERDICT_OBJ, object);
+	add_finding(arg, &finding);
 }
 
 static void judge_objects(struct audit_result *result)
@@ -321,36 +315,37 @@ static void judge_identity(struct audit_result *result, const u32 by_kind[PK_NR]
 	}
 	result->identity_difference = (s64)nr_pages - (s64)parts;
 	if (result->identity_difference != 0 || !agree) {
-		struct finding *finding = new_finding(result, VERDICT_IDENTITY);
+		struct finding finding;
 
-		if (finding)
-			finding_of_page(finding, VERDICT_IDENTITY, NULL);
+		finding_of_page(&finding, VERDICT_IDENTITY, NULL);
+		add_finding(result, &finding);
 	}
 }
 
 static void judge_check(const char *name, const char *broken, void *arg)
 {
-	struct finding *finding = broken ? new_finding(arg, VERDICT_INVARIANT) : NULL;
+	struct finding finding;
 
-	if (!finding)
+	if (!broken)
 		return;
-	finding_of_page(finding, VERDICT_INVARIANT, NULL);
-	str_copy(finding->cache_name, name, sizeof(finding->cache_name));
-	finding->broken = broken;
+	finding_of_page(&finding, VERDICT_INVARIANT, NULL);
+	str_copy(finding.cache_name, name, sizeof(finding.cache_name));
+	finding.broken = broken;
+	add_finding(arg, &finding);
 }
 
 static void take_incidents(struct audit_result *result)
 {
-	static struct finding taken[AUDIT_FINDINGS_MAX];
-	u32 nr_lost, nr = incident_take(taken, AUDIT_FINDINGS_MAX, &nr_lost);
+	static struct finding taken[INCIDENTS_MAX];
+	u32 nr_more[VERDICT_NR];
+	u32 nr = incident_take(taken, nr_more);
 
-	for (u32 i = 0; i < nr; i++) {
-		struct finding *finding = new_finding(result, taken[i].verdict);
-
-		if (finding)
-			*finding = taken[i];
+	for (u32 i = 0; i < nr; i++)
+		add_finding(result, &taken[i]);
+	for (u32 verdict = 0; verdict < VERDICT_NR; verdict++) {
+		result->nr_findings += nr_more[verdict];
+		result->nr_by_verdict[verdict] += nr_more[verdict];
 	}
-	result->nr_findings += nr_lost;
 }
 
 static void compare_stopped(struct audit_result *result, u32 flags)
@@ -417,9 +412,8 @@ static void record_result(const struct audit_result *result)
 					   .quiet = result->quiet,
 				       }};
 
-	/* incidents were recorded when they happened */
-	for (u32 i = 0; i < MIN(result->nr_findings, AUDIT_FINDINGS_MAX); i++)
-		if (!result->findings[i].stack2)
+	for (u32 i = 0; i < result->nr_kept; i++)
+		if (!result->findings[i].recorded)
 			finding_record(&result->findings[i], result->findings[i].stack);
 	if (trace_on(TRACE_CATEGORY_ALWAYS))
 		trace_record_with(EV_audit_done, 0, 0, 0, &payload);

@@ -127,10 +127,11 @@ void audit_format(const struct audit_result *result, struct text *text)
 		if (result->nr_by_verdict[i])
 			text_printf(text, "%s %u  %s\n", verdict_name(i), result->nr_by_verdict[i],
 				    verdict_texts[i]);
-	for (u32 i = 0; i < MIN(result->nr_findings, AUDIT_FINDINGS_MAX); i++)
+	for (u32 i = 0; i < result->nr_kept; i++)
 		format_finding(text, &result->findings[i]);
-	if (result->nr_findings > AUDIT_FINDINGS_MAX)
-		text_printf(text, "and %u more\n", result->nr_findings - AUDIT_FINDINGS_MAX);
+	if (result->nr_findings > result->nr_kept)
+		text_printf(text, "and %u more, not kept here: the trace has each of them\n",
+			    result->nr_findings - result->nr_kept);
 	if (!result->quiet)
 		text_printf(text, "verdict: not quiet\n");
 	else if (result->nr_findings)

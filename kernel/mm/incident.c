@@ -12,11 +12,9 @@
 
 #include "mm_priv.h"
 
-#define INCIDENTS_MAX 32
-
 static struct spinlock incident_lock = SPINLOCK_INIT(incident);
 static struct finding incidents[INCIDENTS_MAX];
-static u32 nr_kept, nr_not_kept;
+static u32 nr_kept, nr_not_kept[VERDICT_NR];
 static u32 nr_total;
 
 void finding_of_page(struct finding *finding, enum verdict verdict, const struct page *page)
@@ -84,10 +82,12 @@ void incident_add(const struct finding *finding)
 	u32 seen;
 
 	spin_lock(&incident_lock);
-	if (nr_kept < INCIDENTS_MAX)
-		incidents[nr_kept++] = *finding;
-	else
-		nr_not_kept++;
+	if (nr_kept < INCIDENTS_MAX) {
+		incidents[nr_kept] = *finding;
+		incidents[nr_kept++].recorded = true;
+	} else {
+		nr_not_kept[finding->verdict]++;
+	}
 	seen = ++nr_total;
 	spin_unlock(&incident_lock);
 
@@ -129,15 +129,16 @@ void incident_of_object(enum verdict verdict, const void *obj, const struct kmem
 	incident_add(&finding);
 }
 
-u32 incident_take(struct finding *out, u32 max, u32 *nr_lost)
+u32 incident_take(struct finding out[INCIDENTS_MAX], u32 nr_more[VERDICT_NR])
 {
 	u32 nr;
 
 	spin_lock(&incident_lock);
-	nr = MIN(nr_kept, max);
+	nr = nr_kept;
 	memcpy(out, incidents, nr * sizeof(*out));
-	*nr_lost = nr_not_kept + (nr_kept - nr);
-	nr_kept = nr_not_kept = 0;
+	memcpy(nr_more, nr_not_kept, sizeof(nr_not_kept));
+	memset(nr_not_kept, 0, sizeof(nr_not_kept));
+	nr_kept = 0;
 	spin_unlock(&incident_lock);
 	return nr;
 }

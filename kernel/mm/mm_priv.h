@@ -8,9 +8,6 @@
 #include <kernel/lib.h>
 #include <kernel/page.h>
 
-/* page->state of pages that boot took and nobody ever returns: image, metadata, trace, ramdisk, firmware. */
-#define PAGE_BOOT 128
-
 extern pfn_t managed_pfn; /* first page that is not the firmware's */
 
 /* ---- buddy.c: free lists; the only owner of `kind` changes between FREE and the rest ---- */
@@ -107,9 +104,9 @@ void kmem_claims(struct claims *claims);
 
 /* ---- incident.c ---- */
 void incident_add(const struct finding *finding);
-/* Moves out what was seen since the last call; returns how many (at most max), *nr_lost: how many did not
- * fit. */
-u32 incident_take(struct finding *out, u32 max, u32 *nr_lost);
+#define INCIDENTS_MAX 32
+/* Moves out what was seen since the last call, and returns how many those are; nr_more: of those not kept, by verdict. */
+u32 incident_take(struct finding out[INCIDENTS_MAX], u32 nr_more[VERDICT_NR]);
 void finding_of_page(struct finding *finding, enum verdict verdict, const struct page *page);
 void finding_of_object(struct finding *finding, enum verdict verdict, const struct kmem_object *object);
 void finding_record(const struct finding *finding, u32 stack);

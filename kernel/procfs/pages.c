@@ -10,7 +10,6 @@
 /* Linux's numbers (include/uapi/linux/kernel-page-flags.h). */
 enum {
 	KPF_LOCKED = 0,
-	KPF_ERROR = 1,
 	KPF_REFERENCED = 2,
 	KPF_UPTODATE = 3,
 	KPF_DIRTY = 4,
@@ -30,9 +29,8 @@ static const struct {
 	u8 state; /* PAGE_* */
 	u8 flag;  /* KPF_* */
 } cache_flags[] = {
-    {PAGE_LOCKED, KPF_LOCKED},     {PAGE_ERROR, KPF_ERROR}, {PAGE_RECENT, KPF_REFERENCED},
-    {PAGE_UPTODATE, KPF_UPTODATE}, {PAGE_DIRTY, KPF_DIRTY}, {PAGE_WRITEBACK, KPF_WRITEBACK},
-    {PAGE_ON_LRU, KPF_LRU},
+    {PAGE_LOCKED, KPF_LOCKED}, {PAGE_RECENT, KPF_REFERENCED},   {PAGE_UPTODATE, KPF_UPTODATE},
+    {PAGE_DIRTY, KPF_DIRTY},   {PAGE_WRITEBACK, KPF_WRITEBACK}, {PAGE_ON_LRU, KPF_LRU},
 };
 
 /* The page that speaks for this one: the head of its block. */

@@ -137,7 +137,7 @@ class Image:
     def close_books(self):
         """Every page that is still nothing becomes part of the image (BOOT), and the totals are set to fit."""
         size, kinds = self.layout.struct("page").size, {}
-        kind_at, boot = self.layout.struct("page").offset("kind"), self.layout.macro("PAGE_BOOT")
+        kind_at, boot = self.layout.struct("page").offset("kind"), self.layout.enum_value("page_state", "PAGE_BOOT")
         managed = self.first_pfn + FIRMWARE_PAGES
         for pfn in range(self.first_pfn, self.first_pfn + self.nr_pages):
             at = self.pages_va - self.offset - self.base + (pfn - self.first_pfn) * size
@@ -203,7 +203,7 @@ class Image:
             dirty = index < nr_dirty
             pfn = self.pfn_of(self.take_page())
             self.set_page(pfn, kind=self.kind("PAGECACHE"), count=2 if dirty else 1, owner__id=inode, owner__index=index,
-                          state=self.layout.macro("PAGE_DIRTY") if dirty else 0)
+                          state=self.layout.enum_value("page_state", "PAGE_DIRTY") if dirty else 0)
             self.set("radix_node", node, **{f"slots[{index}]": self.page_va(pfn)})
             pfns.append(pfn)
             if dirty:

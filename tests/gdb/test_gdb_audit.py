@@ -296,7 +296,7 @@ def test_mapping_broken(image):
     assert any("a page of kind anon" in text for text in cache_findings(image))
     image.set_page(image.cached[0], state=0)
     assert any("not dirty in the tree" in text for text in cache_findings(image))
-    image.set_page(image.cached[2], state=image.layout.macro("PAGE_DIRTY"))
+    image.set_page(image.cached[2], state=image.layout.enum_value("page_state", "PAGE_DIRTY"))
     assert any("marked dirty but has no record" in text for text in cache_findings(image))
     image.set("mapping", image.mapping, nr_pages=8)
     assert any("counted 8" in text for text in cache_findings(image))

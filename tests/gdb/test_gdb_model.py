@@ -157,6 +157,14 @@ def test_pages_in_bulk(image):
         pages.page(image.first_pfn - 1)
 
 
+def test_state_bits_have_one_meaning_each(image, layout):
+    bits = {name: layout.enum_value("page_state", f"PAGE_{name.upper()}") for name in ("uptodate", "ahead", "boot")}
+    pages = pages_of(image.kernel())
+    for name, bit in bits.items():
+        assert pages.state_flags(bit) == [name]
+    assert pages.state_flags(bits["uptodate"] | bits["ahead"]) == ["uptodate", "ahead"]
+
+
 @pytest.mark.parametrize("symbol, value", [("pages", 0), ("pages", 0xdead000), ("nr_pages", 0), ("nr_pages", 1 << 31)])
 def test_pages_that_cannot_be(image, symbol, value):
     image.set_symbol(symbol, value)

@@ -18,6 +18,7 @@ static void *things[3];
 static bool skip_page, skip_thing, claim_twice;
 static const struct page *extra_page;
 static enum ref_kind extra_ref;
+static u32 nr_extra_claims = 1;
 static struct holder extra_holder;
 static const void *extra_object;
 
@@ -30,7 +31,7 @@ static void world_claims(struct claims *claims)
 	for (u32 i = 0; i < ARRAY_SIZE(things); i++)
 		if (i != 1 || !skip_thing)
 			claim_object(claims, things[i]);
-	if (extra_ref)
+	for (u32 i = 0; extra_ref && i < nr_extra_claims; i++)
 		claim_page(claims, extra_page, extra_ref, extra_holder);
 	if (extra_object)
 		claim_object(claims, extra_object);
@@ -90,7 +91,7 @@ static const struct finding *only(enum verdict verdict)
 {
 	const struct audit_result *result = audit(0);
 
-	for (u32 i = 0; i < result->nr_findings && result->nr_findings != 1; i++)
+	for (u32 i = 0; i < result->nr_kept && result->nr_findings != 1; i++)
 		print_message("%s pfn 0x%x count %u claims %u\n", verdict_name(result->findings[i].verdict),
 			      result->findings[i].pfn, result->findings[i].count, result->findings[i].claims);
 	assert_int_equal(nr_of_books(result), 1);
@@ -559,6 +560,70 @@ static void test_events(void **state)
 	page_put(cache_page, REF_IO, HOLDER(4, 3));
 }
 
+/* Findings that the trace got since the last call, by verdict. */
+static void count_recorded(u32 nr_by_verdict[VERDICT_NR])
+{
+	static struct trace_record records[4096];
+	static u64 since;
+	u64 nr = trace_newest(records, sizeof(records)) / sizeof(records[0]), newest = since;
+
+	memset(nr_by_verdict, 0, VERDICT_NR * sizeof(nr_by_verdict[0]));
+	for (u64 i = 0; i < nr; i++) {
+		if (records[i].event == EV_finding && records[i].time > since)
+			nr_by_verdict[records[i].kind]++;
+		newest = MAX(newest, records[i].time);
+	}
+	since = newest;
+}
+
+/* More incidents than are kept for the audit: all are counted, by verdict, and the trace has each of them once. */
+static void test_many_incidents(void **state)
+{
+	static char buf[32768];
+	struct text text = {buf, sizeof(buf), 0};
+	struct page *page = page_alloc(0, PK_ANON, REF_PTE, HOLDER(1, 1));
+	u32 nr_recorded[VERDICT_NR];
+	const struct audit_result *result;
+
+	count_recorded(nr_recorded);
+	page_put(page, REF_PTE, HOLDER(1, 1));
+	for (u32 i = 0; i < 48; i++)
+		page_put(page, REF_PTE, HOLDER(1, 1));
+	result = audit(0);
+	assert_int_equal(result->nr_findings, 48);
+	assert_int_equal(result->nr_by_verdict[VERDICT_DBL], 48);
+	assert_int_equal(result->nr_kept, 32);
+	for (u32 i = 0; i < result->nr_kept; i++)
+		assert_int_equal(result->findings[i].verdict, VERDICT_DBL);
+	count_recorded(nr_recorded);
+	for (u32 verdict = 0; verdict < VERDICT_NR; verdict++)
+		assert_int_equal(nr_recorded[verdict], verdict == VERDICT_DBL ? 48 : 0);
+	audit_format(result, &text);
+	assert_non_null(strstr(buf, "\nDBL 48  "));
+	assert_non_null(strstr(buf, "\nand 16 more, not kept here: the trace has each of them\n"));
+}
+
+/* More findings than are kept, of a sort that comes from claims: those beyond go to the trace as well. */
+static void test_many_stale(void **state)
+{
+	struct page *page = page_alloc(0, PK_ANON, REF_PTE, HOLDER(1, 1));
+	u32 nr_recorded[VERDICT_NR];
+	const struct audit_result *result;
+
+	page_put(page, REF_PTE, HOLDER(1, 1));
+	count_recorded(nr_recorded);
+	nr_extra_claims = AUDIT_FINDINGS_MAX + 10;
+	extra_page = page;
+	extra_ref = REF_PTE;
+	result = audit(0);
+	nr_extra_claims = 1;
+	extra_ref = REF_NONE;
+	assert_int_equal(result->nr_by_verdict[VERDICT_STALE], AUDIT_FINDINGS_MAX + 10);
+	assert_int_equal(result->nr_kept, AUDIT_FINDINGS_MAX);
+	count_recorded(nr_recorded);
+	assert_int_equal(nr_recorded[VERDICT_STALE], AUDIT_FINDINGS_MAX + 10);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, clean, clean)
 
 int main(void)
@@ -576,7 +641,8 @@ int main(void)
 	    TEST(test_parked),        TEST(test_many),
 	    TEST(test_broken),        TEST(test_writable_and_shared),
 	    TEST(test_quiet),         TEST(test_text),
-	    TEST(test_events),
+	    TEST(test_events),        TEST(test_many_incidents),
+	    TEST(test_many_stale),
 	};
 
 	return cmocka_run_group_tests(tests, boot, NULL);

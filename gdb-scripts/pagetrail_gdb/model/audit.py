@@ -58,7 +58,7 @@ class Audit:
         self._kinds = {name: self.pages.kind_value(name) for name in (
             "FREE", "PCP", "BAD", "PAGETABLE", "PAGECACHE", "PIPE", "KSTACK", "SLAB")}
         self._refs = {value: name[len("REF_"):] for value, name in kernel.layout.enum("ref_kind").items()}
-        self._boot = kernel.layout.macro("PAGE_BOOT")
+        self._boot = kernel.layout.enum_value("page_state", "PAGE_BOOT")
         self._not_held = {self._kinds["FREE"], self._kinds["PCP"], self._kinds["BAD"]}
         self._judge_claims()
         self._judge_pages()

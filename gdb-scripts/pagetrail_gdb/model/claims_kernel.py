@@ -6,7 +6,7 @@ from .pages import pages_of
 def claim_boot(kernel, books, findings):
     """Image, metadata, trace, ramdisk, firmware: their state bit is their claim."""
     pages = pages_of(kernel)
-    boot = kernel.layout.macro("PAGE_BOOT")
+    boot = kernel.layout.enum_value("page_state", "PAGE_BOOT")
     for pfn, row in enumerate(pages.rows, pages.first):
         if row[2] == boot:
             books.claim_page(pfn, "BOOT", 0, 0, pages.kind_label(row[0]))

@@ -74,7 +74,7 @@ class Mapping:
         """PC-2, and the mapping's own numbers."""
         if len(self.pages) != self.nr_pages:
             self._report(f"{len(self.pages)} pages in its tree, counted {self.nr_pages}")
-        dirty_bit = self.kernel.layout.macro("PAGE_DIRTY")
+        dirty_bit = self.kernel.layout.enum_value("page_state", "PAGE_DIRTY")
         marked = {(index, page.pfn) for index, page in self.pages if page.state & dirty_bit}
         recorded = [(record.index, record.pfn) for record in self.dirty]
         for index, pfn in marked - set(recorded):

@@ -105,12 +105,9 @@ class PageArray:
         return counts
 
     def state_flags(self, state):
-        """Names of the PAGE_* bits that are set."""
-        names = []
-        for name in ("UPTODATE", "DIRTY", "WRITEBACK", "LOCKED", "RECENT", "ERROR", "ON_LRU", "BOOT"):
-            if state & self.kernel.layout.macro(f"PAGE_{name}"):
-                names.append(name.lower())
-        return names
+        """Names of the bits of enum page_state that are set."""
+        return [name[len("PAGE_"):].lower() for bit, name in sorted(self.kernel.layout.enum("page_state").items())
+                if state & bit]
 
 
 def pages_of(kernel):

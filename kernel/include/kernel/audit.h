@@ -40,9 +40,10 @@ struct finding {
 	u8 kind; /* page kind */
 	u8 ref;  /* ref kind of a claim involved, or 0 */
 	u16 count, claims;
-	u16 pid;    /* who allocated */
-	u32 stack;  /* allocation site (for DBL, POISON: the last freer) */
-	u32 stack2; /* the act itself (second free, first writer unknown: 0) */
+	u16 pid;       /* who allocated */
+	u32 stack;     /* allocation site (for DBL, POISON: the last freer) */
+	u32 stack2;    /* the act itself (second free, first writer unknown: 0) */
+	bool recorded; /* an incident: the trace has it since it happened */
 	u32 pfn;
 	u32 owner_id, owner_index; /* of a page cache page; holder of a claim otherwise */
 	u64 object;                /* kernel va, when is_object */
@@ -53,7 +54,8 @@ struct finding {
 
 struct audit_result {
 	bool quiet;
-	u32 nr_findings; /* may exceed what is kept */
+	u32 nr_findings; /* may exceed nr_kept; the trace has all of them */
+	u32 nr_kept;
 	u32 nr_by_verdict[VERDICT_NR];
 	u32 nr_pages, nr_objects; /* looked at */
 	u32 nr_parked;

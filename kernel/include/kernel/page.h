@@ -47,15 +47,25 @@ struct page {
 };
 STATIC_ASSERT(sizeof(struct page) <= 32, "DESIGN: at most 32 bytes of bookkeeping a page");
 
-/* page->state */
-#define PAGE_UPTODATE 1  /* page cache: contents valid */
-#define PAGE_DIRTY 2     /* page cache: a dirty record exists */
-#define PAGE_WRITEBACK 4 /* page cache: being written */
-#define PAGE_LOCKED 8    /* page cache: being filled */
-#define PAGE_RECENT 16   /* page cache: used since reclaim last looked */
-#define PAGE_ERROR 32    /* page cache: the last transfer failed */
-#define PAGE_ON_LRU 64
-#define PAGE_AHEAD 128 /* page cache: read ahead, and not used yet */
+/* page->state: PAGE_* bits. */
+enum page_state {
+#define STATE(st_name, st_bit, st_text) PAGE_##st_name = 1 << st_bit,
+#include <kernel/page_states.def>
+#undef STATE
+};
+enum {
+#define STATE(st_name, st_bit, st_text) +PAGE_##st_name
+	PAGE_STATES_SUM = 0
+#include <kernel/page_states.def>
+	,
+#undef STATE
+#define STATE(st_name, st_bit, st_text) | PAGE_##st_name
+	PAGE_STATES_ALL = 0
+#include <kernel/page_states.def>
+#undef STATE
+};
+STATIC_ASSERT(PAGE_STATES_SUM == PAGE_STATES_ALL && PAGE_STATES_ALL <= 0xff,
+	      "no two of the bits are the same");
 
 extern struct page *pages; /* pages[pfn - first_pfn] */
 extern pfn_t first_pfn;    /* of RAM */
