@@ -1,5 +1,11 @@
-/* ext2: names and the inodes behind them. Each function changes the directory last, so that what fails before can be
- * undone by forgetting an inode without links. */
+/*
+ * ext2: names and the inodes behind them.
+ *
+ * What can fail is done before what cannot be undone. A creation makes the inode whole first (a directory's block, a
+ * link's target) and enters the name last, all under the parent's lock; until then no other process can find the inode.
+ * So a failure takes back the inode alone, by its number: the links go to 0 and the last put frees it. Undone by its name,
+ * it could be another process's file that goes, if the name was free for a moment.
+ */
 #include "ext2_priv.h"
 
 static int ext2_lookup(struct inode *dir, const char *name, u32 name_bytes, struct inode **result)
@@ -13,33 +19,37 @@ static int ext2_lookup(struct inode *dir, const char *name, u32 name_bytes, stru
 	return err;
 }
 
-/* The new inode's fields, and its first block if it is a directory. Locked. After an error it has no links. */
-static int begin_inode(struct inode *dir, struct inode *inode, u32 mode, u32 device)
+/* The new inode with all that belongs to it but its name. Locked. After an error it has no links. */
+static int begin_inode(struct inode *dir, struct inode *inode, const struct inode_spec *spec)
 {
-	int err;
+	int err = 0;
 
 	/* Somebody may have come by the number through a stale entry, and read what the disk had: that one stays. */
 	if (inode->valid)
 		return ext2_damaged(ext2_of(dir), "inode %u had a name before it was made", inode->number);
-	ext2_inode_begin(inode, mode, device);
-	if (!inode_is(inode, S_IFDIR))
-		return 0;
-	err = ext2_dir_begin(inode, dir->number);
-	inode->links = err ? 0 : 2;
+	ext2_inode_begin(inode, spec->mode, spec->device);
+	if (inode_is(inode, S_IFDIR)) {
+		err = ext2_dir_begin(inode, dir->number);
+		inode->links = 2;
+	} else if (inode_is(inode, S_IFLNK)) {
+		err = ext2_link_begin(inode, spec->target, (u32)strlen(spec->target));
+	}
+	if (err)
+		inode->links = 0;
 	return err;
 }
 
-static int ext2_create(struct inode *dir, const char *name, u32 name_bytes, u32 mode, u32 device,
+static int ext2_create(struct inode *dir, const char *name, u32 name_bytes, const struct inode_spec *spec,
 		       struct inode **result)
 {
-	bool directory = (mode & S_IFMT) == S_IFDIR;
+	u32 type = spec->mode & S_IFMT;
+	bool directory = type == S_IFDIR;
 	struct inode *inode;
 	int err;
 
-	if (!directory && (mode & S_IFMT) != S_IFREG && (mode & S_IFMT) != S_IFCHR &&
-	    (mode & S_IFMT) != S_IFLNK)
+	if (!directory && type != S_IFREG && type != S_IFCHR && type != S_IFLNK)
 		return -EINVAL;
-	if (device > UINT16_MAX)
+	if (spec->device > UINT16_MAX)
 		return -EINVAL;
 	if (directory && dir->links >= EXT2_LINK_MAX)
 		return -EMLINK;
@@ -47,9 +57,9 @@ static int ext2_create(struct inode *dir, const char *name, u32 name_bytes, u32 
 	if (err)
 		return err;
 	sleeplock_acquire(&inode->lock);
-	err = begin_inode(dir, inode, mode, device);
+	err = begin_inode(dir, inode, spec);
 	if (!err) {
-		err = ext2_dir_add(dir, name, name_bytes, inode->number, mode);
+		err = ext2_dir_add(dir, name, name_bytes, inode->number, spec->mode);
 		if (err)
 			inode->links = 0;
 	}

@@ -222,4 +222,9 @@ int ext2_dir_begin(struct inode *dir, u32 parent_number);
 int ext2_dir_is_empty(struct inode *dir);
 int ext2_dir_read(struct inode *dir, u64 *position, dir_emit_fn emit, void *arg);
 
+/* ---- ext2_symlink.c ---- */
+
+/* The target of a link that is being made and has no name yet. 0, -ENOSPC, -ENOMEM, -EIO. */
+int ext2_link_begin(struct inode *inode, const char *target, u32 length_bytes);
+
 #endif

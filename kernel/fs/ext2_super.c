@@ -99,7 +99,8 @@ static int ext2_sync(struct superblock *sb)
 
 	if (!err)
 		err = err2;
-	err2 = err ? ext2_write_super(fs, false) : mark_clean(fs, changes);
+	/* A file without a name that is not freed yet, in use or left over, is what e2fsck would have to free. */
+	err2 = err || icache_nr_deleted(sb) ? ext2_write_super(fs, false) : mark_clean(fs, changes);
 	if (!err)
 		err = err2;
 	err2 = flush_device(fs);

@@ -25,8 +25,7 @@ static int ext2_readlink(struct inode *inode, char *target, u32 room_bytes)
 	return (int)inode->size;
 }
 
-/* Of a link just made. */
-static int ext2_set_link(struct inode *inode, const char *target, u32 length_bytes)
+int ext2_link_begin(struct inode *inode, const char *target, u32 length_bytes)
 {
 	ssize_t written;
 
@@ -42,7 +41,6 @@ static int ext2_set_link(struct inode *inode, const char *target, u32 length_byt
 
 const struct inode_ops ext2_link_ops = {
     .readlink = ext2_readlink,
-    .set_link = ext2_set_link,
     .fsync = ext2_fsync,
     .evict = ext2_evict,
 };

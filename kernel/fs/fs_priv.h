@@ -32,6 +32,8 @@ int icache_write_dirty(void); /* stores every changed inode; the first error */
 void icache_free_left_over(void);
 /* Writes and drops all unused inodes of sb. */
 void icache_drop(struct superblock *sb);
+/* In-core inodes of sb without links, which their last user or a later sync frees on disk. */
+u32 icache_nr_deleted(const struct superblock *sb);
 /* In-core inodes of sb that somebody uses. */
 u32 icache_nr_used(const struct superblock *sb);
 void icache_claims(struct claims *claims);

@@ -415,6 +415,21 @@ void icache_drop(struct superblock *sb)
 	}
 }
 
+u32 icache_nr_deleted(const struct superblock *sb)
+{
+	u32 nr = 0;
+
+	spin_lock(&icache_lock);
+	for (u32 i = 0; i < NR_BUCKETS; i++)
+		LIST_FOR_EACH (pos, &buckets[i]) {
+			const struct inode *inode = LIST_ENTRY(pos, struct inode, hash_link);
+
+			nr += inode->sb == sb && is_deleted(inode);
+		}
+	spin_unlock(&icache_lock);
+	return nr;
+}
+
 u32 icache_nr_used(const struct superblock *sb)
 {
 	u32 used = 0;

@@ -42,8 +42,8 @@ int path_lookup(struct inode *cwd, const char *path, struct inode **result)
 /* ---- names come and go ---- */
 
 /* parent locked. */
-static int create_locked(struct inode *parent, const char *name, u32 name_bytes, u32 mode, u32 device,
-			 bool exclusive, struct inode **result)
+static int create_locked(struct inode *parent, const char *name, u32 name_bytes,
+			 const struct inode_spec *spec, bool exclusive, struct inode **result)
 {
 	int err = lookup_locked(parent, name, name_bytes, result);
 
@@ -57,10 +57,10 @@ static int create_locked(struct inode *parent, const char *name, u32 name_bytes,
 		return -EINVAL;
 	if (parent->links == 0)
 		return -ENOENT;
-	return parent->ops->create(parent, name, name_bytes, mode, device, result);
+	return parent->ops->create(parent, name, name_bytes, spec, result);
 }
 
-int walk_create(struct walk *walk, u32 mode, u32 device, bool exclusive, struct inode **result)
+int walk_create(struct walk *walk, const struct inode_spec *spec, bool exclusive, struct inode **result)
 {
 	struct inode *parent = walk->at;
 	const char *name = walk->path;
@@ -74,19 +74,19 @@ int walk_create(struct walk *walk, u32 mode, u32 device, bool exclusive, struct 
 			*result = inode_dup(walk->at);
 		return err;
 	}
-	if (name[walk->name_bytes] == '/' && (mode & S_IFMT) != S_IFDIR)
+	if (name[walk->name_bytes] == '/' && (spec->mode & S_IFMT) != S_IFDIR)
 		return -EISDIR;
 	err = inode_lock(parent);
 	if (err)
 		return err;
-	err = create_locked(parent, name, walk->name_bytes, mode, device, exclusive, result);
+	err = create_locked(parent, name, walk->name_bytes, spec, exclusive, result);
 	inode_unlock(parent);
 	if (!err)
 		*result = mount_cross(*result);
 	return err;
 }
 
-int path_create(struct inode *cwd, const char *path, u32 mode, u32 device, bool exclusive,
+int path_create(struct inode *cwd, const char *path, const struct inode_spec *spec, bool exclusive,
 		struct inode **result)
 {
 	struct walk walk;
@@ -96,7 +96,7 @@ int path_create(struct inode *cwd, const char *path, u32 mode, u32 device, bool 
 		return err;
 	err = walk_parent(&walk);
 	if (!err)
-		err = walk_create(&walk, mode, device, exclusive, result);
+		err = walk_create(&walk, spec, exclusive, result);
 	walk_end(&walk);
 	return err;
 }

@@ -9,11 +9,13 @@
 /* O_CREAT: each link at the end is one more path to go, with its last name to be made. */
 static int open_create(struct walk *walk, u32 flags, u32 mode, struct inode **result)
 {
+	const struct inode_spec spec = {.mode = S_IFREG | (mode & 07777)};
+
 	for (;;) {
 		int err = walk_parent(walk), link;
 
 		if (!err)
-			err = walk_create(walk, S_IFREG | (mode & 07777), 0, flags & O_EXCL, result);
+			err = walk_create(walk, &spec, flags & O_EXCL, result);
 		if (err || flags & O_NOFOLLOW)
 			return err;
 		link = inode_is_link(*result);
@@ -48,19 +50,11 @@ int path_open(struct inode *cwd, const char *path, u32 flags, u32 mode, struct i
 
 int path_symlink(struct inode *cwd, const char *target, const char *path)
 {
+	const struct inode_spec spec = {.mode = S_IFLNK | 0777, .target = target};
 	struct inode *inode;
-	int err = path_create(cwd, path, S_IFLNK | 0777, 0, true, &inode);
+	int err = path_create(cwd, path, &spec, true, &inode);
 
-	if (err)
-		return err;
-	err = inode_lock(inode);
-	if (!err) {
-		err =
-		    inode->ops->set_link ? inode->ops->set_link(inode, target, (u32)strlen(target)) : -EINVAL;
-		inode_unlock(inode);
-	}
-	inode_put(inode);
-	if (err)
-		path_unlink(cwd, path, false); /* without a target it is of no use */
+	if (!err)
+		inode_put(inode);
 	return err;
 }

@@ -27,7 +27,7 @@ int walk_link(struct walk *walk, struct inode *link, const char *rest);
  * path.c: the inode of the last name, to which walk_parent has come; made if it is not there. Counted. `exclusive`: it must
  * not be there.
  */
-int walk_create(struct walk *walk, u32 mode, u32 device, bool exclusive, struct inode **result);
+int walk_create(struct walk *walk, const struct inode_spec *spec, bool exclusive, struct inode **result);
 
 /* 1: it is a symbolic link, 0: it is none; or an error. */
 int inode_is_link(struct inode *inode);

@@ -37,7 +37,7 @@ void proc_exit(s32 status)
 	struct proc *proc = task->proc;
 	struct mm *mm = task->mm;
 
-	task->fail_nth = 0; /* an exit cannot fail */
+	task->fail_nth = task->fail_next = 0; /* an exit cannot fail */
 	if (proc == proc_init_proc && !proc_powering_off) {
 		kprintf("init ended with status %d: nothing is left to do\n", status);
 		proc_poweroff(status ? status : 1);

@@ -197,8 +197,12 @@ static int stack_show(struct proc_file *file, struct text *text)
 	return with_task(file->pid, text, show_stack);
 }
 
-/* As Linux: the number of allocations still to come, 0 when the fault was injected (or none was asked for).
+/*
+ * As Linux: the number of allocations still to come, 0 when the fault was injected (or none was asked for). Beyond Linux,
+ * "N,M" refuses two: the N-th, and the M-th after it; what is left is the sum of both until the first is refused.
  */
+#define FAIL_NTH_MAX (1U << 30)
+
 static int fail_nth_show(struct proc_file *file, struct text *text)
 {
 	struct task *task;
@@ -207,7 +211,7 @@ static int fail_nth_show(struct proc_file *file, struct text *text)
 	spin_lock(&task_list_lock);
 	task = find_task(file->pid);
 	if (task)
-		nth = MAX(task->fail_nth, 0);
+		nth = MAX(task->fail_nth, 0) + task->fail_next;
 	spin_unlock(&task_list_lock);
 	text_printf(text, "%ld\n", nth);
 	return task ? 0 : -ESRCH;
@@ -216,14 +220,23 @@ static int fail_nth_show(struct proc_file *file, struct text *text)
 static int fail_nth_write(struct proc_file *file, const char *text)
 {
 	struct task *task;
-	u64 nth;
+	u64 nth, next = 0;
+	char first[24];
+	const char *comma = strchr(text, ',');
+	size_t length = comma ? (size_t)(comma - text) : strlen(text);
 
-	if (!str_to_u64(text, &nth) || nth > (1U << 30))
+	if (length >= sizeof(first))
+		return -EINVAL;
+	memcpy(first, text, length);
+	first[length] = 0;
+	if (!str_to_u64(first, &nth) || nth > FAIL_NTH_MAX)
+		return -EINVAL;
+	if (comma && (!str_to_u64(comma + 1, &next) || nth == 0 || next > FAIL_NTH_MAX))
 		return -EINVAL;
 	spin_lock(&task_list_lock);
 	task = find_task(file->pid);
 	if (task)
-		task_set_fail_nth(task, (s64)nth);
+		task_set_fail_nth(task, (s64)nth, (s64)next);
 	spin_unlock(&task_list_lock);
 	return task ? 0 : -ESRCH;
 }

@@ -37,14 +37,16 @@ static bool sched_fail_hook(u32 order)
 
 	if (LIKELY(!task || task->fail_nth <= 0) || --task->fail_nth > 0)
 		return false;
-	task->fail_nth = -1;
+	task->fail_nth = task->fail_next ? task->fail_next : -1;
+	task->fail_next = 0;
 	return true;
 }
 
 /* The page allocator asks us from the first time on: until then no allocation pays for it. */
-void task_set_fail_nth(struct task *task, s64 nth)
+void task_set_fail_nth(struct task *task, s64 nth, s64 next)
 {
 	page_set_fail_hook(sched_fail_hook);
+	task->fail_next = next;
 	task->fail_nth = nth;
 }
 

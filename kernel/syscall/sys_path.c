@@ -3,13 +3,14 @@
 
 s64 sys_mkdir(const u64 *arg)
 {
+	const struct inode_spec spec = {.mode = S_IFDIR | 0755};
 	struct inode *inode;
 	char *path;
 	int err = path_from_user(arg[0], &path);
 
 	if (err)
 		return err;
-	err = path_create(current_proc()->cwd, path, S_IFDIR | 0755, 0, true, &inode);
+	err = path_create(current_proc()->cwd, path, &spec, true, &inode);
 	path_release(path);
 	if (!err)
 		inode_put(inode);
@@ -18,19 +19,19 @@ s64 sys_mkdir(const u64 *arg)
 
 s64 sys_mknod(const u64 *arg)
 {
-	u32 mode = (u32)arg[1];
+	struct inode_spec spec = {.mode = (u32)arg[1], .device = (u32)arg[2]};
 	struct inode *inode;
 	char *path;
 	int err;
 
-	if (!(mode & S_IFMT))
-		mode |= S_IFREG;
-	if (((mode & S_IFMT) != S_IFCHR && (mode & S_IFMT) != S_IFREG) || arg[2] > 0xffff)
+	if (!(spec.mode & S_IFMT))
+		spec.mode |= S_IFREG;
+	if (((spec.mode & S_IFMT) != S_IFCHR && (spec.mode & S_IFMT) != S_IFREG) || arg[2] > 0xffff)
 		return -EINVAL;
 	err = path_from_user(arg[0], &path);
 	if (err)
 		return err;
-	err = path_create(current_proc()->cwd, path, mode, (u32)arg[2], true, &inode);
+	err = path_create(current_proc()->cwd, path, &spec, true, &inode);
 	path_release(path);
 	if (!err)
 		inode_put(inode);

@@ -27,7 +27,7 @@ static int scenario_create(void)
 static int scenario_mkdir(void)
 {
 	struct inode *inode;
-	int err = path_create(NULL, "/d/sub", S_IFDIR | 0755, 0, true, &inode);
+	int err = path_create(NULL, "/d/sub", &(struct inode_spec){.mode = S_IFDIR | 0755}, true, &inode);
 
 	if (!err)
 		inode_put(inode);
@@ -122,9 +122,11 @@ static void prepare_sweep(void)
 
 	host_disk_make(&disk, 300, "-O none,filetype -N 32", NULL);
 	assert_int_equal(fs_mount_root(&disk.device), 0);
-	assert_int_equal(path_create(NULL, "/d", S_IFDIR | 0755, 0, true, &inode), 0);
+	assert_int_equal(path_create(NULL, "/d", &(struct inode_spec){.mode = S_IFDIR | 0755}, true, &inode),
+			 0);
 	inode_put(inode);
-	assert_int_equal(path_create(NULL, "/d/empty", S_IFDIR | 0755, 0, true, &inode), 0);
+	assert_int_equal(
+	    path_create(NULL, "/d/empty", &(struct inode_spec){.mode = S_IFDIR | 0755}, true, &inode), 0);
 	inode_put(inode);
 	assert_int_equal(file_open(NULL, "/d/big", O_RDWR | O_CREAT, 0644, &file), 0);
 	for (u32 i = 0; i < 3; i++)
@@ -250,7 +252,8 @@ static void test_io_errors(void **state)
 				path_unlink(NULL, path, true);
 				break;
 			case 1:
-				if (path_create(NULL, path, S_IFDIR | 0755, 0, true, &inode) == 0)
+				if (path_create(NULL, path, &(struct inode_spec){.mode = S_IFDIR | 0755},
+						true, &inode) == 0)
 					inode_put(inode);
 				break;
 			case 2:
@@ -290,7 +293,7 @@ static int lookup(const char *path)
 static int make(const char *path, u32 mode)
 {
 	struct inode *inode;
-	int err = path_create(NULL, path, mode, 0, true, &inode);
+	int err = path_create(NULL, path, &(struct inode_spec){.mode = mode}, true, &inode);
 
 	if (!err)
 		inode_put(inode);
@@ -424,7 +427,8 @@ static void test_removed_directory(void **state)
 	assert_int_equal(make("/d", S_IFDIR | 0755), 0);
 	assert_int_equal(path_lookup(NULL, "/d", &cwd), 0);
 	assert_int_equal(path_unlink(NULL, "/d", true), 0);
-	assert_int_equal(path_create(cwd, "x", S_IFREG | 0644, 0, true, &inode), -ENOENT);
+	assert_int_equal(path_create(cwd, "x", &(struct inode_spec){.mode = S_IFREG | 0644}, true, &inode),
+			 -ENOENT);
 	assert_int_equal(path_lookup(cwd, "..", &inode), -ENOENT);
 	assert_int_equal(path_lookup(cwd, ".", &inode), 0);
 	inode_put(inode);

@@ -24,7 +24,9 @@ static void make(const char *path, u32 mode, u32 size_bytes, u64 offset)
 	struct file *file;
 
 	if ((mode & S_IFMT) != S_IFREG) {
-		assert_int_equal(path_create(NULL, path, mode, 0x100, true, &inode), 0);
+		assert_int_equal(path_create(NULL, path, &(struct inode_spec){.mode = mode, .device = 0x100},
+					     true, &inode),
+				 0);
 		inode_put(inode);
 		return;
 	}
@@ -245,11 +247,11 @@ static void use_names(const char *path)
 		path_link(NULL, path, "/linked");
 		break;
 	case 3:
-		if (path_create(NULL, other, S_IFDIR | 0755, 0, true, &inode) == 0)
+		if (path_create(NULL, other, &(struct inode_spec){.mode = S_IFDIR | 0755}, true, &inode) == 0)
 			inode_put(inode);
 		break;
 	case 4:
-		if (path_create(NULL, other, S_IFREG | 0644, 0, true, &inode) == 0)
+		if (path_create(NULL, other, &(struct inode_spec){.mode = S_IFREG | 0644}, true, &inode) == 0)
 			inode_put(inode);
 		break;
 	default:

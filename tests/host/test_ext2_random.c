@@ -223,7 +223,7 @@ static void op_mkdir(void)
 	if (strlen(path) >= PATH_MAX - 200)
 		return;
 	begin_op("mkdir", path, 0, 0);
-	err = path_create(NULL, path, S_IFDIR | 0755, 0, true, &inode);
+	err = path_create(NULL, path, &(struct inode_spec){.mode = S_IFDIR | 0755}, true, &inode);
 	if (err == 0)
 		inode_put(inode);
 	if (end_op(err))
@@ -247,7 +247,8 @@ static void op_mknod(void)
 	if (strlen(path) >= PATH_MAX)
 		return;
 	begin_op("mknod", path, 0, 0);
-	err = path_create(NULL, path, S_IFCHR | 0600, 0x0700, true, &inode);
+	err = path_create(NULL, path, &(struct inode_spec){.mode = S_IFCHR | 0600, .device = 0x0700}, true,
+			  &inode);
 	if (err == 0)
 		inode_put(inode);
 	if (end_op(err))

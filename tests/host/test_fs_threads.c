@@ -219,7 +219,7 @@ static void shared_names(void)
 		path_link(NULL, path, other);
 		break;
 	case 3:
-		if (path_create(NULL, path, S_IFDIR | 0755, 0, true, &inode) == 0)
+		if (path_create(NULL, path, &(struct inode_spec){.mode = S_IFDIR | 0755}, true, &inode) == 0)
 			inode_put(inode);
 		break;
 	case 4:
@@ -288,6 +288,74 @@ static void test_ext2(void **state)
 	host_disk_free(&disk);
 }
 
+/*
+ * A symbolic link that cannot be made, as the disk is full, and a file of that name that another thread makes: what fails
+ * must not take the file with it, nor may anybody ever see a link without a target.
+ */
+static u32 nr_links_failed;
+
+static void make_link(void)
+{
+	static char target[100];
+
+	memset(target, 't', sizeof(target) - 1); /* too long for the inode: needs a block */
+	if (path_symlink(NULL, target, "/name") == -ENOSPC)
+		__atomic_add_fetch(&nr_links_failed, 1, __ATOMIC_RELAXED);
+}
+
+static void own_name(void)
+{
+	struct inode *inode;
+	struct file *file;
+
+	path_unlink(NULL, "/name", false);
+	for (u32 i = 0; i < 4; i++)
+		sched_yield();
+	if (file_open(NULL, "/name", O_RDWR | O_CREAT | O_EXCL, 0644, &file))
+		return;
+	for (u32 i = 0; i < 4; i++) {
+		sched_yield();
+		if (path_lookup(NULL, "/name", &inode))
+			panic("a file's name went with a link that was not made");
+		if (inode != file->inode)
+			panic("a file's name leads elsewhere");
+		inode_put(inode);
+	}
+	file_close(file);
+}
+
+static void *link_thread(void *arg)
+{
+	host_hart = (u32)(u64)arg;
+	random_state = host_seed() * 17 + host_hart;
+	for (u32 step = 0; step < 6000; step++) {
+		if (host_hart == 0)
+			own_name();
+		else
+			make_link();
+	}
+	return NULL;
+}
+
+static void test_failing_links(void **state)
+{
+	static u8 page[PAGE_SIZE];
+	struct file *file;
+
+	host_disk_make(&disk, 64, "-O none,filetype -N 32", NULL);
+	assert_int_equal(fs_mount_root(&disk.device), 0);
+	assert_int_equal(file_open(NULL, "/full", O_RDWR | O_CREAT, 0644, &file), 0);
+	while (file_write(file, (uaddr_t)page, sizeof(page)) == sizeof(page))
+		;
+	file_close(file);
+	nr_links_failed = 0;
+	run_threads(link_thread);
+	assert_true(nr_links_failed > 0);
+	host_audit(NULL, 0);
+	host_fs_unmount(&disk, "failing links");
+	host_disk_free(&disk);
+}
+
 static int boot(void **state)
 {
 	host_fs_boot(8UL << 20, NR_THREADS);
@@ -297,7 +365,8 @@ static int boot(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_pagecache), cmocka_unit_test(test_ext2)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_pagecache), cmocka_unit_test(test_ext2),
+					   cmocka_unit_test(test_failing_links)};
 
 	return cmocka_run_group_tests(tests, boot, NULL);
 }

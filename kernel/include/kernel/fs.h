@@ -24,12 +24,22 @@ struct file;
 /* A directory's entries are handed to emit one by one; emit returns false to stop. */
 typedef bool (*dir_emit_fn)(void *arg, const char *name, u32 name_bytes, u32 inode_number, u8 type);
 
+/* What a new inode is to be. */
+struct inode_spec {
+	u32 mode;           /* S_IF* | permissions */
+	u32 device;         /* of S_IFCHR */
+	const char *target; /* of S_IFLNK */
+};
+
 struct inode_ops {
 	/* All are called with inode->lock held unless stated; NULL means -EINVAL / -ENOTDIR. */
 	/* A counted, unlocked inode in *result; -ENOENT. */
 	int (*lookup)(struct inode *dir, const char *name, u32 name_bytes, struct inode **result);
-	/* mode: S_IF*; device number for S_IFCHR. Result counted, unlocked. -EEXIST, -ENOSPC, -ENOMEM. */
-	int (*create)(struct inode *dir, const char *name, u32 name_bytes, u32 mode, u32 device,
+	/*
+	 * A new inode, whole before its name appears: whoever finds the name finds all of it. After an error neither is
+	 * there. dir is locked. Result counted, unlocked. -EEXIST, -ENOSPC, -ENOMEM.
+	 */
+	int (*create)(struct inode *dir, const char *name, u32 name_bytes, const struct inode_spec *spec,
 		      struct inode **result);
 	/* Another name for target, which is counted and locked by the caller. */
 	int (*link)(struct inode *dir, const char *name, u32 name_bytes, struct inode *target);
@@ -55,7 +65,6 @@ struct inode_ops {
 	int (*evict)(struct inode *inode);
 	/* Of a symbolic link: its target, not terminated; the length, or -ENAMETOOLONG. */
 	int (*readlink)(struct inode *inode, char *target, u32 room_bytes);
-	int (*set_link)(struct inode *inode, const char *target, u32 length_bytes);
 	/* Called at open / close of a file on this inode (procfs builds its text at open). May be NULL. */
 	int (*open)(struct inode *inode, struct file *file);
 	void (*release)(struct inode *inode, struct file *file);
@@ -140,7 +149,7 @@ ssize_t inode_read_cached(struct inode *inode, u64 offset, u64 buffer, size_t si
 /* ---- paths. cwd is where a relative path begins. All may sleep. Paths are kernel strings. -ELOOP: too many links. ---- */
 /* What the path names, through symbolic links. */
 int path_lookup(struct inode *cwd, const char *path, struct inode **result);
-int path_create(struct inode *cwd, const char *path, u32 mode, u32 device, bool exclusive,
+int path_create(struct inode *cwd, const char *path, const struct inode_spec *spec, bool exclusive,
 		struct inode **result);
 int path_link(struct inode *cwd, const char *old_path, const char *new_path);
 /* What open means by a path: made if flags say so, and through symbolic links unless they forbid it (-ELOOP). */

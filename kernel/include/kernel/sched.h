@@ -47,7 +47,8 @@ struct task {
 	struct list timer_link;
 	void (*entry)(void *arg); /* kernel thread */
 	void *entry_arg;
-	s64 fail_nth; /* > 0: this many allocations until one is refused; 0: off; -1: it happened */
+	s64 fail_nth;  /* > 0: this many allocations until one is refused; 0: off; -1: it happened */
+	s64 fail_next; /* becomes fail_nth when that one was refused; 0: no second refusal */
 	u64 user_ticks, kernel_ticks, nr_switches;
 	void *proc; /* struct proc, or NULL */
 };
@@ -78,8 +79,11 @@ void task_start(struct task *task);
 struct task *kthread_start(const char *name, void (*entry)(void *arg), void *arg);
 /* Gives the task another address space, or none. With task_list_lock held task->mm stays what it is, and allocated. */
 void task_set_mm(struct task *task, struct mm *mm);
-/* Arms fail-nth (0: disarms). The caller keeps the task from being freed. */
-void task_set_fail_nth(struct task *task, s64 nth);
+/*
+ * Arms fail-nth (0: disarms): the nth allocation is refused, and the next-th after that one (0: only one is). The caller
+ * keeps the task from being freed.
+ */
+void task_set_fail_nth(struct task *task, s64 nth, s64 next);
 /* The current task ends. The mm is already gone. Never returns. */
 void task_exit(void) __attribute__((noreturn));
 /* Frees a DEAD and reaped task's struct (its process was waited for). */

@@ -19,6 +19,7 @@ struct scenario {
 	long wanted;                /* what act gives when all went well; 0: anything that is not negative */
 	unsigned flags;             /* MAY_* */
 };
+#define TWICE 8       /* also with two allocations refused, in every combination */
 #define MAY_DIE 1     /* act touches memory from user mode: a refused page kills the process */
 #define ONLY_NAMED 4  /* the canary: it must fail, so it is not among all */
 #define KEEPS_CACHE 2 /* the page cache is not dropped between prepare and act */
@@ -32,7 +33,8 @@ extern const struct scenario process_scenarios[], memory_scenarios[], mmap_scena
 
 /* Status of an attempt's process: ENDED and what happened, or BROKEN. */
 #define ENDED 16
-#define INJECTED 1
+#define INJECTED 1 /* all that was to be refused was refused */
+#define FIRST 4    /* the first of two was */
 #define ERROR 2
 #define BROKEN 64
 
@@ -54,8 +56,8 @@ void broken(const char *file, int line, const char *fmt, ...) __attribute__((for
 /* /proc/self/fail-nth, open and ready: from here on none of these needs memory. */
 extern int nth_fd;
 void nth_open(void);
-void nth_set(long nth);
-long nth_left(void); /* 0: it was refused */
+void nth_set(long nth, long next); /* next: of the second, counted from the first; 0: there is none */
+long nth_left(void);               /* 0: it was refused */
 
 /* Bytes that depend on their place. */
 void fill(char *buf, long offset, long size_bytes);
@@ -63,6 +65,13 @@ bool filled(const char *buf, long offset, long size_bytes);
 void make_file(const char *path, long from, long size_bytes); /* a hole before `from` */
 /* The file must have that size, zeros before `from` and fill's bytes behind. */
 void check_file(const char *path, long from, long size_bytes);
+
+/*
+ * A second process that does `round` again and again while act runs, in the same directory. Its allocations succeed.
+ * What it finds wrong it says by FAIL, which end_rival hands on.
+ */
+void start_rival(void (*round)(void));
+void end_rival(void);
 
 /* A child that lives until the last copy of this process's `hold` is closed. Returns its pid. */
 extern int hold;

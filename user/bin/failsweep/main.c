@@ -38,8 +38,8 @@ static long known_findings, nr_failures, nr_lost, nr_wrong;
 
 /* ---- one attempt ---- */
 
-/* In its own process: the status says how it ended. */
-static void __attribute__((noreturn)) attempt(const struct scenario *scenario, long nth)
+/* In its own process: the status says how it ended. nth 0: nothing is refused; next: see nth_set. */
+static void __attribute__((noreturn)) attempt(const struct scenario *scenario, long nth, long next)
 {
 	int flags = ENDED;
 
@@ -51,14 +51,17 @@ static void __attribute__((noreturn)) attempt(const struct scenario *scenario, l
 	if (!(scenario->flags & KEEPS_CACHE))
 		CHECK_OK(kdebug(KDEBUG_DROP_CACHES, 0));
 	books_touch_image();
-	nth_set(nth);
+	nth_set(nth, next);
 	long result = scenario->act();
-	if (nth > 0 && nth_left() == 0)
+	long left = nth_left();
+	if (nth > 0 && left == 0)
 		flags |= INJECTED;
-	nth_set(0);
+	if (nth > 0 && left <= next)
+		flags |= FIRST;
+	nth_set(0, 0);
 	if (result < 0 || (scenario->wanted && result != scenario->wanted))
 		flags |= ERROR;
-	if (flags & ERROR && !(flags & INJECTED))
+	if (flags & ERROR && !(flags & (INJECTED | FIRST)))
 		FAIL("%s gives %ld though nothing was refused", scenario->name, result);
 	if (scenario->check)
 		scenario->check(result);
@@ -123,6 +126,32 @@ static void print_row(const char *name, const struct tally *tally)
 	       tally->wrong ? "  FAILED" : "");
 }
 
+/* The attempt's status. */
+static int try(const struct scenario *scenario, long nth, long next)
+{
+	int status = 0, pid = fork();
+
+	if (pid == 0)
+		attempt(scenario, nth, next);
+	if (pid < 0 || wait_pid(pid, &status) != pid)
+		die("failsweep: %s: no process for the attempt", scenario->name);
+	return status;
+}
+
+/* The nth refused, and a second one after it: the next, the one after that, and so on. False: there is no nth. */
+static bool sweep_second(const struct scenario *scenario, long nth, struct tally *tally)
+{
+	int status;
+	bool more = true;
+
+	for (long next = 1; more; next++) {
+		status = try(scenario, nth, next);
+		more = count_status(scenario, nth, status, tally) && next < ATTEMPTS_MAX;
+		look_for_losses(scenario, nth, !quick || !more, tally);
+	}
+	return status == KILLED || status & FIRST;
+}
+
 static void sweep(const struct scenario *scenario)
 {
 	struct tally tally = {0};
@@ -130,16 +159,15 @@ static void sweep(const struct scenario *scenario)
 
 	mark(0, scenario->name);
 	for (long nth = 0; more; nth++) {
-		int status = 0, pid = fork();
+		int status = try(scenario, nth, 0);
 
-		if (pid == 0)
-			attempt(scenario, nth);
-		if (pid < 0 || wait_pid(pid, &status) != pid)
-			die("failsweep: %s: no process for the attempt", scenario->name);
 		more = nth < ATTEMPTS_MAX && count_status(scenario, nth, status, &tally);
 		tally.wrong |= nth == ATTEMPTS_MAX;
 		look_for_losses(scenario, nth, !quick || !more, &tally);
 	}
+	for (long nth = 1;
+	     scenario->flags & TWICE && nth < ATTEMPTS_MAX && sweep_second(scenario, nth, &tally);)
+		nth++;
 	mark(1, scenario->name);
 	print_row(scenario->name, &tally);
 	nr_failures += tally.failures;

@@ -169,7 +169,7 @@ static long act_lose(void)
 }
 
 const struct scenario memory_scenarios[] = {
-    {"sbrk-eager", prepare_end, act_sbrk, check_sbrk, 0, 0},
+    {"sbrk-eager", prepare_end, act_sbrk, check_sbrk, 0, TWICE},
     {"sbrk-lazy", prepare_end, act_sbrk_lazy, check_sbrk, 0, 0},
     {"sbrk-lazy-touch", prepare_lazy, act_touch, NULL, 0, MAY_DIE},
     {"sbrk-shrink", prepare_shrink, act_shrink, check_shrink, 0, 0},

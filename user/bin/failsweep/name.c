@@ -73,6 +73,65 @@ static void check_symlink(long result)
 		close(fd);
 }
 
+/*
+ * Two processes and one name: one makes a link or a directory of that name and is refused memory on the way, the other
+ * makes a file of that name whenever it is free. What fails may only take back its own: the file stays.
+ */
+static void rival_round(void)
+{
+	struct stat st, seen;
+	int fd = open("new", O_RDWR | O_CREAT | O_EXCL, 0644);
+
+	if (fd == -EEXIST) {
+		if (unlink("new") == -EISDIR)
+			rmdir("new");
+		return;
+	}
+	CHECK_OK(fd);
+	CHECK_OK(fstat(fd, &st));
+	for (int i = 0; i < 3; i++) {
+		yield();
+		CHECK_OK(stat("new", &seen));
+		CHECK(seen.st_ino == st.st_ino);
+	}
+	CHECK_OK(close(fd));
+	CHECK_OK(unlink("new"));
+}
+static void prepare_rival(void)
+{
+	prepare_long_target();
+	start_rival(rival_round);
+}
+/* make again and again; that the name is there already is no error here. */
+static long against_rival(long (*make)(void))
+{
+	for (int i = 0; i < 10; i++) {
+		long result = make();
+
+		if (result < 0 && result != -EEXIST)
+			return result;
+	}
+	return 0;
+}
+static long act_symlink_rival(void)
+{
+	return against_rival(act_symlink_long);
+}
+static long make_directory(void)
+{
+	return mkdir("new");
+}
+static long act_mkdir_rival(void)
+{
+	return against_rival(make_directory);
+}
+static void check_rival(long result)
+{
+	end_rival();
+	if (unlink("new") == -EISDIR)
+		rmdir("new");
+}
+
 static void prepare_symlink(void)
 {
 	prepare_file();
@@ -240,23 +299,25 @@ static long act_dup(void)
 }
 
 const struct scenario name_scenarios[] = {
-    {"open-create", prepare_none, act_create, check_create, 0, 0},
+    {"open-create", prepare_none, act_create, check_create, 0, TWICE},
     {"open-existing", prepare_file, act_open, NULL, 0, 0},
-    {"mkdir", prepare_none, act_mkdir, check_mkdir, 0, 0},
-    {"mknod", prepare_none, act_mknod, check_made, 0, 0},
-    {"link", prepare_file, act_link, check_link, 0, 0},
-    {"link-directory-grows", prepare_full, act_grow, check_grow, 0, 0},
-    {"symlink", prepare_file, act_symlink, check_symlink, 0, 0},
-    {"symlink-long", prepare_long_target, act_symlink_long, check_symlink, 0, 0},
+    {"mkdir", prepare_none, act_mkdir, check_mkdir, 0, TWICE},
+    {"mknod", prepare_none, act_mknod, check_made, 0, TWICE},
+    {"link", prepare_file, act_link, check_link, 0, TWICE},
+    {"link-directory-grows", prepare_full, act_grow, check_grow, 0, TWICE},
+    {"symlink", prepare_file, act_symlink, check_symlink, 0, TWICE},
+    {"symlink-long", prepare_long_target, act_symlink_long, check_symlink, 0, TWICE},
+    {"symlink-rival", prepare_rival, act_symlink_rival, check_rival, 0, KEEPS_CACHE},
+    {"mkdir-rival", prepare_rival, act_mkdir_rival, check_rival, 0, KEEPS_CACHE},
     {"open-symlink", prepare_symlink, act_open_symlink, NULL, 0, 0},
     {"open-through-links", prepare_link_on_the_way, act_open_through_links, NULL, 0, 0},
-    {"unlink", prepare_file, act_unlink, check_unlink, 0, 0},
+    {"unlink", prepare_file, act_unlink, check_unlink, 0, TWICE},
     {"unlink-one-of-two", prepare_linked, act_unlink, check_unlink_one, 0, 0},
     {"unlink-large", prepare_large, act_unlink, check_unlink, 0, 0},
-    {"rmdir", prepare_directory, act_rmdir, check_rmdir, 0, 0},
+    {"rmdir", prepare_directory, act_rmdir, check_rmdir, 0, TWICE},
     {"chdir-deep", prepare_deep, act_chdir, check_chdir, 0, 0},
     {"statfs", NULL, act_statfs, NULL, 0, 0},
-    {"pipe", NULL, act_pipe, check_pipe, 0, 0},
+    {"pipe", NULL, act_pipe, check_pipe, 0, TWICE},
     {"dup", NULL, act_dup, NULL, 0, 0},
     {NULL, NULL, NULL, NULL, 0, 0},
 };

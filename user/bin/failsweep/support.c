@@ -3,6 +3,8 @@
 
 int nth_fd = -1, hold = -1;
 char buffer[BUFFER_BYTES];
+static volatile int *rival_stop; /* shared with the rival */
+static int rival;
 
 void broken(const char *file, int line, const char *fmt, ...)
 {
@@ -10,11 +12,13 @@ void broken(const char *file, int line, const char *fmt, ...)
 	va_list args;
 
 	if (nth_fd >= 0)
-		nth_set(0);
+		nth_set(0, 0);
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
 	fprintf(2, "  %s:%d: %s\n", file, line, text);
+	if (rival_stop)
+		*rival_stop = 1;
 	exit(BROKEN);
 }
 
@@ -26,10 +30,10 @@ void nth_open(void)
 	CHECK(nth_left() == 0); /* the first read is the one that takes memory */
 }
 
-void nth_set(long nth)
+void nth_set(long nth, long next)
 {
-	char text[24];
-	int length = snprintf(text, sizeof(text), "%ld", nth);
+	char text[48];
+	int length = snprintf(text, sizeof(text), next ? "%ld,%ld" : "%ld", nth, next);
 
 	if (write(nth_fd, text, (size_t)length) != length)
 		exit(BROKEN);
@@ -133,4 +137,27 @@ void end_idle_child(int pid)
 
 	close(hold);
 	CHECK(wait_pid(pid, &status) == pid);
+}
+
+void start_rival(void (*round)(void))
+{
+	rival_stop = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CHECK(rival_stop);
+	*rival_stop = 0;
+	rival = (int)CHECK_OK(fork());
+	if (rival)
+		return;
+	while (!*rival_stop)
+		round();
+	exit(0);
+}
+
+void end_rival(void)
+{
+	int status;
+
+	*rival_stop = 1;
+	CHECK(wait_pid(rival, &status) == rival);
+	if (status)
+		exit(BROKEN);
 }
