@@ -15,11 +15,11 @@ BUILD ?= build
 SMP ?= 4
 MEM ?= 128M
 
-# What Debian 12 calls the things we need.
+# What Debian 12 and 13 call the things we need: no name has a version in it.
 PACKAGES_BUILD := gcc libc6-dev gcc-riscv64-unknown-elf binutils-riscv64-unknown-elf e2fsprogs pkg-config \
 	libdw-dev libelf-dev libzstd-dev libsqlite3-dev zlib1g-dev python3 patch
 PACKAGES_RUN := qemu-system-misc opensbi gdb-multiarch babeltrace2 python3-numpy python3-matplotlib
-PACKAGES_TEST := libcmocka-dev python3-pytest python3-jsonschema protobuf-compiler sqlite3 clang libclang-rt-14-dev \
+PACKAGES_TEST := libcmocka-dev python3-pytest python3-jsonschema protobuf-compiler sqlite3 clang libclang-rt-dev \
 	clang-format clang-tidy git procps chromium mandoc groff-base
 
 # SETUP=no: leave the system's packages alone. Who only builds and runs is spared what the tests need.

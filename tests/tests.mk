@@ -45,9 +45,8 @@ golden-record: $(TEST_NEEDS) ## make the recorded runs of traces/ anew
 golden-unpack: ## unpack the recorded runs to traces/runs/
 	@$(PYTHON) tests/trace/golden.py unpack traces/runs
 
-C_SOURCES = $(shell git ls-files -co --exclude-standard -- '*.c' '*.h')
-format: ## let clang-format rewrite every C source
-	clang-format -i $(C_SOURCES)
+format: ## let clang-format (the version that check_text.py names) rewrite every C source
+	@$(PYTHON) tests/lint/check_text.py --rewrite
 
 # clang-tidy reads the kernel as the kernel's compiler does, but for the flags that only gcc has.
 TIDY_KERNEL_FLAGS := --target=riscv64-unknown-elf -march=rv64imac -mabi=lp64 -mcmodel=medany -ffreestanding -std=gnu11 \

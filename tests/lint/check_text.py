@@ -4,10 +4,13 @@
   paths     no path of somebody's machine (this checkout's, or below /home or /root)
   marks     no note of unfinished work: that belongs in docs/STATUS.md
   blanks    no trailing blanks, no missing newline at the end
-  format    clang-format has nothing to change (C sources and headers)
+  format    clang-format has nothing to change (C sources and headers). Versions differ in what they make of the same
+            settings, so one is asked: FORMAT_VERSION. Where another one is installed, or none, a note says that the
+            format was not checked.
   sizes     a report, never a failure: files of more than 600 lines
 
-Usage: check_text.py [ROOT]. Exit status 1 if something was found.
+Usage: check_text.py [ROOT]             exit status 1 if something was found
+       check_text.py --rewrite [ROOT]   lets clang-format rewrite the sources; status 2 if it is another version
 """
 import re
 import shutil
@@ -16,6 +19,7 @@ import sys
 from pathlib import Path
 
 LONG_FILE_LINES = 600
+FORMAT_VERSION = 14  # Debian 12's
 TEXT_SUFFIXES = {".c", ".h", ".S", ".ld", ".def", ".py", ".sh", ".mk", ".md", ".json", ".toml", ".ini", ".txt", ""}
 MARKS = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b")
 
@@ -57,15 +61,31 @@ def check_lines(path, text, patterns):
         yield f"{path}: no newline at the end"
 
 
-def check_format(root, files):
+def formatter():
+    """(the command of clang-format in its version FORMAT_VERSION, ""), or (None, why there is none)."""
+    installed = []
+    for command in (f"clang-format-{FORMAT_VERSION}", "clang-format"):
+        if not shutil.which(command):
+            continue
+        text = subprocess.run([command, "--version"], capture_output=True, text=True).stdout
+        version = re.search(r"version (\d+)", text)
+        if version and int(version.group(1)) == FORMAT_VERSION:
+            return command, ""
+        installed.append(version.group(1) if version else "unknown")
+    return None, f"clang-format {FORMAT_VERSION} is asked, " + (
+        f"installed is {' and '.join(installed)}" if installed else "none is installed")
+
+
+def c_sources(files):
+    return [str(f) for f in files if f.suffix in (".c", ".h")]
+
+
+def check_format(root, files, command):
     """Yields what clang-format would change, one line a file."""
-    sources = [str(f) for f in files if f.suffix in (".c", ".h")]
+    sources = c_sources(files)
     if not sources:
         return
-    if not shutil.which("clang-format"):
-        yield "clang-format is not installed"
-        return
-    out = subprocess.run(["clang-format", "--dry-run", *sources], cwd=root, capture_output=True, text=True).stderr
+    out = subprocess.run([command, "--dry-run", *sources], cwd=root, capture_output=True, text=True).stderr
     seen = {}
     for line in out.splitlines():
         match = re.match(r"(.+?):(\d+):\d+: warning: ", line)
@@ -75,8 +95,15 @@ def check_format(root, files):
         yield f"{name}:{line}: clang-format would change this file"
 
 
-def main():
-    root = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
+def rewrite(root):
+    command, why = formatter()
+    if not command:
+        print(f"format: nothing rewritten: {why}", file=sys.stderr)
+        return 2
+    return subprocess.run([command, "-i", *c_sources(tracked_files(root))], cwd=root).returncode
+
+
+def check(root):
     files = tracked_files(root)
     patterns = [(machine_paths(root), "path of one machine"), (MARKS, "unfinished work")]
     errors, long_files = [], []
@@ -91,7 +118,11 @@ def main():
         lines = text.count("\n")
         if lines > LONG_FILE_LINES and path.suffix in (".c", ".h", ".S", ".py"):
             long_files.append((lines, path))
-    errors += check_format(root, files)
+    command, why = formatter()
+    if command:
+        errors += check_format(root, files, command)
+    else:
+        print(f"note: the format of the C sources was not checked: {why}")
     for error in errors:
         print(error)
     for lines, path in sorted(long_files, reverse=True)[:8]:
@@ -99,6 +130,13 @@ def main():
     if not errors:
         print(f"text: {len(files)} files")
     return 1 if errors else 0
+
+
+def main():
+    words = sys.argv[1:]
+    rewriting = words[:1] == ["--rewrite"]
+    root = Path((words[rewriting:] or ["."])[0])
+    return rewrite(root) if rewriting else check(root)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 """The checks must be able to fail: each is run on a small tree that breaks its rule."""
-import shutil
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+import check_text  # noqa: E402 (the path above)
 
 
-def run(script, *args):
+def run(script, *args, **options):
     """Exit status and output of one of the check scripts."""
-    done = subprocess.run([sys.executable, HERE / script, *args], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, HERE / script, *args], capture_output=True, text=True, **options)
     return done.returncode, done.stdout
 
 
@@ -96,11 +99,32 @@ def test_broken_room_is_found(kernel, tools, where, text, message):
     ("a.h", "int a;", "no newline at the end"),
 ])
 def test_bad_text_is_found(tmp_path, name, text, message):
-    if "clang-format" in message and not shutil.which("clang-format"):
-        pytest.skip("clang-format is not installed")
+    if "clang-format" in message and not check_text.formatter()[0]:
+        pytest.skip(check_text.formatter()[1])
     (tmp_path / name).write_text(text)
     status, out = run("check_text.py", tmp_path)
     assert status == 1 and message in out
+
+
+@pytest.mark.parametrize("version, note", [
+    ("19.1.7", f"clang-format {check_text.FORMAT_VERSION} is asked, installed is 19"),
+    (None, f"clang-format {check_text.FORMAT_VERSION} is asked, none is installed"),
+])
+def test_format_left_unchecked_is_said(tmp_path, version, note):
+    """Another version would format otherwise: it is neither believed nor passed over in silence, and rewrites nothing."""
+    tree, commands = tmp_path / "tree", tmp_path / "commands"
+    tree.mkdir()
+    commands.mkdir()
+    (tree / "a.c").write_text("int  a;\n")
+    if version:
+        program = commands / "clang-format"
+        program.write_text(f"#!/bin/sh\n[ \"$*\" = --version ] && echo 'clang-format version {version}' || : >{tree}/called\n")
+        program.chmod(0o755)
+    environment = {**os.environ, "PATH": str(commands)}
+    status, out = run("check_text.py", tree, env=environment)
+    assert status == 0 and "format of the C sources was not checked" in out and note in out
+    assert run("check_text.py", "--rewrite", tree, env=environment)[0] == 2
+    assert (tree / "a.c").read_text() == "int  a;\n" and not (tree / "called").exists()
 
 
 def test_every_fault_can_be_made():
