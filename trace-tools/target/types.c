@@ -279,6 +279,10 @@ static bool parse_map(struct types *types, char **error)
 		if (end)
 			*end = 0;
 		uint64_t address = strtoull(text, &rest, 16);
+		if (*text == ' ') { /* What is not defined has no address. */
+			text = end ? end + 1 : text + strlen(text);
+			continue;
+		}
 		if (rest == text || rest[0] != ' ' || !rest[1] || rest[2] != ' ' || !rest[3]) {
 			*error = xasprintf("%s:%zu: no line of a System.map (ADDRESS TYPE NAME)", types->path,
 					   line);
