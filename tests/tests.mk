@@ -1,5 +1,5 @@
 # The test suite in parts, each callable alone. `make test` runs them all through tests/run.py, which adds up.
-TEST_PARTS := lint test-host test-trace test-fuzz test-qemu test-gdb test-faults
+TEST_PARTS := lint test-host test-trace test-describe test-fuzz test-qemu test-gdb test-faults
 
 export PAGETRAIL_BUILD := $(BUILD)
 PYTEST := timeout 1800 $(PYTHON) -m pytest -q
@@ -20,6 +20,8 @@ lint: ## layers, formatting, paths, and that the checks can fail
 test-host: host-test ## the kernel's own sources on the host, under ASan and UBSan
 test-trace: $(TEST_NEEDS) ## the trace tools, on recorded and damaged traces
 	@$(PYTEST) tests/trace
+test-describe: tools ## what is found in kernels that are not ours: types, allocator, counts, hooks
+	@$(PYTEST) tests/describe
 test-fuzz: tools ## the readers of traces against what a fuzzer found, and a short run of it
 	@$(PYTEST) tests/fuzz
 test-qemu: $(TEST_NEEDS) ## boot, programs, books and disks in QEMU
