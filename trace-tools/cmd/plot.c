@@ -72,8 +72,8 @@ static char *find_script(const char *folder)
 	return NULL;
 }
 
-/* One picture of some runs as OUT.png and OUT.svg; 0 or STATUS_CANNOT_TELL. */
-static int draw(const char *picture, const char *out, char *const *runs, int nr_runs)
+/* Pictures of some runs, each "PICTURE=OUT": OUT.png and OUT.svg. 0 or STATUS_CANNOT_TELL. */
+static int draw(char *const *pictures, size_t nr_pictures, char *const *runs, size_t nr_runs)
 {
 	char self[PATH_MAX], *folder = own_folder(self), *script = find_script(folder);
 	const char *python = find_python();
@@ -84,10 +84,11 @@ static int draw(const char *picture, const char *out, char *const *runs, int nr_
 		     python ? "plots/plot.py is not beside the program"
 			    : "no Python with numpy and matplotlib (Debian: python3-matplotlib)");
 	} else {
-		char **argv = xcalloc((size_t)nr_runs + 6, sizeof(*argv));
-		const char *const words[] = {python, script, self, picture, out};
+		char **argv = xcalloc(nr_pictures + nr_runs + 4, sizeof(*argv));
+		const char *const words[] = {python, script, self};
 		memcpy(argv, words, sizeof(words));
-		memcpy(argv + 5, runs, (size_t)nr_runs * sizeof(*argv));
+		memcpy(argv + 3, pictures, nr_pictures * sizeof(*argv));
+		memcpy(argv + 3 + nr_pictures, runs, nr_runs * sizeof(*argv));
 		if (spawn(argv, false) == 0)
 			status = 0;
 		free(argv);
@@ -106,27 +107,34 @@ static const struct picture {
 
 int plot_run(const char *folder, const char *out)
 {
-	char *to = out ? xstrdup(out) : xasprintf("%s/%s", folder, pictures[0].file);
-	int status = draw(pictures[0].what, to, (char *const[]){(char *)folder}, 1);
+	char *picture = out ? xasprintf("%s=%s", pictures[0].what, out)
+			    : xasprintf("%s=%s/%s", pictures[0].what, folder, pictures[0].file);
+	int status = draw(&picture, 1, (char *const[]){(char *)folder}, 1);
 
-	free(to);
+	free(picture);
 	return status;
 }
 
-/* Says what was written. */
-static void tell(const struct arguments *arguments, char *const *files, size_t nr, int status)
+static const char *out_of(const char *picture)
+{
+	return strchr(picture, '=') + 1;
+}
+
+/* Says what was written; wanted: "PICTURE=OUT". */
+static void tell(const struct arguments *arguments, char *const *wanted, size_t nr, int status)
 {
 	struct json json;
 
 	if (!option(arguments, "json")) {
 		for (size_t i = 0; i < nr; i++)
-			fprintf(stderr, "plot: %s.png %s.svg\n", files[i], files[i]);
+			fprintf(stderr, "plot: %s.png %s.svg\n", out_of(wanted[i]), out_of(wanted[i]));
 		return;
 	}
 	json_begin_command(&json, stdout, "plot", status ? "cannot tell" : "drawn");
 	json_open(&json, "files", '[');
 	for (size_t i = 0; i < nr; i++) {
-		char *png = xasprintf("%s.png", files[i]), *svg = xasprintf("%s.svg", files[i]);
+		char *png = xasprintf("%s.png", out_of(wanted[i])),
+		     *svg = xasprintf("%s.svg", out_of(wanted[i]));
 		json_string(&json, NULL, png);
 		json_string(&json, NULL, svg);
 		free(png);
@@ -140,9 +148,8 @@ static int plot_command(const struct arguments *arguments)
 {
 	const char *what = option(arguments, "what"), *out = option(arguments, "out");
 	bool several = arguments->nr_operands > 1, all = what && !strcmp(what, "all"), known = all;
-	char *files[NR_PICTURES];
+	char *wanted[NR_PICTURES];
 	size_t nr = 0;
-	int status = 0;
 
 	for (size_t i = 0; i < NR_PICTURES; i++)
 		known = known || !what || !strcmp(what, pictures[i].what);
@@ -155,22 +162,20 @@ static int plot_command(const struct arguments *arguments)
 		run_print_losses(run, stderr);
 		run_close(run);
 	}
-	if (several) {
-		files[nr] = xstrdup(out ? out : "comparison");
-		status = draw("compare", files[nr++], arguments->operands, arguments->nr_operands);
-	}
+	if (several)
+		wanted[nr++] = xasprintf("compare=%s", out ? out : "comparison");
 	for (size_t i = 0; i < NR_PICTURES && !several; i++) {
-		if (!all && strcmp(what ? what : "free", pictures[i].what))
+		const char *picture = pictures[i].what, *file = pictures[i].file;
+		if (!all && strcmp(what ? what : "free", picture))
 			continue;
-		files[nr] = !out  ? xasprintf("%s/%s", arguments->operands[0], pictures[i].file)
-			    : all ? xasprintf("%s-%s", out, pictures[i].file)
-				  : xstrdup(out);
-		status =
-		    draw(pictures[i].what, files[nr++], arguments->operands, 1) ? STATUS_CANNOT_TELL : status;
+		wanted[nr++] = !out  ? xasprintf("%s=%s/%s", picture, arguments->operands[0], file)
+			       : all ? xasprintf("%s=%s-%s", picture, out, file)
+				     : xasprintf("%s=%s", picture, out);
 	}
-	tell(arguments, files, status ? 0 : nr, status);
+	int status = draw(wanted, nr, arguments->operands, (size_t)arguments->nr_operands);
+	tell(arguments, wanted, status ? 0 : nr, status);
 	while (nr)
-		free(files[--nr]);
+		free(wanted[--nr]);
 	return status;
 }
 

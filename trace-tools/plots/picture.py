@@ -71,7 +71,9 @@ def bands(axes, tests, names=True):
 
 
 def save(figure, out):
-    """Writes OUT.png and OUT.svg: the same bytes for the same trace."""
+    """Writes OUT.png and OUT.svg: the same bytes for the same trace. The layout is worked out once for both."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
     for suffix, options in (("png", {"dpi": 100, "metadata": {"Software": None}}), ("svg", {"metadata": {"Date": None}})):
         figure.savefig(f"{out}.{suffix}", **options)
     plt.close(figure)

@@ -1,9 +1,10 @@
-"""plot.py PAGETRAIL PICTURE OUT RUN...: draws one picture as OUT.png and OUT.svg.
+"""plot.py PAGETRAIL PICTURE=OUT... RUN...: draws each picture as OUT.png and OUT.svg.
 
 PICTURE is free, kinds, map, lifetimes or compare; PAGETRAIL the program, which is asked what was lost (map) and for the
-names of call sites (lifetimes). Only compare takes several runs.
+names of call sites (lifetimes). Only compare takes several runs. The trace is read once for all pictures.
 """
 import json
+import multiprocessing
 import subprocess
 import sys
 
@@ -13,6 +14,9 @@ import kinds
 import lifetimes
 import page_map
 from pagetrail_trace import Trace, tables
+
+
+PICTURES = ("free", "kinds", "map", "lifetimes", "compare")
 
 
 def ask(pagetrail, *words):
@@ -33,22 +37,47 @@ def site_names(pagetrail, run):
     return {site["stack"]: site["function"] for site in ask(pagetrail, "stacks", run).get("sites", [])}
 
 
-def main():
-    if len(sys.argv) < 5 or sys.argv[2] not in ("free", "kinds", "map", "lifetimes", "compare"):
-        raise SystemExit(__doc__)
-    pagetrail, picture, out, runs = sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4:]
-    if picture == "compare":
-        compare.draw([Trace(run) for run in runs], out)
-        return
-    trace = Trace(runs[0])
+def progress(text):
+    """One line that is written over, for who waits at a terminal."""
+    if sys.stderr.isatty():
+        print(f"\rplot: {text:<40}" if text else "\r" + " " * 46, end="" if text else "\r", file=sys.stderr, flush=True)
+
+
+TRACES = []  # of the runs; set before the drawing processes are forked
+
+
+def draw(pagetrail, picture, out):
+    """One picture of the first run, in a process of its own."""
+    trace = TRACES[0]
     if picture == "free":
         free_pages.draw(trace, out)
     elif picture == "kinds":
         kinds.draw(trace, out)
     elif picture == "map":
-        page_map.draw(trace, out, lost_pages(pagetrail, runs[0]))
+        page_map.draw(trace, out, lost_pages(pagetrail, trace.folder))
     else:
-        lifetimes.draw(trace, out, site_names(pagetrail, runs[0]))
+        lifetimes.draw(trace, out, site_names(pagetrail, trace.folder))
+
+
+def main():
+    pictures = [word.split("=", 1) for word in sys.argv[2:] if word.split("=", 1)[0] in PICTURES and "=" in word]
+    runs = sys.argv[2 + len(pictures):]
+    if not pictures or not runs:
+        raise SystemExit(__doc__)
+    progress("reading the trace")
+    TRACES[:] = [Trace(run) for run in runs]
+    if pictures[0][0] == "compare":
+        compare.draw(TRACES, pictures[0][1])
+        return
+    TRACES[0].moves()  # what several pictures need is worked out once, before the processes part
+    progress("drawing")
+    # Forked, so that the trace in memory is shared.
+    with multiprocessing.get_context("fork").Pool(min(len(pictures), multiprocessing.cpu_count())) as pool:
+        waiting = [pool.apply_async(draw, (sys.argv[1], picture, out)) for picture, out in pictures]
+        for done, (_, out) in zip(waiting, pictures):
+            done.get()
+            progress(f"drew {out}")
+    progress("")
 
 
 if __name__ == "__main__":
