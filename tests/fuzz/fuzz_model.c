@@ -14,7 +14,10 @@
 /* Reads the whole run once more, as the commands do for one page. */
 static void tell_page(struct run *run, const struct model *model)
 {
-	struct page_history history = {.pfn = model->first_pfn + model->seen_pages / 2};
+	uint32_t pfn = 0;
+
+	model_next_live(model, &pfn);
+	struct page_history history = {.pfn = pfn};
 
 	history_collect(run, &history, 1, NULL, 0);
 	free(history.records);

@@ -83,9 +83,10 @@ static void add_kinds(struct compare *compare, const struct model *model, int si
 	live_set_make(&holdings, model, BY_KIND);
 	for (size_t i = 0; i < holdings.nr; i++) {
 		const struct holding *holding = &holdings.rows[i];
-		struct compare_row *row = named_row(
-		    compare, holding->key < HOLDING_CACHE ? page_kind_text(holding->key)
-							  : model->caches[holding->key - HOLDING_CACHE].name);
+		struct compare_row *row =
+		    named_row(compare, holding->key < HOLDING_CACHE
+					   ? page_kind_text(holding->key)
+					   : model_cache(model, holding->key - HOLDING_CACHE)->name);
 		amount_add(&row->amounts[side], holding);
 		row->present[side] = true;
 		amount_add(&compare->totals[side], holding);

@@ -52,8 +52,8 @@ static void choose_reference(const struct leaks *leaks, const struct page_state 
 	const struct model *model = leaks->model;
 	int best = -1;
 
-	for (uint32_t node = page->refs; node != NODE_NONE; node = model_ref(model, node)->next) {
-		const struct page_ref *entry = model_ref(model, node);
+	for (const struct page_ref *entry = model_refs(model, page); entry;
+	     entry = model_next_ref(model, entry)) {
 		uint64_t death;
 		int level = suspicion(leaks, entry, &death);
 		if (level >= 2) {
@@ -80,13 +80,14 @@ static void choose_reference(const struct leaks *leaks, const struct page_state 
 	item->get_stack = page->alloc_stack;
 	item->get_time = page->alloc_time;
 	item->get_pid = page->alloc_pid;
-	if (leaks->audit_final && page->last_time < leaks->audit->time && model->by_event[EV_page_put])
+	if (leaks->audit_final && page->last_time < leaks->audit->time &&
+	    model_totals(model)->by_event[EV_page_put])
 		item->by_trace = true;
 }
 
 static void judge_page(const struct leaks *leaks, uint32_t pfn, struct leak_item *item)
 {
-	const struct page_state *page = &leaks->model->pages[pfn - leaks->model->first_pfn];
+	const struct page_state *page = model_page(leaks->model, pfn);
 
 	*item = (struct leak_item){.where = pfn,
 				   .kind = page->kind,
@@ -97,7 +98,8 @@ static void judge_page(const struct leaks *leaks, uint32_t pfn, struct leak_item
 				   .inode = page->inode,
 				   .inode_index = page->inode_index};
 	choose_reference(leaks, page, item);
-	for (uint32_t node = page->refs; node != NODE_NONE; node = model_ref(leaks->model, node)->next)
+	for (const struct page_ref *ref = model_refs(leaks->model, page); ref;
+	     ref = model_next_ref(leaks->model, ref))
 		item->nr_open++;
 	if (item->by_trace)
 		item->verdict = item->nr_open == 0              ? VERDICT_ORPHAN
@@ -110,7 +112,7 @@ static void judge_page(const struct leaks *leaks, uint32_t pfn, struct leak_item
 static void add_audit_page(struct leaks *leaks, const struct trace_record *finding, uint32_t *item_of_page)
 {
 	const struct trace_payload_finding *what = &finding->payload.ev_payload_finding;
-	struct page_state *page = model_page(leaks->model, what->where);
+	const struct page_state *page = model_page(leaks->model, what->where);
 	struct leak_item item = {
 	    .where = what->where, .get_stack = finding->stack, .alloc_stack = finding->stack};
 
@@ -132,7 +134,7 @@ static void add_audit_page(struct leaks *leaks, const struct trace_record *findi
 		item.doubt = DOUBT_HOLDER_LIVES;
 	ARRAY_PUSH(leaks->items, leaks->nr_items, leaks->items_capacity) = item;
 	if (page)
-		item_of_page[what->where - leaks->model->first_pfn] = (uint32_t)leaks->nr_items;
+		item_of_page[what->where - model_first_pfn(leaks->model)] = (uint32_t)leaks->nr_items;
 }
 
 /* What the trace alone can say of an object: it was made in the name of an inode that is gone. */
@@ -226,21 +228,23 @@ static bool excuse_unlisted(struct leaks *leaks)
 
 static void add_trace(struct leaks *leaks, const uint32_t *item_of_page)
 {
-	struct model *model = leaks->model;
+	const struct model *model = leaks->model;
+	const struct object_state *object;
+	uint32_t first = model_first_pfn(model);
 	size_t nr_audit = leaks->nr_items; /* those of the audit stand first */
 	struct leak_item item;
 
-	for (uint32_t i = 0; i < model->seen_pages; i++) {
-		if (model->pages[i].life != LIFE_LIVE || item_of_page[i])
+	for (uint32_t pfn = 0; model_next_live(model, &pfn); pfn++) {
+		if (item_of_page[pfn - first])
 			continue;
-		judge_page(leaks, model->first_pfn + i, &item);
+		judge_page(leaks, pfn, &item);
 		if (!item.by_trace)
 			continue;
 		item.doubt = doubt_of_trace_item(leaks, &item);
 		ARRAY_PUSH(leaks->items, leaks->nr_items, leaks->items_capacity) = item;
 	}
-	for (size_t i = 0; i <= model->objects_mask; i++) {
-		if (!model->objects[i].obj || !judge_object(leaks, &model->objects[i], &item))
+	for (size_t at = 0; (object = model_next_object(model, &at));) {
+		if (!judge_object(leaks, object, &item))
 			continue;
 		bool known = false;
 		for (size_t k = 0; k < nr_audit && !known; k++)
@@ -257,7 +261,7 @@ static void add_trace(struct leaks *leaks, const uint32_t *item_of_page)
 uint64_t leak_item_bytes(const struct leaks *leaks, const struct leak_item *item)
 {
 	if (item->object)
-		return leaks->model->caches[item->cache].object_bytes;
+		return model_cache(leaks->model, item->cache)->object_bytes;
 	return (uint64_t)PAGE_BYTES << item->order;
 }
 
@@ -358,7 +362,7 @@ static void look_again(struct leaks *leaks)
 			    companion_of(&leaks->items[group->items[i]], &companions[nr_companions]);
 	}
 	first[leaks->nr_groups] = nr_companions;
-	history_collect(leaks->model->run, pages, leaks->nr_groups, companions, nr_companions);
+	history_collect(model_run(leaks->model), pages, leaks->nr_groups, companions, nr_companions);
 	for (size_t g = 0; g < leaks->nr_groups; g++) {
 		struct leak_group *group = &leaks->groups[g];
 		group->history = pages[g];
@@ -374,8 +378,10 @@ static void look_again(struct leaks *leaks)
 
 static void find_candidates(struct leaks *leaks)
 {
-	for (uint32_t i = 1; i < leaks->model->nr_sites; i++) {
-		const struct site *site = &leaks->model->sites[i];
+	uint32_t nr_sites;
+	const struct site *sites = model_sites(leaks->model, &nr_sites);
+	for (uint32_t i = 1; i < nr_sites; i++) {
+		const struct site *site = &sites[i];
 		bool known = false;
 		if (site->marks_grown < CANDIDATE_MARKS || site->marks_shrunk || !site->objects_live)
 			continue;
@@ -392,14 +398,16 @@ static void count_incidents(struct leaks *leaks)
 {
 	const struct model *model = leaks->model;
 
-	leaks->incident_shown = xcalloc(model->nr_incidents, 1);
-	for (size_t i = 0; i < model->nr_incidents; i++) {
-		const struct trace_record *one = &model->incidents[i];
+	size_t nr_incidents;
+	const struct trace_record *incidents = model_incidents(model, &nr_incidents);
+	leaks->incident_shown = xcalloc(nr_incidents, 1);
+	for (size_t i = 0; i < nr_incidents; i++) {
+		const struct trace_record *one = &incidents[i];
 		bool again = one->kind == VERDICT_PARKED;
 		for (size_t k = 0; k < i && !again; k++)
-			again = model->incidents[k].kind == one->kind &&
-				model->incidents[k].payload.ev_payload_finding.where ==
-				    one->payload.ev_payload_finding.where;
+			again =
+			    incidents[k].kind == one->kind && incidents[k].payload.ev_payload_finding.where ==
+								  one->payload.ev_payload_finding.where;
 		leaks->incident_shown[i] = !again;
 		leaks->nr_incidents += !again;
 	}
@@ -408,7 +416,7 @@ static void count_incidents(struct leaks *leaks)
 /* all_listed: each finding that the audit only counted is known from the trace. */
 static int judge(const struct leaks *leaks, bool all_listed)
 {
-	bool complete = run_complete(leaks->model->run), sure = leaks->nr_incidents != 0;
+	bool complete = run_complete(model_run(leaks->model)), sure = leaks->nr_incidents != 0;
 	bool partial = leaks->narrowed || leaks->suppressed.pages || leaks->suppressed.objects;
 
 	for (size_t i = 0; i < leaks->nr_items && !sure; i++)
@@ -420,22 +428,24 @@ static int judge(const struct leaks *leaks, bool all_listed)
 	if (partial && leaks->unlisted && !all_listed)
 		return STATUS_CANNOT_TELL;
 	/* A kernel that panicked did not come to the end of what it would have done. */
-	return complete && !leaks->nr_items && !leaks->model->panic_time ? STATUS_NOTHING_LOST
-									 : STATUS_CANNOT_TELL;
+	return complete && !leaks->nr_items && !model_totals(leaks->model)->panic_time ? STATUS_NOTHING_LOST
+										       : STATUS_CANNOT_TELL;
 }
 
 struct leaks *leaks_find(struct model *model, struct stack_table *book, const struct leaks_query *query)
 {
 	static const struct leaks_query everything = {.pid = -1};
 	struct leaks *leaks = xcalloc(1, sizeof(*leaks));
-	uint32_t *item_of_page = xcalloc(model->nr_pages, sizeof(*item_of_page)); /* position + 1 */
+	uint32_t *item_of_page = xcalloc(model_nr_pages(model), sizeof(*item_of_page)); /* position + 1 */
 
 	leaks->model = model;
 	leaks->book = book;
 	leaks->query = query ? query : &everything;
 	leaks->baseline_book = leaks->query->baseline_book;
-	leaks->audit = model->last_quiet.done ? &model->last_quiet : model->last.done ? &model->last : NULL;
-	leaks->audit_final = model->last_quiet.done;
+	leaks->audit = model_quiescent_audit(model);
+	leaks->audit_final = leaks->audit != NULL;
+	if (!leaks->audit)
+		leaks->audit = model_audit(model);
 	if (leaks->audit)
 		add_audit(leaks, item_of_page);
 	add_trace(leaks, item_of_page);

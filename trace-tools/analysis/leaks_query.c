@@ -20,8 +20,9 @@ static bool is_asked_for(const struct leaks *leaks, const struct leak_item *item
 
 	if (!in_spans(query, item->get_time) || (query->pid >= 0 && item->get_pid != query->pid))
 		return false;
-	return !query->kind || !strcmp(query->kind, item->object ? leaks->model->caches[item->cache].name
-								 : page_kind_text(item->kind));
+	return !query->kind ||
+	       !strcmp(query->kind, item->object ? model_cache(leaks->model, item->cache)->name
+						 : page_kind_text(item->kind));
 }
 
 static void sum_add(struct leak_sum *sum, const struct leaks *leaks, const struct leak_item *item)
@@ -59,7 +60,9 @@ bool leaks_suppressed(const struct leaks *leaks, uint32_t stack)
 
 void leaks_leave_out(struct leaks *leaks)
 {
-	struct answers answers = {.nr_stacks = leaks->model->nr_sites};
+	uint32_t nr_sites;
+	model_sites(leaks->model, &nr_sites);
+	struct answers answers = {.nr_stacks = nr_sites};
 	size_t kept = 0;
 
 	leaks->narrowed = leaks->query->nr_spans || leaks->query->pid >= 0 || leaks->query->kind;

@@ -21,12 +21,12 @@ struct tally {
 	size_t nr;
 	struct {
 		uint64_t count, largest;
-		struct settlement example; /* the most frequent of those counted here */
-		const char *function;      /* of the put's site; NULL: told apart by stack */
+		struct release example; /* the most frequent of those counted here */
+		const char *function;   /* of the put's site; NULL: told apart by stack */
 	} by[TALLY_MAX];
 };
 
-static void tally_add(struct tally *tally, const struct settlement *one, const char *function)
+static void tally_add(struct tally *tally, const struct release *one, const char *function)
 {
 	size_t i = 0;
 
@@ -134,9 +134,9 @@ static bool is_transient(const struct leak_item *item)
 	return !item->object && (item->ref == REF_IO || item->ref == REF_FAULT);
 }
 
-static uint32_t settled_ref(const struct leak_item *item)
+static uint32_t release_ref(const struct leak_item *item)
 {
-	return item->object ? SETTLED_OBJECT(item->cache) : item->ref;
+	return item->object ? RELEASE_OF_OBJECT(item->cache) : item->ref;
 }
 
 /* ---- comparisons within the run ---- */
@@ -145,11 +145,11 @@ static bool compare_paths(struct leaks *leaks, struct leak_group *group, const s
 			  enum missing_how how)
 {
 	const struct model *model = leaks->model;
+	const struct release *one;
 	struct tally tally = {0};
 
-	for (size_t i = 0; i <= model->settled_mask; i++) {
-		const struct settlement *one = &model->settled[i];
-		if (!one->count || one->ref != settled_ref(item) || one->get_stack != item->get_stack ||
+	for (size_t at = 0; (one = model_next_release(model, &at));) {
+		if (one->ref != release_ref(item) || one->get_stack != item->get_stack ||
 		    (how == MISSING_SAME_PATH && one->alloc_stack != item->alloc_stack))
 			continue;
 		tally_add(&tally, one, NULL);
@@ -177,12 +177,12 @@ static bool compare_paths(struct leaks *leaks, struct leak_group *group, const s
 static bool compare_functions(struct leaks *leaks, struct leak_group *group, const struct leak_item *item)
 {
 	const struct model *model = leaks->model;
+	const struct release *one;
 	const char *getter = stack_table_function(leaks->book, item->get_stack);
 	struct tally *tally = xcalloc(1, sizeof(*tally));
 
-	for (size_t i = 0; i <= model->settled_mask; i++) {
-		const struct settlement *one = &model->settled[i];
-		if (one->count && one->ref == settled_ref(item) &&
+	for (size_t at = 0; (one = model_next_release(model, &at));) {
+		if (one->ref == release_ref(item) &&
 		    !strcmp(stack_table_function(leaks->book, one->get_stack), getter))
 			tally_add(tally, one, stack_table_function(leaks->book, one->put_stack));
 	}
@@ -251,7 +251,7 @@ void missing_from_companions(struct leaks *leaks, struct leak_group *group,
 	bool object = companions[0].object;
 
 	for (size_t i = 0; i < nr; i++) {
-		struct settlement one = {.put_stack = companions[i].stack, .count = 1};
+		struct release one = {.put_stack = companions[i].stack, .count = 1};
 		if (one.put_stack)
 			tally_add(tally, &one, NULL);
 	}
@@ -325,14 +325,13 @@ void missing_from_baseline(struct leaks *leaks, struct leak_group *group, const 
 	const struct stack_view *alloc = stack_table_get(leaks->book, item->alloc_stack);
 	const struct stack_view *get = stack_table_get(leaks->book, item->get_stack);
 	struct tally *tally = xcalloc(1, sizeof(*tally));
+	const struct release *one;
 
-	for (size_t i = 0; i <= baseline->settled_mask; i++) {
-		const struct settlement *one = &baseline->settled[i];
-		if (!one->count)
-			continue;
-		if (item->object ? one->ref <= REF_NR || strcmp(baseline->caches[one->ref - REF_NR - 1].name,
-								leaks->model->caches[item->cache].name)
-				 : one->ref != item->ref)
+	for (size_t at = 0; (one = model_next_release(baseline, &at));) {
+		if (item->object
+			? one->ref <= REF_NR || strcmp(model_cache(baseline, one->ref - REF_NR - 1)->name,
+						       model_cache(leaks->model, item->cache)->name)
+			: one->ref != item->ref)
 			continue;
 		if (stack_views_alike(stack_table_get(leaks->baseline_book, one->get_stack), get) &&
 		    stack_views_alike(stack_table_get(leaks->baseline_book, one->alloc_stack), alloc))

@@ -192,11 +192,13 @@ static struct panic_context *add_word(struct cursor *cursor, uint64_t word, bool
 
 static void seek_incidents(struct cursor *cursor, const struct model *model)
 {
-	size_t begin = model->nr_incidents > INCIDENTS_SHOWN ? model->nr_incidents - INCIDENTS_SHOWN : 0;
+	size_t nr_incidents;
+	const struct trace_record *incidents = model_incidents(model, &nr_incidents);
+	size_t begin = nr_incidents > INCIDENTS_SHOWN ? nr_incidents - INCIDENTS_SHOWN : 0;
 	char where[80];
 
-	for (size_t i = model->nr_incidents; i-- > begin;) {
-		const struct trace_record *record = &model->incidents[i];
+	for (size_t i = nr_incidents; i-- > begin;) {
+		const struct trace_record *record = &incidents[i];
 		uint64_t word = record->payload.ev_payload_finding.where;
 		struct panic_context *one;
 		snprintf(where, sizeof(where), "an incident %s before the end", verdict_text(record->kind));
@@ -354,7 +356,7 @@ void involvement_find(struct involvement *found, const struct guest *guest, cons
 		seek_stack(&cursor, hart);
 	}
 	if (found->nr)
-		collect(found, model->run);
+		collect(found, model_run(model));
 }
 
 void involvement_free(struct involvement *found)

@@ -69,7 +69,7 @@ static char *missing_where(const struct verify *verify, const struct stream *str
 
 static void compare_events(struct verify *verify)
 {
-	const struct run *run = verify->model->run;
+	const struct run *run = model_run(verify->model);
 	const struct trace_desc *desc = verify->guest->desc;
 
 	for (uint32_t i = 0; i < desc->nr_rings; i++) {
@@ -182,7 +182,8 @@ static uint32_t compare_page(struct verify *verify, const struct memory_pages *m
 				    page->count);
 		return 1;
 	}
-	bool boot = state->refs != NODE_NONE && model_ref(verify->model, state->refs)->ref == REF_BOOT;
+	const struct page_ref *newest = model_refs(verify->model, state);
+	bool boot = newest && newest->ref == REF_BOOT;
 	uint32_t count = page->count < 0 ? 0 : page->count > 0xffff ? 0xffff : (uint32_t)page->count;
 	if (page->kind != state->kind)
 		verify_note(verify, VERIFY_PAGES, pa_of(pfn),
@@ -350,7 +351,7 @@ struct verify *verify_run(const struct guest *guest, struct model *model, struct
 	compare_events(verify);
 	read_pages(verify, &memory);
 	if (memory.managed < memory.first || memory.managed - memory.first > memory.nr ||
-	    memory.nr > model->nr_pages)
+	    memory.nr > model_nr_pages(model))
 		die("%s: managed_pfn or nr_pages cannot be: is this the memory of that kernel?", guest->path);
 	compare_pages(verify, &memory);
 	compare_buddy(verify, &memory);

@@ -28,7 +28,7 @@ struct slabs {
 
 static const char *cache_name(const struct slabs *slabs, uint64_t id)
 {
-	const struct cache_state *cache = &slabs->verify->model->caches[id];
+	const struct cache_state *cache = model_cache(slabs->verify->model, id);
 
 	return cache->known ? cache->name : "?";
 }
@@ -120,12 +120,12 @@ static void compare_slab(struct slabs *slabs, uint64_t pa)
 static void compare_homeless(struct slabs *slabs, const uint8_t *kinds)
 {
 	const struct model *model = slabs->verify->model;
+	const struct object_state *object;
 	const struct trace_desc *desc = slabs->verify->guest->desc;
 
-	for (size_t i = 0; i <= model->objects_mask; i++) {
-		const struct object_state *object = &model->objects[i];
+	for (size_t i = 0; (object = model_next_object(model, &i));) {
 		uint64_t pa = object->obj * 8ULL, at = (pa - desc->ram_start) >> PAGE_SHIFT;
-		if (object->obj && (pa < desc->ram_start || at >= desc->nr_pages || kinds[at] != PK_SLAB))
+		if (pa < desc->ram_start || at >= desc->nr_pages || kinds[at] != PK_SLAB)
 			verify_note(slabs->verify, VERIFY_SLAB, pa,
 				    "object 0x%" PRIx64
 				    " of cache %s is live in the trace, but its page is no "

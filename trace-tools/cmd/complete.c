@@ -66,12 +66,14 @@ static void offer_tests(const struct completion *completion)
 	if (!run)
 		return;
 	struct model *model = model_replay(run, NULL);
-	for (size_t i = 0; i < model->nr_tests; i++) {
+	size_t nr_tests;
+	const struct test_mark *tests = model_tests(model, &nr_tests);
+	for (size_t i = 0; i < nr_tests; i++) {
 		bool again = false;
 		for (size_t k = 0; k < i && !again; k++)
-			again = !strcmp(model->tests[k].name, model->tests[i].name);
+			again = !strcmp(tests[k].name, tests[i].name);
 		if (!again)
-			offer(completion, model->tests[i].name);
+			offer(completion, tests[i].name);
 	}
 	model_free(model);
 	run_close(run);

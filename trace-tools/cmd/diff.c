@@ -39,10 +39,10 @@ static void print_sides(const struct look *look)
 
 	for (int side = 0; side < NR_SIDES; side++) {
 		const struct compare_amount *amount = &look->compare.totals[side];
-		printf("%c: %s at %s s: %" PRIu64 " pages, %" PRIu64 " objects", "AB"[side],
-		       look -> runs[side] -> folder, time_text(look->times[side], time), amount -> pages,
-		       amount -> objects);
-		if (look->models[side]->sampled)
+		printf("%c: %s at %s s: ", 'A' + side, look->runs[side]->folder,
+		       time_text(look->times[side], time));
+		printf("%" PRIu64 " pages, %" PRIu64 " objects", amount->pages, amount->objects);
+		if (model_totals(look->models[side])->sampled)
 			printf(", %" PRId64 " pages free", model_free_pages(look->models[side]));
 		printf("\n");
 	}
@@ -201,7 +201,7 @@ static void take_side(struct look *look, int side, struct run *run, const char *
 	}
 	look->models[side] = model_replay_to(run, NULL, look->times[side]);
 	if (!moment)
-		look->times[side] = look->models[side]->last_time;
+		look->times[side] = model_totals(look->models[side])->last_time;
 	look->books[side] = stack_table_open(run);
 }
 

@@ -58,7 +58,7 @@ static void wish_kind(struct report_options *wanted, const struct model *model, 
 	for (uint32_t i = 0; i < PK_NR; i++)
 		known = known || !strcmp(kind, page_kind_text(i));
 	for (uint32_t i = 0; i <= UINT16_MAX; i++)
-		known = known || (model->caches[i].known && !strcmp(kind, model->caches[i].name));
+		known = known || (model_cache(model, i)->known && !strcmp(kind, model_cache(model, i)->name));
 	if (!known)
 		die("--kind: %s is neither a page kind (%s, %s, ...) nor a slab cache of this run", kind,
 		    page_kind_text(PK_ANON), page_kind_text(PK_PAGECACHE));
@@ -115,7 +115,7 @@ static void free_report_options(struct report_options *wanted)
 /* What --fail-on-leak takes for a loss though the verdict is milder; NULL: nothing. Not over a trace with losses. */
 static const char *strict_reason(const struct leaks *leaks)
 {
-	if (leaks->status == STATUS_LOST || !run_complete(leaks->model->run))
+	if (leaks->status == STATUS_LOST || !run_complete(model_run(leaks->model)))
 		return NULL;
 	if (leaks->nr_items)
 		return "something is lost, if not for certain";

@@ -44,12 +44,12 @@ static const char *row_name(const struct look *look, const struct holding *row)
 {
 	if (look->holdings.by == BY_KIND)
 		return row->key < HOLDING_CACHE ? page_kind_text(row->key)
-						: look->model->caches[row->key - HOLDING_CACHE].name;
+						: model_cache(look->model, row->key - HOLDING_CACHE)->name;
 	if (look->holdings.by == BY_STACK)
 		return stack_table_function(look->book, row->key);
 	if (row->key >= HOLDING_REF)
 		return nobody_text(row->key - HOLDING_REF);
-	return look->model->pids[row->key].name;
+	return model_process(look->model, row->key)->name;
 }
 
 /* A pid that holds pages though its process is gone. */
@@ -59,7 +59,7 @@ static bool row_ended(const struct look *look, const struct holding *row)
 
 	if (look->holdings.by != BY_PID || row->key >= HOLDING_REF)
 		return false;
-	life = &look->model->pids[row->key];
+	life = model_process(look->model, row->key);
 	return life->seen && !life->alive;
 }
 
@@ -120,7 +120,7 @@ static void print_text(const struct look *look)
 
 	printf("at %s s: %" PRIu64 " pages live (%s), %" PRIu64 " objects", time_text(look->time, time),
 	       holdings->pages, bytes_text(holdings->pages * PAGE_BYTES, bytes), holdings->objects);
-	if (look->model->sampled)
+	if (model_totals(look->model)->sampled)
 		printf("; %" PRId64 " pages free", model_free_pages(look->model));
 	printf("\n");
 	if (holdings->nr && holdings->by == BY_KIND)
@@ -172,7 +172,7 @@ static void print_json(const struct look *look)
 	struct json json;
 
 	json_begin_command(&json, stdout, "live",
-			   run_complete(look->model->run) ? "complete" : "cannot tell");
+			   run_complete(model_run(look->model)) ? "complete" : "cannot tell");
 	json_real(&json, "at", time_seconds(look->time));
 	json_string(&json, "by", look->by);
 	json_int(&json, "pages", (int64_t)holdings->pages);

@@ -31,7 +31,7 @@ struct model *replay_at(struct run *run, const char *moment, uint64_t *time)
 
 	if (!moment) {
 		struct model *model = model_replay(run, NULL);
-		*time = model->last_time;
+		*time = model_totals(model)->last_time;
 		return model;
 	}
 	timeline_read(&timeline, run);

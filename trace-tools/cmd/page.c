@@ -62,11 +62,11 @@ static void print_entry(const struct look *look, size_t i, bool resolve)
 		printf(", %s order %u", page_kind_text(record_page_kind(record)), record_order(record));
 	if (event->pfn != look->pfn)
 		printf(", block at 0x%x", event->pfn);
-	if (entry->settled_by != LEDGER_NONE)
-		printf("  settled by #%zu", entry->settled_by + 1);
-	if (entry->settles != LEDGER_NONE)
-		printf("  settles #%zu", entry->settles + 1);
-	if (record->event == EV_page_put && entry->settles == LEDGER_NONE)
+	if (entry->released_by != LEDGER_NONE)
+		printf("  settled by #%zu", entry->released_by + 1);
+	if (entry->releases != LEDGER_NONE)
+		printf("  settles #%zu", entry->releases + 1);
+	if (record->event == EV_page_put && entry->releases == LEDGER_NONE)
 		printf("  settles NOTHING");
 	printf("  in %s\n", stack_table_function(look->book, record->stack));
 	if (resolve)
@@ -82,8 +82,8 @@ static void print_balance(const struct look *look, uint32_t life, bool over)
 		const struct ledger_entry *entry = &look->ledger->entries[i];
 		if (entry->life != life)
 			continue;
-		nr_open += ledger_opens(&entry->record);
-		nr_closing += entry->settles != LEDGER_NONE;
+		nr_open += entry->opens;
+		nr_closing += entry->releases != LEDGER_NONE;
 		nr_unsettled += ledger_is_open(look->ledger, i);
 	}
 	if (over && nr_unsettled)
@@ -167,10 +167,10 @@ static void json_entry(struct json *json, const struct look *look, size_t i)
 	json_int(json, "after", event->after);
 	json_int(json, "pid", event->pid);
 	json_string(json, "function", stack_table_function(look->book, record->stack));
-	if (entry->settled_by != LEDGER_NONE)
-		json_int(json, "settled_by", (int64_t)entry->settled_by + 1);
-	if (entry->settles != LEDGER_NONE)
-		json_int(json, "settles", (int64_t)entry->settles + 1);
+	if (entry->released_by != LEDGER_NONE)
+		json_int(json, "settled_by", (int64_t)entry->released_by + 1);
+	if (entry->releases != LEDGER_NONE)
+		json_int(json, "settles", (int64_t)entry->releases + 1);
 	json_close(json, '}');
 }
 
@@ -182,7 +182,7 @@ static void print_json(const struct look *look)
 	struct json json;
 
 	json_begin_command(&json, stdout, "page",
-			   run_complete(look->model->run) ? "complete" : "cannot tell");
+			   run_complete(model_run(look->model)) ? "complete" : "cannot tell");
 	json_int(&json, "pfn", look->pfn);
 	json_real(&json, "at", time_seconds(look->time));
 	json_string(&json, "life", life_text(look));

@@ -38,13 +38,13 @@ static uint64_t key_peak(const struct site *site)
 
 static uint64_t key_total(const struct site *site)
 {
-	return site->pages_taken + site->object_allocs;
+	return site->pages_allocated + site->object_allocs;
 }
 
 /* What went through: taken and given back. */
 static uint64_t key_churn(const struct site *site)
 {
-	return site->pages_returned + site->object_frees;
+	return site->pages_freed + site->object_frees;
 }
 
 static const struct {
@@ -70,9 +70,11 @@ static void make_rows(struct look *look)
 		by++;
 	if (by == NR_KEYS)
 		die("--by: live, peak, total or churn, not %s", look->by);
-	look->rows = xcalloc(look->model->nr_sites, sizeof(*look->rows));
-	for (uint32_t i = 1; i < look->model->nr_sites; i++) {
-		const struct site *site = &look->model->sites[i];
+	uint32_t nr_sites;
+	const struct site *sites = model_sites(look->model, &nr_sites);
+	look->rows = xcalloc(nr_sites, sizeof(*look->rows));
+	for (uint32_t i = 1; i < nr_sites; i++) {
+		const struct site *site = &sites[i];
 		if (site->allocs || site->object_allocs)
 			look->rows[look->nr++] = (struct row){i, site, keys[by].key(site)};
 	}
@@ -99,11 +101,11 @@ static void print_row(const struct look *look, const struct row *row)
 	if (site->allocs) {
 		printf("pages   live %" PRIu64 ", peak %" PRIu64 ", total %" PRIu64 "; taken %" PRIu64
 		       " times, given back %" PRIu64 " times",
-		       site->pages_live, site->pages_peak, site->pages_taken, site->allocs, site->frees);
-		if (site->pages_returned)
-			printf("; churn %" PRIu64 " (%.1f a second), mean life %.6f s", site->pages_returned,
-			       per_second(look, site->pages_returned),
-			       mean_life(site->page_ticks, site->pages_returned));
+		       site->pages_live, site->pages_peak, site->pages_allocated, site->allocs, site->frees);
+		if (site->pages_freed)
+			printf("; churn %" PRIu64 " (%.1f a second), mean life %.6f s", site->pages_freed,
+			       per_second(look, site->pages_freed),
+			       mean_life(site->page_ticks, site->pages_freed));
 		printf("\n");
 	}
 	if (site->object_allocs) {
@@ -126,9 +128,9 @@ static void json_row(struct json *json, const struct look *look, const struct ro
 	json_string(json, "function", stack_table_function(look->book, row->stack));
 	json_int(json, "pages_live", (int64_t)site->pages_live);
 	json_int(json, "pages_peak", (int64_t)site->pages_peak);
-	json_int(json, "pages_total", (int64_t)site->pages_taken);
-	json_int(json, "pages_churn", (int64_t)site->pages_returned);
-	json_real(json, "page_life", mean_life(site->page_ticks, site->pages_returned));
+	json_int(json, "pages_total", (int64_t)site->pages_allocated);
+	json_int(json, "pages_churn", (int64_t)site->pages_freed);
+	json_real(json, "page_life", mean_life(site->page_ticks, site->pages_freed));
 	json_int(json, "page_allocs", (int64_t)site->allocs);
 	json_int(json, "page_frees", (int64_t)site->frees);
 	json_int(json, "objects_live", (int64_t)site->objects_live);
@@ -145,7 +147,7 @@ static void print_json(const struct look *look)
 	struct json json;
 
 	json_begin_command(&json, stdout, "stacks",
-			   run_complete(look->model->run) ? "complete" : "cannot tell");
+			   run_complete(model_run(look->model)) ? "complete" : "cannot tell");
 	json_string(&json, "by", look->by);
 	json_real(&json, "seconds", look->seconds);
 	json_int(&json, "call_sites", (int64_t)look->nr);
@@ -167,7 +169,7 @@ static int stacks_run(const struct arguments *arguments)
 
 	look.model = model;
 	look.book = stack_table_open(run);
-	look.seconds = time_seconds(model->last_time - model->first_time);
+	look.seconds = time_seconds(model_totals(model)->last_time - model_totals(model)->first_time);
 	make_rows(&look);
 	if (as_json) {
 		print_json(&look);

@@ -25,8 +25,9 @@ static void print_streams(const struct run *run)
 static void print_events(const struct model *model)
 {
 	for (uint32_t id = 0; id < EVENT_ID_MAX; id++) {
-		if (model->by_event[id])
-			printf("  %-14s %12" PRIu64 "\n", event_info(id)->name, model->by_event[id]);
+		if (model_totals(model)->by_event[id])
+			printf("  %-14s %12" PRIu64 "\n", event_info(id)->name,
+			       model_totals(model)->by_event[id]);
 	}
 }
 
@@ -34,24 +35,26 @@ static void print_live(const struct model *model)
 {
 	printf("live at the end:");
 	for (uint32_t kind = 0; kind < PK_NR; kind++) {
-		if (model->pages_by_kind[kind])
-			printf(" %s %" PRId64, page_kind_text(kind), model->pages_by_kind[kind]);
+		if (model_totals(model)->pages_by_kind[kind])
+			printf(" %s %" PRId64, page_kind_text(kind),
+			       model_totals(model)->pages_by_kind[kind]);
 	}
-	printf(" pages; %zu objects, %zu references\n", model->nr_objects, model->open_nodes);
-	if (model->sampled)
+	printf(" pages; %zu objects, %zu references\n", model_nr_objects(model), model_nr_references(model));
+	if (model_totals(model)->sampled)
 		printf("free pages at the end: %" PRId64 " (replay); %" PRIu64
 		       " samples, largest difference %" PRId64 "\n",
-		       model_free_pages(model), model->nr_samples, model->sample_worst);
-	if (model->out_of_order)
+		       model_free_pages(model), model_totals(model)->nr_samples,
+		       model_totals(model)->sample_worst);
+	if (model_totals(model)->out_of_order)
 		printf("%" PRIu64
 		       " page records stand beside another hart's in the wrong order by a little\n",
-		       model->out_of_order);
-	if (model->ooms || model->fails_injected)
+		       model_totals(model)->out_of_order);
+	if (model_totals(model)->ooms || model_totals(model)->fails_injected)
 		printf("%" PRIu64 " allocations failed for want of memory, %" PRIu64
 		       " were refused by fail-nth\n",
-		       model->ooms, model->fails_injected);
-	if (model->panic_time)
-		printf("PANIC: %s\n", model->panic);
+		       model_totals(model)->ooms, model_totals(model)->fails_injected);
+	if (model_totals(model)->panic_time)
+		printf("PANIC: %s\n", model_totals(model)->panic);
 }
 
 static void print_json(const struct run *run, const struct model *model)
@@ -59,9 +62,9 @@ static void print_json(const struct run *run, const struct model *model)
 	struct json json;
 
 	json_begin_command(&json, stdout, "summary", run_complete(run) ? "complete" : "cannot tell");
-	json_int(&json, "events", (int64_t)model->nr_events);
+	json_int(&json, "events", (int64_t)model_totals(model)->nr_events);
 	json_int(&json, "stacks", run->nr_stacks);
-	json_int(&json, "total", (int64_t)model->nr_events + run->nr_stacks);
+	json_int(&json, "total", (int64_t)model_totals(model)->nr_events + run->nr_stacks);
 	json_bool(&json, "complete", run_complete(run));
 	json_int(&json, "events_discarded", (int64_t)run_discarded(run));
 	json_int(&json, "packets_missing", (int64_t)run_missing_packets(run));
@@ -75,23 +78,23 @@ static void print_json(const struct run *run, const struct model *model)
 		json_close(&json, '}');
 	}
 	json_close(&json, ']');
-	json_real(&json, "begin", time_seconds(model->first_time));
-	json_real(&json, "end", time_seconds(model->last_time));
+	json_real(&json, "begin", time_seconds(model_totals(model)->first_time));
+	json_real(&json, "end", time_seconds(model_totals(model)->last_time));
 	json_open(&json, "by_event", '{');
 	for (uint32_t id = 0; id < EVENT_ID_MAX; id++) {
 		if (event_info(id))
-			json_int(&json, event_info(id)->name, (int64_t)model->by_event[id]);
+			json_int(&json, event_info(id)->name, (int64_t)model_totals(model)->by_event[id]);
 	}
 	json_close(&json, '}');
 	json_open(&json, "live_pages", '{');
 	for (uint32_t kind = 1; kind < PK_NR; kind++)
-		json_int(&json, page_kind_text(kind), model->pages_by_kind[kind]);
+		json_int(&json, page_kind_text(kind), model_totals(model)->pages_by_kind[kind]);
 	json_close(&json, '}');
-	json_int(&json, "live_objects", (int64_t)model->nr_objects);
-	json_int(&json, "open_references", (int64_t)model->open_nodes);
+	json_int(&json, "live_objects", (int64_t)model_nr_objects(model));
+	json_int(&json, "open_references", (int64_t)model_nr_references(model));
 	json_int(&json, "free_pages", model_free_pages(model));
-	json_int(&json, "sample_difference", model->sample_worst);
-	json_int(&json, "out_of_order", (int64_t)model->out_of_order);
+	json_int(&json, "sample_difference", model_totals(model)->sample_worst);
+	json_int(&json, "out_of_order", (int64_t)model_totals(model)->out_of_order);
 	tests_json(model, &json);
 	json_end(&json);
 }
@@ -112,7 +115,8 @@ static int summary_run(const struct arguments *arguments)
 	} else {
 		print_events(model);
 		printf("total %" PRIu64 " = %" PRIu64 " events + %u stack definitions\n",
-		       model->nr_events + run->nr_stacks, model->nr_events, run->nr_stacks);
+		       model_totals(model)->nr_events + run->nr_stacks, model_totals(model)->nr_events,
+		       run->nr_stacks);
 		print_live(model);
 		run_print_losses(run, stdout);
 		if (run_complete(run))

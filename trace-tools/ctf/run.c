@@ -215,6 +215,21 @@ void run_close(struct run *run)
 	free(run);
 }
 
+void run_span(const struct run *run, uint64_t *begin, uint64_t *end)
+{
+	*begin = UINT64_MAX;
+	*end = 0;
+	for (uint32_t i = 0; i < run->nr_streams; i++) {
+		const struct stream *stream = &run->streams[i];
+		if (!stream->nr_packets)
+			continue;
+		*begin = stream->begin_time < *begin ? stream->begin_time : *begin;
+		*end = stream->end_time > *end ? stream->end_time : *end;
+	}
+	if (*begin > *end)
+		*begin = *end = 0;
+}
+
 /* ---- losses ---- */
 
 uint64_t run_discarded(const struct run *run)

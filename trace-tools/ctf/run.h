@@ -89,6 +89,9 @@ void run_forget_damages(struct run *run, size_t nr_damages);
  */
 void run_forget(const struct stream *stream, uint64_t *forgotten, uint64_t offset);
 
+/* From the first event of any hart to the last; 0 to 0 when there is none. */
+void run_span(const struct run *run, uint64_t *begin, uint64_t *end);
+
 uint64_t run_discarded(const struct run *run);
 uint64_t run_missing_packets(const struct run *run);
 bool run_starts_late(const struct run *run);

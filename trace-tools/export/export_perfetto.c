@@ -104,14 +104,17 @@ static void annotate_number(struct perfetto *perfetto, const char *name, uint64_
 
 static void put_tests(struct perfetto *perfetto, const struct model *model)
 {
-	for (size_t i = 0; i < model->nr_tests; i++) {
-		const struct test_mark *test = &model->tests[i];
+	size_t nr_tests;
+	const struct test_mark *tests = model_tests(model, &nr_tests);
+	for (size_t i = 0; i < nr_tests; i++) {
+		const struct test_mark *test = &tests[i];
 		event_begin(perfetto, test->begin, UUID_TESTS, TYPE_SLICE_BEGIN);
 		protobuf_string(&perfetto->body, EVENT_CATEGORIES, "test");
 		protobuf_string(&perfetto->body, EVENT_NAME, test->name);
 		annotate_number(perfetto, "findings of the audit", test->nr_findings);
 		packet_end(perfetto, PACKET_TRACK_EVENT);
-		event_begin(perfetto, test->end ? test->end : model->last_time, UUID_TESTS, TYPE_SLICE_END);
+		event_begin(perfetto, test->end ? test->end : model_totals(model)->last_time, UUID_TESTS,
+			    TYPE_SLICE_END);
 		packet_end(perfetto, PACKET_TRACK_EVENT);
 	}
 }
@@ -158,7 +161,8 @@ static void put_lost(struct perfetto *perfetto, const struct leaks *leaks, const
 	event_begin(perfetto, item->object ? item->alloc_time : item->get_time, UUID_LOST, TYPE_INSTANT);
 	protobuf_string(&perfetto->body, EVENT_CATEGORIES, "lost");
 	if (item->object)
-		snprintf(name, sizeof(name), "lost: object of %s", leaks->model->caches[item->cache].name);
+		snprintf(name, sizeof(name), "lost: object of %s",
+			 model_cache(leaks->model, item->cache)->name);
 	else
 		snprintf(name, sizeof(name), "lost: %s page", page_kind_text(item->kind));
 	protobuf_string(&perfetto->body, EVENT_NAME, name);

@@ -196,14 +196,16 @@ static void write_events(struct table *table, struct run *run)
 
 static void write_tests(struct table *table, const struct model *model)
 {
-	int64_t offset = model->sampled ? model->sample_offset : 0;
+	int64_t offset = model_totals(model)->sampled ? model_totals(model)->sample_offset : 0;
 
 	table_begin(table, "tests",
 		    "name TEXT, begin_ns INTEGER, end_ns INTEGER, free_before INTEGER, free_after INTEGER, "
 		    "findings INTEGER",
 		    6);
-	for (size_t i = 0; i < model->nr_tests; i++) {
-		const struct test_mark *test = &model->tests[i];
+	size_t nr_tests;
+	const struct test_mark *tests = model_tests(model, &nr_tests);
+	for (size_t i = 0; i < nr_tests; i++) {
+		const struct test_mark *test = &tests[i];
 		put_text(table, test->name);
 		put_int(table, (int64_t)(test->begin * TICK_NS));
 		if (test->end)
@@ -223,7 +225,8 @@ static void put_item(struct table *table, const struct leaks *leaks, size_t grou
 	put_int(table, (int64_t)group + 1);
 	put_text(table, item->object ? "object" : "page");
 	put_text(table, verdict_text(item->verdict));
-	put_text(table, item->object ? leaks->model->caches[item->cache].name : page_kind_text(item->kind));
+	put_text(table,
+		 item->object ? model_cache(leaks->model, item->cache)->name : page_kind_text(item->kind));
 	put_int(table, item->object ? item->where * 8LL : item->where);
 	put_text(table, ref_kind_text(item->ref));
 	put_int(table, item->holder);
@@ -249,8 +252,10 @@ static void write_findings(struct table *table, const struct leaks *leaks)
 		for (size_t i = 0; i < leaks->groups[g].nr_items; i++)
 			put_item(table, leaks, g, &leaks->items[leaks->groups[g].items[i]]);
 	}
-	for (size_t i = 0; i < leaks->model->nr_incidents; i++) {
-		const struct trace_record *record = &leaks->model->incidents[i];
+	size_t nr_incidents;
+	const struct trace_record *incidents = model_incidents(leaks->model, &nr_incidents);
+	for (size_t i = 0; i < nr_incidents; i++) {
+		const struct trace_record *record = &incidents[i];
 		const struct trace_payload_finding *finding = &record->payload.ev_payload_finding;
 		if (!leaks->incident_shown[i])
 			continue;

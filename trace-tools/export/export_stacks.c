@@ -19,8 +19,10 @@ static const char no_stack[] = "(no stack)";
 void export_collapsed(const struct model *model, struct stack_table *book, enum export_weight weight,
 		      FILE *out)
 {
-	for (uint32_t id = 0; id < model->nr_sites; id++) {
-		uint64_t pages = weight_of(&model->sites[id], weight);
+	uint32_t nr_sites;
+	const struct site *sites = model_sites(model, &nr_sites);
+	for (uint32_t id = 0; id < nr_sites; id++) {
+		uint64_t pages = weight_of(&sites[id], weight);
 		const struct stack_view *view = stack_table_get(book, id);
 		if (!pages)
 			continue;
@@ -92,9 +94,11 @@ static void write_samples(struct json *json, struct frame_book *frames, const st
 	static const struct symbol_frame unknown = {.function = no_stack};
 
 	json_open(json, "samples", '[');
-	for (uint32_t id = 0; id < model->nr_sites; id++) {
+	uint32_t nr_sites;
+	const struct site *sites = model_sites(model, &nr_sites);
+	for (uint32_t id = 0; id < nr_sites; id++) {
 		const struct stack_view *view = stack_table_get(book, id);
-		if (!weight_of(&model->sites[id], weight))
+		if (!weight_of(&sites[id], weight))
 			continue;
 		json_open(json, NULL, '[');
 		if (!view->nr)
@@ -119,8 +123,10 @@ static void write_profile(struct json *json, struct frame_book *frames, const st
 	json_string(json, "unit", weight == WEIGHT_TOTAL ? "none" : "bytes");
 	write_samples(json, frames, model, book, weight);
 	json_open(json, "weights", '[');
-	for (uint32_t id = 0; id < model->nr_sites; id++) {
-		int64_t pages = (int64_t)weight_of(&model->sites[id], weight);
+	uint32_t nr_sites;
+	const struct site *sites = model_sites(model, &nr_sites);
+	for (uint32_t id = 0; id < nr_sites; id++) {
+		int64_t pages = (int64_t)weight_of(&sites[id], weight);
 		if (pages)
 			json_int(json, NULL, pages * factor);
 		sum += pages * factor;

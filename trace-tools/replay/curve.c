@@ -7,15 +7,10 @@
 
 void curve_begin(struct curve *curve, const struct run *run, uint32_t nr_steps)
 {
-	uint64_t begin = UINT64_MAX, end = 0;
+	uint64_t begin, end;
 
-	for (uint32_t i = 0; i < run->nr_streams; i++) {
-		if (!run->streams[i].nr_packets)
-			continue;
-		begin = run->streams[i].begin_time < begin ? run->streams[i].begin_time : begin;
-		end = run->streams[i].end_time > end ? run->streams[i].end_time : end;
-	}
-	*curve = (struct curve){.begin = begin > end ? 0 : begin, .span = begin > end ? 1 : end - begin + 1};
+	run_span(run, &begin, &end);
+	*curve = (struct curve){.begin = begin, .span = end - begin + 1};
 	curve->nr = nr_steps;
 	curve->steps = xcalloc(nr_steps, sizeof(*curve->steps));
 }
@@ -34,7 +29,7 @@ void curve_event(void *arg, const struct model *model, const struct trace_record
 		curve->allocated = true;
 		curve->booted = (uint32_t)at;
 	}
-	int64_t net = model->net_pages;
+	int64_t net = model_totals(model)->net_pages;
 	if (!step->any) {
 		step->any = true;
 		step->low = step->high = net;
@@ -44,12 +39,13 @@ void curve_event(void *arg, const struct model *model, const struct trace_record
 	step->last = net;
 	step->time = record->time;
 	for (uint32_t kind = 0; kind < PK_NR; kind++)
-		step->kinds[kind] = (int32_t)model->pages_by_kind[kind];
+		step->kinds[kind] = (int32_t)model_totals(model)->pages_by_kind[kind];
 }
 
 void curve_end(struct curve *curve, const struct model *model)
 {
-	int64_t offset = model->sampled ? model->sample_offset : -model->net_pages;
+	int64_t offset = model_totals(model)->sampled ? model_totals(model)->sample_offset
+						      : -model_totals(model)->net_pages;
 	const struct curve_step *before = NULL;
 
 	for (uint32_t i = 0; i < curve->nr; i++) {

@@ -13,10 +13,12 @@
 
 void timeline_of_model(struct timeline *timeline, const struct model *model)
 {
-	*timeline = (struct timeline){.tests = model->tests,
-				      .nr_tests = model->nr_tests,
-				      .first = model->first_time,
-				      .last = model->last_time};
+	size_t nr_tests;
+	const struct test_mark *tests = model_tests(model, &nr_tests);
+	*timeline = (struct timeline){.tests = tests,
+				      .nr_tests = nr_tests,
+				      .first = model_totals(model)->first_time,
+				      .last = model_totals(model)->last_time};
 }
 
 void timeline_read(struct timeline *timeline, struct run *run)

@@ -1,11 +1,10 @@
 /*
- * ledger: one page's life as double-entry book-keeping: each get with the put that settled it.
+ * ledger: one page's life, event by event: each get with the put that released it.
  *
- * page_alloc and page_get open an entry (ref, holder, index); page_put settles the newest open one of the same name, or,
- * where the put was recorded first (two harts, a tick apart), the get that follows. page_free settles what is open
- * under its name, and ends a life; the next page_alloc begins another.
+ * The pairs are those of pairing.h, so what the ledger shows as open is what `leaks` looks at. page_alloc begins a life,
+ * page_free ends it; what is left of early puts at the end of the trace is paired by kind, as the model does.
  *
- * LEDGER-1  settled_by[settles[i]] == i wherever settles[i] is an entry: each act settles one other at most.
+ * LEDGER-1  released_by[releases[i]] == i wherever releases[i] is an entry.
  */
 #ifndef TOOLS_REPLAY_LEDGER_H
 #define TOOLS_REPLAY_LEDGER_H
@@ -16,9 +15,10 @@
 
 struct ledger_entry {
 	struct trace_record record;
-	size_t settled_by; /* of an opening entry: position, LEDGER_NONE: open */
-	size_t settles;    /* of a closing one */
-	uint32_t life;     /* 1, 2, ...; 0: before the first page_alloc */
+	bool opens; /* a reference: page_alloc, page_get, or the page_kind of a page that boot found */
+	size_t released_by; /* of one that opens: position, LEDGER_NONE: open */
+	size_t releases;    /* of a put or free */
+	uint32_t life;      /* 1, 2, ...; 0: before the first page_alloc */
 };
 
 struct ledger {
@@ -30,8 +30,7 @@ struct ledger {
 /* records: of one page, in order. */
 void ledger_make(struct ledger *ledger, const struct trace_record *records, size_t nr);
 void ledger_free(struct ledger *ledger);
-bool ledger_opens(const struct trace_record *record);
-/* An opening entry that nothing settled, though its life may be over. */
+/* A reference that nothing released, though the page's life may be over. */
 bool ledger_is_open(const struct ledger *ledger, size_t i);
 
 #endif

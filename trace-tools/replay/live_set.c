@@ -31,13 +31,18 @@ static void row_add_page(struct holding *row, const struct page_state *page, boo
 		row->oldest = page->alloc_time;
 }
 
+static uint16_t mm_process(const struct model *model, const struct page_ref *ref)
+{
+	return model_holder(model, ref->ref, ref->holder)->pid;
+}
+
 /* The row of who holds this reference. */
 static uint32_t holder_key(const struct model *model, const struct page_ref *ref)
 {
 	switch (ref->ref) {
 	case REF_PTE:
 	case REF_TABLE:
-		return model->mms[ref->holder].pid ? model->mms[ref->holder].pid : HOLDING_REF + ref->ref;
+		return mm_process(model, ref) ? mm_process(model, ref) : HOLDING_REF + ref->ref;
 	case REF_IO:
 	case REF_FAULT:
 	case REF_KSTACK:
@@ -53,8 +58,7 @@ static void add_holders(struct live_set *holdings, const struct model *model, co
 	uint32_t keys[HOLDERS_MAX];
 	size_t nr = 0;
 
-	for (uint32_t node = page->refs; node != NODE_NONE; node = model_ref(model, node)->next) {
-		const struct page_ref *ref = model_ref(model, node);
+	for (const struct page_ref *ref = model_refs(model, page); ref; ref = model_next_ref(model, ref)) {
 		uint32_t key = holder_key(model, ref);
 		bool seen = ref->early_put;
 		for (size_t i = 0; i < nr && !seen; i++)
@@ -81,7 +85,7 @@ static void add_page(struct live_set *holdings, const struct model *model, const
 static void add_object(struct live_set *holdings, const struct model *model,
 		       const struct object_state *object)
 {
-	uint64_t bytes = model->caches[object->cache].object_bytes;
+	uint64_t bytes = model_cache(model, object->cache)->object_bytes;
 	uint32_t key = holdings->by == BY_KIND    ? HOLDING_CACHE + object->cache
 		       : holdings->by == BY_STACK ? object->stack
 		       : object->pid              ? object->pid
@@ -109,18 +113,19 @@ static int compare_rows(const void *a, const void *b)
 
 void live_set_make(struct live_set *holdings, const struct model *model, enum live_set_by by)
 {
-	size_t nr_keys = by == BY_STACK ? model->nr_sites : HOLDING_CACHE + UINT16_MAX + 1;
+	uint32_t nr_sites;
+	const struct page_state *page;
+	const struct object_state *object;
+
+	model_sites(model, &nr_sites);
+	size_t nr_keys = by == BY_STACK ? nr_sites : HOLDING_CACHE + UINT16_MAX + 1;
 
 	*holdings = (struct live_set){
 	    .by = by, .row_of = xcalloc(nr_keys, sizeof(*holdings->row_of)), .nr_keys = nr_keys};
-	for (uint32_t i = 0; i < model->seen_pages; i++) {
-		if (model->pages[i].life == LIFE_LIVE)
-			add_page(holdings, model, &model->pages[i]);
-	}
-	for (size_t i = 0; i <= model->objects_mask; i++) {
-		if (model->objects[i].obj)
-			add_object(holdings, model, &model->objects[i]);
-	}
+	for (uint32_t pfn = 0; (page = model_next_live(model, &pfn)); pfn++)
+		add_page(holdings, model, page);
+	for (size_t at = 0; (object = model_next_object(model, &at));)
+		add_object(holdings, model, object);
 	if (holdings->nr)
 		qsort(holdings->rows, holdings->nr, sizeof(*holdings->rows), compare_rows);
 }

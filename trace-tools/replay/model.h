@@ -1,38 +1,75 @@
 /*
- * model: the machine's books, kept from the trace: what is live, who holds it, and how references were settled.
+ * model: the machine's accounting, replayed from the trace: what is live, who holds it, and how references were
+ * released.
  *
- * Pages are an array by pfn, open references nodes of one pool, objects a hash table of the live ones, sites arrays
- * by stack id: memory grows with what is live and with the number of stacks, not with the number of events.
+ * The trace is a list of changes; every question about it ("what is live at the end?", "who else acquired such a
+ * reference, and who released it?") is one about sums of changes. The model makes them all in one pass, in the order of
+ * the whole machine:
  *
- * A page's life is double-entry book-keeping: page_alloc and page_get open an entry (ref, holder), page_put settles
- * it. Harts record an act shortly after they did it, so records of two harts may stand in the wrong order by a little:
- * a put may come before its get. Such a put is kept as an early put and settles the get when that comes.
+ *   pages      by page frame number: kind, count, where it was allocated, its open references (pairing.h)
+ *   objects    the live ones of the slab caches
+ *   releases   how often a reference acquired here was released there: what a leaked one is compared with
+ *   sites      by allocation stack: how much is live, was live at most, was allocated in all
+ *   holders    processes, address spaces, inodes: since when, until when
+ *   tests      the marks; audits and their findings; samples; the panic
  *
- * MODEL-1  entries of a page = its open references and its early puts; the sum of the former minus the latter is the
- *          page's count once both harts' records are in.
- * MODEL-2  each settled entry is counted once, under (allocation stack, get stack, put stack, ref): these are the
- *          healthy lives that a lost one is compared with.
+ * Memory grows with what is live and with the number of stacks, not with the number of events. Users ask by the
+ * functions below; how it is kept is in model_priv.h. Each part has its file: model_pages.c, model_objects.c,
+ * model_releases.c, model_holders.c, model_marks.c; model.c runs them, model_query.c answers.
+ *
+ * MODEL-1  a page's open references and its count: PAIR-1 of pairing.h.
+ * MODEL-2  each released reference is counted once, under (allocation stack, get stack, put stack, ref kind).
  */
 #ifndef TOOLS_REPLAY_MODEL_H
 #define TOOLS_REPLAY_MODEL_H
 
 #include "ctf/merge.h"
+#include "pairing.h"
 
-#define NODE_NONE 0U
+struct model;
 
-struct page_ref {
-	uint32_t next; /* node; NODE_NONE ends */
-	uint32_t stack;
-	uint64_t time;
-	uint32_t index;
-	uint16_t holder;
-	uint16_t pid; /* who took it */
-	uint8_t ref;
-	bool early_put; /* a put whose get has not come yet */
-	bool first;     /* came with page_alloc */
+/* What happened, for those who draw or print while the model replays; may be NULL. Called after the model's own work. */
+struct model_watch {
+	void (*event)(void *arg, const struct model *model, const struct trace_record *record,
+		      uint32_t stream);
+	void *arg;
 };
 
-enum page_life { LIFE_UNKNOWN, LIFE_LIVE, LIFE_FREE };
+struct model *model_replay(struct run *run, const struct model_watch *watch);
+/* The machine as it was at `until`: records of later times are not looked at. */
+struct model *model_replay_to(struct run *run, const struct model_watch *watch, uint64_t until);
+void model_free(struct model *model);
+
+struct run *model_run(const struct model *model);
+
+/* ---- totals ---- */
+
+struct model_totals {
+	uint64_t nr_events;
+	uint64_t by_event[EVENT_ID_MAX];
+	uint64_t first_time, last_time;
+	uint64_t out_of_order; /* records whose count before was not the count after of the one before */
+	uint64_t unmatched_puts;
+	int64_t net_pages; /* freed minus allocated */
+	int64_t pages_by_kind[PK_NR];
+	int64_t sample_offset; /* free pages = net_pages + this */
+	bool sampled;
+	uint64_t nr_samples;
+	int64_t sample_worst; /* largest difference between a sample and the replay */
+	int64_t last_sample;
+	uint64_t ooms, fails_injected;
+	char panic[17]; /* "" until panic_time */
+	uint64_t panic_time;
+};
+
+/* Valid until model_free, and up to date at each event. */
+const struct model_totals *model_totals(const struct model *model);
+/* Free pages now, -1 before the first sample. */
+int64_t model_free_pages(const struct model *model);
+size_t model_nr_references(const struct model *model); /* open ones */
+size_t model_nr_objects(const struct model *model);    /* live ones */
+
+/* ---- pages and their references ---- */
 
 struct page_state {
 	uint8_t life; /* enum page_life */
@@ -42,11 +79,26 @@ struct page_state {
 	uint16_t alloc_pid;
 	uint16_t inode; /* the page cache's: of the first CACHE reference, kept when that is gone */
 	uint32_t inode_index;
-	uint32_t refs; /* node */
+	uint32_t refs; /* open references: see model_refs */
 	uint32_t alloc_stack;
 	uint64_t alloc_time;
 	uint64_t last_time;
 };
+
+/* RAM as the model counts it: page frame numbers from the first on, more than the machine has. */
+uint32_t model_first_pfn(const struct model *model);
+uint32_t model_nr_pages(const struct model *model);
+/* NULL: no page of RAM. */
+const struct page_state *model_page(const struct model *model, uint32_t pfn);
+/* The first live page from *pfn on, its number in *pfn; NULL: none. `for (pfn = 0; (page = ...(&pfn)); pfn++)` */
+const struct page_state *model_next_live(const struct model *model, uint32_t *pfn);
+/* The page's open references, newest first; NULL ends. */
+const struct page_ref *model_refs(const struct model *model, const struct page_state *page);
+const struct page_ref *model_next_ref(const struct model *model, const struct page_ref *ref);
+/* "0x80f12 000" -> pfn: a physical or kernel address, or a page frame number. */
+bool model_parse_page(const char *text, uint32_t *pfn);
+
+/* ---- objects ---- */
 
 struct object_state {
 	uint32_t obj; /* pa / 8; 0: empty slot */
@@ -58,26 +110,48 @@ struct object_state {
 	uint16_t pid;
 };
 
-/* How many entries of one make were settled in one way. For objects: ref REF_NR, get the allocation, put the free. */
-struct settlement {
-	uint32_t alloc_stack, get_stack, put_stack;
-	uint32_t ref;   /* REF_NR + 1 + cache for objects */
-	uint64_t count; /* 0: empty slot */
+struct cache_state {
+	bool known;
+	char name[13];
+	uint32_t object_bytes;
+	uint64_t live, allocs, frees;
 };
-#define SETTLED_OBJECT(cache) (REF_NR + 1U + (cache))
+
+/* NULL: not live. */
+const struct object_state *model_object(const struct model *model, uint32_t obj);
+/* All live ones, in no order: *at is 0 at first. NULL ends. */
+const struct object_state *model_next_object(const struct model *model, size_t *at);
+/* Never NULL: one that nobody told of is not `known` and has no name. */
+const struct cache_state *model_cache(const struct model *model, uint16_t number);
+
+/* ---- releases and sites ---- */
+
+/* How many references of one type were released in one way. For objects get is the allocation, put the free. */
+struct release {
+	uint32_t alloc_stack, get_stack, put_stack;
+	uint32_t ref; /* ref kind, or RELEASE_OF_OBJECT */
+	uint64_t count;
+};
+#define RELEASE_OF_OBJECT(cache) (REF_NR + 1U + (cache))
 
 /* One allocation stack. */
 struct site {
-	uint64_t allocs, frees; /* acts */
+	uint64_t allocs, frees; /* calls */
 	uint64_t pages_live, pages_peak;
-	uint64_t pages_taken, pages_returned;
-	uint64_t page_ticks,
-	    object_ticks; /* how long the returned pages, the freed objects lived, added up */
+	uint64_t pages_allocated, pages_freed;
+	uint64_t page_ticks, object_ticks; /* how long the freed pages, the freed objects lived, added up */
 	uint64_t objects_live, objects_peak;
 	uint64_t object_allocs, object_frees;
 	uint64_t objects_at_mark; /* live when the last test ended */
 	uint32_t marks_grown, marks_shrunk;
 };
+
+/* All of them, in no order: *at is 0 at first. NULL ends. */
+const struct release *model_next_release(const struct model *model, size_t *at);
+/* By stack id: *nr of them. */
+const struct site *model_sites(const struct model *model, uint32_t *nr);
+
+/* ---- holders ---- */
 
 /* An address space, process or inode by its number; numbers may be used again. */
 struct holder_life {
@@ -90,11 +164,23 @@ struct holder_life {
 	uint16_t pid; /* mm: its process */
 };
 
-struct cache_state {
-	bool known;
-	char name[13];
-	uint32_t object_bytes;
-	uint64_t live, allocs, frees;
+/* Never NULL: one that nobody told of is not `seen`, and has no name. */
+const struct holder_life *model_process(const struct model *model, uint16_t pid);
+/* NULL when the ref's holder is no process, address space or inode. */
+const struct holder_life *model_holder(const struct model *model, uint32_t ref, uint16_t holder);
+/* When the holder of a reference acquired at `time` ended, or 0: it lives, or nobody knows. */
+uint64_t model_holder_death(const struct model *model, uint32_t ref, uint16_t holder, uint64_t time);
+
+/* ---- tests, audits, incidents ---- */
+
+struct test_mark {
+	char name[17];
+	uint64_t begin, end;        /* end 0: never ended */
+	int64_t net_begin, net_end; /* pages freed minus pages allocated since the trace began */
+	int64_t net_after;          /* at the audit that followed; without one, at the end */
+	uint32_t nr_findings;       /* of audits inside or right after, before the next test */
+	uint32_t nr_audits;
+	bool quiet; /* the last of them was at a quiescent point */
 };
 
 struct audit_state {
@@ -105,91 +191,15 @@ struct audit_state {
 	size_t nr_findings, capacity;
 };
 
-struct test_mark {
-	char name[17];
-	uint64_t begin, end;        /* end 0: never ended */
-	int64_t net_begin, net_end; /* pages freed minus pages taken since the trace began */
-	int64_t net_after;          /* at the audit that followed; without one, at the end */
-	uint32_t nr_findings;       /* of audits inside or right after, before the next test */
-	uint32_t nr_audits;
-	bool quiet;
-};
-
 /* What a mark record begins; its counts are still 0. */
 struct test_mark test_mark_begin(const struct trace_record *record);
-
-struct model {
-	struct run *run;
-	struct page_state *pages; /* by pfn - first_pfn */
-	uint32_t first_pfn, nr_pages;
-	uint32_t seen_pages;    /* above this index nothing was ever touched */
-	struct page_ref *nodes; /* [0] is not used */
-	size_t nr_nodes, nodes_capacity;
-	uint32_t free_node;
-	size_t open_nodes;
-	struct object_state *objects;
-	size_t objects_mask, nr_objects;
-	struct settlement *settled;
-	size_t settled_mask, nr_settled;
-	struct site *sites; /* by stack id */
-	uint32_t nr_sites;
-	struct cache_state *caches;              /* by number */
-	struct holder_life *pids, *mms, *inodes; /* 65536 each */
-	struct test_mark *tests;
-	size_t nr_tests, tests_capacity;
-	int64_t open_test; /* position, -1: none */
-	struct audit_state pending, last, last_quiet;
-	struct trace_record *incidents; /* findings of non-leak verdicts, first 256 */
-	size_t nr_incidents, incidents_capacity;
-
-	uint64_t nr_events;
-	uint64_t by_event[EVENT_ID_MAX];
-	uint64_t first_time, last_time;
-	uint64_t out_of_order; /* records whose count before was not the count after of the one before */
-	uint64_t unmatched_puts;
-	int64_t net_pages; /* freed minus taken */
-	int64_t pages_by_kind[PK_NR];
-	int64_t sample_offset; /* free pages = net_pages + this */
-	bool sampled;
-	uint64_t nr_samples;
-	int64_t sample_worst; /* largest difference between a sample and the replay */
-	int64_t last_sample;
-	char panic[17];
-	uint64_t panic_time;
-	uint64_t ooms, fails_injected;
-};
-
-/* What happened, for those who draw or print while the model replays; may be NULL. Called after the model's own work. */
-struct model_watch {
-	void (*event)(void *arg, const struct model *model, const struct trace_record *record,
-		      uint32_t stream);
-	void *arg;
-};
-
-struct model *model_replay(struct run *run, const struct model_watch *watch);
-/* The books as they stood at `until`: records of later times are not looked at. */
-struct model *model_replay_to(struct run *run, const struct model_watch *watch, uint64_t until);
-void model_free(struct model *model);
-
-static inline struct page_state *model_page(struct model *model, uint32_t pfn)
-{
-	return pfn - model->first_pfn < model->nr_pages ? &model->pages[pfn - model->first_pfn] : NULL;
-}
-static inline const struct page_ref *model_ref(const struct model *model, uint32_t node)
-{
-	return &model->nodes[node];
-}
-/* NULL: not live. */
-const struct object_state *model_object(const struct model *model, uint32_t obj);
-/* NULL when the ref's holder is no process, address space or inode. */
-const struct holder_life *model_holder(const struct model *model, uint32_t ref, uint16_t holder);
-/* When the holder of a reference taken at `time` ended, or 0: it lives, or nobody knows. */
-uint64_t model_holder_death(const struct model *model, uint32_t ref, uint16_t holder, uint64_t time);
-/* Free pages now, -1 before the first sample. */
-int64_t model_free_pages(const struct model *model);
+const struct test_mark *model_tests(const struct model *model, size_t *nr);
 /* The test running at `time`, or NULL. */
 const struct test_mark *model_test_at(const struct model *model, uint64_t time);
-/* "0x80f12 000" -> pfn: a physical or kernel address, or a page frame number. */
-bool model_parse_page(const char *text, uint32_t *pfn);
+/* The last audit; the last one at a quiescent point. NULL: there was none. */
+const struct audit_state *model_audit(const struct model *model);
+const struct audit_state *model_quiescent_audit(const struct model *model);
+/* Findings that are no leaks but faults (freed twice, ...), in order: the first 256. */
+const struct trace_record *model_incidents(const struct model *model, size_t *nr);
 
 #endif

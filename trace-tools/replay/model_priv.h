@@ -1,23 +1,70 @@
-/* model, inside: what model.c, model_pages.c and model_tables.c share. */
+/*
+ * SPDX-License-Identifier: MIT
+ *
+ * model, inside: what it keeps, and what its files do for each other. See model.h.
+ */
 #ifndef TOOLS_REPLAY_MODEL_PRIV_H
 #define TOOLS_REPLAY_MODEL_PRIV_H
 
 #include "model.h"
 
-void tables_init(struct model *model);
-struct object_state *objects_find(const struct model *model, uint32_t obj);
-struct object_state *objects_insert(struct model *model, uint32_t obj); /* not there before */
-void objects_remove(struct model *model, struct object_state *object);
-void settled_count(struct model *model, uint32_t alloc, uint32_t get, uint32_t put, uint32_t ref);
+#define HOLDERS_NR 65536
+/* 16 GiB of RAM: address space only, touched where pages are. */
+#define PAGES_MAX (4U << 20)
 
-/* A stack id that is an index of sites. */
-static inline uint32_t stack_index(const struct model *model, uint32_t stack)
+struct model {
+	struct run *run;
+	struct model_totals totals;
+	struct page_state *pages; /* by pfn - first_pfn */
+	uint32_t first_pfn, nr_pages;
+	uint32_t seen_pages; /* from this index on nothing was ever touched */
+	struct ref_pool pool;
+	struct object_state *objects; /* hash table: obj 0 is an empty slot */
+	size_t objects_mask, nr_objects;
+	struct release *releases; /* hash table: count 0 is an empty slot */
+	size_t releases_mask, nr_releases;
+	struct site *sites; /* by stack id */
+	uint32_t nr_sites;
+	struct cache_state *caches;              /* by number */
+	struct holder_life *pids, *mms, *inodes; /* HOLDERS_NR each */
+	struct test_mark *tests;
+	size_t nr_tests, tests_capacity;
+	int64_t open_test; /* position, -1: none */
+	struct audit_state pending, last, last_quiet;
+	struct trace_record *incidents;
+	size_t nr_incidents, incidents_capacity;
+};
+
+static inline struct page_state *page_of(const struct model *model, uint32_t pfn)
 {
-	return stack < model->nr_sites ? stack : 0;
+	return pfn - model->first_pfn < model->nr_pages ? &model->pages[pfn - model->first_pfn] : NULL;
 }
 
+/* The site of a stack; of a stack that the trace does not have, that of none. */
+static inline struct site *site_of(struct model *model, uint32_t stack)
+{
+	return &model->sites[stack < model->nr_sites ? stack : 0];
+}
+
+/* What is printable of a record's text, which need not end. `to` has one byte more. */
+void copy_name(char *to, const char *from, size_t bytes);
+
 void pages_apply(struct model *model, const struct trace_record *record, uint32_t stream);
-/* Pairs what remained of early puts with open references of the same ref; at the end of the replay. */
-void pages_settle_rest(struct model *model);
+/* At the end of the replay: pairs what remains of early puts. */
+void pages_end(struct model *model);
+
+void objects_begin(struct model *model);
+void objects_apply(struct model *model, const struct trace_record *record);
+void cache_apply(struct model *model, const struct trace_record *record);
+
+void releases_begin(struct model *model);
+void releases_count(struct model *model, uint32_t alloc, uint32_t get, uint32_t put, uint32_t ref);
+
+void holders_apply(struct model *model, const struct trace_record *record);
+
+void mark_apply(struct model *model, const struct trace_record *record);
+void sample_apply(struct model *model, const struct trace_record *record);
+void finding_apply(struct model *model, const struct trace_record *record);
+void audit_apply(struct model *model, const struct trace_record *record);
 
 #endif

@@ -8,11 +8,10 @@
 
 void pagelog_begin(struct pagelog *log, const struct run *run, uint32_t nr)
 {
+	uint64_t begin;
+
 	*log = (struct pagelog){.nr = nr};
-	for (uint32_t i = 0; i < run->nr_streams; i++) {
-		if (run->streams[i].nr_packets && run->streams[i].end_time > log->end)
-			log->end = run->streams[i].end_time;
-	}
+	run_span(run, &begin, &log->end);
 	log->snapshot = xcalloc(nr, sizeof(*log->snapshot));
 	log->snapshots = xcalloc(nr, sizeof(*log->snapshots));
 }
@@ -74,15 +73,15 @@ static void take(struct pagelog *log)
 
 static void change(struct pagelog *log, const struct model *model, const struct trace_record *record)
 {
-	uint32_t first = record->payload.ev_payload_page_alloc.pfn - model->first_pfn;
+	uint32_t first = record->payload.ev_payload_page_alloc.pfn - model_first_pfn(model);
 	uint32_t pages = 1U << record_order(record);
 	uint32_t kind = record->event == EV_page_alloc  ? record_page_kind(record)
 			: record->event == EV_page_kind ? record->kind & (PK_NR - 1)
 							: PK_FREE;
 
-	if (first >= model->nr_pages)
+	if (first >= model_nr_pages(model))
 		return; /* no page of RAM; the model has said so */
-	pages = pages < model->nr_pages - first ? pages : model->nr_pages - first;
+	pages = pages < model_nr_pages(model) - first ? pages : model_nr_pages(model) - first;
 	if (first + pages > log->nr_pages) {
 		log->kinds = xrealloc(log->kinds, first + pages);
 		memset(log->kinds + log->nr_pages, PK_FREE, first + pages - log->nr_pages);

@@ -33,7 +33,8 @@ struct pagelog {
 	uint32_t *snapshot; /* number of each instant's */
 	struct pagelog_snapshot *snapshots;
 	uint32_t nr_snapshots;
-	uint32_t nr_cells, shift; /* of the last snapshot: of all RAM; cell 0 begins at model->first_pfn */
+	uint32_t nr_cells,
+	    shift; /* of the last snapshot: of all RAM; cell 0 begins at model_first_pfn(model) */
 };
 
 void pagelog_begin(struct pagelog *log, const struct run *run, uint32_t nr);

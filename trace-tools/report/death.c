@@ -50,7 +50,7 @@ static void print_harts(const struct panic_state *panic, const struct model *mod
 		/* the hart that panicked first */
 		uint32_t i = k == 0 ? panic->hart % panic->nr_harts : k <= panic->hart ? k - 1 : k;
 		const struct panic_hart *hart = &panic->harts[i];
-		const char *name = model->pids[(uint16_t)hart->pid].name;
+		const char *name = model_process(model, (uint16_t)hart->pid)->name;
 		if (!hart->valid) {
 			fprintf(out, "\nhart %u did not answer\n", i);
 			continue;
@@ -108,13 +108,11 @@ static const struct trace_record *newest(const struct panic_context *one, uint32
 static void print_healthy(const struct model *model, uint32_t alloc_stack, uint32_t get_stack, uint32_t ref,
 			  struct stack_table *book, FILE *out)
 {
-	const struct settlement *most = NULL;
+	const struct release *most = NULL, *one;
 	uint64_t total = 0;
 
-	for (size_t i = 0; i <= model->settled_mask; i++) {
-		const struct settlement *one = &model->settled[i];
-		if (!one->count || one->ref != ref || one->get_stack != get_stack ||
-		    one->alloc_stack != alloc_stack)
+	for (size_t at = 0; (one = model_next_release(model, &at));) {
+		if (one->ref != ref || one->get_stack != get_stack || one->alloc_stack != alloc_stack)
 			continue;
 		total += one->count;
 		most = !most || one->count > most->count ? one : most;
@@ -300,7 +298,7 @@ static void keep_event(void *arg, const struct model *model, const struct trace_
 	if (!last->size)
 		return;
 	last->ring[last->nr % last->size].record = *record;
-	last->ring[last->nr++ % last->size].hart = model->run->streams[stream].hart;
+	last->ring[last->nr++ % last->size].hart = model_run(model)->streams[stream].hart;
 }
 
 static void print_last(const struct last_events *last, struct stack_table *book, FILE *out)
@@ -329,7 +327,8 @@ static void tell_panic(const struct guest *guest, const struct panic_state *pani
 {
 	struct involvement involved = {0};
 	char *error = NULL;
-	struct layout *layout = model->run->kernel_path ? layout_open(model->run->kernel_path, &error) : NULL;
+	struct layout *layout =
+	    model_run(model)->kernel_path ? layout_open(model_run(model)->kernel_path, &error) : NULL;
 
 	fprintf(out, "PANIC on hart %u: %s\n", panic->hart, panic->message);
 	if (layout) {

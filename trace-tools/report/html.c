@@ -129,18 +129,20 @@ static void put_facts(FILE *out, const struct run *run, const struct leaks *leak
 	const struct model *model = leaks->model;
 	int64_t failed = 0;
 
-	for (size_t i = 0; i < model->nr_tests; i++)
-		failed += test_lost(&model->tests[i]);
+	size_t nr_tests;
+	const struct test_mark *tests = model_tests(model, &nr_tests);
+	for (size_t i = 0; i < nr_tests; i++)
+		failed += test_lost(&tests[i]);
 	fputs("<dl class=\"facts\">\n", out);
 	put_fact(out, "pages lost", (int64_t)leaks->nr_pages);
 	put_fact(out, "objects lost", (int64_t)leaks->nr_objects);
-	put_fact(out, "tests", (int64_t)model->nr_tests);
+	put_fact(out, "tests", (int64_t)nr_tests);
 	put_fact(out, "tests with a loss", failed);
 	put_fact(out, "free at the end", model_free_pages(model));
 	put_fact(out, "harts in the trace", run->nr_streams);
-	put_fact(out, "events", (int64_t)model->nr_events);
+	put_fact(out, "events", (int64_t)model_totals(model)->nr_events);
 	fprintf(out, "<div><dt>duration</dt><dd>%.1f s</dd></div>\n</dl>\n",
-		time_seconds(model->last_time - model->first_time));
+		time_seconds(model_totals(model)->last_time - model_totals(model)->first_time));
 }
 
 static void put_head(FILE *out, const struct run *run, const struct leaks *leaks)
@@ -159,9 +161,9 @@ static void put_head(FILE *out, const struct run *run, const struct leaks *leaks
 			html_number((int64_t)leaks->nr_objects, objects), bytes_text(leaks->bytes, bytes),
 			leaks->nr_groups, leaks->nr_groups == 1 ? "" : "s");
 	fputs("</p>\n", out);
-	if (model->panic_time) {
+	if (model_totals(model)->panic_time) {
 		fputs("<p class=\"bad\">The kernel panicked: ", out);
-		html_text(out, model->panic);
+		html_text(out, model_totals(model)->panic);
 		fputs("</p>\n", out);
 	}
 	put_facts(out, run, leaks);
@@ -262,7 +264,8 @@ static void put_groups(FILE *out, const struct leaks *leaks, struct sources *sou
 
 static void put_test(FILE *out, const struct model *model, const struct test_mark *test)
 {
-	int64_t offset = model->sampled ? model->sample_offset : 0, lost = test->net_begin - test->net_after;
+	int64_t offset = model_totals(model)->sampled ? model_totals(model)->sample_offset : 0,
+		lost = test->net_begin - test->net_after;
 	char before[32], after[32], gone[32];
 
 	fputs("<tr><td>", out);
@@ -291,9 +294,11 @@ static void put_test_table(FILE *out, const struct model *model, bool lost)
 	      "<th class=\"n\">Seconds</th><th class=\"n\">Free before</th><th class=\"n\">Free after</th>"
 	      "<th class=\"n\">Lost</th><th>Audit</th></tr></thead><tbody>\n",
 	      out);
-	for (size_t i = 0; i < model->nr_tests; i++) {
-		if (test_lost(&model->tests[i]) == lost)
-			put_test(out, model, &model->tests[i]);
+	size_t nr_tests;
+	const struct test_mark *tests = model_tests(model, &nr_tests);
+	for (size_t i = 0; i < nr_tests; i++) {
+		if (test_lost(&tests[i]) == lost)
+			put_test(out, model, &tests[i]);
 	}
 	fputs("</tbody></table></div>\n", out);
 }
@@ -303,13 +308,15 @@ static void put_tests(FILE *out, const struct model *model)
 	size_t nr_lost = 0, nr_kept;
 
 	fputs("<h2 id=\"tests\">Tests</h2>\n", out);
-	if (!model->nr_tests) {
+	size_t nr_tests;
+	const struct test_mark *tests = model_tests(model, &nr_tests);
+	if (!nr_tests) {
 		fputs("<p>The trace has no marks of tests.</p>\n", out);
 		return;
 	}
-	for (size_t i = 0; i < model->nr_tests; i++)
-		nr_lost += test_lost(&model->tests[i]);
-	nr_kept = model->nr_tests - nr_lost;
+	for (size_t i = 0; i < nr_tests; i++)
+		nr_lost += test_lost(&tests[i]);
+	nr_kept = nr_tests - nr_lost;
 	if (nr_lost)
 		put_test_table(out, model, true);
 	if (nr_kept) {
@@ -334,19 +341,21 @@ static int compare_sites(const void *a, const void *b, void *arg)
 
 static void put_sites(FILE *out, struct model *model, struct stack_table *book)
 {
-	uint32_t *order = xcalloc(model->nr_sites, sizeof(*order)), nr = 0;
+	uint32_t nr_sites;
+	const struct site *sites = model_sites(model, &nr_sites);
+	uint32_t *order = xcalloc(nr_sites, sizeof(*order)), nr = 0;
 	char live[32], peak[32], allocs[32], frees[32];
 
-	for (uint32_t i = 1; i < model->nr_sites; i++) {
-		if (model->sites[i].allocs)
+	for (uint32_t i = 1; i < nr_sites; i++) {
+		if (sites[i].allocs)
 			order[nr++] = i;
 	}
-	qsort_r(order, nr, sizeof(*order), compare_sites, model->sites);
+	qsort_r(order, nr, sizeof(*order), compare_sites, (void *)sites);
 	fprintf(out,
 		"<h2 id=\"sites\">Call sites</h2>\n<p>The %u that hold most pages at the end, of %u.</p>\n",
 		nr < SITES_MAX ? nr : SITES_MAX, nr);
 	for (uint32_t i = 0; i < nr && i < SITES_MAX; i++) {
-		const struct site *site = &model->sites[order[i]];
+		const struct site *site = &sites[order[i]];
 		fputs("<details><summary><code>", out);
 		html_text(out, stack_table_function(book, order[i]));
 		fprintf(out,
@@ -368,17 +377,18 @@ static void put_run(FILE *out, const struct run *run, const struct model *model)
 	fprintf(out,
 		"<h2 id=\"run\">The run</h2>\n<p>%" PRIu64
 		" events of %u harts in %.3f seconds, %u stacks; %s.</p>\n",
-		model->nr_events, run->nr_streams, time_seconds(model->last_time - model->first_time),
+		model_totals(model)->nr_events, run->nr_streams,
+		time_seconds(model_totals(model)->last_time - model_totals(model)->first_time),
 		run->nr_stacks, run_complete(run) ? "nothing discarded, nothing missing" : "not complete");
 	fputs("<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
 	      "aria-label=\"Events\"><table><thead><tr><th>Event"
 	      "</th><th class=\"n\">Number</th><th>What it is</th></tr></thead><tbody>\n",
 	      out);
 	for (uint32_t id = 0; id < EVENT_ID_MAX; id++) {
-		if (!model->by_event[id])
+		if (!model_totals(model)->by_event[id])
 			continue;
 		fprintf(out, "<tr><td>%s</td><td class=\"n\">%" PRIu64 "</td><td>", event_info(id)->name,
-			model->by_event[id]);
+			model_totals(model)->by_event[id]);
 		html_text(out, event_info(id)->help);
 		fputs("</td></tr>\n", out);
 	}

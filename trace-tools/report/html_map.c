@@ -62,7 +62,7 @@ static void find_busy(struct map *map)
 	}
 	for (size_t i = 0; i < map->leaks->nr_items; i++) {
 		const struct leak_item *item = &map->leaks->items[i];
-		uint32_t cell = (item->where - map->leaks->model->first_pfn) >> log->shift;
+		uint32_t cell = (item->where - model_first_pfn(map->leaks->model)) >> log->shift;
 		if (!item->object && cell >= map->first && cell < map->nr)
 			map->busy[cell] = true;
 	}
@@ -171,7 +171,7 @@ static void paint_lost(struct map *map)
 {
 	for (size_t i = 0; i < map->leaks->nr_items; i++) {
 		const struct leak_item *item = &map->leaks->items[i];
-		uint32_t first = item->where - map->leaks->model->first_pfn;
+		uint32_t first = item->where - model_first_pfn(map->leaks->model);
 		for (uint32_t k = 0; !item->object && k < 1U << item->order; k++) {
 			uint32_t cell = (first + k) >> map->log->shift;
 			if (cell < map->first || cell >= map->nr)
@@ -222,7 +222,7 @@ static void put_address(FILE *out, const struct map *map, const struct scale *sc
 {
 	fprintf(out, "<text class=\"end address\" x=\"%d\" y=\"%.1f\">0x%" PRIx64 "</text>\n", LEFT_LABEL - 6,
 		y_of(map, scale, row_of(map, cell)) + 4,
-		(uint64_t)(map->leaks->model->first_pfn + (cell << map->log->shift)) << PAGE_SHIFT);
+		(uint64_t)(model_first_pfn(map->leaks->model) + (cell << map->log->shift)) << PAGE_SHIFT);
 }
 
 static void put_labels(FILE *out, const struct map *map, const struct scale *scale)
@@ -265,10 +265,16 @@ static void put_legend(FILE *out, const struct map *map)
 		if (map->seen[kind] && !unused((uint8_t)kind))
 			fprintf(out, "<span><i style=\"background:%s\"></i>%s: %s at the end</span>\n",
 				kind_colour(kind), page_kind_text(kind),
-				html_number(map->leaks->model->pages_by_kind[kind], number));
+				html_number(model_totals(map->leaks->model)->pages_by_kind[kind], number));
 	}
 	fprintf(out, "<span>%u page%s a row; the paler, the more of them are free</span></p>\n", pages,
 		pages == 1 ? "" : "s");
+}
+
+/* The cell is of a page that nobody ever told of. */
+static bool cell_unknown(const struct model *model, uint32_t page)
+{
+	return model_page(model, model_first_pfn(model) + page)->life == LIFE_UNKNOWN;
 }
 
 void svg_map(FILE *out, const struct leaks *leaks, const struct pagelog *log)
@@ -281,7 +287,7 @@ void svg_map(FILE *out, const struct leaks *leaks, const struct pagelog *log)
 		fputs("<p>No page was allocated in this trace.</p>\n", out);
 		return;
 	}
-	while (map.first + 1 < map.nr && leaks->model->pages[map.first << log->shift].life == LIFE_UNKNOWN)
+	while (map.first + 1 < map.nr && cell_unknown(leaks->model, map.first << log->shift))
 		map.first++;
 	map.busy = xcalloc(map.nr, sizeof(*map.busy));
 	map.kinds = xcalloc(map.nr, sizeof(*map.kinds));

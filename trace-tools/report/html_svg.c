@@ -85,17 +85,20 @@ static void axes(FILE *out, const struct scale *scale)
 /* The longest ones have a name, if there is room for it: where on the picture, 0 for the others. Caller frees. */
 static double *name_places(const struct model *model, const struct scale *scale, bool *level)
 {
-	double *places = xcalloc(model->nr_tests + 1, sizeof(*places)), right = -1e9, shortest;
+	size_t nr_tests;
+	const struct test_mark *tests = model_tests(model, &nr_tests);
+	double *places = xcalloc(nr_tests + 1, sizeof(*places)), right = -1e9, shortest;
 	uint32_t nr;
 
-	for (shortest = model->nr_tests <= 8 ? 0 : 10;; shortest = shortest * 1.3 + 1) {
+	for (shortest = nr_tests <= 8 ? 0 : 10;; shortest = shortest * 1.3 + 1) {
 		right = -1e9;
 		nr = 0;
 		*level = true;
-		for (size_t i = 0; i < model->nr_tests; i++) {
-			const struct test_mark *test = &model->tests[i];
+		for (size_t i = 0; i < nr_tests; i++) {
+			const struct test_mark *test = &tests[i];
 			double from = svg_x(scale, time_seconds(test->begin)),
-			       to = svg_x(scale, time_seconds(test->end ? test->end : model->last_time)),
+			       to = svg_x(scale, time_seconds(test->end ? test->end
+									: model_totals(model)->last_time)),
 			       half = (double)strlen(test->name) * NAME_LETTER / 2 + 4,
 			       middle = (from + to) / 2;
 			bool room = nr == 0 || middle - right > 13;
@@ -124,8 +127,10 @@ void svg_test_names(FILE *out, const struct model *model, const struct scale *sc
 	bool level;
 	double *places = name_places(model, scale, &level);
 
-	for (size_t i = 0; i < model->nr_tests; i++) {
-		double half = (double)strlen(model->tests[i].name) * NAME_LETTER / 2, at = places[i];
+	size_t nr_tests;
+	const struct test_mark *tests = model_tests(model, &nr_tests);
+	for (size_t i = 0; i < nr_tests; i++) {
+		double half = (double)strlen(tests[i].name) * NAME_LETTER / 2, at = places[i];
 		if (at == 0)
 			continue;
 		at = level ? fmin(fmax(at, left_of(scale) + half), SVG_WIDTH - half) : at;
@@ -134,7 +139,7 @@ void svg_test_names(FILE *out, const struct model *model, const struct scale *sc
 		else
 			fprintf(out, "<text class=\"name\" transform=\"translate(%.1f %d) rotate(-60)\">", at,
 				SVG_TOP - 6);
-		html_text(out, model->tests[i].name);
+		html_text(out, tests[i].name);
 		fputs("</text>\n", out);
 	}
 	free(places);
@@ -142,13 +147,16 @@ void svg_test_names(FILE *out, const struct model *model, const struct scale *sc
 
 static void test_bands(FILE *out, const struct model *model, const struct scale *scale)
 {
-	int64_t offset = model->sampled ? model->sample_offset : 0;
+	int64_t offset = model_totals(model)->sampled ? model_totals(model)->sample_offset : 0;
 
-	for (size_t i = 0; i < model->nr_tests; i++) {
-		const struct test_mark *test = &model->tests[i];
+	size_t nr_tests;
+	const struct test_mark *tests = model_tests(model, &nr_tests);
+	for (size_t i = 0; i < nr_tests; i++) {
+		const struct test_mark *test = &tests[i];
 		int64_t lost = test->end ? test->net_begin - test->net_after : 0;
 		double from = svg_x(scale, time_seconds(test->begin)),
-		       to = svg_x(scale, time_seconds(test->end ? test->end : model->last_time));
+		       to =
+			   svg_x(scale, time_seconds(test->end ? test->end : model_totals(model)->last_time));
 		fprintf(out, "<rect class=\"%s\" x=\"%.1f\" width=\"%.1f\" y=\"%d\" height=\"%d\"><title>",
 			lost > 0 ? "lost"
 			: i % 2  ? "odd"
@@ -189,12 +197,15 @@ static double settled_at(const struct curve *curve, const struct test_mark *test
 static void loss_labels(FILE *out, const struct model *model, const struct curve *curve,
 			const struct scale *scale)
 {
-	int64_t offset = model->sampled ? model->sample_offset : -model->net_pages;
+	int64_t offset = model_totals(model)->sampled ? model_totals(model)->sample_offset
+						      : -model_totals(model)->net_pages;
 	double last = -1e9, raise = 0;
 	uint32_t nr = 0;
 
-	for (size_t i = 0; i < model->nr_tests; i++) {
-		const struct test_mark *test = &model->tests[i];
+	size_t nr_tests;
+	const struct test_mark *tests = model_tests(model, &nr_tests);
+	for (size_t i = 0; i < nr_tests; i++) {
+		const struct test_mark *test = &tests[i];
 		if (!test->end || test->net_begin <= test->net_after || nr++ >= LABELS_MAX)
 			continue;
 		double x = svg_x(scale, settled_at(curve, test, test->net_after + offset)),

@@ -27,13 +27,13 @@ static void print_kinds(const struct leaks *leaks, FILE *out)
 	}
 	for (uint32_t cache = 0; cache <= UINT16_MAX && leaks->nr_objects; cache++) {
 		uint64_t nr = 0;
-		if (!leaks->model->caches[cache].allocs)
+		if (!model_cache(leaks->model, cache)->allocs)
 			continue;
 		for (size_t i = 0; i < leaks->nr_items; i++)
 			nr += leaks->items[i].object && leaks->items[i].cache == cache;
 		if (nr)
 			fprintf(out, "%s%" PRIu64 " object%s of cache %s", comma, nr, nr == 1 ? "" : "s",
-				leaks->model->caches[cache].name);
+				model_cache(leaks->model, cache)->name);
 		comma = nr ? ", " : comma;
 	}
 	fputc('\n', out);
@@ -66,7 +66,7 @@ static void print_suspects(const struct leaks *leaks, FILE *out)
 
 static void print_verdict(const struct leaks *leaks, FILE *out)
 {
-	const struct run *run = leaks->model->run;
+	const struct run *run = model_run(leaks->model);
 	char bytes[24];
 
 	if (leaks->nr_items) {
@@ -85,12 +85,12 @@ static void print_verdict(const struct leaks *leaks, FILE *out)
 			leaks->narrowed                                        ? " of what was asked for"
 			: leaks->suppressed.pages || leaks->suppressed.objects ? " but what is suppressed"
 									       : "",
-			leaks->model->nr_events);
+			model_totals(leaks->model)->nr_events);
 	} else if (leaks->status == STATUS_CANNOT_TELL) {
 		fprintf(out, "NO VERDICT: none was found to be lost, but %s\n",
-			!run_complete(run)         ? "events are missing"
-			: leaks->model->panic_time ? "the kernel did not come to its end"
-						   : "the audit counted more than it listed");
+			!run_complete(run)                       ? "events are missing"
+			: model_totals(leaks->model)->panic_time ? "the kernel did not come to its end"
+								 : "the audit counted more than it listed");
 	}
 	if (leaks->nr_incidents)
 		fprintf(out, "BROKEN: %zu finding%s of another kind, listed at the end\n",
@@ -153,7 +153,7 @@ static void print_query(const struct leaks *leaks, FILE *out)
 		comma = ", ";
 	}
 	if (query->pid >= 0) {
-		const char *name = leaks->model->pids[query->pid].name;
+		const char *name = model_process(leaks->model, query->pid)->name;
 		fprintf(out, "%sby pid %d%s%s%s", comma, query->pid, name[0] ? " (" : "", name,
 			name[0] ? ")" : "");
 		comma = ", ";
@@ -181,9 +181,9 @@ static void print_suppressions(const struct leaks *leaks, FILE *out)
 
 void leaks_print_head(const struct leaks *leaks, FILE *out)
 {
-	run_print_losses(leaks->model->run, out);
-	if (leaks->model->panic_time)
-		fprintf(out, "PANIC: the kernel panicked: %s\n", leaks->model->panic);
+	run_print_losses(model_run(leaks->model), out);
+	if (model_totals(leaks->model)->panic_time)
+		fprintf(out, "PANIC: the kernel panicked: %s\n", model_totals(leaks->model)->panic);
 	print_verdict(leaks, out);
 	print_query(leaks, out);
 	print_suppressions(leaks, out);

@@ -107,7 +107,7 @@ static void write_group(struct json *json, const struct leaks *leaks, const stru
 	json_open(json, NULL, '{');
 	json_string(json, "what", first->object ? "object" : "page");
 	if (first->object)
-		json_string(json, "cache", leaks->model->caches[first->cache].name);
+		json_string(json, "cache", model_cache(leaks->model, first->cache)->name);
 	else
 		json_string(json, "kind", page_kind_text(first->kind));
 	json_string(json, "verdict", verdict_text(first->verdict));
@@ -193,10 +193,10 @@ void leaks_print_json(const struct leaks *leaks, FILE *out)
 	struct json json;
 
 	json_begin_command(&json, out, "leaks", leaks_verdict(leaks->status));
-	json_bool(&json, "complete", run_complete(model->run));
-	json_string(&json, "panic", model->panic_time ? model->panic : NULL);
-	json_int(&json, "events", (int64_t)model->nr_events);
-	json_int(&json, "events_discarded", (int64_t)run_discarded(model->run));
+	json_bool(&json, "complete", run_complete(model_run(model)));
+	json_string(&json, "panic", model_totals(model)->panic_time ? model_totals(model)->panic : NULL);
+	json_int(&json, "events", (int64_t)model_totals(model)->nr_events);
+	json_int(&json, "events_discarded", (int64_t)run_discarded(model_run(model)));
 	json_bool(&json, "audited", leaks->audit != NULL);
 	json_bool(&json, "audit_quiet", leaks->audit_final);
 	json_int(&json, "pages", (int64_t)leaks->nr_pages);
@@ -210,8 +210,10 @@ void leaks_print_json(const struct leaks *leaks, FILE *out)
 		write_group(&json, leaks, &leaks->groups[i]);
 	json_close(&json, ']');
 	json_open(&json, "findings", '[');
-	for (size_t i = 0; i < model->nr_incidents; i++) {
-		const struct trace_record *record = &model->incidents[i];
+	size_t nr_incidents;
+	const struct trace_record *incidents = model_incidents(model, &nr_incidents);
+	for (size_t i = 0; i < nr_incidents; i++) {
+		const struct trace_record *record = &incidents[i];
 		if (!leaks->incident_shown[i])
 			continue;
 		json_open(&json, NULL, '{');

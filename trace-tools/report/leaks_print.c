@@ -25,7 +25,7 @@ static const struct leak_item *group_item(const struct leaks *leaks, const struc
 static void print_what(const struct leaks *leaks, const struct leak_group *group, FILE *out)
 {
 	const struct leak_item *first = group_item(leaks, group, 0);
-	const struct cache_state *cache = &leaks->model->caches[first->cache];
+	const struct cache_state *cache = model_cache(leaks->model, first->cache);
 	char bytes[24];
 
 	if (first->object)
@@ -95,7 +95,7 @@ static void print_pids(const struct leaks *leaks, const struct leak_group *group
 		pids[i] = group_item(leaks, group, i)->get_pid;
 	fprintf(out, "  %-10s ", "pids");
 	ranges_print(out, pids, group->nr_items, RANGES_MAX);
-	const char *name = leaks->model->pids[pids[0]].name;
+	const char *name = model_process(leaks->model, pids[0])->name;
 	fprintf(out, "%s%s%s\n", name[0] ? " (" : "", name, name[0] ? ")" : "");
 	free(pids);
 }
@@ -360,8 +360,10 @@ static void print_incidents(const struct leaks *leaks, FILE *out)
 	if (!leaks->nr_incidents)
 		return;
 	fprintf(out, "\nfindings that are no losses:\n");
-	for (size_t i = 0; i < model->nr_incidents; i++) {
-		const struct trace_record *record = &model->incidents[i];
+	size_t nr_incidents;
+	const struct trace_record *incidents = model_incidents(model, &nr_incidents);
+	for (size_t i = 0; i < nr_incidents; i++) {
+		const struct trace_record *record = &incidents[i];
 		const struct trace_payload_finding *finding = &record->payload.ev_payload_finding;
 		if (!leaks->incident_shown[i])
 			continue;
@@ -397,7 +399,8 @@ static void print_other_groups(const struct leaks *leaks, FILE *out)
 		const struct leak_group *group = &leaks->groups[i];
 		const struct leak_item *first = group_item(leaks, group, 0);
 		fprintf(out, "  [%zu] %zu %s, taken by %s; suspect %s\n", i + 1, group->nr_items,
-			first->object ? leaks->model->caches[first->cache].name : page_kind_text(first->kind),
+			first->object ? model_cache(leaks->model, first->cache)->name
+				      : page_kind_text(first->kind),
 			stack_table_function(leaks->book, first->get_stack),
 			group->missing.suspect ? group->missing.suspect : "not known");
 	}

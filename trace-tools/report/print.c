@@ -68,8 +68,8 @@ void print_holder(FILE *out, const struct model *model, uint32_t ref, uint16_t h
 	fprintf(out, "%s", ref_kind_text(ref));
 	if (ref == REF_NONE || ref == REF_BOOT)
 		return;
-	if (!strcmp(ref_holder_text(ref), "cache") && model->caches[holder].known)
-		fprintf(out, " of cache %s", model->caches[holder].name);
+	if (!strcmp(ref_holder_text(ref), "cache") && model_cache(model, holder)->known)
+		fprintf(out, " of cache %s", model_cache(model, holder)->name);
 	else
 		fprintf(out, " of %s %u", ref_holder_text(ref), holder);
 	if (life && life->name[0])
@@ -107,7 +107,7 @@ void json_stack(struct json *json, const char *key, struct stack_table *book, ui
 /* Free pages at a moment of the replay, -1 when no sample ever said how many there are. */
 static int64_t free_at(const struct model *model, int64_t net)
 {
-	return model->sampled ? net + model->sample_offset : -1;
+	return model_totals(model)->sampled ? net + model_totals(model)->sample_offset : -1;
 }
 
 static const char *audit_text(const struct test_mark *test, char buf[40])
@@ -127,14 +127,16 @@ void tests_print(const struct model *model, FILE *out)
 	uint32_t findings = 0;
 	char buf[40];
 
-	if (!model->nr_tests) {
+	size_t nr_tests;
+	const struct test_mark *tests = model_tests(model, &nr_tests);
+	if (!nr_tests) {
 		fprintf(out, "no tests: the trace has no marks\n");
 		return;
 	}
 	fprintf(out, "%-20s %10s %10s %6s  %-14s %9s\n", "test", "free before", "after", "lost", "audit",
 		"seconds");
-	for (size_t i = 0; i < model->nr_tests; i++) {
-		const struct test_mark *test = &model->tests[i];
+	for (size_t i = 0; i < nr_tests; i++) {
+		const struct test_mark *test = &tests[i];
 		int64_t before = free_at(model, test->net_begin), after = free_at(model, test->net_after);
 		lost += test->end ? before - after : 0;
 		/* an audit finds what earlier tests lost, too: the last one's number is that of all */
@@ -145,14 +147,16 @@ void tests_print(const struct model *model, FILE *out)
 			test->end ? time_seconds(test->end - test->begin) : 0.0,
 			test->end ? "" : "  never ended");
 	}
-	fprintf(out, "%zu tests, %" PRId64 " pages lost, %u findings\n", model->nr_tests, lost, findings);
+	fprintf(out, "%zu tests, %" PRId64 " pages lost, %u findings\n", nr_tests, lost, findings);
 }
 
 void tests_json(const struct model *model, struct json *json)
 {
 	json_open(json, "tests", '[');
-	for (size_t i = 0; i < model->nr_tests; i++) {
-		const struct test_mark *test = &model->tests[i];
+	size_t nr_tests;
+	const struct test_mark *tests = model_tests(model, &nr_tests);
+	for (size_t i = 0; i < nr_tests; i++) {
+		const struct test_mark *test = &tests[i];
 		json_open(json, NULL, '{');
 		json_string(json, "name", test->name);
 		json_real(json, "begin", time_seconds(test->begin));

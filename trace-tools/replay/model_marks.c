@@ -1,0 +1,108 @@
+/*
+ * SPDX-License-Identifier: MIT
+ *
+ * model_marks: tests, samples, findings, audits. See model.h.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "model_priv.h"
+
+#define INCIDENTS_MAX 256
+
+/* Sites whose live objects only grow from test to test are leak candidates. */
+static void sites_at_mark(struct model *model)
+{
+	for (uint32_t i = 0; i < model->nr_sites; i++) {
+		struct site *site = &model->sites[i];
+		if (site->objects_live > site->objects_at_mark)
+			site->marks_grown++;
+		else if (site->objects_live < site->objects_at_mark)
+			site->marks_shrunk++;
+		site->objects_at_mark = site->objects_live;
+	}
+}
+
+struct test_mark test_mark_begin(const struct trace_record *record)
+{
+	struct test_mark test = {.begin = record->time, .quiet = true};
+
+	copy_name(test.name, record->payload.ev_payload_mark.name, 16);
+	return test;
+}
+
+void mark_apply(struct model *model, const struct trace_record *record)
+{
+	if (record->kind == 0) {
+		struct test_mark *test = &ARRAY_PUSH(model->tests, model->nr_tests, model->tests_capacity);
+		*test = test_mark_begin(record);
+		test->net_begin = test->net_after = model->totals.net_pages;
+		model->open_test = (int64_t)model->nr_tests - 1;
+		return;
+	}
+	sites_at_mark(model);
+	if (model->open_test < 0)
+		return;
+	struct test_mark *test = &model->tests[model->open_test];
+	test->end = record->time;
+	test->net_end = test->net_after = model->totals.net_pages;
+	test->nr_audits = test->nr_findings = 0; /* those that the test itself asked for */
+	model->open_test = -1;
+}
+
+void sample_apply(struct model *model, const struct trace_record *record)
+{
+	int64_t free_pages = record->payload.ev_payload_sample.free_pages;
+
+	model->totals.nr_samples++;
+	model->totals.last_sample = free_pages;
+	if (!model->totals.sampled) {
+		model->totals.sampled = true;
+		model->totals.sample_offset = free_pages - model->totals.net_pages;
+		return;
+	}
+	int64_t difference = free_pages - (model->totals.net_pages + model->totals.sample_offset);
+	if (llabs(difference) > llabs(model->totals.sample_worst))
+		model->totals.sample_worst = difference;
+}
+
+void finding_apply(struct model *model, const struct trace_record *record)
+{
+	if (!verdict_is_leak(record->kind) && record->kind != VERDICT_PARKED &&
+	    model->nr_incidents < INCIDENTS_MAX)
+		ARRAY_PUSH(model->incidents, model->nr_incidents, model->incidents_capacity) = *record;
+	ARRAY_PUSH(model->pending.findings, model->pending.nr_findings, model->pending.capacity) = *record;
+}
+
+static void audit_copy(struct audit_state *to, const struct audit_state *from)
+{
+	free(to->findings);
+	*to = *from;
+	to->capacity = from->nr_findings;
+	to->findings = xcalloc(from->nr_findings, sizeof(*from->findings));
+	if (from->nr_findings)
+		memcpy(to->findings, from->findings, from->nr_findings * sizeof(*from->findings));
+}
+
+void audit_apply(struct model *model, const struct trace_record *record)
+{
+	struct audit_state *audit = &model->pending;
+
+	audit->done = true;
+	audit->time = record->time;
+	audit->record = *record;
+	audit_copy(&model->last, audit);
+	if (record->payload.ev_payload_audit_done.quiet)
+		audit_copy(&model->last_quiet, audit);
+	if (model->nr_tests) {
+		struct test_mark *test = &model->tests[model->nr_tests - 1];
+		if (test->end && !test->nr_audits)
+			test->net_after = model->totals.net_pages;
+		test->nr_audits++;
+		test->nr_findings = record->payload.ev_payload_audit_done.findings;
+		test->quiet = record->payload.ev_payload_audit_done.quiet != 0;
+	}
+	audit->nr_findings = 0;
+	audit->done = false;
+}
