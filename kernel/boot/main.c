@@ -108,14 +108,14 @@ static void print_memory(void)
 
 static void register_with_auditor(void)
 {
-	audit_register("kstack", kstack_claims);
-	audit_register("mm", mm_claims);
-	audit_register("sched", sched_claims);
-	audit_register("virtio", virtio_claims);
-	audit_register("pagecache", pagecache_claims);
-	audit_register("fs", fs_claims);
-	audit_register("pipe", pipe_claims);
-	audit_register("proc", proc_claims);
+	audit_register("kstack", CLAIMS_OF_KERNEL, kstack_claims);
+	audit_register("mm", CLAIMS_OF_PROGRAMS, mm_claims);
+	audit_register("sched", CLAIMS_OF_KERNEL, sched_claims);
+	audit_register("virtio", CLAIMS_OF_KERNEL, virtio_claims);
+	audit_register("pagecache", CLAIMS_OF_PROGRAMS, pagecache_claims);
+	audit_register("fs", CLAIMS_OF_PROGRAMS, fs_claims);
+	audit_register("pipe", CLAIMS_OF_PROGRAMS, pipe_claims);
+	audit_register("proc", CLAIMS_OF_KERNEL, proc_claims);
 	audit_register_check("sched", sched_check);
 	audit_register_check("proc", proc_check);
 }

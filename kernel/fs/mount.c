@@ -116,6 +116,34 @@ int fs_unmount_root(void)
 	return err;
 }
 
+/* The counts that MOUNT-1 speaks of. */
+static void unmount(struct superblock *sb)
+{
+	list_remove(&sb->link);
+	if (sb->covered) {
+		sb->covered->mounted = NULL;
+		inode_put(sb->covered);
+		sb->covered = NULL;
+	}
+	inode_put(sb->root);
+}
+
+void fs_unmount_all(void)
+{
+	writeback_wait();
+	readahead_wait();
+	if (fs_sync())
+		kprintf("fs: not everything could be written back\n");
+	while (!list_empty(&superblocks)) {
+		struct superblock *last = LIST_ENTRY(superblocks.prev, struct superblock, link);
+
+		unmount(last);
+		icache_drop(last);
+	}
+	ext2_unmount(root_sb);
+	root_sb = NULL;
+}
+
 u32 fs_drop_caches(void)
 {
 	u32 before = page_nr_free(), after;

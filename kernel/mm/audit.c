@@ -4,7 +4,7 @@
  * One audit:
  *   1. wait for quiet (AUDIT_WAIT): no other hart in kernel code, no task in the middle of kernel work;
  *   2. every page's claims and every slab's claim bits to zero;
- *   3. all claims functions: each claim counts, or is a finding at once (STALE, OBJSTALE);
+ *   3. all claims functions (at the machine's end: without those of programs): each claim counts, or is a finding at once (STALE, OBJSTALE);
  *   4. each page: claims against count; each live object: claimed or not; the sums against RAM;
  *   5. if the world is quiet, every checker: a broken invariant is a finding;
  *   6. if something was found, all claims functions once more, to learn who holds the pages found;
@@ -36,12 +36,13 @@ struct claims {
 
 static struct {
 	const char *name;
+	enum claims_of whose;
 	void (*claims)(struct claims *claims);
 } claimants[16] = {
-    {"page", page_claims},
-    {"slab", kmem_claims},
-    {"kstack", kstack_claims},
-    {"mm", mm_claims},
+    {"page", CLAIMS_OF_KERNEL, page_claims},
+    {"slab", CLAIMS_OF_KERNEL, kmem_claims},
+    {"kstack", CLAIMS_OF_KERNEL, kstack_claims},
+    {"mm", CLAIMS_OF_PROGRAMS, mm_claims},
 };
 static u32 nr_claimants = 4;
 
@@ -60,7 +61,7 @@ static void (*yield_hook)(void);
 static u32 audit_busy;
 static struct audit_result result_buffer;
 
-void audit_register(const char *name, void (*claims_fn)(struct claims *claims))
+void audit_register(const char *name, enum claims_of whose, void (*claims_fn)(struct claims *claims))
 {
 	for (u32 i = 0; i < nr_claimants; i++)
 		if (claimants[i].claims == claims_fn)
@@ -68,6 +69,7 @@ void audit_register(const char *name, void (*claims_fn)(struct claims *claims))
 	if (nr_claimants == ARRAY_SIZE(claimants))
 		panic("audit_register: no room for %s", name);
 	claimants[nr_claimants].name = name;
+	claimants[nr_claimants].whose = whose;
 	claimants[nr_claimants++].claims = claims_fn;
 }
 
@@ -239,12 +241,13 @@ void claim_object(struct claims *claims, const void *obj)
 	add_finding(claims->result, &finding);
 }
 
-static void collect_claims(struct audit_result *result, bool naming)
+static void collect_claims(struct audit_result *result, u32 flags, bool naming)
 {
 	struct claims claims = {result, naming};
 
 	for (u32 i = 0; i < nr_claimants; i++)
-		claimants[i].claims(&claims);
+		if (!(flags & AUDIT_END) || claimants[i].whose == CLAIMS_OF_KERNEL)
+			claimants[i].claims(&claims);
 }
 
 /* ---- comparing ---- */
@@ -358,7 +361,7 @@ static void compare_stopped(struct audit_result *result, u32 flags)
 	if (flags & AUDIT_POISON)
 		page_check_poison();
 	take_incidents(result);
-	collect_claims(result, false);
+	collect_claims(result, flags, false);
 	page_totals(&result->totals);
 	judge_pages(result, by_kind);
 	judge_objects(result);
@@ -366,7 +369,7 @@ static void compare_stopped(struct audit_result *result, u32 flags)
 	if (result->quiet)
 		audit_run_checks(judge_check, result);
 	if (result->nr_findings)
-		collect_claims(result, true);
+		collect_claims(result, flags, true);
 }
 
 /* ---- one audit ---- */

@@ -118,6 +118,15 @@ static void format_identity(const struct audit_result *result, struct text *text
 		text_printf(text, "OK\n");
 }
 
+void audit_print(const struct audit_result *result, const char *which)
+{
+	kprintf("%s: %u findings%s", which, result->nr_findings, result->quiet ? "" : ", not quiet");
+	for (u32 i = 1; i < VERDICT_NR; i++)
+		if (result->nr_by_verdict[i])
+			kprintf(", %s %u (%s)", verdict_name(i), result->nr_by_verdict[i], verdict_texts[i]);
+	kprintf("\n");
+}
+
 void audit_format(const struct audit_result *result, struct text *text)
 {
 	format_identity(result, text);

@@ -31,11 +31,19 @@ static void proc_orphan_children(struct proc *proc)
 	spin_unlock(&proctree_lock);
 }
 
+void proc_give_up_memory(struct proc *proc)
+{
+	struct mm *mm = proc->task->mm;
+
+	task_set_mm(proc->task, NULL);
+	arch_use_root(kernel_root_pa);
+	mm_destroy(mm);
+}
+
 void proc_exit(s32 status)
 {
 	struct task *task = current_task();
 	struct proc *proc = task->proc;
-	struct mm *mm = task->mm;
 
 	task->fail_nth = task->fail_next = 0; /* an exit cannot fail */
 	if (proc == proc_init_proc && !proc_powering_off) {
@@ -44,9 +52,7 @@ void proc_exit(s32 status)
 	}
 	files_close_all(proc);
 	task_trace(EV_task_exit, task, (u32)status);
-	task_set_mm(task, NULL);
-	arch_use_root(kernel_root_pa);
-	mm_destroy(mm);
+	proc_give_up_memory(proc);
 	if (proc != proc_init_proc)
 		proc_orphan_children(proc);
 	proc->status = status;

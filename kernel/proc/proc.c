@@ -1,5 +1,5 @@
 /*
- * The tree of processes: making and freeing them, finding and killing them, and the end of them all.
+ * The tree of processes: making and freeing them, finding and killing them.
  *
  * A process's life: proc_create (with its task) -> proc_link -> task_start -> ... proc_exit -> the reaper
  * makes it a zombie (upcall_task_reaped, exit.c) -> the parent's proc_wait frees it. proc_discard undoes the
@@ -161,54 +161,6 @@ u16 proc_find_parent(u16 pid)
 		parent = proc->parent->task->pid;
 	spin_unlock(&proctree_lock);
 	return parent;
-}
-
-/* Kills whom it finds alive; returns how many those were. */
-static u32 proc_kill_others(void)
-{
-	u32 nr = 0;
-
-	spin_lock(&proctree_lock);
-	proc_powering_off = true;
-	LIST_FOR_EACH (link, &proc_all) {
-		struct proc *proc = LIST_ENTRY(link, struct proc, all);
-
-		if (proc != current_proc() && !proc->zombie) {
-			task_kill(proc->task);
-			nr++;
-		}
-	}
-	spin_unlock(&proctree_lock);
-	return nr;
-}
-
-void proc_kill_all(void)
-{
-	/* Again and again, as a fork under way may add one; and with an end, as power-off must not hang. */
-	for (u32 tries = 0; proc_kill_others() > 0; tries++) {
-		if (tries == 5000) {
-			kprintf("power-off: some processes do not end\n");
-			return;
-		}
-		if (sched_sleep_until(arch_time() + TIME_HZ / 1000) < 0)
-			arch_relax(); /* killed itself, by another that powers off: whoever is faster ends it
-				       */
-	}
-}
-
-void proc_poweroff(s32 status)
-{
-	int err;
-
-	proc_kill_all();
-	if (current_proc())
-		files_close_all(current_proc());
-	err = fs_sync();
-	if (err)
-		kprintf("power-off: writing the disk back failed: error %d\n", -err);
-	status &= 0x7f;
-	trace_desc.exit_status = (u64)status + 1;
-	arch_poweroff((u32)status);
 }
 
 void proc_claims(struct claims *claims)

@@ -13,7 +13,7 @@
 extern struct spinlock proctree_lock;
 extern struct list proc_all;        /* proctree */
 extern struct proc *proc_init_proc; /* pid 1 */
-extern bool proc_powering_off;      /* set once: no more forks */
+extern bool proc_powering_off;      /* proctree; set once: no more forks */
 extern u32 nr_procs;                /* proctree */
 
 /* proc.c: a process with a new task, on no list yet. NULL: *err says why. */
@@ -24,6 +24,9 @@ void proc_discard(struct proc *proc);
 void proc_link(struct proc *proc, struct proc *parent);
 /* Takes a zombie out of the tree and frees it. proctree. */
 void proc_free_locked(struct proc *proc);
+
+/* exit.c: the address space of the current process, which runs on the kernel's table from then on. */
+void proc_give_up_memory(struct proc *proc);
 
 /* files.c */
 void files_copy(struct proc *child, const struct proc *parent);

@@ -249,7 +249,7 @@ struct superblock *procfs_create(void)
 	int err;
 
 	proc_file_init();
-	audit_register("procfs", proc_file_claims);
+	audit_register("procfs", CLAIMS_OF_PROGRAMS, proc_file_claims);
 	procfs_sb = (struct superblock){
 	    .type = "proc",
 	    .read_inode = procfs_read_inode,

@@ -37,10 +37,10 @@ void host_fs_boot(u64 ram_bytes, u32 nr_harts_)
 	harts[0].current = host_task();
 	pagecache_init();
 	fs_init();
-	audit_register("pagecache", pagecache_claims);
-	audit_register("fs", fs_claims);
-	audit_register("pipe", pipe_claims);
-	audit_register("files", claim_files);
+	audit_register("pagecache", CLAIMS_OF_PROGRAMS, pagecache_claims);
+	audit_register("fs", CLAIMS_OF_PROGRAMS, fs_claims);
+	audit_register("pipe", CLAIMS_OF_PROGRAMS, pipe_claims);
+	audit_register("files", CLAIMS_OF_PROGRAMS, claim_files);
 }
 
 void host_audit(struct file **files, u32 nr_files)

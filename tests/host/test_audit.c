@@ -42,8 +42,8 @@ static int boot(void **state)
 	host_boot(16UL << 20, 2);
 	addrspace_init();
 	thing_cache = kmem_cache_create("thing", 64);
-	audit_register("world", world_claims);
-	audit_register("world", world_claims); /* once is enough */
+	audit_register("world", CLAIMS_OF_PROGRAMS, world_claims);
+	audit_register("world", CLAIMS_OF_PROGRAMS, world_claims); /* once is enough */
 	mm = mm_create(4);
 	assert_int_equal(mm_map(mm, 0x10000, 0x20000, VMA_READ | VMA_WRITE, NULL, NULL, 0), 0);
 	for (uaddr_t ua = 0x10000; ua < 0x18000; ua += 0x1000)
@@ -624,6 +624,22 @@ static void test_many_stale(void **state)
 	assert_int_equal(nr_recorded[VERDICT_STALE], AUDIT_FINDINGS_MAX + 10);
 }
 
+/* At the machine's end the claims of programs do not count: what they hold is found, what the kernel holds is not. */
+static void test_end(void **state)
+{
+	const struct audit_result *result = audit(AUDIT_END);
+	bool found = false;
+
+	assert_int_equal(result->nr_by_verdict[VERDICT_OBJ], ARRAY_SIZE(things) + 1 + 1); /* mm and its VMA */
+	assert_int_equal(result->nr_by_verdict[VERDICT_UNREACH],
+			 1 + result->totals.nr_by_kind[PK_ANON] + result->totals.nr_by_kind[PK_PAGETABLE]);
+	for (u32 i = 0; i < result->nr_kept; i++) {
+		assert_int_not_equal(result->findings[i].kind, PK_KSTACK);
+		found = found || result->findings[i].pfn == page_to_pfn(cache_page);
+	}
+	assert_true(found);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, clean, clean)
 
 int main(void)
@@ -642,7 +658,7 @@ int main(void)
 	    TEST(test_broken),        TEST(test_writable_and_shared),
 	    TEST(test_quiet),         TEST(test_text),
 	    TEST(test_events),        TEST(test_many_incidents),
-	    TEST(test_many_stale),
+	    TEST(test_many_stale),    TEST(test_end),
 	};
 
 	return cmocka_run_group_tests(tests, boot, NULL);

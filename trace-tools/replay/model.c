@@ -43,6 +43,9 @@ static void rare_event(struct model *model, const struct trace_record *record)
 	case EV_audit_done:
 		audit_apply(model, record);
 		break;
+	case EV_poweroff:
+		model->ended = true;
+		break;
 	case EV_oom:
 		model->totals.ooms++;
 		break;

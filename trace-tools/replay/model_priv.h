@@ -30,6 +30,7 @@ struct model {
 	struct test_mark *tests;
 	size_t nr_tests, tests_capacity;
 	int64_t open_test; /* position, -1: none */
+	bool ended;        /* power-off has begun: audits are no longer a test's */
 	struct audit_state pending, last, last_quiet;
 	struct trace_record *incidents;
 	size_t nr_incidents, incidents_capacity;

@@ -24,7 +24,9 @@ void claim_page(struct claims *claims, const struct page *page, enum ref_kind re
 /* "This object, allocated from a slab cache, is reachable." */
 void claim_object(struct claims *claims, const void *obj);
 
-void audit_register(const char *name, void (*claims_fn)(struct claims *claims));
+/* Whose claims they are. Those of programs are left out at the machine's end, when no program is left to hold anything. */
+enum claims_of { CLAIMS_OF_KERNEL, CLAIMS_OF_PROGRAMS };
+void audit_register(const char *name, enum claims_of whose, void (*claims_fn)(struct claims *claims));
 
 /* Gives NULL, or the text of the first broken invariant, which lasts until the next call. Runs with the world stopped
  * and quiet; any lock it takes is free then. */
@@ -66,6 +68,7 @@ struct audit_result {
 
 #define AUDIT_POISON 1 /* also read every free page */
 #define AUDIT_WAIT 2   /* wait (bounded) for a quiet moment */
+#define AUDIT_END 4    /* no program is left: without the claims of programs */
 /* Runs an audit; records finding and audit_done events. Result is in one static buffer, valid under `audit_lock`. */
 struct audit_result *audit_run_locked(u32 flags);
 void audit_lock(void); /* not a spinlock: interrupts stay on; who waits for it lets other tasks run */
@@ -73,6 +76,8 @@ void audit_unlock(void);
 
 /* Report as text (the contents of /proc/audit). */
 void audit_format(const struct audit_result *result, struct text *text);
+/* One line on the console: how many findings by verdict, and whether they are final. */
+void audit_print(const struct audit_result *result, const char *which);
 
 /* A fault seen at the moment it was made (DBL, POISON, INUSE): kept for the next audit and recorded as an event. */
 void audit_incident(enum verdict verdict, struct page *page, u32 stack_before, u32 stack_now);

@@ -130,6 +130,11 @@ struct inode *fs_root(void); /* counted */
 int fs_sync(void);
 /* Undoes fs_mount_root after everybody closed everything: 0 or -EBUSY. Writes all. */
 int fs_unmount_root(void);
+/*
+ * For the machine's end: unmounts every file system, whoever still counts an inode of it. What stays in core, stays
+ * because somebody lost it, and is never looked at again but by the auditor.
+ */
+void fs_unmount_all(void);
 /* Writes everything back and gives up every page and inode that nobody uses; pages freed. */
 u32 fs_drop_caches(void);
 

@@ -56,9 +56,7 @@ void proc_exit(s32 status) __attribute__((noreturn));
 int proc_wait(s32 *status, u32 flags); /* pid, -ECHILD, -EINTR, 0 with WNOHANG */
 int proc_kill(u16 pid);
 u16 proc_find_parent(u16 pid); /* the parent's pid; 0: none, or no such process */
-/* Kills every process but the caller and waits until all are gone (power-off). */
-void proc_kill_all(void);
-/* Kills the others, closes the caller's files, writes the disk back and ends the machine with this status. */
+/* Ends every program, writes the disk back, audits memory and ends the machine with this status (poweroff.c). */
 void proc_poweroff(s32 status) __attribute__((noreturn));
 /* Ends the current process as killed, with one line on the console. */
 void proc_die(const char *why, uaddr_t ua) __attribute__((noreturn));
