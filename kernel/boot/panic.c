@@ -120,11 +120,24 @@ static void print_subject(u64 subject)
 		kprintf("about 0x%lx\n", subject);
 }
 
+/* Into as many events as it takes: a record has room for 16 bytes. */
+static void record_message(void)
+{
+	union trace_payload payload;
+	u32 part = 0;
+
+	if (!trace_on(TRACE_CATEGORY_panic)) /* it may not be there yet */
+		return;
+	do {
+		memcpy(payload.bytes, panic_info.message + part * sizeof(payload), sizeof(payload));
+		trace_record(EV_panic, (u8)part++, 0, false, &payload);
+	} while (part * sizeof(payload) < strlen(panic_info.message));
+}
+STATIC_ASSERT(sizeof(panic_info.message) % sizeof(union trace_payload) == 0, "whole parts");
+
 /* The one way to the end. frame: where it happened. */
 static void __attribute__((noreturn)) finish(const struct trapframe *frame, bool registers)
 {
-	union trace_payload payload = {0};
-
 	save_state(frame, frame->x[8]);
 	halt_others();
 	kprintf_unlocked = true;
@@ -137,9 +150,7 @@ static void __attribute__((noreturn)) finish(const struct trapframe *frame, bool
 	for (u32 i = 0; i < nr_harts; i++)
 		if (i != hart_index())
 			print_state(i);
-	memcpy(payload.bytes, panic_info.message, sizeof(payload.bytes) - 1);
-	if (trace_on(TRACE_CATEGORY_panic)) /* it may not be there yet */
-		trace_record(EV_panic, 0, 0, false, &payload);
+	record_message();
 	arch_poweroff(PANIC_STATUS);
 }
 

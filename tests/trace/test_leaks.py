@@ -1,4 +1,6 @@
 """What was lost, what both judges say of it, and which act is missing: on machines whose losses are known."""
+import re
+
 import pytest
 import tracegen
 from harness.tool import CANNOT_TELL, LOST, NOTHING_LOST
@@ -259,6 +261,17 @@ def test_no_verdict_over_a_panic(kernel, leaks):
     report, status, text = leaks(kernel)
     assert status == CANNOT_TELL and report["panic"] == "the reason"
     assert text.startswith("PANIC: the kernel panicked: the reason") and "NOTHING LOST" not in text
+
+
+def test_panic_text_is_put_together(kernel, leaks, write, pagetrail):
+    """It fills whole parts, and its last one in part."""
+    said = "asked for by pid 5, about page 0x80471 of kind debug, count 1"
+    kernel.begin(7)
+    for part in range(0, len(said), 16):
+        kernel.machine.emit("panic", kind=part // 16, name=said[part:part + 16])
+    assert leaks(kernel)[0]["panic"] == said
+    dumped = pagetrail("dump", write(kernel.machine, "again"), "--event", "panic").out
+    assert re.fullmatch(rf"[\d.]+ hart\d panic {re.escape(said)}\n", dumped), dumped
 
 
 def test_many_groups_are_told_briefly(kernel, leaks):

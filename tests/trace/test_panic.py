@@ -56,6 +56,15 @@ def test_a_page_named_by_the_panic(dead):
     assert acts == [("page_alloc", "0", "1"), ("page_get", "1", "2"), ("page_put", "2", "1")]
 
 
+def test_the_whole_text_is_in_the_trace(dead):
+    """On the console, in `dump` and in the leak report."""
+    run = dead(PAGE)
+    said = re.search(r"^panic on hart \d: (asked for by pid \d+, about page 0x\w+)$",
+                     (run / "logs/console.log").read_text(errors="replace").replace("\r", ""), re.M).group(1)
+    assert run_tool(paths.PAGETRAIL, "dump", run, "--event", "panic").out.endswith(f" panic {said}\n")
+    assert f"the kernel panicked: {said}\n" in run_tool(paths.PAGETRAIL, "leaks", run).out
+
+
 def test_a_frame_pointer_that_leads_nowhere(dead):
     text = (dead(FRAME) / "logs/panic.log").read_text()
     assert "store page fault at pc" in text and "panic_without_frame" in text

@@ -16,6 +16,10 @@ struct dump {
 	uint64_t limit, nr;
 	bool as_json;
 	struct json json;
+	/* A panic's text comes in parts; it is printed when the last is there. */
+	struct trace_record panic; /* the first of them; event 0: none waits */
+	uint32_t panic_stream;
+	char panic_text[PANIC_TEXT_BYTES];
 };
 
 static bool wanted(const struct dump *dump, const struct trace_record *record)
@@ -37,13 +41,16 @@ static void print_record(const struct dump *dump, const struct run *run, const s
 
 	printf("%s hart%u %s", time_text(record->time, time), run->streams[stream].hart,
 	       event_info(record->event)->name);
-	print_record_fields(stdout, record);
+	if (record->event == EV_panic)
+		printf(" %s", dump->panic_text);
+	else
+		print_record_fields(stdout, record);
 	putchar('\n');
 	if (dump->book && record->stack)
 		stack_table_print(dump->book, record->stack, "      ", stdout);
 }
 
-static void json_fields(struct json *json, const struct trace_record *record)
+static void json_fields(const struct dump *dump, struct json *json, const struct trace_record *record)
 {
 	const struct event_info *event = event_info(record->event);
 	char text[17];
@@ -52,7 +59,8 @@ static void json_fields(struct json *json, const struct trace_record *record)
 	for (uint32_t i = 0; i < event->nr_fields; i++) {
 		uint64_t value = column_value(record, &event->fields[i], text);
 		if (event->fields[i].text)
-			json_string(json, event->fields[i].name, text);
+			json_string(json, event->fields[i].name,
+				    record->event == EV_panic ? dump->panic_text : text);
 		else
 			json_int(json, event->fields[i].name, (int64_t)value);
 	}
@@ -76,11 +84,47 @@ static void json_record(struct dump *dump, const struct run *run, const struct t
 	} else if (event->flags == FLAGS_SUBJECT) {
 		json_string(json, "what", record->flags ? "object" : "page");
 	}
-	json_fields(json, record);
+	json_fields(dump, json, record);
 	json_int(json, "stack", record->stack);
 	if (dump->book)
 		json_stack(json, "frames", dump->book, record->stack);
 	json_close(json, '}');
+}
+
+static void dump_record(struct dump *dump, const struct run *run, const struct trace_record *record,
+			uint32_t stream)
+{
+	if (dump->as_json)
+		json_record(dump, run, record, stream);
+	else
+		print_record(dump, run, record, stream);
+	dump->nr++;
+}
+
+static void dump_panic(struct dump *dump, const struct run *run)
+{
+	if (dump->panic.event && dump->nr < dump->limit)
+		dump_record(dump, run, &dump->panic, dump->panic_stream);
+	dump->panic.event = 0;
+}
+
+static void take_record(struct dump *dump, const struct run *run, const struct trace_record *record,
+			uint32_t stream)
+{
+	if (record->event != EV_panic || !record->kind)
+		dump_panic(dump, run);
+	if (!wanted(dump, record))
+		return;
+	if (record->event != EV_panic) {
+		if (dump->nr < dump->limit)
+			dump_record(dump, run, record, stream);
+		return;
+	}
+	if (!dump->panic.event) {
+		dump->panic = *record;
+		dump->panic_stream = stream;
+	}
+	panic_text_add(dump->panic_text, record);
 }
 
 static int dump_run(const struct arguments *arguments)
@@ -108,16 +152,10 @@ static int dump_run(const struct arguments *arguments)
 	}
 	merge_begin(&merge, run, NULL, NULL);
 	while (dump.nr < dump.limit && (nr = merge_batch(&merge, &records, &stream)) != 0) {
-		for (size_t i = 0; i < nr && dump.nr < dump.limit; i++) {
-			if (!wanted(&dump, &records[i]))
-				continue;
-			if (dump.as_json)
-				json_record(&dump, run, &records[i], stream);
-			else
-				print_record(&dump, run, &records[i], stream);
-			dump.nr++;
-		}
+		for (size_t i = 0; i < nr && dump.nr < dump.limit; i++)
+			take_record(&dump, run, &records[i], stream);
 	}
+	dump_panic(&dump, run);
 	if (dump.as_json) {
 		json_close(&dump.json, ']');
 		json_string(&dump.json, "verdict", run_complete(run) ? "complete" : "cannot tell");

@@ -53,6 +53,8 @@ static enum kind_meaning kind_of_event(uint32_t id)
 		return KIND_IS_VERDICT;
 	case EV_mark:
 		return KIND_IS_EDGE;
+	case EV_panic:
+		return KIND_IS_PART;
 	default:
 		return KIND_NOTHING;
 	}
@@ -118,6 +120,18 @@ static const struct {
 #include <kernel/verdicts.def>
 #undef VERDICT
 };
+
+void panic_text_add(char text[PANIC_TEXT_BYTES], const struct trace_record *record)
+{
+	const char *part = record->payload.ev_payload_panic.name;
+	size_t bytes = sizeof(record->payload.ev_payload_panic.name), at = record->kind * bytes;
+
+	if (at + bytes >= PANIC_TEXT_BYTES)
+		return;
+	memset(text + at, 0, PANIC_TEXT_BYTES - at);
+	for (size_t i = 0; i < bytes && part[i]; i++)
+		text[at + i] = part[i] >= 32 && part[i] < 127 ? part[i] : '?';
+}
 
 const char *page_kind_text(uint32_t kind)
 {

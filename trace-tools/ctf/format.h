@@ -21,7 +21,14 @@
 #define EVENT_ID_MAX 64
 
 /* What the `kind` byte of a record means. */
-enum kind_meaning { KIND_NOTHING, KIND_IS_PAGE_KIND, KIND_IS_REF, KIND_IS_VERDICT, KIND_IS_EDGE };
+enum kind_meaning {
+	KIND_NOTHING,
+	KIND_IS_PAGE_KIND,
+	KIND_IS_REF,
+	KIND_IS_VERDICT,
+	KIND_IS_EDGE,
+	KIND_IS_PART
+};
 /* What the `flags` byte means. */
 enum flags_meaning { FLAGS_NOTHING, FLAGS_PAGE, FLAGS_SUBJECT };
 
@@ -57,6 +64,13 @@ static inline bool event_known(uint32_t id)
 const struct event_info *event_info(uint32_t id);
 /* 0 when there is no event of that name. */
 uint32_t event_id(const char *name);
+
+/*
+ * The text of a panic is cut into the records of one or more panic events, 16 bytes each, numbered by their kinds. Adds a
+ * part to the text, which begins anew with part 0.
+ */
+#define PANIC_TEXT_BYTES 129
+void panic_text_add(char text[PANIC_TEXT_BYTES], const struct trace_record *record);
 
 /* What a record's kind byte says; NULL when it says nothing. */
 const char *event_kind_text(const struct event_info *event, uint32_t kind);

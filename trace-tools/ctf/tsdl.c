@@ -42,11 +42,9 @@ static void enums_write(FILE *out)
 
 static void event_write(FILE *out, uint32_t id, const struct event_info *event)
 {
-	static const char *const kinds[] = {[KIND_NOTHING] = "u8",
-					    [KIND_IS_PAGE_KIND] = "page_kind_t",
-					    [KIND_IS_REF] = "ref_kind_t",
-					    [KIND_IS_VERDICT] = "verdict_t",
-					    [KIND_IS_EDGE] = "edge_t"};
+	static const char *const kinds[] = {[KIND_NOTHING] = "u8",        [KIND_IS_PAGE_KIND] = "page_kind_t",
+					    [KIND_IS_REF] = "ref_kind_t", [KIND_IS_VERDICT] = "verdict_t",
+					    [KIND_IS_EDGE] = "edge_t",    [KIND_IS_PART] = "u8"};
 
 	fprintf(out,
 		"/* %s */\nevent {\n\tname = \"%s\";\n\tid = %u;\n\tstream_id = %d;\n\tfields := struct {\n",

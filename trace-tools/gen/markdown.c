@@ -33,7 +33,8 @@ void markdown_tables_write(FILE *out)
 					    [KIND_IS_PAGE_KIND] = "page kind",
 					    [KIND_IS_REF] = "ref kind",
 					    [KIND_IS_VERDICT] = "verdict",
-					    [KIND_IS_EDGE] = "0 begin, 1 end"};
+					    [KIND_IS_EDGE] = "0 begin, 1 end",
+					    [KIND_IS_PART] = "part, from 0"};
 
 	fprintf(
 	    out,

@@ -125,7 +125,7 @@ static void other_event(struct intake *intake, const struct trace_record *record
 		counters->ooms++;
 		break;
 	case EV_panic:
-		copy_name(counters->panic, record->payload.ev_payload_panic.name, 16);
+		panic_text_add(counters->panic, record);
 		break;
 	}
 }

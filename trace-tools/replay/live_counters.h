@@ -35,7 +35,7 @@ struct live_counters {
 	uint64_t audit_time;
 	uint32_t audit_findings;
 	uint64_t ooms;
-	char panic[17];
+	char panic[PANIC_TEXT_BYTES];
 };
 
 void live_counters_free(struct live_counters *counters);

@@ -53,7 +53,7 @@ static void rare_event(struct model *model, const struct trace_record *record)
 		model->totals.fails_injected++;
 		break;
 	case EV_panic:
-		copy_name(model->totals.panic, record->payload.ev_payload_panic.name, 16);
+		panic_text_add(model->totals.panic, record);
 		model->totals.panic_time = record->time;
 		break;
 	default:

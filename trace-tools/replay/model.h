@@ -58,7 +58,7 @@ struct model_totals {
 	int64_t sample_worst; /* largest difference between a sample and the replay */
 	int64_t last_sample;
 	uint64_t ooms, fails_injected;
-	char panic[17]; /* "" until panic_time */
+	char panic[PANIC_TEXT_BYTES]; /* "" until panic_time */
 	uint64_t panic_time;
 };
 

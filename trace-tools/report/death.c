@@ -295,7 +295,7 @@ static void keep_event(void *arg, const struct model *model, const struct trace_
 {
 	struct last_events *last = arg;
 
-	if (!last->size)
+	if (!last->size || record->event == EV_panic) /* its text stands at the head */
 		return;
 	last->ring[last->nr % last->size].record = *record;
 	last->ring[last->nr++ % last->size].hart = model_run(model)->streams[stream].hart;
