@@ -34,8 +34,10 @@ ssize_t inode_read_cached(struct inode *inode, u64 offset, u64 buffer, size_t si
 		}
 		err = copy_out(buffer + done, (u8 *)page_to_va(page) + in_page, part, user);
 		pagecache_release(page);
-		if (!err)
+		if (!err) {
 			done += part;
+			err = sched_checkpoint();
+		}
 	}
 	return done ? (ssize_t)done : err;
 }

@@ -216,6 +216,7 @@ static ssize_t ext2_file_write(struct inode *inode, u64 offset, u64 buffer, size
 			__atomic_store_n(&inode->size, at + part, __ATOMIC_RELAXED);
 		if (at / PAGE_SIZE % THROTTLE_PAGES == 0)
 			writeback_throttle();
+		err = sched_checkpoint();
 	}
 	ext2_inode_changed(inode);
 	if (err && offset + done >= inode->size)

@@ -37,7 +37,11 @@ static struct page *map_fault(struct vma *vma, u32 index, struct holder holder, 
 		*err = PTR_ERR(page);
 		return NULL;
 	}
-	page_get(page, REF_PTE, holder);
+	if (!page_try_get(page, REF_PTE, holder)) {
+		*err = -ENOMEM;
+		pagecache_release(page);
+		return NULL;
+	}
 	pagecache_release(page);
 	return page;
 }

@@ -6,6 +6,7 @@
 #include <kernel/fs.h>
 #include <kernel/lib.h>
 #include <kernel/slab.h>
+#include <kernel/waitqueue.h>
 
 static inline bool inode_is(const struct inode *inode, u32 type)
 {

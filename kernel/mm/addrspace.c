@@ -13,6 +13,7 @@ static struct spinlock mm_list_lock = SPINLOCK_INIT(mmlist);
 static u16 last_id;
 static struct kmem_cache *mm_cache, *vma_cache;
 static bool (*owner_hook)(const struct mm *mm);
+static int (*pause_hook)(void);
 
 void addrspace_init(void)
 {
@@ -63,7 +64,7 @@ struct mm *mm_create(u16 pid)
 		return NULL;
 	mm->pid = pid;
 	mm->heap_limit = USER_MMAP_TOP;
-	list_init(&mm->vmas);
+	vma_tree_init(mm);
 	mm_publish(mm);
 	mm->root = pt_create(mm->id);
 	if (!mm->root) {
@@ -77,8 +78,10 @@ struct mm *mm_create(u16 pid)
 
 void mm_destroy(struct mm *mm)
 {
-	while (!list_empty(&mm->vmas))
+	while (!list_empty(&mm->vmas)) {
 		vma_remove(LIST_FIRST(&mm->vmas, struct vma, link));
+		(void)mm_pause();
+	}
 	pt_destroy(mm->root, mm->id);
 	mm->root = NULL;
 	record_mm(EV_mm_drop, mm);
@@ -124,6 +127,16 @@ static int claim_leaf(pte_t *pte, uaddr_t ua, void *arg)
 void mm_set_owner_hook(bool (*has_owner)(const struct mm *mm))
 {
 	owner_hook = has_owner;
+}
+
+void mm_set_pause_hook(int (*pause)(void))
+{
+	pause_hook = pause;
+}
+
+int mm_pause(void)
+{
+	return pause_hook ? pause_hook() : 0;
 }
 
 void mm_claims(struct claims *claims)
@@ -214,6 +227,9 @@ const char *mm_check(const struct mm *mm)
 	}
 	if (nr_vmas != mm->nr_vmas)
 		return BROKEN("MM-1: mm %u has %u VMAs, counted %u", mm->id, nr_vmas, mm->nr_vmas);
+	walk.broken = vma_tree_check(mm);
+	if (walk.broken)
+		return BROKEN("mm %u: %s", mm->id, walk.broken);
 	pt_for_each_leaf(mm->root, 0, USER_END, check_leaf_visit, &walk);
 	if (!walk.broken && walk.nr_leaves != mm->nr_resident)
 		return BROKEN("MM-2: mm %u maps %lu pages, counted %lu", mm->id,

@@ -1,5 +1,5 @@
 /*
- * Address spaces, inside: what addrspace.c, vma.c, vma_set.c, fault.c, fork.c and shared.c share.
+ * Address spaces, inside: what addrspace.c, vma.c, vma_tree.c, vma_set.c, fault.c, fork.c and shared.c share.
  */
 #ifndef ADDRSPACE_PRIV_H
 #define ADDRSPACE_PRIV_H
@@ -27,8 +27,44 @@ static inline u32 vma_file_index(const struct vma *vma, uaddr_t ua)
 /* Uncounted and unlinked; NULL: no memory. */
 struct vma *vma_alloc(const struct mm *mm);
 void vma_free(const struct mm *mm, struct vma *vma);
-/* In its place among mm->vmas. */
+
+/* ---- vma_tree.c ---- */
+
+void vma_tree_init(struct mm *mm);
+/* Into its place among mm->vmas, and out of it. start and end are set. */
 void vma_link(struct mm *mm, struct vma *vma);
+void vma_unlink(struct vma *vma);
+/* A bound of the VMA moved, in the same order among the others. */
+void vma_moved(struct vma *vma);
+/* The first VMA that ends behind ua: it has ua in it, or lies above; NULL. */
+struct vma *vma_first_behind(struct mm *mm, uaddr_t ua);
+struct vma *vma_next(const struct vma *vma); /* NULL: it is the last */
+const char *vma_tree_check(const struct mm *mm);
+
+/* ---- long work: addrspace.c ---- */
+
+/*
+ * A walk over leaves that gives the hart away now and then: the visit returns what long_walk_step says, and the walk is
+ * called again from `next` on, after mm_pause(), for as long as it ends with LONG_WALK_PAUSE.
+ */
+struct long_walk {
+	uaddr_t next;
+	u32 nr;
+};
+#define LONG_WALK_PAUSE 1
+#define LONG_WALK_LEAVES 512U /* between two pauses: about a tenth of a millisecond's work */
+
+static inline int long_walk_step(struct long_walk *walk, uaddr_t ua)
+{
+	walk->next = ua + PAGE_SIZE;
+	return ++walk->nr % LONG_WALK_LEAVES == 0 ? LONG_WALK_PAUSE : 0;
+}
+
+/* Between two steps, without a spinlock: lets others run. 0, or -EINTR when the process was killed. */
+int mm_pause(void);
+
+/* ---- vma.c ---- */
+
 /* Takes all leaves of [start, end), which lies in the VMA, out of the table and returns their references. */
 void unmap_leaves(struct vma *vma, uaddr_t start, uaddr_t end);
 /* Unmaps it whole and frees it. */

@@ -1,6 +1,7 @@
 /*
  * Copying an address space: VMAs first, then every leaf, with both sides read-only and marked COW where the
- * VMA is private and writable.
+ * VMA is private and writable. Both take time that grows with the number of VMAs and leaves, and no faster; between
+ * steps others run, and a process that was killed stops there.
  *
  * When memory runs out midway the child is destroyed like any address space, which returns exactly what it
  * took. The parent's leaves that were already made read-only stay so: they are COW leaves whose page has one
@@ -11,6 +12,7 @@
 struct fork {
 	struct mm *parent, *child;
 	struct vma *vma;
+	struct long_walk walk;
 };
 
 static int copy_vmas(struct mm *parent, struct mm *child)
@@ -20,6 +22,8 @@ static int copy_vmas(struct mm *parent, struct mm *child)
 		int err =
 		    mm_map(child, vma->start, vma->end, vma->flags, vma->ops, vma->file, vma->file_index);
 
+		if (!err)
+			err = mm_pause();
 		if (err)
 			return err;
 	}
@@ -31,29 +35,41 @@ static int copy_vmas(struct mm *parent, struct mm *child)
 
 static int share_leaf(pte_t *pte, uaddr_t ua, void *arg)
 {
-	const struct fork *fork = arg;
+	struct fork *fork = arg;
 	pte_t *copy = pt_walk(fork->child->root, ua, fork->child->id, true);
 
 	if (!copy)
 		return -ENOMEM;
 	vma_lock(fork->vma);
 	if (*pte & PTE_V) { /* or truncation was here, after the walk */
+		if (!page_try_get(pa_to_page(PTE_PA(*pte)), REF_PTE, pte_holder(fork->child, ua))) {
+			vma_unlock(fork->vma);
+			return -ENOMEM;
+		}
 		if (!(fork->vma->flags & VMA_SHARED) && (*pte & PTE_W))
 			*pte = (*pte & ~(PTE_W | PTE_D)) | PTE_COW;
-		page_get(pa_to_page(PTE_PA(*pte)), REF_PTE, pte_holder(fork->child, ua));
 		*copy = *pte;
 		resident_add(fork->child, 1);
 	}
 	vma_unlock(fork->vma);
-	return 0;
+	return long_walk_step(&fork->walk, ua);
 }
 
 static int share_leaves(struct mm *parent, struct mm *child)
 {
 	LIST_FOR_EACH (pos, &parent->vmas) {
-		struct fork fork = {parent, child, LIST_ENTRY(pos, struct vma, link)};
-		int err = pt_for_each_leaf(parent->root, fork.vma->start, fork.vma->end, share_leaf, &fork);
+		struct vma *vma = LIST_ENTRY(pos, struct vma, link);
+		struct fork fork = {parent, child, vma, {.next = vma->start}};
+		int err;
 
+		do {
+			err = pt_for_each_leaf(parent->root, fork.walk.next, vma->end, share_leaf, &fork);
+			if (err == LONG_WALK_PAUSE || err == 0) {
+				int killed = mm_pause();
+
+				err = killed ? killed : err;
+			}
+		} while (err == LONG_WALK_PAUSE);
 		if (err)
 			return err;
 	}

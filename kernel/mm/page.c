@@ -8,6 +8,9 @@
  *          times of a page's records order its life on all harts; equal times are ordered by before / after.
  * PAGE-6   page_free is recorded before the block can be taken again, page_alloc after it was taken.
  * PAGE-7   a get or put on a page without a reference changes nothing: it is an incident (STALE, DBL, UNDER).
+ * PAGE-8   references that a program can take without end (PTE) are got by page_try_get, which refuses at
+ *          PAGE_REFS_MAX; the others are a few for each task in the kernel. So every count can be recorded and every
+ *          claim counted.
  *
  * page->stack and pid name the allocator while the page lives and the last freer when it is free; the same
  * unwind serves the field and the record. owner is the first holder, unless the page's user sets it.
@@ -200,42 +203,58 @@ static inline void count_unlock(const struct page *page, struct hart *hart)
 	irq_pop_inline(hart);
 }
 
-/* Adds delta (1 or -1) unless there is no reference at all. Returns the count before. */
-static inline s32 count_change(struct page *page, s32 delta)
+/* Adds delta (1 or -1) unless there is no reference at all, or `limit` of them. Returns the count before. */
+static inline s32 count_change(struct page *page, s32 delta, s32 limit)
 {
 	s32 before = __atomic_load_n(&page->count, __ATOMIC_RELAXED);
 
-	while (before > 0 && !__atomic_compare_exchange_n(&page->count, &before, before + delta, true,
-							  __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+	while (before > 0 && before < limit &&
+	       !__atomic_compare_exchange_n(&page->count, &before, before + delta, true, __ATOMIC_ACQ_REL,
+					    __ATOMIC_RELAXED))
 		;
 	return before;
 }
 
-static inline s32 count_change_recorded(struct page *page, s32 delta, enum ref_kind ref, struct holder holder,
-					u32 stack)
+static inline s32 count_change_recorded(struct page *page, s32 delta, s32 limit, enum ref_kind ref,
+					struct holder holder, u32 stack)
 {
 	struct hart *hart = count_lock(page);
-	s32 before = count_change(page, delta);
+	s32 before = count_change(page, delta, limit);
 
-	if (before > 0)
+	if (before > 0 && before < limit)
 		page_record(delta > 0 ? EV_page_get : EV_page_put, (u8)ref, stack, page, page->order & 15,
 			    holder, before, before + delta);
 	count_unlock(page, hart);
 	return before;
 }
 
-void page_get(struct page *page, enum ref_kind ref, struct holder holder)
+/* Always inlined, so that the stack starts at the caller of the function that gets. Returns the count before. */
+static inline __attribute__((always_inline)) s32 get(struct page *page, s32 limit, enum ref_kind ref,
+						     struct holder holder)
 {
 	s32 before;
 
 	if (trace_on(TRACE_CATEGORY_REF))
-		before = count_change_recorded(page, 1, ref, holder, trace_stack_here(1));
+		before = count_change_recorded(page, 1, limit, ref, holder, trace_stack_here(1));
 	else
-		before = count_change(page, 1);
+		before = count_change(page, 1, limit);
 	if (UNLIKELY(before <= 0))
 		audit_incident(VERDICT_STALE, page, page->stack, trace_stack_here(1));
-	else if (UNLIKELY(before == 0xffff)) /* beyond what a record can say, and what any honest use needs */
+	return before;
+}
+
+void page_get(struct page *page, enum ref_kind ref, struct holder holder)
+{
+	if (UNLIKELY(get(page, INT32_MAX, ref, holder) == 0xffff)) /* beyond what a record can say: a leak */
 		audit_incident(VERDICT_OVER, page, page->stack, trace_stack_here(1));
+}
+
+bool page_try_get(struct page *page, enum ref_kind ref, struct holder holder)
+{
+	if (LIKELY(get(page, PAGE_REFS_MAX, ref, holder) < PAGE_REFS_MAX))
+		return true;
+	record_refusal(false, 1, page->kind);
+	return false;
 }
 
 #define KINDS_IN_USE (1U << PK_KSTACK | 1U << PK_PAGETABLE)
@@ -285,7 +304,8 @@ static __attribute__((noinline)) bool put_traced(struct page *page, enum ref_kin
 {
 	bool recorded = trace_on(TRACE_CATEGORY_REF);
 	u32 stack = recorded ? trace_stack_here(2) : 0;
-	s32 before = recorded ? count_change_recorded(page, -1, ref, holder, stack) : count_change(page, -1);
+	s32 before = recorded ? count_change_recorded(page, -1, INT32_MAX, ref, holder, stack)
+			      : count_change(page, -1, INT32_MAX);
 
 	if (before > 1)
 		return false;
@@ -304,7 +324,7 @@ bool page_put(struct page *page, enum ref_kind ref, struct holder holder)
 
 	if (trace_stacks_on)
 		return put_traced(page, ref, holder);
-	before = count_change(page, -1);
+	before = count_change(page, -1, INT32_MAX);
 	if (before > 1)
 		return false;
 	if (UNLIKELY(before <= 0)) {

@@ -109,7 +109,10 @@ static void shared_free(struct shared *shared)
 
 /* ---- pages ---- */
 
-/* The page at index, which is `fresh` if there was none, with a PTE reference; NULL: no memory for its place. */
+/*
+ * The page at index, which is `fresh` if there was none, with a PTE reference; NULL: no memory for its place, or the page
+ * has all the references it may have.
+ */
 static struct page *find_or_insert(struct shared *shared, u32 index, struct page *fresh, struct holder holder)
 {
 	struct page *page;
@@ -118,8 +121,8 @@ static struct page *find_or_insert(struct shared *shared, u32 index, struct page
 	page = radix_lookup(&shared->tree, index);
 	if (!page && fresh && radix_insert(&shared->tree, index, fresh) == 0)
 		page = fresh;
-	if (page)
-		page_get(page, REF_PTE, holder);
+	if (page && !page_try_get(page, REF_PTE, holder))
+		page = NULL;
 	spin_unlock(&shared->set.lock);
 	return page;
 }

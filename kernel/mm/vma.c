@@ -1,5 +1,5 @@
 /*
- * VMAs: mapping, unmapping, gaps and the heap.
+ * VMAs: mapping, unmapping and the heap. How one is found is in vma_tree.c.
  *
  * Everything that may fail comes first: a split allocates its second half before a single page is unmapped,
  * so a call that returns an error has changed nothing.
@@ -9,38 +9,11 @@
  */
 #include "addrspace_priv.h"
 
-void vma_link(struct mm *mm, struct vma *vma)
+static bool overlaps(struct mm *mm, uaddr_t start, uaddr_t end)
 {
-	struct list *pos = mm->vmas.prev;
+	const struct vma *vma = vma_first_behind(mm, start);
 
-	while (pos != &mm->vmas && LIST_ENTRY(pos, struct vma, link)->start > vma->start)
-		pos = pos->prev;
-	list_insert_after(pos, &vma->link);
-	mm->nr_vmas++;
-}
-
-struct vma *mm_find_vma(struct mm *mm, uaddr_t ua)
-{
-	LIST_FOR_EACH (pos, &mm->vmas) {
-		struct vma *vma = LIST_ENTRY(pos, struct vma, link);
-
-		if (ua < vma->start)
-			return NULL;
-		if (ua < vma->end)
-			return vma;
-	}
-	return NULL;
-}
-
-static bool overlaps(const struct mm *mm, uaddr_t start, uaddr_t end)
-{
-	LIST_FOR_EACH (pos, &mm->vmas) {
-		const struct vma *vma = LIST_ENTRY(pos, struct vma, link);
-
-		if (vma->start < end && start < vma->end)
-			return true;
-	}
-	return false;
+	return vma && vma->start < end;
 }
 
 /* The VMA as one more user of its object. It is not yet, or by the caller's lock, to be seen in its set. */
@@ -81,20 +54,26 @@ int mm_map(struct mm *mm, uaddr_t start, uaddr_t end, u32 flags, const struct vm
 
 /* ---- unmapping ---- */
 
+struct unmap {
+	struct vma *vma;
+	struct long_walk walk;
+};
+
 static int unmap_leaf(pte_t *pte, uaddr_t ua, void *arg)
 {
-	struct vma *vma = arg;
+	struct unmap *unmap = arg;
+	struct vma *vma = unmap->vma;
 	pte_t old;
 
 	vma_lock(vma);
 	old = *pte;
 	*pte = 0;
 	vma_unlock(vma);
-	if (!(old & PTE_V)) /* truncation was here first */
-		return 0;
-	resident_add(vma->mm, -1);
-	page_put(pa_to_page(PTE_PA(old)), REF_PTE, pte_holder(vma->mm, ua));
-	return 0;
+	if (old & PTE_V) { /* else truncation was here first */
+		resident_add(vma->mm, -1);
+		page_put(pa_to_page(PTE_PA(old)), REF_PTE, pte_holder(vma->mm, ua));
+	}
+	return long_walk_step(&unmap->walk, ua);
 }
 
 /*
@@ -103,7 +82,10 @@ static int unmap_leaf(pte_t *pte, uaddr_t ua, void *arg)
  */
 void unmap_leaves(struct vma *vma, uaddr_t start, uaddr_t end)
 {
-	pt_for_each_leaf(vma->mm->root, start, end, unmap_leaf, vma);
+	struct unmap unmap = {vma, {.next = start}};
+
+	while (pt_for_each_leaf(vma->mm->root, unmap.walk.next, end, unmap_leaf, &unmap) == LONG_WALK_PAUSE)
+		(void)mm_pause(); /* also of a killed process: what it has must be returned */
 	if (arch_active_root(hart_index()) == page_to_pa(vma->mm->root))
 		arch_flush_tlb_all();
 }
@@ -131,6 +113,7 @@ static void vma_set_bounds(struct vma *vma, uaddr_t start, uaddr_t end)
 	vma->start = start;
 	vma->end = end;
 	vma_unlock(vma);
+	vma_moved(vma);
 }
 
 static void vma_shrunk(struct vma *vma, u32 first, uaddr_t start, uaddr_t end)
@@ -144,8 +127,7 @@ void vma_remove(struct vma *vma)
 	struct mm *mm = vma->mm;
 
 	unmap_leaves(vma, vma->start, vma->end);
-	list_remove(&vma->link);
-	mm->nr_vmas--;
+	vma_unlink(vma);
 	if (vma->ops) {
 		vma_lock(vma);
 		list_remove(&vma->set_link);
@@ -192,31 +174,12 @@ int mm_unmap(struct mm *mm, uaddr_t start, uaddr_t end)
 		if (!spare)
 			return -ENOMEM;
 	}
-	LIST_FOR_EACH_SAFE (pos, next, &mm->vmas) {
-		struct vma *vma = LIST_ENTRY(pos, struct vma, link);
-
-		if (vma->start < end && start < vma->end)
-			vma_cut(vma, start, end, &spare);
+	for (struct vma *vma = vma_first_behind(mm, start), *next; vma && vma->start < end; vma = next) {
+		next = vma_next(vma);
+		vma_cut(vma, start, end, &spare);
+		(void)mm_pause();
 	}
 	return 0;
-}
-
-uaddr_t mm_find_gap(struct mm *mm, u64 size_bytes)
-{
-	uaddr_t top = USER_MMAP_TOP;
-
-	size_bytes = PAGE_ALIGN_UP(size_bytes);
-	if (size_bytes == 0 || size_bytes > USER_MMAP_TOP)
-		return 0;
-	for (struct list *pos = mm->vmas.prev; pos != &mm->vmas; pos = pos->prev) {
-		const struct vma *vma = LIST_ENTRY(pos, struct vma, link);
-
-		if (vma->end <= top && top - vma->end >= size_bytes)
-			return top - size_bytes;
-		top = MIN(top, vma->start);
-	}
-	/* page 0 is never given out: a null pointer must fault */
-	return top >= size_bytes + PAGE_SIZE ? top - size_bytes : 0;
 }
 
 /* ---- the heap ---- */
@@ -230,6 +193,7 @@ static int heap_grow(struct mm *mm, uaddr_t top, uaddr_t new_top)
 	if (!vma || !(vma->flags & VMA_HEAP))
 		return mm_map(mm, top, new_top, VMA_READ | VMA_WRITE | VMA_HEAP, NULL, NULL, 0);
 	vma->end = new_top;
+	vma_moved(vma);
 	return 0;
 }
 
@@ -238,6 +202,8 @@ int mm_populate(struct mm *mm, uaddr_t start, uaddr_t end)
 	for (uaddr_t ua = start; ua < end; ua += PAGE_SIZE) {
 		int err = mm_fault(mm, ua, true, false);
 
+		if (!err)
+			err = mm_pause();
 		if (err)
 			return err;
 	}

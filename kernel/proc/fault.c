@@ -34,7 +34,9 @@ int upcall_user_fault(uaddr_t ua, bool write, bool exec)
 	task->in_user = false;
 	proc = task->proc;
 	arch_irq_enable();
-	err = mm_fault(task->mm, ua, write, exec);
+	err = sched_checkpoint(); /* a system call may copy through any number of faults */
+	if (!err)
+		err = mm_fault(task->mm, ua, write, exec);
 	if (err == -EFAULT && proc->xv6 && !write && !exec && PAGE_ALIGN_DOWN(ua) == XV6_USYSCALL)
 		err = xv6_map_pid_page(task);
 	proc->fault_error = err;

@@ -6,6 +6,7 @@
 #include <kernel/lib.h>
 #include <kernel/proc.h>
 #include <kernel/slab.h>
+#include <kernel/waitqueue.h>
 
 /* So that a fork storm ends with -EAGAIN and not by starving everybody of kernel stacks. */
 #define NR_PROCS_MAX 500

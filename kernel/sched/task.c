@@ -19,9 +19,11 @@
  * Locks: `task` of each task; task_list_lock around the list of all. Never one inside the other.
  */
 #include "sched_priv.h"
+#include <kernel/errno.h>
 #include <kernel/kstack.h>
 #include <kernel/lib.h>
 #include <kernel/slab.h>
+#include <kernel/waitqueue.h>
 
 struct list task_all = LIST_INIT(task_all);
 struct spinlock task_list_lock = SPINLOCK_INIT_NAMED(task, "task list");
@@ -88,6 +90,7 @@ void sched_init(void)
 	task_cache = kmem_cache_create("task", sizeof(struct task));
 	audit_set_busy_hook(sched_nr_busy);
 	mm_set_owner_hook(sched_owns_mm);
+	mm_set_pause_hook(sched_checkpoint);
 	audit_set_yield_hook(sched_audit_wait);
 	sched_init_hart();
 }
@@ -217,6 +220,18 @@ void sched_yield(void)
 	} else {
 		spin_unlock(&task->lock);
 	}
+}
+
+int sched_checkpoint(void)
+{
+	const struct hart *hart = this_hart();
+	struct task *task = hart->current;
+
+	if (!task || task == hart->idle || hart->irq_off_depth)
+		return 0;
+	if (UNLIKELY(sched_slice_over()))
+		sched_yield();
+	return task->killed ? -EINTR : 0;
 }
 
 void sched_pin(u32 hart)

@@ -3,6 +3,7 @@ HOST_FS := $(HOST_PAGES) fs/pagecache fs/mapping fs/reclaim fs/writeback fs/icac
 	fs/pipe fs/static_fs fs/cached_io fs/readahead fs/file_map fs/ext2_super fs/ext2_balloc fs/ext2_ialloc fs/ext2_inode fs/ext2_map \
 	fs/ext2_file fs/ext2_dir fs/ext2_namei fs/ext2_symlink fs/symlink
 HOST_radix := $(HOST_BASE) lib/radix
+HOST_tree := $(HOST_BASE) lib/tree
 HOST_pagecache := $(HOST_FS)
 HOST_pipe := $(HOST_FS)
 HOST_ext2 := $(HOST_FS)

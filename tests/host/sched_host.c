@@ -15,6 +15,11 @@ struct task *host_task(void)
 	return (struct task *)&the_task;
 }
 
+int sched_checkpoint(void)
+{
+	return 0;
+}
+
 void wait_init(struct waitqueue *wait)
 {
 	wait->lock = (struct spinlock)SPINLOCK_INIT(waitqueue);

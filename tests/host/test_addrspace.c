@@ -139,6 +139,56 @@ static void test_gap(void **state)
 	mm_destroy(mm);
 }
 
+/* The gap as the old way finds it: from the highest VMA down. */
+static uaddr_t gap_by_list(const struct mm *mm, u64 size_bytes)
+{
+	uaddr_t top = USER_MMAP_TOP;
+
+	for (struct list *pos = mm->vmas.prev; pos != &mm->vmas; pos = pos->prev) {
+		const struct vma *vma = LIST_ENTRY(pos, struct vma, link);
+
+		if (vma->end <= top && top - vma->end >= size_bytes)
+			return top - size_bytes;
+		top = MIN(top, vma->start);
+	}
+	return top >= size_bytes + PAGE_SIZE ? top - size_bytes : 0;
+}
+
+/* Hundreds of VMAs around the top of the area, and one that leaves little below: the tree finds what the list finds. */
+static void test_gap_random(void **state)
+{
+	struct mm *mm = mm_make(1);
+	const uaddr_t base = USER_MMAP_TOP - 300 * PAGE_SIZE;
+
+	host_random_start();
+	assert_int_equal(mm_map(mm, 0x2000, base, VMA_READ, NULL, NULL, 0), 0);
+	for (u32 step = 0; step < 4000; step++) {
+		uaddr_t start = base + host_random_below(330) * PAGE_SIZE;
+		uaddr_t end = start + (1 + host_random_below(4)) * PAGE_SIZE;
+
+		if (host_random_below(2))
+			mm_map(mm, start, end, VMA_READ, NULL, NULL, 0);
+		else
+			assert_int_equal(mm_unmap(mm, start, end), 0);
+		assert_sound(mm_check(mm));
+		for (u64 pages = 1; pages < 8; pages++)
+			assert_int_equal(mm_find_gap(mm, pages * PAGE_SIZE),
+					 gap_by_list(mm, pages * PAGE_SIZE));
+		for (u32 i = 0; i < 330; i++) {
+			uaddr_t ua = base + i * PAGE_SIZE;
+			const struct vma *found = NULL;
+
+			LIST_FOR_EACH (pos, &mm->vmas)
+				if (LIST_ENTRY(pos, struct vma, link)->start <= ua &&
+				    ua < LIST_ENTRY(pos, struct vma, link)->end)
+					found = LIST_ENTRY(pos, struct vma, link);
+			if (step % 50 == 0)
+				assert_ptr_equal(mm_find_vma(mm, ua), found);
+		}
+	}
+	mm_destroy(mm);
+}
+
 static void test_sbrk(void **state)
 {
 	struct mm *mm = mm_make(1);
@@ -351,10 +401,19 @@ static void test_copy_out(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    MM_TEST(test_pagetable),     MM_TEST(test_leaf_remains), MM_TEST(test_map_unmap),
-	    MM_TEST(test_gap),           MM_TEST(test_sbrk),         MM_TEST(test_sbrk_no_memory),
-	    MM_TEST(test_sbrk_holes),    MM_TEST(test_rights),       MM_TEST(test_cow),
-	    MM_TEST(test_file_mappings), MM_TEST(test_copy_out),     MM_TEST(test_shared_without_end),
+	    MM_TEST(test_pagetable),
+	    MM_TEST(test_leaf_remains),
+	    MM_TEST(test_map_unmap),
+	    MM_TEST(test_gap),
+	    MM_TEST(test_gap_random),
+	    MM_TEST(test_sbrk),
+	    MM_TEST(test_sbrk_no_memory),
+	    MM_TEST(test_sbrk_holes),
+	    MM_TEST(test_rights),
+	    MM_TEST(test_cow),
+	    MM_TEST(test_file_mappings),
+	    MM_TEST(test_copy_out),
+	    MM_TEST(test_shared_without_end),
 	};
 
 	return cmocka_run_group_tests(tests, mm_boot, NULL);

@@ -183,6 +183,41 @@ static void test_fork_refused(void **state)
 	test_files_drop();
 }
 
+/* A process killed in the middle of its fork: at every step where it could notice. */
+static u32 pauses_left, nr_pauses;
+
+static int pause_until_killed(void)
+{
+	nr_pauses++;
+	return pauses_left && --pauses_left == 0 ? -EINTR : 0;
+}
+
+static void test_fork_killed(void **state)
+{
+	struct mm *mm = big_parent();
+	u32 nr_forks = 0;
+
+	assert_int_equal(mm_map(mm, 0x70000000, 0x70600000, VMA_READ | VMA_WRITE, NULL, NULL, 0), 0);
+	for (uaddr_t ua = 0x70000000; ua < 0x70400000; ua += 0x1000)
+		assert_int_equal(user_store(mm, ua, ua), 0); /* 1024 leaves: two steps and an end */
+	mm_set_pause_hook(pause_until_killed);
+	do {
+		pauses_left = ++nr_forks;
+		nr_pauses = 0;
+		born = mm_fork(mm, 2);
+		assert_sound(mm_check(mm));
+		assert_sound(page_check());
+	} while (!born);
+	/* one step for each VMA when they are copied, one for each again with its leaves, two more in the large one */
+	assert_true(nr_forks >= 2 * mm->nr_vmas + 2);
+	mm_set_pause_hook(NULL);
+	for (uaddr_t ua = 0x70000000; ua < 0x70400000; ua += 0x1000)
+		assert_int_equal(user_load(born, ua), ua);
+	mm_destroy(born);
+	mm_destroy(mm);
+	test_files_drop();
+}
+
 static bool act_create(struct mm *mm)
 {
 	born = mm_create(9);
@@ -256,6 +291,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    MM_TEST(test_random),
 	    MM_TEST(test_fork_refused),
+	    MM_TEST(test_fork_killed),
 	    MM_TEST(test_others_refused),
 	};
 

@@ -16,6 +16,7 @@
 #include <kernel/audit.h>
 #include <kernel/list.h>
 #include <kernel/pagetable.h>
+#include <kernel/tree.h>
 
 #define USER_TOP 0x3fffffe000UL       /* user memory lies below; the last pages of the half stay empty */
 #define USER_STACK_TOP 0x3fffffc000UL /* above it only the heap of a program for xv6 may come */
@@ -84,7 +85,9 @@ struct vma_ops {
 };
 
 struct vma {
-	struct list link; /* in mm->vmas, by address */
+	struct list link;      /* in mm->vmas, by address */
+	struct tree_node node; /* in mm->tree, likewise */
+	u64 largest_gap;       /* bytes; below a VMA of its subtree (vma_tree.c) */
 	uaddr_t start, end;
 	u32 flags;
 	u32 file_index; /* page index in the object of `start` */
@@ -100,7 +103,8 @@ struct mm {
 	u16 pid; /* owner, for messages */
 	u32 nr_vmas;
 	struct page *root;
-	struct list vmas;
+	struct list vmas;             /* by address */
+	struct tree tree;             /* the same VMAs */
 	uaddr_t heap_start, heap_end; /* brk area; heap_start is page aligned, heap_end need not be */
 	uaddr_t heap_limit;           /* page aligned; heap_end never lies above */
 	u64 nr_resident;              /* leaves; atomic */
@@ -137,6 +141,8 @@ int mm_copy_out(struct mm *mm, uaddr_t dst, const void *src, size_t size_bytes);
 void mm_claims(struct claims *claims);
 /* Set by sched: whether a task has this mm. One that none has is forgotten, and what it holds is claimed by nobody. */
 void mm_set_owner_hook(bool (*has_owner)(const struct mm *mm));
+/* Set by sched: see sched_checkpoint there. */
+void mm_set_pause_hook(int (*pause)(void));
 /* NULL or the invariant broken. */
 const char *mm_check(const struct mm *mm);
 const char *mm_check_all(void); /* the first that is broken; world stopped */

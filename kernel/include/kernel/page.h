@@ -108,6 +108,13 @@ struct page *page_alloc(u32 order, enum page_kind kind, enum ref_kind ref, struc
 /* The same, one page, zeroed. */
 struct page *page_alloc_zeroed(enum page_kind kind, enum ref_kind ref, struct holder holder);
 void page_get(struct page *page, enum ref_kind ref, struct holder holder);
+/*
+ * The same for a reference that a program can take any number of times, by mapping one page again and again: false, and
+ * nothing is changed, when the page has PAGE_REFS_MAX. The caller's answer is -ENOMEM.
+ */
+bool page_try_get(struct page *page, enum ref_kind ref, struct holder holder);
+/* The auditor counts claims in 15 bits; the rest is for references that are bounded by the number of tasks. */
+#define PAGE_REFS_MAX (0x7fff - 2048)
 /* Returns a reference; at zero the block goes back to the free lists. True if it did. */
 bool page_put(struct page *page, enum ref_kind ref, struct holder holder);
 /* Count now; a hint unless the caller excludes others. */

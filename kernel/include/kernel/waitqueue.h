@@ -32,4 +32,10 @@ int wait_sleep(struct waitqueue *wait, struct spinlock *lock, u32 flags);
 void wait_wake_all(struct waitqueue *wait);
 void wait_wake_one(struct waitqueue *wait);
 
+/*
+ * Between two steps of long work, which nothing else interrupts as the kernel is not preempted: lets others run when the
+ * slice is over. 0, or -EINTR when the current task was killed: then the work need not go on. Sleep locks may be held.
+ */
+int sched_checkpoint(void);
+
 #endif

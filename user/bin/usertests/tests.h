@@ -25,8 +25,8 @@ extern const struct test *const test_groups[];
 
 extern const struct test tests_process[], tests_exec[], tests_elf[], tests_pipe[], tests_file[], tests_big[],
     tests_unlinked[], tests_dir[], tests_links[], tests_race[], tests_sbrk[], tests_cow[], tests_mmap[],
-    tests_fault[], tests_memory_out[], tests_memory_cow[], tests_bad[], tests_books[], tests_proc_pages[],
-    tests_canary[];
+    tests_many[], tests_fault[], tests_memory_out[], tests_memory_cow[], tests_bad[], tests_books[],
+    tests_proc_pages[], tests_canary[];
 
 #define KILLED (-1) /* status of a process that the kernel killed */
 
