@@ -58,7 +58,8 @@ all: kernel disk tools ## build everything
 demo: kernel disk tools ## usertests under trace: table, leak report, curve. FAULT=05-… runs a broken kernel; SMP=, MEM=
 	@$(PYTHON) tests/demo.py --smp $(SMP) --mem $(MEM) $(if $(FAULT),--fault $(FAULT))
 boot: kernel disk tools ## boot to a shell on the console, under trace
-	@$(PAGETRAIL) run --kernel $(KERNEL_ELF) --disk $(BUILD)/disk.img --smp $(SMP) --mem $(MEM)
+	@$(PAGETRAIL) run --kernel $(KERNEL_ELF) --disk $(BUILD)/disk.img --smp $(SMP) --mem $(MEM) \
+		--append debug=on
 setup: $(BUILD)/setup.mk $(BUILD)/setup-test.mk ## install the Debian packages that are missing (every target does this by itself)
 clean: ## remove what was built; recorded runs stay
 	rm -rf $(BUILD)

@@ -29,8 +29,7 @@ def main():
                "--mem", arguments.mem, "--out", run, "--progress", "--tests", "--leaks", "--plot", "--timeout", "600"]
     if needs_virtio(arguments.mem):
         program += ["--disk-mode", "virtio"]
-    if append:
-        program += ["--append", append]
+    program += ["--append", f"debug=on {append}".strip()]
     program += ["--", command]
     os.execv(program[0], [str(word) for word in program])
 

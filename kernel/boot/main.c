@@ -16,6 +16,7 @@
 #include "boot_priv.h"
 #include <kernel/audit.h>
 #include <kernel/dev.h>
+#include <kernel/errno.h>
 #include <kernel/fs.h>
 #include <kernel/kstack.h>
 #include <kernel/lib.h>
@@ -25,6 +26,7 @@
 #include <kernel/syscall.h>
 #include <kernel/trace.h>
 
+#define CANNOT_START_STATUS 123
 #define INIT_PATH "/bin/init"
 #define KSTACK_TABLE_SPAN (1UL << 21)
 
@@ -136,12 +138,22 @@ static void subsystems_init(void)
 	virtio_blk_init();
 }
 
+/*
+ * What the disk lacks or has damaged is no fault of the kernel's: it says what it misses, writes back what it may have
+ * written, and ends with a status that init's programs do not use by themselves.
+ */
+static void __attribute__((noreturn)) cannot_start(const char *what, const char *path, int err)
+{
+	kprintf("boot: cannot %s %s: error %d; e2fsck may mend the disk\n", what, path, -err);
+	proc_poweroff(CANNOT_START_STATUS);
+}
+
 static void mount(struct superblock *sb, const char *path)
 {
-	int err = sb ? fs_mount(sb, path) : -1;
+	int err = sb ? fs_mount(sb, path) : -ENOMEM;
 
 	if (err)
-		panic("cannot mount %s: error %d", path, -err);
+		cannot_start("mount", path, err);
 }
 
 /* run=CMD,ARG stands for a blank where the command line of the machine cannot hold one. */
@@ -159,24 +171,27 @@ static void start_init(void)
 	static char path[64] = INIT_PATH;
 	static char run[400];
 	const char *argv[3] = {path, NULL, NULL};
+	int err;
 
 	bootarg("init", path, sizeof(path));
 	if (bootarg("run", run, sizeof(run)) && run[0]) {
 		commas_to_blanks(run);
 		argv[1] = run;
 	}
-	proc_start_init(path, argv);
+	err = proc_start_init(path, argv);
+	if (err)
+		cannot_start("start", path, err);
 }
 
 static void boot_task(void *arg)
 {
 	struct block_device *root = block_root();
 
-	if (!root)
-		panic("no root disk: neither an initrd nor a virtio block device");
+	if (!root) /* says so itself */
+		cannot_start("find", "a root disk", fs_mount_root(NULL));
 	int err = fs_mount_root(root);
 	if (err)
-		panic("cannot mount the root disk %s: error %d", root->name, -err);
+		cannot_start("mount the root disk", root->name, err);
 	mount(devfs_create(), "/dev");
 	mount(procfs_create(), "/proc");
 	writeback_init();

@@ -77,9 +77,12 @@ static void end_others(struct ending *ending)
 {
 	u64 began = arch_time();
 
-	while ((ending->nr_left = kill_others(ending)) > 0 && arch_time() - began < END_PATIENCE)
+	while ((ending->nr_left = kill_others(ending)) > 0 && arch_time() - began < END_PATIENCE) {
+		/* One who is about to die may have killed us: no reason not to sleep, which lets the others end. */
+		current_task()->killed = false;
 		if (sched_sleep_until(arch_time() + TIME_HZ / 1000) < 0)
-			arch_relax(); /* killed itself, by kill(): sleeping is over for it */
+			sched_yield();
+	}
 }
 
 /* Nobody will wait for them. */
@@ -150,8 +153,10 @@ void proc_poweroff(s32 status)
 	free_zombies();
 	status &= 0x7f;
 	tell(&ending, status);
-	files_close_all(current_proc());
-	proc_give_up_memory(current_proc());
+	if (current_proc()) { /* else boot's own task, which has neither */
+		files_close_all(current_proc());
+		proc_give_up_memory(current_proc());
+	}
 	err = fs_sync();
 	if (err)
 		kprintf("power-off: writing the disk back failed: error %d\n", -err);

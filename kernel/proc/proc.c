@@ -101,7 +101,7 @@ void proc_free_locked(struct proc *proc)
 	nr_procs--;
 }
 
-void proc_start_init(const char *path, const char *const *argv)
+int proc_start_init(const char *path, const char *const *argv)
 {
 	struct exec_image image;
 	struct inode *root = fs_root();
@@ -112,17 +112,28 @@ void proc_start_init(const char *path, const char *const *argv)
 	while (argv[argc])
 		argc++;
 	proc = proc_create(1, "init", &err);
-	if (!proc)
-		panic("no memory for init");
-	err = exec_build(root, path, (char *const *)argv, argc, 1, &image);
-	if (err)
-		panic("cannot start %s: error %d", path, -err);
+	if (proc)
+		err = exec_build(root, path, (char *const *)argv, argc, 1, &image);
+	if (err) {
+		if (proc)
+			proc_discard(proc);
+		inode_put(root);
+		return err;
+	}
 	proc->cwd = root;
 	exec_enter(proc->task, &image);
 	proc_init_proc = proc;
 	proc_link(proc, NULL);
 	task_trace(EV_task_exec, proc->task, 0);
 	task_start(proc->task);
+	return 0;
+}
+
+bool proc_may_debug(void)
+{
+	char value[8];
+
+	return bootarg("debug", value, sizeof(value)) && strcmp(value, "on") == 0;
 }
 
 static struct proc *proc_find_locked(u16 pid)

@@ -6,6 +6,7 @@
  * /proc/ktrace_ctl: reads as mode, mask and counts; takes "mode=stream|flight|off" and "mask=HEX".
  */
 #include "procfs_priv.h"
+#include <kernel/proc.h>
 #include <kernel/trace.h>
 
 /* cursor[0]: i hart i, nr_harts the depot; cursor[1]: trace_read_packet's. */
@@ -75,6 +76,8 @@ static int set_mask(const char *hex)
 
 static int ktrace_ctl_write(struct proc_file *file, const char *text)
 {
+	if (!proc_may_debug())
+		return -EPERM;
 	if (strncmp(text, "mode=", 5) == 0)
 		return set_mode(text + 5);
 	if (strncmp(text, "mask=", 5) == 0)

@@ -225,6 +225,8 @@ static int fail_nth_write(struct proc_file *file, const char *text)
 	const char *comma = strchr(text, ',');
 	size_t length = comma ? (size_t)(comma - text) : strlen(text);
 
+	if (file->pid != current_task()->pid && !proc_may_debug())
+		return -EPERM;
 	if (length >= sizeof(first))
 		return -EINVAL;
 	memcpy(first, text, length);

@@ -174,10 +174,18 @@ static s64 panic_asked_for(u64 how)
 	}
 }
 
+/* Looking, and giving back what a cache can spare, is open to all. */
+static bool may_kdebug(u64 op)
+{
+	return op == KDEBUG_AUDIT || op == KDEBUG_DROP_CACHES || op == KDEBUG_BENCH || proc_may_debug();
+}
+
 s64 sys_kdebug(const u64 *arg)
 {
 	u32 old;
 
+	if (!may_kdebug(arg[0]))
+		return -EPERM;
 	switch (arg[0]) {
 	case KDEBUG_LEAK_PAGES:
 		return leak_pages(arg[1]);
@@ -202,8 +210,11 @@ s64 sys_kdebug(const u64 *arg)
 	}
 }
 
+/* Init's, for the end of what it ran. */
 s64 sys_poweroff(const u64 *arg)
 {
+	if (current_task()->pid != 1 && !proc_may_debug())
+		return -EPERM;
 	proc_poweroff((s32)arg[0]);
 }
 

@@ -50,12 +50,13 @@ class Machine:
     smp, mem harts and memory ("128M")
     run      command for init, which then powers off with its status; None boots to the shell
     append   further boot arguments
+    debug    the boot argument debug=on: programs may break what they test
     virtio   the disk is a virtio-blk device instead of a ramdisk; None: where the ramdisk has no room
     icount   one instruction is one nanosecond; with `run`, where the host types nothing, deterministic
     limit    seconds after which it is killed
     """
 
-    def __init__(self, folder, smp=1, mem="128M", run=None, append="", virtio=None, icount=False, limit=120,
+    def __init__(self, folder, smp=1, mem="128M", run=None, append="", virtio=None, icount=False, limit=120, debug=True,
                  kernel=None, disk=None, extra=()):
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -68,7 +69,7 @@ class Machine:
         self._seen = 0
         self._grew = threading.Condition()
         self._closed = False
-        words = [append] if append else []
+        words = ["debug=on"] * debug + [append] * bool(append)
         if run is not None:
             words.append("run=" + quote_bootarg(run))
         self.command = self._qemu_command(" ".join(words), icount, run is None) + list(extra)

@@ -42,7 +42,12 @@ def pagetrail_json(*words, statuses=(NOTHING_LOST, LOST, CANNOT_TELL)):
 
 
 def run_command(out, *guest_words, kernel=None, disk=None, limit=300, options=()):
-    """The words of a `pagetrail run` that ends by itself, for pagetrail() or Popen."""
+    """The words of a `pagetrail run` that ends by itself, for pagetrail() or Popen. Programs may break what they test."""
+    options = [str(word) for word in options]
+    if "--append" in options:
+        options[options.index("--append") + 1] += " debug=on"
+    else:
+        options += ["--append", "debug=on"]
     return ["run", "--kernel", kernel or paths.KERNEL, "--disk", disk or paths.DISK, "--out", out,
             "--timeout", str(limit), *options, "--", *guest_words]
 

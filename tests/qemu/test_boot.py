@@ -1,9 +1,12 @@
 """The machine starts, on every shape it is promised for, and ends with the status that was asked for."""
+import os
+import shutil
+import subprocess
 import time
 
 import pytest
 
-from harness import elf
+from harness import elf, paths
 from harness.machine import PROMPT
 
 
@@ -58,10 +61,29 @@ def test_virtio_disk_keeps_what_was_written(boot, tmp_path):
     second.expect("remembered")
 
 
-def test_init_that_is_not_there_is_a_panic_with_a_reason(boot):
+CANNOT_START = 123
+
+
+def test_init_that_is_not_there_ends_the_machine_with_a_reason(boot):
     machine = boot(append="init=/no/such/program")
-    assert machine.wait(30) != 0
-    machine.expect(r"panic.*(/no/such/program)")
+    assert machine.wait(30) == CANNOT_START
+    machine.expect(r"boot: cannot start /no/such/program: error 2")
+
+
+@pytest.mark.parametrize("command, path", [
+    ("clri /dev", "/dev"), ("unlink /dev", "/dev"), ("clri /proc", "/proc"), ("clri /bin/init", "/bin/init"),
+])
+def test_a_disk_that_lacks_what_boot_needs(boot, tmp_path, command, path):
+    """The root is mounted, but a folder or init itself cannot be read: that is no panic."""
+    disk = tmp_path / "disk.img"
+    shutil.copy(paths.DISK, disk)
+    subprocess.run(["debugfs", "-w", "-R", command, str(disk)], check=True, capture_output=True,
+                   env={**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"})
+    machine = boot(disk=disk, run="true")
+    assert machine.wait(30) == CANNOT_START
+    machine.expect(rf"boot: cannot \w+ {path}: error \d+")
+    assert "panic" not in machine.console
+    machine.check_disk = lambda: None  # debugfs has damaged it
 
 
 def test_command_that_is_not_there(boot):
@@ -93,3 +115,27 @@ def test_kernel_in_memory_names_its_elf(boot):
     machine = boot(run="true")
     assert machine.wait(30) == 0
     assert machine.build_id() == elf.build_id(machine.kernel)
+
+
+def test_twenty_end_the_machine_at_once(boot, smp):
+    """The first who asks ends it, and the others are among those it ends."""
+    machine = boot(smp=smp, run="kdebug poweroff-race 20")
+    assert machine.wait(30) == 7
+    assert "do not end" not in machine.console
+
+
+DEBUG_ONLY = ["kdebug panic", "kdebug leak-pages 1", "kdebug leak-objects 1", "kdebug free-leaked", "kdebug trace-mask 0",
+              "poweroff 3", "echo mode=off > /proc/ktrace_ctl", "echo 1 > /proc/1/fail-nth"]
+
+
+def test_without_debug_on_no_program_may_break_the_kernel(boot):
+    machine = boot(debug=False, run="; ".join(f"{command} && echo DONE" for command in DEBUG_ONLY) + "; exit 9")
+    assert machine.wait(30) == 9
+    assert machine.console.count(": not permitted") == len(DEBUG_ONLY) - 2  # echo is silent: its status says it
+    assert "DONE" not in machine.console
+
+
+def test_without_debug_on_programs_look_and_fail_by_themselves(boot):
+    machine = boot(debug=False, run="kdebug audit && kdebug drop-caches && cat /proc/ktrace_ctl && echo 0 > /proc/self/fail-nth"
+                   " && usertests leak-found && exit 9")
+    assert machine.wait(60) == 9

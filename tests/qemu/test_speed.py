@@ -34,3 +34,9 @@ def test_a_shell_runs_its_first_command_within_a_second(boot):
     machine = boot(smp=4, icount=True, run="bench clock")
     assert machine.wait(60) == 0
     assert 1000 < int(machine.expect(r"bench clock (\d+)\n").group(1)) < 1000000
+
+
+def test_a_fork_of_32000_mappings_takes_less_than_half_a_second(boot):
+    machine = boot(icount=True, run="usertests many-mappings")
+    assert machine.wait(120) == 0
+    assert int(machine.expect(r"fork of 32000 mappings: (\d+) ms").group(1)) < 500

@@ -110,7 +110,7 @@ def record_discards(out):
 def record_panic(out):
     """The kernel panics; the run is what `recover` makes of the memory it left."""
     first = out.with_name(out.name + "-first")
-    start(first, "kdebug panic", "--smp", "2", "--keep-ram").wait()
+    start(first, "kdebug panic", "--smp", "2", "--keep-ram", "--append", "debug=on").wait()
     subprocess.run([paths.PAGETRAIL, "recover", first / "ram", "--kernel", paths.KERNEL, "-o", out],
                    stdout=subprocess.DEVNULL)
     shutil.rmtree(first)

@@ -39,7 +39,7 @@ def test_a_healthy_run(boot, pagetrail, harts):
 
 
 def test_lost_on_purpose(boot):
-    result, _ = boot("--leaks", command=["leakdemo", "5", "objects", "3", "keep"])
+    result, _ = boot("--leaks", "--append", "debug=on", command=["leakdemo", "5", "objects", "3", "keep"])
     assert result.status == LOST, result.out + result.err
     assert result.out.startswith("LOST: 5 pages, 3 objects")
     assert "5 debug pages" in result.out

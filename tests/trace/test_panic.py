@@ -20,7 +20,7 @@ def dead(tmp_path_factory):
         run = folder / f"{mode}{how}"
         if not run.exists():
             done = run_tool(paths.PAGETRAIL, "run", "--kernel", paths.KERNEL, "--disk", paths.DISK, "--smp", 3, "--out", run,
-                            "--timeout", 60, "--quiet", "--mode", mode, "--", "kdebug", "panic", how)
+                            "--timeout", 60, "--quiet", "--mode", mode, "--append", "debug=on", "--", "kdebug", "panic", how)
             assert done.status == LOST, done.err
             assert (run / "logs/panic.log").read_text() in done.err
         return run

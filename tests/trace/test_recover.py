@@ -23,7 +23,7 @@ def dead(tmp_path_factory):
         if not run.exists():
             run_tool(paths.PAGETRAIL, "run", "--kernel", paths.KERNEL, "--disk", paths.DISK, "--smp", harts, "--out", run,
                      "--timeout", seconds, "--keep-ram", "--quiet", "--mem", mem, "--disk-mode", "virtio" if mem == "8M" else "ramdisk",
-                     "--", *command, timeout=120)
+                     "--append", "debug=on", "--", *command, timeout=120)
         return run
     return dead
 

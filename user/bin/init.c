@@ -55,5 +55,7 @@ int main(int argc, char **argv)
 		status = run_shell(argc > 1 ? command : NULL);
 	while (argc <= 1 && status == -1);
 	/* The machine's exit status has seven bits. */
-	poweroff(status >= 0 && status <= 127 ? status : 1);
+	status = status >= 0 && status <= 127 ? status : 1;
+	poweroff(status);
+	exit(status);
 }

@@ -16,8 +16,35 @@ static const struct {
     {"panic", KDEBUG_PANIC}, /* NUMBER: enum kdebug_panic */
 };
 
+/* kdebug poweroff-race N: N processes that all end the machine at once. */
+static int poweroff_race(long nr)
+{
+	int ends[2];
+	char byte;
+
+	if (pipe(ends) < 0)
+		return 1;
+	for (long i = 0; i < nr; i++) {
+		int pid = fork();
+
+		if (pid == 0) {
+			close(ends[1]);
+			read(ends[0], &byte, 1); /* until the last of them is there */
+			poweroff(7);
+			exit(1);
+		}
+		if (pid < 0)
+			die("kdebug: fork: %s", error_text(pid));
+	}
+	close(ends[1]);
+	for (;;)
+		wait(NULL);
+}
+
 int main(int argc, char **argv)
 {
+	if (argc == 3 && strcmp(argv[1], "poweroff-race") == 0)
+		return poweroff_race(parse_number(argv[2]));
 	for (size_t i = 0; argc >= 2 && i < ARRAY_SIZE(operations); i++) {
 		if (strcmp(argv[1], operations[i].name) != 0)
 			continue;

@@ -19,6 +19,8 @@ int main(int argc, char **argv)
 		keep |= strcmp(argv[i], "keep") == 0;
 	}
 	long findings_before = books_take_quiet(&before);
+	if (kdebug(KDEBUG_LEAK_PAGES, 0) < 0)
+		die("leakdemo: the kernel loses memory on purpose only when booted with debug=on");
 	mark(0, "leakdemo");
 	long lost = nr_pages > 0 ? kdebug(KDEBUG_LEAK_PAGES, nr_pages) : 0;
 	long forgotten = nr_objects > 0 ? kdebug(KDEBUG_LEAK_OBJECTS, nr_objects) : 0;

@@ -3,6 +3,7 @@
  *
  * bootargs: init=PATH (default /bin/init)   run="CMD" or run=CMD,ARG,... (init runs it, then powers off with its status)
  *           trace=stream|flight|off     trace.mask=HEX   trace.rings=KIB   quiet
+ *           debug=on   (see proc_may_debug)
  *           incident.panic   (the first incident ends the machine, with the culprit still on the stack)
  *           ramdisk=START,BYTES (physical address; instead of an initrd)
  */

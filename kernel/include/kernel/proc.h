@@ -46,8 +46,13 @@ static inline struct proc *current_proc(void)
 }
 
 void proc_init(void);
-/* Starts pid 1 from the program at `path` with these arguments. Panics with the reason if it cannot. */
-void proc_start_init(const char *path, const char *const *argv);
+/*
+ * Whether any program may do to the kernel and to others what tests must: lose memory on purpose, panic, change what is
+ * traced, have another process's allocations fail, end the machine. By the boot argument debug=on.
+ */
+bool proc_may_debug(void);
+/* Starts pid 1 from the program at `path` with these arguments. 0 or errno. */
+int proc_start_init(const char *path, const char *const *argv);
 
 int proc_fork(void); /* child's pid, -ENOMEM, -EAGAIN */
 int proc_exec(const char *path, char *const *argv,

@@ -265,6 +265,13 @@ static void test_leak_is_found(void)
 	/* The detector detects: exactly what was lost, until it is given back. */
 	uint64_t pages, left;
 
+	/* Booted without debug=on nothing can be lost on purpose: then that is what there is to see. */
+	if (kdebug(KDEBUG_LEAK_PAGES, 0) == -EPERM) {
+		CHECK_EQ(kdebug(KDEBUG_LEAK_OBJECTS, 1), -EPERM);
+		CHECK_EQ(kdebug(KDEBUG_FREE_LEAKED, 0), -EPERM);
+		CHECK_EQ(kdebug(KDEBUG_AUDIT, 0), 0);
+		return;
+	}
 	/* The write-back thread may return a page of its own just between two counts: then once more. */
 	for (int tries = 0; tries < 5; tries++) {
 		CHECK_OK(kdebug(KDEBUG_DROP_CACHES, 0));
