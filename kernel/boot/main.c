@@ -187,6 +187,7 @@ static void boot_task(void *arg)
 {
 	struct block_device *root = block_root();
 
+	writeback_init();
 	if (!root) /* says so itself */
 		cannot_start("find", "a root disk", fs_mount_root(NULL));
 	int err = fs_mount_root(root);
@@ -194,7 +195,6 @@ static void boot_task(void *arg)
 		cannot_start("mount the root disk", root->name, err);
 	mount(devfs_create(), "/dev");
 	mount(procfs_create(), "/proc");
-	writeback_init();
 	start_init();
 	if (!quiet)
 		kprintf("init started after %lu ms\n",

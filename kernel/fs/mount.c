@@ -48,6 +48,7 @@ int fs_mount(struct superblock *sb, const char *path)
 
 	if (err) {
 		kprintf("fs: cannot mount %s on %s: error %d\n", sb->type, path, err);
+		inode_put(sb->root);
 		return err;
 	}
 	err = inode_lock(dir);
@@ -58,6 +59,7 @@ int fs_mount(struct superblock *sb, const char *path)
 	if (err) {
 		kprintf("fs: cannot mount %s on %s: error %d\n", sb->type, path, err);
 		inode_put(dir);
+		inode_put(sb->root);
 		return err;
 	}
 	sb->covered = dir;
@@ -140,7 +142,8 @@ void fs_unmount_all(void)
 		unmount(last);
 		icache_drop(last);
 	}
-	ext2_unmount(root_sb);
+	if (root_sb)
+		ext2_unmount(root_sb);
 	root_sb = NULL;
 }
 

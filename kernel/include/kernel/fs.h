@@ -123,10 +123,10 @@ struct superblock {
 	void *private;
 };
 
-void fs_init(void);                             /* caches, icache */
-int fs_mount_root(struct block_device *device); /* ext2; 0 or errno with a message */
-int fs_mount(struct superblock *sb, const char *path);
-struct inode *fs_root(void); /* counted */
+void fs_init(void);                                    /* caches, icache */
+int fs_mount_root(struct block_device *device);        /* ext2; 0 or errno with a message */
+int fs_mount(struct superblock *sb, const char *path); /* 0; or an error, and sb's root is given back */
+struct inode *fs_root(void);                           /* counted */
 int fs_sync(void);
 /* Undoes fs_mount_root after everybody closed everything: 0 or -EBUSY. Writes all. */
 int fs_unmount_root(void);
