@@ -8,6 +8,7 @@ TEST_NEEDS := kernel disk tools
 
 -include tests/host/host.mk
 include tests/fuzz/fuzz.mk
+include tests/foreign/foreign.mk
 
 .PHONY: test $(TEST_PARTS) format tidy bench bench-wall faults soak
 test: $(TEST_NEEDS) ## run everything: lint, host tests, trace tools, QEMU with 1, 2 and 4 harts, gdb, faults
