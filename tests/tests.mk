@@ -1,5 +1,5 @@
 # The test suite in parts, each callable alone. `make test` runs them all through tests/run.py, which adds up.
-TEST_PARTS := lint test-host test-trace test-fuzz test-qemu test-gdb test-faults
+TEST_PARTS := lint test-host test-trace test-fuzz test-qemu test-gdb test-faults test-foreign
 
 export PAGETRAIL_BUILD := $(BUILD)
 PYTEST := timeout 1800 $(PYTHON) -m pytest -q
