@@ -13,9 +13,6 @@
 #ifndef PAGES_STATIC
 #define PAGES_STATIC 0 /* 1: struct page pages[]; 0: a pointer to an array behind the kernel */
 #endif
-#ifndef PAGE_EXTRA
-#define PAGE_EXTRA 0 /* words by which struct page is longer */
-#endif
 #ifndef CONSOLE_LEGACY
 #define CONSOLE_LEGACY 0 /* 1: the firmware's console of one byte a call, whatever else there is */
 #endif

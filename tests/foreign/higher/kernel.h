@@ -76,9 +76,6 @@ struct page {
 	struct list node; /* free: in its order's list; PG_SLAB: in the cache's */
 	struct cache *cache;
 	void *objects; /* PG_SLAB: first free one */
-#if PAGE_EXTRA
-	u64 extra[PAGE_EXTRA];
-#endif
 };
 
 #if PAGES_STATIC
@@ -161,13 +158,14 @@ static inline pte_t pte_make(const struct page *page, u64 flags)
 	return page_pa(page) >> PAGE_SHIFT << 10 | flags | PTE_V;
 }
 
-extern struct page *kernel_root;
+extern pte_t *kernel_root;
 
 void table_init(void);
-struct page *table_create(void);
-void table_destroy(struct page *root);
-void table_use(const struct page *root);
-pte_t *table_entry(struct page *root, u64 va, bool make);
+pte_t *table_create(void);
+void table_destroy(pte_t *root);
+void table_use(const pte_t *root);
+pte_t *table_entry(pte_t *root, u64 va, bool make);
+void pte_set(pte_t *pte, pte_t value);
 
 /* ---- space.c ---- */
 
@@ -181,7 +179,7 @@ struct region {
 
 struct space {
 	struct lock lock;
-	struct page *root;
+	pte_t *root;
 	struct list regions;
 };
 

@@ -82,7 +82,7 @@ static void drop_region(struct space *space, struct region *region, bool clear)
 			continue;
 		page = pte_page(*pte);
 		if (clear)
-			*pte = 0;
+			pte_set(pte, 0);
 		else
 			truth("mapped", page_pa(page));
 		if (MISTAKEN(unmap_keeps))
@@ -133,21 +133,21 @@ static int fault_locked(struct space *space, struct region *region, u64 va, bool
 	if (!(*pte & PTE_V)) {
 		page = page_alloc_zeroed();
 		if (page)
-			*pte = pte_make(page, flags);
+			pte_set(pte, pte_make(page, flags));
 		return page ? 0 : -ENOMEM;
 	}
 	if (!write || !(*pte & PTE_SHARED))
 		return 0;
 	old = pte_page(*pte);
 	if (__atomic_load_n(&old->refcount, __ATOMIC_ACQUIRE) == 1) {
-		*pte = pte_make(old, flags);
+		pte_set(pte, pte_make(old, flags));
 		return 0;
 	}
 	page = page_alloc(0);
 	if (!page)
 		return -ENOMEM;
 	memcpy(page_va(page), page_va(old), PAGE_SIZE);
-	*pte = pte_make(page, flags);
+	pte_set(pte, pte_make(page, flags));
 	page_put(old);
 	return 0;
 }
@@ -179,8 +179,8 @@ static int share_leaf(struct space *to, u64 va, pte_t *pte)
 	if (!target)
 		return -ENOMEM;
 	if (*pte & PTE_W)
-		*pte = (*pte & ~PTE_W) | PTE_SHARED;
-	*target = *pte;
+		pte_set(pte, (*pte & ~PTE_W) | PTE_SHARED);
+	pte_set(target, *pte);
 	if (MISTAKEN(clone_takes_two)) {
 		truth_of("leak", page_pa(page), "space_clone");
 		page_get(page);

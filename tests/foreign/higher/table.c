@@ -11,43 +11,53 @@
 #define ENTRIES 512
 #define LOWER_HALF (ENTRIES / 2)
 
-struct page *kernel_root;
+pte_t *kernel_root;
+
+/* The one place where entries are written: a walk on another hart sees the old or the new one. */
+void pte_set(pte_t *pte, pte_t value)
+{
+	__atomic_store_n(pte, value, __ATOMIC_RELAXED);
+}
 
 static u32 index_of(u64 va, u32 level)
 {
 	return va >> (PAGE_SHIFT + 9 * level) & (ENTRIES - 1);
 }
 
-static struct page *new_table(void)
+static pte_t *new_table(void)
 {
-	struct page *table = page_alloc_zeroed();
+	struct page *page = page_alloc_zeroed();
 
-	if (table)
-		table->flags |= PG_TABLE;
-	return table;
+	if (!page)
+		return NULL;
+	page->flags |= PG_TABLE;
+	return page_va(page);
+}
+
+static pte_t *table_below(pte_t pte)
+{
+	return page_va(pte_page(pte));
 }
 
 /* The entry for va at the given level; NULL if a table is missing and not to be made, or without memory. */
-static pte_t *entry_at(struct page *root, u64 va, u32 last_level, bool make)
+static pte_t *entry_at(pte_t *table, u64 va, u32 last_level, bool make)
 {
-	struct page *table = root;
-
 	for (u32 level = LEVELS - 1; level > last_level; level--) {
-		pte_t *pte = (pte_t *)page_va(table) + index_of(va, level);
+		pte_t *pte = &table[index_of(va, level)];
 
 		if (*pte & PTE_V) {
-			table = pte_page(*pte);
+			table = table_below(*pte);
 			continue;
 		}
 		table = make ? new_table() : NULL;
 		if (!table)
 			return NULL;
-		*pte = pte_make(table, 0);
+		pte_set(pte, pte_make(page_of_va(table), 0));
 	}
-	return (pte_t *)page_va(table) + index_of(va, last_level);
+	return &table[index_of(va, last_level)];
 }
 
-pte_t *table_entry(struct page *root, u64 va, bool make)
+pte_t *table_entry(pte_t *root, u64 va, bool make)
 {
 	return entry_at(root, va, 0, make);
 }
@@ -64,45 +74,42 @@ void table_init(void)
 
 		if (!pte)
 			panic("no memory for the kernel's table");
-		*pte = pte_make(page_of_pa(pa), flags | PTE_A | PTE_D);
+		pte_set(pte, pte_make(page_of_pa(pa), flags | PTE_A | PTE_D));
 	}
 }
 
-struct page *table_create(void)
+pte_t *table_create(void)
 {
-	struct page *root = new_table();
+	pte_t *root = new_table();
 
 	if (root)
-		memcpy((pte_t *)page_va(root) + LOWER_HALF, (pte_t *)page_va(kernel_root) + LOWER_HALF,
-		       LOWER_HALF * sizeof(pte_t));
+		memcpy(root + LOWER_HALF, kernel_root + LOWER_HALF, LOWER_HALF * sizeof(pte_t));
 	return root;
 }
 
 /* Frees what the first nr entries of a table lead to, then the table. */
-static void destroy(struct page *table, u32 level, u32 nr)
+static void destroy(pte_t *table, u32 level, u32 nr)
 {
-	pte_t *entries = page_va(table);
-
 	for (u32 i = 0; i < nr; i++) {
-		if (!(entries[i] & PTE_V))
+		if (!(table[i] & PTE_V))
 			continue;
-		if (level == 0 || (entries[i] & PTE_LEAF))
+		if (level == 0 || (table[i] & PTE_LEAF))
 			panic("a table is freed with a leaf in it");
 		if (MISTAKEN(last_tables_stay) && level == 1)
-			truth_of("leak", page_pa(pte_page(entries[i])), "table_destroy");
+			truth_of("leak", page_pa(pte_page(table[i])), "table_destroy");
 		else
-			destroy(pte_page(entries[i]), level - 1, ENTRIES);
+			destroy(table_below(table[i]), level - 1, ENTRIES);
 	}
-	page_put(table);
+	page_put(page_of_va(table));
 }
 
-void table_destroy(struct page *root)
+void table_destroy(pte_t *root)
 {
 	destroy(root, LEVELS - 1, LOWER_HALF);
 }
 
-void table_use(const struct page *root)
+void table_use(const pte_t *root)
 {
-	csr_write(satp, (u64)SATP_MODE << 60 | page_pa(root) >> PAGE_SHIFT);
+	csr_write(satp, (u64)SATP_MODE << 60 | page_pa(page_of_va(root)) >> PAGE_SHIFT);
 	asm volatile("sfence.vma" : : : "memory");
 }
