@@ -1,5 +1,5 @@
 # The test suite in parts, each callable alone. `make test` runs them all through tests/run.py, which adds up.
-TEST_PARTS := lint test-host test-trace test-describe test-fuzz test-qemu test-gdb test-faults
+TEST_PARTS := lint test-host test-trace test-describe test-fuzz test-qemu test-gdb test-foreign test-faults
 
 export PAGETRAIL_BUILD := $(BUILD)
 PYTEST := timeout 1800 $(PYTHON) -m pytest -q
@@ -8,6 +8,7 @@ TEST_NEEDS := kernel disk tools
 
 -include tests/host/host.mk
 include tests/fuzz/fuzz.mk
+include tests/foreign/foreign.mk
 
 .PHONY: test $(TEST_PARTS) format tidy bench bench-wall faults soak
 test: $(TEST_NEEDS) ## run everything: lint, host tests, trace tools, QEMU with 1, 2 and 4 harts, gdb, faults
