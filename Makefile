@@ -11,9 +11,10 @@ ifndef V
 .SILENT:
 endif
 BUILD ?= build
-# The machine of `make demo` and `make boot`.
+# The machine of `make boot`, and of `make demo` unless a fault brings its own.
 SMP ?= 4
 MEM ?= 128M
+given = $(if $(filter file,$(origin $(1))),,$($(1)))
 
 # What Debian 12 and 13 call the things we need: no name has a version in it.
 PACKAGES_BUILD := gcc libc6-dev gcc-riscv64-unknown-elf binutils-riscv64-unknown-elf e2fsprogs pkg-config \
@@ -24,7 +25,7 @@ PACKAGES_TEST := libcmocka-dev python3-pytest python3-jsonschema protobuf-compil
 
 # SETUP=no: leave the system's packages alone. Who only builds and runs is spared what the tests need.
 GOALS := $(filter-out help clean,$(or $(MAKECMDGOALS),all))
-GOALS_PLAIN := all kernel user disk tools demo boot install
+GOALS_PLAIN := all kernel user disk tools demo boot man install golden-unpack
 ifneq ($(SETUP),no)
 ifneq ($(GOALS),)
 include $(BUILD)/setup.mk
@@ -55,8 +56,9 @@ include tests/tests.mk
 
 .PHONY: all setup help demo boot clean
 all: kernel disk tools ## build everything
-demo: kernel disk tools ## usertests under trace: table, leak report, curve. FAULT=05-… runs a broken kernel; SMP=, MEM=
-	@$(PYTHON) tests/demo.py --smp $(SMP) --mem $(MEM) $(if $(FAULT),--fault $(FAULT))
+demo: kernel disk tools ## usertests under trace: verdict, picture, report. FAULT=05: a broken kernel; SMP=, MEM=; CHECK=1: fail on a loss
+	@$(PYTHON) tests/demo.py $(if $(call given,SMP),--smp $(SMP)) $(if $(call given,MEM),--mem $(MEM)) \
+		$(if $(FAULT),--fault $(FAULT)) $(if $(CHECK),--check)
 boot: kernel disk tools ## boot to a shell on the console, under trace
 	@$(PAGETRAIL) run --kernel $(KERNEL_ELF) --disk $(BUILD)/disk.img --smp $(SMP) --mem $(MEM) \
 		--append debug=on

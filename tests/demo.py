@@ -1,37 +1,126 @@
 #!/usr/bin/env python3
-"""`make demo`: usertests under trace on a machine of the given shape, its table, its leak report and its curve.
+# SPDX-License-Identifier: MIT
+"""`make demo`: usertests under trace on a machine of the given shape; then what came of it, in four lines.
 
-With --fault NN-name the kernel is built from a patched copy of the tree first, and the fault's own workload
-runs. The exit status is that of `pagetrail run`: 0 nothing lost, 1 something lost, 2 could not tell.
+    verdict   NOTHING LOST: 3799817 events, 0 discarded
+    picture   traces/runs/demo/free-pages.png
+    report    traces/runs/demo/report.html
+    next      build/trace-tools/pagetrail stacks traces/runs/demo
+
+With --fault NN the kernel is built from a patched copy of the tree first, the fault's own workload runs on the machine that
+the catalogue names, and what the tools say is compared with what the catalogue expects (a fifth line): a loss that is
+found is then a success. The run folder is traces/runs/demo, or traces/runs/fault-NN.
+
+Exit status: 0 as it should be (nothing lost; with a fault: what the catalogue expects), else that of `pagetrail run`
+(1 something lost or the guest failed, 2 could not tell), or 1 where a fault does not show. With --check it is that of
+`pagetrail run` always.
 """
 import argparse
 import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
 import sys
+from pathlib import Path
 
 from harness import faults, paths
+from harness.expect import differences
 from harness.machine import needs_virtio
+from harness.tool import CANNOT_TELL, LOST, NOTHING_LOST, pagetrail, pagetrail_json
+
+PICTURE, REPORT = "free-pages.png", "report.html"
+
+
+def parse_arguments():
+    options = argparse.ArgumentParser()
+    options.add_argument("--smp", help="harts (4; a fault's own)")
+    options.add_argument("--mem", help="RAM (128M; a fault's own)")
+    options.add_argument("--fault", help="number or name of one in tests/faults")
+    options.add_argument("--runs", help="where the run folder goes (traces/runs)", default=paths.ROOT / "traces/runs", type=Path)
+    options.add_argument("--check", action="store_true", help="end with the status of `pagetrail run`")
+    return options.parse_args()
+
+
+def shown(path):
+    """A path as one would type it here."""
+    return shlex.quote(os.path.relpath(path))
+
+
+def build_kernel(fault):
+    """The ELF of the patched kernel, or None where the compiler refuses it as the catalogue expects."""
+    print(f"fault {fault.name}: {fault.title}\nbuilding the patched kernel ...", flush=True)
+    try:
+        return fault.build()
+    except RuntimeError as error:
+        refusal = fault.expect.get("build_fails")
+        if not refusal or not re.search(refusal, str(error)):
+            raise SystemExit(str(error)) from None
+        line = next(line for line in str(error).splitlines() if re.search(refusal, line))
+        print(f"\nverdict   {line}\nexpected  yes: the compiler refuses this kernel")
+        return None
+
+
+def record(run, kernel, command, smp, mem, append):
+    """Boots the machine, shows its table, its leak report and its curve; returns the status of `pagetrail run`."""
+    shutil.rmtree(run, ignore_errors=True)  # a picture of an earlier run is none of this one
+    words = [paths.PAGETRAIL, "run", "--kernel", kernel, "--disk", paths.DISK, "--smp", smp, "--mem", mem, "--out", run,
+             "--progress", "--tests", "--leaks", "--plot", "--timeout", "600"]
+    if needs_virtio(mem):
+        words += ["--disk-mode", "virtio"]
+    words += ["--append", f"debug=on {append}".strip()]
+    signal.signal(signal.SIGINT, lambda *_: None)  # ctrl-C is for the machine, which then ends and says what it knows
+    return subprocess.call([str(word) for word in (*words, "--", command)])
+
+
+def next_command(run, leaks):
+    """What to type next: the life of a lost page, else what stands behind the figures."""
+    pages = [item for group in leaks["groups"] if group["what"] == "page" for item in group["items"]]
+    if pages:
+        return f"page {shown(run)} 0x{pages[0]['pfn']:x}"
+    return f"leaks {shown(run)}" if leaks["verdict"] != "nothing lost" else f"stacks {shown(run)}"
+
+
+def headline(report, leaks, status):
+    """The verdict as `pagetrail leaks` begins its report; it knows of the trace alone, not how the guest's command ended."""
+    first = report.split("\n", 1)[0]
+    return f"{first}; the guest failed" if status == LOST and leaks["verdict"] == "nothing lost" else first
+
+
+def compare(fault, run, status, leaks, report):
+    """In what the run differs from what the catalogue expects of the fault, a line each."""
+    console = (run / "logs/console.log").read_text(errors="replace")
+    return list(differences(fault.expect, status, leaks, report, console))
 
 
 def main():
-    options = argparse.ArgumentParser()
-    options.add_argument("--smp", default="4")
-    options.add_argument("--mem", default="128M")
-    options.add_argument("--fault", default="")
-    arguments = options.parse_args()
-
-    kernel, command, name, append = paths.KERNEL, "usertests", "demo", ""
-    if arguments.fault:
-        fault = faults.find(arguments.fault)
-        print(f"fault {fault.name}: {fault.title}\nbuilding the patched kernel ...", flush=True)
-        kernel, command, name, append = fault.build(), fault.run, "demo-" + fault.name, fault.append
-    run = paths.ROOT / "traces/runs" / name
-    program = [paths.PAGETRAIL, "run", "--kernel", kernel, "--disk", paths.DISK, "--smp", arguments.smp,
-               "--mem", arguments.mem, "--out", run, "--progress", "--tests", "--leaks", "--plot", "--timeout", "600"]
-    if needs_virtio(arguments.mem):
-        program += ["--disk-mode", "virtio"]
-    program += ["--append", f"debug=on {append}".strip()]
-    program += ["--", command]
-    os.execv(program[0], [str(word) for word in program])
+    arguments = parse_arguments()
+    fault = faults.find(arguments.fault) if arguments.fault else None
+    kernel = build_kernel(fault) if fault else paths.KERNEL
+    if not kernel:
+        return LOST if arguments.check else NOTHING_LOST
+    run = arguments.runs / (f"fault-{fault.name.split('-')[0]}" if fault else "demo")
+    smp, mem = (str(fault.smp), fault.mem) if fault else ("4", "128M")
+    status = record(run, kernel, fault.run if fault else "usertests", arguments.smp or smp, arguments.mem or mem,
+                    fault.append if fault else "")
+    if not (run / "run.json").exists():
+        return status or CANNOT_TELL
+    report, leaks = pagetrail("leaks", run).out, pagetrail_json("leaks", run)
+    pagetrail("report", run)
+    print(f"\nverdict   {headline(report, leaks, status)}")
+    good = status == NOTHING_LOST
+    if fault:
+        found = compare(fault, run, status, leaks, report)
+        good = not found
+        print("expected  " + "\n          ".join(["no: the catalogue knows this fault otherwise", *found] if found else
+                                                ["yes: so the catalogue knows this fault"]))
+    for what, name in (("picture", PICTURE), ("report", REPORT)):
+        print(f"{what:9} {shown(run / name) if (run / name).exists() else 'none was written'}")
+    print(f"next      {shown(paths.PAGETRAIL)} {next_command(run, leaks)}", flush=True)
+    if arguments.check:
+        return status
+    return NOTHING_LOST if good else status or LOST
 
 
 if __name__ == "__main__":

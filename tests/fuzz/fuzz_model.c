@@ -48,12 +48,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	curve_begin(&curve, run, CURVE_STEPS);
 	struct model *model = model_replay(run, &watch);
 	curve_end(&curve, model);
-	struct stackbook *book = stackbook_open(run);
+	struct stack_table *book = stack_table_open(run);
 	struct leaks *leaks = leaks_find(model, book, NULL);
 	tell_page(run, model);
 	export_all(run, leaks, &curve);
 	leaks_free(leaks);
-	stackbook_close(book);
+	stack_table_close(book);
 	model_free(model);
 	curve_free(&curve);
 	run_close(run);

@@ -6,7 +6,7 @@ tests/faults/NN-name/ holds
         title, from    one line; the catalogue's source of it
         run            command for init, which shows the fault
         smp, mem, append   the machine, where it matters
-        expect         see test_faults.py
+        expect         see expect.py
 
 The copy lives in BUILD/faults/NN-name/tree. The kernel's objects are carried over with their times, so only what
 the patch touches is compiled again.

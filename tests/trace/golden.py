@@ -154,7 +154,12 @@ def pack(folder):
 
 
 def unpack(folder):
+    """A run of the same name that is there already (`make demo FAULT=05` makes fault-05) is replaced, not mixed with this one."""
+    for name in RUNS:
+        shutil.rmtree(Path(folder) / name, ignore_errors=True)
     with tarfile.open(ARCHIVE) as archive:
+        if hasattr(tarfile, "data_filter"):  # newer Pythons want one named; here are but plain files and folders
+            archive.extraction_filter = tarfile.data_filter
         archive.extractall(folder)
 
 

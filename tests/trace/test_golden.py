@@ -15,6 +15,16 @@ def recorded(tmp_path_factory):
     return folder
 
 
+def test_unpacking_replaces_a_run_of_the_same_name(tmp_path):
+    """A file of another run among these would be taken for damage, or for a hart of this one."""
+    stray, other = tmp_path / "fault-05/trace/hart7", tmp_path / "demo/run.json"
+    for file in (stray, other):
+        file.parent.mkdir(parents=True)
+        file.write_text("another run's")
+    golden.unpack(tmp_path)
+    assert not stray.exists() and other.exists() and (tmp_path / "fault-05/trace/hart0").stat().st_size > 0
+
+
 @pytest.mark.parametrize("name", golden.RUNS)
 def test_commands_say_what_they_said(recorded, name):
     asked = golden.commands(name)
