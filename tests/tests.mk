@@ -17,6 +17,7 @@ test: $(TEST_NEEDS) ## run everything: lint, host tests, trace tools, QEMU with 
 lint: ## layers, formatting, paths, and that the checks can fail
 	@$(PYTHON) tests/lint/check_layers.py
 	@$(PYTHON) tests/lint/check_text.py
+	@$(PYTHON) tests/lint/check_invariants.py
 	@$(PYTEST) tests/lint
 test-host: host-test ## the kernel's own sources on the host, under ASan and UBSan
 test-trace: $(TEST_NEEDS) ## the trace tools, on recorded and damaged traces

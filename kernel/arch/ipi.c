@@ -7,7 +7,6 @@
  *        an answer is never older than its question, and nobody waits for harts to leave.
  * IPI-3  all waiting here is in WFI with only the software interrupt enabled. A hart that spins instead
  *        would, under icount, keep the others from running until its next timer interrupt, if there is one.
- *
  * IPI-4  where spinning cannot be helped (spinlocks), arch_relax gives way after a while: WFI with an
  *        interrupt pending, which QEMU takes as leave to run the next hart, and a machine as no wait at all.
  *

@@ -120,6 +120,7 @@ static void register_with_auditor(void)
 	audit_register("proc", CLAIMS_OF_KERNEL, proc_claims);
 	audit_register_check("sched", sched_check);
 	audit_register_check("proc", proc_check);
+	audit_register_check("icache", icache_check);
 }
 
 static void subsystems_init(void)

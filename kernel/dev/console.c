@@ -2,7 +2,10 @@
  * The console: a line-edited input over the UART, and its output, as character device 1.
  *
  * Input is a ring. [read, line) holds finished lines, [line, edit) the one being typed: readers see only
- * the former.  CON-1  edit - read <= INPUT_BYTES.
+ * the former.
+ *
+ * CON-1  edit - read <= INPUT_BYTES.
+ *
  * Keys: backspace and DEL erase one character, ^U the line, ^D ends the input.
  * Lock: `console` for input, never held across a copy to the user; a sleeplock for output, which is.
  */

@@ -451,3 +451,33 @@ void icache_claims(struct claims *claims)
 		LIST_FOR_EACH (pos, &buckets[i])
 			claim_object(claims, LIST_ENTRY(pos, struct inode, hash_link));
 }
+
+/* ---- check ---- */
+
+static char check_text[96];
+#define BROKEN(...) (ksnprintf(check_text, sizeof(check_text), __VA_ARGS__), check_text)
+
+static const char *check_inode(const struct inode *inode)
+{
+	bool waits = !list_empty(&inode->unused_link);
+
+	if (find_locked(inode->sb, inode->number) != inode)
+		return BROKEN("ICACHE-1: inode %u of %s is in the table twice", inode->number,
+			      inode->sb->type);
+	if (waits != (inode->count == 0 && !inode->evicting))
+		return BROKEN("ICACHE-2: inode %u has count %u, evicting %u, on the unused list %u",
+			      inode->number, inode->count, inode->evicting, waits);
+	return NULL;
+}
+
+const char *icache_check(void)
+{
+	for (u32 i = 0; i < NR_BUCKETS; i++)
+		LIST_FOR_EACH (pos, &buckets[i]) {
+			const char *broken = check_inode(LIST_ENTRY(pos, struct inode, hash_link));
+
+			if (broken)
+				return broken;
+		}
+	return NULL;
+}

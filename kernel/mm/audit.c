@@ -4,7 +4,8 @@
  * One audit:
  *   1. wait for quiet (AUDIT_WAIT): no other hart in kernel code, no task in the middle of kernel work;
  *   2. every page's claims and every slab's claim bits to zero;
- *   3. all claims functions (at the machine's end: without those of programs): each claim counts, or is a finding at once (STALE, OBJSTALE);
+ *   3. all claims functions (at the machine's end without those of programs): each claim counts, or is a finding at once
+ *      (STALE, OBJSTALE);
  *   4. each page: claims against count; each live object: claimed or not; the sums against RAM;
  *   5. if the world is quiet, every checker: a broken invariant is a finding;
  *   6. if something was found, all claims functions once more, to learn who holds the pages found;
@@ -12,8 +13,8 @@
  *
  * AUDIT-1  with the world stopped nothing in steps 2 to 6 allocates, nor takes a lock but for `pcp` and `buddy`,
  *          for totals and by checkers: they are free then, as a stopped hart holds no spinlock.
- * AUDIT-2  page->claims of a page with a kept finding is CLAIMS_FOUND + its index in step 6 and later; it
- * means nothing after the audit.
+ * AUDIT-2  page->claims of a page with a kept finding is CLAIMS_FOUND + its index in step 6 and later. It means nothing
+ *          after the audit.
  *
  * The lock is a flag, not a spinlock: an audit lasts milliseconds, and who waits for quiet must let others
  * run. Whoever waits gives the hart away through the yield hook where there is one.

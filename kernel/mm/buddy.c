@@ -9,6 +9,7 @@
  * head's page number.
  *
  * Invariants PAGE-1, PAGE-4 and BUDDY-1 to BUDDY-3 are in page.h. One more:
+ *
  * BUDDY-4  the sum of kind_pages[] is the number of managed pages whenever the lock is free.
  *
  * A page whose poison is broken when it is taken is reported and becomes PK_BAD: never handed out again, so

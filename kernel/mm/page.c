@@ -1,8 +1,8 @@
 /*
  * Pages and references: allocation, get, put, and the one place where a count reaches zero.
  *
- * A reference is taken and returned with its kind and holder, and each is an event. Two rules make the
- * events of one page a chain that a reader can follow:
+ * A reference is acquired and released with its kind and holder, and each is an event. Three rules make the events of one
+ * page a chain that a reader can follow:
  *
  * PAGE-5   while get and put are recorded, a count and its record change under the page's count lock, so the
  *          times of a page's records order its life on all harts; equal times are ordered by before / after.

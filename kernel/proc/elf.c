@@ -3,11 +3,12 @@
  * Header", and the RISC-V ELF psABI (machine 243).
  *
  * Nothing in the file is believed. What is checked before anything is mapped:
- *   ELF-1  the header is of the kind above and the program headers lie within one page and the file;
- *   ELF-2  each segment's file part lies in the file and is no longer than its memory part; its addresses do
- * not wrap, leave page 0 alone (so that a null pointer faults) and stay below the stack; ELF-3  no segment is
- * writable and executable at once; segments share no page; ELF-4  the entry point lies in an executable
- * segment.
+ *
+ * ELF-1  the header is of the kind above, and the program headers lie within one page and the file.
+ * ELF-2  each segment's file part lies in the file and is no longer than its memory part; its addresses do not wrap,
+ *        leave page 0 alone (so that a null pointer faults) and stay below the stack.
+ * ELF-3  no segment is writable and executable at once; segments share no page.
+ * ELF-4  the entry point lies in an executable segment.
  */
 #include "proc_priv.h"
 

@@ -5,10 +5,10 @@
  * makes it a zombie (upcall_task_reaped, exit.c) -> the parent's proc_wait frees it. proc_discard undoes the
  * first step.
  *
- *   TREE-1  proc_all holds every process from proc_link to proc_free_locked. Only then its task may be looked
- * at by others, under `proctree`: neither goes away while the lock is held. TREE-2  a process that is a
- * zombie stands before those that are not in its parent's list of children. TREE-3  nr_procs counts the
- * processes made and not yet freed: at most NR_PROCS_MAX.
+ * TREE-1  proc_all holds every process from proc_link to proc_free_locked. Only in between may others look at its task,
+ *         under `proctree`: neither goes away while the lock is held.
+ * TREE-2  in its parent's list of children a zombie comes before those that are none.
+ * TREE-3  nr_procs counts the processes made and not yet freed: at most NR_PROCS_MAX.
  *
  * Lock: `proctree`, outside `waitqueue`, `task` and `slab`.
  */

@@ -4,8 +4,8 @@
  * Nothing is built at open: /proc/audit must find its own reader in order, with its descriptor in the table,
  * and not in the middle of a path walk. The first read does it, and every read from offset 0.
  *
- *   PROCFILE-1  every open file is on `open_files`; its block, if any, has one reference OWNER (owner_pid,
- * 0). PROCFILE-2  the block has the bytes [block_at, block_at + length_bytes) of the file.
+ * PROCFILE-1  every open file is on `open_files`; its block, if any, has one reference OWNER (owner_pid, 0).
+ * PROCFILE-2  the block has the bytes [block_at, block_at + length_bytes) of the file.
  *
  * Locks: list_lock (rank `file`) for the list; the file's own sleep lock for the rest, as processes may share
  * one.

@@ -40,19 +40,20 @@ static const char *check_task(const struct task *task)
 		return BROKEN("TASK: pid %u %s has its user registers at 0x%lx, its stack at 0x%lx",
 			      task->pid, task->name, (u64)task->frame, (u64)task->kstack);
 	if (task->state == TASK_RUNNABLE && list_empty(&task->run_link))
-		return BROKEN("TASK-1: pid %u %s is runnable and not on the run queue", task->pid,
+		return BROKEN("TASK-1, RUNQ-1: pid %u %s is runnable and not on the run queue", task->pid,
 			      task->name);
 	return NULL;
 }
 
 const char *sched_check(void)
 {
+	const char *broken;
 	u32 nr = 0, nr_runnable = 0;
 
 	LIST_FOR_EACH (link, &task_all) {
 		const struct task *task = LIST_ENTRY(link, struct task, all_link);
-		const char *broken = check_task(task);
 
+		broken = check_task(task);
 		if (broken)
 			return broken;
 		nr++;
@@ -67,7 +68,8 @@ const char *sched_check(void)
 		if (state != TASK_RUNNABLE && runqueue_count(state))
 			return BROKEN("TASK-1: %u tasks in state %u are on the run queue",
 				      runqueue_count(state), state);
-	return timer_check();
+	broken = pid_check();
+	return broken ? broken : timer_check();
 }
 
 /* A busy task may have one in its hands that is not yet, or no more, a task's: fork, exec, exit. */

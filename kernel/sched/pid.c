@@ -44,3 +44,31 @@ void pid_free(u16 pid)
 	pid_used[pid / 64] &= ~(1UL << (pid % 64));
 	spin_unlock(&pid_lock);
 }
+
+static bool in_use(u32 pid)
+{
+	return pid_used[pid / 64] >> (pid % 64) & 1;
+}
+
+/* World stopped, and nobody between a pid and its task. */
+const char *pid_check(void)
+{
+	static char text[80];
+	u32 nr_bits = 0, nr_tasks = 2; /* the idle tasks' and init's, whether init is there or not */
+
+	LIST_FOR_EACH (link, &task_all) {
+		u16 pid = LIST_ENTRY(link, struct task, all_link)->pid;
+
+		if (!in_use(pid)) {
+			ksnprintf(text, sizeof(text), "PID-1: pid %u is a task's and not marked", pid);
+			return text;
+		}
+		nr_tasks += pid > 1;
+	}
+	for (u32 word = 0; word < ARRAY_SIZE(pid_used); word++)
+		nr_bits += (u32)__builtin_popcountl(pid_used[word]);
+	if (nr_bits == nr_tasks)
+		return NULL;
+	ksnprintf(text, sizeof(text), "PID-1: %u pids are marked, %u are in use", nr_bits, nr_tasks);
+	return text;
+}

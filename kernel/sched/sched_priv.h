@@ -39,6 +39,7 @@ void timer_hart_init(struct sched_hart *hart);
 void timer_busy(struct sched_hart *hart); /* the hart leaves its idle task: ticks begin */
 void timer_kick_later(void);              /* runqueue_kick in KICK_TIME, on this hart; interrupts off */
 void timer_no_kick(void);                 /* takes that back */
+const char *pid_check(void);              /* PID-1; as sched_check */
 const char *timer_check(void);            /* NULL or the invariant broken; world stopped */
 
 /* task.c: switches away from the current task, whose lock is held and whose new state is set. */

@@ -4,13 +4,14 @@
  * A switch. The task that leaves takes its own lock, sets its new state and calls arch_switch with the lock
  * held; the code that runs next on this hart (sched_finish_switch) lets go of it. So
  *
- *   SWITCH-1  whoever holds task->lock and sees BLOCKED or DEAD knows that its registers are saved: a waker
- * may queue it, the reaper may take its stack. SWITCH-2  a task that yields is queued by sched_finish_switch,
- * not before: no other hart can choose it while this one still stands on its stack. SWITCH-3  a switch
- * happens with exactly one spinlock held and this one handed over; the hart's nesting depth of irq_push is 1
- * on both sides, and whether interrupts were on belongs to the task, so it is kept on the task's stack.
- *   SWITCH-4  an idle hart runs on the kernel's own page table: an address space that somebody drops
- * elsewhere is never the active one here.
+ * SWITCH-1  a hart that holds task->lock and sees BLOCKED or DEAD knows that the task's registers are saved: a waker may
+ *           queue it, the reaper may take its stack.
+ * SWITCH-2  a task that yields is queued by sched_finish_switch, not before: no other hart can choose it while this one
+ *           still stands on its stack.
+ * SWITCH-3  a switch happens with exactly one spinlock held, which is handed over. The hart's nesting depth of irq_push is
+ *           1 on both sides. Whether interrupts were on belongs to the task, so it is kept on the task's stack.
+ * SWITCH-4  an idle hart runs on the kernel's own page table: an address space that another hart drops is never the active
+ *           one here.
  *
  * The state of a task that was chosen becomes RUNNING without its lock (the leaving task's is held, and they
  * have one rank). That races only with wakers, which do nothing to RUNNABLE: the task is on its way to look

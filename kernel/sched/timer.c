@@ -5,9 +5,9 @@
  * may still come, once.) Timed sleeps stand in one list sorted by wake-up time, and one hart watches over it.
  *
  * TIMER-1  sleepers is sorted by wake_time.
- * TIMER-2  while it is not empty, the hart `watcher` has deadline_at <= the first wake_time: whoever inserts
- * at the front becomes the watcher, and a watcher that expires entries sets itself to the next one. TIMER-3
- * each hart's timer is set to the smaller of tick_at and deadline_at, or to something earlier.
+ * TIMER-2  while it is not empty, the hart `watcher` has deadline_at <= the first wake_time: a hart that inserts at the
+ *          front becomes the watcher, and a watcher that expires entries sets itself to the next one.
+ * TIMER-3  each hart's timer is set to the smaller of tick_at and deadline_at, or to something earlier.
  *
  * Lock: timer_lock, a list of waiting tasks like any wait queue, so of rank `waitqueue`; task locks are taken
  * inside.

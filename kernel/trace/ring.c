@@ -12,8 +12,8 @@
  *         content is the header only holds no event and may be skipped by whoever finds it in a dead machine.
  * RING-3  a reader that copied a packet while it was reused sees it: afterwards content_size_bits is less
  *         than it was, or sequence differs.
- * RING-4  events lost for want of a consumer are counted before anything else is recorded; the count stands
- * in the full packet at once and in every later one.
+ * RING-4  events lost for want of a consumer are counted before anything else is recorded; the count is in the full packet
+ *         at once and in every later one.
  *
  * stream: a packet is opened only over one that was consumed. While a consumer is attached the hart waits for
  *         it, at most WAIT_TICKS; a consumer that did not come is not waited for again until it has moved.

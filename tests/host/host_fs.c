@@ -40,6 +40,7 @@ void host_fs_boot(u64 ram_bytes, u32 nr_harts_)
 	audit_register("pagecache", CLAIMS_OF_PROGRAMS, pagecache_claims);
 	audit_register("fs", CLAIMS_OF_PROGRAMS, fs_claims);
 	audit_register("pipe", CLAIMS_OF_PROGRAMS, pipe_claims);
+	audit_register_check("icache", icache_check);
 	audit_register("files", CLAIMS_OF_PROGRAMS, claim_files);
 }
 

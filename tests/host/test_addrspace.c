@@ -28,6 +28,7 @@ static int clear_leaf(pte_t *pte, uaddr_t ua, void *arg)
 	return 0;
 }
 
+/* PT-1: tables come and go with what is mapped. */
 static void test_pagetable(void **state)
 {
 	uaddr_t at[] = {0x1000, 0x1ff000, 0x200000, 0x40000000, 0x3fffffb000};
@@ -56,6 +57,7 @@ static void test_pagetable(void **state)
 	pt_destroy(root, 5);
 }
 
+/* PT-3: a leaf that remains is found. */
 static void test_leaf_remains(void **state)
 {
 	struct mm *mm = mm_make(1);

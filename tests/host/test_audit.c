@@ -121,6 +121,7 @@ static void test_clean_numbers(void **state)
 	assert_int_equal(result->totals.nr_by_kind[PK_KSTACK], 2);
 }
 
+/* AUDIT-2, PAGE-3: the finding names who is known to hold the page. */
 static void test_over(void **state)
 {
 	const struct finding *finding;

@@ -135,6 +135,7 @@ static void prepare_sweep(void)
 	assert_int_equal(fs_unmount_root(), 0);
 }
 
+/* EXT2-2, ICACHE-4: a failure leaves both sides as they were. */
 static void test_fail_sweep(void **state)
 {
 	static const struct {
@@ -310,6 +311,7 @@ static int open_close(const char *path, u32 flags)
 	return err;
 }
 
+/* WALK-1, WALK-2, WALK-3: through links, to their end. */
 static void test_paths(void **state)
 {
 	char long_path[PATH_MAX + 10], name[300];

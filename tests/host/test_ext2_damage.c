@@ -298,6 +298,7 @@ static void run_case(u64 number, u32 *nr_mounted)
 	assert_int_equal(host_pages_of_kind(PK_SLAB), 0);
 }
 
+/* DIR-1, EXT2-3: damage ends in an error. */
 static void test_damaged_images(void **state)
 {
 	const char *wanted = getenv("HOST_CASES");

@@ -502,6 +502,7 @@ static void make_revision_0(u32 nr_blocks, const char *options)
 	assert_true(host_disk_is_clean(&disk));
 }
 
+/* EXT2-1: the model and e2fsck count what is in use. */
 static void test_random(void **state)
 {
 	host_random_start();

@@ -276,6 +276,7 @@ static void *ext2_thread(void *arg)
 	return NULL;
 }
 
+/* ICACHE-3, ICACHE-5: . */
 static void test_ext2(void **state)
 {
 	host_disk_make(&disk, 200, "-O none,filetype -N 32", NULL);

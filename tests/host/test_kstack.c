@@ -2,6 +2,7 @@
 #include <host/host_mm.h>
 #include <kernel/kstack.h>
 
+/* KSTACK-1, KSTACK-2: a guard below each stack, and a slot of its own. */
 static void test_kstack(void **state)
 {
 	void *stacks[100];
@@ -30,6 +31,7 @@ static void test_kstack(void **state)
 	books_free -= 1; /* the window's table stays for ever */
 }
 
+/* TASK-2: the stack of a hart that has not left it is not freed. */
 static void test_kstack_in_use(void **state)
 {
 	void *stack = kstack_alloc(5);

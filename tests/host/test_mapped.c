@@ -58,6 +58,7 @@ static u64 nr_written(void)
 	return totals.nr_written;
 }
 
+/* FMAP-2, PC-6: . */
 static void test_every_sync_sees_every_store(void **state)
 {
 	for (u64 i = 1; i < 6; i++) {
@@ -135,6 +136,7 @@ static void test_store_refused(void **state)
 	assert_true(nr_refused >= 1);
 }
 
+/* FMAP-3: nothing beyond the end stays mapped. */
 static void test_cut(void **state)
 {
 	u64 resident;

@@ -212,6 +212,7 @@ static void test_double_free(void **state)
 	assert_sound(page_check());
 }
 
+/* PAGE-7: . */
 static void test_get_of_free(void **state)
 {
 	struct page *page = page_alloc(1, PK_ANON, REF_PTE, holder);
@@ -251,6 +252,7 @@ static void test_overflow(void **state)
 	assert_true(page_put(page, REF_PTE, holder));
 }
 
+/* PAGE-4: . */
 static void test_poison(void **state)
 {
 	struct page *page = page_alloc(2, PK_ANON, REF_PTE, holder), *other;
@@ -282,6 +284,7 @@ static void test_poison_scan(void **state)
 	assert_int_equal(page_check_poison(), 0);
 }
 
+/* SWITCH-4: a table that a hart runs on is not freed. */
 static void test_active_root(void **state)
 {
 	struct page *page = page_alloc(0, PK_PAGETABLE, REF_TABLE, holder);
@@ -418,7 +421,7 @@ static u32 newest(void)
 	return (u32)(trace_newest(records, sizeof(records)) / sizeof(*records));
 }
 
-/* One life, as the trace tells it. */
+/* One life, as the trace tells it. (PAGE-6) */
 static void test_events(void **state)
 {
 	static const u32 wanted[] = {EV_page_alloc, EV_page_get, EV_page_put, EV_page_put, EV_page_free};

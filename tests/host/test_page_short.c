@@ -125,6 +125,7 @@ static u32 reclaim_waiting(u32 nr_wanted)
 	return 1;
 }
 
+/* RECLAIM-2: . */
 static void test_reclaim_of_many(void **state)
 {
 	static int somebody;

@@ -354,6 +354,7 @@ static void run_random(u32 steps, u32 io_percent, u32 memory_percent, bool reent
 	files_end();
 }
 
+/* PC-3, PC-4: against a model that counts references. */
 static void test_random(void **state)
 {
 	host_random_start();
@@ -393,7 +394,7 @@ static void give_memory_back(void)
 		page_put(taken[--nr_taken], REF_OWNER, HOLDER(1, 0));
 }
 
-/* Less memory than the files have pages: reclaim must write and evict, and nothing may be lost. */
+/* Less memory than the files have pages: reclaim must write and evict, and nothing may be lost. (RECLAIM-1) */
 static void test_pressure(void **state)
 {
 	struct pagecache_totals before, after;
@@ -448,6 +449,7 @@ static void test_second_chance(void **state)
 	files_end();
 }
 
+/* PC-5: a pinned mapping is not destroyed. */
 static void test_pins(void **state)
 {
 	struct mapping *mapping = NULL;

@@ -71,6 +71,7 @@ static bool write_some(void)
 	return true;
 }
 
+/* PIPE-1, PIPE-2: . */
 static void test_random(void **state)
 {
 	static u8 big[20000];
@@ -130,6 +131,7 @@ static bool close_reader(void)
 	return true;
 }
 
+/* PIPE-3: the pipe goes with its second end. */
 static void test_ends(void **state)
 {
 	pipe_begin();

@@ -157,6 +157,7 @@ static void test_tail(void **state)
 
 /* ---- when it cannot be done ---- */
 
+/* AHEAD-2: the reader sees no error of what was not asked for. */
 static void test_failing_request(void **state)
 {
 	for (u64 n = 1; n <= 4; n++) {
@@ -212,6 +213,7 @@ static void test_allocations_refused(void **state)
 	assert_int_equal(nr_harmless, nr_refused); /* who asks for himself is never the first to be refused */
 }
 
+/* AHEAD-3: nothing is freed for it. */
 static void test_without_memory(void **state)
 {
 	struct page *taken[4096];
@@ -293,7 +295,7 @@ static int transfer_while_memory_is_short(struct block_device *device, u64 block
 	return plain_transfer(device, block, nr, kernel_va, write);
 }
 
-/* A request waits for its last block to be found, and somebody else makes memory free meanwhile. */
+/* A request waits for its last block to be found, and somebody else makes memory free meanwhile. (AHEAD-4) */
 static void test_reclaim_before_it_is_begun(void **state)
 {
 	struct file *file = open_cold(O_RDONLY);
@@ -308,6 +310,7 @@ static void test_reclaim_before_it_is_begun(void **state)
 	file_close(file);
 }
 
+/* AHEAD-1: the pages stay until the request has ended. */
 static void test_cut_under_way(void **state)
 {
 	struct file *file = read_first_held();

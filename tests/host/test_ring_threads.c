@@ -244,7 +244,7 @@ static u64 run(u32 nr, bool with_consumer)
 	return (u64)(uintptr_t)nr_judged;
 }
 
-/* More than a million records through rings of 32 KiB, and none is missing. */
+/* More than a million records through rings of 32 KiB, and none is missing. (RING-1, DEPOT-1) */
 static void test_stream_loses_nothing(void **state)
 {
 	host_bootargs = "trace=stream trace.rings=32";
@@ -261,7 +261,7 @@ static void test_stream_loses_nothing(void **state)
 	}
 }
 
-/* A consumer that comes too late now and then: what is missing is exactly what was counted as discarded. */
+/* A consumer that comes too late now and then: what is missing is exactly what was counted as discarded. (RING-4) */
 static void test_stream_counts_losses(void **state)
 {
 	u64 discarded = 0;
@@ -283,6 +283,7 @@ static void test_stream_counts_losses(void **state)
 	assert_true(discarded > 0);
 }
 
+/* RING-2: each slot is a valid packet at every instant. */
 static void test_flight_stays_valid(void **state)
 {
 	struct trace_totals totals;

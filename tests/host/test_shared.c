@@ -83,6 +83,7 @@ static void begin_family(void)
 	memset(family[0].has, true, WINDOW);
 }
 
+/* SHM-1, SHM-2: . */
 static void test_random(void **state)
 {
 	u32 nr_alive;

@@ -190,6 +190,7 @@ static void test_no_memory(void **state)
 	host_fail_nth(0);
 }
 
+/* SLAB-4: the count of live objects follows the trace. */
 static void test_events(void **state)
 {
 	struct trace_record records[8];

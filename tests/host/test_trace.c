@@ -239,6 +239,7 @@ static void other_hart_meets_it(void)
 	host_hart = 0;
 }
 
+/* DEPOT-2: . */
 static void test_depot_race(void **state)
 {
 	static const u32 frames[] = {5, 6, 7};
@@ -335,6 +336,7 @@ static void test_facts(void **state)
 	assert_int_equal(trace_desc.rings[0].recorded, events_per_packet() * 9 + 1);
 }
 
+/* TRACE-2: . */
 static void test_stream_discards(void **state)
 {
 	struct trace_ring_desc *ring = &trace_desc.rings[0];

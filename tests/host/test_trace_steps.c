@@ -95,6 +95,7 @@ static void child(u32 first, u32 end)
 	_exit(0);
 }
 
+/* TRACE-1: a packet is valid after every instruction. */
 static void test_every_instruction(void **state)
 {
 	u32 first, end, nr_steps = 0;

@@ -133,3 +133,44 @@ def test_every_fault_can_be_made():
     for patch in sorted((root / "tests/faults").glob("*/fault.patch")):
         done = subprocess.run(["patch", "-p1", "--dry-run", "--batch", "-d", root, "-i", patch], capture_output=True, text=True)
         assert done.returncode == 0, f"{patch.parent.name}\n{done.stdout}"
+
+
+# ---- invariants ----
+
+@pytest.fixture
+def invariants(tmp_path):
+    """A tree with one list of invariants, all verified."""
+    (tmp_path / "kernel").mkdir()
+    (tmp_path / "tests/host").mkdir(parents=True)
+    (tmp_path / "kernel/thing.c").write_text(
+        "/*\n * Things.\n *\n * THING-1  a thing is whole, or it is on the list\n *          of those that are not.\n"
+        " * THING-2  no two things are the same.\n *\n * Lock: none.\n */\n")
+    (tmp_path / "tests/host/test_thing.c").write_text("/* THING-1, THING-2 */\n")
+    return tmp_path
+
+
+def test_good_invariants_pass(invariants):
+    assert run("check_invariants.py", invariants) == (0, "invariants: 2 in 1 lists, 0 without a test\n")
+
+
+@pytest.mark.parametrize("old, new, message", [
+    ("list\n *          of those that are not.\n * THING-2", "list of those that are not. THING-2",
+     "THING-2 does not stand on a line of its own"),
+    (" *          of those", " * of those", "THING-1: its text goes on in a line that is not indented under it"),
+    ("THING-2  no", "THING-1  no", "THING-1 is defined in"),
+    ("THING-2  no", "THING-3  no", "THING-3 is cited by no test and no checker"),
+    ("THING-2  no", "THING-3  no", "THING-2 is cited and nowhere defined"),
+])
+def test_broken_list_of_invariants_is_found(invariants, old, new, message):
+    head = invariants / "kernel/thing.c"
+    assert old in head.read_text()
+    head.write_text(head.read_text().replace(old, new))
+    status, out = run("check_invariants.py", invariants)
+    assert status == 1 and message in out
+
+
+def test_list_of_unverified_invariants_only_shrinks(invariants):
+    (invariants / "kernel/thing.c").write_text("/*\n * WAIT-1  of the list of those without a test.\n */\n")
+    (invariants / "tests/host/test_thing.c").write_text("/* WAIT-1 */\n")
+    status, out = run("check_invariants.py", invariants)
+    assert status == 1 and "WAIT-1 is verified: take it off" in out

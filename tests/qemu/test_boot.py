@@ -19,7 +19,7 @@ def test_boots_to_a_shell(boot, smp):
 
 
 def test_the_prompt_takes_input_under_icount(boot):
-    """Also from a slow typist, before whose first key every hart has long been idle."""
+    """IPI-3, IPI-4: Also from a slow typist, before whose first key every hart has long been idle."""
     machine = boot(smp=2, icount=True)
     machine.expect(PROMPT)
     time.sleep(1)  # the typist; nothing is waited for

@@ -54,6 +54,7 @@ def leaky(request, tmp_path_factory):
 
 @pytest.mark.parametrize("program", ["stressfs", "forktest"])
 def test_deleted_release_is_found(leaky, program, tmp_path):
+    """END-2: which audit sees it is part of what is expected."""
     name, kernel = leaky
     plain = pagetrail(*run_command(tmp_path / "run", program, kernel=kernel, limit=60, options=("--smp", 2)))
     console = (tmp_path / "run/logs/console.log").read_text(errors="replace")
@@ -87,7 +88,7 @@ def test_end_by_the_prompt_kills_nobody(boot):
 
 
 def test_many_callers_at_once(boot):
-    """One of them ends the machine; the others end like any program."""
+    """END-1: One of them ends the machine; the others end like any program."""
     machine = boot(smp=4, run=" & ".join(["poweroff"] * 20))
     assert machine.wait(30) == 0
     assert "do not end" not in machine.console and "findings" not in machine.console

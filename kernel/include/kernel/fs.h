@@ -145,6 +145,8 @@ void inode_put(struct inode *inode); /* may free on disk; sleeps */
 int inode_lock(struct inode *inode); /* reads it in if needed; on error it is not locked */
 void inode_unlock(struct inode *inode);
 void inode_stat(struct inode *inode, struct stat *st); /* locked */
+/* NULL, or which of icache's invariants is broken (static text buffer). World stopped. */
+const char *icache_check(void);
 /* Drops unused in-core inodes; returns how many. */
 u32 icache_shrink(void);
 /* The generic read / write over the page cache, for inode_ops (file systems with a mapping). Locked. */

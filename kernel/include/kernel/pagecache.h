@@ -9,9 +9,9 @@
  *       one DIRTY reference on the page.
  * PC-3  a lookup returns with one IO reference for the caller, which pagecache_release returns.
  * PC-4  only a clean page with no reference but CACHE is evicted.
- *
  * PC-5  a mapping with a pin is not destroyed: reclaim and write-back find mappings by the owner of a page or
  *       by the list of all, and know nothing that keeps the inode.
+ * PC-6  a page that can be written through a mapping is dirty; before it is stored, its leaves are made read-only.
  *
  * While a page is in WRITEBACK the writer has the dirty record in hand, off the list; a page that is written to
  * meanwhile gets a new one. Every record is freed by write-back, or by truncation, and nowhere else.
@@ -19,7 +19,6 @@
  * Usual sequence:  page = pagecache_get(m, index, flags); copy; pagecache_mark_dirty(m, page, block); pagecache_release(page);
  * The mark comes after the change: a mark made before it could be used up by write-back in between. A page may change
  * while it is being written; what reaches the disk is then neither old nor new, and the mark has it written again.
- * PC-6  a page that can be written through a mapping is dirty; before it is stored, its leaves are made read-only.
  *
  * Locks: `mapping` (radix, dirty list, state bits), `lru` inside it. Functions sleep unless they say otherwise.
  * None of them takes an inode's sleep lock, so they can be called from reclaim, whoever holds what.

@@ -115,6 +115,7 @@ static void test_meminfo(void)
 	free(text);
 }
 
+/* PROCFILE-1, PROCFILE-2: the audit that follows looks at the blocks. */
 static void test_proc_files(void)
 {
 	static const char *const paths[] = {"/proc/meminfo", "/proc/buddyinfo", "/proc/slabinfo",
@@ -253,6 +254,7 @@ static void audit_again(long rounds)
 	}
 }
 
+/* IPI-2: harts are stopped and started among busy processes. */
 static void test_audit_under_load(void)
 {
 	start(make_work, 0);

@@ -38,7 +38,7 @@ static void load_image(void)
 	CHECK(header()->phnum >= 1 && segment(0)->type == 1);
 }
 
-/* One thing wrong with the image. */
+/* One thing wrong with the image (ELF-1, ELF-2, ELF-3, ELF-4). */
 #define HEADER(member, number)                                                                               \
 	{                                                                                                    \
 #member " = " #number, offsetof(struct elf_header, member),                                  \

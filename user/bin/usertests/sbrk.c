@@ -228,7 +228,7 @@ static void test_shrink_in_page(void)
 	CHECK_EQ(page[PAGE_BYTES - 5], 3);
 }
 
-/* Blocks of random sizes, checked before each is freed. */
+/* Blocks of random sizes, checked before each is freed. (MALLOC-1, MALLOC-3) */
 static void test_malloc(void)
 {
 	struct {
@@ -259,7 +259,7 @@ static void test_malloc(void)
 	CHECK(malloc((size_t)-1) == NULL);
 }
 
-/* However many there were, and in whatever order they are freed, all of it can be had in one again. */
+/* However many there were, and in whatever order they are freed, all of it can be had in one again. (MALLOC-2) */
 static void test_malloc_merges(void)
 {
 	enum { BLOCKS = 2000, BYTES = 1000 };
