@@ -58,9 +58,9 @@ def test_deleted_release_is_found(leaky, program, tmp_path):
     name, kernel = leaky
     plain = pagetrail(*run_command(tmp_path / "run", program, kernel=kernel, limit=60, options=("--smp", 2)))
     console = (tmp_path / "run/logs/console.log").read_text(errors="replace")
-    assert plain.returncode in (LOST, CANNOT_TELL), console
+    assert plain.status in (LOST, CANNOT_TELL), console
     assert re.search(rf"^power-off: {SHOWS[name]}[1-9]\d* findings, .*(OBJ|UNREACH) [1-9]", console, re.M), console
-    assert pagetrail("leaks", tmp_path / "run").returncode == LOST
+    assert pagetrail("leaks", tmp_path / "run").status == LOST
 
 
 def test_healthy_machine_ends_with_two_clean_audits(boot):
