@@ -5,6 +5,7 @@ import pytest
 from debugger import run_gdb
 from harness import elf, paths
 from harness.machine import PROMPT
+from harness.tool import pagetrail, run_command
 from target import Target
 
 
@@ -211,3 +212,23 @@ def test_elf_of_another_build_is_noticed(machine, tmp_path):
     (tmp_path / "ram").write_bytes(content)
     text = run_gdb(["ps"], ram=tmp_path / "ram")[0]
     assert "is of another build than the kernel in memory" in text and "init" in text
+
+
+def test_help_lists_the_commands():
+    text, said = run_gdb(["help pagetrail", "pagetrail"])
+    for name in commands():
+        assert re.search(rf"^  {name} +\w", text, re.M) and re.search(rf"^  {name} +\w", said, re.M), name
+
+
+def test_times_are_those_of_the_tools(tmp_path):
+    """The same events at the same seconds, in the memory of a machine that ended and in its run folder."""
+    run = tmp_path / "run"
+    done = pagetrail(*run_command(run, "true", limit=60, options=("--keep-ram", "--quiet")))
+    assert done.status == 0, done.err
+    told = [tuple(re.match(r"([\d.]+) hart(\d) (\w+)", line).groups())
+            for line in pagetrail("dump", run).out.splitlines()[-50:]]
+    seen = [tuple(re.match(r" *([\d.]+) hart (\d) +(?:pid \d+ +)?(\w+)", line).groups())
+            for line in run_gdb(["trace-dump 50"], ram=run / "ram")[0].splitlines()]
+    assert len(told) == len(seen) == 50
+    for (time, *event), (gdb_time, *gdb_event) in zip(told, seen):
+        assert event == gdb_event and abs(float(time) - float(gdb_time)) < 1e-6

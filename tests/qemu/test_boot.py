@@ -139,3 +139,11 @@ def test_without_debug_on_programs_look_and_fail_by_themselves(boot):
     machine = boot(debug=False, run="kdebug audit && kdebug drop-caches && cat /proc/ktrace_ctl && echo 0 > /proc/self/fail-nth"
                    " && usertests leak-found && exit 9")
     assert machine.wait(60) == 9
+
+
+def test_the_shell_has_help(boot):
+    machine = boot()
+    text = machine.shell("help")
+    assert "cd [DIRECTORY]" in text and "ls /bin" in text and "cat /README" in text
+    machine.send("poweroff\n")
+    assert machine.wait(20) == 0

@@ -7,7 +7,7 @@
  *   command   words and redirections < > >>, or ( list )
  *
  * Quotes '...' and "..." and the backslash keep what is special as text; # begins a comment; the word $? is the last
- * status. Built in: cd, exit, wait. A line is cut into tokens once and executed from them: no tree is built, so a
+ * status. Built in: cd, exit, help, wait. A line is cut into tokens once and executed from them: no tree is built, so a
  * branch that is not taken is walked over with `skip` set.
  *
  * Status of a command: what it gave to exit; 255 when it was killed; 126 and 127 when it could not be started.
@@ -168,7 +168,27 @@ static int syntax_error(const struct token *at)
 	return 2;
 }
 
-/* cd, exit and wait; false: it is none of them. */
+static void print_help(void)
+{
+	printf("A command is the name of a program in /bin (`ls /bin` lists them) or of something that\n"
+	       "the shell does itself:\n"
+	       "\n"
+	       "  cd [DIRECTORY]   goes there; without one to /\n"
+	       "  exit [STATUS]    ends the shell\n"
+	       "  help             this text\n"
+	       "  wait             waits for everything in the background\n"
+	       "\n"
+	       "  A ; B            one after the other      A & B     A in the background\n"
+	       "  A && B           B if A succeeded         A || B    B if A failed\n"
+	       "  A | B            A's output is B's input  ( ... )   as one command\n"
+	       "  < FILE  > FILE  >> FILE                   input, output, output at its end\n"
+	       "  '...'  \"...\"  \\                          text that is not special\n"
+	       "  $?                                        the last status\n"
+	       "\n"
+	       "`cat /README` has some things to try. `poweroff` ends the machine.\n");
+}
+
+/* cd, exit, help and wait; false: it is none of them. */
 static bool run_builtin(char **argv)
 {
 	if (strcmp(argv[0], "cd") == 0) {
@@ -178,6 +198,9 @@ static bool run_builtin(char **argv)
 		last_status = err < 0;
 	} else if (strcmp(argv[0], "exit") == 0) {
 		exit(argv[1] ? (int)parse_number(argv[1]) : last_status);
+	} else if (strcmp(argv[0], "help") == 0) {
+		print_help();
+		last_status = 0;
 	} else if (strcmp(argv[0], "wait") == 0) {
 		while (wait(NULL) > 0)
 			;

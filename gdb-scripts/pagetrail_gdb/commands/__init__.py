@@ -3,6 +3,7 @@
 from .. import printers, session
 from .audit import AuditCommand, Freemem, Leaks
 from .buddy import BuddyPrint
+from .overview import overview
 from .owner import PageOwner
 from .pagecache import DirtyPrint, PagecachePrint
 from .pagetables import PteWalk, VmPrint
@@ -23,3 +24,4 @@ def register():
     printers.register()
     for command in COMMANDS:
         command()
+    overview(COMMANDS)()

@@ -19,7 +19,7 @@ def describe_record(trace, record):
     """One line: time, hart, event, what it did, and the innermost frame that is worth naming."""
     kernel, payload = trace.kernel, record.payload
     name = trace.event_name(record)
-    time = seconds(kernel, record.time - trace.boot_time)
+    time = seconds(kernel, record.time)
     text = f"{time:12.6f} hart {record.hart} "
     if "pfn" in payload:
         text += f"pid {payload['pid']:<4} {name:<11} pfn {payload['pfn']:#x} {_page_kind_of(kernel, record)} "
@@ -61,7 +61,7 @@ def print_losses(trace):
 class PageHistory(Command):
     """Print every event of a page that is still in the rings: page-history [-s] ADDRESS|PFN
 
-Oldest first: time since boot, hart, pid, event, reference or kind with its holder, count before and after,
+Oldest first: seconds since power-on (as `pagetrail dump` has them), hart, pid, event, reference or kind with its holder, count before and after,
 stack id. -s prints each event's call stack as well. Older events than the rings hold are in the run folder
 (`pagetrail page`)."""
 

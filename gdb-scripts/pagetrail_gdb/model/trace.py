@@ -49,7 +49,6 @@ class Trace:
         self.packets = []
         self.lost = {}
         self.desc = kernel.read_symbol("trace_desc")
-        self.boot_time = self.desc["boot_time"]
         if self.desc["magic"] != layout.macro("TRACE_DESC_MAGIC"):
             findings.append(Finding("trace_desc", "no magic number: the trace has not begun"))
             return
