@@ -6,7 +6,7 @@ powers itself off, and e2fsck reads the disk that it left. The programs audit by
 round; here their own lines are read, not only their status.
 
     program      harts  memory  verdict  audit  identity  checks  e2fsck  seconds  what it says
-    kalloctest       4    128M  passed   clean        OK  ok      clean        13  6 passed, 0 failed, 0 lost pages
+    kalloctest       4    128M  passed   clean        OK  ok      clean        13  6 passed, 0 failed, 0 pages leaked
 
 verdict   passed; FAILED: its own status; HUNG: it was stopped at its limit; DIED: the machine ended before its time
 identity  RAM is the sum of its parts, at the end (in between, a difference is a finding of the program's own audits)
@@ -29,8 +29,8 @@ PROGRAMS = ("usertests", "kalloctest", "cowtest", "lazytest", "mmaptest", "fails
 LIMITS = {"usertests": 1200, "failsweep": 1500}
 LIMIT = 600
 PASSED, CHECKS, END = "soak: passed", "soak: checks", "soak: end"
-SUMMARY = {"failsweep": r"^failsweep: (\d+ scenarios, \d+ failures injected, 0 panics, 0 pages lost)$",
-           "grind": r"^grind: (seed \d+, \d+ rounds, \d+ calls, 0 pages lost): OK$"}
+SUMMARY = {"failsweep": r"^failsweep: (\d+ scenarios, \d+ failures injected, 0 panics, 0 pages leaked)$",
+           "grind": r"^grind: (seed \d+, \d+ rounds, \d+ calls, 0 pages leaked): OK$"}
 LENIENCY = r"^  (.*: allowed where .*)$"
 HEADER = f"{'program':12} {'harts':>5} {'memory':>7}  {'verdict':8} {'audit':7} {'identity':8} {'checks':7} " \
          f"{'e2fsck':7} {'seconds':>7}  what it says"
@@ -71,7 +71,7 @@ def first(pattern, text, default=""):
 
 def read_console(row, console):
     """Fills in what the program, the auditor and the checkers printed. True: the program itself is content."""
-    own_words = SUMMARY.get(row.program, rf"^{row.program}: (\d+ passed, 0 failed, .*0 lost pages)$")
+    own_words = SUMMARY.get(row.program, rf"^{row.program}: (\d+ passed, 0 failed, .*0 pages leaked)$")
     row.says = first(own_words, console)
     row.leniencies = re.findall(LENIENCY, console, re.M)
     row.audit = first(r"^verdict: (.*)$", console, "-")

@@ -7,7 +7,7 @@
 
 /*
  * bootmem.c: memory before there is an allocator. Pages are taken from the bottom of what the image and the
- * ramdisk leave, never given back, zeroed; each knows the kind it will have in the books.
+ * ramdisk leave, never given back, zeroed; each knows the kind it will have in the accounting.
  */
 void bootmem_init(void);
 void *bootmem_alloc(size_t size_bytes, enum page_kind kind); /* page aligned; panics when there is none */

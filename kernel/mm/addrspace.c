@@ -148,7 +148,7 @@ void mm_claims(struct claims *claims)
 		if (owner_hook && !owner_hook(mm))
 			continue;
 		claim_object(claims, mm);
-		if (!mm->root) /* being made or dropped: the world is not quiet */
+		if (!mm->root) /* being made or dropped: the world is not quiescent */
 			continue;
 		pt_for_each_table(mm->root, claim_table, &walk);
 		pt_for_each_leaf(mm->root, 0, USER_END, claim_leaf, &walk);

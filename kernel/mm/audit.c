@@ -2,12 +2,12 @@
  * The auditor (interface: audit.h): stops the world, collects every claim, compares with every count.
  *
  * One audit:
- *   1. wait for quiet (AUDIT_WAIT): no other hart in kernel code, no task in the middle of kernel work;
+ *   1. wait for a quiescent point (AUDIT_WAIT): no other hart in kernel code, no task in the middle of kernel work;
  *   2. every page's claims and every slab's claim bits to zero;
  *   3. all claims functions (at the machine's end without those of programs): each claim counts, or is a finding at once
  *      (STALE, OBJSTALE);
  *   4. each page: claims against count; each live object: claimed or not; the sums against RAM;
- *   5. if the world is quiet, every checker: a broken invariant is a finding;
+ *   5. if the world is quiescent, every checker: a broken invariant is a finding;
  *   6. if something was found, all claims functions once more, to learn who holds the pages found;
  *   7. the world goes on; findings become events and stay in the result.
  *
@@ -16,8 +16,8 @@
  * AUDIT-2  page->claims of a page with a kept finding is CLAIMS_FOUND + its index in step 6 and later. It means nothing
  *          after the audit.
  *
- * The lock is a flag, not a spinlock: an audit lasts milliseconds, and who waits for quiet must let others
- * run. Whoever waits gives the hart away through the yield hook where there is one.
+ * The lock is a flag, not a spinlock: an audit lasts milliseconds, and a waiter must yield: quiescence needs other tasks to
+ * finish. It yields through the hook, where there is one.
  */
 #include <kernel/addrspace.h>
 #include <kernel/arch.h>
@@ -253,7 +253,7 @@ static void collect_claims(struct audit_result *result, u32 flags, bool naming)
 
 /* ---- comparing ---- */
 
-static void judge_page(struct audit_result *result, struct page *page)
+static void compare_page(struct audit_result *result, struct page *page)
 {
 	s32 count = page_count(page);
 	u32 claimed = page->claims;
@@ -268,8 +268,8 @@ static void judge_page(struct audit_result *result, struct page *page)
 		find_page(result, VERDICT_UNDER, page);
 }
 
-/* Judges every page and counts them by kind as their structs say. */
-static void judge_pages(struct audit_result *result, u32 by_kind[PK_NR])
+/* Compares every page and counts them by kind as their structs say. */
+static void compare_pages(struct audit_result *result, u32 by_kind[PK_NR])
 {
 	for (u32 i = managed_pfn - first_pfn; i < nr_pages; i++) {
 		struct page *page = &pages[i];
@@ -279,7 +279,7 @@ static void judge_pages(struct audit_result *result, u32 by_kind[PK_NR])
 		if (page->kind == PK_PCP)
 			result->nr_parked++;
 		else if (page->kind != PK_FREE && page->kind != PK_BAD && page->order != PAGE_BODY)
-			judge_page(result, page);
+			compare_page(result, page);
 	}
 }
 
@@ -291,7 +291,7 @@ static void unclaimed_object(const struct kmem_object *object, void *arg)
 	add_finding(arg, &finding);
 }
 
-static void judge_objects(struct audit_result *result)
+static void compare_objects(struct audit_result *result)
 {
 	for (u32 i = 0; i < kmem_nr_caches(); i++) {
 		struct kmem_cache_stats stats;
@@ -306,7 +306,7 @@ static void judge_objects(struct audit_result *result)
  * RAM = firmware + every kind + free. Free pages are counted on the lists, the kinds in the page structs; the
  * running totals must say the same.
  */
-static void judge_identity(struct audit_result *result, const u32 by_kind[PK_NR])
+static void compare_identity(struct audit_result *result, const u32 by_kind[PK_NR])
 {
 	const struct page_totals *totals = &result->totals;
 	u64 parts = totals->nr_firmware + totals->nr_free;
@@ -326,7 +326,7 @@ static void judge_identity(struct audit_result *result, const u32 by_kind[PK_NR]
 	}
 }
 
-static void judge_check(const char *name, const char *broken, void *arg)
+static void compare_check(const char *name, const char *broken, void *arg)
 {
 	struct finding finding;
 
@@ -364,11 +364,11 @@ static void compare_stopped(struct audit_result *result, u32 flags)
 	take_incidents(result);
 	collect_claims(result, flags, false);
 	page_totals(&result->totals);
-	judge_pages(result, by_kind);
-	judge_objects(result);
-	judge_identity(result, by_kind);
+	compare_pages(result, by_kind);
+	compare_objects(result);
+	compare_identity(result, by_kind);
 	if (result->quiet)
-		audit_run_checks(judge_check, result);
+		audit_run_checks(compare_check, result);
 	if (result->nr_findings)
 		collect_claims(result, flags, true);
 }
@@ -383,7 +383,7 @@ static bool stop_quiet(void)
 	return quiet && (!busy_hook || busy_hook() == 0);
 }
 
-/* On return the world is stopped, quiet or not. */
+/* On return the world is stopped, quiescent or not. */
 static bool stop_world_when_quiet(u32 flags)
 {
 	u64 began = arch_time();

@@ -2,12 +2,12 @@
  * The text of /proc/audit:
  *
  *   RAM 32768 = firmware 512 + image 96 + ... + pcp 0 + free 31000  OK        (or: "DIFFERS by N pages")
- *   audited 32256 pages, 410 objects, 0 parked, quiet
+ *   audited 32256 pages, 410 objects, 0 parked, quiescent
  *   OVER 1  count above the holders found                                     (a line for each verdict that
  * occurred) OVER pfn 0x80412 pagecache count 2 claims 1 cache inode 12 index 3 pid 4  (a line for each
  * finding kept) from 12345 1f000 ...                                                    (return addresses -
  * PHYS_OFFSET) now 22344 ...                                                           (incidents: the act
- * itself) verdict: clean | N findings | not quiet[, N findings]
+ * itself) verdict: clean | N findings | not quiescent[, N findings]
  *
  * Addresses of frames are physical, since the kernel is linked at PHYS_OFFSET + physical: adding PHYS_OFFSET
  * gives what the ELF's symbols say.
@@ -120,7 +120,7 @@ static void format_identity(const struct audit_result *result, struct text *text
 
 void audit_print(const struct audit_result *result, const char *which)
 {
-	kprintf("%s: %u findings%s", which, result->nr_findings, result->quiet ? "" : ", not quiet");
+	kprintf("%s: %u findings%s", which, result->nr_findings, result->quiet ? "" : ", not quiescent");
 	for (u32 i = 1; i < VERDICT_NR; i++)
 		if (result->nr_by_verdict[i])
 			kprintf(", %s %u (%s)", verdict_name(i), result->nr_by_verdict[i], verdict_texts[i]);
@@ -131,7 +131,7 @@ void audit_format(const struct audit_result *result, struct text *text)
 {
 	format_identity(result, text);
 	text_printf(text, "audited %u pages, %u objects, %u parked, %s\n", result->nr_pages,
-		    result->nr_objects, result->nr_parked, result->quiet ? "quiet" : "not quiet");
+		    result->nr_objects, result->nr_parked, result->quiet ? "quiescent" : "not quiescent");
 	for (u32 i = 1; i < VERDICT_NR; i++)
 		if (result->nr_by_verdict[i])
 			text_printf(text, "%s %u  %s\n", verdict_name(i), result->nr_by_verdict[i],
@@ -142,7 +142,7 @@ void audit_format(const struct audit_result *result, struct text *text)
 		text_printf(text, "and %u more, not kept here: the trace has each of them\n",
 			    result->nr_findings - result->nr_kept);
 	if (!result->quiet)
-		text_printf(text, "verdict: not quiet\n");
+		text_printf(text, "verdict: not quiescent\n");
 	else if (result->nr_findings)
 		text_printf(text, "verdict: %u findings\n", result->nr_findings);
 	else

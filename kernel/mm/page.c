@@ -133,7 +133,7 @@ static __attribute__((noinline)) struct page *take_with_reclaim(u32 order, enum 
 	return page;
 }
 
-/* The rings are there. Called by the function whose caller allocates. */
+/* Tracing is initialized. Called by the function whose caller allocates. */
 static __attribute__((noinline)) void note_allocator(struct page *page, u32 order, enum ref_kind ref,
 						     struct holder holder)
 {
@@ -142,7 +142,7 @@ static __attribute__((noinline)) void note_allocator(struct page *page, u32 orde
 		page_record(EV_page_alloc, (u8)ref, page->stack, page, order, holder, 0, 1);
 }
 
-/* In place in the functions that allocate, so that the stack begins at their caller. */
+/* Always inlined, so that the trace starts at the allocator's caller. */
 static inline __attribute__((always_inline)) struct page *alloc_block(u32 order, enum page_kind kind,
 								      enum ref_kind ref, struct holder holder)
 {

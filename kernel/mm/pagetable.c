@@ -5,7 +5,7 @@
  * the table is made and lead to tables that all address spaces share and none frees.
  *
  * A leaf holds its page's reference, but this file neither takes nor returns those: addrspace.c, fault.c and
- * fork.c do, where they know the holder and the reason. The tables' own references are taken and returned
+ * fork.c do, where they know the holder and the reason. The tables' own references are acquired and released
  * here and nowhere else.
  */
 #include <kernel/arch.h>
@@ -44,7 +44,7 @@ struct page *pt_create(u16 mm_id)
 	return root;
 }
 
-/* PT-3: the page behind the leaf would be lost without a trace; better to stop with its name. */
+/* PT-3: the page behind the leaf would leak without a trace; better to stop with its name. */
 static void __attribute__((noreturn)) leaf_remains(pte_t pte, uaddr_t ua, u16 mm_id)
 {
 	const struct page *page = pfn_valid((pfn_t)(PTE_PA(pte) >> PAGE_SHIFT)) ? entry_page(pte) : NULL;

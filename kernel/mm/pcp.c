@@ -5,7 +5,7 @@
  *               <--drain, when there are too many--                   <--one page--
  *
  * A page in a cache is free for everybody but the buddy: kind PCP, count 0, poisoned, its last freer in stack and
- * pid. It is PARKED in the books, never lost: when the buddy is empty a hart takes from the others' caches, and an
+ * pid. It is PARKED in the accounting, never leaked: when the buddy is empty a hart takes from the others' caches, and an
  * allocation of more than one page empties them all before it fails.
  *
  * PCP-1  the list of a cache holds `nr` pages, linked by page->next; each has kind PCP, order 0 and count 0.

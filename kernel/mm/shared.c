@@ -5,7 +5,7 @@
  *
  * SHM-1  the object is counted by the VMAs that map it, and goes with the last of them.
  * SHM-2  a page in its tree has one SHARE reference (object's id, index), besides the PTE references of its leaves.
- * SHM-3  at a quiet moment each page of the tree lies in some VMA: what the last VMA gives up is freed at once.
+ * SHM-3  at a quiescent point each page of the tree lies in some VMA: what the last VMA gives up is freed at once.
  *
  * Nothing of it is on a disk, so there is nothing that reclaim could take.
  *

@@ -1,4 +1,4 @@
-/* /proc/audit: reading it from the start runs an audit, and waits for a quiet moment for it. */
+/* /proc/audit: reading it from the start runs an audit, and waits for a quiescent point for it. */
 #include "procfs_priv.h"
 #include <kernel/audit.h>
 

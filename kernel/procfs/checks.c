@@ -17,7 +17,7 @@ static int checks_show(struct proc_file *file, struct text *text)
 		audit_run_checks(show_check, text);
 		arch_start_world();
 	} else {
-		text_printf(text, "the machine is never quiet\n");
+		text_printf(text, "the machine is never quiescent\n");
 	}
 	audit_unlock();
 	return 0;

@@ -24,8 +24,8 @@ s64 sys_mark(const u64 *arg)
 }
 
 /*
- * What LEAK_PAGES and LEAK_OBJECTS took. Nobody claims it, as it is to be found lost; the chains, which run
- * through the lost things themselves, only serve to end the demonstration. Two callers at once are kept apart
+ * What LEAK_PAGES and LEAK_OBJECTS took. Nobody claims it, as it is to be found leaked; the chains, which run
+ * through the leaked things themselves, only serve to end the demonstration. Two callers at once are kept apart
  * by the lock; a lock of its own rank is not worth a line in lockorder.def.
  */
 static struct spinlock leak_lock = SPINLOCK_INIT_NAMED(pipe, "leaked");

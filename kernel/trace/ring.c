@@ -250,13 +250,13 @@ size_t trace_memory_wanted(u64 ram_bytes, u32 nr_harts_)
 {
 	u64 nr_pages = ram_bytes / PAGE_SIZE;
 	u64 nr_managed = nr_pages - (KERNEL_PA - RAM_BASE) / PAGE_SIZE;
-	/* The books (struct page, rings, depot) may take 6 % of what the kernel manages. */
-	u64 books_bytes = nr_managed * 6 / 100 * PAGE_SIZE;
+	/* What tracking needs (struct page, rings, depot) is at most 6 % of what the kernel manages. */
+	u64 tracking_bytes = nr_managed * 6 / 100 * PAGE_SIZE;
 	u64 array_bytes = PAGE_ALIGN_UP(nr_pages * 32);
 	struct layout layout;
 
 	/* Who asks for more by trace.rings gets it, but not the memory that the machine runs in. */
-	layout_choose(&layout, books_bytes - array_bytes, ram_bytes / 4, nr_harts_);
+	layout_choose(&layout, tracking_bytes - array_bytes, ram_bytes / 4, nr_harts_);
 	return PAGE_ALIGN_UP(layout.total_bytes);
 }
 

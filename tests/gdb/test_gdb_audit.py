@@ -177,8 +177,8 @@ def test_counts_of_a_busy_kernel_are_not_judged(opened):
 
 def test_a_file_that_only_a_mapping_has_is_no_lost_object(opened):
     opened.set("proc", opened.proc, **{"files[3]": 0})
-    books = Audit(opened.kernel(), []).books
-    assert any("mapped at 0x7000" in via for via in books.objects[opened.file])
+    accounting = Audit(opened.kernel(), []).accounting
+    assert any("mapped at 0x7000" in via for via in accounting.objects[opened.file])
 
 
 def test_an_mm_that_no_task_runs_in_holds_nothing(image):

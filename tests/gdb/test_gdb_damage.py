@@ -9,7 +9,7 @@ import pytest
 from debugger import run_gdb
 from harness.machine import Machine
 from pagetrail_gdb.model.audit import Audit
-from pagetrail_gdb.model.claims import books_of
+from pagetrail_gdb.model.claims import accounting_of
 from pagetrail_gdb.model.errors import ReadError
 from pagetrail_gdb.model.kernel import Kernel
 from pagetrail_gdb.model.memory import BytesMemory
@@ -67,7 +67,7 @@ def look_at_everything(kernel, findings):
     """All that the model can do, each part on its own, as the commands do it."""
     def everything():
         yield lambda: Audit(kernel, findings, poison=True)
-        yield lambda: books_of(kernel, findings)
+        yield lambda: accounting_of(kernel, findings)
         yield lambda: list(walk_tree(kernel, kernel.kernel_root_pa(), "kernel", findings))
         yield lambda: Trace(kernel, findings).newest(100)
         yield lambda: Trace(kernel, findings).of_page({0x80460})

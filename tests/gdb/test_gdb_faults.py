@@ -28,7 +28,7 @@ def test_counts_by_verdict(name, tmp_path):
 
 @pytest.mark.parametrize("name, run, expected, groups", [
     ("05", "cat /README", {"OVER", "UNREACH"},
-     [r"pagecache pages?: OVER", r"never returned .* page_get .* io\((.*\n)*.*inode_read_cached"]),
+     [r"pagecache pages?: OVER", r"never released .* page_get .* io\((.*\n)*.*inode_read_cached"]),
     ("07", "fill /tmp/big 100K; sync", {"OBJ"}, [r"dirty objects?: OBJ(.*\n)*.*pagecache_mark_dirty"]),
 ], ids=["05", "07"])
 def test_fault(name, run, expected, groups, tmp_path):

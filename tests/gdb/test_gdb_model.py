@@ -1,7 +1,7 @@
 """The model on made-up memory, whole and broken: no gdb, no QEMU."""
 import pytest
 from image import Image
-from pagetrail_gdb.model.books import Books
+from pagetrail_gdb.model.accounting import Accounting
 from pagetrail_gdb.model.claims_mm import claim_mms
 from pagetrail_gdb.model.errors import ReadError
 from pagetrail_gdb.model.lists import walk_ring
@@ -253,22 +253,22 @@ def test_claims_of_address_spaces(image, layout):
     _, _, other = image.new_process(4)
     image.map(other, 0x5000, shared, "R", "U", "COW")
     kernel, findings = image.kernel(), []
-    books = Books(kernel)
-    claim_mms(kernel, books, findings)
+    accounting = Accounting(kernel)
+    claim_mms(kernel, accounting, findings)
     pte = layout.enum_value("ref_kind", "REF_PTE")
-    holders = lambda pa: {(c.ref, c.id, c.index) for c in books.pages[image.pfn_of(pa)]}  # noqa: E731
+    holders = lambda pa: {(c.ref, c.id, c.index) for c in accounting.pages[image.pfn_of(pa)]}  # noqa: E731
     assert holders(shared) == {(pte, 103, 5), (pte, 104, 5)}
     assert holders(own) == {(pte, 103, 6)}
     table = layout.enum_value("ref_kind", "REF_TABLE")
     assert holders(root) == {(table, 103, 2 << 27)}
-    assert len(books.pages) == 8 and not findings
+    assert len(accounting.pages) == 8 and not findings
 
 
 def test_mm_with_a_wild_root(image):
     _, mm, _ = image.new_process(3)
     image.set("mm", mm, root=0x1234)
     findings = []
-    claim_mms(image.kernel(), Books(image.kernel()), findings)
+    claim_mms(image.kernel(), Accounting(image.kernel()), findings)
     assert "root" in str(findings[0])
 
 

@@ -43,12 +43,12 @@ def test_audit_prints_the_identity_with_ok(boot, smp):
 def test_leakdemo_is_detected_exactly(boot, pages):
     machine = boot(smp=2, run=f"leakdemo {pages}")
     assert machine.wait(60) == 0
-    machine.expect(f"lost {pages} pages and 0 objects")
-    machine.expect("exactly what was lost")
+    machine.expect(f"leaked {pages} pages and 0 objects")
+    machine.expect("exactly what was leaked")
 
 
 @pytest.mark.parametrize("objects", [1, 100])
 def test_lost_objects_are_detected_exactly(boot, objects):
     machine = boot(smp=2, run=f"leakdemo 3 objects {objects}")
     assert machine.wait(60) == 0
-    machine.expect("exactly what was lost")
+    machine.expect("exactly what was leaked")

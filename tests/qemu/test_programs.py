@@ -10,7 +10,7 @@ PAGE_LOCKS = [f"pcp{i}" for i in range(8)] + ["buddy"]
 def test_program_passes_with_nothing_lost(boot, smp, program):
     machine = boot(smp=smp, run=program, limit=240)
     assert machine.wait(240) == 0, machine.console[-3000:]
-    assert int(machine.expect(rf"{program}: (\d+) passed, 0 failed, 0 lost pages").group(1)) >= 6
+    assert int(machine.expect(rf"{program}: (\d+) passed, 0 failed, 0 pages leaked").group(1)) >= 6
     machine.expect("ALL TESTS PASSED")
 
 
@@ -32,7 +32,7 @@ def test_copies_without_memory_kill_the_writer_only(boot, smp):
     machine = boot(smp=smp, run="usertests memory-cow memory-cow-read memory-cow-two", limit=200)
     assert machine.wait(200) == 0, machine.console[-3000:]
     machine.expect("killed: out of memory for a store")
-    machine.expect("usertests: 3 passed, 0 failed, 0 lost pages")
+    machine.expect("usertests: 3 passed, 0 failed, 0 pages leaked")
 
 
 def lock_lines(text):
@@ -46,7 +46,7 @@ def test_no_hart_waits_for_the_page_allocator(boot):
     """Four harts allocate and free: no failed test-and-set on a lock of the page allocator."""
     machine = boot(smp=4, limit=200, run="kalloctest kalloc-pages && cat /proc/lockstat /dev/statistics")
     machine.wait(200)
-    machine.expect("kalloctest: 1 passed, 0 failed, 0 lost pages")
+    machine.expect("kalloctest: 1 passed, 0 failed, 0 pages leaked")
     locks = lock_lines(machine.console)
     for name in PAGE_LOCKS:
         rank, acquires, contended = locks[name]

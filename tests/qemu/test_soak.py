@@ -4,11 +4,11 @@ import pytest
 import soak
 
 GOOD = """\
-kalloctest: 6 passed, 0 failed, 0 lost pages
+kalloctest: 6 passed, 0 failed, 0 pages leaked
 ALL TESTS PASSED
 soak: passed
 RAM 2048 = firmware 512 + free 1536  OK
-audited 1536 pages, 33 objects, 6 parked, quiet
+audited 1536 pages, 33 objects, 6 parked, quiescent
 verdict: clean
 soak: checks
 page: ok
@@ -27,13 +27,13 @@ def row_of(console):
 
 def test_a_good_console():
     row = row_of(GOOD)
-    assert row.good() and row.says == "6 passed, 0 failed, 0 lost pages"
+    assert row.good() and row.says == "6 passed, 0 failed, 0 pages leaked"
 
 
 @pytest.mark.parametrize("right, wrong", [
-    ("soak: passed\n", ""), ("6 passed, 0 failed", "5 passed, 1 failed"), ("0 lost pages", "1 lost pages"),
-    ("verdict: clean", "verdict: 1 findings"), ("verdict: clean", "verdict: not quiet"), ("1536  OK", "1535  DIFFERS by 1 pages"),
-    ("mm: ok", "mm: PT-2: mm 3 may write 0x14000"), ("page: ok\nmm: ok\n", "the machine is never quiet\n"), ("soak: checks\n", ""),
+    ("soak: passed\n", ""), ("6 passed, 0 failed", "5 passed, 1 failed"), ("0 pages leaked", "1 pages leaked"),
+    ("verdict: clean", "verdict: 1 findings"), ("verdict: clean", "verdict: not quiescent"), ("1536  OK", "1535  DIFFERS by 1 pages"),
+    ("mm: ok", "mm: PT-2: mm 3 may write 0x14000"), ("page: ok\nmm: ok\n", "the machine is never quiescent\n"), ("soak: checks\n", ""),
 ])
 def test_what_is_wrong_is_seen(right, wrong):
     assert right in GOOD

@@ -28,7 +28,7 @@ def test_usertests_under_trace(tmp_path, smp):
     done, run = traced_run(tmp_path, "usertests", smp=smp, options=("--progress", "--tests", "--leaks", "--plot"))
     console = (run / "logs/console.log").read_text(errors="replace")
     assert "ALL TESTS PASSED" in console, done.err + console[-2000:]
-    passed = int(re.search(r"usertests: (\d+) passed, 0 failed, 0 lost pages", console).group(1))
+    passed = int(re.search(r"usertests: (\d+) passed, 0 failed, 0 pages leaked", console).group(1))
     assert passed >= 25
     assert done.status == NOTHING_LOST, done.out + done.err
     summary = pagetrail_json("summary", run)

@@ -18,7 +18,7 @@ int main(int argc, char **argv)
 	mark(1, argv[1]);
 	long findings = books_take_quiet(&after);
 
-	printf("ktrace: %s: status %d, free pages before %lu after %lu lost %ld\n", argv[1], status,
+	printf("ktrace: %s: status %d, free pages before %lu after %lu leaked %ld\n", argv[1], status,
 	       before.pages, after.pages, (long)(before.pages - after.pages));
 	if (findings < 0)
 		printf("ktrace: no audit: %s\n", error_text(findings));

@@ -27,7 +27,7 @@ int main(int argc, char **argv)
 	mark(1, "leakdemo");
 	long findings = books_take_quiet(&after);
 
-	printf("leakdemo: lost %ld pages and %ld objects; free pages before %lu after %lu\n", lost, forgotten,
+	printf("leakdemo: leaked %ld pages and %ld objects; free pages before %lu after %lu\n", lost, forgotten,
 	       before.pages, after.pages);
 	printf("leakdemo: the auditor found %ld (before: %ld)\n", findings, findings_before);
 	/* Objects live in slab pages that are neither lost nor free. */
@@ -36,6 +36,6 @@ int main(int argc, char **argv)
 			findings - findings_before == nr_pages + nr_objects;
 	if (!keep)
 		kdebug(KDEBUG_FREE_LEAKED, 0);
-	printf("leakdemo: %s\n", counted && detected ? "exactly what was lost" : "WRONG");
+	printf("leakdemo: %s\n", counted && detected ? "exactly what was leaked" : "WRONG");
 	return !(counted && detected);
 }

@@ -3,8 +3,8 @@
 from .. import printers, session
 from .audit import AuditCommand, Freemem, Leaks
 from .buddy import BuddyPrint
-from .overview import overview
 from .owner import PageOwner
+from .overview import overview
 from .pagecache import DirtyPrint, PagecachePrint
 from .pagetables import PteWalk, VmPrint
 from .panic import PanicCommand

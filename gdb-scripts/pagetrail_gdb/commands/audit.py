@@ -49,13 +49,13 @@ def describe_verdict(kernel, pages, verdict):
 def print_conclusion(kernel, audit, nr, noun):
     if audit.busy:
         names = ", ".join(f"{task['pid']} {task.text('name')}" for task in audit.busy[:8])
-        print(f"not quiet: {plural(len(audit.busy), 'task')} in the kernel ({names}); what they hold may be among the above")
-    said = paint(plural(nr, noun), "bad") if nr else paint("clean" if noun == "finding" else "nothing lost", "good")
-    print(f"verdict: {said}{' (not quiet)' if audit.busy else ''}")
+        print(f"not quiescent: {plural(len(audit.busy), 'task')} in the kernel ({names}); what they hold may be among the above")
+    said = paint(plural(nr, noun), "bad") if nr else paint("clean" if noun == "finding" else "no leaks", "good")
+    print(f"verdict: {said}{' (not quiescent)' if audit.busy else ''}")
 
 
 class AuditCommand(Command):
-    """Audit the kernel's books independently: audit [-p]
+    """Audit the kernel's accounting independently: audit [-p]
 
 Walks page tables, page cache, slabs, stacks, pipes and lists, compares every page's count and every live object
 with the holders found, and checks that the parts add up to RAM. The verdicts are those of /proc/audit: OVER, UNDER,
@@ -81,11 +81,11 @@ work. -p also reads every free page for its poison."""
 
 
 class Leaks(Command):
-    """Print lost pages and objects, grouped by the stack that allocated them: leaks
+    """Print leaked pages and objects, grouped by the stack that allocated them: leaks
 
 Pages whose count exceeds the holders found (OVER), that nobody holds (UNREACH, ORPHAN), and live objects that no
 structure reaches (OBJ). Each group shows how many, what, one representative, the allocation stack, and, if the rings
-still have it, the reference that was taken and never returned."""
+still have it, the reference that was acquired and never released."""
 
     name = "leaks"
 
@@ -107,26 +107,26 @@ still have it, the reference that was taken and never returned."""
             print_stack(kernel, depot.frames(stack), "    ")
             if not verdicts[0].found:
                 _print_unmatched(kernel, audit, verdicts, depot, findings)
-        print_conclusion(kernel, audit, total, "lost thing")
+        print_conclusion(kernel, audit, total, "leak")
 
 
 def _print_unmatched(kernel, audit, verdicts, depot, findings):
-    """References taken and not returned, as far as the rings remember, that nobody was found to hold.
+    """References acquired and not released, as far as the rings remember, that nobody was found to hold.
 
     The first page of the group that has such a reference in the rings speaks for all.
     """
     trace = trace_of(kernel, findings)
     for verdict in verdicts[:_REPRESENTATIVES]:
-        held = [(claim.ref, claim.id, claim.index) for claim in audit.books.pages.get(verdict.page.pfn, ())]
+        held = [(claim.ref, claim.id, claim.index) for claim in audit.accounting.pages.get(verdict.page.pfn, ())]
         for record in open_references(trace, trace.of_page({verdict.page.pfn})):
             key = (record.kind, record.payload["holder"], record.payload["index"])
             if key in held:
                 held.remove(key)
                 continue
-            print(f"  never returned (pfn {verdict.page.pfn:#x}): {describe_record(trace, record).strip()}")
+            print(f"  never released (pfn {verdict.page.pfn:#x}): {describe_record(trace, record).strip()}")
             print_stack(kernel, depot.frames(record.stack), "    ")
             return
-    print("  the rings no longer have the reference that was not returned")
+    print("  the rings no longer have the reference that was not released")
 
 
 class Freemem(Command):

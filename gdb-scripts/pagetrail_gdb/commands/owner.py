@@ -1,6 +1,6 @@
 """page-owner: everything that is known about one page."""
 
-from ..model.claims import books_of
+from ..model.claims import accounting_of
 from ..model.errors import CommandError
 from ..model.pages import pages_of
 from ..model.tasks import find_task, mm_of, root_of
@@ -76,7 +76,7 @@ pipes; the stack that allocated it (or, of a free page, freed it); and its last 
 
     @staticmethod
     def _print_holders(kernel, page, findings):
-        holders = books_of(kernel, findings).pages.get(page.pfn, [])
+        holders = accounting_of(kernel, findings).pages.get(page.pfn, [])
         word = "" if len(holders) == max(page.count, 0) else f" (the count is {page.count})"
         print(f"  {plural(len(holders), 'holder')} found{word}")
         shown = holders[:limit("holders")]

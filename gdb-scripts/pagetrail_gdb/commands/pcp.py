@@ -10,7 +10,7 @@ _PER_LINE = 8
 class PcpPrint(Command):
     """Print the per-hart page caches: pcp-print [-v]
 
-Pages parked in each hart's cache, and how often it was allocated from and freed to. Such pages are free, not lost.
+Pages parked in each hart's cache, and how often it was allocated from and freed to. Such pages are free, not leaked.
 -v lists each page's pfn and the pid that freed it, the one to be handed out next first."""
 
     name = "pcp-print"

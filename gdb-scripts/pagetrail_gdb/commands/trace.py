@@ -61,9 +61,9 @@ def print_losses(trace):
 class PageHistory(Command):
     """Print every event of a page that is still in the rings: page-history [-s] ADDRESS|PFN
 
-Oldest first: seconds since power-on (as `pagetrail dump` has them), hart, pid, event, reference or kind with its holder, count before and after,
-stack id. -s prints each event's call stack as well. Older events than the rings hold are in the run folder
-(`pagetrail page`)."""
+Oldest first: seconds since power-on (as `pagetrail dump` has them), hart, pid, event, reference or kind with its
+holder, count before and after, stack id. -s prints each event's call stack as well. Older events than the rings hold
+are in the run folder (`pagetrail page`)."""
 
     name = "page-history"
     completes = "expression"

@@ -2,7 +2,7 @@
 
 import gdb
 
-from ..model.claims import books_of
+from ..model.claims import accounting_of
 from ..model.errors import ReadError
 from ..model.pages import pages_of
 from ..model.slab import find_object
@@ -77,7 +77,7 @@ def _describe_object(kernel, found, va, findings):
     act = "allocated" if found.live else "freed"
     yield (f"{va:#x} is {offset}a {state} object of cache {found.cache.name} ({found.cache.object_bytes} bytes) "
            f"at {found.va:#x}")
-    for via in books_of(kernel, findings).objects.get(found.va, []):
+    for via in accounting_of(kernel, findings).objects.get(found.va, []):
         yield f"  reached by {via}"
     yield f"  {act} by pid {found.pid}, stack {found.stack}:"
     for i, frame in enumerate(Depot(kernel).frames(found.stack)):

@@ -5,7 +5,7 @@ there: nothing that the kernel's claims functions or running totals say is used.
 """
 
 from .buddy import buddy_of
-from .claims import books_of
+from .claims import accounting_of
 from .claims_fs import check_counts
 from .pages import pages_of
 from .pcp import hart_caches
@@ -51,7 +51,7 @@ class Audit:
         self.verdicts = []
         self.nr_pages = self.nr_objects = self.nr_parked = 0
         self.buddy = buddy_of(kernel, findings)
-        self.books = books_of(kernel, findings)
+        self.accounting = accounting_of(kernel, findings)
         self.busy = busy_tasks(kernel, findings)
         if not self.busy:
             check_counts(kernel, findings)
@@ -76,7 +76,7 @@ class Audit:
     # ---- claims on things that cannot be held ----
 
     def _judge_claims(self):
-        for pfn, claims in self.books.pages.items():
+        for pfn, claims in self.accounting.pages.items():
             if not self.pages.valid(pfn):
                 self.verdicts.append(Verdict("STALE", claims=len(claims), claim=claims[0]))
                 continue
@@ -105,14 +105,14 @@ class Audit:
 
     def _judge_pages(self):
         managed = self.buddy.first_managed - self.pages.first
-        books, body, not_held = self.books.pages, self.pages.body, self._not_held
+        accounting, body, not_held = self.accounting.pages, self.pages.body, self._not_held
         for pfn, row in enumerate(self.pages.rows[managed:], self.buddy.first_managed):
             self.nr_pages += 1
             kind, order, count = row[0], row[1], row[4]
             if kind in not_held or order == body:
                 self.nr_parked += kind == self._kinds["PCP"]
                 continue
-            claims = books.get(pfn, ())
+            claims = accounting.get(pfn, ())
             if count != len(claims) or count <= 0:
                 self._judge_page(pfn, count, claims)
 
@@ -149,9 +149,9 @@ class Audit:
                 known[found.va] = found
         self.nr_objects = len(known)
         for va, found in known.items():
-            if va not in self.books.objects:
+            if va not in self.accounting.objects:
                 self.verdicts.append(Verdict("OBJ", found=found, va=va))
-        for va, via in self.books.objects.items():
+        for va, via in self.accounting.objects.items():
             if va not in known:
                 self.verdicts.append(Verdict("OBJSTALE", va=va, claims=len(via)))
 

@@ -1,6 +1,6 @@
-"""All books together: every walker, run once per command."""
+"""All accounting together: every walker, run once per command."""
 
-from .books import Books
+from .accounting import Accounting
 from .claims_fs import claim_inodes, claim_pipes, claim_proc_files, claim_procs, claim_superblocks
 from .claims_kernel import claim_boot, claim_disk
 from .claims_mm import claim_kstacks, claim_mms, claim_shared
@@ -12,14 +12,14 @@ WALKERS = (claim_boot, claim_disk, claim_kstacks, claim_mms, claim_shared, claim
            claim_superblocks, claim_pipes, claim_proc_files)
 
 
-def books_of(kernel, findings):
-    """The Books with everything that could be found. A walker stopped by wild memory leaves a finding."""
+def accounting_of(kernel, findings):
+    """The Accounting with everything that could be found. A walker stopped by wild memory leaves a finding."""
     def make():
-        books = Books(kernel)
+        accounting = Accounting(kernel)
         for walker in WALKERS:
             try:
-                walker(kernel, books, findings)
+                walker(kernel, accounting, findings)
             except ReadError as error:
                 findings.append(Finding(walker.__name__.replace("claim_", "holders in "), str(error)))
-        return books
-    return kernel.once("books", make)
+        return accounting
+    return kernel.once("accounting", make)

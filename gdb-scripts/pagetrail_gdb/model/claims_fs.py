@@ -32,24 +32,24 @@ def pid_of_proc(kernel, proc):
         return None
 
 
-def claim_procs(kernel, books, findings):
+def claim_procs(kernel, accounting, findings):
     """Processes and their open files."""
     for proc in all_procs(kernel, findings):
-        books.claim_object(proc.va, "proc_all")
+        accounting.claim_object(proc.va, "proc_all")
         pid = pid_of_proc(kernel, proc)
         for fd, file in files_of(kernel, proc, findings):
-            books.claim_object(file.va, f"fd {fd} of pid {pid}")
+            accounting.claim_object(file.va, f"fd {fd} of pid {pid}")
 
 
 def all_pipes(kernel, findings):
     return list(walk_ring_of(kernel, kernel.symbol_va("fs/pipe.c:pipes"), "pipe", "all", "list of pipes", findings))
 
 
-def claim_pipes(kernel, books, findings):
+def claim_pipes(kernel, accounting, findings):
     """Pipes and the page of each."""
     for pipe in all_pipes(kernel, findings):
-        books.claim_object(pipe.va, "list of pipes")
-        books.claim_page_va(pipe["page"], "PIPE", pipe["id"], 0, f"pipe {pipe.va:#x}", findings)
+        accounting.claim_object(pipe.va, "list of pipes")
+        accounting.claim_page_va(pipe["page"], "PIPE", pipe["id"], 0, f"pipe {pipe.va:#x}", findings)
 
 
 def all_inodes(kernel, findings):
@@ -121,12 +121,12 @@ def check_counts(kernel, findings):
         findings.append(Finding(f"inode {va:#x}", f"held by {', '.join(holders)}, but not in the table of inodes"))
 
 
-def claim_inodes(kernel, books, findings):
+def claim_inodes(kernel, accounting, findings):
     for inode in all_inodes(kernel, findings):
-        books.claim_object(inode.va, f"table of inodes, number {inode['number']}")
+        accounting.claim_object(inode.va, f"table of inodes, number {inode['number']}")
 
 
-def claim_superblocks(kernel, books, findings):
+def claim_superblocks(kernel, accounting, findings):
     """The pages that a mounted ext2 keeps: its superblock's, and those of the block group it used last."""
     for sb in superblocks_of(kernel, findings):
         if kernel.read_c_string(sb["type"]) != "ext2":
@@ -139,13 +139,13 @@ def claim_superblocks(kernel, books, findings):
             continue
         for field, page_va in pages:
             if page_va:
-                books.claim_page_va(page_va, "OWNER", 0, 0, f"{field} of the mounted ext2", findings)
+                accounting.claim_page_va(page_va, "OWNER", 0, 0, f"{field} of the mounted ext2", findings)
 
 
-def claim_proc_files(kernel, books, findings):
+def claim_proc_files(kernel, accounting, findings):
     """Open /proc files and the block of text of each."""
     head = kernel.symbol_va("procfs/file.c:open_files")
     for file in walk_ring_of(kernel, head, "proc_file", "link", "open /proc files", findings):
-        books.claim_object(file.va, "open /proc files")
+        accounting.claim_object(file.va, "open /proc files")
         if file["block"]:
-            books.claim_page_va(file["block"], "OWNER", file["owner_pid"], 0, f"text of /proc file {file.va:#x}", findings)
+            accounting.claim_page_va(file["block"], "OWNER", file["owner_pid"], 0, f"text of /proc file {file.va:#x}", findings)

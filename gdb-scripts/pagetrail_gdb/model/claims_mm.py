@@ -12,7 +12,7 @@ def mm_owners(kernel, findings):
     return {task["mm"]: task for task in all_tasks(kernel, findings) if task["mm"]}
 
 
-def claim_mms(kernel, books, findings):
+def claim_mms(kernel, accounting, findings):
     """PTE references of all leaves, TABLE references of all tables, the mm and vma objects, and what is mapped.
 
     An mm that no task runs in holds nothing: what it maps was forgotten with it. While a task is in the middle of
@@ -24,11 +24,11 @@ def claim_mms(kernel, books, findings):
         if task is None and not busy:
             continue
         owner = f"pid {task['pid']} {task.text('name')}" if task else f"pid {mm['pid']}, no live task"
-        books.claim_object(mm.va, f"mm of {owner}")
+        accounting.claim_object(mm.va, f"mm of {owner}")
         for vma in vmas_of(kernel, mm, findings):
-            books.claim_object(vma.va, f"vmas of mm {mm['id']}")
+            accounting.claim_object(vma.va, f"vmas of mm {mm['id']}")
             if vma["file"]:
-                books.claim_object(vma["file"], f"mapped at {vma['start']:#x} by {owner}")
+                accounting.claim_object(vma["file"], f"mapped at {vma['start']:#x} by {owner}")
         if not mm["root"]:
             continue
         try:
@@ -36,25 +36,25 @@ def claim_mms(kernel, books, findings):
         except ReadError as error:
             findings.append(Finding(f"mm {mm['id']}", f"root: {error}"))
             continue
-        _claim_tree(kernel, books, findings, mm["id"], owner, root)
+        _claim_tree(kernel, accounting, findings, mm["id"], owner, root)
 
 
-def _claim_tree(kernel, books, findings, mm_id, owner, root):
+def _claim_tree(kernel, accounting, findings, mm_id, owner, root):
     """One mm's tables and leaves."""
     shift = kernel.page_shift
     level_unit = kernel.layout.macro("TABLE_HOLDER_INDEX(1, 0)")
-    books.claim_pa(root, "TABLE", mm_id, ROOT_LEVEL * level_unit, f"root table, {owner}")
+    accounting.claim_pa(root, "TABLE", mm_id, ROOT_LEVEL * level_unit, f"root table, {owner}")
     for va, step in walk_tree(kernel, root, f"page table of mm {mm_id}", findings, *user_root_range(kernel)):
         if step.leaf:
-            books.claim_pa(step.pa, "PTE", mm_id, va >> shift,
+            accounting.claim_pa(step.pa, "PTE", mm_id, va >> shift,
                            f"{owner}, at {va:#x} {kernel.pte.flags(step.pte)}")
         elif step.level:
             level = step.level - 1
-            books.claim_pa(step.pa, "TABLE", mm_id, level * level_unit | va >> shift,
+            accounting.claim_pa(step.pa, "TABLE", mm_id, level * level_unit | va >> shift,
                            f"level {level} table for {va:#x}, {owner}")
 
 
-def claim_shared(kernel, books, findings):
+def claim_shared(kernel, accounting, findings):
     """Memory shared without a file: SHM-1 to SHM-3 of kernel/mm/shared.c. What no VMA has is not claimed."""
     ranges = {}
     for mm in all_mms(kernel, []):
@@ -66,22 +66,22 @@ def claim_shared(kernel, books, findings):
         name = f"shared memory {shared['id']} of mm {', '.join(str(mm) for mm in sorted({user[0] for user in users}))}"
         if not users:
             continue
-        books.claim_object(shared.va, name)
+        accounting.claim_object(shared.va, name)
         if shared["count"] != len(users):
             findings.append(Finding(name, f"counts {shared['count']} VMAs, {len(users)} have it"))
         tree = RadixWalk(kernel, shared["tree"], name, findings)
         for node in tree.nodes:
-            books.claim_object(node, name)
+            accounting.claim_object(node, name)
         for index, page_va in tree.items:
             if not any(first <= index < end for _, first, end in users):
                 findings.append(Finding(name, f"page {index} lies in no VMA"))
-            books.claim_page_va(page_va, "SHARE", shared["id"], index, name, findings)
+            accounting.claim_page_va(page_va, "SHARE", shared["id"], index, name, findings)
 
 
-def claim_kstacks(kernel, books, findings):
+def claim_kstacks(kernel, accounting, findings):
     """Stack pages of every task, by the kernel's page table."""
     for task in all_tasks(kernel, findings):
-        books.claim_object(task.va, "task_all")
+        accounting.claim_object(task.va, "task_all")
         stack = task["kstack"]
         if not stack:
             continue
@@ -91,5 +91,5 @@ def claim_kstacks(kernel, books, findings):
             except ReadError as error:
                 findings.append(Finding(f"kernel stack of pid {task['pid']}", str(error)))
                 continue
-            books.claim_pa(pa, "KSTACK", task["pid"], i, f"{task.text('name')}, mapped at "
+            accounting.claim_pa(pa, "KSTACK", task["pid"], i, f"{task.text('name')}, mapped at "
                            f"{stack + i * kernel.page_size:#x}")

@@ -94,16 +94,16 @@ def mappings_of(kernel, findings):
     return kernel.once("mappings", make)
 
 
-def claim_pagecache(kernel, books, findings):
+def claim_pagecache(kernel, accounting, findings):
     """CACHE and DIRTY references, tree nodes and dirty records."""
-    holder_bits = (1 << 16) - 1  # a holder's id is 16 bits wide in the trace and the kernel's books
+    holder_bits = (1 << 16) - 1  # a holder's id is 16 bits wide in the trace and the kernel's accounting
     for mapping in mappings_of(kernel, findings):
         holder = mapping.inode & holder_bits
         for node in mapping.nodes:
-            books.claim_object(node, f"tree of {mapping.name}")
+            accounting.claim_object(node, f"tree of {mapping.name}")
         for index, page in mapping.pages:
-            books.claim_page(page.pfn, "CACHE", holder, index, f"page {index} of {mapping.name}")
+            accounting.claim_page(page.pfn, "CACHE", holder, index, f"page {index} of {mapping.name}")
         for record in mapping.dirty:
-            books.claim_object(record.va, f"dirty list of {mapping.name}")
+            accounting.claim_object(record.va, f"dirty list of {mapping.name}")
             if record.pfn is not None:
-                books.claim_page(record.pfn, "DIRTY", holder, record.index, f"dirty record {record.va:#x}")
+                accounting.claim_page(record.pfn, "DIRTY", holder, record.index, f"dirty record {record.va:#x}")

@@ -167,8 +167,8 @@ def find_object(kernel, va, findings):
     return None
 
 
-def claim_slabs(kernel, books, findings):
+def claim_slabs(kernel, accounting, findings):
     """The page of each slab that a cache's lists reach."""
     for cache in caches_of(kernel, findings):
         for pfn in cache.slabs:
-            books.claim_page(pfn, "SLAB", cache.id, 0, f"slab of cache {cache.name}")
+            accounting.claim_page(pfn, "SLAB", cache.id, 0, f"slab of cache {cache.name}")

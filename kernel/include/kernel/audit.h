@@ -8,7 +8,7 @@
  * What a subsystem promises of its own structures is looked at in the same stop, by checkers registered with
  * audit_register_check: who holds a page may be right while a leaf may write what others share.
  *
- * The verdict is final only when the world was quiet (no task in the middle of kernel work).
+ * The verdict is final only when the machine was quiescent (no task in the middle of kernel work).
  */
 #ifndef KERNEL_AUDIT_H
 #define KERNEL_AUDIT_H
@@ -29,11 +29,11 @@ enum claims_of { CLAIMS_OF_KERNEL, CLAIMS_OF_PROGRAMS };
 void audit_register(const char *name, enum claims_of whose, void (*claims_fn)(struct claims *claims));
 
 /* Gives NULL, or the text of the first broken invariant, which lasts until the next call. Runs with the world stopped
- * and quiet; any lock it takes is free then. */
+ * and quiescent; any lock it takes is free then. */
 void audit_register_check(const char *name, const char *(*check)(void));
-/* Calls all of them, in the order of registration. World stopped and quiet, audit_lock held. */
+/* Calls all of them, in the order of registration. World stopped and quiescent, audit_lock held. */
 void audit_run_checks(void (*visit)(const char *name, const char *broken, void *arg), void *arg);
-/* Stops the world at a quiet moment, which it waits for, with a bound. False: there was none, and the world goes on. */
+/* Stops the world at a quiescent point, which it waits for, with a bound. False: there was none, and the world goes on. */
 bool audit_stop_world(void);
 
 struct finding {
@@ -67,7 +67,7 @@ struct audit_result {
 };
 
 #define AUDIT_POISON 1 /* also read every free page */
-#define AUDIT_WAIT 2   /* wait (bounded) for a quiet moment */
+#define AUDIT_WAIT 2   /* wait (bounded) for a quiescent point */
 #define AUDIT_END 4    /* no program is left: without the claims of programs */
 /* Runs an audit; records finding and audit_done events. Result is in one static buffer, valid under `audit_lock`. */
 struct audit_result *audit_run_locked(u32 flags);
@@ -85,7 +85,7 @@ u32 audit_nr_incidents(void);
 
 /* Set by sched: how many tasks other than the caller are in the middle of kernel work. World stopped. */
 void audit_set_busy_hook(u32 (*nr_busy)(void));
-/* Set by sched: lets other tasks run, while an audit waits for quiet or for another audit to end. */
+/* Set by sched: lets other tasks run, while an audit waits for a quiescent point or for another audit to end. */
 void audit_set_yield_hook(void (*yield)(void));
 
 #endif

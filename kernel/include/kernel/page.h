@@ -6,7 +6,7 @@
  *
  * PAGE-1   kind == PK_FREE  iff  the page is the head or body of a block on a buddy list.
  * PAGE-2   count > 0  iff  kind is neither FREE nor PCP nor BAD.
- * PAGE-3   count == number of (ref kind, holder) pairs that the claims walk finds, at any quiet moment.
+ * PAGE-3   count == number of (ref kind, holder) pairs that the claims walk finds, at any quiescent point.
  * PAGE-4   a free page holds POISON_FREE in every word.
  * BUDDY-1  blocks on list k are aligned to 2^k pages, their head has order k.
  * BUDDY-2  no block has its buddy free at the same order.
@@ -134,7 +134,7 @@ struct page_totals {
 	u64 nr_pcp[NR_HARTS_MAX];
 	u64 nr_allocs, nr_frees, nr_failed;
 };
-/* Exact when the world is stopped or quiet; otherwise each number is right at some instant. */
+/* Exact when the world is stopped or quiescent; otherwise each number is right at some instant. */
 void page_totals(struct page_totals *totals);
 u32 page_nr_free(void);   /* buddy and per-hart caches; no lock, so a moment old */
 u32 page_nr_parked(void); /* per-hart caches alone; likewise */

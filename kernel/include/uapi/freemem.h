@@ -31,7 +31,7 @@ enum kdebug_op {
 	KDEBUG_LEAK_PAGES = 1,  /* arg pages are allocated and forgotten; returns how many */
 	KDEBUG_DROP_CACHES = 2, /* write back, evict clean page cache, shrink slabs, drain per-hart caches */
 	KDEBUG_AUDIT =
-	    3, /* runs an audit (waits for quiet); returns the number of findings, -EBUSY if never quiet */
+	    3, /* runs an audit (waits until the machine is quiescent); returns the number of findings, -EBUSY if it never is */
 	KDEBUG_PANIC = 4,       /* arg: enum kdebug_panic; does not return */
 	KDEBUG_TRACE_MASK = 5,  /* sets the category mask; returns the old one */
 	KDEBUG_BENCH = 6,       /* arg: which; returns guest instructions: kernel/boot/bench.c */

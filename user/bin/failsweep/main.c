@@ -9,10 +9,10 @@
  *
  *   scenario               failures  errors successes  killed  panics  lost  audit
  *   fork                         17      17         0       2       0     0  clean
- *   failsweep: 60 scenarios, 900 failures injected, 0 panics, 0 pages lost
+ *   failsweep: 60 scenarios, 900 failures injected, 0 panics, 0 pages leaked
  *
  * killed counts the errors that were the death of the process, as a refused page is for one that touches it. The status
- * is 0 only if every scenario ended as it must, with nothing lost.
+ * is 0 only if every scenario ended as it must, without a leak.
  */
 #include "books.h"
 #include "failsweep.h"
@@ -76,7 +76,7 @@ static void look_for_losses(const struct scenario *scenario, long nth, bool audi
 	bool settled = books_settle(&after, &before, SWEEP_DIR, SETTLE_MS);
 	tally->lost += (long)(before.pages - after.pages);
 	if (!settled) {
-		printf("  %s: after failure %ld: lost %ld pages, %ld blocks, %ld inodes\n", scenario->name,
+		printf("  %s: after failure %ld: leaked %ld pages, %ld blocks, %ld inodes\n", scenario->name,
 		       nth, (long)(before.pages - after.pages), (long)(before.blocks - after.blocks),
 		       (long)(before.inodes - after.inodes));
 		tally->wrong = audited = true;
@@ -239,7 +239,7 @@ int main(int argc, char **argv)
 	}
 	if (list)
 		return 0;
-	printf("failsweep: %d scenarios, %ld failures injected, 0 panics, %ld pages lost\n", nr_scenarios,
+	printf("failsweep: %d scenarios, %ld failures injected, 0 panics, %ld pages leaked\n", nr_scenarios,
 	       nr_failures, nr_lost);
 	if (nr_wrong)
 		printf("failsweep: %ld scenarios FAILED\n", nr_wrong);

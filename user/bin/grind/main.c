@@ -9,7 +9,7 @@
  * were before the first round, and the auditor must find nothing. Status 1, with the seed and the round to play again,
  * at the first difference; also when a worker does not end in time. The last line:
  *
- *   grind: seed 1234, 5 rounds, 10000 calls, 0 pages lost: OK
+ *   grind: seed 1234, 5 rounds, 10000 calls, 0 pages leaked: OK
  */
 #include "books.h"
 #include "grind.h"
@@ -83,7 +83,7 @@ static bool round_is_good(uint64_t seed, long round, const struct books *before,
 	*lost = (long)(before->pages - after.pages);
 	if (in_time && settled && findings == 0)
 		return true;
-	printf("grind: seed %lu round %ld: lost %ld pages, %ld blocks, %ld inodes; %ld findings\n", seed,
+	printf("grind: seed %lu round %ld: leaked %ld pages, %ld blocks, %ld inodes; %ld findings\n", seed,
 	       round, *lost, (long)(before->blocks - after.blocks), (long)(before->inodes - after.inodes),
 	       findings);
 	books_print_audit();
@@ -133,7 +133,7 @@ int main(int argc, char **argv)
 		       uptime() - start, before.pages - (uint64_t)lost, good ? "audit clean" : "FAILED");
 		round++;
 	}
-	printf("grind: seed %lu, %ld rounds, %ld calls, %ld pages lost: %s\n", seed, round,
+	printf("grind: seed %lu, %ld rounds, %ld calls, %ld pages leaked: %s\n", seed, round,
 	       round * NR_WORKERS * CALLS_A_ROUND, lost, good ? "OK" : "FAILED");
 	return !good;
 }

@@ -14,9 +14,9 @@
  * only believed once it stays for SETTLE_MS.
  *
  * One line a test:
- *   [ 3/70] test NAME ....... OK   before 27411 after 27411 lost 0 audit clean
+ *   [ 3/70] test NAME ....... OK   before 27411 after 27411 leaked 0 audit clean
  * and the sums in the last two:
- *   usertests: 70 passed, 0 failed, 0 lost pages
+ *   usertests: 70 passed, 0 failed, 0 pages leaked
  *   ALL TESTS PASSED
  */
 #include "books.h"
@@ -64,7 +64,7 @@ static void print_line(const struct test *test, int number, int total, bool good
 		snprintf(verdict, sizeof(verdict), "audit busy");
 	else if (new_findings > 0)
 		snprintf(verdict, sizeof(verdict), "audit %ld findings", new_findings);
-	printf("[%*d/%d] test %s %.*s %s before %lu after %lu lost %ld %s (%ld ms)\n", digits, number, total,
+	printf("[%*d/%d] test %s %.*s %s before %lu after %lu leaked %ld %s (%ld ms)\n", digits, number, total,
 	       test->name, pad, dots, good ? "OK  " : "FAILED", before->pages, after->pages,
 	       (long)(before->pages - after->pages), verdict, time_ms);
 }
@@ -89,7 +89,7 @@ static void run_test(const struct test *test, int number, int total)
 	bool good = status == 0 && lost == 0 && disk_same && new_findings == 0;
 	print_line(test, number, total, good, &before, &after, new_findings, uptime() - begin);
 	if (!disk_same)
-		printf("  disk: lost %ld blocks, %ld inodes\n", (long)(before.blocks - after.blocks),
+		printf("  disk: leaked %ld blocks, %ld inodes\n", (long)(before.blocks - after.blocks),
 		       (long)(before.inodes - after.inodes));
 	if (status != 0)
 		printf("  status %d%s\n", status, status == KILLED ? " (killed)" : "");
@@ -196,7 +196,7 @@ int main(int argc, char **argv)
 	warm_up();
 	for (long round = 0; round < times; round++)
 		for_each_wanted(run_test, total);
-	printf("%s: %d passed, %d failed, %ld lost pages\n", test_program, nr_passed, nr_failed, nr_lost);
+	printf("%s: %d passed, %d failed, %ld pages leaked\n", test_program, nr_passed, nr_failed, nr_lost);
 	bool good = nr_failed == 0 && nr_lost == 0;
 	if (good)
 		printf("ALL TESTS PASSED\n");

@@ -1,6 +1,6 @@
 """Who holds what: every structure is walked from its root, and each reference found is entered as a claim.
 
-This is the fourth set of books (docs/DESIGN.md): it shares nothing with the kernel's own claims functions
+This is the fourth set of accounts (docs/DESIGN.md): it shares nothing with the kernel's own claims functions
 but the definitions of the structures. Walkers of single subsystems are in claims_*.py.
 """
 
@@ -20,7 +20,7 @@ class Claim:
         self.via = via
 
 
-class Books:
+class Accounting:
     """pages: {pfn: [Claim]}; objects: {va: [what reaches it]}."""
 
     def __init__(self, kernel):
