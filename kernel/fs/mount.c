@@ -143,6 +143,7 @@ void fs_unmount_all(void)
 		icache_drop(last);
 	}
 	if (root_sb)
+		if (root_sb)
 		ext2_unmount(root_sb);
 	root_sb = NULL;
 }

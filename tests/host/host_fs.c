@@ -10,6 +10,7 @@
 /* kernel/fs/flusher.c is a thread, so it is not part of these tests. */
 void writeback_wake(void);
 void writeback_wake(void) {}
+void writeback_wait(void) {}
 
 static const struct char_device *device_table[DEV_MAJOR_NR];
 const struct char_device *dev_lookup(u16 major)

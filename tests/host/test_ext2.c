@@ -517,6 +517,35 @@ static void test_contents(void **state)
 	host_disk_free(&disk);
 }
 
+/* At the machine's end nothing stays in core but what somebody lost, and the audit without programs names it. */
+static void test_unmount_all(void **state)
+{
+	const struct audit_result *result;
+	struct inode *leaked;
+
+	host_disk_make(&disk, 300, "-O none,filetype -N 64", NULL);
+	assert_int_equal(fs_mount_root(&disk.device), 0);
+	assert_int_equal(make("/dev", S_IFDIR | 0755), 0);
+	assert_int_equal(fs_mount(devfs_create(), "/dev"), 0);
+	assert_int_equal(make("/a", S_IFREG | 0644), 0);
+	assert_int_equal(path_lookup(NULL, "/a", &leaked), 0); /* and never put */
+	host_audit(NULL, 0);
+	fs_unmount_all();
+	audit_lock();
+	result = audit_run_locked(AUDIT_END);
+	assert_int_equal(result->nr_findings, 1);
+	assert_int_equal(result->findings[0].verdict, VERDICT_OBJ);
+	assert_string_equal(result->findings[0].cache_name, "inode");
+	assert_ptr_equal((void *)result->findings[0].object, leaked);
+	audit_unlock();
+	assert_int_equal(state_on_disk(), 1);
+	host_disk_check(&disk, "unmounted although an inode is used");
+	inode_put(leaked);
+	assert_int_equal(host_pages_of_kind(PK_PAGECACHE), 0);
+	assert_int_equal(host_pages_of_kind(PK_SLAB), 0);
+	host_disk_free(&disk);
+}
+
 static int boot(void **state)
 {
 	host_fs_boot(16UL << 20, 1);
@@ -531,7 +560,7 @@ int main(void)
 	    cmocka_unit_test(test_removed_directory), cmocka_unit_test(test_block_changes_sides),
 	    cmocka_unit_test(test_refusals),          cmocka_unit_test(test_clean_state),
 	    cmocka_unit_test(test_fail_sweep),        cmocka_unit_test(test_mapped_page_refused),
-	    cmocka_unit_test(test_io_errors),
+	    cmocka_unit_test(test_io_errors),         cmocka_unit_test(test_unmount_all),
 	};
 
 	return cmocka_run_group_tests(tests, boot, NULL);

@@ -64,8 +64,8 @@ static void print_line(const struct test *test, int number, int total, bool good
 		snprintf(verdict, sizeof(verdict), "audit busy");
 	else if (new_findings > 0)
 		snprintf(verdict, sizeof(verdict), "audit %ld findings", new_findings);
-	printf("[%*d/%d] test %s %.*s %s before %lu after %lu leaked %ld %s (%ld ms)\n", digits, number, total,
-	       test->name, pad, dots, good ? "OK  " : "FAILED", before->pages, after->pages,
+	printf("[%*d/%d] test %s %.*s %s before %lu after %lu leaked %ld %s (%ld ms)\n", digits, number,
+	       total, test->name, pad, dots, good ? "OK  " : "FAILED", before->pages, after->pages,
 	       (long)(before->pages - after->pages), verdict, time_ms);
 }
 
