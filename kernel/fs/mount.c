@@ -144,7 +144,7 @@ void fs_unmount_all(void)
 	}
 	if (root_sb)
 		if (root_sb)
-		ext2_unmount(root_sb);
+			ext2_unmount(root_sb);
 	root_sb = NULL;
 }
 

@@ -27,8 +27,8 @@ int main(int argc, char **argv)
 	mark(1, "leakdemo");
 	long findings = books_take_quiet(&after);
 
-	printf("leakdemo: leaked %ld pages and %ld objects; free pages before %lu after %lu\n", lost, forgotten,
-	       before.pages, after.pages);
+	printf("leakdemo: leaked %ld pages and %ld objects; free pages before %lu after %lu\n", lost,
+	       forgotten, before.pages, after.pages);
 	printf("leakdemo: the auditor found %ld (before: %ld)\n", findings, findings_before);
 	/* Objects live in slab pages that are neither lost nor free. */
 	bool counted = nr_objects > 0 || before.pages - after.pages == (uint64_t)nr_pages;
