@@ -52,3 +52,26 @@ def test_lost_objects_are_detected_exactly(boot, objects):
     machine = boot(smp=2, run=f"leakdemo 3 objects {objects}")
     assert machine.wait(60) == 0
     machine.expect("exactly what was lost")
+
+
+# What page_owner_sort of Linux 6.1 looks for in a record, to sort or cull by it.
+PAGE_OWNER_FIELDS = [r"order\s*([0-9]*),", r"pid\s*([0-9]*),", r"tgid\s*([0-9]*) ", r"tgid\s*[0-9]*\s*\((.*)\),\s*ts",
+                     r"ts\s*([0-9]*)\s*ns,", r"free_ts\s*([0-9]*)\s*ns"]
+
+
+def test_page_owner_has_the_lines_of_linux(boot):
+    machine = boot(run="cat /proc/page_owner", smp=2)
+    assert machine.wait(60) == 0
+    text = machine.console.replace("\r", "")
+    text = text[text.index("Page allocated"):text.rindex("\n\n") + 1]
+    records = text.split("\n\n")
+    assert len(records) > 50
+    names = set()
+    for record in records:
+        lines = record.strip().split("\n")
+        found = [re.findall(pattern, record) for pattern in PAGE_OWNER_FIELDS]
+        assert all(len(field) == 1 and field[0] for field in found[:1] + found[2:4] + found[5:]), record
+        assert re.fullmatch(r"PFN \d+ type \w+ Block \d+ type \w+ Flags 0x0\(count \d+ stack \d+( inode \d+ index \d+)?\)", lines[1])
+        assert all(re.fullmatch(r" 0xffffffc0[0-9a-f]{8}", line) for line in lines[2:]) and len(lines) > 2
+        names.add(found[3][0])
+    assert {"init", "sh", "cat"} <= names
