@@ -69,5 +69,5 @@ $(DISK_SIZE_STAMP):
 
 $(BUILD)/disk.img: $(DISK_DEPS) $(DISK_SIZE_STAMP)
 	@echo "  DISK  $@"
-	@STRIP=$(CROSS)strip XV6_PADDING=$(if $(filter fs,$(LAB)),1,0) FS_BLOCKS=$(FS_BLOCKS) FS_INODES=$(FS_INODES) DISK_TIME=$(DISK_TIME) \
+	@STRIP=$(CROSS)strip XV6_PADDING=$$(($(if $(filter fs,$(LAB)),1,0) + $(if $(filter lock,$(LAB)),2,0))) FS_BLOCKS=$(FS_BLOCKS) FS_INODES=$(FS_INODES) DISK_TIME=$(DISK_TIME) \
 		user/disk/make-disk $@ $(USER_BUILD)/disk user/disk/README $(USER_PROGRAMS) $(XV6_PROGRAMS)

@@ -87,6 +87,13 @@ static inline void resident_add(struct mm *mm, s64 delta)
 	__atomic_fetch_add(&mm->nr_resident, (u64)delta, __ATOMIC_RELAXED);
 }
 
+/* ---- fault.c ---- */
+
+/* A private copy of `from`, with the PTE reference for ua; NULL: no memory. */
+struct page *copy_page(struct mm *mm, uaddr_t ua, const struct page *from);
+/* The bits of a leaf of the VMA, as far as they do not depend on its page. */
+pte_t leaf_bits(const struct vma *vma);
+
 /* ---- shared.c ---- */
 
 void shared_init(void);

@@ -21,7 +21,7 @@
  */
 #include "addrspace_priv.h"
 
-static pte_t leaf_bits(const struct vma *vma)
+pte_t leaf_bits(const struct vma *vma)
 {
 	pte_t bits = PTE_V | PTE_U | PTE_A;
 
@@ -66,8 +66,7 @@ static int map_anon(struct mm *mm, struct vma *vma, pte_t *pte, uaddr_t ua)
 	return 0;
 }
 
-/* A private copy of `from`, with the PTE reference for ua; NULL: no memory. */
-static struct page *copy_page(struct mm *mm, uaddr_t ua, const struct page *from)
+struct page *copy_page(struct mm *mm, uaddr_t ua, const struct page *from)
 {
 	struct page *page = page_alloc(0, PK_ANON, REF_PTE, pte_holder(mm, ua));
 

@@ -13,6 +13,7 @@ struct fork {
 	struct mm *parent, *child;
 	struct vma *vma;
 	struct long_walk walk;
+	bool eager;
 };
 
 static int copy_vmas(struct mm *parent, struct mm *child)
@@ -33,6 +34,18 @@ static int copy_vmas(struct mm *parent, struct mm *child)
 	return 0;
 }
 
+/* The child's own copy of a page that both could write to. */
+static int copy_leaf(const struct fork *fork, const pte_t *pte, pte_t *copy, uaddr_t ua)
+{
+	struct page *page = copy_page(fork->child, ua, pa_to_page(PTE_PA(*pte)));
+
+	if (!page)
+		return -ENOMEM;
+	*copy = PA_PTE(page_to_pa(page)) | leaf_bits(fork->vma) | PTE_W | PTE_D;
+	resident_add(fork->child, 1);
+	return 0;
+}
+
 static int share_leaf(pte_t *pte, uaddr_t ua, void *arg)
 {
 	struct fork *fork = arg;
@@ -40,6 +53,11 @@ static int share_leaf(pte_t *pte, uaddr_t ua, void *arg)
 
 	if (!copy)
 		return -ENOMEM;
+	if (fork->eager && !fork->vma->set && (fork->vma->flags & VMA_WRITE)) {
+		int err = copy_leaf(fork, pte, copy, ua);
+
+		return err ? err : long_walk_step(&fork->walk, ua);
+	}
 	vma_lock(fork->vma);
 	if (*pte & PTE_V) { /* or truncation was here, after the walk */
 		if (!page_try_get(pa_to_page(PTE_PA(*pte)), REF_PTE, pte_holder(fork->child, ua))) {
@@ -55,11 +73,11 @@ static int share_leaf(pte_t *pte, uaddr_t ua, void *arg)
 	return long_walk_step(&fork->walk, ua);
 }
 
-static int share_leaves(struct mm *parent, struct mm *child)
+static int share_leaves(struct mm *parent, struct mm *child, bool eager)
 {
 	LIST_FOR_EACH (pos, &parent->vmas) {
 		struct vma *vma = LIST_ENTRY(pos, struct vma, link);
-		struct fork fork = {parent, child, vma, {.next = vma->start}};
+		struct fork fork = {parent, child, vma, {.next = vma->start}, eager};
 		int err;
 
 		do {
@@ -76,7 +94,7 @@ static int share_leaves(struct mm *parent, struct mm *child)
 	return 0;
 }
 
-struct mm *mm_fork(struct mm *parent, u16 pid)
+struct mm *mm_fork(struct mm *parent, u16 pid, bool eager)
 {
 	struct mm *child = mm_create(pid);
 	int err;
@@ -85,7 +103,7 @@ struct mm *mm_fork(struct mm *parent, u16 pid)
 		return NULL;
 	err = copy_vmas(parent, child);
 	if (!err)
-		err = share_leaves(parent, child);
+		err = share_leaves(parent, child, eager);
 	arch_flush_tlb_all(); /* the parent, which runs on this hart, lost the right to write */
 	if (err) {
 		mm_destroy(child);

@@ -182,9 +182,9 @@ static int elf_load_with(struct inode *inode, struct exec_image *image, struct e
 		if (segments[i].type == SEGMENT_LOAD)
 			err = elf_fill(inode, image->mm, &segments[i], &ahead);
 	image->entry = header.entry;
-	image->xv6 = header.ident[IDENT_ABI_VERSION] != XV6_ELF_ABI_VERSION ? XV6_NONE
-		     : header.ident[IDENT_PADDING]                          ? XV6_LARGE_FILES
-									    : XV6_SMALL_FILES;
+	image->xv6 = header.ident[IDENT_ABI_VERSION] == XV6_ELF_ABI_VERSION
+			 ? XV6_PROGRAM | (u32)header.ident[IDENT_PADDING] << 1
+			 : 0;
 	return err;
 }
 

@@ -14,7 +14,7 @@ int proc_fork(void)
 	if (!child)
 		return err;
 	pid = child->task->pid;
-	mm = mm_fork(task->mm, pid);
+	mm = mm_fork(task->mm, pid, parent->xv6 & XV6_EAGER_FORK);
 	if (!mm) {
 		proc_discard(child);
 		return -ENOMEM;

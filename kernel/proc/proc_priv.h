@@ -38,7 +38,7 @@ struct exec_image {
 	struct mm *mm;
 	uaddr_t entry, sp, argv;
 	u32 argc;
-	enum xv6_personality xv6;
+	u32 xv6; /* as proc->xv6 */
 	char name[TASK_NAME_BYTES];
 };
 /* elf.c: maps and fills the image of `inode` into the empty image->mm; sets entry and xv6. 0, -ENOEXEC, -EACCES, -ENOMEM, -EIO. */
@@ -51,7 +51,7 @@ void exec_enter(struct task *task, const struct exec_image *image);
 
 /* xv6.c */
 void xv6_forked(struct proc *child, const struct proc *parent, struct mm *mm); /* mm: the child's */
-void xv6_entered(struct proc *proc, enum xv6_personality personality);         /* a new program begins */
+void xv6_entered(struct proc *proc, u32 xv6);         /* a new program begins */
 void xv6_ring_alarm(struct trapframe *frame); /* on the way to user mode, when there is an alarm */
 int xv6_map_pid_page(struct task *task);      /* at XV6_USYSCALL; 0 or errno */
 

@@ -24,9 +24,9 @@ void xv6_forked(struct proc *child, const struct proc *parent, struct mm *mm)
 		mm_unmap(mm, XV6_USYSCALL, XV6_USYSCALL + PAGE_SIZE); /* one VMA, whole: needs no memory */
 }
 
-void xv6_entered(struct proc *proc, enum xv6_personality personality)
+void xv6_entered(struct proc *proc, u32 xv6)
 {
-	proc->xv6 = personality;
+	proc->xv6 = xv6;
 	proc->lab.alarm_ticks = 0;
 	proc->lab.alarm_frame = 0;
 }

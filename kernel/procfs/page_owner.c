@@ -1,17 +1,45 @@
 /*
- * /proc/page_owner: every block in use whose allocation stack is known, as Linux's page_owner prints it, and
- * /proc/stacks: the depot. Both are read record by record; the cursor is the page's number in RAM, or the
- * stack's.
+ * /proc/page_owner: every block in use whose allocation stack is known, and /proc/stacks: the depot. Both are read record
+ * by record; the cursor is the page's number in RAM, or the stack's.
+ *
+ * A record has Linux's lines (6.1, Documentation/mm/page_owner.rst), so that tools for that file read this one, too:
+ *
+ *     Page allocated via order 0, mask 0x0(anon), pid 5, tgid 5 (sh), ts 0 ns, free_ts 0 ns
+ *     PFN 525123 type anon Block 1025 type anon Flags 0x0(count 1 stack 113)
+ *      0xffffffc08020a31c
+ *      ...
+ *
+ * The kind of page stands for the mask and the types. The name is the task's that has the pid now, "?" if none has. When
+ * a page was allocated or freed struct page has no room to say: the times are 0. The trace has them.
  *
  * Pages are looked at without locks: each record is right at some instant, the file as a whole is not one
  * instant.
  */
 #include "procfs_priv.h"
+#include <kernel/sched.h>
 
 void procfs_print_frames(struct text *text, const u32 *frames, u32 nr)
 {
 	for (u32 i = 0; i < nr; i++)
 		text_printf(text, " 0x%lx\n", frames[i] + PHYS_OFFSET);
+}
+
+#define BLOCK_ORDER 9 /* Linux's page blocks: 2 MiB */
+
+static void print_owner(struct text *text, const struct page *page)
+{
+	const char *kind = page_kind_name(page->kind);
+	char name[TASK_NAME_BYTES];
+
+	procfs_task_name(page->pid, name);
+	text_printf(
+	    text, "Page allocated via order %u, mask 0x0(%s), pid %u, tgid %u (%s), ts 0 ns, free_ts 0 ns\n",
+	    page->order, kind, page->pid, page->pid, name);
+	text_printf(text, "PFN %u type %s Block %u type %s Flags 0x0(count %d stack %u", page_to_pfn(page),
+		    kind, page_to_pfn(page) >> BLOCK_ORDER, kind, page_count(page), page->stack);
+	if (page->kind == PK_PAGECACHE)
+		text_printf(text, " inode %u index %u", page->owner.id, page->owner.index);
+	text_printf(text, ")\n");
 }
 
 static bool page_owner_record(struct proc_file *file, struct text *text)
@@ -23,13 +51,7 @@ static bool page_owner_record(struct proc_file *file, struct text *text)
 
 		if (page_count(page) <= 0 || page->order == PAGE_BODY || !page->stack)
 			continue;
-		text_printf(text, "Page allocated via order %u, mask 0x0(%s), pid %u, tgid %u\n", page->order,
-			    page_kind_name(page->kind), page->pid, page->pid);
-		text_printf(text, "PFN %u kind %s count %d stack %u", page_to_pfn(page),
-			    page_kind_name(page->kind), page_count(page), page->stack);
-		if (page->kind == PK_PAGECACHE)
-			text_printf(text, " inode %u index %u", page->owner.id, page->owner.index);
-		text_printf(text, "\n");
+		print_owner(text, page);
 		nr = trace_stack_frames(page->stack, &frames);
 		procfs_print_frames(text, frames, nr);
 		text_printf(text, "\n");

@@ -52,6 +52,16 @@ static struct task *find_task(u16 pid)
 	return NULL;
 }
 
+void procfs_task_name(u16 pid, char *name)
+{
+	const struct task *task;
+
+	spin_lock(&task_list_lock);
+	task = find_task(pid);
+	str_copy(name, task ? task->name : "?", TASK_NAME_BYTES);
+	spin_unlock(&task_list_lock);
+}
+
 /* Calls show with the world stopped. 0, or -ESRCH when the task is gone. */
 static int with_task(u16 pid, void *arg, void (*show)(const struct task *task, void *arg))
 {

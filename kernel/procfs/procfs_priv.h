@@ -61,6 +61,8 @@ extern const struct proc_node procfs_pid_nodes[];
 
 /* pid.c */
 bool procfs_pid_exists(u16 pid);
+/* The name of the task with this pid, "?" if there is none. name: TASK_NAME_BYTES. */
+void procfs_task_name(u16 pid, char *name);
 u16 procfs_pid_next(u16 pid); /* the smallest greater one, or 0 */
 u16 procfs_pid_last(void);    /* the greatest */
 

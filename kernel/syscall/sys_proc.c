@@ -85,6 +85,8 @@ s64 sys_exec(const u64 *arg)
 	}
 	STATIC_ASSERT(ARG_MAX_BYTES == 2 * PAGE_SIZE, "block of order 1");
 	result = args_from_user(arg[1], page_to_va(block), &argv, &argc);
+	if (result == 0 && current_proc()->xv6 && !xv6_args_fit(argv, argc))
+		result = -E2BIG;
 	if (result == 0)
 		result = proc_exec(path, argv, argc);
 	page_put(block, REF_OWNER, holder);

@@ -12,7 +12,7 @@
  *   unlink     removes empty directories, too
  *   sbrk       below address 0 gives the old end and leaves it there
  *   descriptors  16 of them (proc/files.c)
- *   exec       takes 31 arguments; the stack is one page, so arguments over a page fail, and what lies below it faults; the heap may
+ *   exec       takes 31 arguments that fill a page, also for a program of another kind; the stack is one page, so arguments over a page fail, and what lies below it faults; the heap may
  *              grow up to where that system keeps its own two pages (proc/exec.c)
  *
  * Numbers: the headers in user/compat/xv6/kernel.
@@ -121,7 +121,7 @@ int xv6_give_stat(const struct stat *st, uaddr_t ua)
 /* Reads the position under its lock: a size that was read before another writer's end is too small for it. */
 static bool may_write_at_position(struct file *file, size_t size_bytes)
 {
-	u64 limit = current_proc()->xv6 == XV6_LARGE_FILES ? XV6_LARGE_FILE_BYTES : XV6_FILE_BYTES;
+	u64 limit = current_proc()->xv6 & XV6_LARGE_FILES ? XV6_LARGE_FILE_BYTES : XV6_FILE_BYTES;
 	bool may;
 
 	sleeplock_acquire(&file->position_lock);
@@ -139,6 +139,16 @@ ssize_t xv6_write(struct file *file, uaddr_t src, size_t size_bytes)
 		return -EFBIG;
 	done = file_write(file, src, size_bytes);
 	return regular && done >= 0 && (size_t)done < size_bytes ? -EIO : done;
+}
+
+/* That system's stack is one page, in which each string begins at a multiple of 16, the array below them, too. */
+bool xv6_args_fit(char *const *argv, u32 argc)
+{
+	u64 used_bytes = ((argc + 1) * sizeof(u64) + 15) & ~15UL;
+
+	for (u32 i = 0; i < argc; i++)
+		used_bytes += (strlen(argv[i]) + 1 + 15) & ~15UL;
+	return used_bytes <= PAGE_SIZE;
 }
 
 s64 xv6_sbrk(struct mm *mm, s64 delta, bool lazy)

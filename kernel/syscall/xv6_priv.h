@@ -12,6 +12,8 @@ ssize_t xv6_read_directory(struct file *file, uaddr_t dst, size_t size_bytes);
 int xv6_give_stat(const struct stat *st, uaddr_t ua);
 /* Of a regular file all bytes, or an error; else as file_write. */
 ssize_t xv6_write(struct file *file, uaddr_t src, size_t size_bytes);
+/* Whether that system's exec would take them. */
+bool xv6_args_fit(char *const *argv, u32 argc);
 s64 xv6_sbrk(struct mm *mm, s64 delta, bool lazy);
 /* When some calls of the process are refused: whether this is one. */
 bool xv6_call_refused(u64 number, const u64 *arg);

@@ -295,10 +295,10 @@ static void test_cow(void **state)
 
 	assert_int_equal(mm_map(parent, 0x1000, 0x3000, VMA_READ | VMA_WRITE, NULL, NULL, 0), 0);
 	assert_int_equal(user_store(parent, 0x1000, 11), 0);
-	child = mm_fork(parent, 2);
+	child = mm_fork(parent, 2, false);
 	assert_non_null(child);
 	assert_int_not_equal(child->id, parent->id);
-	third = mm_fork(child, 3);
+	third = mm_fork(child, 3, false);
 	pte = pt_walk(parent->root, 0x1000, parent->id, false);
 	assert_int_equal(page_count(pa_to_page(PTE_PA(*pte))), 3);
 	assert_int_equal(*pte & (PTE_W | PTE_COW), PTE_COW);
@@ -349,7 +349,7 @@ static void test_file_mappings(void **state)
 	test_files[0].fail = false;
 	assert_sound(mm_check(mm));
 
-	child = mm_fork(mm, 2);
+	child = mm_fork(mm, 2, false);
 	assert_int_equal(test_files[0].users, 2);
 	assert_int_equal(user_store(child, 0x20008, 88), 0); /* shared stays shared */
 	assert_int_equal(user_load(mm, 0x20008), 88);

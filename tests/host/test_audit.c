@@ -439,7 +439,7 @@ static void test_broken(void **state)
 /* A private leaf that may write a page with two holders, each of which is counted: only the checker sees it. */
 static void test_writable_and_shared(void **state)
 {
-	struct mm *child = mm_fork(mm, 5);
+	struct mm *child = mm_fork(mm, 5, false);
 	pte_t *pte = pt_walk(mm->root, 0x10000, mm->id, false);
 	const struct finding *finding;
 

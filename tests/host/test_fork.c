@@ -74,7 +74,7 @@ static void person_step(struct person *person)
 		person_unmap(person);
 	} else if (dice == 8 && !other->mm) {
 		*other = *person;
-		other->mm = mm_fork(person->mm, (u16)(other - family + 1));
+		other->mm = mm_fork(person->mm, (u16)(other - family + 1), host_random_below(2));
 		assert_non_null(other->mm);
 	} else if (dice == 9) {
 		mm_destroy(person->mm);
@@ -162,8 +162,33 @@ static struct mm *born;
 
 static bool act_fork(struct mm *mm)
 {
-	born = mm_fork(mm, 2);
+	born = mm_fork(mm, 2, false);
 	return born != NULL;
+}
+
+static bool act_eager_fork(struct mm *mm)
+{
+	born = mm_fork(mm, 2, true);
+	return born != NULL;
+}
+
+/* All that both could write to is the child's own at once: its stores need no memory. */
+static void test_eager_fork(void **state)
+{
+	struct mm *mm = big_parent();
+	u32 nr = sweep(act_eager_fork, mm);
+
+	assert_true(nr >= 12 + 12); /* as below, and the pages of the first area */
+	host_fail_nth(1);
+	for (uaddr_t ua = 0x1fc000; ua < 0x208000; ua += 0x1000) {
+		assert_int_equal(user_store(born, ua, 7), 0);
+		assert_int_equal(user_load(mm, ua), ua);
+	}
+	assert_false(host_failed);
+	host_fail_nth(0);
+	mm_destroy(born);
+	mm_destroy(mm);
+	test_files_drop();
 }
 
 static void test_fork_refused(void **state)
@@ -204,7 +229,7 @@ static void test_fork_killed(void **state)
 	do {
 		pauses_left = ++nr_forks;
 		nr_pauses = 0;
-		born = mm_fork(mm, 2);
+		born = mm_fork(mm, 2, false);
 		assert_sound(mm_check(mm));
 		assert_sound(page_check());
 	} while (!born);
@@ -263,7 +288,7 @@ static void test_others_refused(void **state)
 	assert_int_equal(sweep(act_create, mm), 2);
 	mm_destroy(born);
 	assert_int_equal(sweep(act_sbrk, mm), 5);
-	child = mm_fork(mm, 2);
+	child = mm_fork(mm, 2, false);
 	assert_int_equal(sweep(act_cow, mm), 1);
 	assert_int_equal(sweep(act_private_write, mm), 2);
 	assert_int_equal(sweep(act_far_touch, child), 1);
@@ -289,10 +314,8 @@ static void test_others_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    MM_TEST(test_random),
-	    MM_TEST(test_fork_refused),
-	    MM_TEST(test_fork_killed),
-	    MM_TEST(test_others_refused),
+	    MM_TEST(test_random),     MM_TEST(test_fork_refused),   MM_TEST(test_fork_killed),
+	    MM_TEST(test_eager_fork), MM_TEST(test_others_refused),
 	};
 
 	return cmocka_run_group_tests(tests, mm_boot, NULL);

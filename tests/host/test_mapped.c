@@ -73,7 +73,7 @@ static void test_every_sync_sees_every_store(void **state)
 	}
 	/* A child that was forked with a leaf it may write, and stores after the sync. */
 	assert_int_equal(user_store(mm, AT, 10), 0);
-	struct mm *child = mm_fork(mm, 2);
+	struct mm *child = mm_fork(mm, 2, false);
 	assert_int_equal(file_sync(file), 0);
 	assert_int_equal(user_store(child, AT, 11), 0);
 	assert_int_equal(file_sync(file), 0);

@@ -51,7 +51,7 @@ static void person_step(struct person *person)
 
 	if (dice == 0 && !other->mm) {
 		*other = *person;
-		other->mm = mm_fork(person->mm, (u16)(other - family + 1));
+		other->mm = mm_fork(person->mm, (u16)(other - family + 1), false);
 		assert_non_null(other->mm);
 	} else if (dice == 1) {
 		mm_destroy(person->mm);
@@ -131,7 +131,7 @@ static void test_refused(void **state)
 		if (!err)
 			err = user_store(parent, 0x40000 + (4999UL << 12), 8);
 		if (!err) {
-			child = mm_fork(parent, 2);
+			child = mm_fork(parent, 2, false);
 			err = child ? user_store(child, 0x40000 + (2500UL << 12), 9) : -ENOMEM;
 		}
 		failed = host_failed;
@@ -163,7 +163,7 @@ static struct mm *mapped_thrice(struct mm **child)
 	assert_int_equal(test_files[0].nr_dirtied, 8);
 	assert_int_equal(user_store(mm, 0x61008, 77), 0); /* a copy of page 5 */
 	assert_int_equal(user_load(mm, 0x62008), 6);
-	*child = mm_fork(mm, 2);
+	*child = mm_fork(mm, 2, false);
 	return mm;
 }
 

@@ -52,3 +52,26 @@ def test_lost_objects_are_detected_exactly(boot, objects):
     machine = boot(smp=2, run=f"leakdemo 3 objects {objects}")
     assert machine.wait(60) == 0
     machine.expect("exactly what was leaked")
+
+
+# The first line of a record, as Linux 6.1 writes it: its page_owner_sort takes order, pid, tgid, name and times from there.
+PAGE_OWNER_LINE = (r"Page allocated via order \d+, mask 0x[0-9a-f]+\([^)]*\), pid \d+, tgid \d+ \((?P<name>.*)\), "
+                   r"ts \d+ ns, free_ts \d+ ns")
+
+
+def test_page_owner_has_the_lines_of_linux(boot):
+    machine = boot(run="cat /proc/page_owner", smp=2)
+    assert machine.wait(60) == 0
+    text = machine.console.replace("\r", "")
+    text = text[text.index("Page allocated"):text.rindex("\n\n") + 1]
+    records = text.split("\n\n")
+    assert len(records) > 50
+    names = set()
+    for record in records:
+        lines = record.strip().split("\n")
+        first = re.fullmatch(PAGE_OWNER_LINE, lines[0])
+        assert first, record
+        assert re.fullmatch(r"PFN \d+ type \w+ Block \d+ type \w+ Flags 0x0\(count \d+ stack \d+( inode \d+ index \d+)?\)", lines[1])
+        assert all(re.fullmatch(r" 0xffffffc0[0-9a-f]{8}", line) for line in lines[2:]) and len(lines) > 2
+        names.add(first["name"])
+    assert {"init", "sh", "cat"} <= names

@@ -68,6 +68,14 @@ def test_limits_of_labs(boot):
     machine.expect("xv6limits: OK")
 
 
+def test_fork_copies_at_once_with_lab_lock(boot):
+    build = f"{paths.BUILD_NAME}/xv6-disk"
+    paths.make("EXTRA_USER=tests/xv6/xv6limits.c", "LAB=lock", "disk", build=build)
+    machine = boot(disk=paths.ROOT / build / "disk.img", run="cd / && /xv6limits", smp=2)
+    assert machine.wait(110) == 0
+    machine.expect("xv6limits: OK")
+
+
 def test_a_program_found_by_its_name(boot, tmp_path):
     """From sources outside the tree, one of two files and with a header of its own; it hides ours of that name."""
     user, kernel = tmp_path / "their/user", tmp_path / "their/kernel"

@@ -225,6 +225,40 @@ static void too_many_bytes(void)
 	exit(exec("echo", argv) == -1 ? 9 : 0);
 }
 
+/* As bigargtest of usertests has it: what Pagetrail's own echo would take, that system's exec does not. */
+static void little_over_a_page(void)
+{
+	static char *argv[MAXARG];
+	static char text[200];
+
+	memset(text, 'x', sizeof(text) - 1);
+	for (int i = 0; i < MAXARG - 1; i++)
+		argv[i] = text;
+	exit(exec("echo", argv) == -1 ? 9 : 0);
+}
+
+/*
+ * How much of the stack printf of a number uses: no more than that system's, as programs go as deep as it lets them (a
+ * sieve of processes with a recursion for each prime). What lies below here is filled, and the lowest byte that printf
+ * changed is looked for.
+ */
+#define PRINTF_STACK_BYTES 288
+#define FILLED_BYTES 800
+
+static void stack_of_printf(void)
+{
+	char *sp = __builtin_frame_address(0), *low;
+
+	__asm__ volatile("mv %0, sp" : "=r"(sp));
+	low = sp - FILLED_BYTES;
+	for (volatile char *at = low; at < sp; at++)
+		*at = 0x5a;
+	printf("prime %d\n", 1234567);
+	while (low < sp && *(volatile char *)low == 0x5a)
+		low++;
+	check(sp - low > 100 && sp - low <= PRINTF_STACK_BYTES, "the stack that printf takes");
+}
+
 /* Forks end before 1000 with an error, and every child is there to be waited for. */
 static void many_forks(void)
 {
@@ -279,6 +313,9 @@ static void processes(void)
 	check(status_of(highest_address) == -1, "the highest address");
 	check(status_of(below_stack) == -1, "below the stack");
 	check(status_of(too_many_bytes) == 9, "arguments over a page");
+	check(status_of(little_over_a_page) == 9,
+	      "arguments a little over a page, to a program of another kind");
+	stack_of_printf();
 }
 
 static void memory(void)

@@ -86,8 +86,26 @@ static void most_memory(void)
 }
 #endif
 
+#ifdef LAB_LOCK
+/* With more than half of memory in use there is none for a copy: fork says so, and nobody is killed later. */
+static void fork_of_most_memory(void)
+{
+	int pages = (PHYSTOP - KERNBASE) / PGSIZE * 6 / 10, pid;
+
+	if (sbrk(pages * PGSIZE) == SBRK_ERROR)
+		exit(1);
+	pid = fork();
+	if (pid == 0)
+		exit(0);
+	exit(pid == -1 ? 7 : 2);
+}
+#endif
+
 int main(int argc, char **argv)
 {
+#ifdef LAB_LOCK
+	check(status_of(fork_of_most_memory) == 7, "a fork that finds no memory for its copy");
+#endif
 #ifdef LAB_LAZY
 	int expected = -1;
 	char *begin = sbrk(GIB);

@@ -114,7 +114,11 @@ struct mm {
 void addrspace_init(void);
 struct mm *mm_create(u16 pid);                  /* NULL: no memory */
 void mm_destroy(struct mm *mm);                 /* unmaps everything, frees tables, then the mm */
-struct mm *mm_fork(struct mm *parent, u16 pid); /* copy on write; NULL: no memory, parent as before */
+/*
+ * A child's copy of an address space; NULL: no memory, parent as before. eager: private pages are copied now, so that
+ * the child's stores need no memory later; else on write.
+ */
+struct mm *mm_fork(struct mm *parent, u16 pid, bool eager);
 
 /* A new VMA; 0, -ENOMEM, -EINVAL, -EEXIST on overlap. */
 int mm_map(struct mm *mm, uaddr_t start, uaddr_t end, u32 flags, const struct vma_ops *ops, void *file,

@@ -24,6 +24,11 @@ struct xv6_state {
 	uaddr_t alarm_frame; /* the interrupted registers, on the user's stack; 0: no handler runs */
 };
 
+/* proc->xv6; 0: a program of our own */
+#define XV6_PROGRAM 1U
+#define XV6_LARGE_FILES (XV6_ELF_LARGE_FILES << 1)
+#define XV6_EAGER_FORK (XV6_ELF_EAGER_FORK << 1)
+
 struct proc { /* slab cache "proc" */
 	struct task *task;
 	struct proc *parent;  /* proctree, as all links */
@@ -35,7 +40,7 @@ struct proc { /* slab cache "proc" */
 	s32 status;                 /* as wait reports it; -1: killed by the kernel */
 	struct file *files[NOFILE]; /* own process only */
 	struct inode *cwd;
-	enum xv6_personality xv6; /* own process: the program expects xv6's meaning (syscall/xv6.c) */
+	u32 xv6; /* own process, XV6_*: the program expects xv6's meaning (syscall/xv6.c) */
 	struct xv6_state lab;
 	int fault_error; /* why the last page fault of user mode was refused */
 };

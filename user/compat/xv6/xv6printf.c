@@ -3,7 +3,10 @@
  * digits above 9 are capitals, %p has all sixteen. %l alone is an unsigned long, as in its early years. Anything else
  * is printed as it stands.
  *
- * Text of any length, in few writes, from a buffer on the stack: those programs' stack is one page.
+ * Those programs' stack is one page, and some go as deep as it takes them. So all of printf uses no more of it than that
+ * system's does, 288 bytes (tests/xv6/xv6check.c looks); and as it also serves a child that has used up all memory,
+ * whose static data it could not write to, there is no buffer for the text: each piece of it, a run of the format, a
+ * string, a number, is written from where it is.
  */
 #include <stdarg.h>
 
@@ -11,101 +14,91 @@
 
 #include "user/user.h"
 
-struct output {
-	int fd, length;
-	char text[96];
-};
+/* The stub itself: write() of xv6lib.c would have a frame. */
+long sys_write(int fd, const void *buf, long size_bytes);
 
-static void flush(struct output *out)
+static void put_text(int fd, const char *from, const char *to)
 {
-	if (out->length)
-		write(out->fd, out->text, out->length);
-	out->length = 0;
+	if (to > from)
+		sys_write(fd, from, to - from);
 }
 
-static void put(struct output *out, char c)
-{
-	if (out->length == sizeof(out->text))
-		flush(out);
-	out->text[out->length++] = c;
-}
-
-static void put_number(struct output *out, uint64 value, uint base, int at_least)
+/* prefix: a sign, say. */
+static void put_number(int fd, uint64 value, uint base, int at_least, const char *prefix)
 {
 	char digits[20]; /* of 2^64 - 1 */
-	int n = 0;
+	char *first = digits + sizeof(digits);
 
 	do
-		digits[n++] = "0123456789ABCDEF"[value % base];
-	while ((value /= base) || n < at_least);
-	while (n)
-		put(out, digits[--n]);
+		*--first = "0123456789ABCDEF"[value % base];
+	while ((value /= base) || first > digits + sizeof(digits) - at_least);
+	put_text(fd, prefix, prefix + strlen(prefix));
+	put_text(fd, first, digits + sizeof(digits));
 }
 
-static void put_signed(struct output *out, long value)
+static void put_signed(int fd, long value)
 {
-	if (value < 0)
-		put(out, '-');
-	put_number(out, value < 0 ? -(uint64)value : (uint64)value, 10, 1);
+	put_number(fd, value < 0 ? -(uint64)value : (uint64)value, 10, 1, value < 0 ? "-" : "");
 }
 
-/* The conversion behind a '%'; returns where the text goes on. */
-static const char *convert(struct output *out, const char *fmt, va_list *args)
+/* The conversion behind the '%' at fmt; returns where the text goes on, which may be at the '%' itself. */
+static const char *convert(int fd, const char *fmt, va_list *args)
 {
-	const char *letter = fmt, *s;
+	const char *letter = fmt + 1, *s;
 	int is_long;
+	char c;
 
-	while (*letter == 'l' && letter < fmt + 2)
+	while (*letter == 'l' && letter < fmt + 3)
 		letter++;
-	is_long = letter > fmt;
+	is_long = letter > fmt + 1;
 	switch (*letter) {
 	case 'd':
-		put_signed(out, is_long ? va_arg(*args, long) : va_arg(*args, int));
+		put_signed(fd, is_long ? va_arg(*args, long) : va_arg(*args, int));
 		return letter + 1;
 	case 'u':
 	case 'x':
-		put_number(out, is_long ? va_arg(*args, uint64) : va_arg(*args, uint),
-			   *letter == 'x' ? 16 : 10, 1);
+		put_number(fd, is_long ? va_arg(*args, uint64) : va_arg(*args, uint),
+			   *letter == 'x' ? 16 : 10, 1, "");
 		return letter + 1;
 	}
-	switch (*fmt) {
+	switch (fmt[1]) {
 	case 'l':
-		put_number(out, va_arg(*args, uint64), 10, 1);
+		put_number(fd, va_arg(*args, uint64), 10, 1, "");
 		break;
 	case 'p':
-		put(out, '0');
-		put(out, 'x');
-		put_number(out, va_arg(*args, uint64), 16, 16);
+		put_number(fd, va_arg(*args, uint64), 16, 16, "0x");
 		break;
 	case 's':
 		s = va_arg(*args, const char *);
-		for (s = s ? s : "(null)"; *s; s++)
-			put(out, *s);
+		s = s ? s : "(null)";
+		put_text(fd, s, s + strlen(s));
 		break;
 	case 'c':
-		put(out, (char)va_arg(*args, int));
+		c = (char)va_arg(*args, int);
+		put_text(fd, &c, &c + 1);
 		break;
 	case 0:
-		return fmt;
+		return fmt + 1;
+	case '%':
+		put_text(fd, fmt, fmt + 1);
+		break;
 	default:
-		put(out, '%');
-		if (*fmt != '%')
-			put(out, *fmt);
+		put_text(fd, fmt, fmt + 2);
 	}
-	return fmt + 1;
+	return fmt + 2;
 }
 
 static void print(int fd, const char *fmt, va_list *args)
 {
-	struct output out = {.fd = fd};
-
 	while (*fmt) {
-		if (*fmt != '%')
-			put(&out, *fmt++);
-		else
-			fmt = convert(&out, fmt + 1, args);
+		const char *run = fmt;
+
+		while (*fmt && *fmt != '%')
+			fmt++;
+		put_text(fd, run, fmt);
+		if (*fmt)
+			fmt = convert(fd, fmt, args);
 	}
-	flush(&out);
 }
 
 void fprintf(int fd, const char *fmt, ...)
