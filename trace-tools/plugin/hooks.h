@@ -41,8 +41,8 @@
  *                              may touch it (without: all of text, slow); value=E the count, from `v`
  * state name=W lo=N hi=N …     an array of words like count, whose change means more: alloc=E and free=E are conditions
  *                              on `old` and `v`; whichever becomes true allocates or frees that page
- * pte funcs=LO-HI,…            code that writes page-table entries: stores of 8 bytes there whose value, old or new, is a
- *                              valid leaf
+ * pte funcs=LO-HI,… levels=N   code that writes page-table entries: stores of 8 bytes there whose value, old or new, is a
+ *                              valid leaf; levels of the tables (3: Sv39)
  * check writers=LO-HI,…        code that may write into free pages (list links of the allocator), for check-writes
  * console sbi                  the SBI console: legacy putchar and DBCN
  * console uart=N funcs=…       stores to the UART's transmit register at virtual address N, in this code
@@ -125,6 +125,7 @@ struct array {
 	uint32_t elem, offset, stride;
 	struct pages_of pages;
 	struct expr value, alloc, free;
+	bool plain; /* the count is what stands in memory */
 	struct ranges funcs;
 };
 
@@ -161,7 +162,8 @@ struct hooks {
 	uint32_t nr_arrays;
 	struct ranges pte_funcs, writers, uart_funcs;
 	uint64_t uart;
-	bool sbi, has_pte;
+	bool sbi;
+	uint32_t pte_levels;
 	struct mark_pattern marks[MARKS_MAX];
 	uint32_t nr_marks;
 };
