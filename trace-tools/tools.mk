@@ -16,8 +16,13 @@ TOOLS_CFLAGS := -std=gnu11 -DPAGETRAIL_VERSION=\"$(TOOLS_VERSION)\" -O2 -g -Wall
 	-Wno-unused-parameter -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Itrace-tools -Ikernel/include $(TOOLS_SANITIZE) -MMD -MP
 TOOLS_LIBS := -ldw -lelf -lsqlite3 -lz -lm
 
+
+# The QEMU plugin: apart from the library, for it runs inside QEMU. It needs no header of QEMU or glib.
+PLUGIN := $(TOOLS_BUILD)/pagetrail-plugin.so
+PLUGIN_OBJ := $(patsubst trace-tools/%.c,$(TOOLS_BUILD)/%.o,$(sort $(wildcard trace-tools/plugin/*.c)))
+
 .PHONY: tools
-tools: $(PAGETRAIL) $(TOOLS_BUILD)/pagetrail_tables.py $(TOOLS_BUILD)/metadata $(TOOLS_PLOTS) ## build the pagetrail command
+tools: $(PAGETRAIL) $(PLUGIN) $(TOOLS_BUILD)/pagetrail_tables.py $(TOOLS_BUILD)/metadata $(TOOLS_PLOTS) ## build the pagetrail command and its QEMU plugin
 
 .PHONY: docs
 docs: tools ## regenerate the generated parts of docs/
@@ -57,6 +62,11 @@ $(PAGETRAIL): $(TOOLS_CMD_OBJ) $(TOOLS_BUILD)/libpagetrail.a
 	@echo "  LD    $@"
 	$(HOSTCC) $(TOOLS_SANITIZE) -o $@ $^ $(TOOLS_LIBS)
 
+$(PLUGIN): $(PLUGIN_OBJ)
+	@echo "  LD    $@"
+	$(HOSTCC) -shared -o $@ $^ -pthread
+$(PLUGIN_OBJ): TOOLS_CFLAGS += -fPIC -fvisibility=hidden
+
 $(TOOLS_BUILD)/libpagetrail.a: $(TOOLS_LIB_OBJ)
 	@rm -f $@
 	ar rcs $@ $^
@@ -85,4 +95,4 @@ $(TOOLS_BUILD)/%.o: trace-tools/%.c
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
 	$(HOSTCC) $(TOOLS_CFLAGS) -c -o $@ $<
--include $(TOOLS_LIB_OBJ:.o=.d) $(TOOLS_CMD_OBJ:.o=.d) $(TOOLS_GEN_OBJ:.o=.d)
+-include $(TOOLS_LIB_OBJ:.o=.d) $(TOOLS_CMD_OBJ:.o=.d) $(PLUGIN_OBJ:.o=.d) $(TOOLS_GEN_OBJ:.o=.d)

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * console: see console.h. SBI calls: RISC-V SBI specification, chapters 5.2 (legacy putchar) and 12 (DBCN).
+ */
+#include "console.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bounds.h"
+#include "guest.h"
+#include "hooks.h"
+#include "insn.h"
+#include "qemu_api.h"
+#include "record.h"
+#include "spin.h"
+
+#define LINE_MAX_BYTES 256 /* of a longer line only the beginning is matched */
+#define SBI_PUTCHAR 1
+#define SBI_DBCN 0x4442434E
+#define DBCN_WRITE 0
+#define DBCN_WRITE_BYTE 2
+
+static int log_fd = -1;
+static uint64_t nr_bytes;
+static char line[LINE_MAX_BYTES + 1];
+static uint32_t length;
+static uint32_t fired; /* mask of patterns */
+static char last_begin[sizeof(struct trace_payload_name) + 1];
+static spin_t lock;
+static bool ecall_made[HARTS_MAX]; /* each of its hart's thread alone */
+
+void console_init(const char *path)
+{
+	log_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
+}
+
+uint64_t console_bytes(void)
+{
+	return __atomic_load_n(&nr_bytes, __ATOMIC_RELAXED);
+}
+
+static void fire(unsigned hart, const struct mark_pattern *mark, const regmatch_t *groups)
+{
+	char name[sizeof(last_begin)];
+	bool grouped = mark->regex.re_nsub > 0 && groups[1].rm_so >= 0;
+
+	if (grouped)
+		snprintf(name, sizeof(name), "%.*s", (int)(groups[1].rm_eo - groups[1].rm_so),
+			 line + groups[1].rm_so);
+	else
+		snprintf(name, sizeof(name), "%s",
+			 mark->what == MARK_END ? last_begin : line + groups[0].rm_so);
+	if (mark->what == MARK_BEGIN)
+		memcpy(last_begin, name, sizeof(last_begin));
+	if (mark->what == MARK_PANIC)
+		record_name(hart, EV_panic, 0, name);
+	else
+		record_name(hart, EV_mark, mark->what == MARK_END, name);
+}
+
+static void match(unsigned hart)
+{
+	regmatch_t groups[2];
+
+	for (uint32_t i = 0; i < hooks.nr_marks; i++) {
+		if (fired >> i & 1 || regexec(&hooks.marks[i].regex, line, 2, groups, 0))
+			continue;
+		fired |= 1U << i;
+		fire(hart, &hooks.marks[i], groups);
+	}
+}
+
+void console_byte(unsigned hart, uint8_t byte)
+{
+	spin_lock(&lock);
+	nr_bytes++;
+	if (log_fd >= 0 && write(log_fd, &byte, 1) != 1) {
+		close(log_fd);
+		log_fd = -1;
+	}
+	if (byte == '\n' || byte == '\r') {
+		length = 0;
+		fired = 0;
+	} else if (length < LINE_MAX_BYTES && byte) {
+		line[length++] = (char)byte;
+		line[length] = 0;
+		match(hart);
+	}
+	spin_unlock(&lock);
+}
+
+/* a0, a1: length and physical address of the text. */
+static void write_text(unsigned hart, uint64_t bytes, uint64_t pa)
+{
+	const uint8_t *text = guest_pa(pa, bytes);
+
+	for (uint64_t i = 0; text && i < bytes; i++)
+		console_byte(hart, text[i]);
+}
+
+static void sbi_call(unsigned hart)
+{
+	uint64_t extension = qemu_register(hart, REG_A7), a0 = qemu_register(hart, REG_A0);
+
+	if (extension == SBI_PUTCHAR) {
+		console_byte(hart, (uint8_t)a0);
+	} else if (extension == SBI_DBCN) {
+		uint64_t function = qemu_register(hart, REG_A6);
+		if (function == DBCN_WRITE)
+			write_text(hart, a0, qemu_register(hart, REG_A1));
+		else if (function == DBCN_WRITE_BYTE)
+			console_byte(hart, (uint8_t)a0);
+	}
+}
+
+static void on_ecall(unsigned hart, void *data)
+{
+	if (qemu_api_has_registers())
+		sbi_call(hart);
+	else
+		ecall_made[hart] = true;
+}
+
+static void on_firmware(unsigned hart, void *data)
+{
+	if (ecall_made[hart])
+		sbi_call(hart);
+	ecall_made[hart] = false;
+}
+
+void console_translate(struct qemu_plugin_insn *insn, uint32_t bits, bool is_text, bool first)
+{
+	if (!hooks.sbi)
+		return;
+	if (is_text && insn_is_ecall(bits))
+		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_ecall, CALLBACK_READS_REGISTERS, NULL);
+	else if (!is_text && first && insn_exchanges_mscratch(bits) && !qemu_api_has_registers())
+		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_firmware, CALLBACK_READS_REGISTERS, NULL);
+}

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * stores: see stores.h.
+ */
+#include "stores.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "act.h"
+#include "bounds.h"
+#include "calls.h"
+#include "console.h"
+#include "guest.h"
+#include "hooks.h"
+#include "insn.h"
+#include "page_tables.h"
+#include "pages.h"
+#include "qemu_api.h"
+#include "spin.h"
+#include "unwind.h"
+
+#define SITES 131072 /* a power of two */
+#define ELEMENTS_MAX (1ULL << 24)
+
+/* One store instruction, found by its address: code may be translated many times. */
+struct site {
+	uint64_t pc;
+	struct store store;
+	uint8_t size;
+	bool frameless; /* before the function has set up its frame */
+	bool pte, uart, count, check;
+	uint64_t pushes; /* mask of hooks */
+};
+
+static struct site sites[SITES];
+static uint32_t nr_sites, unwatched;
+static spin_t sites_lock;
+static uint64_t *shadows[ARRAYS_MAX];
+static struct array_counters counters[HARTS_MAX][ARRAYS_MAX];
+static bool checking;
+static uint64_t checked;
+
+bool stores_init(bool check_writes)
+{
+	checking = check_writes;
+	for (uint32_t i = 0; i < hooks.nr_arrays; i++) {
+		uint64_t elements = (hooks.arrays[i].hi - hooks.arrays[i].lo) / hooks.arrays[i].stride + 1;
+		shadows[i] = elements < ELEMENTS_MAX ? calloc(elements, sizeof(*shadows[i])) : NULL;
+		if (!shadows[i])
+			return false;
+	}
+	return true;
+}
+
+struct array_counters stores_counters(unsigned array)
+{
+	struct array_counters sum = {0};
+
+	for (unsigned hart = 0; hart < HARTS_MAX; hart++) {
+		sum.stores += counters[hart][array].stores;
+		sum.changes += counters[hart][array].changes;
+		sum.misses += counters[hart][array].misses;
+	}
+	return sum;
+}
+
+uint64_t stores_unwatched(void)
+{
+	return unwatched;
+}
+
+uint64_t stores_checked(void)
+{
+	return __atomic_load_n(&checked, __ATOMIC_RELAXED);
+}
+
+/* ---- what was stored ---- */
+
+static uint64_t mask_of(unsigned bytes)
+{
+	return bytes >= 8 ? UINT64_MAX : (1ULL << bytes * 8) - 1;
+}
+
+static bool read_back(unsigned hart, uint64_t va, unsigned bytes, uint64_t *value)
+{
+	const uint8_t *host = guest_va(hart, va, bytes);
+
+	*value = 0;
+	if (host)
+		memcpy(value, host, bytes);
+	return host != NULL;
+}
+
+static bool stored(unsigned hart, const struct site *site, uint64_t va, unsigned bytes, uint64_t *value)
+{
+	if (site->store.kind != STORE_PLAIN)
+		return read_back(hart, va, bytes, value);
+	*value = qemu_register(hart, site->store.source) & mask_of(bytes);
+	return true;
+}
+
+static struct act act_at(unsigned hart, const struct site *site, const char *name)
+{
+	return (struct act){.hart = hart,
+			    .stack = unwind_store(hart, site->pc + site->size, site->frameless),
+			    .pid = act_pid(hart),
+			    .hook = name};
+}
+
+/* ---- list links ---- */
+
+static void on_push(unsigned hart, const struct site *site, uint64_t va, unsigned bytes)
+{
+	uint64_t pa = guest_va_to_pa(hart, va), link, next;
+
+	if (bytes != 8 || pa == NONE || !pages_managed(pa) || !stored(hart, site, va, 8, &link))
+		return;
+	next = link ? guest_va_to_pa(hart, link) : 0;
+	if ((link & (PAGE_BYTES - 1)) || (link && (next == NONE || !pages_managed(next))))
+		return;
+	uint64_t sp = qemu_register(hart, REG_SP);
+	for (uint64_t left = site->pushes; left; left &= left - 1) {
+		unsigned number = (unsigned)__builtin_ctzll(left);
+		const struct hook *hook = &hooks.calls[number];
+		if (hook->not_inside && calls_inside(sp, hook->not_inside)) {
+			calls_mine(hart, number)->skipped++;
+			continue;
+		}
+		struct act act = {.hart = hart,
+				  .stack = unwind_callers(hart, &hook->push, site->frameless),
+				  .pid = act_pid(hart),
+				  .hook = hook->name};
+		calls_mine(hart, number)->pages++;
+		pages_free(&act, pa, 1);
+		return;
+	}
+}
+
+/* ---- counts and states ---- */
+
+static void on_state(const struct array *array, const struct act *act, uint64_t pa,
+		     struct expr_context *context, uint64_t *shadow)
+{
+	uint64_t yes;
+	bool allocated = pages_state(pa) == PAGE_ALLOCATED;
+
+	context->old = *shadow;
+	*shadow = context->v;
+	if (array->alloc.nr && !allocated && expr_compute(&array->alloc, context, &yes) && yes)
+		pages_alloc(act, pa, 1);
+	else if (array->free.nr && (allocated || pages_state(pa) == PAGE_UNSEEN) &&
+		 expr_compute(&array->free, context, &yes) && yes)
+		pages_free(act, pa, 1);
+}
+
+/* One element of an array, after a store that touched it. */
+static void on_element(unsigned hart, const struct site *site, unsigned number, uint64_t index, uint64_t raw,
+		       bool add)
+{
+	const struct array *array = &hooks.arrays[number];
+	struct array_counters *mine = &counters[hart][number];
+	uint64_t *shadow = &shadows[number][index], mask = mask_of(array->elem), page, pa, value = raw;
+	struct expr_context context = {.hart = hart, .i = index, .v = raw};
+
+	if (!expr_compute(&array->pages.page, &context, &page) ||
+	    (!array->plain && !expr_compute(&array->value, &context, &value)) ||
+	    (pa = act_page(hart, array->pages.type, page)) == NONE) {
+		mine->misses++;
+		return;
+	}
+	if (add ? !(raw & mask) : value == __atomic_load_n(shadow, __ATOMIC_RELAXED))
+		return;
+	mine->changes++;
+	struct act act = act_at(hart, site, array->name);
+	act.in_allocator =
+	    calls_inside(qemu_register(hart, REG_SP), calls_of_kind(HOOK_ALLOC) | calls_of_kind(HOOK_FREE));
+	context.v = value;
+	if (array->is_state)
+		on_state(array, &act, pa & ~(PAGE_BYTES - 1), &context, shadow);
+	else
+		pages_count(&act, pa, shadow, value, mask, add);
+}
+
+static void on_array(unsigned hart, const struct site *site, unsigned number, uint64_t va, unsigned bytes)
+{
+	const struct array *array = &hooks.arrays[number];
+	uint64_t first = (va - array->lo) / array->stride,
+		 last = (va + bytes - 1 - array->lo) / array->stride;
+	uint64_t raw;
+
+	counters[hart][number].stores++;
+	for (uint64_t index = first; index <= last; index++) {
+		uint64_t element = array->lo + index * array->stride + array->offset;
+		if (va >= element + array->elem || element >= va + bytes || element >= array->hi)
+			continue;
+		/* An addition is applied to the shadow, unless a formula stands between count and memory. */
+		bool add = site->store.kind == STORE_AMO_ADD && element == va && bytes == array->elem &&
+			   !array->is_state && array->plain;
+		if (add)
+			raw = qemu_register(hart, site->store.source) & mask_of(bytes);
+		else if (!(element == va && bytes == array->elem
+			       ? stored(hart, site, va, bytes, &raw)
+			       : read_back(hart, element, array->elem, &raw)))
+			continue;
+		on_element(hart, site, number, index, raw, add);
+	}
+}
+
+static void on_entry_of_table(unsigned hart, const struct site *site, uint64_t va, uint64_t entry)
+{
+	struct table_change change;
+
+	if (!page_tables_store(hart, va, entry, &change))
+		return;
+	struct act act = act_at(hart, site, "pte");
+	if (change.unmapped != NONE)
+		pages_mapped(&act, false, change.unmapped, change.va_page, change.root);
+	if (change.mapped != NONE)
+		pages_mapped(&act, true, change.mapped, change.va_page, change.root);
+}
+
+/* ---- the callbacks ---- */
+
+static void on_store(unsigned hart, uint32_t info, uint64_t va, void *data)
+{
+	const struct site *site = data;
+	unsigned bytes = 1U << qemu_plugin_mem_size_shift(info);
+	uint64_t value;
+
+	if (site->uart && va == hooks.uart) {
+		console_byte(hart, (uint8_t)qemu_register(hart, site->store.source));
+		return;
+	}
+	if (site->pushes && !(va & (PAGE_BYTES - 1)))
+		on_push(hart, site, va, bytes);
+	for (unsigned i = 0; site->count && i < hooks.nr_arrays; i++) {
+		if (va < hooks.arrays[i].hi && va + bytes > hooks.arrays[i].lo)
+			on_array(hart, site, i, va, bytes);
+	}
+	if (site->pte && bytes == 8 && stored(hart, site, va, 8, &value))
+		on_entry_of_table(hart, site, va, value);
+}
+
+/* A store to a free page: by the allocator at work on a page that it is about to hand out, or by a stranger. */
+static void on_free_page(unsigned hart, const struct site *site, uint64_t pa, uint64_t va, unsigned bytes)
+{
+	uint64_t after, sp = qemu_register(hart, REG_SP);
+
+	if (calls_inside(sp, calls_of_kind(HOOK_ALLOC))) {
+		pages_popped(pa);
+		return;
+	}
+	if (calls_inside(sp, calls_of_kind(HOOK_FREE)))
+		return;
+	__atomic_fetch_add(&checked, 1, __ATOMIC_RELAXED);
+	struct act act = act_at(hart, site, "check");
+	if (read_back(hart, va, bytes, &after))
+		pages_written(&act, pa, 0, after);
+}
+
+static void on_any_store(unsigned hart, uint32_t info, uint64_t va, void *data)
+{
+	uint64_t pa = guest_linear(va);
+
+	if (pa != NONE && pages_is_free(pa))
+		on_free_page(hart, data, pa, va, 1U << qemu_plugin_mem_size_shift(info));
+}
+
+/* ---- translation ---- */
+
+/* The site like `wanted`, made if it is new; NULL: the table is full. */
+static struct site *site_like(const struct site *wanted)
+{
+	uint64_t i = (wanted->pc >> 1) * 0x9e3779b97f4a7c15ULL >> 40;
+	struct site *site = NULL;
+
+	spin_lock(&sites_lock);
+	for (;; i++) {
+		site = &sites[i & (SITES - 1)];
+		if (site->pc == wanted->pc || !site->pc)
+			break;
+	}
+	if (!site->pc && nr_sites == SITES - SITES / 8) {
+		unwatched++;
+		site = NULL;
+	} else if (!site->pc) {
+		*site = *wanted;
+		nr_sites++;
+	}
+	spin_unlock(&sites_lock);
+	return site;
+}
+
+/* Does the code of the range that has pc set up a frame before pc? A range may begin in mid-function: then it did. */
+static bool is_frameless(const struct ranges *code, uint64_t pc)
+{
+	unsigned hart = qemu_current_hart();
+
+	for (uint32_t i = 0; i < code->nr; i++) {
+		if (pc < code->at[i].lo || pc >= code->at[i].hi)
+			continue;
+		for (uint64_t at = code->at[i].lo; at < pc;) {
+			const uint8_t *low = guest_va(hart, at, 2), *high = guest_va(hart, at + 2, 2);
+			uint16_t halves[2] = {0};
+			if (!low || !high)
+				return false;
+			memcpy(&halves[0], low, 2);
+			memcpy(&halves[1], high, 2);
+			uint32_t insn = halves[0] | (uint32_t)halves[1] << 16;
+			if (insn_sets_frame(insn, insn_size(insn)))
+				return false;
+			at += insn_size(insn);
+		}
+		return true;
+	}
+	return false;
+}
+
+/* What a store at pc is watched for. */
+static struct site wanted_at(uint64_t pc)
+{
+	struct site site = {.pc = pc};
+	const struct ranges *code = NULL;
+
+	for (uint32_t i = 0; i < hooks.nr_calls; i++) {
+		if (ranges_have(&hooks.calls[i].push, pc)) {
+			site.pushes |= 1ULL << i;
+			code = &hooks.calls[i].push;
+		}
+	}
+	for (uint32_t i = 0; i < hooks.nr_arrays; i++) {
+		const struct ranges *funcs = &hooks.arrays[i].funcs;
+		if (funcs->nr && !ranges_have(funcs, pc))
+			continue;
+		site.count = true;
+		code = funcs->nr ? funcs : code;
+	}
+	site.uart = ranges_have(&hooks.uart_funcs, pc);
+	site.pte = ranges_have(&hooks.pte_funcs, pc);
+	if (site.pte)
+		code = &hooks.pte_funcs;
+	site.check = checking && !site.pushes && !ranges_have(&hooks.writers, pc);
+	site.frameless = code && is_frameless(code, pc);
+	return site;
+}
+
+void stores_translate(struct qemu_plugin_insn *insn, uint64_t va, uint32_t bits, unsigned size)
+{
+	struct store store = insn_store(bits, size);
+
+	if (store.kind == STORE_NOT)
+		return;
+	struct site wanted = wanted_at(va);
+	bool means = wanted.uart || wanted.pushes || wanted.count || wanted.pte;
+	if (!means && !wanted.check)
+		return;
+	wanted.store = store;
+	wanted.size = (uint8_t)size;
+	struct site *site = site_like(&wanted);
+	if (!site)
+		return;
+	if (means)
+		qemu_plugin_register_vcpu_mem_cb(insn, on_store, CALLBACK_READS_REGISTERS, MEMORY_WRITE,
+						 site);
+	if (wanted.check)
+		qemu_plugin_register_vcpu_mem_cb(insn, on_any_store, CALLBACK_READS_REGISTERS, MEMORY_WRITE,
+						 site);
+}

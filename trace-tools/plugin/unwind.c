@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * unwind: see unwind.h.
+ */
+#include "unwind.h"
+
+#include <string.h>
+#include <uapi/trace_format.h>
+
+#include "depot.h"
+#include "guest.h"
+#include "hooks.h"
+#include "qemu_api.h"
+
+/* Frames further than this above the stack pointer are no frames of this stack. */
+#define STACK_SPAN 65536
+
+struct walk {
+	unsigned hart;
+	uint64_t sp, fp, ra; /* ra: where a leaf returns to; 0: unknown */
+	bool leaf_allowed;
+	uint32_t frames[TRACE_STACK_FRAMES];
+	unsigned nr;
+	uint64_t page; /* the stack's page that `host` is of; NONE: none */
+	const uint8_t *host;
+};
+
+bool unwind_is_text(uint64_t address)
+{
+	return ranges_have(&hooks.text, address);
+}
+
+/* False: the stack ends here. */
+static bool push(struct walk *walk, uint64_t address)
+{
+	uint64_t offset = address - hooks.stack_base;
+
+	if (walk->nr >= hooks.stack_top || walk->nr >= TRACE_STACK_FRAMES || offset > UINT32_MAX)
+		return false;
+	walk->frames[walk->nr++] = (uint32_t)offset;
+	return true;
+}
+
+/* The two words below a frame pointer. Stacks seldom leave a page, so the last page is kept. */
+static bool read_frame(struct walk *walk, uint64_t *below, uint64_t *top)
+{
+	uint64_t at = walk->fp - 16, page = at & ~(PAGE_BYTES - 1);
+
+	if (page != walk->page) {
+		walk->host = guest_va(walk->hart, page, PAGE_BYTES);
+		walk->page = page;
+	}
+	if (!walk->host)
+		return false;
+	memcpy(below, walk->host + (at - page), 8);
+	memcpy(top, walk->host + (at - page) + 8, 8);
+	return true;
+}
+
+/* The interrupted instruction and its frame, where the hooks file says how a trap saves them. */
+static bool cross_trap(struct walk *walk, uint64_t ra, uint64_t *next_fp)
+{
+	struct expr_context context = {.hart = walk->hart, .frame = walk->fp};
+	uint64_t pc;
+
+	for (uint32_t i = 0; i < hooks.nr_traps; i++) {
+		const struct trap_entry *trap = &hooks.traps[i];
+		if (ra < trap->lo || ra >= trap->hi)
+			continue;
+		if (trap->pc.nr) {
+			if (!expr_compute(&trap->pc, &context, &pc) || !unwind_is_text(pc) ||
+			    !push(walk, pc + 2))
+				return false;
+			walk->leaf_allowed = true;
+			walk->ra = 0;
+		}
+		return !trap->fp.nr || expr_compute(&trap->fp, &context, next_fp);
+	}
+	return true;
+}
+
+static void follow(struct walk *walk)
+{
+	uint64_t last = walk->sp, below, top;
+
+	while (!(walk->fp & 15) && walk->fp > last && walk->fp - walk->sp <= STACK_SPAN &&
+	       read_frame(walk, &below, &top)) {
+		last = walk->fp;
+		if (unwind_is_text(top)) {
+			walk->leaf_allowed = false;
+			if (!push(walk, top) || !cross_trap(walk, top, &below))
+				return;
+			walk->fp = below;
+		} else if (walk->leaf_allowed && top > walk->fp) {
+			walk->leaf_allowed = false;
+			if (walk->ra && (!unwind_is_text(walk->ra) || !push(walk, walk->ra)))
+				return;
+			walk->fp = top;
+		} else {
+			return;
+		}
+	}
+}
+
+uint32_t unwind_entry(unsigned hart, uint64_t ra, uint64_t sp, uint64_t fp)
+{
+	struct walk walk = {.hart = hart, .sp = sp - 1, .fp = fp, .page = NONE};
+
+	if (push(&walk, ra) && unwind_is_text(ra))
+		follow(&walk);
+	return depot_put(walk.frames, walk.nr);
+}
+
+static void follow_store(struct walk *walk, bool frameless)
+{
+	walk->sp = qemu_register(walk->hart, REG_SP) - 1;
+	walk->fp = qemu_register(walk->hart, REG_FP);
+	walk->ra = qemu_register(walk->hart, REG_RA);
+	walk->leaf_allowed = !frameless;
+	if (!frameless || (unwind_is_text(walk->ra) && push(walk, walk->ra)))
+		follow(walk);
+}
+
+uint32_t unwind_store(unsigned hart, uint64_t after_pc, bool frameless)
+{
+	struct walk walk = {.hart = hart, .page = NONE};
+
+	push(&walk, after_pc);
+	follow_store(&walk, frameless);
+	return depot_put(walk.frames, walk.nr);
+}
+
+uint32_t unwind_callers(unsigned hart, const struct ranges *code, bool frameless)
+{
+	struct walk walk = {.hart = hart, .page = NONE};
+	unsigned within = 0;
+
+	follow_store(&walk, frameless);
+	while (within < walk.nr && ranges_have(code, hooks.stack_base + walk.frames[within]))
+		within++;
+	return depot_put(walk.frames + within, walk.nr - within);
+}
