@@ -13,7 +13,6 @@
 #define RANGES_MAX 8
 /* Groups told in full; the others in one line each. */
 #define GROUPS_IN_FULL 8
-#define RADIX_SLOTS 64U
 
 static const struct leak_item *group_item(const struct leaks *leaks, const struct leak_group *group, size_t i)
 {
