@@ -30,12 +30,16 @@ static void print_function(const struct function *function)
 {
 	char text[96];
 
-	printf("function %s %s %#" PRIx64 " %" PRIu64 " %s %s(", function->name, function->symbol, function->low,
-	       function->high - function->low, function->typed ? "typed" : "untyped",
+	printf("function %s %s %#" PRIx64 " %" PRIu64 " %s %s(", function->name, function->symbol,
+	       function->low, function->high - function->low, function->typed ? "typed" : "untyped",
 	       type_text(function->returns, text, sizeof(text)));
 	for (size_t i = 0; i < function->nr_variables; i++)
-		printf("%s%s %s", i == 0 ? "" : i == function->nr_parameters ? "; " : ", ",
-		       type_text(function->variables[i].type, text, sizeof(text)), function->variables[i].name);
+		printf("%s%s %s",
+		       i == 0                         ? ""
+		       : i == function->nr_parameters ? "; "
+						      : ", ",
+		       type_text(function->variables[i].type, text, sizeof(text)),
+		       function->variables[i].name);
 	printf(")\n");
 }
 
@@ -52,9 +56,9 @@ static void print_all(const struct types *types)
 		print_function(types_function_by_number(types, i));
 	for (size_t i = 0; i < types_nr_globals(types); i++) {
 		const struct global *global = types_global_by_number(types, i);
-		printf("global %s %#" PRIx64 " %" PRIu64 " %s%s%s\n", global->name, global->address, global->bytes,
-		       type_text(global->type, text, sizeof(text)), global->function ? " of " : "",
-		       global->function ? global->function : "");
+		printf("global %s %#" PRIx64 " %" PRIu64 " %s%s%s\n", global->name, global->address,
+		       global->bytes, type_text(global->type, text, sizeof(text)),
+		       global->function ? " of " : "", global->function ? global->function : "");
 		type_walk(global->type, leaf, (void *)global->name);
 	}
 }
@@ -66,8 +70,8 @@ static void print_path(const struct types *types, const char *path)
 	char *error, text[96];
 
 	if (types_path_find(types, path, &address, &type, &error)) {
-		printf("path %s %#" PRIx64 " %s %" PRIu64 "\n", path, address, type_text(type, text, sizeof(text)),
-		       type_size(type));
+		printf("path %s %#" PRIx64 " %s %" PRIu64 "\n", path, address,
+		       type_text(type, text, sizeof(text)), type_size(type));
 	} else {
 		printf("path %s: %s\n", path, error);
 		free(error);
