@@ -33,16 +33,6 @@ const struct command command_describe = {
     .name = "describe",
     .operands = "ELF",
     .summary = "find out how a kernel that is not Pagetrail allocates and counts its pages",
-    .description = "Reads the debug information and the code of a kernel of the xv6 family, of any year and "
-		   "any lab, and prints a\n"
-		   "description of it: which functions allocate and free pages, where the free lists and the "
-		   "reference counts\n"
-		   "are and which count belongs to which page, the table of processes and its page tables, "
-		   "the console. Each\n"
-		   "item says why. What was looked for and not found is said at the end; a guess begins with "
-		   "`maybe`.\n\n"
-		   "Another kernel needs a description that somebody writes: docs/KERNEL-DESCRIPTION.md.\n\n"
-		   "The status is 0 when the kernel can be traced with it, 2 when not.\n",
     .min_operands = 1,
     .max_operands = 1,
     .options = options,
