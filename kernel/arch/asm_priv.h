@@ -2,8 +2,9 @@
 #ifndef ARCH_ASM_PRIV_H
 #define ARCH_ASM_PRIV_H
 
+#include <uapi/layout.h>
+
 #ifdef __ASSEMBLER__
-#define PHYS_OFFSET 0xffffffc000000000
 #define SATP_SV39 (8 << 60)
 #else
 #define SATP_SV39 (8UL << 60)

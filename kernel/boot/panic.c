@@ -18,7 +18,6 @@
 #include <kernel/sched.h>
 #include <kernel/trace.h>
 
-#define PANIC_MAGIC 0x32434e4150475450UL /* "PTGPANC2" */
 #define PANIC_STATUS 101
 #define HALT_PATIENCE (TIME_HZ / 5)
 

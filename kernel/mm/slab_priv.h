@@ -6,8 +6,7 @@
 
 #include <kernel/slab.h>
 
-#define SLAB_MAGIC 0x42414c53U /* "SLAB" */
-#define OBJECT_BYTES_MIN 24U   /* 4096 / (24 + a tag) is just below the 128 bits of the maps */
+#define OBJECT_BYTES_MIN 24U /* 4096 / (24 + a tag) is just below the 128 bits of the maps */
 
 /* Who allocated the object, or freed it last. */
 struct slab_tag {

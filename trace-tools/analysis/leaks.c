@@ -9,8 +9,8 @@
 
 /* So many tests must have grown, and none shrunk, before a site of objects is called a candidate. */
 #define CANDIDATE_MARKS 3
-/* Objects of one group that are followed to find their companion. */
-#define COMPANIONS_MAX 4096
+/* Objects of one group that are followed to find what happened later. */
+#define LATER_EVENTS_MAX 4096
 
 const char *leak_doubt_text(enum leak_doubt doubt)
 {
@@ -324,22 +324,22 @@ static void make_groups(struct leaks *leaks)
 	}
 }
 
-/* ---- the second look: histories and companions ---- */
+/* ---- the second look: histories and later events ---- */
 
 /* What to look for in the second pass for this item; false: nothing. */
-static bool companion_of(const struct leak_item *item, struct companion *companion)
+static bool later_event_of(const struct leak_item *item, struct later_event *later)
 {
-	*companion = (struct companion){.ref = REF_DIRTY,
-					.object = item->object,
-					.holder = item->holder,
-					.index = item->index,
-					.since = item->alloc_time};
+	*later = (struct later_event){.ref = REF_DIRTY,
+				      .object = item->object,
+				      .holder = item->holder,
+				      .index = item->index,
+				      .since = item->alloc_time};
 	if (item->object)
 		return item->holder || item->index;
-	companion->ref = item->ref;
-	companion->pfn = item->where;
-	companion->since = item->get_time;
-	companion->until = item->holder_died;
+	later->ref = item->ref;
+	later->pfn = item->where;
+	later->since = item->get_time;
+	later->until = item->holder_died;
 	return item->ref == REF_PTE || item->ref == REF_TABLE || item->ref == REF_CACHE ||
 	       item->ref == REF_KSTACK;
 }
@@ -348,29 +348,28 @@ static void look_again(struct leaks *leaks)
 {
 	struct page_history *pages = xcalloc(leaks->nr_groups, sizeof(*pages));
 	size_t *first = xcalloc(leaks->nr_groups + 1, sizeof(*first));
-	struct companion *companions = xcalloc(leaks->nr_items, sizeof(*companions));
-	size_t nr_companions = 0;
+	struct later_event *later = xcalloc(leaks->nr_items, sizeof(*later));
+	size_t nr_later = 0;
 
 	for (size_t g = 0; g < leaks->nr_groups; g++) {
 		const struct leak_group *group = &leaks->groups[g];
 		const struct leak_item *oldest = &leaks->items[group->items[0]];
-		first[g] = nr_companions;
+		first[g] = nr_later;
 		if (!oldest->object)
 			pages[g] = (struct page_history){.pfn = oldest->where, .since = oldest->alloc_time};
-		for (size_t i = 0; i < group->nr_items && i < COMPANIONS_MAX; i++)
-			nr_companions +=
-			    companion_of(&leaks->items[group->items[i]], &companions[nr_companions]);
+		for (size_t i = 0; i < group->nr_items && i < LATER_EVENTS_MAX; i++)
+			nr_later += later_event_of(&leaks->items[group->items[i]], &later[nr_later]);
 	}
-	first[leaks->nr_groups] = nr_companions;
-	history_collect(model_run(leaks->model), pages, leaks->nr_groups, companions, nr_companions);
+	first[leaks->nr_groups] = nr_later;
+	history_collect(model_run(leaks->model), pages, leaks->nr_groups, later, nr_later);
 	for (size_t g = 0; g < leaks->nr_groups; g++) {
 		struct leak_group *group = &leaks->groups[g];
 		group->history = pages[g];
 		if (first[g + 1] > first[g])
-			missing_from_companions(leaks, group, companions + first[g], first[g + 1] - first[g]);
+			missing_from_later_events(leaks, group, later + first[g], first[g + 1] - first[g]);
 	}
 	free(first);
-	free(companions);
+	free(later);
 	free(pages);
 }
 

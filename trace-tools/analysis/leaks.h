@@ -15,8 +15,8 @@
  *   same path     lives of the same allocation stack and the same get stack that were settled: by whom
  *   same get      the same get stack, whatever the allocation
  *   same function the same function took the same kind of reference, for other callers
- *   companion     objects: what happened next to the page in whose name the object was made
- *   replaced      pages: the place that held it (a page-table entry) was given another page meanwhile
+ *   later put     objects: what happened next to the page in whose name the object was made
+ *   place reused  pages: the place that held it (a page-table entry) was given another page meanwhile
  *   holder's end  none of this make was ever settled: where the address space, kernel stack or inode ended that
  *                 still held it
  *   baseline      a healthy run's lives of the same functions
@@ -69,9 +69,9 @@ enum missing_how {
 	MISSING_SAME_PATH,
 	MISSING_SAME_GET,
 	MISSING_SAME_FUNCTION,
-	MISSING_COMPANION,
+	MISSING_LATER_PUT,
 	MISSING_HOLDER_END,
-	MISSING_REPLACED,
+	MISSING_PLACE_REUSED,
 };
 
 struct missing_act {
@@ -83,12 +83,12 @@ struct missing_act {
 	const char *suspect;         /* the function in which the act is missing; NULL: not known */
 	char *suspect_place;         /* "file:line" of its call, "" */
 	const char *getter, *putter; /* who takes, who returns */
-	/* COMPANION, REPLACED; nr and total still tell of healthy lives, where there are some */
-	uint64_t companion_nr, companion_total;
-	uint32_t companion_put;
+	/* LATER_PUT, PLACE_REUSED; nr and total still tell of healthy lives, where there are some */
+	uint64_t later_nr, later_total;
+	uint32_t later_put;
 	uint32_t end_stack;   /* HOLDER_END: where the holder ended and the reference stayed */
 	const char *example;  /* SAME_FUNCTION: the healthy caller that does both; NULL */
-	uint32_t example_pfn; /* COMPANION: one page */
+	uint32_t example_pfn; /* LATER_PUT: one page */
 	uint64_t example_time;
 	/* baseline */
 	uint64_t baseline_nr, baseline_total;

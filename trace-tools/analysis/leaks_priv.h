@@ -11,8 +11,8 @@ void leaks_leave_out(struct leaks *leaks);
 bool leaks_suppressed(const struct leaks *leaks, uint32_t stack);
 
 void missing_find(struct leaks *leaks, struct leak_group *group);
-void missing_from_companions(struct leaks *leaks, struct leak_group *group,
-			     const struct companion *companions, size_t nr);
+void missing_from_later_events(struct leaks *leaks, struct leak_group *group, const struct later_event *later,
+			       size_t nr);
 void missing_from_baseline(struct leaks *leaks, struct leak_group *group, const struct model *baseline);
 
 #endif

@@ -32,23 +32,23 @@ static void sum_add(struct leak_sum *sum, const struct leaks *leaks, const struc
 	sum->bytes += leak_item_bytes(leaks, item);
 }
 
-/* Answers of one suppressions file by stack: position + 2, 1: none fits, 0: not asked yet. */
-struct answers {
+/* The suppression that fits a stack, looked up once: position + 2, 1: none fits, 0: not looked up yet. */
+struct suppression_lookup {
 	uint32_t *by_stack;
 	uint32_t nr_stacks;
 };
 
-static struct suppression *suppression_of_stack(const struct leaks *leaks, struct answers *answers,
+static struct suppression *suppression_of_stack(const struct leaks *leaks, struct suppression_lookup *lookup,
 						uint32_t stack)
 {
 	struct suppressions *list = leaks->query->suppressions;
-	uint32_t *answer = &answers->by_stack[stack < answers->nr_stacks ? stack : 0];
+	uint32_t *known = &lookup->by_stack[stack < lookup->nr_stacks ? stack : 0];
 
-	if (!*answer) {
+	if (!*known) {
 		struct suppression *found = suppressions_find(list, stack_table_get(leaks->book, stack));
-		*answer = found ? (uint32_t)(found - list->list) + 2 : 1;
+		*known = found ? (uint32_t)(found - list->list) + 2 : 1;
 	}
-	return *answer > 1 ? &list->list[*answer - 2] : NULL;
+	return *known > 1 ? &list->list[*known - 2] : NULL;
 }
 
 bool leaks_suppressed(const struct leaks *leaks, uint32_t stack)
@@ -62,11 +62,11 @@ void leaks_leave_out(struct leaks *leaks)
 {
 	uint32_t nr_sites;
 	model_sites(leaks->model, &nr_sites);
-	struct answers answers = {.nr_stacks = nr_sites};
+	struct suppression_lookup lookup = {.nr_stacks = nr_sites};
 	size_t kept = 0;
 
 	leaks->narrowed = leaks->query->nr_spans || leaks->query->pid >= 0 || leaks->query->kind;
-	answers.by_stack = xcalloc(answers.nr_stacks, sizeof(*answers.by_stack));
+	lookup.by_stack = xcalloc(lookup.nr_stacks, sizeof(*lookup.by_stack));
 	for (size_t i = 0; i < leaks->nr_items; i++) {
 		const struct leak_item *item = &leaks->items[i];
 		if (!is_asked_for(leaks, item)) {
@@ -75,9 +75,9 @@ void leaks_leave_out(struct leaks *leaks)
 		}
 		struct suppression *suppression = NULL;
 		if (leaks->query->suppressions) {
-			suppression = suppression_of_stack(leaks, &answers, item->alloc_stack);
+			suppression = suppression_of_stack(leaks, &lookup, item->alloc_stack);
 			if (!suppression)
-				suppression = suppression_of_stack(leaks, &answers, item->get_stack);
+				suppression = suppression_of_stack(leaks, &lookup, item->get_stack);
 		}
 		if (!suppression) {
 			leaks->items[kept++] = *item;
@@ -91,5 +91,5 @@ void leaks_leave_out(struct leaks *leaks)
 		suppression->bytes += one.bytes;
 	}
 	leaks->nr_items = kept;
-	free(answers.by_stack);
+	free(lookup.by_stack);
 }

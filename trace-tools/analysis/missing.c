@@ -243,15 +243,15 @@ void missing_find(struct leaks *leaks, struct leak_group *group)
 	set_suspect(&group->missing, lost, lost->site + 1 < lost->nr ? lost->site + 1 : lost->site);
 }
 
-void missing_from_companions(struct leaks *leaks, struct leak_group *group,
-			     const struct companion *companions, size_t nr)
+void missing_from_later_events(struct leaks *leaks, struct leak_group *group, const struct later_event *later,
+			       size_t nr)
 {
 	struct missing_act *missing = &group->missing;
 	struct tally *tally = xcalloc(1, sizeof(*tally));
-	bool object = companions[0].object;
+	bool object = later[0].object;
 
 	for (size_t i = 0; i < nr; i++) {
-		struct release one = {.put_stack = companions[i].stack, .count = 1};
+		struct release one = {.put_stack = later[i].stack, .count = 1};
 		if (one.put_stack)
 			tally_add(tally, &one, NULL);
 	}
@@ -269,14 +269,14 @@ void missing_from_companions(struct leaks *leaks, struct leak_group *group,
 		free(missing->suspect_place);
 		missing->suspect_place = NULL;
 		missing->suspect_caller = NULL;
-		missing->how = object ? MISSING_COMPANION : MISSING_REPLACED;
-		missing->companion_nr = tally->by[best].count;
-		missing->companion_total = nr;
-		missing->companion_put = stack;
+		missing->how = object ? MISSING_LATER_PUT : MISSING_PLACE_REUSED;
+		missing->later_nr = tally->by[best].count;
+		missing->later_total = nr;
+		missing->later_put = stack;
 		for (size_t i = 0; i < nr; i++) {
-			if (companions[i].stack == stack) {
-				missing->example_pfn = companions[i].found_pfn;
-				missing->example_time = companions[i].time;
+			if (later[i].stack == stack) {
+				missing->example_pfn = later[i].found_pfn;
+				missing->example_time = later[i].time;
 				break;
 			}
 		}
@@ -295,18 +295,18 @@ const char *missing_certainty(const struct missing_act *missing, char *buf, size
 	    [MISSING_SAME_PATH] = "healthy lives of the same path",
 	    [MISSING_SAME_GET] = "healthy lives of the same get",
 	    [MISSING_SAME_FUNCTION] = "healthy lives of the same function",
-	    [MISSING_COMPANION] = "lost ones went by here",
-	    [MISSING_REPLACED] = "lost ones were replaced here",
+	    [MISSING_LATER_PUT] = "lost ones went by here",
+	    [MISSING_PLACE_REUSED] = "lost ones were replaced here",
 	};
-	bool lost = missing->how == MISSING_COMPANION || missing->how == MISSING_REPLACED;
+	bool lost = missing->how == MISSING_LATER_PUT || missing->how == MISSING_PLACE_REUSED;
 
 	if (missing->how == MISSING_NONE || missing->how == MISSING_HOLDER_END)
 		snprintf(buf, bytes, "no healthy life to compare with, %s",
 			 missing->how == MISSING_NONE ? "so its caller" : "so where its holder ended");
 	else
 		snprintf(buf, bytes, "%llu of %llu %s",
-			 (unsigned long long)(lost ? missing->companion_nr : missing->nr),
-			 (unsigned long long)(lost ? missing->companion_total : missing->total),
+			 (unsigned long long)(lost ? missing->later_nr : missing->nr),
+			 (unsigned long long)(lost ? missing->later_total : missing->total),
 			 of_what[missing->how]);
 	if (missing->baseline_total) {
 		size_t used = strlen(buf);

@@ -11,17 +11,10 @@
 #define PAGES_MAX 8 /* of each sort: what is found first is nearest */
 #define OBJECTS_MAX 6
 #define INCIDENTS_SHOWN 4
-#define ORDER_BODY 0xffU /* PAGE_BODY of the kernel */
-#define ORDER_MAX 10U
-#define STACK_BYTES 8192U
+#define STACK_BYTES (KSTACK_PAGES * PAGE_BYTES)
 /* Frames in which pointers to objects count: further out there is always a task and its mm. */
 #define OBJECT_FRAMES 3
 
-/* Sv39 (RISC-V privileged specification, "Page-Based 39-bit Virtual-Memory System"). */
-#define PTE_VALID 1U
-#define PTE_RWX 0xeU
-#define PTE_PPN(pte) ((pte) >> 10 & 0xfffffffffffULL)
-#define SATP_PPN(satp) ((satp)&0xfffffffffffULL)
 #define CAUSE_IS_PAGE_FAULT(cause) ((cause) == 12 || (cause) == 13 || (cause) == 15)
 
 struct cursor {
@@ -68,14 +61,14 @@ static uint8_t page_byte(const struct cursor *cursor, uint32_t pfn, struct membe
 /* The head of the block that a page is in. */
 static uint32_t block_head(const struct cursor *cursor, uint32_t pfn)
 {
-	if (page_byte(cursor, pfn, cursor->order) != ORDER_BODY)
+	if (page_byte(cursor, pfn, cursor->order) != PAGE_BODY)
 		return pfn;
-	for (uint32_t order = 1; order <= ORDER_MAX; order++) {
+	for (uint32_t order = 1; order <= PAGE_MAX_ORDER; order++) {
 		uint32_t head = pfn & ~((1U << order) - 1);
 		if (head < cursor->first_pfn)
 			break;
 		uint8_t there = page_byte(cursor, head, cursor->order);
-		if (there != ORDER_BODY && there >= order)
+		if (there != PAGE_BODY && there >= order)
 			return head;
 	}
 	return pfn;
@@ -221,16 +214,16 @@ static bool walk(struct cursor *cursor, uint64_t satp, uint64_t va, uint64_t *pa
 	if ((int64_t)(va << 25) >> 25 != (int64_t)va) /* the machine does not walk these */
 		return false;
 	for (int level = 2; level >= 0; level--) {
-		uint32_t shift = PAGE_SHIFT + 9 * (uint32_t)level;
+		uint32_t shift = PT_LEVEL_SHIFT((uint32_t)level);
 		if (!guest_memory(cursor->guest, table, PAGE_BYTES))
 			return false;
 		if (where)
 			add_word(cursor, table + PHYS_OFFSET, false, where);
 		uint64_t pte = read_word(cursor->guest, table + (va >> shift & 511) * 8);
-		if (!(pte & PTE_VALID))
+		if (!(pte & PTE_V))
 			return false;
 		table = PTE_PPN(pte) << PAGE_SHIFT;
-		if (pte & PTE_RWX) {
+		if (pte & PTE_LEAF_BITS) {
 			*pa = table + (va & ((1ULL << shift) - 1));
 			if (where)
 				add_word(cursor, (*pa & ~7ULL) + PHYS_OFFSET, false, where);

@@ -8,9 +8,6 @@
 
 #include "base/util.h"
 
-#define PFN_NOT 0U       /* PFN_NONE of the kernel: ends a list */
-#define ORDER_BODY 0xffU /* PAGE_BODY of the kernel */
-
 static const char *const part_texts[VERIFY_NR] = {"events", "pages", "buddy", "pcp", "slab"};
 
 const char *verify_part_text(enum verify_part part)
@@ -155,7 +152,7 @@ static void compare_bodies(struct verify *verify, const struct memory_pages *mem
 {
 	for (uint32_t i = head + 1; i < head + (1U << state->order) && i < memory->nr; i++) {
 		const struct page_view *page = &memory->pages[i];
-		if (page->kind != state->kind || (!boot && page->order != ORDER_BODY))
+		if (page->kind != state->kind || (!boot && page->order != PAGE_BODY))
 			verify_note(verify, VERIFY_PAGES, pa_of(memory->first + i),
 				    "page 0x%x: in the trace it is in the block of %s page 0x%x, in memory "
 				    "it is %s, order %u",
@@ -239,9 +236,9 @@ static void walk_list(struct verify *verify, const struct memory_pages *memory, 
 		      uint32_t order, struct member first, struct member length, uint8_t *listed)
 {
 	uint64_t nr_told = verify_read(verify, list_pa, length), nr = 0;
-	uint32_t before = PFN_NOT;
+	uint32_t before = PFN_NONE;
 
-	for (uint64_t pfn = verify_read(verify, list_pa, first); pfn != PFN_NOT; nr++) {
+	for (uint64_t pfn = verify_read(verify, list_pa, first); pfn != PFN_NONE; nr++) {
 		const struct page_view *page = view(memory, pfn);
 		if (!page) {
 			verify_note(verify, VERIFY_BUDDY, before ? pa_of(before) : 0,
@@ -296,7 +293,7 @@ static void walk_cache(struct verify *verify, const struct memory_pages *memory,
 {
 	uint64_t nr = 0;
 
-	for (uint64_t pfn = first; pfn != PFN_NOT; nr++) {
+	for (uint64_t pfn = first; pfn != PFN_NONE; nr++) {
 		const struct page_view *page = view(memory, pfn);
 		if (!page || listed[pfn - memory->first]) {
 			verify_note(verify, VERIFY_PCP, page ? pa_of((uint32_t)pfn) : 0,

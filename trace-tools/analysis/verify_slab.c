@@ -6,7 +6,6 @@
 #include "base/util.h"
 #include "verify.h"
 
-#define SLAB_MAGIC_VALUE 0x42414c53U /* "SLAB" */
 #define CACHES_MAX 256U
 
 struct cache_view {
@@ -69,7 +68,7 @@ static struct cache_view *slab_cache(struct slabs *slabs, uint64_t pa, uint64_t 
 	struct verify *verify = slabs->verify;
 
 	*id = verify_read(verify, pa, slabs->members.cache_id);
-	if (verify_read(verify, pa, slabs->members.magic) != SLAB_MAGIC_VALUE || *id >= slabs->nr_caches ||
+	if (verify_read(verify, pa, slabs->members.magic) != SLAB_MAGIC || *id >= slabs->nr_caches ||
 	    !slabs->caches[*id].object_bytes)
 		return NULL;
 	struct cache_view *cache = &slabs->caches[*id];

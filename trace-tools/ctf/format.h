@@ -10,13 +10,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <uapi/layout.h>
 #include <uapi/trace_format.h>
 
-#define PAGE_BYTES 4096U
-#define PAGE_SHIFT 12
-#define RAM_BASE 0x80000000ULL
-#define PHYS_OFFSET 0xffffffc000000000ULL
-#define TIME_HZ 10000000.0
+#define PAGE_BYTES (1U << PAGE_SHIFT)
 /* Above this a value is no event id; everything indexed by event is this long. */
 #define EVENT_ID_MAX 64
 

@@ -95,7 +95,7 @@ void tsdl_write(FILE *out, uint32_t boot_id)
 		"\tpacket.header := struct {\n\t\tu32 magic;\n\t\tu16 stream_id;\n\t\tu16 "
 		"stream_instance_id;\n\t};\n};\n\n"
 		"env {\n\ttracer_name = \"pagetrail\";\n\ttracer_major = 1;\n\tdomain = \"kernel\";\n"
-		"\tboot_id = 0x%08x;\n\tphys_offset = 0x%llx;\n};\n\n",
+		"\tboot_id = 0x%08x;\n\tphys_offset = 0x%lx;\n};\n\n",
 		boot_id, PHYS_OFFSET);
 	fprintf(out, "clock {\n\tname = \"monotonic\";\n\tdescription = \"the time CSR since power-on\";\n"
 		     "\tfreq = 10000000;\n\toffset = 0;\n};\n\n"

@@ -62,9 +62,8 @@ void python_tables_write(FILE *out)
 	fprintf(out, "    \"%s\": (%d, %s),\n", #ev_verdict, ev_value, ev_leak ? "True" : "False");
 #include <kernel/verdicts.def>
 #undef VERDICT
-	fprintf(out,
-		"}\n\nTIME_HZ = 10000000\nPAGE_BYTES = 4096\nRAM_BASE = 0x80000000\nPHYS_OFFSET = 0x%llx\n",
-		PHYS_OFFSET);
+	fprintf(out, "}\n\nTIME_HZ = %lu\nPAGE_BYTES = %u\nRAM_BASE = 0x%lx\nPHYS_OFFSET = 0x%lx\n", TIME_HZ,
+		PAGE_BYTES, RAM_BASE, PHYS_OFFSET);
 	fprintf(
 	    out,
 	    "MAGIC = 0x%08x\nSTREAM_EVENTS = %d\nSTREAM_STACKS = %d\nSTACK_EVENT = %d\nSTACK_FRAMES = %d\n",

@@ -13,10 +13,10 @@ struct collector {
 	bool filter[FILTER_NR]; /* true: some page of interest has this remainder */
 	struct page_history *pages;
 	size_t nr_pages;
-	struct companion *companions;
-	size_t nr_companions;
-	uint32_t *first; /* hash of (holder, index): companion + 1, 0 empty */
-	uint32_t *next;  /* of the same holder: companion + 1 */
+	struct later_event *later;
+	size_t nr_later;
+	uint32_t *first; /* hash of (holder, index): position in later + 1, 0 empty */
+	uint32_t *next;  /* of the same holder: position in later + 1 */
 	size_t mask;
 };
 
@@ -43,36 +43,36 @@ static bool record_fits(void *arg, const struct trace_record *record)
 	return !page || page->count == record->payload.ev_payload_page_alloc.before;
 }
 
-/* ---- companions by holder ---- */
+/* ---- later events by holder ---- */
 
-static size_t companion_slot(const struct collector *collector, uint16_t holder, uint32_t index)
+static size_t later_slot(const struct collector *collector, uint16_t holder, uint32_t index)
 {
 	size_t at = hash_mix((uint64_t)holder << 32 | index) & collector->mask;
 
 	for (; collector->first[at]; at = (at + 1) & collector->mask) {
-		const struct companion *one = &collector->companions[collector->first[at] - 1];
+		const struct later_event *one = &collector->later[collector->first[at] - 1];
 		if (one->holder == holder && one->index == index)
 			break;
 	}
 	return at;
 }
 
-static void companions_index(struct collector *collector)
+static void later_index(struct collector *collector)
 {
 	collector->mask = 63;
-	while (collector->mask < 4 * collector->nr_companions)
+	while (collector->mask < 4 * collector->nr_later)
 		collector->mask = collector->mask * 2 + 1;
 	collector->first = xcalloc(collector->mask + 1, sizeof(uint32_t));
-	collector->next = xcalloc(collector->nr_companions, sizeof(uint32_t));
-	for (size_t i = 0; i < collector->nr_companions; i++) {
-		const struct companion *one = &collector->companions[i];
-		size_t at = companion_slot(collector, one->holder, one->index);
+	collector->next = xcalloc(collector->nr_later, sizeof(uint32_t));
+	for (size_t i = 0; i < collector->nr_later; i++) {
+		const struct later_event *one = &collector->later[i];
+		size_t at = later_slot(collector, one->holder, one->index);
 		collector->next[i] = collector->first[at];
 		collector->first[at] = (uint32_t)i + 1;
 	}
 }
 
-static bool is_companion(const struct companion *one, const struct trace_record *record)
+static bool is_later_event(const struct later_event *one, const struct trace_record *record)
 {
 	const struct trace_payload_page *event = &record->payload.ev_payload_page_put;
 
@@ -84,14 +84,14 @@ static bool is_companion(const struct companion *one, const struct trace_record 
 	return (record->event == EV_page_get || record->event == EV_page_alloc) && event->pfn != one->pfn;
 }
 
-static void companion_event(struct collector *collector, const struct trace_record *record)
+static void note_later_event(struct collector *collector, const struct trace_record *record)
 {
 	const struct trace_payload_page *event = &record->payload.ev_payload_page_put;
-	size_t at = companion_slot(collector, event->holder, event->index);
+	size_t at = later_slot(collector, event->holder, event->index);
 
 	for (uint32_t i = collector->first[at]; i; i = collector->next[i - 1]) {
-		struct companion *one = &collector->companions[i - 1];
-		if (!is_companion(one, record))
+		struct later_event *one = &collector->later[i - 1];
+		if (!is_later_event(one, record))
 			continue;
 		one->stack = record->stack;
 		one->time = record->time;
@@ -110,12 +110,12 @@ static void page_event(struct collector *collector, const struct trace_record *r
 		if (record->time >= page->since && (!page->until || record->time <= page->until))
 			ARRAY_PUSH(page->records, page->nr, page->capacity) = *record;
 	}
-	if (collector->nr_companions && record->event != EV_page_kind)
-		companion_event(collector, record);
+	if (collector->nr_later && record->event != EV_page_kind)
+		note_later_event(collector, record);
 }
 
-void history_collect(struct run *run, struct page_history *pages, size_t nr_pages,
-		     struct companion *companions, size_t nr_companions)
+void history_collect(struct run *run, struct page_history *pages, size_t nr_pages, struct later_event *later,
+		     size_t nr_later)
 {
 	struct collector *collector = xcalloc(1, sizeof(*collector));
 	size_t nr_damages = run->nr_damages, nr;
@@ -125,11 +125,11 @@ void history_collect(struct run *run, struct page_history *pages, size_t nr_page
 
 	collector->pages = pages;
 	collector->nr_pages = nr_pages;
-	collector->companions = companions;
-	collector->nr_companions = nr_companions;
+	collector->later = later;
+	collector->nr_later = nr_later;
 	for (size_t i = 0; i < nr_pages; i++)
 		collector->filter[pages[i].pfn % FILTER_NR] = true;
-	companions_index(collector);
+	later_index(collector);
 	merge_begin(&merge, run, record_fits, collector);
 	while ((nr = merge_batch(&merge, &records, &stream)) != 0) {
 		for (size_t i = 0; i < nr; i++) {

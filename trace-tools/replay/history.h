@@ -20,7 +20,7 @@ struct page_history {
  * For a lost reference that fills a place (a page-table entry, a stack's slot): the next other page that
  * was taken for the same place. A place holds one page, so the old one lost its reference there without a put.
  */
-struct companion {
+struct later_event {
 	uint8_t ref; /* DIRTY for objects */
 	bool object;
 	uint16_t holder;
@@ -33,7 +33,7 @@ struct companion {
 };
 
 /* Fills both arrays in one pass. Damage was noted by the first reading and is not noted again. */
-void history_collect(struct run *run, struct page_history *pages, size_t nr_pages,
-		     struct companion *companions, size_t nr_companions);
+void history_collect(struct run *run, struct page_history *pages, size_t nr_pages, struct later_event *later,
+		     size_t nr_later);
 
 #endif

@@ -184,7 +184,7 @@ static void put_suspect(FILE *out, const struct leaks *leaks, const struct leak_
 {
 	const struct missing_act *missing = &group->missing;
 	const struct leak_item *first = &leaks->items[group->items[0]];
-	const uint32_t stacks[] = {first->get_stack, missing->companion_put, missing->end_stack,
+	const uint32_t stacks[] = {first->get_stack, missing->later_put, missing->end_stack,
 				   first->alloc_stack};
 
 	fputs("<h3>The act that is missing</h3>\n", out);

@@ -24,10 +24,10 @@ static void write_missing(struct json *json, const struct leaks *leaks, const st
 	json_string(json, "getter", missing->getter);
 	json_string(json, "putter", missing->putter);
 	json_stack(json, "put", leaks->book, missing->put_stack);
-	json_int(json, "companion", (int64_t)missing->companion_nr);
-	json_int(json, "companion_total", (int64_t)missing->companion_total);
-	if (missing->companion_put)
-		json_stack(json, "companion_put", leaks->book, missing->companion_put);
+	json_int(json, "companion", (int64_t)missing->later_nr);
+	json_int(json, "companion_total", (int64_t)missing->later_total);
+	if (missing->later_put)
+		json_stack(json, "companion_put", leaks->book, missing->later_put);
 	if (missing->end_stack)
 		json_stack(json, "holder_end", leaks->book, missing->end_stack);
 	json_int(json, "baseline", (int64_t)missing->baseline_nr);

@@ -13,7 +13,6 @@
 #define RANGES_MAX 8
 /* Groups told in full; the others in one line each. */
 #define GROUPS_IN_FULL 8
-#define RADIX_SLOTS 64U
 
 static const struct leak_item *group_item(const struct leaks *leaks, const struct leak_group *group, size_t i)
 {
@@ -211,19 +210,19 @@ static void print_companion(const struct leaks *leaks, const struct missing_act 
 		"    for %" PRIu64 " of %" PRIu64
 		" the page in whose name it was made got its dirty reference back here,\n"
 		"    and the object was not freed here:\n",
-		missing->companion_nr, missing->companion_total);
-	stack_table_print(leaks->book, missing->companion_put, "      ", out);
+		missing->later_nr, missing->later_total);
+	stack_table_print(leaks->book, missing->later_put, "      ", out);
 }
 
-static void print_replaced(const struct leaks *leaks, const struct missing_act *missing, uint8_t ref,
-			   FILE *out)
+static void print_place_reused(const struct leaks *leaks, const struct missing_act *missing, uint8_t ref,
+			       FILE *out)
 {
 	fprintf(out,
 		"    For %" PRIu64 " of %" PRIu64
 		" the place that held the page (the %s of the same holder and index) was\n"
 		"    given another page here, and this reference stayed:\n",
-		missing->companion_nr, missing->companion_total, ref_kind_text(ref));
-	stack_table_print(leaks->book, missing->companion_put, "      ", out);
+		missing->later_nr, missing->later_total, ref_kind_text(ref));
+	stack_table_print(leaks->book, missing->later_put, "      ", out);
 	if (missing->total)
 		fprintf(out,
 			"    (%" PRIu64 " others of this make were returned, %" PRIu64 " of them by %s.)\n",
@@ -257,11 +256,11 @@ static void print_missing(const struct leaks *leaks, const struct leak_group *gr
 	case MISSING_SAME_FUNCTION:
 		print_compared(leaks, missing, act, out);
 		break;
-	case MISSING_COMPANION:
+	case MISSING_LATER_PUT:
 		print_companion(leaks, missing, out);
 		break;
-	case MISSING_REPLACED:
-		print_replaced(leaks, missing, first->ref, out);
+	case MISSING_PLACE_REUSED:
+		print_place_reused(leaks, missing, first->ref, out);
 		break;
 	case MISSING_HOLDER_END:
 		fprintf(out, "    No life of this kind was ever settled in this run. The holder ended here, "

@@ -6,7 +6,6 @@
 #include "base/util.h"
 #include "image.h"
 
-#define PANIC_INFO_MAGIC 0x32434e4150475450ULL /* "PTGPANC2" */
 #define REG_RETURN 1
 #define FRAMES_MAX 64
 
@@ -47,7 +46,7 @@ bool panic_read(const struct guest *guest, struct symbols *symbols, struct panic
 		return false;
 	}
 	memcpy(&info, where, sizeof(info));
-	if (info.magic != PANIC_INFO_MAGIC) {
+	if (info.magic != PANIC_MAGIC) {
 		*fault = "trace_desc says that there was a panic, but what it left is not of this version";
 		return false;
 	}

@@ -21,12 +21,9 @@
 
 #include <kernel/types.h>
 
-#define PHYS_OFFSET 0xffffffc000000000UL
-#define RAM_BASE 0x80000000UL  /* QEMU virt */
 #define KERNEL_PA 0x80200000UL /* where OpenSBI jumps */
 #define KSTACK_BASE 0xffffffff00000000UL
 #define USER_END 0x4000000000UL /* first address above the user's half */
-#define TIME_HZ 10000000UL      /* of the time CSR */
 
 static inline void *pa_to_va(paddr_t pa)
 {
@@ -237,7 +234,7 @@ struct arch_unwind {
 	u64 high; /* end of the stack */
 };
 
-#define ARCH_STACK_BYTES (2 * PAGE_SIZE)
+#define ARCH_STACK_BYTES (KSTACK_PAGES * PAGE_SIZE)
 
 extern char image_start[], text_end[];
 

@@ -14,7 +14,7 @@
 
 /* Where the host finds registers after a panic (physical address in trace_desc.panic_pa). */
 struct panic_info {
-	u64 magic; /* 0x32434e4150475450 "PTGPANC2" */
+	u64 magic; /* PANIC_MAGIC */
 	u32 hart, nr_harts;
 	u64 subject; /* address of what the panic is about (see panic_about), 0: it does not say */
 	char message[112];

@@ -13,7 +13,6 @@
 #include <kernel/audit.h>
 #include <kernel/types.h>
 
-#define KSTACK_PAGES 2
 #define KSTACK_BYTES (KSTACK_PAGES * PAGE_SIZE)
 #define KSTACK_SLOT_BYTES (4 * PAGE_SIZE)
 #define KSTACK_SLOTS 512

@@ -22,9 +22,6 @@
 #include <kernel/trace.h>
 #include <kernel/types.h>
 
-#define PAGE_MAX_ORDER 10
-#define PAGE_BODY 0xff /* page->order of a page inside a larger block */
-
 #define POISON_FREE 0x6b6b6b6b6b6b6b6bUL
 
 struct page {

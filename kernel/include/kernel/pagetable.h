@@ -15,21 +15,8 @@
 #include <kernel/page.h>
 
 typedef u64 pte_t;
-#define PTE_V 1UL
-#define PTE_R 2UL
-#define PTE_W 4UL
-#define PTE_X 8UL
-#define PTE_U 16UL
-#define PTE_G 32UL
-#define PTE_A 64UL
-#define PTE_D 128UL
-#define PTE_COW 256UL    /* RSW bit 0: copy before writing */
-#define PTE_SHARED 512UL /* RSW bit 1: a shared mapping; never copied on write */
-#define PTE_LEAF_BITS (PTE_R | PTE_W | PTE_X)
-#define PTE_FLAGS(pte) ((pte)&0x3ffUL)
 #define PTE_PA(pte) (((pte) >> 10) << PAGE_SHIFT)
 #define PA_PTE(pa) (((u64)(pa) >> PAGE_SHIFT) << 10)
-#define PT_LEVEL_SHIFT(level) (PAGE_SHIFT + 9 * (level))
 #define PT_INDEX(ua, level) (((u64)(ua) >> PT_LEVEL_SHIFT(level)) & 511)
 #define TABLE_HOLDER_INDEX(level, ua) ((u32)(level) << 27 | (u32)((ua) >> PAGE_SHIFT))
 

@@ -13,9 +13,6 @@
 
 #include <kernel/types.h>
 
-#define RADIX_SHIFT 6
-#define RADIX_SLOTS (1U << RADIX_SHIFT)
-
 struct radix_node {
 	u32 count;
 	u32 shift; /* of this node's slot index within the tree's index */

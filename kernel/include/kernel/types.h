@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <uapi/layout.h>
 
 typedef uint8_t u8;
 typedef uint16_t u16;
@@ -30,12 +31,10 @@ typedef u64 paddr_t;
 typedef u32 pfn_t;
 typedef u64 uaddr_t;
 
-#define PAGE_SHIFT 12
-#define PAGE_SIZE 4096UL
+#define PAGE_SIZE (1UL << PAGE_SHIFT)
 #define PAGE_MASK (~(PAGE_SIZE - 1))
 #define PAGE_ALIGN_UP(x) (((x) + PAGE_SIZE - 1) & PAGE_MASK)
 #define PAGE_ALIGN_DOWN(x) ((x)&PAGE_MASK)
-#define PFN_NONE ((pfn_t)0) /* pfn 0 is never RAM on this machine */
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))

@@ -10,10 +10,8 @@
 #include <string.h>
 #include <sys/types.h>
 
-#define RAM_BASE 0x80000000UL
 #define KERNEL_PA 0x80200000UL
 #define USER_END 0x4000000000UL
-#define TIME_HZ 10000000UL
 #define KSTACK_BASE 0xffffffff00000000UL
 #define PHYS_OFFSET host_phys_offset
 
