@@ -10,7 +10,7 @@ static void first_task(void *argument)
 	int failed = tests_run();
 
 	tests_last_steps();
-	print("power off\n");
+	print("power off, %lu pages free\n", buddy_free_pages());
 	sbi_shutdown(failed);
 }
 

@@ -120,8 +120,8 @@ void store_evict(u64 key)
 		page_put(entry->page);
 	}
 	if (MISTAKEN(evict_writes_after_put) && truth_armed) {
-		truth("write", page_pa(entry->page));
 		*((u64 *)page_va(entry->page) + 5) = key;
+		truth("write", page_pa(entry->page));
 	}
 	object_free(&entries, entry);
 }

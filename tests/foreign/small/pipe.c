@@ -63,8 +63,8 @@ void pipe_close(struct pipe *pipe, int writable)
 	}
 	kfree(pipe);
 	if (MISTAKEN(write_after_free)) {
-		truth("write", pipe);
 		pipe->closes++;
+		truth("write", pipe);
 	}
 }
 

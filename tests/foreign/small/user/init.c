@@ -94,7 +94,6 @@ int main(void)
 	else
 		status = run("");
 	last_steps();
-	print("init: power off, status %d\n", status);
 	poweroff(status);
 	return 0;
 }
