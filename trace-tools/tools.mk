@@ -3,7 +3,7 @@ HOSTCC ?= gcc
 TOOLS_BUILD := $(BUILD)/trace-tools
 PAGETRAIL := $(TOOLS_BUILD)/pagetrail
 # The rooms of the library, lowest first: trace-tools/LAYERS.
-TOOLS_ROOMS := base ctf target replay analysis export report run
+TOOLS_ROOMS := base ctf target describe replay analysis export report run
 TOOLS_LIB_SRC := $(sort $(wildcard $(TOOLS_ROOMS:%=trace-tools/%/*.c)))
 TOOLS_GEN_OBJ := $(patsubst trace-tools/%.c,$(TOOLS_BUILD)/%.o,$(sort $(wildcard trace-tools/gen/*.c)))
 TOOLS_LIB_OBJ := $(TOOLS_LIB_SRC:trace-tools/%.c=$(TOOLS_BUILD)/%.o)

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* describe: everything about a stranger's kernel in one: its types, its description, found or read, and its hooks. */
+#ifndef TOOLS_DESCRIBE_DESCRIBE_H
+#define TOOLS_DESCRIBE_DESCRIBE_H
+
+#include "kd.h"
+#include "target/types.h"
+
+struct code;
+
+struct description {
+	struct types *types;
+	struct code *code;
+	struct kd *kd;
+	char *hooks; /* the hooks file's text */
+	bool enough; /* an allocator and a free, or a state that says both: it can be traced */
+};
+
+/*
+ * Opens the ELF file, reads the description from kd_path, or finds it (NULL), and compiles it. False and what is wrong in
+ * *error (caller frees).
+ */
+bool describe_kernel(struct description *description, const char *elf, const char *kd_path, char **error);
+void description_close(struct description *description);
+/* The description as text, with a head that says of which file it is. */
+void description_print(const struct description *description, FILE *out);
+
+#endif

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * detect_count: the array of reference counts, and which element belongs to which page.
+ *
+ * No two labs count alike: u8, int, or a structure of a lock and an int; alone or in kmem; indexed by pa / 4096, by
+ * (pa - KERNBASE) / 4096, by (pa - end) / 4096. The code says it (code.h): an access at
+ *
+ *     c + k * (x >> 12)         in an array of elements of k bytes that begins at `low`
+ *
+ * is to element (c - low) / k + x / 4096, so element 0 is page number (low - c) / k. Every access votes; that number
+ * and the member's offset win which most accesses agree on. Two arrays of equal elements could both be meant by one
+ * access: the one whose first page is a plausible one (0, the start of RAM, the kernel's end) is.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "detect_priv.h"
+
+/* Fewer elements than 8 MiB of RAM have pages: no array of counts. */
+#define ELEMENTS_MIN 2048
+#define ELEMENT_BYTES_MAX 64
+#define RULES_MAX 64
+
+struct rule {
+	uint64_t first_pfn;     /* page number of element 0 */
+	uint32_t offset, bytes; /* of the number in its element */
+	size_t votes, stores;
+};
+
+struct array {
+	char path[128];
+	uint64_t low, high, stride, nr;
+	const struct type *element;
+	struct rule rules[RULES_MAX];
+	size_t nr_rules;
+};
+
+struct arrays {
+	struct array *list;
+	size_t nr, capacity;
+};
+
+/* ---- candidates ---- */
+
+static bool holds_a_count(const struct type *element)
+{
+	uint64_t bytes = type_size(element);
+
+	if (type_kind(element) == TYPE_INTEGER)
+		return true;
+	if (type_kind(element) != TYPE_STRUCT || bytes == 0 || bytes > ELEMENT_BYTES_MAX)
+		return false;
+	for (size_t i = 0; i < type_nr_members(element); i++) {
+		if (type_kind(type_member_by_number(element, i)->type) == TYPE_INTEGER)
+			return true;
+	}
+	return false;
+}
+
+static void add_arrays(struct arrays *arrays, const struct type *type, uint64_t address, const char *path,
+		       int depth)
+{
+	if (type_kind(type) == TYPE_ARRAY && type_count(type) >= ELEMENTS_MIN &&
+	    holds_a_count(type_target(type))) {
+		struct array array = {.low = address,
+				      .high = address + type_size(type),
+				      .stride = type_size(type_target(type)),
+				      .nr = type_count(type),
+				      .element = type_target(type)};
+		snprintf(array.path, sizeof(array.path), "%s", path);
+		ARRAY_PUSH(arrays->list, arrays->nr, arrays->capacity) = array;
+		return;
+	}
+	if (type_kind(type) != TYPE_STRUCT || depth > 3)
+		return;
+	for (size_t i = 0; i < type_nr_members(type); i++) {
+		const struct member_of *member = type_member_by_number(type, i);
+		char *inner = *member->name ? xasprintf("%s.%s", path, member->name) : xstrdup(path);
+		add_arrays(arrays, member->type, address + member->offset, inner, depth + 1);
+		free(inner);
+	}
+}
+
+/* ---- votes ---- */
+
+/* Whether the access is to an element by a page's address, and by which rule. */
+static bool rule_of(const struct array *array, const struct access *access, struct rule *rule)
+{
+	const struct value *at = &access->address;
+
+	if (at->base != VALUE_UNKNOWN || at->via || at->shift < 10 || at->shift > 12 ||
+	    at->k != (int64_t)array->stride)
+		return false;
+	int64_t stride = (int64_t)array->stride, behind = at->c - (int64_t)array->low;
+	int64_t offset = (behind % stride + stride) % stride, first = (offset - behind) / stride;
+	if (first < 0 || (uint64_t)first > PFN_MAX || (uint64_t)first + array->nr <= RAM_BASE / PAGE_BYTES)
+		return false;
+	*rule =
+	    (struct rule){(uint64_t)first, (uint32_t)offset, access->bytes, 1, access->kind != ACCESS_LOAD};
+	return true;
+}
+
+static bool is_plausible(const struct detection *detection, uint64_t first_pfn)
+{
+	const struct symbol *end = types_symbol(detection->types, "end");
+
+	return first_pfn == 0 || first_pfn == RAM_BASE / PAGE_BYTES ||
+	       (end &&
+		(first_pfn == end->address / PAGE_BYTES || first_pfn == end->address / PAGE_BYTES + 1));
+}
+
+static void vote(struct array *array, const struct rule *rule)
+{
+	for (size_t i = 0; i < array->nr_rules; i++) {
+		struct rule *known = &array->rules[i];
+		if (known->first_pfn == rule->first_pfn && known->offset == rule->offset &&
+		    known->bytes == rule->bytes) {
+			known->votes++;
+			known->stores += rule->stores;
+			return;
+		}
+	}
+	if (array->nr_rules < RULES_MAX)
+		array->rules[array->nr_rules++] = *rule;
+}
+
+/* The array that an access means: the only one with a rule, or the only one with a plausible one. */
+static void vote_access(struct detection *detection, struct arrays *arrays, const struct access *access)
+{
+	struct array *any = NULL, *plausible = NULL;
+	struct rule rule, any_rule, plausible_rule;
+	size_t nr_any = 0;
+
+	for (size_t i = 0; i < arrays->nr; i++) {
+		if (!rule_of(&arrays->list[i], access, &rule))
+			continue;
+		any = &arrays->list[i];
+		any_rule = rule;
+		nr_any++;
+		if (is_plausible(detection, rule.first_pfn)) {
+			plausible = &arrays->list[i];
+			plausible_rule = rule;
+		}
+	}
+	if (plausible)
+		vote(plausible, &plausible_rule);
+	else if (nr_any == 1)
+		vote(any, &any_rule);
+}
+
+static void vote_all(struct detection *detection, struct arrays *arrays)
+{
+	for (size_t i = 0; i < types_nr_functions(detection->types); i++) {
+		const struct code_function *read =
+		    code_of(detection->code, types_function_by_number(detection->types, i));
+		for (size_t k = 0; k < read->nr_accesses; k++)
+			vote_access(detection, arrays, &read->accesses[k]);
+	}
+}
+
+static struct rule *winner(struct array *array)
+{
+	struct rule *best = NULL;
+
+	for (size_t i = 0; i < array->nr_rules; i++) {
+		struct rule *rule = &array->rules[i];
+		if (rule->stores && (!best || rule->votes > best->votes))
+			best = rule;
+	}
+	return best;
+}
+
+/* ---- who writes it ---- */
+
+static void writers_of(struct detection *detection, const struct array *array, const struct rule *rule,
+		       struct functions *writers)
+{
+	for (size_t i = 0; i < types_nr_functions(detection->types); i++) {
+		const struct function *function = types_function_by_number(detection->types, i);
+		const struct code_function *read = code_of(detection->code, function);
+		for (size_t k = 0; k < read->nr_accesses; k++) {
+			const struct access *access = &read->accesses[k];
+			struct rule found;
+			if (access->kind == ACCESS_LOAD)
+				continue;
+			if (access_in(access, array->low, array->high) ||
+			    (rule && rule_of(array, access, &found) && found.first_pfn == rule->first_pfn))
+				functions_add(writers, function);
+		}
+	}
+}
+
+/* Without a rule in the code: as many elements as QEMU's 128 MiB have pages, or as addresses up to their end. */
+static bool rule_by_size(const struct detection *detection, const struct array *array, struct rule *rule)
+{
+	uint64_t ram_end = detection->ram_end ? detection->ram_end : RAM_BASE + (128ULL << 20);
+	uint64_t pages = (ram_end - RAM_BASE) / PAGE_BYTES, up_to_end = ram_end / PAGE_BYTES;
+
+	if (type_kind(array->element) != TYPE_INTEGER || (array->nr != pages && array->nr != up_to_end))
+		return false;
+	*rule = (struct rule){.first_pfn = array->nr == pages ? RAM_BASE / PAGE_BYTES : 0,
+			      .bytes = (uint32_t)array->stride};
+	return true;
+}
+
+/* ---- saying it ---- */
+
+/* The member of an element at this offset: "count", "[].count" behind the array's path. */
+static const char *member_at(const struct type *element, uint32_t offset)
+{
+	for (size_t i = 0; i < type_nr_members(element); i++) {
+		const struct member_of *member = type_member_by_number(element, i);
+		if (member->offset == offset && *member->name && type_kind(member->type) == TYPE_INTEGER)
+			return member->name;
+	}
+	return NULL;
+}
+
+static void describe(struct detection *detection, const struct array *array, const struct rule *rule,
+		     bool maybe, const struct functions *writers)
+{
+	char text[96], *names = functions_text(writers);
+	bool record = type_kind(array->element) == TYPE_STRUCT;
+	const char *member = record ? member_at(array->element, rule->offset) : NULL;
+	char *subject = record ? xasprintf("%s[].%s", array->path, member) : xstrdup(array->path);
+
+	if (!record || member) {
+		struct kd_item *item =
+		    kd_add(detection->kd, KD_COUNT, subject, "%s[%llu]; %s%s",
+			   type_text(array->element, text, sizeof(text)), (unsigned long long)array->nr,
+			   maybe ? "uncertain: the rule is a guess by its size"
+				 : "indexed so by code that writes it",
+			   detection->allocs.nr ? "" : "; no allocator is known");
+		if (rule->first_pfn)
+			kd_set(item, "page", "%#llx+(i<<12)",
+			       (unsigned long long)(rule->first_pfn * PAGE_BYTES));
+		else
+			kd_set(item, "page", "i<<12");
+		kd_set(item, "funcs", "%s", names);
+		item->maybe = maybe;
+	}
+	free(subject);
+	free(names);
+}
+
+static bool any_in(const struct functions *some, const struct functions *all)
+{
+	for (size_t i = 0; i < some->nr; i++) {
+		if (functions_have(all, some->list[i]))
+			return true;
+	}
+	return false;
+}
+
+void detect_counts(struct detection *detection)
+{
+	struct arrays arrays = {0};
+	size_t described = 0;
+
+	for (size_t i = 0; i < types_nr_globals(detection->types); i++) {
+		const struct global *global = types_global_by_number(detection->types, i);
+		add_arrays(&arrays, global->type, global->address, global->name, 0);
+	}
+	vote_all(detection, &arrays);
+	for (size_t i = 0; i < arrays.nr; i++) {
+		struct array *array = &arrays.list[i];
+		struct rule *rule = winner(array), by_size;
+		struct functions writers = {0};
+		writers_of(detection, array, rule, &writers);
+		bool of_allocator = any_in(&writers, &detection->allocator);
+		if (rule) {
+			describe(detection, array, rule,
+				 !of_allocator && !is_plausible(detection, rule->first_pfn), &writers);
+			described++;
+		} else if (of_allocator && rule_by_size(detection, array, &by_size)) {
+			describe(detection, array, &by_size, true, &writers);
+			described++;
+		} else if (of_allocator) {
+			kd_note(detection->kd,
+				"%s[%llu] is written by the allocator; which element is which page's was not "
+				"found: say `count %s page=…` if it holds counts",
+				array->path, (unsigned long long)array->nr, array->path);
+		}
+		free(writers.list);
+	}
+	if (!described)
+		kd_note(detection->kd,
+			"no reference counts: no array is indexed by a page's address where it is written");
+	free(arrays.list);
+}
