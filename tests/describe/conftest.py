@@ -13,7 +13,8 @@ sys.path.insert(0, str(HERE))
 
 SANITIZE = "-fsanitize=address,undefined -fno-sanitize-recover=all"
 FLAGS = ["-march=rv64gc", "-mabi=lp64", "-mcmodel=medany", "-g", "-ffreestanding", "-fno-common", "-nostdlib", "-static",
-         "-fno-omit-frame-pointer", "-mno-relax", "-fno-builtin", "-w", "-Wl,-Ttext=0x80000000", "-Wl,--no-warn-rwx-segments"]
+         "-fno-omit-frame-pointer", "-mno-relax", "-fno-builtin", "-w", "-Wl,-Ttext=0x80000000", "-Wl,--no-warn-rwx-segments",
+         "-Wl,--defsym=etext=0x80008000", "-Wl,--defsym=end=0x80350400"]
 
 
 @pytest.fixture(scope="session")

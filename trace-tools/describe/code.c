@@ -11,6 +11,8 @@
 #define SLOTS_MAX 128
 /* Unknowns below this are the arguments. */
 #define FIRST_UNKNOWN 8
+/* Where the RAM of QEMU's virt machine begins. */
+#define RAM_BEGINS 0x80000000ULL
 /* How far results of callees are followed. */
 #define CALLS_DEEP 3
 /* A function longer than this is a damaged one. */
@@ -128,6 +130,25 @@ static struct value subtract(struct reading *reading, struct value a, struct val
 	return difference;
 }
 
+/*
+ * Of `unit` bytes only the lowest `width` bits are kept: of a page's address, or number, that takes the start of RAM
+ * off, where RAM begins at a multiple of what is kept.
+ */
+static struct value truncated(struct value v, int width)
+{
+	uint64_t ram = v.shift ? RAM_BEGINS >> 12 : RAM_BEGINS;
+
+	if (v.base == VALUE_UNKNOWN && v.k > 0 && width < 63 && ram % (1ULL << width) == 0)
+		v.c = (int64_t)((uint64_t)v.c - (uint64_t)v.k * ram);
+	return v;
+}
+
+static bool power_of_two(int64_t k, int *log)
+{
+	*log = k > 0 ? __builtin_ctzll((uint64_t)k) : 0;
+	return k > 0 && (k & (k - 1)) == 0;
+}
+
 static struct value shift_left(struct reading *reading, struct value v, int64_t bits)
 {
 	v = plain(v);
@@ -135,6 +156,17 @@ static struct value shift_left(struct reading *reading, struct value v, int64_t 
 		return fresh(reading);
 	v.c = (int64_t)((uint64_t)v.c << bits);
 	v.k = (int64_t)((uint64_t)v.k << bits);
+	return v;
+}
+
+static struct value multiply(struct reading *reading, struct value a, struct value b)
+{
+	struct value v = plain(a.base == VALUE_CONST ? b : a), by = a.base == VALUE_CONST ? a : b;
+
+	if (by.base != VALUE_CONST || v.base == VALUE_FRAME || v.via)
+		return fresh(reading);
+	v.c = (int64_t)((uint64_t)v.c * (uint64_t)by.c);
+	v.k = (int64_t)((uint64_t)v.k * (uint64_t)by.c);
 	return v;
 }
 
@@ -146,17 +178,21 @@ static struct value shift_right(struct reading *reading, struct value v, int64_t
 	if (v.base == VALUE_CONST)
 		return constant(is_signed ? v.c >> bits : (int64_t)((uint64_t)v.c >> bits));
 	int64_t rest = (int64_t)((1ULL << bits) - 1);
-	/* What was shifted left comes back; 32 left and 32 right make a number of 32 bits of one that is one. */
+	int left;
+	/* What was shifted left comes back, but for what was lost on the way; 32 bits and more are a whole number. */
 	if (!(v.k & rest) && !(v.c & rest)) {
+		bool lost = power_of_two(v.k, &left) && left > 32;
 		v.c >>= bits;
 		v.k >>= bits;
-		return v;
+		return lost ? truncated(v, 64 - left) : v;
 	}
-	if (v.k != 1 || v.shift != 0 || bits < 10)
+	/* Bits out of the middle of an address: left to lose those above, right to lose those below. */
+	if (!power_of_two(v.k, &left) || v.shift != 0 || bits - left < 10 || (left && v.c))
 		return fresh(reading);
-	v.shift = (uint32_t)bits;
+	v.k = 1;
+	v.shift = (uint32_t)(bits - left);
 	v.c >>= bits;
-	return v;
+	return left ? truncated(v, 64 - (int)bits) : v;
 }
 
 static struct value mask(struct reading *reading, struct value a, struct value b)
@@ -176,6 +212,11 @@ static struct value mask(struct reading *reading, struct value a, struct value b
 		a.c &= b.c;
 		return a;
 	}
+	/* All below a power of two. */
+	int width;
+	if (a.base == VALUE_UNKNOWN && a.k == 1 && !a.via && b.c < INT64_MAX &&
+	    power_of_two(b.c + 1, &width) && width >= 12)
+		return truncated(a, width);
 	return fresh(reading);
 }
 
@@ -375,6 +416,8 @@ static struct value computed(struct reading *reading, uint64_t pc, const struct 
 		return add(reading, a, b);
 	case INSN_SUB:
 		return subtract(reading, a, b);
+	case INSN_MUL:
+		return multiply(reading, a, b);
 	case INSN_SLLI:
 		return shift_left(reading, a, insn->imm);
 	case INSN_SRLI:

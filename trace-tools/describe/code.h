@@ -19,7 +19,8 @@
  *
  * CODE-1  It is a reading, no proof: instructions in the order of their addresses, each join keeping what either side
  *         knew. A value may be wrong in odd code; what is concluded from it is checked while the kernel runs.
- * CODE-2  x is taken to be aligned where it is shifted right by 10 and more: it is a page's address, or a PTE.
+ * CODE-2  x is taken to be the address of a page in RAM, or a PTE, where it is shifted right by 10 and more: it is aligned,
+ *          and to take bits off above the size of RAM is to subtract where RAM begins.
  * CODE-3  A damaged function gives few accesses, never a crash; every function is read at most once, when asked for.
  */
 #ifndef TOOLS_DESCRIBE_CODE_H

@@ -156,6 +156,19 @@ static void find_touching(struct detection *detection, const struct head *head, 
 	}
 }
 
+/* Whether it stores to the first word of something that it has a pointer to. */
+static bool stores_first_word(const struct code_function *read)
+{
+	for (size_t i = 0; i < read->nr_accesses; i++) {
+		const struct access *access = &read->accesses[i];
+		const struct value *at = &access->address;
+		if (access->kind == ACCESS_STORE && access->bytes == 8 && at->base == VALUE_UNKNOWN &&
+		    at->c == 0 && (at->k == 1 || (at->via && at->k == 0)) && at->shift == 0)
+			return true;
+	}
+	return false;
+}
+
 /* The argument (0 to 7) whose first word it stores to, a page's; -1: none. */
 static int pushed_argument(const struct code_function *read)
 {
@@ -307,7 +320,8 @@ static void find_pushing(struct detection *detection, const struct head *head,
 	for (size_t i = 0; i < touching->nr; i++) {
 		const struct function *function = touching->list[i];
 		bool frees = functions_have(&of_free, function);
-		if (function != head->alloc && (frees || !functions_have(&of_alloc, function)))
+		if (function != head->alloc && (frees || !functions_have(&of_alloc, function)) &&
+		    stores_first_word(code_of(detection->code, function)))
 			functions_add(pushing, function);
 	}
 	functions_add(&detection->allocator, head->alloc);

@@ -380,9 +380,10 @@ static const char *accept_operator(struct compiler *compiler, int level)
 	for (size_t i = 0; i < 5 && operators[level][i]; i++) {
 		const char *op = operators[level][i];
 		size_t bytes = strlen(op);
-		/* "<" is no "<<", "&" no "&&", "-" no "->". */
-		bool longer = bytes == 1 && strchr("<>&|", op[0]) && compiler->at[1] == op[0];
-		if (strncmp(compiler->at, op, bytes) || longer || !strncmp(compiler->at, "->", 2))
+		if (strncmp(compiler->at, op, bytes) || !strncmp(compiler->at, "->", 2))
+			continue;
+		/* "<" is no "<<", "&" no "&&". */
+		if (bytes == 1 && strchr("<>&|", op[0]) && compiler->at[1] == op[0])
 			continue;
 		compiler->at += bytes;
 		return op;

@@ -62,6 +62,8 @@ static void decode_registers(uint32_t w, struct insn *insn)
 		insn->kind = INSN_ADD;
 	else if (function == 0 && more == 0x20)
 		insn->kind = INSN_SUB;
+	else if (function == 0 && more == 1)
+		insn->kind = INSN_MUL;
 	else if (function == 7 && more == 0)
 		insn->kind = INSN_AND;
 }

@@ -31,6 +31,7 @@ enum insn_kind {
 	INSN_SRAI,
 	INSN_ADD, /* rd = rs1 + rs2 */
 	INSN_SUB,
+	INSN_MUL,
 	INSN_AND,
 	INSN_ECALL,
 	INSN_RETURN, /* sret, mret */
