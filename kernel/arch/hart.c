@@ -123,8 +123,13 @@ void arch_poweroff(u32 status)
 	if (machine.finisher_pa) {
 		volatile u32 *finisher = pa_to_va(machine.finisher_pa);
 		*finisher = status == 0 ? FINISHER_PASS : (status << 16 | FINISHER_FAIL);
+	} else {
+		/*
+		 * Never after the finisher: a hart runs on for a moment, and the firmware ends the machine by the
+		 * same finisher, with status 0 over ours.
+		 */
+		sbi_shutdown();
 	}
-	sbi_shutdown();
 	for (;;)
 		arch_wfi();
 }

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 from debugger import run_gdb
-from harness import paths
+from harness import elf, paths
 from harness.machine import PROMPT
 from target import Target, guest_audit
 
@@ -254,6 +254,27 @@ def test_machine_in_the_middle_of_work(tmp_path):
     assert all(f"RAM file {machine.ram_file}" in outputs[0] for outputs in found)
     newest = [outputs.by("trace-dump 1") for outputs in found]
     assert len(set(newest)) == 3, f"no work was done between the sessions:\n{newest}"
+
+
+def wfi_in(function):
+    """Addresses of the wfi instructions in a function of the kernel."""
+    out = subprocess.run([paths.CROSS + "objdump", f"--disassemble={function}", paths.KERNEL], check=True, capture_output=True,
+                         text=True).stdout
+    return [int(line.split(":")[0], 16) for line in out.splitlines() if line.split()[-1:] == ["wfi"]]
+
+
+def test_nothing_comes_after_the_finisher(tmp_path):
+    """A hart runs on for a moment after it gave its status; the firmware's shutdown would put status 0 in its place.
+
+    Here the finisher is a word of the ramdisk, which ends nothing: the hart must go to sleep, not to the firmware.
+    """
+    with Target(tmp_path, stopped=True, run="poweroff 5") as machine:
+        found = machine.gdb(["break arch_poweroff", "continue", "set variable machine.finisher_pa = trace_desc.ramdisk_end - 4096",
+                             f"watch -l *(unsigned int *)(machine.finisher_pa + {elf.PHYS_OFFSET:#x})", "continue",
+                             "break sbi_shutdown", *(f"break *{pc:#x}" for pc in wfi_in("arch_poweroff")), "continue",
+                             "info symbol $pc"], timeout=60)
+    assert f"New value = {5 << 16 | 0x3333}" in found[4], found
+    assert found[-1].startswith("arch_poweroff"), found
 
 
 def test_dead_machine(tmp_path):
