@@ -51,7 +51,7 @@ void exec_enter(struct task *task, const struct exec_image *image);
 
 /* xv6.c */
 void xv6_forked(struct proc *child, const struct proc *parent, struct mm *mm); /* mm: the child's */
-void xv6_entered(struct proc *proc, u32 xv6);         /* a new program begins */
+void xv6_entered(struct proc *proc, u32 xv6);                                  /* a new program begins */
 void xv6_ring_alarm(struct trapframe *frame); /* on the way to user mode, when there is an alarm */
 int xv6_map_pid_page(struct task *task);      /* at XV6_USYSCALL; 0 or errno */
 

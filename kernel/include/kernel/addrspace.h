@@ -112,8 +112,8 @@ struct mm {
 };
 
 void addrspace_init(void);
-struct mm *mm_create(u16 pid);                  /* NULL: no memory */
-void mm_destroy(struct mm *mm);                 /* unmaps everything, frees tables, then the mm */
+struct mm *mm_create(u16 pid);  /* NULL: no memory */
+void mm_destroy(struct mm *mm); /* unmaps everything, frees tables, then the mm */
 /*
  * A child's copy of an address space; NULL: no memory, parent as before. eager: private pages are copied now, so that
  * the child's stores need no memory later; else on write.
