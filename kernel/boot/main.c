@@ -54,6 +54,20 @@ static void kstack_window_init(void)
 	}
 }
 
+/* kernel.ld: the note that the linker wrote about its own output. Source of the layout: System V gABI, "Note Section". */
+extern const struct {
+	u32 name_bytes, desc_bytes, type;
+	char name[4];
+	u8 id[TRACE_BUILD_ID_BYTES];
+} build_id_note;
+#define NOTE_BUILD_ID 3
+
+static void describe_build(void)
+{
+	if (build_id_note.type == NOTE_BUILD_ID && build_id_note.desc_bytes == sizeof(build_id_note.id))
+		memcpy(trace_desc.build_id, build_id_note.id, sizeof(build_id_note.id));
+}
+
 static void memory_init(void)
 {
 	u64 ram_bytes = machine.ram_end - machine.ram_start;
@@ -71,6 +85,7 @@ static void memory_init(void)
 	trace_desc.ramdisk_end = machine.initrd_end;
 	trace_desc.page_array_pa = va_to_pa(array);
 	trace_desc.nr_pages = nr_ram_pages;
+	describe_build();
 	trace_init(trace_memory, trace_bytes, machine.nr_harts);
 	page_init(machine.ram_start, machine.ram_end, KERNEL_PA, array);
 	bootmem_finish();

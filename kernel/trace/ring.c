@@ -307,7 +307,7 @@ void trace_init(void *memory, size_t size_bytes, u32 nr_harts_)
 	layout_choose(&layout, size_bytes, size_bytes, nr_harts_);
 	if (layout.total_bytes > size_bytes || nr_harts_ > NR_HARTS_MAX)
 		panic("trace_init: %lu bytes are too few for %u rings", (unsigned long)size_bytes, nr_harts_);
-	trace_desc.version = 1;
+	trace_desc.version = TRACE_DESC_VERSION;
 	trace_desc.boot_time = arch_time();
 	boot_id = (u32)trace_desc.boot_time;
 	consumer_seen = false;

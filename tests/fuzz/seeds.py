@@ -124,9 +124,9 @@ def ram(nr_packets=3, packet_bytes=512, harts=2):
                                  machine.boot_id)
             image[base + number * packet_bytes:base + number * packet_bytes + 64 + len(body)] = header + body
         rings.append(struct.pack("<5Q24x", RAM_BASE + base, nr_packets, 0, 0, len(records) // 32))
-    desc = struct.pack("<8s4I2Q2I", b"PGTRAIL1", 1, harts, packet_bytes, nr_packets, RAM_BASE + 2 * 4096, 4096, 1, 1)
+    desc = struct.pack("<8s4I2Q2I", b"PGTRAIL1", 2, harts, packet_bytes, nr_packets, RAM_BASE + 2 * 4096, 4096, 1, 1)
     desc += struct.pack("<6Q", RAM_BASE, RAM_BASE + len(image), RAM_BASE, RAM_BASE + 4096, 0, 0)
-    desc += struct.pack("<5Q16x", RAM_BASE + 10 * 4096, 0, RAM_BASE + 9 * 4096, 12, 0)
+    desc += struct.pack("<5Q20s36x", RAM_BASE + 10 * 4096, 0, RAM_BASE + 9 * 4096, 12, 0, bytes(range(20)))
     image[4096:4096 + len(desc) + 64 * harts] = desc + b"".join(rings)
     struct.pack_into("<Q", image, 10 * 4096, 0x31434e4150475450)
     return bytes(image)

@@ -30,3 +30,9 @@ def _offset(kernel, _mtime, variable, field):
 def field_pa(kernel, variable, field):
     """Physical address of a global variable and the byte offset of one of its fields, from DWARF."""
     return symbol_pa(kernel, variable), _offset(kernel, os.stat(kernel).st_mtime, variable, field)
+
+
+def build_id(kernel):
+    """The build id in the ELF's note, as hex."""
+    out = subprocess.run([paths.CROSS + "readelf", "-n", str(kernel)], check=True, capture_output=True, text=True).stdout
+    return re.search(r"Build ID: ([0-9a-f]+)", out).group(1)

@@ -217,6 +217,11 @@ class Machine:
         address, offset = elf.field_pa(self.kernel, "trace_desc", field)
         return int.from_bytes(self.read_pa(address + offset, 8), "little")
 
+    def build_id(self):
+        """The build id that the kernel in memory says it has, as hex."""
+        address, offset = elf.field_pa(self.kernel, "trace_desc", "build_id")
+        return self.read_pa(address + offset, 20).hex()
+
     def disk_image(self):
         """The disk as the guest left it: the path of an image file."""
         image = self.folder / "disk.img"

@@ -3,6 +3,7 @@ import time
 
 import pytest
 
+from harness import elf
 from harness.machine import PROMPT
 
 
@@ -86,3 +87,9 @@ def test_panic_ends_the_machine_with_a_status(boot):
     machine = boot(smp=4, run="kdebug panic")
     assert machine.wait(30) not in (0, 137)
     machine.expect(r"panic.*asked for by pid")
+
+
+def test_kernel_in_memory_names_its_elf(boot):
+    machine = boot(run="true")
+    assert machine.wait(30) == 0
+    assert machine.build_id() == elf.build_id(machine.kernel)

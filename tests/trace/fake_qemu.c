@@ -108,7 +108,7 @@ static void make_desc(uint32_t nr_harts, uint64_t ram_bytes)
 					      .boot_id = BOOT_ID};
 	*stack = (struct trace_stack){
 	    .event = TRACE_STACK_EVENT, .nr_frames = 1, .stack = 1, .frames = {0x80200004}};
-	desc->version = 1;
+	desc->version = TRACE_DESC_VERSION;
 	desc->nr_rings = nr_harts;
 	desc->packet_bytes = PACKET_BYTES;
 	desc->nr_packets = NR_PACKETS;

@@ -113,7 +113,7 @@ void *guest_memory(const struct guest *guest, uint64_t pa, uint64_t bytes)
 
 static const char *desc_fault(const struct guest *guest, const struct trace_desc *desc)
 {
-	if (desc->version != 1)
+	if (desc->version != TRACE_DESC_VERSION)
 		return "the guest's trace is of another version";
 	if (desc->nr_rings == 0 || desc->nr_rings > sizeof(desc->rings) / sizeof(desc->rings[0]))
 		return "trace_desc: impossible number of rings";

@@ -5,6 +5,7 @@
 #ifndef UAPI_TRACE_FORMAT_H
 #define UAPI_TRACE_FORMAT_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum trace_category {
@@ -124,6 +125,8 @@ _Static_assert(sizeof(struct trace_packet_header) == 64, "packet header of 64 by
  * boundary plus 0. Physical addresses. Guest and host both write; who writes what is said per field.
  */
 #define TRACE_DESC_MAGIC 0x314C494152544750ULL /* "PGTRAIL1" */
+#define TRACE_DESC_VERSION 2
+#define TRACE_BUILD_ID_BYTES 20 /* a SHA-1, by which the linker names what it linked */
 
 struct trace_ring_desc {
 	uint64_t base_pa; /* guest; nr_packets packets, back to back */
@@ -137,7 +140,7 @@ struct trace_ring_desc {
 
 struct trace_desc {
 	uint64_t magic;   /* guest, last */
-	uint32_t version; /* 1 */
+	uint32_t version; /* TRACE_DESC_VERSION */
 	uint32_t nr_rings;
 	uint32_t packet_bytes;
 	uint32_t nr_packets; /* in each ring */
@@ -154,8 +157,11 @@ struct trace_desc {
 	uint64_t page_array_pa; /* struct page[], first is ram_start's */
 	uint64_t nr_pages;
 	uint64_t exit_status; /* guest: what it gives the finisher, + 1; 0 while running */
-	uint64_t pad[2];
+	/* Guest: the build id of its own ELF. Symbols of an ELF with another one are those of another kernel. */
+	uint8_t build_id[TRACE_BUILD_ID_BYTES];
+	uint8_t pad[36];
 	struct trace_ring_desc rings[8];
 };
+_Static_assert(offsetof(struct trace_desc, rings) % 64 == 0, "each ring has a cache line of its own");
 
 #endif
