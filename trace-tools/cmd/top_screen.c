@@ -201,7 +201,7 @@ static void draw_losses(struct page *page)
 		     follow_discarded(follow), follow_missing(follow));
 	for (uint32_t i = 0; i < follow->nr_files; i++) {
 		const struct follow_file *file = &follow->files[i];
-		if (file->starts_late)
+		if (file->chain.starts_late)
 			line(page, ALARM, "LOSSES  the beginning of hart%u is missing", file->hart);
 		if (file->fault)
 			line(page, ALARM, "DAMAGE  hart%u at offset %" PRIu64 ": %s", file->hart,

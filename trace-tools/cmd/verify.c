@@ -46,7 +46,7 @@ static void print_json(const struct verify *verify, const struct run *run, bool 
 			   : complete             ? "OK"
 						  : "cannot tell");
 	json_bool(&json, "complete", run_complete(run));
-	json_bool(&json, "ended", verify->guest->desc->exit_status != 0);
+	json_bool(&json, "ended", verify->guest->desc && guest_exit_status(verify->guest) >= 0);
 	json_int(&json, "differences", (int64_t)verify->nr_differences);
 	json_open(&json, "parts", '[');
 	for (enum verify_part part = 0; part < VERIFY_NR; part++) {
@@ -114,7 +114,7 @@ static int verify_command(const struct arguments *arguments)
 		run_print_losses(run, stdout);
 		if (!recorded)
 			printf("events of some categories were not recorded (the mask)\n");
-		if (!guest.desc->exit_status)
+		if (guest_exit_status(&guest) < 0)
 			printf(
 			    "the machine did not power off: what each hart was doing just then may differ\n");
 		print_differences(verify);

@@ -2,6 +2,7 @@
 #include "curve.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/util.h"
 
@@ -12,8 +13,8 @@ void curve_begin(struct curve *curve, const struct run *run, uint32_t nr_steps)
 	for (uint32_t i = 0; i < run->nr_streams; i++) {
 		if (!run->streams[i].nr_packets)
 			continue;
-		begin = run->streams[i].begin_time < begin ? run->streams[i].begin_time : begin;
-		end = run->streams[i].end_time > end ? run->streams[i].end_time : end;
+		begin = run->streams[i].chain.begin_time < begin ? run->streams[i].chain.begin_time : begin;
+		end = run->streams[i].chain.end_time > end ? run->streams[i].chain.end_time : end;
 	}
 	*curve = (struct curve){.begin = begin > end ? 0 : begin, .span = begin > end ? 1 : end - begin + 1};
 	curve->nr = nr_steps;
@@ -33,7 +34,12 @@ void curve_event(void *arg, const struct model *model, const struct trace_record
 	if (record->event == EV_page_alloc && !curve->allocated) {
 		curve->allocated = true;
 		curve->booted = (uint32_t)at;
+		memcpy(curve->most, model->pages_by_kind, sizeof(curve->most));
 	}
+	uint32_t grown =
+	    record->event == EV_page_kind ? record->kind & (PK_NR - 1) : record_page_kind(record);
+	if (model->pages_by_kind[grown] > curve->most[grown])
+		curve->most[grown] = model->pages_by_kind[grown];
 	int64_t net = model->net_pages;
 	if (!step->any) {
 		step->any = true;

@@ -359,6 +359,8 @@ struct model *model_replay_to(struct run *run, const struct model_watch *watch, 
 		}
 	}
 	pages_settle_rest(model);
+	if (until == UINT64_MAX)
+		manifest_compare_marks(run, model->by_event[EV_mark]);
 	return model;
 }
 

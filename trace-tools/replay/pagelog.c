@@ -10,8 +10,8 @@ void pagelog_begin(struct pagelog *log, const struct run *run, uint32_t nr)
 {
 	*log = (struct pagelog){.nr = nr};
 	for (uint32_t i = 0; i < run->nr_streams; i++) {
-		if (run->streams[i].nr_packets && run->streams[i].end_time > log->end)
-			log->end = run->streams[i].end_time;
+		if (run->streams[i].nr_packets && run->streams[i].chain.end_time > log->end)
+			log->end = run->streams[i].chain.end_time;
 	}
 	log->snapshot = xcalloc(nr, sizeof(*log->snapshot));
 	log->snapshots = xcalloc(nr, sizeof(*log->snapshots));
