@@ -237,7 +237,8 @@ def write_run_json(folder, end="poweroff", build_id=None):
     stacks, about = read("stacks"), read("metadata")
     boot_id = struct.unpack(tables.PACKET_HEADER, stacks[:64])[-1]
     rows = [_hart_of_manifest(hart, data) for hart, data in harts.items()]
-    manifest = {"boot_id": boot_id, "build_id": build_id, "marks": sum(map(_marks_in, harts.values())), "missed": 0,
+    manifest = {"boot_id": boot_id, "build_id": build_id,
+                "kernel": os.path.exists(os.path.join(folder, "kernel/pagetrail.elf")), "marks": sum(map(_marks_in, harts.values())), "missed": 0,
                 "stray_write": None, "harts": rows,
                 "stacks": {"count": len(stacks) // 64 - 1, "bytes": len(stacks), "crc32": zlib.crc32(stacks)},
                 "metadata": {"bytes": len(about), "crc32": zlib.crc32(about)}}

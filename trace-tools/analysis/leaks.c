@@ -475,6 +475,17 @@ static int judge(const struct leaks *leaks, bool all_listed)
 		   : STATUS_CANNOT_TELL;
 }
 
+/* By numbers alone nobody is suspected, nor by files that are not those of the run. */
+static void forget_suspects(struct leaks *leaks)
+{
+	for (size_t g = 0; g < leaks->nr_groups; g++) {
+		struct missing_act *missing = &leaks->groups[g].missing;
+		free(missing->suspect_place);
+		missing->suspect_place = NULL;
+		missing->suspect = missing->suspect_caller = NULL;
+	}
+}
+
 struct leaks *leaks_find(struct model *model, struct stack_table *book, const struct leaks_query *query)
 {
 	static const struct leaks_query everything = {.pid = -1};
@@ -500,6 +511,8 @@ struct leaks *leaks_find(struct model *model, struct stack_table *book, const st
 		look_again(leaks);
 	for (size_t g = 0; g < leaks->nr_groups && leaks->query->baseline; g++)
 		missing_from_baseline(leaks, &leaks->groups[g], leaks->query->baseline);
+	if (model->run->kernel_fault || model->run->is_other)
+		forget_suspects(leaks);
 	/* They grew over many tests, by whomever: no span or pid can be told of them. */
 	if (!leaks->narrowed)
 		find_candidates(leaks);

@@ -46,7 +46,8 @@ static const char *end_text(const struct guest *guest)
 					       : "recording ended";
 }
 
-static void write_json(const char *folder, const struct guest *guest, const struct drain *drain)
+static void write_json(const char *folder, const struct guest *guest, const struct drain *drain,
+		       bool has_kernel)
 {
 	char *path = xasprintf("%s/run.json", folder);
 	struct manifest manifest;
@@ -54,6 +55,7 @@ static void write_json(const char *folder, const struct guest *guest, const stru
 	struct json json;
 
 	drain_manifest(drain, guest, &manifest);
+	manifest.has_kernel = has_kernel;
 	outfile_open(&out, path);
 	json_begin(&json, out.file);
 	json_int(&json, "format", RUN_FORMAT);
@@ -121,7 +123,7 @@ static int record_run(const struct arguments *arguments)
 	drain_finish(&drain);
 	if (drain.error)
 		die("%s: %s", trace, strerror(drain.error));
-	write_json(folder, &guest, &drain);
+	write_json(folder, &guest, &drain, kernel != NULL);
 	if (option(arguments, "json"))
 		say_json(folder, &guest, &drain);
 	fprintf(stderr, "record: %s: %llu events\n", folder, (unsigned long long)drain.nr_events);

@@ -84,7 +84,7 @@ static void say_json(const char *folder, const struct guest *guest, const struct
 }
 
 static void write_json(const char *folder, const struct guest *guest, const struct drain *drain,
-		       const struct panic_state *panic)
+		       const struct panic_state *panic, bool has_kernel)
 {
 	char *path = xasprintf("%s/run.json", folder);
 	struct manifest manifest;
@@ -92,6 +92,7 @@ static void write_json(const char *folder, const struct guest *guest, const stru
 	struct json json;
 
 	drain_manifest(drain, guest, &manifest);
+	manifest.has_kernel = has_kernel;
 	outfile_open(&out, path);
 	json_begin(&json, out.file);
 	json_int(&json, "format", RUN_FORMAT);
@@ -160,12 +161,14 @@ static int recover_run(const struct arguments *arguments)
 		    fault    ? fault
 		    : kernel ? "no trace where this kernel has it: another kernel, or it never came so far"
 			     : "no trace in this memory: the kernel never came so far, or it is another's");
+	if (!option(arguments, "force-symbols"))
+		kernel = kernel_of_guest(kernel, &guest);
 	struct symbols *symbols = symbols_open(kernel, &error);
 	bool panicked = panic_read(&guest, symbols, &panic, &fault);
 	if (fault)
 		warn("%s: %s", guest.path, fault);
 	recover_trace(&guest, folder, kernel, &drain);
-	write_json(folder, &guest, &drain, panicked ? &panic : NULL);
+	write_json(folder, &guest, &drain, panicked ? &panic : NULL, kernel != NULL);
 	bool as_json = option(arguments, "json") != NULL;
 	int status = report(&guest, &drain, folder, panicked ? &panic : NULL, nr_events, as_json);
 	if (as_json)
@@ -185,6 +188,7 @@ static const struct option_spec options[] = {
     {"out", "RUN", "the run folder; -o RUN for short (RAMFILE.run)"},
     {"events", "N", "show the last N events (20)"},
     {"json", NULL, "as JSON; the words go to RUN/logs/recover.log only"},
+    FORCE_SYMBOLS,
     {NULL, NULL, NULL},
 };
 

@@ -97,6 +97,8 @@ static int verify_command(const struct arguments *arguments)
 		die("%s", error);
 	if (!guest_find_desc(&guest, desc_address(kernel), &fault))
 		die("%s: %s", path, fault ? fault : "not the memory of this kernel");
+	if (!option(arguments, "force-symbols") && !kernel_of_guest(kernel, &guest))
+		die("%s: where this kernel has its pages cannot be known", path);
 	const struct trace_packet_header *depot =
 	    guest_memory(&guest, guest.desc->depot_pa, sizeof(struct trace_packet_header));
 	if (depot->boot_id != run->boot_id)
@@ -136,6 +138,7 @@ static const struct option_spec options[] = {
     {"ram", "RAMFILE", "the memory, a RAM file or an ELF core (RUN/ram)"},
     {"kernel", "ELF", "its kernel (the one in RUN)"},
     {"json", NULL, "as JSON"},
+    FORCE_SYMBOLS,
     {NULL, NULL, NULL},
 };
 

@@ -51,6 +51,7 @@ void manifest_write(const struct manifest *manifest, struct json *json)
 	json_open(json, "manifest", '{');
 	json_int(json, "boot_id", manifest->boot_id);
 	json_string(json, "build_id", manifest->build_id[0] ? manifest->build_id : NULL);
+	json_bool(json, "kernel", manifest->has_kernel);
 	json_int(json, "marks", (int64_t)manifest->marks);
 	json_int(json, "missed", (int64_t)manifest->missed);
 	json_string(json, "stray_write", manifest->stray_write[0] ? manifest->stray_write : NULL);
@@ -129,6 +130,8 @@ static bool read_whole(struct manifest *manifest, const struct json_value *from)
 		return false;
 	manifest->boot_id = (uint32_t)boot_id;
 	copy_text(manifest->build_id, sizeof(manifest->build_id), json_get_string(from, "build_id"));
+	const struct json_value *kernel = json_get(from, "kernel");
+	manifest->has_kernel = kernel && kernel->type == JSON_BOOL && kernel->number;
 	copy_text(manifest->stray_write, sizeof(manifest->stray_write), json_get_string(from, "stray_write"));
 	for (const struct json_value *hart = harts->first; hart; hart = hart->next) {
 		if (manifest->nr_harts == STREAMS_MAX ||
@@ -258,13 +261,27 @@ static void compare_stacks(struct run *run)
 			   "it is not what was recorded (its checksum is another than in run.json)");
 }
 
-/* The number behind "boot_id = " in the metadata's env; false: there is none. */
-static bool metadata_boot_id(const char *text, uint32_t *boot_id)
+static bool env_of_text(const char *text, uint32_t *boot_id, char build_id[BUILD_ID_TEXT])
 {
-	const char *found = strstr(text, "boot_id = 0x");
+	static const char boot[] = "boot_id = 0x", build[] = "build_id = \"";
+	const char *found = strstr(text, boot), *id = strstr(text, build);
 
-	*boot_id = found ? (uint32_t)strtoul(found + 10, NULL, 16) : 0;
+	build_id[0] = 0;
+	if (id && strspn(id + strlen(build), "0123456789abcdef") == BUILD_ID_TEXT - 1)
+		snprintf(build_id, BUILD_ID_TEXT, "%s", id + strlen(build));
+	*boot_id = found ? (uint32_t)strtoul(found + strlen(boot), NULL, 16) : 0;
 	return found != NULL;
+}
+
+bool metadata_env(const char *path, uint32_t *boot_id, char build_id[BUILD_ID_TEXT])
+{
+	const char *fault;
+	char *text = file_read_regular(path, METADATA_MAX, NULL, &fault);
+
+	build_id[0] = 0;
+	bool good = text && env_of_text(text, boot_id, build_id);
+	free(text);
+	return good;
 }
 
 static void compare_metadata(struct run *run)
@@ -275,12 +292,13 @@ static void compare_metadata(struct run *run)
 	size_t bytes;
 	char *text = file_read_regular(path, METADATA_MAX, &bytes, &fault);
 	uint32_t boot_id;
+	char build_id[BUILD_ID_TEXT];
 
 	if (!text)
 		run_damage(run, path, 0, "cannot be read: %s", fault);
 	else if (bytes == 0)
 		run_damage(run, path, 0, "the file is empty");
-	else if (strncmp(text, "/* CTF 1.8 */", 13) || !metadata_boot_id(text, &boot_id))
+	else if (strncmp(text, "/* CTF 1.8 */", 13) || !env_of_text(text, &boot_id, build_id))
 		run_damage(run, path, 0, "it is not the description of such a trace");
 	else if (run->boot_known && boot_id != run->boot_id)
 		run_damage(run, path, 0, "it belongs to another boot");

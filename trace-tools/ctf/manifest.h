@@ -8,7 +8,7 @@
  *
  *   {"format": 2, "end": "poweroff", ...,
  *    "manifest": {
- *      "boot_id": 4660, "build_id": "4be1...", "marks": 12, "missed": 0, "stray_write": null,
+ *      "boot_id": 4660, "build_id": "4be1...", "kernel": true, "marks": 12, "missed": 0, "stray_write": null,
  *      "harts": [{"hart": 0, "packets": 3, "events": 5012, "last_sequence": 2, "discarded": 0, "headers_crc32": 2894711},
  *                {"hart": 1, "packets": 0, "events": 0, "last_sequence": null, "discarded": 0, "headers_crc32": 0}],
  *      "stacks": {"count": 812, "bytes": 52032, "crc32": 99128},
@@ -55,6 +55,7 @@ struct manifest {
 	char end[24];      /* "poweroff", "panic", "killed", ...; "": not known */
 	uint32_t boot_id;
 	char build_id[BUILD_ID_TEXT]; /* hex; "": not known */
+	bool has_kernel;              /* it was put into the folder */
 	uint64_t marks;
 	uint64_t missed;      /* packets that were overwritten or broken before they could be written */
 	char stray_write[96]; /* what of trace_desc changed that may not; "": nothing */
@@ -75,6 +76,11 @@ void manifest_read(struct manifest *manifest, const char *folder);
 void manifest_compare(struct run *run);
 /* The same of what only a replay knows. */
 void manifest_compare_marks(struct run *run, uint64_t marks);
+/*
+ * What a trace's metadata says in its env: false when there is none that can be read. build_id "": not said. Of a run that goes
+ * on, or was interrupted, nothing else says it.
+ */
+bool metadata_env(const char *path, uint32_t *boot_id, char build_id[BUILD_ID_TEXT]);
 /* NULL: the machine came to its own end. Else what ended it before: "killed". */
 const char *manifest_cut_short(const struct manifest *manifest);
 

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/elf_file.h"
 #include "base/util.h"
 #include "run_priv.h"
 
@@ -141,6 +142,53 @@ static char *find_kernel(const char *folder)
 	return NULL;
 }
 
+static bool symbols_forced;
+
+void run_force_symbols(void)
+{
+	symbols_forced = true;
+}
+
+/* Addresses are named by the kernel that ran or not at all: those of another build would name the wrong functions. */
+static void check_kernel(struct run *run)
+{
+	char id[BUILD_ID_TEXT], *what = NULL;
+
+	if (symbols_forced || (!run->kernel_path && !run->manifest.has_kernel))
+		return;
+	const char *fault = run->kernel_path ? elf_file_build_id(run->kernel_path, id, sizeof(id)) : NULL;
+	if (!run->kernel_path)
+		what = xstrdup("the file is missing");
+	else if (fault)
+		what = xstrdup(fault);
+	else if (run->build_id[0] && strcmp(run->build_id, id))
+		what = xasprintf("it is of build %s, the kernel that ran of %s", id[0] ? id : "(none)",
+				 run->build_id);
+	if (!what)
+		return;
+	if (!run->kernel_path)
+		run->kernel_path = xasprintf("%s/kernel/pagetrail.elf", run->folder);
+	run_damage(run, run->kernel_path, 0, "%s: addresses stay numbers", what);
+	run->kernel_fault =
+	    xasprintf("%s: %s: addresses stay numbers (--force-symbols: take its names)", run->kernel_path, what);
+	free(run->kernel_path);
+	run->kernel_path = NULL;
+	free(what);
+}
+
+/* From run.json, else from the metadata. */
+static void find_build_id(struct run *run)
+{
+	char *path = xasprintf("%s/metadata", run->trace_folder);
+	uint32_t boot_id;
+
+	if (run->manifest.state == MANIFEST_WHOLE)
+		memcpy(run->build_id, run->manifest.build_id, sizeof(run->build_id));
+	else
+		metadata_env(path, &boot_id, run->build_id);
+	free(path);
+}
+
 static void sum_records(struct run *run)
 {
 	run->nr_records = 0;
@@ -180,6 +228,8 @@ static int open_folder(struct run *run)
 	run->kernel_path = find_kernel(run->folder);
 	sum_records(run);
 	manifest_compare(run);
+	find_build_id(run);
+	check_kernel(run);
 	return 0;
 }
 
@@ -234,6 +284,7 @@ void run_close(struct run *run)
 	free(run->manifest_path);
 	free(run->stacks_path);
 	free(run->kernel_path);
+	free(run->kernel_fault);
 	free(run->trace_folder);
 	free(run->folder);
 	free(run);

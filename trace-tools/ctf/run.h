@@ -52,7 +52,9 @@ struct run {
 	char *folder;       /* or file */
 	char *trace_folder; /* NULL for a capture */
 	bool is_capture;    /* all streams share the stacks' file */
-	char *kernel_path;  /* NULL: there is none */
+	char *kernel_path;  /* NULL: there is none that gives the right names */
+	char *kernel_fault; /* why not, where there should be one; NULL */
+	char build_id[BUILD_ID_TEXT]; /* of the kernel that ran; "": nobody said */
 	struct stream streams[STREAMS_MAX];
 	uint32_t nr_streams;
 	char *stacks_path;
@@ -73,6 +75,8 @@ struct run {
 /* NULL and a message in *error (caller frees) when there is no trace at all. */
 struct run *run_open(const char *path, char **error);
 void run_close(struct run *run);
+/* From now on the kernel in a run folder gives the names, whatever build it is of. */
+void run_force_symbols(void);
 
 /* Notes damage; used by merge and model as they find it. */
 void run_damage(struct run *run, const char *path, uint64_t offset, const char *fmt, ...)

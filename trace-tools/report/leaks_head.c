@@ -66,7 +66,6 @@ static void print_suspects(const struct leaks *leaks, FILE *out)
 
 static void print_verdict(const struct leaks *leaks, FILE *out)
 {
-	const struct run *run = leaks->model->run;
 	char bytes[24];
 
 	if (leaks->nr_items) {
@@ -74,8 +73,7 @@ static void print_verdict(const struct leaks *leaks, FILE *out)
 			leaks->nr_pages, leaks->nr_objects, bytes_text(leaks->bytes, bytes), leaks->nr_groups,
 			leaks->nr_groups == 1 ? "" : "s");
 		print_kinds(leaks, out);
-		if (!run->is_other)
-			print_suspects(leaks, out);
+		print_suspects(leaks, out);
 		if (leaks->status == STATUS_CANNOT_TELL)
 			fprintf(out, "This is NOT CERTAIN: %s.\n", leaks_uncertain(leaks));
 	} else if (leaks->status == STATUS_NOTHING_LOST) {

@@ -110,6 +110,7 @@ void session_write_json(const struct session *session, char **command)
 	struct json json;
 
 	session_manifest(session, &manifest);
+	manifest.has_kernel = true;
 	outfile_open(&out, path);
 	json_begin(&json, out.file);
 	json_int(&json, "format", RUN_FORMAT);
