@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import paths
+from harness import elf, paths
 from harness.tool import run_tool
 
 HERE = Path(__file__).resolve().parent
@@ -46,7 +46,7 @@ def build_kernel(out, *flags):
     """tests/trace/fixture.c as an ELF linked where the kernel is; returns its path."""
     subprocess.run([paths.CROSS + "gcc", "-march=rv64imac_zicsr_zifencei", "-mabi=lp64", "-mcmodel=medany", "-O2", "-g",
                     "-gdwarf-4", "-ffreestanding", "-nostdlib", "-static", "-Wl,-Ttext=0xffffffc080200000",
-                    "-Wl,-e,page_get", "-Wl,--no-warn-rwx-segments", f"-ffile-prefix-map={HERE}/=", *flags, "-o", out,
+                    "-Wl,-e,page_get", "-Wl,--build-id=sha1", "-Wl,--no-warn-rwx-segments", f"-ffile-prefix-map={HERE}/=", *flags, "-o", out,
                     HERE / "fixture.c"], check=True)
     return out
 
@@ -85,9 +85,9 @@ def write(tmp_path, metadata, kernel_elf):
     """write(machine, name="run") leaves a run folder with the fixture kernel in it and returns its path."""
     def write(machine, name="run", kernel=True, **more):
         folder = tmp_path / name
-        machine.write(str(folder), str(metadata), **more)
         if kernel:
-            (folder / "kernel").mkdir()
+            (folder / "kernel").mkdir(parents=True)
             shutil.copy(kernel_elf, folder / "kernel/pagetrail.elf")
+        machine.write(str(folder), str(metadata), build_id=elf.build_id(kernel_elf), **more)
         return folder
     return write

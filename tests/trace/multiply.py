@@ -20,6 +20,7 @@ if __name__ == "__main__":
     from harness import paths
     sys.path.insert(0, str(paths.BUILD / "trace-tools"))
 import pagetrail_tables as tables  # noqa: E402 (the path above)
+import tracegen  # noqa: E402
 
 RECORD = np.dtype([("time", "<u8"), ("event", "<u2"), ("flags", "u1"), ("kind", "u1"), ("stack", "<u4"), ("where", "<u4"),
                    ("rest", "V12")])
@@ -115,6 +116,7 @@ def multiply(run, out, events):
         long = np.concatenate([records[mine & (times <= end)], many, rest])
         write_stream(out / "trace" / name, long, head)
         total += len(long)
+    tracegen.write_run_json(out)
     return total
 
 

@@ -80,6 +80,7 @@ def test_too_many_harts(sanitized, write):
     capture = b""
     for hart in range(66):
         struct.pack_into("<H", packet, 6, hart)
+        struct.pack_into("<I", packet, 56, hart)
         capture += packet
     (run / "capture").write_bytes(capture)
     result = sanitized("summary", run / "capture")

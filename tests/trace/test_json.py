@@ -98,7 +98,7 @@ def test_machine_that_ran(check, tmp_path):
     """run, verify, record, recover: of one small machine and the memory that it left."""
     run = tmp_path / "machine"
     said = check("run", "--kernel", paths.KERNEL, "--disk", paths.DISK, "--smp", "2", "--out", run, "--keep-ram", "--leaks",
-                 "--tests", "--timeout", "120", "--", "echo hello")
+                 "--tests", "--timeout", "120", "--", "usertests fork-wait")
     assert said["verdict"] == "good" and said["leaks"] == "nothing lost" and said["guest_status"] == 0
     check("verify", run, status=0)
     assert check("recover", run / "ram", "--kernel", paths.KERNEL, "--out", tmp_path / "again")["end"] == "poweroff"

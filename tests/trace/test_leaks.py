@@ -316,7 +316,7 @@ def test_reference_of_a_dead_holder(kernel, leaks, lose, pages, kind, holder_end
         kernel.end(7)
     kernel.begin(8)
     report, status, _ = leaks(kernel)
-    assert status == (LOST if holder_ends else NOTHING_LOST)
+    assert status == (LOST if holder_ends else CANNOT_TELL)
     assert [(g["kind"], g["pages"]) for g in report["groups"]] == ([(kind, pages)] if holder_ends else [])
 
 
@@ -337,6 +337,7 @@ def test_a_process_number_used_again(kernel, leaks):
     kernel.end(7)
     kernel.begin(7)
     lost_kstack(kernel)
+    kernel.machine.audit()
     assert leaks(kernel)[1] == NOTHING_LOST
 
 
@@ -448,6 +449,39 @@ def test_an_audit_that_was_not_quiet_is_not_final(kernel, leaks):
     kernel.machine.audit([{"verdict": "UNREACH", "page": page}], quiet=False)
     report, status, text = leaks(kernel)
     assert status == CANNOT_TELL and "not final" in text and "NOT CERTAIN" in text
+
+
+def test_what_the_trace_disproves_of_such_an_audit_is_dropped(kernel, leaks):
+    """A page and an object that it found and that were freed later, and a page that was freed and taken again."""
+    kernel.begin(7)
+    machine = kernel.machine
+    freed, again = (machine.alloc("DEBUG", "OWNER", (7, i), kernel.stack("sys_read")) for i in range(2))
+    obj = machine.obj_alloc("file", stack=kernel.stack("sys_read"))
+    machine.audit([{"verdict": "UNREACH", "page": freed}, {"verdict": "UNREACH", "page": again}, {"verdict": "OBJ", "obj": obj}],
+                  quiet=False)
+    for page in again, freed:
+        machine.put(page, "OWNER", (7, 0), kernel.stack("sys_read"))
+    machine.obj_free("file", obj, stack=kernel.stack("sys_read"))
+    machine.free_pfns.append(machine.free_pfns.pop(machine.free_pfns.index(again.pfn)))
+    machine.alloc("DEBUG", "OWNER", (7, 1), kernel.stack("sys_read"))
+    report, status, text = leaks(kernel)
+    assert (status, report["groups"], report["disproved_findings"]) == (CANNOT_TELL, [], 3)
+    assert "LOST" not in text and "3 of its findings are no losses" in text and "no conclusive audit" in text
+    machine.streams[0].discard(1)
+    report, status, _ = leaks(kernel, name="lossy")
+    assert (status, report["disproved_findings"]) == (CANNOT_TELL, 0) and report["groups"], "over losses nothing is disproved"
+
+
+def test_without_an_audit_nothing_is_said_to_be_whole(kernel, leaks):
+    kernel.begin(7)
+    report, status, text = leaks(kernel)
+    assert status == CANNOT_TELL and report["uncertain"] == "there was no audit" and "there was no audit" in text
+
+
+def test_a_machine_that_was_ended_has_no_verdict(kernel, pagetrail, write):
+    kernel.machine.audit()
+    done = pagetrail("leaks", write(kernel.machine, end="killed"))
+    assert done.status == CANNOT_TELL and "the machine did not come to its end" in done.out
 
 
 # ---- losses, other findings, candidates ----

@@ -14,6 +14,7 @@ def two_tests(k):
             machine.alloc(kind, "OWNER", (pid, i), k.stack("mm_fork" if pid == 7 else "kstack_alloc"))
         k.end(pid)
         machine.mark(name, end=True)
+    machine.audit([{"verdict": "UNREACH", "page": page} for page in machine.pages.values()])
     return machine
 
 
@@ -35,7 +36,8 @@ def test_between_times(kernel, leaks):
     """The same span, written in seconds."""
     machine = two_tests(kernel)
     spans = leaks(kernel, "--test", "two")[0]["asked_for"]["spans"]
-    assert len(spans) == 1 and spans[0]["to"] * 1e7 == pytest.approx(machine.time)
+    end = machine.time - machine.step * (len(machine.pages) + 1)  # the findings and the end of the audit follow
+    assert len(spans) == 1 and spans[0]["to"] * 1e7 == pytest.approx(end)
     times = [f"{spans[0][edge]:.7f}" for edge in ("from", "to")]
     assert leaks(kernel, "--between", times[0], times[1] + "s", name="again")[0]["pages"] == 3
 
@@ -148,8 +150,9 @@ def test_a_guess_is_called_one(kernel, leaks):
 def test_patterns(kernel, leaks, tmp_path, pattern, fits):
     """The frames: mm_fork (kernel/mm/fork.c), sys_write, upcall_syscall (kernel/syscall/)."""
     kernel.begin(7)
-    kernel.machine.alloc("ANON", "PTE", (7, 0), kernel.stack("mm_fork", "sys_write"))
+    page = kernel.machine.alloc("ANON", "PTE", (7, 0), kernel.stack("mm_fork", "sys_write"))
     kernel.end(7)
+    kernel.machine.audit([{"verdict": "UNREACH", "page": page}])
     (tmp_path / "known").write_text(f"leak:{pattern}\n")
     report, status, _ = leaks(kernel, "--suppressions", tmp_path / "known")
     assert (status, report["suppressed"]["pages"]) == ((NOTHING_LOST, 1) if fits else (LOST, 0))

@@ -119,7 +119,9 @@ def test_small_and_lossy_runs(report, sites, write):
     kernel.machine.streams[0].discard(3)
     text, _ = report(write(kernel.machine, "lossy"), CANNOT_TELL)
     assert "No verdict" in text and "3 events were discarded" in text
-    text, page = report(write(Kernel(sites).machine, "one"), NOTHING_LOST)
+    kernel = Kernel(sites)
+    kernel.machine.audit()
+    text, page = report(write(kernel.machine, "one"), NOTHING_LOST)
     assert len(page.all("svg")) == 2 and "No page was allocated in this trace" in text
 
 

@@ -251,7 +251,7 @@ def test_damage(recorder):
     files.add()
     files.files[0].write(b"\1" * 640)
     text = watched(run)
-    text.until("DAMAGE  hart0 at offset 384: no packet of events")
+    text.until("DAMAGE  hart0 at offset 384: no packet begins here")
     files.end()
     assert text.rest() and text.status() == CANNOT_TELL
 

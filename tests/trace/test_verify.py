@@ -9,6 +9,7 @@ import subprocess
 import pagetrail_tables as tables
 import pytest
 from harness import elf, paths
+import tracegen
 from harness.tool import CANNOT_TELL, LOST, NOTHING_LOST, run_tool
 
 PAGES_PER_RAM = 32256
@@ -77,7 +78,9 @@ class Changed:
                         continue
                     data[at:packet + content - 32] = data[at + 32:packet + content]
                     struct.pack_into("<Q", data, packet + 16, (content - 32) * 8)
+                    data[packet + 32:packet + 40] = data[packet + content - 64:packet + content - 56]  # the last record's time
                     file.write_bytes(data)
+                    tracegen.write_run_json(self.run, build_id=elf.build_id(paths.KERNEL))
                     return record
                 packet += size
         raise AssertionError("no such event")

@@ -3,8 +3,10 @@
 `Machine` plays the kernel's part: each act (alloc, get, put, free, ...) becomes one record on one hart. It keeps its
 own books, plainly, so that a test can ask what is live and compare. `write(folder)` leaves a run folder.
 """
+import json
 import os
 import struct
+import zlib
 
 import pagetrail_tables as tables
 
@@ -187,15 +189,58 @@ class Machine:
         return struct.pack(tables.PACKET_HEADER, tables.MAGIC, tables.STREAM_STACKS, 0, bits, bits, first, last, 0, 0,
                            0, self.boot_id) + body
 
-    def write(self, folder, metadata, first_packet=0):
+    def write(self, folder, metadata, first_packet=0, end="poweroff", build_id=None):
         """A run folder at `folder`; metadata is the path of a metadata file. Returns the folder."""
         trace = os.path.join(folder, "trace")
         os.makedirs(trace, exist_ok=True)
-        with open(metadata, "rb") as source, open(os.path.join(trace, "metadata"), "wb") as out:
-            out.write(source.read())
-        for stream in self.streams:
-            with open(os.path.join(trace, f"hart{stream.hart}"), "wb") as out:
-                out.write(stream.bytes(first_packet))
-        with open(os.path.join(trace, "stacks"), "wb") as out:
-            out.write(self.stacks_bytes())
+        with open(metadata, "rb") as source:
+            about = source.read().replace(b"boot_id = 0x00000000", b"boot_id = 0x%08x" % self.boot_id)
+        files = {f"hart{stream.hart}": stream.bytes(first_packet) for stream in self.streams}
+        for name, data in {**files, "stacks": self.stacks_bytes(), "metadata": about}.items():
+            if data:
+                with open(os.path.join(trace, name), "wb") as out:
+                    out.write(data)
+        write_run_json(folder, end, build_id)
         return folder
+
+
+def _hart_of_manifest(hart, data):
+    headers, events, at, last = [], 0, 0, None
+    while at < len(data):
+        headers.append(data[at:at + 64])
+        last = struct.unpack(tables.PACKET_HEADER, headers[-1])
+        events += (last[4] // 8 - 64) // 32
+        at += last[3] // 8
+    return {"hart": hart, "packets": len(headers), "events": events, "last_sequence": last[7] if last else None,
+            "discarded": last[8] if last else 0, "headers_crc32": zlib.crc32(b"".join(headers))}
+
+
+def _marks_in(data):
+    marks, at = 0, 0
+    while at < len(data):
+        size, content = (bits // 8 for bits in struct.unpack_from("<QQ", data, at + 8))
+        marks += memoryview(data)[at + 64:at + content].cast("H")[4::16].tolist().count(tables.EVENTS["mark"][0])
+        at += size
+    return marks
+
+
+def write_run_json(folder, end="poweroff", build_id=None):
+    """RUN/run.json with the manifest of the files that are there now, whatever they are."""
+    def read(name):
+        path = os.path.join(folder, "trace", name)
+        if not os.path.exists(path):
+            return b""
+        with open(path, "rb") as file:
+            return file.read()
+
+    harts = {int(name[4:]): read(name) for name in sorted(os.listdir(os.path.join(folder, "trace"))) if name.startswith("hart")}
+    stacks, about = read("stacks"), read("metadata")
+    boot_id = struct.unpack(tables.PACKET_HEADER, stacks[:64])[-1]
+    rows = [_hart_of_manifest(hart, data) for hart, data in harts.items()]
+    manifest = {"boot_id": boot_id, "build_id": build_id,
+                "kernel": os.path.exists(os.path.join(folder, "kernel/pagetrail.elf")), "marks": sum(map(_marks_in, harts.values())), "missed": 0,
+                "stray_write": None, "harts": rows,
+                "stacks": {"count": len(stacks) // 64 - 1, "bytes": len(stacks), "crc32": zlib.crc32(stacks)},
+                "metadata": {"bytes": len(about), "crc32": zlib.crc32(about)}}
+    with open(os.path.join(folder, "run.json"), "w", encoding="utf-8") as out:
+        json.dump({"format": 2, "end": end, "events": sum(row["events"] for row in rows), "manifest": manifest}, out, indent=2)

@@ -180,6 +180,25 @@ static void add_audit_object(struct leaks *leaks, const struct trace_record *fin
 	ARRAY_PUSH(leaks->items, leaks->nr_items, leaks->items_capacity) = item;
 }
 
+/*
+ * An audit that was not quiet may have looked at a page between two acts. If the trace is complete and shows that what it
+ * found is free by now, or was freed and taken again, it was no loss.
+ */
+static bool disproved(const struct leaks *leaks, const struct trace_record *finding)
+{
+	uint32_t where = finding->payload.ev_payload_finding.where;
+
+	if (leaks->audit_final || !run_complete(model_run(leaks->model)))
+		return false;
+	if (finding->flags) {
+		const struct object_state *object = model_object(leaks->model, where);
+		return !object || object->time > leaks->audit->time;
+	}
+	const struct page_state *page = model_page(leaks->model, where);
+	return page && (page->life == LIFE_FREE ||
+			(page->life == LIFE_LIVE && page->alloc_time > leaks->audit->time));
+}
+
 static void add_audit(struct leaks *leaks, uint32_t *item_of_page)
 {
 	const struct audit_state *audit = leaks->audit;
@@ -188,6 +207,10 @@ static void add_audit(struct leaks *leaks, uint32_t *item_of_page)
 		const struct trace_record *finding = &audit->findings[i];
 		if (!verdict_is_leak(finding->kind))
 			continue;
+		if (disproved(leaks, finding)) {
+			leaks->nr_disproved++;
+			continue;
+		}
 		if (finding->flags)
 			add_audit_object(leaks, finding);
 		else
@@ -412,12 +435,38 @@ static void count_incidents(struct leaks *leaks)
 	}
 }
 
+const char *leaks_uncertain(const struct leaks *leaks)
+{
+	const struct run *run = model_run(leaks->model);
+
+	if (leaks->status == STATUS_LOST || leaks->status == STATUS_NOTHING_LOST)
+		return NULL;
+	if (run->is_other)
+		return "the files are not those that were recorded";
+	if (run_interrupted(run))
+		return "the recording was interrupted";
+	if (!run_complete(run))
+		return "events are missing, and the one that settles it may be among them";
+	if (model_totals(leaks->model)->panic_time)
+		return "the kernel did not come to its end";
+	if (manifest_cut_short(&run->manifest))
+		return "the machine did not come to its end";
+	if (!leaks->audit)
+		return "there was no audit";
+	if (!leaks->audit_final)
+		return "there was no conclusive audit: the machine was not quiet when it was audited";
+	return "the audit counted more than it listed";
+}
+
 /* all_listed: each finding that the audit only counted is known from the trace. */
 static int judge(const struct leaks *leaks, bool all_listed)
 {
-	bool complete = run_complete(model_run(leaks->model)), sure = leaks->nr_incidents != 0;
+	const struct run *run = model_run(leaks->model);
+	bool complete = run_complete(run), sure = leaks->nr_incidents != 0;
 	bool partial = leaks->narrowed || leaks->suppressed.pages || leaks->suppressed.objects;
 
+	if (run->is_other)
+		return STATUS_CANNOT_TELL;
 	for (size_t i = 0; i < leaks->nr_items && !sure; i++)
 		sure = (leaks->items[i].by_audit && leaks->audit_final) ||
 		       (leaks->items[i].by_trace && complete);
@@ -426,9 +475,22 @@ static int judge(const struct leaks *leaks, bool all_listed)
 	/* Nobody knows whether what the audit did not list is among what was asked for. */
 	if (partial && leaks->unlisted && !all_listed)
 		return STATUS_CANNOT_TELL;
-	/* A kernel that panicked did not come to the end of what it would have done. */
-	return complete && !leaks->nr_items && !model_totals(leaks->model)->panic_time ? STATUS_NOTHING_LOST
-										       : STATUS_CANNOT_TELL;
+	/* A machine that panicked or was ended did not come to the end of what it would have done. */
+	return complete && leaks->audit_final && !leaks->nr_items &&
+		       !model_totals(leaks->model)->panic_time && !manifest_cut_short(&run->manifest)
+		   ? STATUS_NOTHING_LOST
+		   : STATUS_CANNOT_TELL;
+}
+
+/* By numbers alone nobody is suspected, nor by files that are not those of the run. */
+static void forget_suspects(struct leaks *leaks)
+{
+	for (size_t g = 0; g < leaks->nr_groups; g++) {
+		struct missing_act *missing = &leaks->groups[g].missing;
+		free(missing->suspect_place);
+		missing->suspect_place = NULL;
+		missing->suspect = missing->suspect_caller = NULL;
+	}
 }
 
 struct leaks *leaks_find(struct model *model, struct stack_table *book, const struct leaks_query *query)
@@ -458,6 +520,8 @@ struct leaks *leaks_find(struct model *model, struct stack_table *book, const st
 		look_again(leaks);
 	for (size_t g = 0; g < leaks->nr_groups && leaks->query->baseline; g++)
 		missing_from_baseline(leaks, &leaks->groups[g], leaks->query->baseline);
+	if (model_run(model)->kernel_fault || model_run(model)->is_other)
+		forget_suspects(leaks);
 	/* They grew over many tests, by whomever: no span or pid can be told of them. */
 	if (!leaks->narrowed)
 		find_candidates(leaks);

@@ -151,12 +151,21 @@ struct leaks {
 	uint64_t nr_pages, nr_objects, bytes;
 	uint64_t nr_doubts[DOUBT_NR];
 	uint64_t unlisted; /* findings that the audit counted but did not record */
-	bool narrowed;     /* the query leaves some out */
+	uint64_t
+	    nr_disproved; /* findings of an audit that was not quiet, freed later by the complete trace */
+	bool narrowed;    /* the query leaves some out */
 	struct leak_sum left_out, suppressed;
 	size_t nr_incidents; /* findings that are no leaks but faults, different ones */
 	uint8_t *incident_shown;
 	int status; /* STATUS_* */
 };
+
+/*
+ * Why the verdict is not that something or nothing was lost: what is missing of the evidence. NULL: it is certain.
+ * Certain that something was lost are the findings of a quiet audit, and an open reference of a dead holder in a complete
+ * trace; that nothing was lost, a quiet audit without findings in a complete trace of a machine that came to its own end.
+ */
+const char *leaks_uncertain(const struct leaks *leaks);
 
 /* query NULL: everything. It and what it points to must live as long as the answer. */
 struct leaks *leaks_find(struct model *model, struct stack_table *book, const struct leaks_query *query);

@@ -67,21 +67,20 @@ static char *missing_where(const struct verify *verify, const struct stream *str
 static void compare_events(struct verify *verify)
 {
 	const struct run *run = model_run(verify->model);
-	const struct trace_desc *desc = verify->guest->desc;
 
-	for (uint32_t i = 0; i < desc->nr_rings; i++) {
+	for (uint32_t i = 0; i < verify->guest->desc->nr_rings; i++) {
 		const struct stream *stream = NULL;
+		uint64_t recorded = guest_recorded(verify->guest, i);
 		for (uint32_t k = 0; k < run->nr_streams; k++)
 			stream = run->streams[k].hart == i ? &run->streams[k] : stream;
-		uint64_t there = stream ? stream->nr_records : 0;
+		uint64_t there = stream ? stream->chain.nr_records : 0;
 		verify->looked[VERIFY_EVENTS] += there;
-		if (there == desc->rings[i].recorded)
+		if (there == recorded)
 			continue;
-		char *where =
-		    there && there < desc->rings[i].recorded ? missing_where(verify, stream) : xstrdup("");
+		char *where = there && there < recorded ? missing_where(verify, stream) : xstrdup("");
 		verify_note(verify, VERIFY_EVENTS, 0,
-			    "hart %u recorded %" PRIu64 " events, the trace has %" PRIu64 "%s", i,
-			    desc->rings[i].recorded, there, where);
+			    "hart %u recorded %" PRIu64 " events, the trace has %" PRIu64 "%s", i, recorded,
+			    there, where);
 		free(where);
 	}
 }

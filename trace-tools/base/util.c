@@ -113,6 +113,64 @@ char *file_read_all(const char *path, size_t *bytes)
 	return text;
 }
 
+int file_open_regular(const char *path, uint64_t max, size_t *bytes, const char **fault)
+{
+	struct stat about;
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+
+	if (fd < 0 || fstat(fd, &about))
+		*fault = strerror(errno);
+	else if (S_ISDIR(about.st_mode))
+		*fault = strerror(EISDIR);
+	else if (!S_ISREG(about.st_mode))
+		*fault = "not a regular file";
+	else if ((uint64_t)about.st_size > max)
+		*fault = "larger than such a file can be";
+	else {
+		*bytes = (size_t)about.st_size;
+		return fd;
+	}
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+char *file_read_regular(const char *path, uint64_t max, size_t *bytes, const char **fault)
+{
+	size_t size, used = 0;
+	int fd = file_open_regular(path, max, &size, fault);
+
+	if (fd < 0)
+		return NULL;
+	char *text = xcalloc(1, size + 1);
+	while (used < size) {
+		ssize_t nr = read(fd, text + used, size - used);
+		if (nr < 0 && errno == EINTR)
+			continue;
+		if (nr <= 0)
+			break;
+		used += (size_t)nr;
+	}
+	close(fd);
+	if (bytes)
+		*bytes = used;
+	return text;
+}
+
+bool file_exists(const char *path)
+{
+	struct stat about;
+
+	return !lstat(path, &about);
+}
+
+bool file_is_regular(const char *path)
+{
+	struct stat about;
+
+	return !stat(path, &about) && S_ISREG(about.st_mode) && !access(path, R_OK);
+}
+
 int make_folders(const char *path)
 {
 	char *copy = xstrdup(path);

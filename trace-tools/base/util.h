@@ -36,6 +36,17 @@ static inline uint64_t hash_mix(uint64_t x)
 
 /* The whole file with a 0 behind it, or NULL with errno. Caller frees. */
 char *file_read_all(const char *path, size_t *bytes);
+/*
+ * Opens a regular file for reading without ever waiting: -1 and why in *fault (a constant, or strerror's) for a pipe, a
+ * device, a folder, or a file of more than `max` bytes. Its size goes into *bytes.
+ */
+int file_open_regular(const char *path, uint64_t max, size_t *bytes, const char **fault);
+/* A whole regular file with a 0 behind it; NULL and why in *fault. Caller frees. */
+char *file_read_regular(const char *path, uint64_t max, size_t *bytes, const char **fault);
+/* Something of that name is there, whatever it is. */
+bool file_exists(const char *path);
+/* It is there, is a regular file and may be read. */
+bool file_is_regular(const char *path);
 /* mkdir -p; 0 or -1 with errno. */
 int make_folders(const char *path);
 /* 0 or -1 with errno. A file is its own copy. */

@@ -13,6 +13,7 @@
 #include "analysis/leaks.h"
 #include "base/util.h"
 #include "replay/instant.h"
+#include "target/guest.h"
 
 struct option_spec {
 	const char *name;
@@ -21,6 +22,12 @@ struct option_spec {
 };
 
 #define OPTIONS_MAX 32
+
+/* Of every command that shows names. main.c does what it says. */
+#define FORCE_SYMBOLS                                                                                        \
+	{                                                                                                    \
+		"force-symbols", NULL, "take names from a kernel of another build, too"                      \
+	}
 
 struct arguments;
 
@@ -61,6 +68,8 @@ extern const struct command command_run, command_record, command_summary, comman
 struct run *open_run(const char *folder);
 /* Physical address of trace_desc by the symbols of a kernel, or dies; 0 for NULL: it must be sought. */
 uint64_t desc_address(const char *kernel);
+/* The kernel's file, or NULL after a warning when it is of another build than the one in memory says. */
+const char *kernel_of_guest(const char *kernel, const struct guest *guest);
 /* The instant that `text` names in this run, in ticks, or dies naming the option it came from. */
 uint64_t instant_or_die(const struct timeline *timeline, const char *option, const char *text,
 			enum instant_edge edge);

@@ -247,6 +247,7 @@ static const struct option_spec options[] = {
     {"all", NULL, "also what is the same in both"},
     {"limit", "N", "at most so many stacks (20; as JSON all)"},
     {"json", NULL, "as JSON"},
+    FORCE_SYMBOLS,
     {NULL, NULL, NULL},
 };
 

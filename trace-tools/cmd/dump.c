@@ -175,6 +175,7 @@ static const struct option_spec options[] = {
     {"page", "ADDR|PFN", "only events of this page"},
     {"limit", "N", "at most so many"},
     {"json", NULL, "as JSON"},
+    FORCE_SYMBOLS,
     {NULL, NULL, NULL},
 };
 

@@ -142,6 +142,7 @@ static const struct option_spec options[] = {
     {"by", "live|peak|total", "with --collapsed: what a stack weighs (live)"},
     {"out", "FILE", "write there; -o FILE for short (standard output for text)"},
     {"json", NULL, "with -o: say as JSON what was written"},
+    FORCE_SYMBOLS,
     {NULL, NULL, NULL},
 };
 

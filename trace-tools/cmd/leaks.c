@@ -190,6 +190,7 @@ static const struct option_spec options[] = {
     {"baseline", "RUN", "a healthy run: who gave such pages and objects back there?"},
     {"all", NULL, "tell all groups in full, not the largest only"},
     {"json", NULL, "as JSON"},
+    FORCE_SYMBOLS,
     {NULL, NULL, NULL},
 };
 

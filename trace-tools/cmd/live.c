@@ -230,6 +230,7 @@ static const struct option_spec options[] = {
     {"by", "kind|stack|pid", "what to add up by (kind)"},
     {"limit", "N", "at most so many rows (all; 20 stacks, as JSON all)"},
     {"json", NULL, "as JSON"},
+    FORCE_SYMBOLS,
     {NULL, NULL, NULL},
 };
 

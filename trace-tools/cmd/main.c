@@ -143,6 +143,9 @@ int main(int argc, char **argv)
 	if (!arguments.command)
 		die("there is no command %s; `pagetrail help` lists them", argv[1]);
 	parse(&arguments, argv + 2, argc - 2);
+	int force = find_option(arguments.command, "force-symbols", strlen("force-symbols"));
+	if (force >= 0 && arguments.values[force])
+		run_force_symbols();
 	int status = arguments.command->run(&arguments);
 	free(arguments.operands);
 	return printed(status);

@@ -1,7 +1,9 @@
 /* open: what several commands begin with: a run, an instant of it, the descriptor of a kernel. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "command.h"
+#include "base/elf_file.h"
 #include "target/symbols.h"
 
 struct run *open_run(const char *folder)
@@ -38,6 +40,23 @@ struct model *replay_at(struct run *run, const char *moment, uint64_t *time)
 	*time = instant_or_die(&timeline, "--at", moment, EDGE_BEGIN);
 	timeline_free(&timeline);
 	return model_replay_to(run, NULL, *time);
+}
+
+const char *kernel_of_guest(const char *kernel, const struct guest *guest)
+{
+	char running[BUILD_ID_TEXT], id[BUILD_ID_TEXT];
+
+	build_id_text(guest->desc->build_id, running);
+	const char *fault = kernel ? elf_file_build_id(kernel, id, sizeof(id)) : NULL;
+	if (!kernel || (!fault && (!running[0] || !strcmp(running, id))))
+		return kernel;
+	if (fault)
+		warn("%s: %s", kernel, fault);
+	else
+		warn("%s: it is of build %s, the kernel in memory of %s: its names are not taken (--force-symbols "
+		     "takes them)",
+		     kernel, id[0] ? id : "(none)", running);
+	return NULL;
 }
 
 uint64_t desc_address(const char *kernel)

@@ -246,6 +246,7 @@ static const struct option_spec options[] = {
     {"last", "N", "only its last N lives"},
     {"resolve", NULL, "print the stack of each entry"},
     {"json", NULL, "as JSON"},
+    FORCE_SYMBOLS,
     {NULL, NULL, NULL},
 };
 

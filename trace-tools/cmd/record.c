@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "base/json.h"
+#include "base/outfile.h"
 #include "command.h"
 #include "run/drain.h"
 
@@ -37,6 +38,40 @@ static void find_desc(struct guest *guest, uint64_t desc_pa, int64_t deadline, b
 	}
 }
 
+/* How the recording ended. */
+static const char *end_text(const struct guest *guest)
+{
+	return guest_panic_pa(guest)           ? "panic"
+	       : guest_exit_status(guest) >= 0 ? "poweroff"
+					       : "recording ended";
+}
+
+static void write_json(const char *folder, const struct guest *guest, const struct drain *drain,
+		       bool has_kernel)
+{
+	char *path = xasprintf("%s/run.json", folder);
+	struct manifest manifest;
+	struct outfile out;
+	struct json json;
+
+	drain_manifest(drain, guest, &manifest);
+	manifest.has_kernel = has_kernel;
+	outfile_open(&out, path);
+	json_begin(&json, out.file);
+	json_int(&json, "format", RUN_FORMAT);
+	json_string(&json, "recorded_from", guest->path);
+	json_string(&json, "end", end_text(guest));
+	json_int(&json, "harts", guest->desc->nr_rings);
+	json_int(&json, "ram_bytes", (int64_t)guest->bytes);
+	json_int(&json, "events", (int64_t)drain->nr_events);
+	json_int(&json, "packets_missed", (int64_t)drain->missed_packets);
+	json_string(&json, "ram_file", guest->path);
+	manifest_write(&manifest, &json);
+	json_end(&json);
+	outfile_close(&out);
+	free(path);
+}
+
 static void say_json(const char *folder, const struct guest *guest, const struct drain *drain)
 {
 	struct json json;
@@ -44,7 +79,7 @@ static void say_json(const char *folder, const struct guest *guest, const struct
 	json_begin_command(&json, stdout, "record", drain->missed_packets ? "cannot tell" : "complete");
 	json_string(&json, "run", folder);
 	json_string(&json, "ram_file", guest->path);
-	json_bool(&json, "ended", guest->desc->exit_status != 0);
+	json_bool(&json, "ended", guest_exit_status(guest) >= 0);
 	json_int(&json, "harts", guest->desc->nr_rings);
 	json_int(&json, "events", (int64_t)drain->nr_events);
 	json_int(&json, "packets", (int64_t)drain->nr_packets);
@@ -73,7 +108,7 @@ static int record_run(const struct arguments *arguments)
 	find_desc(&guest, desc_address(kernel), deadline, once, fd.fd);
 	char *trace = xasprintf("%s/trace", folder), *to = xasprintf("%s/kernel", folder);
 	drain_clear(folder);
-	if (!drain_open(&drain, &guest, trace))
+	if (!drain_open(&drain, &guest, trace, DRAIN_NEW))
 		die("%s: %s", trace, strerror(errno));
 	if (kernel) {
 		char *copy = xasprintf("%s/pagetrail.elf", to);
@@ -81,13 +116,14 @@ static int record_run(const struct arguments *arguments)
 			die("%s: %s", copy, strerror(errno));
 		free(copy);
 	}
-	while (!once && !guest.desc->exit_status && !drain.error && (!deadline || now_ms() < deadline)) {
+	while (!once && guest_exit_status(&guest) < 0 && !drain.error && (!deadline || now_ms() < deadline)) {
 		if (!drain_step(&drain) && poll(&fd, 1, LOOK_MS) > 0)
 			break;
 	}
 	drain_finish(&drain);
 	if (drain.error)
 		die("%s: %s", trace, strerror(drain.error));
+	write_json(folder, &guest, &drain, kernel != NULL);
 	if (option(arguments, "json"))
 		say_json(folder, &guest, &drain);
 	fprintf(stderr, "record: %s: %llu events\n", folder, (unsigned long long)drain.nr_events);

@@ -22,10 +22,8 @@ static void recover_trace(struct guest *guest, const char *folder, const char *k
 	char *trace = xasprintf("%s/trace", folder), *to = xasprintf("%s/kernel", folder),
 	     *logs = xasprintf("%s/logs", folder), *copy = xasprintf("%s/pagetrail.elf", to);
 
-	/* All that still stands in the rings is wanted, also what a consumer had taken: to the drain that is flight mode. */
-	guest->desc->mode = TRACE_FLIGHT;
 	drain_clear(folder);
-	if (!drain_open(drain, guest, trace))
+	if (!drain_open(drain, guest, trace, DRAIN_ALL))
 		die("%s: %s", trace, strerror(errno));
 	drain_finish(drain);
 	if (drain->error)
@@ -45,7 +43,7 @@ static void json_members(struct json *json, const struct guest *guest, const str
 			 const struct panic_state *panic)
 {
 	json_string(json, "recovered_from", guest->path);
-	json_string(json, "end", panic ? "panic" : guest->desc->exit_status ? "poweroff" : "died");
+	json_string(json, "end", panic ? "panic" : guest_exit_status(guest) >= 0 ? "poweroff" : "died");
 	json_string(json, "panic", panic ? panic->message : NULL);
 	json_int(json, "harts", guest->desc->nr_rings);
 	json_int(json, "ram_bytes", (int64_t)guest->bytes);
@@ -86,16 +84,20 @@ static void say_json(const char *folder, const struct guest *guest, const struct
 }
 
 static void write_json(const char *folder, const struct guest *guest, const struct drain *drain,
-		       const struct panic_state *panic)
+		       const struct panic_state *panic, bool has_kernel)
 {
 	char *path = xasprintf("%s/run.json", folder);
+	struct manifest manifest;
 	struct outfile out;
 	struct json json;
 
+	drain_manifest(drain, guest, &manifest);
+	manifest.has_kernel = has_kernel;
 	outfile_open(&out, path);
 	json_begin(&json, out.file);
-	json_int(&json, "format", 1);
+	json_int(&json, "format", RUN_FORMAT);
 	json_members(&json, guest, drain, panic);
+	manifest_write(&manifest, &json);
 	json_end(&json);
 	outfile_close(&out);
 	free(path);
@@ -159,14 +161,14 @@ static int recover_run(const struct arguments *arguments)
 		    fault    ? fault
 		    : kernel ? "no trace where this kernel has it: another kernel, or it never came so far"
 			     : "no trace in this memory: the kernel never came so far, or it is another's");
-	uint32_t mode = guest.desc->mode;
+	if (!option(arguments, "force-symbols"))
+		kernel = kernel_of_guest(kernel, &guest);
 	struct symbols *symbols = symbols_open(kernel, &error);
 	bool panicked = panic_read(&guest, symbols, &panic, &fault);
 	if (fault)
 		warn("%s: %s", guest.path, fault);
 	recover_trace(&guest, folder, kernel, &drain);
-	guest.desc->mode = mode;
-	write_json(folder, &guest, &drain, panicked ? &panic : NULL);
+	write_json(folder, &guest, &drain, panicked ? &panic : NULL, kernel != NULL);
 	bool as_json = option(arguments, "json") != NULL;
 	int status = report(&guest, &drain, folder, panicked ? &panic : NULL, nr_events, as_json);
 	if (as_json)
@@ -186,6 +188,7 @@ static const struct option_spec options[] = {
     {"out", "RUN", "the run folder; -o RUN for short (RAMFILE.run)"},
     {"events", "N", "show the last N events (20)"},
     {"json", NULL, "as JSON; the words go to RUN/logs/recover.log only"},
+    FORCE_SYMBOLS,
     {NULL, NULL, NULL},
 };
 

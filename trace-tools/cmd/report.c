@@ -66,6 +66,7 @@ static const struct option_spec options[] = {
     {"out", "FILE", "write there; -o FILE for short (RUN/report.html)"},
     {"source", "FOLDER", "where the kernel's sources are (where they were compiled, if not changed since)"},
     {"json", NULL, "say as JSON what the verdict is and which file was written"},
+    FORCE_SYMBOLS,
     {NULL, NULL, NULL},
 };
 

@@ -54,7 +54,7 @@ static int examine(const struct arguments *arguments, const struct session *sess
 {
 	int status = good ? STATUS_NOTHING_LOST : STATUS_LOST;
 
-	if (session->end != END_POWEROFF)
+	if (session->end != END_POWEROFF || session->desc_fault || session->drain.stray)
 		status = STATUS_CANNOT_TELL;
 	if (!session->draining)
 		return option(arguments, "leaks") && good ? STATUS_CANNOT_TELL : status;

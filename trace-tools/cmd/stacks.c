@@ -193,6 +193,7 @@ static const struct option_spec options[] = {
     {"by", "live|peak|total|churn", "what to sort by (live)"},
     {"limit", "N", "at most so many (20; as JSON all)"},
     {"json", NULL, "as JSON"},
+    FORCE_SYMBOLS,
     {NULL, NULL, NULL},
 };
 

@@ -13,10 +13,10 @@ static void print_streams(const struct run *run)
 	for (uint32_t i = 0; i < run->nr_streams; i++) {
 		const struct stream *stream = &run->streams[i];
 		printf("  hart%-3u %12" PRIu64 " events in %zu packets, %s to %s s", stream->hart,
-		       stream->nr_records, stream->nr_packets, time_text(stream->begin_time, first),
-		       time_text(stream->end_time, last));
-		if (stream->discarded)
-			printf(", %" PRIu64 " discarded", stream->discarded);
+		       stream->chain.nr_records, stream->nr_packets,
+		       time_text(stream->chain.begin_time, first), time_text(stream->chain.end_time, last));
+		if (stream->chain.discarded)
+			printf(", %" PRIu64 " discarded", stream->chain.discarded);
 		putchar('\n');
 	}
 	printf("  stacks  %12u definitions\n", run->nr_stacks);

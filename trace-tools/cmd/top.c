@@ -253,6 +253,7 @@ static int top_run(const struct arguments *arguments)
 	struct top *top = &watch.top;
 	bool as_json = option(arguments, "json") != NULL;
 
+	top->force_symbols = option(arguments, "force-symbols") != NULL;
 	top->nr_sites = (uint32_t)option_number(
 	    arguments, "limit", as_json || !isatty(STDOUT_FILENO) ? SITES : UINT32_MAX, 0, UINT32_MAX);
 	if (!follow_open(&top->follow, arguments->operands[0]))
@@ -282,6 +283,7 @@ static const struct option_spec options[] = {
     {"limit", "N", "at most so many call sites (10; on a terminal, as many as there is room for)"},
     {"once", NULL, "one picture of what is there now, with rates over the whole run"},
     {"json", NULL, "the same as JSON"},
+    FORCE_SYMBOLS,
     {NULL, NULL, NULL},
 };
 

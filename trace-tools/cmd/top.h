@@ -11,6 +11,7 @@ struct top {
 	struct symbols *symbols; /* NULL: not opened yet */
 	enum follow_state state;
 	bool terminal;          /* standard output is one: redraw in place, bold, cut lines to its width */
+	bool force_symbols;     /* of a kernel of another build, too */
 	bool plain;             /* not even there bold or red */
 	uint32_t rows, columns; /* of the terminal */
 	uint32_t nr_sites;      /* shown at most */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/elf_file.h"
 #include "base/json.h"
 #include "command.h"
 #include "report/print.h"
@@ -72,6 +73,19 @@ static struct row *hottest(const struct top *top, size_t *nr)
 	return rows;
 }
 
+/* By the metadata, since run.json comes at the end. What is not known is taken for the right one. */
+static bool is_kernel_that_runs(const struct top *top, const char *kernel)
+{
+	char *metadata = xasprintf("%s/metadata", top->follow.trace_folder), wanted[BUILD_ID_TEXT],
+	     id[BUILD_ID_TEXT];
+	uint32_t boot_id;
+
+	metadata_env(metadata, &boot_id, wanted);
+	free(metadata);
+	return top->force_symbols ||
+	       (!elf_file_build_id(kernel, id, sizeof(id)) && (!wanted[0] || !strcmp(wanted, id)));
+}
+
 /* "insert_new < pagecache_get < page_for_write" */
 static char *site_text(struct top *top, uint32_t stack)
 {
@@ -85,7 +99,7 @@ static char *site_text(struct top *top, uint32_t stack)
 		return xstrdup("(no stack)");
 	if (!top->symbols) {
 		char *path = xasprintf("%s/kernel/pagetrail.elf", top->follow.folder);
-		top->symbols = symbols_open(path, &problem);
+		top->symbols = symbols_open(is_kernel_that_runs(top, path) ? path : NULL, &problem);
 		free(problem);
 		free(path);
 	}
@@ -201,7 +215,7 @@ static void draw_losses(struct page *page)
 		     follow_discarded(follow), follow_missing(follow));
 	for (uint32_t i = 0; i < follow->nr_files; i++) {
 		const struct follow_file *file = &follow->files[i];
-		if (file->starts_late)
+		if (file->chain.starts_late)
 			line(page, ALARM, "LOSSES  the beginning of hart%u is missing", file->hart);
 		if (file->fault)
 			line(page, ALARM, "DAMAGE  hart%u at offset %" PRIu64 ": %s", file->hart,

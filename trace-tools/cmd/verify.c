@@ -46,7 +46,7 @@ static void print_json(const struct verify *verify, const struct run *run, bool 
 			   : complete             ? "OK"
 						  : "cannot tell");
 	json_bool(&json, "complete", run_complete(run));
-	json_bool(&json, "ended", verify->guest->desc->exit_status != 0);
+	json_bool(&json, "ended", verify->guest->desc && guest_exit_status(verify->guest) >= 0);
 	json_int(&json, "differences", (int64_t)verify->nr_differences);
 	json_open(&json, "parts", '[');
 	for (enum verify_part part = 0; part < VERIFY_NR; part++) {
@@ -97,6 +97,8 @@ static int verify_command(const struct arguments *arguments)
 		die("%s", error);
 	if (!guest_find_desc(&guest, desc_address(kernel), &fault))
 		die("%s: %s", path, fault ? fault : "not the memory of this kernel");
+	if (!option(arguments, "force-symbols") && !kernel_of_guest(kernel, &guest))
+		die("%s: where this kernel has its pages cannot be known", path);
 	const struct trace_packet_header *depot =
 	    guest_memory(&guest, guest.desc->depot_pa, sizeof(struct trace_packet_header));
 	if (depot->boot_id != run->boot_id)
@@ -114,7 +116,7 @@ static int verify_command(const struct arguments *arguments)
 		run_print_losses(run, stdout);
 		if (!recorded)
 			printf("events of some categories were not recorded (the mask)\n");
-		if (!guest.desc->exit_status)
+		if (guest_exit_status(&guest) < 0)
 			printf(
 			    "the machine did not power off: what each hart was doing just then may differ\n");
 		print_differences(verify);
@@ -136,6 +138,7 @@ static const struct option_spec options[] = {
     {"ram", "RAMFILE", "the memory, a RAM file or an ELF core (RUN/ram)"},
     {"kernel", "ELF", "its kernel (the one in RUN)"},
     {"json", NULL, "as JSON"},
+    FORCE_SYMBOLS,
     {NULL, NULL, NULL},
 };
 

@@ -12,10 +12,6 @@
 
 #include "base/util.h"
 
-#define HEADER_BYTES sizeof(struct trace_packet_header)
-/* No ring has larger packets. */
-#define PACKET_MAX (16UL << 20)
-
 /* ---- files ---- */
 
 static void close_files(struct follow *follow)
@@ -52,19 +48,14 @@ static bool any_replaced(const struct follow *follow)
 	return follow->stacks_fd >= 0 && replaced(follow, follow->stacks_fd, "stacks");
 }
 
-/* -1 with errno. */
-static int open_file(const struct follow *follow, const char *name)
+/* -1, and why. */
+static int open_file(const struct follow *follow, const char *name, const char **fault)
 {
 	char *path = xasprintf("%s/%s", follow->trace_folder, name);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct stat about;
+	size_t bytes;
+	int fd = file_open_regular(path, UINT64_MAX, &bytes, fault);
 
 	free(path);
-	if (fd >= 0 && (fstat(fd, &about) || !S_ISREG(about.st_mode))) {
-		close(fd);
-		errno = EISDIR; /* or a device, or a pipe */
-		return -1;
-	}
 	return fd;
 }
 
@@ -82,9 +73,10 @@ static void open_files(struct follow *follow)
 {
 	DIR *dir = opendir(follow->trace_folder);
 	struct dirent *entry;
+	const char *fault;
 
 	if (follow->stacks_fd < 0)
-		follow->stacks_fd = open_file(follow, "stacks");
+		follow->stacks_fd = open_file(follow, "stacks", &fault);
 	while (dir && (entry = readdir(dir)) && follow->nr_files < STREAMS_MAX) {
 		uint32_t hart;
 		char name[16];
@@ -93,7 +85,8 @@ static void open_files(struct follow *follow)
 		snprintf(name, sizeof(name), "hart%u", hart);
 		if (strcmp(name, entry->d_name))
 			continue;
-		int fd = open_file(follow, name);
+		errno = 0;
+		int fd = open_file(follow, name, &fault);
 		if (fd >= 0 || errno != ENOENT)
 			follow->files[follow->nr_files++] = (struct follow_file){
 			    .hart = hart, .fd = fd, .fault = fd < 0 ? "cannot be opened" : NULL};
@@ -148,15 +141,20 @@ void follow_rewind(struct follow *follow)
 
 /* ---- packets ---- */
 
-static const char *header_fault(const struct trace_packet_header *header)
+/* Why the packet cannot come next in the file, or NULL. */
+static const char *next_fault(struct follow *follow, struct follow_file *file,
+			      const struct trace_packet_header *header)
 {
-	if (header->magic != TRACE_MAGIC || header->stream != TRACE_STREAM_EVENTS)
-		return "no packet of events";
-	if (header->packet_size_bits / 8 < HEADER_BYTES || header->packet_size_bits / 8 > PACKET_MAX ||
-	    header->content_size_bits < HEADER_BYTES * 8 ||
-	    header->content_size_bits > header->packet_size_bits)
-		return "a packet of impossible size";
-	return NULL;
+	const char *fault = packet_fault(header, CLASS_EVENTS);
+
+	if (fault)
+		return fault;
+	if (!follow->boot_known) {
+		follow->boot_known = true;
+		follow->boot_id = header->boot_id;
+	}
+	return packet_chain_fits(&file->chain, header, file->hart, follow->boot_id, file->what) ? NULL
+												: file->what;
 }
 
 /* The records of the packet at file->offset into the buffer; how many, -1: it is not (wholly) there yet. */
@@ -164,11 +162,11 @@ static int64_t read_packet(struct follow *follow, struct follow_file *file, uint
 {
 	struct trace_packet_header header;
 
-	if (file->fault || file_bytes - file->offset < HEADER_BYTES || file_bytes < file->offset ||
+	if (file->fault || file_bytes < file->offset || file_bytes - file->offset < HEADER_BYTES ||
 	    pread(file->fd, &header, sizeof(header), (off_t)file->offset) != sizeof(header))
 		return -1;
-	file->fault = header_fault(&header);
-	uint64_t size = header.packet_size_bits / 8, content = header.content_size_bits / 8 - HEADER_BYTES;
+	file->fault = next_fault(follow, file, &header);
+	uint64_t size = packet_bytes(&header), content = packet_content(&header) - HEADER_BYTES;
 	if (file->fault || file_bytes - file->offset < size)
 		return -1;
 	if (follow->buffer_bytes < content)
@@ -176,13 +174,7 @@ static int64_t read_packet(struct follow *follow, struct follow_file *file, uint
 	if (pread(file->fd, follow->buffer, content, (off_t)(file->offset + HEADER_BYTES)) !=
 	    (ssize_t)content)
 		return -1;
-	if (!file->any)
-		file->starts_late = header.sequence != 0;
-	else if (header.sequence > file->next_sequence)
-		file->missing += header.sequence - file->next_sequence;
-	file->any = true;
-	file->next_sequence = header.sequence + 1;
-	file->discarded = header.events_discarded;
+	packet_chain_take(&file->chain, &header, packet_records(content + HEADER_BYTES));
 	file->offset += size;
 	return (int64_t)(content / sizeof(struct trace_record));
 }
@@ -197,7 +189,8 @@ uint64_t follow_step(struct follow *follow, follow_take *take, void *arg)
 		if (fstat(follow->files[i].fd, &st))
 			continue;
 		while ((nr = read_packet(follow, &follow->files[i], (uint64_t)st.st_size)) >= 0) {
-			take(arg, (const struct trace_record *)follow->buffer, (size_t)nr);
+			take(arg, follow->files[i].hart, (const struct trace_record *)follow->buffer,
+			     (size_t)nr);
 			sum += (uint64_t)nr;
 		}
 	}
@@ -213,7 +206,9 @@ uint64_t follow_step(struct follow *follow, follow_take *take, void *arg)
 static int has_writer(const char *folder, const char *name)
 {
 	char *path = xasprintf("%s/%s", folder, name);
-	int fd = open(path, O_RDONLY | O_CLOEXEC), answer = -1;
+	size_t bytes;
+	const char *fault;
+	int fd = file_open_regular(path, UINT64_MAX, &bytes, &fault), answer = -1;
 
 	free(path);
 	if (fd < 0)
@@ -268,7 +263,7 @@ uint64_t follow_discarded(const struct follow *follow)
 	uint64_t sum = 0;
 
 	for (uint32_t i = 0; i < follow->nr_files; i++)
-		sum += follow->files[i].discarded;
+		sum += follow->files[i].chain.discarded;
 	return sum;
 }
 
@@ -277,14 +272,14 @@ uint64_t follow_missing(const struct follow *follow)
 	uint64_t sum = 0;
 
 	for (uint32_t i = 0; i < follow->nr_files; i++)
-		sum += follow->files[i].missing;
+		sum += follow->files[i].chain.missing;
 	return sum;
 }
 
 bool follow_damaged(const struct follow *follow)
 {
 	for (uint32_t i = 0; i < follow->nr_files; i++) {
-		if (follow->files[i].starts_late || follow->files[i].fault)
+		if (follow->files[i].chain.starts_late || follow->files[i].fault)
 			return true;
 	}
 	return false;

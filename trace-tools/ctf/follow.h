@@ -23,9 +23,8 @@ struct follow_file {
 	uint32_t hart;
 	int fd;
 	uint64_t offset; /* of the packet to take next */
-	uint64_t next_sequence;
-	uint64_t discarded, missing;
-	bool any, starts_late;
+	struct packet_chain chain;
+	char what[128];
 	const char
 	    *fault; /* no packet at `offset`, or fd is -1: nothing more is read of this hart. NULL: none */
 };
@@ -35,11 +34,13 @@ struct follow {
 	struct follow_file files[STREAMS_MAX];
 	uint32_t nr_files;
 	int stacks_fd;
+	uint32_t boot_id;
+	bool boot_known;
 	uint8_t *buffer;
 	size_t buffer_bytes;
 };
 
-typedef void follow_take(void *arg, const struct trace_record *records, size_t nr);
+typedef void follow_take(void *arg, uint32_t hart, const struct trace_record *records, size_t nr);
 
 /*
  * False with errno when there is no such folder, or its trace may not be read. Ignores SIGIO from then on: the state is

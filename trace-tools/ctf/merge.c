@@ -72,7 +72,7 @@ size_t merge_batch(struct merge *merge, const struct trace_record **records, uin
 		}
 	}
 	struct merge_head *head = &merge->heads[first];
-	if (head->time == UINT64_MAX)
+	if (nr == 0 || head->time == UINT64_MAX)
 		return 0;
 	if (limit == head->time && merge->fits) {
 		for (uint32_t i = first; i < nr; i++) {

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/elf_file.h"
 #include "base/util.h"
 #include "run_priv.h"
 
@@ -18,7 +19,7 @@ void run_damage(struct run *run, const char *path, uint64_t offset, const char *
 		return;
 	struct damage *damage = &run->damages[run->nr_damages - 1];
 	va_list args;
-	damage->path = path;
+	damage->path = xstrdup(path);
 	damage->offset = offset;
 	va_start(args, fmt);
 	if (vasprintf(&damage->what, fmt, args) < 0)
@@ -28,12 +29,16 @@ void run_damage(struct run *run, const char *path, uint64_t offset, const char *
 
 void run_forget_damages(struct run *run, size_t nr_damages)
 {
-	for (size_t i = nr_damages; i < run->nr_damages && i < DAMAGES_KEPT; i++)
+	for (size_t i = nr_damages; i < run->nr_damages && i < DAMAGES_KEPT; i++) {
+		free(run->damages[i].path);
 		free(run->damages[i].what);
+	}
 	run->nr_damages = nr_damages;
 }
 
 #define FORGET_BYTES (1UL << 20)
+/* Weeks of a busy hart. */
+#define HART_BYTES_MAX (1UL << 40)
 
 void run_forget(const struct stream *stream, uint64_t *forgotten, uint64_t offset)
 {
@@ -58,31 +63,24 @@ uint32_t run_stack(const struct run *run, uint32_t id, const uint32_t **frames)
 
 /* ---- files ---- */
 
-/* Maps a file; an empty one gives a map of NULL and 0 bytes. False with errno when it cannot be opened. */
-static bool map_file(const char *path, const uint8_t **map, size_t *bytes)
+/* Maps a file; an empty one gives a map of NULL and 0 bytes. False, and why, when it cannot be mapped. */
+static bool map_file(const char *path, uint64_t max, const uint8_t **map, size_t *bytes, const char **fault)
 {
-	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t size;
+	int fd = file_open_regular(path, max, &size, fault);
 
 	*map = NULL;
 	*bytes = 0;
 	if (fd < 0)
 		return false;
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
-		close(fd);
-		errno = EISDIR; /* or a device, or a pipe */
+	void *where = size ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
+	close(fd);
+	if (where == MAP_FAILED) {
+		*fault = strerror(errno);
 		return false;
 	}
-	if (st.st_size > 0) {
-		void *where = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-		if (where == MAP_FAILED) {
-			close(fd);
-			return false;
-		}
-		*map = where;
-		*bytes = (size_t)st.st_size;
-	}
-	close(fd);
+	*map = where;
+	*bytes = size;
 	return true;
 }
 
@@ -119,8 +117,11 @@ static int open_streams(struct run *run)
 	qsort(run->streams, run->nr_streams, sizeof(run->streams[0]), compare_streams);
 	for (uint32_t i = 0; i < run->nr_streams; i++) {
 		struct stream *stream = &run->streams[i];
-		if (!map_file(stream->path, &stream->map, &stream->bytes))
-			run_damage(run, stream->path, 0, "cannot be read: %s", strerror(errno));
+		const char *fault;
+		if (!map_file(stream->path, HART_BYTES_MAX, &stream->map, &stream->bytes, &fault))
+			run_damage(run, stream->path, 0, "cannot be read: %s", fault);
+		else if (!stream->bytes)
+			run_damage(run, stream->path, 0, "the file is empty");
 		if (stream->map)
 			madvise((void *)stream->map, stream->bytes, MADV_SEQUENTIAL);
 		run_scan_hart(run, stream);
@@ -134,11 +135,74 @@ static char *find_kernel(const char *folder)
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		char *path = xasprintf("%s/%s", folder, names[i]);
-		if (!access(path, R_OK))
+		if (file_is_regular(path))
 			return path;
 		free(path);
 	}
 	return NULL;
+}
+
+static bool symbols_forced;
+
+void run_force_symbols(void)
+{
+	symbols_forced = true;
+}
+
+/* Addresses are named by the kernel that ran or not at all: those of another build would name the wrong functions. */
+static void check_kernel(struct run *run)
+{
+	char id[BUILD_ID_TEXT], *what = NULL;
+
+	if (symbols_forced || (!run->kernel_path && !run->manifest.has_kernel))
+		return;
+	const char *fault = run->kernel_path ? elf_file_build_id(run->kernel_path, id, sizeof(id)) : NULL;
+	if (!run->kernel_path)
+		what = xstrdup("the file is missing");
+	else if (fault)
+		what = xstrdup(fault);
+	else if (run->build_id[0] && strcmp(run->build_id, id))
+		what = xasprintf("it is of build %s, the kernel that ran of %s", id[0] ? id : "(none)",
+				 run->build_id);
+	if (!what)
+		return;
+	if (!run->kernel_path)
+		run->kernel_path = xasprintf("%s/kernel/pagetrail.elf", run->folder);
+	run_damage(run, run->kernel_path, 0, "%s: addresses stay numbers", what);
+	run->kernel_fault = xasprintf("%s: %s: addresses stay numbers (--force-symbols: take its names)",
+				      run->kernel_path, what);
+	free(run->kernel_path);
+	run->kernel_path = NULL;
+	free(what);
+}
+
+/* From run.json, else from the metadata. */
+static void find_build_id(struct run *run)
+{
+	char *path = xasprintf("%s/metadata", run->trace_folder);
+	uint32_t boot_id;
+
+	if (run->manifest.state == MANIFEST_WHOLE)
+		memcpy(run->build_id, run->manifest.build_id, sizeof(run->build_id));
+	else
+		metadata_env(path, &boot_id, run->build_id);
+	free(path);
+}
+
+static void sum_records(struct run *run)
+{
+	run->nr_records = 0;
+	for (uint32_t i = 0; i < run->nr_streams; i++)
+		run->nr_records += run->streams[i].chain.nr_records;
+}
+
+static bool manifest_has_packets(const struct manifest *manifest)
+{
+	for (uint32_t i = 0; i < manifest->nr_harts; i++) {
+		if (manifest->harts[i].packets)
+			return true;
+	}
+	return false;
 }
 
 static int open_folder(struct run *run)
@@ -148,26 +212,38 @@ static int open_folder(struct run *run)
 		free(run->trace_folder);
 		run->trace_folder = xstrdup(run->folder);
 	}
+	run->manifest_path = xasprintf("%s/run.json", run->folder);
+	manifest_read(&run->manifest, run->folder);
+	run->boot_known = run->manifest.state == MANIFEST_WHOLE;
+	run->boot_id = run->manifest.boot_id;
 	int error = open_streams(run);
-	if (!run->nr_streams)
+	if (!run->nr_streams && (error || !manifest_has_packets(&run->manifest)))
 		return error;
+	const char *fault;
 	run->stacks_path = xasprintf("%s/stacks", run->trace_folder);
-	if (!map_file(run->stacks_path, &run->stacks_map, &run->stacks_bytes))
-		run_damage(run, run->stacks_path, 0, "cannot be read: %s", strerror(errno));
+	if (!map_file(run->stacks_path, STACKS_BYTES_MAX, &run->stacks_map, &run->stacks_bytes, &fault))
+		run_damage(run, run->stacks_path, 0, "cannot be read: %s", fault);
 	else
 		run_scan_stacks(run);
 	run->kernel_path = find_kernel(run->folder);
+	sum_records(run);
+	manifest_compare(run);
+	find_build_id(run);
+	check_kernel(run);
 	return 0;
 }
 
 /* False: it is no file of bytes. */
 static bool open_capture(struct run *run)
 {
-	if (!map_file(run->folder, &run->stacks_map, &run->stacks_bytes))
+	const char *fault;
+
+	if (!map_file(run->folder, HART_BYTES_MAX, &run->stacks_map, &run->stacks_bytes, &fault))
 		return false;
 	run->is_capture = true;
 	run->stacks_path = xstrdup(run->folder);
 	run_scan_capture(run);
+	sum_records(run);
 	qsort(run->streams, run->nr_streams, sizeof(run->streams[0]), compare_streams);
 	char *slash = strrchr(run->stacks_path, '/');
 	char *beside =
@@ -183,9 +259,7 @@ struct run *run_open(const char *path, char **error)
 
 	run->folder = xstrdup(path);
 	int problem = open_capture(run) ? 0 : open_folder(run);
-	for (uint32_t i = 0; i < run->nr_streams; i++)
-		run->nr_records += run->streams[i].nr_records;
-	if (run->nr_streams)
+	if (run->nr_streams || (!problem && manifest_has_packets(&run->manifest)))
 		return run;
 	*error = run->is_capture
 		     ? xasprintf("%s: no capture of /proc/ktrace: no packet of events is in it", path)
@@ -206,10 +280,11 @@ void run_close(struct run *run)
 	}
 	if (run->stacks_map)
 		munmap((void *)run->stacks_map, run->stacks_bytes);
-	for (size_t i = 0; i < run->nr_damages && i < DAMAGES_KEPT; i++)
-		free(run->damages[i].what);
+	run_forget_damages(run, 0);
+	free(run->manifest_path);
 	free(run->stacks_path);
 	free(run->kernel_path);
+	free(run->kernel_fault);
 	free(run->trace_folder);
 	free(run->folder);
 	free(run);
@@ -223,8 +298,8 @@ void run_span(const struct run *run, uint64_t *begin, uint64_t *end)
 		const struct stream *stream = &run->streams[i];
 		if (!stream->nr_packets)
 			continue;
-		*begin = stream->begin_time < *begin ? stream->begin_time : *begin;
-		*end = stream->end_time > *end ? stream->end_time : *end;
+		*begin = stream->chain.begin_time < *begin ? stream->chain.begin_time : *begin;
+		*end = stream->chain.end_time > *end ? stream->chain.end_time : *end;
 	}
 	if (*begin > *end)
 		*begin = *end = 0;
@@ -232,13 +307,21 @@ void run_span(const struct run *run, uint64_t *begin, uint64_t *end)
 
 /* ---- losses ---- */
 
+bool run_interrupted(const struct run *run)
+{
+	return !run->is_capture && run->manifest.state == MANIFEST_NONE;
+}
+
+/* What run.json says of the end counts, too: after its last packet was opened a hart can only tell the machine. */
 uint64_t run_discarded(const struct run *run)
 {
-	uint64_t sum = 0;
+	uint64_t sum = 0, said = 0;
 
 	for (uint32_t i = 0; i < run->nr_streams; i++)
-		sum += run->streams[i].discarded;
-	return sum;
+		sum += run->streams[i].chain.discarded;
+	for (uint32_t i = 0; i < run->manifest.nr_harts; i++)
+		said += run->manifest.harts[i].discarded;
+	return said > sum ? said : run->manifest.discarded > sum ? run->manifest.discarded : sum;
 }
 
 uint64_t run_missing_packets(const struct run *run)
@@ -246,14 +329,14 @@ uint64_t run_missing_packets(const struct run *run)
 	uint64_t sum = 0;
 
 	for (uint32_t i = 0; i < run->nr_streams; i++)
-		sum += run->streams[i].missing_packets;
+		sum += run->streams[i].chain.missing;
 	return sum;
 }
 
 bool run_starts_late(const struct run *run)
 {
 	for (uint32_t i = 0; i < run->nr_streams; i++) {
-		if (run->streams[i].starts_late)
+		if (run->streams[i].chain.starts_late)
 			return true;
 	}
 	return false;
@@ -261,11 +344,21 @@ bool run_starts_late(const struct run *run)
 
 bool run_complete(const struct run *run)
 {
-	return !run->nr_damages && !run_discarded(run) && !run_missing_packets(run) && !run_starts_late(run);
+	return !run->nr_damages && !run_discarded(run) && !run_missing_packets(run) &&
+	       !run_starts_late(run) && !run_interrupted(run);
 }
 
 void run_print_losses(const struct run *run, FILE *out)
 {
+	uint64_t begin, end;
+
+	run_span(run, &begin, &end);
+	if (run_interrupted(run))
+		fprintf(out,
+			"INTERRUPTED: recorded until %.3f s, then interrupted: without run.json nothing says "
+			"what "
+			"is missing\n",
+			time_seconds(end));
 	if (run_discarded(run))
 		fprintf(
 		    out,

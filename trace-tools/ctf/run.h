@@ -1,7 +1,7 @@
 /*
  * run: what was recorded, opened for reading: a run folder, or a capture of /proc/ktrace.
  *
- *   RUN/run.json             what was run
+ *   RUN/run.json             what was run, and what the files must hold (manifest.h)
  *   RUN/trace/metadata       CTF 1.8; RUN/trace holds nothing but CTF files
  *   RUN/trace/hartN          packets of hart N, whole, in order
  *   RUN/trace/stacks         one packet: the stack depot
@@ -14,17 +14,16 @@
  * behind it: after a bad header at the next place where one stands, after a bad record at the next record.
  *
  * RUN-1  packets of a stream are in order of sequence and of time, and lie within the file.
- * RUN-2  run_complete() is true iff no event of the machine is missing between power-on and the last record;
- *        it is final only after all records were read (merge.h checks them one by one).
+ * RUN-2  run_complete() is true iff no event of the machine is missing between power-on and the end of the recording,
+ *        by what run.json says; it is final only after all records were read (merge.h checks them one by one).
  */
 #ifndef TOOLS_CTF_RUN_H
 #define TOOLS_CTF_RUN_H
 
 #include <stdio.h>
 
-#include "format.h"
+#include "manifest.h"
 
-#define STREAMS_MAX 64
 #define DAMAGES_KEPT 64
 
 struct packet {
@@ -40,25 +39,22 @@ struct stream {
 	size_t bytes;
 	struct packet *packets;
 	size_t nr_packets, packets_capacity;
-	uint64_t nr_records;
-	uint64_t begin_time, end_time;
-	uint64_t discarded;       /* events, said by the last header */
-	uint64_t missing_packets; /* by gaps in the sequence */
-	uint64_t next_sequence;   /* the next packet's number, if none is missing */
-	bool starts_late;         /* the first packet is not number 0: older ones were overwritten */
+	struct packet_chain chain;
 };
 
 struct damage {
-	const char *path; /* of a stream */
+	char *path; /* of a file of the run */
 	uint64_t offset;
 	char *what;
 };
 
 struct run {
-	char *folder;       /* or file */
-	char *trace_folder; /* NULL for a capture */
-	bool is_capture;    /* all streams share the stacks' file */
-	char *kernel_path;  /* NULL: there is none */
+	char *folder;                 /* or file */
+	char *trace_folder;           /* NULL for a capture */
+	bool is_capture;              /* all streams share the stacks' file */
+	char *kernel_path;            /* NULL: there is none that gives the right names */
+	char *kernel_fault;           /* why not, where there should be one; NULL */
+	char build_id[BUILD_ID_TEXT]; /* of the kernel that ran; "": nobody said */
 	struct stream streams[STREAMS_MAX];
 	uint32_t nr_streams;
 	char *stacks_path;
@@ -66,7 +62,11 @@ struct run {
 	size_t stacks_bytes;
 	const struct trace_stack *stacks; /* [0] is stack 1 */
 	uint32_t nr_stacks;
-	uint32_t boot_id;
+	struct manifest manifest;
+	char *manifest_path;
+	uint32_t boot_id; /* of the manifest, else of the first packet */
+	bool boot_known;
+	bool is_other; /* the files are not those that run.json is about: nothing in them proves anything */
 	uint64_t nr_records; /* of all streams */
 	struct damage damages[DAMAGES_KEPT];
 	size_t nr_damages; /* may exceed what is kept */
@@ -75,6 +75,8 @@ struct run {
 /* NULL and a message in *error (caller frees) when there is no trace at all. */
 struct run *run_open(const char *path, char **error);
 void run_close(struct run *run);
+/* From now on the kernel in a run folder gives the names, whatever build it is of. */
+void run_force_symbols(void);
 
 /* Notes damage; used by merge and model as they find it. */
 void run_damage(struct run *run, const char *path, uint64_t offset, const char *fmt, ...)
@@ -91,7 +93,8 @@ void run_forget(const struct stream *stream, uint64_t *forgotten, uint64_t offse
 
 /* From the first event of any hart to the last; 0 to 0 when there is none. */
 void run_span(const struct run *run, uint64_t *begin, uint64_t *end);
-
+/* Nothing says what the files must hold: recording was interrupted, or still goes on. */
+bool run_interrupted(const struct run *run);
 uint64_t run_discarded(const struct run *run);
 uint64_t run_missing_packets(const struct run *run);
 bool run_starts_late(const struct run *run);

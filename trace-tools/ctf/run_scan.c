@@ -10,45 +10,6 @@
 #include "base/util.h"
 #include "run_priv.h"
 
-#define HEADER_BYTES sizeof(struct trace_packet_header)
-/* Which packets a file may hold. */
-#define EVENTS (1U << TRACE_STREAM_EVENTS)
-#define STACKS (1U << TRACE_STREAM_STACKS)
-
-/* NULL, or why the header cannot be one of a packet of `classes`. */
-static const char *header_fault(const struct trace_packet_header *header, uint32_t classes)
-{
-	uint64_t size = header->packet_size_bits / 8, content = header->content_size_bits / 8;
-
-	if (header->magic != TRACE_MAGIC)
-		return "no packet begins here (wrong magic)";
-	if (header->stream > TRACE_STREAM_STACKS || !(classes >> header->stream & 1))
-		return "packet of another stream class";
-	if (header->packet_size_bits % 64 || size < HEADER_BYTES)
-		return "impossible packet size";
-	if (header->content_size_bits % 8 || content < HEADER_BYTES || content > size)
-		return "impossible content size";
-	if ((content - HEADER_BYTES) % (header->stream == TRACE_STREAM_EVENTS ? sizeof(struct trace_record)
-									      : sizeof(struct trace_stack)))
-		return "content is not a whole number of records";
-	if (header->begin_time > header->end_time)
-		return "packet ends before it begins";
-	return NULL;
-}
-
-/* The next offset from `offset` on, in steps of 8, where a believable header stands, or bytes. */
-static uint64_t find_header(const uint8_t *map, uint64_t offset, uint64_t bytes, uint32_t classes)
-{
-	struct trace_packet_header header;
-
-	for (offset = (offset + 7) & ~7ULL; offset + HEADER_BYTES <= bytes; offset += 8) {
-		memcpy(&header, map + offset, sizeof(header));
-		if (!header_fault(&header, classes))
-			return offset;
-	}
-	return bytes;
-}
-
 /*
  * The header at *offset or behind it, where bytes that cannot be one are left out and told as damage. False: the file
  * has no more.
@@ -63,10 +24,10 @@ static bool next_header(struct run *run, const char *path, const uint8_t *map, u
 			return false;
 		}
 		memcpy(header, map + *offset, sizeof(*header));
-		const char *fault = header_fault(header, classes);
+		const char *fault = packet_fault(header, classes);
 		if (!fault)
 			return true;
-		uint64_t next = find_header(map, *offset + 8, bytes, classes);
+		uint64_t next = packet_find(map, *offset + 8, bytes, classes);
 		run_damage(run, path, *offset, "%s; %llu bytes left out", fault,
 			   (unsigned long long)(next - *offset));
 		*offset = next;
@@ -84,59 +45,49 @@ static uint64_t packet_end(const struct trace_packet_header *header, uint64_t of
 
 /* ---- packets of events ---- */
 
-/* Why a believable packet cannot stand where it stands in the stream; false: it can. */
-static bool misplaced(struct run *run, const struct stream *stream, uint64_t offset,
-		      const struct trace_packet_header *header)
+/* The end time is that of the last record in a file; of a capture it may be later, since the hart went on meanwhile. */
+static bool ends_with_last_record(const struct run *run, const struct stream *stream,
+				  const struct trace_packet_header *header, uint64_t offset,
+				  uint32_t nr_records)
 {
-	if (header->boot_id != run->boot_id || header->instance != stream->hart) {
-		run_damage(run, stream->path, offset, "packet of another %s; left out",
-			   header->boot_id != run->boot_id ? "boot" : "hart");
-		return true;
-	}
-	if (stream->nr_packets &&
-	    (header->sequence < stream->next_sequence || header->begin_time < stream->end_time)) {
-		run_damage(run, stream->path, offset,
-			   "packet number %llu comes after number %llu or goes back in time; left out",
-			   (unsigned long long)header->sequence,
-			   (unsigned long long)stream->next_sequence - 1);
-		return true;
-	}
-	return false;
+	const struct trace_record *records = (const void *)(stream->map + offset + HEADER_BYTES);
+
+	return run->is_capture || !nr_records || records[nr_records - 1].time == header->end_time;
 }
 
 /* Takes one believable packet into the stream, unless it is misplaced. */
 static void take_packet(struct run *run, struct stream *stream, uint64_t offset,
 			const struct trace_packet_header *header)
 {
-	uint64_t content = header->content_size_bits / 8, there = stream->bytes - offset;
+	uint64_t content = packet_content(header), there = stream->bytes - offset;
+	char what[128];
 
-	if (stream->nr_packets == 0 && run->boot_id == 0)
+	if (!run->boot_known) {
+		run->boot_known = true;
 		run->boot_id = header->boot_id;
-	if (misplaced(run, stream, offset, header))
+	}
+	if (!packet_chain_fits(&stream->chain, header, stream->hart, run->boot_id, what)) {
+		run_damage(run, stream->path, offset, "%s; left out", what);
+		run->is_other = run->is_other || header->boot_id != run->boot_id;
 		return;
-	if (stream->nr_packets == 0)
-		stream->starts_late = header->sequence != 0;
-	else
-		stream->missing_packets += header->sequence - stream->next_sequence;
-	if (there < content) {
+	}
+	if (there < packet_bytes(header)) {
 		run_damage(run, stream->path, offset,
 			   "packet number %llu is cut off: %llu of %llu bytes are there",
 			   (unsigned long long)header->sequence, (unsigned long long)there,
-			   (unsigned long long)content);
-		content = there;
+			   (unsigned long long)packet_bytes(header));
+		content = content < there ? content : there;
+	} else if (!ends_with_last_record(run, stream, header, offset, packet_records(content))) {
+		run_damage(run, stream->path, offset, "packet number %llu does not end with its last record",
+			   (unsigned long long)header->sequence);
 	}
 	struct packet packet = {
 	    .offset = offset,
 	    .end_time = header->end_time,
-	    .nr_records = (uint32_t)((content - HEADER_BYTES) / sizeof(struct trace_record)),
+	    .nr_records = packet_records(content),
 	};
-	if (stream->nr_packets == 0)
-		stream->begin_time = header->begin_time;
 	ARRAY_PUSH(stream->packets, stream->nr_packets, stream->packets_capacity) = packet;
-	stream->nr_records += packet.nr_records;
-	stream->end_time = header->end_time;
-	stream->discarded = header->events_discarded;
-	stream->next_sequence = header->sequence + 1;
+	packet_chain_take(&stream->chain, header, packet.nr_records);
 }
 
 void run_scan_hart(struct run *run, struct stream *stream)
@@ -145,7 +96,7 @@ void run_scan_hart(struct run *run, struct stream *stream)
 	uint64_t forgotten = 0;
 
 	for (uint64_t offset = 0;
-	     next_header(run, stream->path, stream->map, stream->bytes, EVENTS, &offset, &header);
+	     next_header(run, stream->path, stream->map, stream->bytes, CLASS_EVENTS, &offset, &header);
 	     offset = packet_end(&header, offset, stream->bytes)) {
 		take_packet(run, stream, offset, &header);
 		run_forget(stream, &forgotten, offset);
@@ -191,12 +142,12 @@ void run_scan_stacks(struct run *run)
 		return;
 	}
 	memcpy(&header, run->stacks_map, sizeof(header));
-	const char *fault = header_fault(&header, STACKS);
+	const char *fault = packet_fault(&header, CLASS_STACKS);
 	uint64_t nr = (run->stacks_bytes - HEADER_BYTES) / sizeof(struct trace_stack);
 	if (fault)
 		run_damage(run, run->stacks_path, 0, "%s; its %llu possible stacks are taken as they are",
 			   fault, (unsigned long long)nr);
-	else if (run->boot_id && header.boot_id != run->boot_id)
+	else if (run->boot_known && header.boot_id != run->boot_id)
 		run_damage(run, run->stacks_path, 0, "stacks of another boot");
 	take_stacks(run, HEADER_BYTES, fault ? nr : count_stacks(run, 0, &header));
 }
@@ -227,7 +178,7 @@ void run_scan_capture(struct run *run)
 	bool any = false;
 
 	for (uint64_t offset = 0; next_header(run, run->stacks_path, run->stacks_map, run->stacks_bytes,
-					      EVENTS | STACKS, &offset, &header);
+					      CLASS_EVENTS | CLASS_STACKS, &offset, &header);
 	     offset = end) {
 		end = packet_end(&header, offset, run->stacks_bytes);
 		if (header.stream == TRACE_STREAM_STACKS) {

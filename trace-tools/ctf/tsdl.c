@@ -80,7 +80,7 @@ static void stream_write(FILE *out, int stream)
 		stream);
 }
 
-void tsdl_write(FILE *out, uint32_t boot_id)
+void tsdl_write(FILE *out, uint32_t boot_id, const char *build_id)
 {
 	fprintf(out, "/* CTF 1.8 */\n\n");
 	for (int bits = 8; bits <= 64; bits *= 2)
@@ -95,8 +95,8 @@ void tsdl_write(FILE *out, uint32_t boot_id)
 		"\tpacket.header := struct {\n\t\tu32 magic;\n\t\tu16 stream_id;\n\t\tu16 "
 		"stream_instance_id;\n\t};\n};\n\n"
 		"env {\n\ttracer_name = \"pagetrail\";\n\ttracer_major = 1;\n\tdomain = \"kernel\";\n"
-		"\tboot_id = 0x%08x;\n\tphys_offset = 0x%lx;\n};\n\n",
-		boot_id, PHYS_OFFSET);
+		"\tboot_id = 0x%08x;\n\tbuild_id = \"%s\";\n\tphys_offset = 0x%lx;\n};\n\n",
+		boot_id, build_id, PHYS_OFFSET);
 	fprintf(out, "clock {\n\tname = \"monotonic\";\n\tdescription = \"the time CSR since power-on\";\n"
 		     "\tfreq = 10000000;\n\toffset = 0;\n};\n\n"
 		     "typealias integer {\n\tsize = 64; align = 8; signed = false;\n"

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Writes the whole `metadata` file. boot_id goes into its env block (0: unknown). */
-void tsdl_write(FILE *out, uint32_t boot_id);
+/* Writes the whole `metadata` file. boot_id (0: unknown) and build_id (hex, "": unknown) go into its env block. */
+void tsdl_write(FILE *out, uint32_t boot_id, const char *build_id);
 
 #endif

@@ -17,15 +17,16 @@ class Kinds:
         moves = trace.moves()
         self.edges = np.linspace(begin, max(end, begin + 1), BINS + 1)
         bins = np.clip(np.searchsorted(self.edges, moves.times, side="left") - 1, 0, BINS - 1)
-        self.pages = {}
+        self.pages, self.most = {}, {}  # `most`: of all events, also between the ends of bins
         for kind in tables.PAGE_KIND_TEXT:
             change = np.where(moves.after == kind, moves.pages, 0) - np.where(moves.before == kind, moves.pages, 0)
             self.pages[kind] = np.cumsum(np.bincount(bins, change, BINS))
+            self.most[kind] = int(np.cumsum(change)[moves.times >= begin].max(initial=0))
         self.edges = seconds(self.edges)
 
     def shown(self):
         """Kinds that move and ever have a page, in the order of the pile."""
-        return [k for k in sorted(self.pages) if k not in picture.STILL_KINDS and self.pages[k].max() > 0]
+        return [k for k in sorted(self.pages) if k not in picture.STILL_KINDS and self.most[k] > 0]
 
 
 def draw(trace, out):
@@ -40,7 +41,7 @@ def draw(trace, out):
         if shown:
             axes.stackplot(kinds.edges[1:], [kinds.pages[k] for k in shown], step="post", linewidth=0,
                            colors=[tables.KIND_COLOURS[k] for k in shown], zorder=2,
-                           labels=[f"{tables.PAGE_KIND_TEXT[k]}, at most {int(kinds.pages[k].max()):,}" for k in shown])
+                           labels=[f"{tables.PAGE_KIND_TEXT[k]}, at most {kinds.most[k]:,}" for k in shown])
             # from the top as they lie in the pile
             handles, names = axes.get_legend_handles_labels()
             axes.legend(handles[::-1], names[::-1], loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)

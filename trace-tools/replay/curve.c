@@ -2,6 +2,7 @@
 #include "curve.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/util.h"
 
@@ -28,7 +29,12 @@ void curve_event(void *arg, const struct model *model, const struct trace_record
 	if (record->event == EV_page_alloc && !curve->allocated) {
 		curve->allocated = true;
 		curve->booted = (uint32_t)at;
+		memcpy(curve->most, model_totals(model)->pages_by_kind, sizeof(curve->most));
 	}
+	uint32_t grown =
+	    record->event == EV_page_kind ? record->kind & (PK_NR - 1) : record_page_kind(record);
+	if (model_totals(model)->pages_by_kind[grown] > curve->most[grown])
+		curve->most[grown] = model_totals(model)->pages_by_kind[grown];
 	int64_t net = model_totals(model)->net_pages;
 	if (!step->any) {
 		step->any = true;

@@ -22,6 +22,7 @@ struct curve {
 	uint32_t booted; /* the step of the first allocation: before it RAM is given to the free lists */
 	bool allocated;  /* there was one */
 	struct curve_step *steps;
+	int64_t most[PK_NR]; /* pages of each kind at any event since the first allocation */
 };
 
 void curve_begin(struct curve *curve, const struct run *run, uint32_t nr_steps);

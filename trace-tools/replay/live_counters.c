@@ -6,16 +6,22 @@
 
 #include "base/util.h"
 
+/* 16 GiB of RAM. */
+#define PAGES_MAX (4U << 20)
+
 struct intake {
 	struct live_counters *counters;
 	struct follow *follow;
 	uint32_t nr_stacks; /* known to be there */
+	uint32_t hart;      /* whose records these are */
 	bool sample_found;  /* the first one: what was counted before it may belong after it */
 };
 
 void live_counters_free(struct live_counters *counters)
 {
 	free(counters->sites);
+	free(counters->pages);
+	free(counters->pages_then);
 	*counters = (struct live_counters){0};
 }
 
@@ -34,42 +40,98 @@ static struct live_counters_site *site_of(struct intake *intake, uint32_t stack)
 	return &counters->sites[stack];
 }
 
-/* Pages became free, or, below 0, were taken. */
-static void count_free(struct live_counters *counters, const struct trace_record *record, int64_t pages)
+/* Room for pages up to number `nr`; false when that cannot be RAM. */
+static bool page_room(struct live_counters *counters, uint64_t nr)
 {
-	if (counters->sampled && record->time > counters->sample_time)
-		counters->net_since += pages;
+	if (nr > PAGES_MAX)
+		return false;
+	if (nr > counters->pages_capacity) {
+		uint32_t capacity = counters->pages_capacity ? counters->pages_capacity : 4096;
+		while (capacity < nr)
+			capacity *= 2;
+		size_t bytes = capacity * sizeof(*counters->pages),
+		       old = counters->pages_capacity * sizeof(*counters->pages);
+		counters->pages = xrealloc(counters->pages, bytes);
+		counters->pages_then = xrealloc(counters->pages_then, bytes);
+		memset((char *)counters->pages + old, 0, bytes - old);
+		memset((char *)counters->pages_then + old, 0, bytes - old);
+		counters->pages_capacity = capacity;
+	}
+	return true;
 }
 
 /*
- * What the boot finds in RAM is freed (REF_BOOT) without having been taken: it was of no kind before. What it told to
- * be of a kind goes with its last put.
+ * Is a record of `time` the newer one? Of two harts at one instant the one that took the page: it was given back before,
+ * since no page lives shorter than the clock can tell.
  */
+static bool is_newer(const struct live_counters_page *page, uint64_t time, uint8_t kind, uint8_t hart)
+{
+	if (time != page->time)
+		return time > page->time;
+	return hart == page->hart || kind != PK_FREE;
+}
+
+/* The page's new state, if it is newer. *was: its kind before, -1: none was known. */
+static bool set_page(struct live_counters_page *page, const struct trace_record *record, uint8_t kind,
+		     uint8_t hart, int *was)
+{
+	if (!page->time || record->time < page->first_time) {
+		page->first_time = record->time;
+		page->first_takes = record->event == EV_page_alloc;
+	}
+	if (!is_newer(page, record->time, kind, hart))
+		return false;
+	*was = page->time ? page->kind : -1;
+	page->time = record->time;
+	page->kind = kind;
+	page->hart = hart;
+	return true;
+}
+
+/* Was the page free at the time of the sample, as far as is known? */
+static bool free_then(const struct live_counters *counters, uint64_t page)
+{
+	if (counters->pages_then[page].time)
+		return counters->pages_then[page].kind == PK_FREE;
+	return counters->pages[page].time && counters->pages[page].first_takes;
+}
+
+static void set_pages(struct live_counters *counters, const struct trace_record *record, uint8_t kind,
+		      uint32_t hart)
+{
+	uint64_t first = (uint64_t)record->payload.ev_payload_page_alloc.pfn - (RAM_BASE >> PAGE_SHIFT);
+	uint64_t end = first + (1ULL << record_order(record));
+	int was;
+
+	if (!page_room(counters, end))
+		return;
+	for (uint64_t i = first; i < end; i++) {
+		bool before = free_then(counters, i);
+		if (set_page(&counters->pages[i], record, kind, (uint8_t)hart, &was)) {
+			if (was >= 0)
+				counters->kinds[was]--;
+			counters->kinds[kind]++;
+		}
+		if (counters->sampled && record->time <= counters->sample_time)
+			set_page(&counters->pages_then[i], record, kind, (uint8_t)hart, &was);
+		counters->free_then += free_then(counters, i) - before;
+	}
+}
+
 static void page_event(struct intake *intake, const struct trace_record *record)
 {
 	struct live_counters *counters = intake->counters;
-	const struct trace_payload_page *event = &record->payload.ev_payload_page_alloc;
-	int64_t pages = 1LL << record_order(record);
 
 	switch (record->event) {
 	case EV_page_alloc:
-		site_of(intake, record->stack)->pages += (uint64_t)pages;
-		counters->kinds[record_page_kind(record)] += pages;
-		count_free(counters, record, -pages);
+		site_of(intake, record->stack)->pages += 1ULL << record_order(record);
+		set_pages(counters, record, (uint8_t)record_page_kind(record), intake->hart);
 		break;
 	case EV_page_free:
-		if (record->kind != REF_BOOT)
-			counters->kinds[record_page_kind(record)] -= pages;
-		count_free(counters, record, pages);
-		break;
-	case EV_page_put:
-		if (record->kind == REF_BOOT && event->after == 0)
-			counters->kinds[record_page_kind(record)] -= pages;
+		set_pages(counters, record, PK_FREE, intake->hart);
 		break;
 	case EV_page_kind:
-		counters->kinds[record->kind & (PK_NR - 1)] += pages;
-		if (event->before && record_page_kind(record) != record->kind)
-			counters->kinds[record_page_kind(record)] -= pages;
+		set_pages(counters, record, record->kind & (PK_NR - 1), intake->hart);
 		break;
 	}
 }
@@ -130,11 +192,12 @@ static void other_event(struct intake *intake, const struct trace_record *record
 	}
 }
 
-static void take(void *arg, const struct trace_record *records, size_t nr)
+static void take(void *arg, uint32_t hart, const struct trace_record *records, size_t nr)
 {
 	struct intake *intake = arg;
 	struct live_counters *counters = intake->counters;
 
+	intake->hart = hart;
 	for (size_t i = 0; i < nr; i++) {
 		const struct trace_record *record = &records[i];
 		if (!event_known(record->event))
@@ -161,10 +224,15 @@ static void recount(struct intake *intake, struct follow *follow)
 					   .sample_free = old.sample_free,
 					   .events_before = old.events_before,
 					   .time_before = old.time_before,
+					   .pages = old.pages,
+					   .pages_then = old.pages_then,
+					   .pages_capacity = old.pages_capacity,
 					   .sites = old.sites,
 					   .nr_sites = old.nr_sites,
 					   .capacity = old.capacity};
 	memcpy(counters->kinds_before, old.kinds_before, sizeof(old.kinds_before));
+	memset(counters->pages, 0, old.pages_capacity * sizeof(*old.pages));
+	memset(counters->pages_then, 0, old.pages_capacity * sizeof(*old.pages));
 	for (size_t i = 0; i < counters->nr_sites; i++)
 		counters->sites[i].pages = counters->sites[i].objects = 0;
 	intake->sample_found = false;
@@ -198,7 +266,8 @@ void live_counters_beat(struct live_counters *counters)
 
 int64_t live_counters_free_pages(const struct live_counters *counters)
 {
-	return counters->sampled ? counters->sample_free + counters->net_since : -1;
+	return counters->sampled ? counters->sample_free + counters->kinds[PK_FREE] - counters->free_then
+				 : -1;
 }
 
 uint64_t live_counters_ticks(const struct live_counters *counters)

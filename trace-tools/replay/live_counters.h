@@ -2,10 +2,18 @@
  * counters: how a machine is doing, counted so that the order of records does not matter: free pages, pages by kind, and
  * what each call site took since the last beat.
  *
- * Free pages are those of the earliest sample, plus and minus what was freed and taken after it; each record says its
- * time. Until a sample is known they are not.
+ * A hart that does little fills its packets late, so the free of a page may be seen long before its allocation, which
+ * another hart recorded. Sums of allocations and frees would then go below zero. So what is kept is the newest known state
+ * of each page, by the time of its record: an older record that comes later changes nothing.
+ *
+ *   seen first   t=9 hart0 page_free  pfn 5   ->  5 is free
+ *   seen later   t=7 hart1 page_alloc pfn 5   ->  5 is free still
+ *
+ * Free pages are those of the earliest sample, plus those that are free now, minus those that were free at its time.
+ * Until a sample is known they are not.
  *
  * PULSE-1  the numbers after a step are those of all records handed out so far, whatever their order was.
+ * PULSE-2  no number of pages is below zero, and each page is counted once.
  */
 #ifndef TOOLS_REPLAY_LIVE_COUNTERS_H
 #define TOOLS_REPLAY_LIVE_COUNTERS_H
@@ -17,13 +25,24 @@ struct live_counters_site {
 	uint64_t pages_before, objects_before; /* at the last beat */
 };
 
+/* What a page is used for, as the newest record up to some time says. */
+struct live_counters_page {
+	uint64_t time; /* 0: no record of it */
+	uint64_t first_time;
+	uint8_t kind, hart;
+	bool first_takes; /* the oldest record is an allocation: before it the page was free */
+};
+
 struct live_counters {
 	uint64_t nr_events, events_before;
 	uint64_t first_time, last_time, time_before;
 	bool sampled;
 	uint64_t sample_time;
 	int64_t sample_free;
-	int64_t net_since;                  /* pages freed minus taken after sample_time */
+	struct live_counters_page *pages;      /* by pfn from RAM_BASE on: now */
+	struct live_counters_page *pages_then; /* and at sample_time */
+	uint32_t pages_capacity;
+	int64_t free_then;                  /* pages of kind PK_FREE in pages_then */
 	struct trace_payload_sample newest; /* the latest sample */
 	uint64_t newest_time;
 	int64_t kinds[PK_NR], kinds_before[PK_NR];

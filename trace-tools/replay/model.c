@@ -121,6 +121,8 @@ struct model *model_replay_to(struct run *run, const struct model_watch *watch, 
 		}
 	}
 	pages_end(model);
+	if (until == UINT64_MAX)
+		manifest_compare_marks(run, model->totals.by_event[EV_mark]);
 	return model;
 }
 

@@ -353,14 +353,14 @@ int death_report(const struct guest *guest, struct run *run, const struct panic_
 	struct model_watch watch = {keep_event, &last};
 	struct model *model = model_replay(run, &watch);
 	struct stack_table *book = stack_table_open(run);
-	const struct trace_desc *desc = guest->desc;
+	int exit_status = guest_exit_status(guest);
 
 	run_print_losses(run, out);
 	fputc('\n', out);
 	if (panic)
 		tell_panic(guest, panic, model, book, out);
-	else if (desc->exit_status)
-		fprintf(out, "no panic: it powered off with status %" PRIu64 "\n", desc->exit_status - 1);
+	else if (exit_status >= 0)
+		fprintf(out, "no panic: it powered off with status %d\n", exit_status);
 	else
 		fprintf(out, "no panic: it ran until it was stopped from outside\n");
 	print_last(&last, book, out);

@@ -280,7 +280,7 @@ static bool kind_moves(uint32_t kind)
 }
 
 static void kind_areas(FILE *out, const struct curve *curve, uint32_t first, const struct scale *scale,
-		       const int32_t most[PK_NR])
+		       const int64_t most[PK_NR])
 {
 	double *sums = xcalloc(curve->nr, sizeof(*sums));
 
@@ -307,14 +307,12 @@ void svg_kinds(FILE *out, const struct model *model, const struct curve *curve)
 			      .end = step_time(curve, curve->nr),
 			      .high = 1,
 			      .height = PLOT_HEIGHT};
-	int32_t most[PK_NR] = {0};
 	char number[32];
 
 	for (uint32_t i = first; i < curve->nr; i++) {
 		double sum = 0;
 		for (uint32_t kind = 0; kind < PK_NR; kind++) {
 			int32_t pages = curve->steps[i].kinds[kind];
-			most[kind] = pages > most[kind] ? pages : most[kind];
 			sum += kind_moves(kind) ? pages : 0;
 		}
 		scale.high = fmax(scale.high, sum);
@@ -323,12 +321,13 @@ void svg_kinds(FILE *out, const struct model *model, const struct curve *curve)
 	svg_begin(out, &scale, "Pages by kind over time",
 		  "Areas, one on the other: the pages of each kind that changes.");
 	axes(out, &scale);
-	kind_areas(out, curve, first, &scale, most);
+	kind_areas(out, curve, first, &scale, curve->most);
 	fputs("</svg>\n<p class=\"legend\">From the bottom: ", out);
 	for (uint32_t kind = 0; kind < PK_NR; kind++) {
-		if (kind_moves(kind) && most[kind])
+		if (kind_moves(kind) && curve->most[kind])
 			fprintf(out, "<span><i style=\"background:%s\"></i>%s, at most %s</span>\n",
-				kind_colour(kind), page_kind_text(kind), html_number(most[kind], number));
+				kind_colour(kind), page_kind_text(kind),
+				html_number(curve->most[kind], number));
 	}
 	fputs("</p>\n", out);
 }

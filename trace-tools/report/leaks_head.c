@@ -66,7 +66,6 @@ static void print_suspects(const struct leaks *leaks, FILE *out)
 
 static void print_verdict(const struct leaks *leaks, FILE *out)
 {
-	const struct run *run = model_run(leaks->model);
 	char bytes[24];
 
 	if (leaks->nr_items) {
@@ -76,10 +75,7 @@ static void print_verdict(const struct leaks *leaks, FILE *out)
 		print_kinds(leaks, out);
 		print_suspects(leaks, out);
 		if (leaks->status == STATUS_CANNOT_TELL)
-			fprintf(out, "This is NOT CERTAIN: %s.\n",
-				!run_complete(run)
-				    ? "events are missing, and the one that settles it may be among them"
-				    : "the machine was not quiet when it was audited");
+			fprintf(out, "This is NOT CERTAIN: %s.\n", leaks_uncertain(leaks));
 	} else if (leaks->status == STATUS_NOTHING_LOST) {
 		fprintf(out, "NOTHING LOST%s: %" PRIu64 " events, 0 discarded\n",
 			leaks->narrowed                                        ? " of what was asked for"
@@ -87,10 +83,7 @@ static void print_verdict(const struct leaks *leaks, FILE *out)
 									       : "",
 			model_totals(leaks->model)->nr_events);
 	} else if (leaks->status == STATUS_CANNOT_TELL) {
-		fprintf(out, "NO VERDICT: none was found to be lost, but %s\n",
-			!run_complete(run)                       ? "events are missing"
-			: model_totals(leaks->model)->panic_time ? "the kernel did not come to its end"
-								 : "the audit counted more than it listed");
+		fprintf(out, "NO VERDICT: none was found to be lost, but %s\n", leaks_uncertain(leaks));
 	}
 	if (leaks->nr_incidents)
 		fprintf(out, "BROKEN: %zu finding%s of another kind, listed at the end\n",
@@ -114,6 +107,11 @@ static void print_audit(const struct leaks *leaks, FILE *out)
 			leaks->unlisted);
 	if (!leaks->audit_final)
 		fprintf(out, "       it was not quiet, so its verdicts are not final\n");
+	if (leaks->nr_disproved)
+		fprintf(out,
+			"       %" PRIu64
+			" of its findings are no losses: the trace shows that they were freed later\n",
+			leaks->nr_disproved);
 }
 
 static void print_agreement(const struct leaks *leaks, FILE *out)

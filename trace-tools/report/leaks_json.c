@@ -204,6 +204,8 @@ void leaks_print_json(const struct leaks *leaks, FILE *out)
 	json_int(&json, "bytes", (int64_t)leaks->bytes);
 	json_int(&json, "other_findings", (int64_t)leaks->nr_incidents);
 	json_int(&json, "unlisted_findings", (int64_t)leaks->unlisted);
+	json_int(&json, "disproved_findings", (int64_t)leaks->nr_disproved);
+	json_string(&json, "uncertain", leaks_uncertain(leaks));
 	write_query(&json, leaks);
 	json_open(&json, "groups", '[');
 	for (size_t i = 0; i < leaks->nr_groups; i++)

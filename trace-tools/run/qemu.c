@@ -136,6 +136,7 @@ bool qemu_start(struct qemu *qemu, char **argv)
 		return false;
 	}
 	qemu->in = in[1];
+	fcntl(qemu->in, F_SETFL, O_NONBLOCK);
 	qemu->out = out[0];
 	qemu->err = err[0];
 	/* Ends without a word once exec has succeeded. */

@@ -14,8 +14,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/signalfd.h>
-#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,9 +26,9 @@
 #define DRAIN_BUSY_NS 100000L /* a hart fills a packet of 64 KiB in some milliseconds */
 #define DRAIN_IDLE_NS 4000000L
 #define KILL_AFTER_NS 3000000000LL /* between asking QEMU to end and making it */
-#define SHM_FOLDER "/dev/shm"
-#define RAM_PREFIX "pagetrail-ram-"
-#define ESCAPE_KEY 1 /* ctrl-A, then x ends the machine, as in QEMU */
+#define ESCAPE_KEY 1               /* ctrl-A, then x ends the machine, as in QEMU */
+#define END_KEY 4                  /* ctrl-D: what reads the console sees the end of its input */
+#define END_KEY_NS 300000000LL
 
 static int64_t now_ns(void)
 {
@@ -47,20 +47,6 @@ static char *default_folder(void)
 
 	strftime(text, sizeof(text), "%Y%m%d-%H%M%S", localtime(&now));
 	return xasprintf("traces/runs/%s-%d", text, (int)getpid());
-}
-
-/* RAM in /dev/shm, where it costs no disk writes; in the run folder where that is too small. */
-static char *choose_ram_path(const char *folder, uint64_t bytes)
-{
-	struct statvfs shm;
-	struct timespec time;
-
-	clock_gettime(CLOCK_REALTIME, &time);
-	guest_sweep(SHM_FOLDER, RAM_PREFIX);
-	if (!statvfs(SHM_FOLDER, &shm) && (uint64_t)shm.f_bavail * shm.f_bsize > bytes + (16 << 20) &&
-	    !access(SHM_FOLDER, W_OK))
-		return xasprintf("%s/%s%d-%lx", SHM_FOLDER, RAM_PREFIX, (int)getpid(), time.tv_nsec);
-	return xasprintf("%s/ram", folder);
 }
 
 /* run=CMD,ARG or run="CMD ARG": the kernel takes commas for blanks when there is no blank. */
@@ -193,13 +179,46 @@ static void ask_to_end(struct session *session, enum session_end end)
 	session->kill_at = now_ns() + KILL_AFTER_NS;
 }
 
+/* Passes on what was typed as far as QEMU takes it: a guest that does not read must not stop us. */
+static void pass_typed(struct session *session)
+{
+	ssize_t nr = session->nr_typed ? write(session->qemu.in, session->typed, session->nr_typed) : 0;
+
+	if (nr > 0) {
+		session->nr_typed -= (size_t)nr;
+		memmove(session->typed, session->typed + nr, session->nr_typed);
+	} else if (nr < 0 && errno != EAGAIN && errno != EINTR) {
+		session->nr_typed = 0;
+		session->input_open = false;
+	}
+}
+
+/*
+ * At the end of our input the guest's is over, too: whatever reads the console next sees its end, and a shell at its prompt
+ * ends the machine. The key is pressed again as long as it runs, since each program that reads takes one.
+ */
+static void say_end_of_input(struct session *session, int64_t now)
+{
+	int waiting = 0;
+
+	if (!session->say_end_at || now < session->say_end_at || session->nr_typed)
+		return;
+	session->say_end_at = now + END_KEY_NS;
+	if (!ioctl(session->qemu.in, FIONREAD, &waiting) && waiting == 0)
+		session->typed[session->nr_typed++] = END_KEY;
+}
+
+/* Only when all that was typed before is passed on. */
 static void take_input(struct session *session)
 {
-	char bytes[256];
+	char bytes[sizeof(session->typed)];
 	ssize_t nr = read(0, bytes, sizeof(bytes));
 
 	if (nr <= 0) {
+		if (nr < 0 && (errno == EINTR || errno == EAGAIN))
+			return;
 		session->input_open = false;
+		session->say_end_at = now_ns();
 		return;
 	}
 	for (ssize_t i = 0; i < nr; i++) {
@@ -212,8 +231,7 @@ static void take_input(struct session *session)
 			return;
 		}
 		session->escape = false;
-		if (write(session->qemu.in, &bytes[i], 1) < 0 && errno == EPIPE)
-			session->input_open = false;
+		session->typed[session->nr_typed++] = bytes[i];
 	}
 }
 
@@ -266,7 +284,7 @@ static void start_draining(struct session *session)
 	if (!strcmp(session->options->mode, "off"))
 		return;
 	trace = xasprintf("%s/trace", session->folder);
-	if (!drain_open(&session->drain, &session->guest, trace))
+	if (!drain_open(&session->drain, &session->guest, trace, DRAIN_NEW))
 		die("%s: %s", trace, strerror(errno));
 	free(trace);
 	session->draining = true;
@@ -294,6 +312,7 @@ static void relay(struct session *session)
 
 	while (!qemu_poll(&session->qemu)) {
 		struct timespec pause = {0, pause_ns};
+		fds[3].fd = session->input_open && !session->nr_typed ? 0 : -1;
 		start_draining(session);
 		/* What comes in bursts is not over when one look finds nothing: back off slowly. */
 		if (session->draining && drain_step(&session->drain))
@@ -313,9 +332,9 @@ static void relay(struct session *session)
 				fds[2].fd = -1;
 			if (fds[3].revents)
 				take_input(session);
-			if (!session->input_open)
-				fds[3].fd = -1;
 		}
+		say_end_of_input(session, now_ns());
+		pass_typed(session);
 		check_times(session);
 	}
 	while (fds[1].fd >= 0 && take_console(session))
@@ -342,17 +361,9 @@ static void finish(struct session *session, char **command)
 	session->end = session_how_it_ended(session);
 	session_save_ramdisk(session);
 	if (session_keeps_ram(session)) {
-		char *kept = xasprintf("%s/ram", session->folder);
-		if (strcmp(kept, session->ram_path)) {
-			if (file_copy(session->ram_path, kept))
-				die("%s: %s", kept, strerror(errno));
-			unlink(session->ram_path);
-			free(session->ram_path);
-			session->ram_path = xstrdup(kept);
-		}
-		free(kept);
-	} else {
-		unlink(session->ram_path);
+		session->ram_path = xasprintf("%s/ram", session->folder);
+		if (guest_save(&session->guest, session->ram_path))
+			die("%s: %s", session->ram_path, strerror(errno));
 	}
 	session_write_json(session, command);
 	fclose(session->console.log);
@@ -394,20 +405,16 @@ struct session *session_run(const struct session_options *options)
 	find_desc_address(session);
 	prepare_folder(session);
 	prepare_disk(session);
-	session->ram_path = choose_ram_path(session->folder, session->config.ram_bytes);
-	if (!guest_create(&session->guest, session->ram_path, session->config.ram_bytes))
-		die("%s: %s", session->ram_path, strerror(errno));
-	session->config.ram_file = session->ram_path;
+	if (!guest_create(&session->guest, session->config.ram_bytes))
+		die("no memory for the machine: %s", strerror(errno));
+	session->config.ram_file = session->guest.path;
 	catch_signals(session);
 
 	char **command = qemu_command(&session->config);
 	strftime(session->started_at, sizeof(session->started_at), "%Y-%m-%dT%H:%M:%S%z", localtime(&now));
 	session->started = now_ns();
-	if (!qemu_start(&session->qemu, command)) {
-		int error = errno;
-		unlink(session->ram_path);
-		die("%s: %s", command[0], strerror(error));
-	}
+	if (!qemu_start(&session->qemu, command))
+		die("%s: %s", command[0], strerror(errno));
 	prepare_console(session);
 	relay(session);
 	finish(session, command);

@@ -32,7 +32,7 @@ struct session {
 	const struct session_options *options;
 	struct machine_config config;
 	char *folder, *append;
-	char *ram_path;
+	char *ram_path; /* where the RAM was saved; NULL: it was not */
 	struct guest guest;
 	struct qemu qemu;
 	struct drain drain;
@@ -43,6 +43,9 @@ struct session {
 	size_t qemu_words_bytes;
 	int signals;
 	bool interactive, escape, input_open;
+	char typed[256]; /* what QEMU did not take yet */
+	size_t nr_typed;
+	int64_t say_end_at; /* when the guest is told again that its input is over; 0: it is not */
 	struct termios terminal;
 	int64_t started, deadline, kill_at; /* ns, monotonic; 0: none */
 	double seconds;

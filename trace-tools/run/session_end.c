@@ -19,14 +19,12 @@ static const char *const end_texts[] = {"poweroff", "qemu-failed", "killed", "ti
 
 int session_guest_status(const struct session *session)
 {
-	if (!session->guest.desc || !session->guest.desc->exit_status)
-		return -1;
-	return (int)session->guest.desc->exit_status - 1;
+	return session->guest.desc ? guest_exit_status(&session->guest) : -1;
 }
 
 bool session_panicked(const struct session *session)
 {
-	return session->guest.desc && session->guest.desc->panic_pa;
+	return session->guest.desc && guest_memory(&session->guest, guest_panic_pa(&session->guest), 1);
 }
 
 bool session_keeps_ram(const struct session *session)
@@ -55,12 +53,24 @@ void session_save_ramdisk(const struct session *session)
 		die("--disk-out %s: %s", out, from ? strerror(errno) : "the ramdisk is not in RAM");
 }
 
+/* What the files hold. Of a machine that never said where its trace is: nothing of each hart. */
+static void session_manifest(const struct session *session, struct manifest *manifest)
+{
+	drain_manifest(&session->drain, &session->guest, manifest);
+	if (!session->guest.desc)
+		manifest->nr_harts = session->config.smp;
+	for (uint32_t i = 0; !session->guest.desc && i < manifest->nr_harts; i++)
+		manifest->harts[i].hart = i;
+}
+
 static uint64_t discarded(const struct session *session)
 {
+	struct manifest manifest;
 	uint64_t sum = 0;
 
-	for (uint32_t i = 0; session->guest.desc && i < session->guest.desc->nr_rings; i++)
-		sum += session->guest.desc->rings[i].discarded;
+	session_manifest(session, &manifest);
+	for (uint32_t i = 0; i < manifest.nr_harts; i++)
+		sum += manifest.harts[i].discarded;
 	return sum;
 }
 
@@ -89,23 +99,27 @@ void session_json(const struct session *session, struct json *json)
 	json_int(json, "events_discarded", (int64_t)discarded(session));
 	json_int(json, "packets_missed", (int64_t)session->drain.missed_packets);
 	json_int(json, "trace_bytes", (int64_t)(session->drain.bytes + session->drain.stacks_bytes));
-	json_string(json, "ram_file", session_keeps_ram(session) ? session->ram_path : NULL);
+	json_string(json, "ram_file", session->ram_path);
 }
 
 void session_write_json(const struct session *session, char **command)
 {
 	char *path = xasprintf("%s/run.json", session->folder);
+	struct manifest manifest;
 	struct outfile out;
 	struct json json;
 
+	session_manifest(session, &manifest);
+	manifest.has_kernel = true;
 	outfile_open(&out, path);
 	json_begin(&json, out.file);
-	json_int(&json, "format", 1);
+	json_int(&json, "format", RUN_FORMAT);
 	session_json(session, &json);
 	json_open(&json, "qemu", '[');
 	for (char **word = command; *word; word++)
 		json_string(&json, NULL, *word);
 	json_close(&json, ']');
+	manifest_write(&manifest, &json);
 	json_end(&json);
 	outfile_close(&out);
 	free(path);
@@ -131,7 +145,10 @@ bool session_report(struct session *session)
 		warn("the guest failed with status %d", status);
 	if (session->desc_fault)
 		warn("%s", session->desc_fault);
-	bool good = session->end == END_POWEROFF && status == 0;
+	if (session->drain.stray)
+		warn("something wrote on trace_desc.%s while the machine ran", session->drain.stray);
+	bool good =
+	    session->end == END_POWEROFF && status == 0 && !session->desc_fault && !session->drain.stray;
 	if (!good && session->end != END_INTERRUPTED && session->console.view != CONSOLE_ALL) {
 		fprintf(stderr, "pagetrail: the console's last lines:\n");
 		console_print_tail(&session->console, stderr);

@@ -1,21 +1,19 @@
 /* guest: see guest.h. */
 #include "guest.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/util.h"
+#include "ctf/packet.h"
 
-/* What a killed run left may still be wanted by somebody who looks into its cause. */
-#define SWEEP_AFTER_SECONDS 3600
+/* The finisher has sixteen bits for it. */
+#define EXIT_STATUS_MAX 0xffffU
 
 static bool map_ram(struct guest *guest)
 {
@@ -27,35 +25,29 @@ static bool map_ram(struct guest *guest)
 	return true;
 }
 
-bool guest_create(struct guest *guest, const char *path, uint64_t bytes)
+bool guest_create(struct guest *guest, uint64_t bytes)
 {
-	*guest = (struct guest){.path = xstrdup(path), .bytes = bytes};
-	if (unlink(path) && errno != ENOENT)
+	*guest = (struct guest){.bytes = bytes,
+				.fd = memfd_create("pagetrail-ram", MFD_CLOEXEC | MFD_ALLOW_SEALING)};
+	if (guest->fd < 0)
 		return false;
-	guest->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	return guest->fd >= 0 && !flock(guest->fd, LOCK_EX | LOCK_NB) &&
-	       !ftruncate(guest->fd, (off_t)bytes) && map_ram(guest);
+	guest->path = xasprintf("/proc/%d/fd/%d", (int)getpid(), guest->fd);
+	/* Nobody may take memory away that we have mapped. */
+	return !ftruncate(guest->fd, (off_t)bytes) && !fcntl(guest->fd, F_ADD_SEALS, F_SEAL_SHRINK) &&
+	       map_ram(guest);
 }
 
-void guest_sweep(const char *folder, const char *prefix)
+int guest_save(const struct guest *guest, const char *path)
 {
-	DIR *dir = opendir(folder);
-	struct dirent *entry;
-	struct stat st;
+	int fd;
 
-	while (dir && (entry = readdir(dir))) {
-		if (strncmp(entry->d_name, prefix, strlen(prefix)))
-			continue;
-		int fd = openat(dirfd(dir), entry->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-		if (fd < 0)
-			continue;
-		if (!fstat(fd, &st) && S_ISREG(st.st_mode) &&
-		    time(NULL) - st.st_mtime > SWEEP_AFTER_SECONDS && !flock(fd, LOCK_EX | LOCK_NB))
-			unlinkat(dirfd(dir), entry->d_name, 0);
-		close(fd);
-	}
-	if (dir)
-		closedir(dir);
+	if (unlink(path) && errno != ENOENT)
+		return -1;
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -1;
+	close(fd);
+	return file_copy(guest->path, path);
 }
 
 bool guest_attach(struct guest *guest, const char *path)
@@ -63,11 +55,11 @@ bool guest_attach(struct guest *guest, const char *path)
 	struct stat st;
 
 	*guest = (struct guest){.path = xstrdup(path)};
-	guest->fd = open(path, O_RDWR | O_CLOEXEC);
+	guest->fd = open(path, O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (guest->fd < 0 || fstat(guest->fd, &st))
 		return false;
 	guest->bytes = (uint64_t)st.st_size;
-	if (guest->bytes < PAGE_BYTES) {
+	if (!S_ISREG(st.st_mode) || guest->bytes < PAGE_BYTES) {
 		errno = EINVAL;
 		return false;
 	}
@@ -117,11 +109,11 @@ static const char *desc_fault(const struct guest *guest, const struct trace_desc
 		return "the guest's trace is of another version";
 	if (desc->nr_rings == 0 || desc->nr_rings > sizeof(desc->rings) / sizeof(desc->rings[0]))
 		return "trace_desc: impossible number of rings";
-	if (desc->nr_packets == 0 || desc->packet_bytes < 2 * sizeof(struct trace_packet_header) ||
-	    desc->packet_bytes % 64)
+	if (desc->nr_packets == 0 || desc->packet_bytes > PACKET_BYTES_MAX ||
+	    desc->packet_bytes < 2 * sizeof(struct trace_packet_header) || desc->packet_bytes % 64)
 		return "trace_desc: impossible packet size";
 	if (!guest_memory(guest, desc->depot_pa, desc->depot_bytes) || desc->depot_pa % 8 ||
-	    desc->depot_bytes < sizeof(struct trace_packet_header))
+	    desc->depot_bytes < sizeof(struct trace_packet_header) || desc->depot_bytes > STACKS_BYTES_MAX)
 		return "trace_desc: the stack depot is not in RAM";
 	for (uint32_t i = 0; i < desc->nr_rings; i++) {
 		if (!guest_memory(guest, desc->rings[i].base_pa,
@@ -156,9 +148,89 @@ bool guest_find_desc(struct guest *guest, uint64_t desc_pa, const char **fault)
 		desc = search_desc(guest, guest->parts[i].at, guest->parts[i].bytes);
 	if (!desc || __atomic_load_n(&desc->magic, __ATOMIC_ACQUIRE) != TRACE_DESC_MAGIC)
 		return false;
-	*fault = desc_fault(guest, desc);
+	memcpy(&guest->copy, desc, sizeof(guest->copy));
+	*fault = desc_fault(guest, &guest->copy);
 	if (*fault)
 		return false;
-	guest->desc = desc;
+	guest->live = desc;
+	guest->desc = &guest->copy;
 	return true;
+}
+
+/* ---- what changes ---- */
+
+#define LOAD(member) __atomic_load_n(&(member), __ATOMIC_ACQUIRE)
+
+uint32_t guest_mode(const struct guest *guest)
+{
+	return LOAD(guest->live->mode);
+}
+
+uint64_t guest_opened(const struct guest *guest, uint32_t ring)
+{
+	return LOAD(guest->live->rings[ring].opened);
+}
+
+uint64_t guest_consumed(const struct guest *guest, uint32_t ring)
+{
+	return LOAD(guest->live->rings[ring].consumed);
+}
+
+uint64_t guest_discarded(const struct guest *guest, uint32_t ring)
+{
+	return LOAD(guest->live->rings[ring].discarded);
+}
+
+uint64_t guest_recorded(const struct guest *guest, uint32_t ring)
+{
+	return LOAD(guest->live->rings[ring].recorded);
+}
+
+void guest_set_consumed(const struct guest *guest, uint32_t ring, uint64_t nr_packets)
+{
+	__atomic_store_n(&guest->live->rings[ring].consumed, nr_packets, __ATOMIC_RELEASE);
+}
+
+void guest_set_consumer(const struct guest *guest, bool attached)
+{
+	__atomic_store_n(&guest->live->consumer, attached, __ATOMIC_RELEASE);
+}
+
+int guest_exit_status(const struct guest *guest)
+{
+	uint64_t status = LOAD(guest->live->exit_status);
+
+	return status && status <= EXIT_STATUS_MAX + 1 ? (int)status - 1 : -1;
+}
+
+uint64_t guest_panic_pa(const struct guest *guest)
+{
+	return LOAD(guest->live->panic_pa);
+}
+
+const char *guest_stray_write(const struct guest *guest)
+{
+	static const struct {
+		const char *name;
+		size_t offset, bytes;
+	} members[] = {
+#define MEMBER(member) {#member, offsetof(struct trace_desc, member), sizeof(guest->copy.member)}
+	    MEMBER(magic),       MEMBER(version),     MEMBER(nr_rings),      MEMBER(packet_bytes),
+	    MEMBER(nr_packets),  MEMBER(depot_pa),    MEMBER(depot_bytes),   MEMBER(ram_start),
+	    MEMBER(ram_end),     MEMBER(image_start), MEMBER(image_end),     MEMBER(ramdisk_start),
+	    MEMBER(ramdisk_end), MEMBER(boot_time),   MEMBER(page_array_pa), MEMBER(nr_pages),
+	    MEMBER(build_id),
+#undef MEMBER
+	};
+	const uint8_t *now = (const uint8_t *)guest->live, *then = (const uint8_t *)&guest->copy;
+
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+		if (memcmp(now + members[i].offset, then + members[i].offset, members[i].bytes))
+			return members[i].name;
+	}
+	for (uint32_t i = 0; i < guest->desc->nr_rings; i++) {
+		if (LOAD(guest->live->rings[i].base_pa) != guest->desc->rings[i].base_pa)
+			return "rings[].base_pa";
+	}
+	return NULL;
 }

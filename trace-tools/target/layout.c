@@ -27,7 +27,7 @@ struct layout *layout_open(const char *path, char **error)
 	*error = NULL;
 	layout->path = xstrdup(path);
 	elf_version(EV_CURRENT);
-	layout->fd = open(path, O_RDONLY | O_CLOEXEC);
+	layout->fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (layout->fd < 0)
 		*error = xasprintf("%s: %s", path, strerror(errno));
 	else if (!(layout->elf = elf_begin(layout->fd, ELF_C_READ, NULL)) ||

@@ -36,10 +36,11 @@ bool panic_read(const struct guest *guest, struct symbols *symbols, struct panic
 		const char **fault)
 {
 	struct panic_info info;
-	const void *where = guest_memory(guest, guest->desc->panic_pa, sizeof(info));
+	uint64_t panic_pa = guest_panic_pa(guest);
+	const void *where = guest_memory(guest, panic_pa, sizeof(info));
 
 	*fault = NULL;
-	if (!guest->desc->panic_pa)
+	if (!panic_pa)
 		return false;
 	if (!where) {
 		*fault = "trace_desc says that there was a panic, but points outside RAM";

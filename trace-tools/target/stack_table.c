@@ -16,6 +16,13 @@ struct stack_table *stack_table_open(const struct run *run)
 
 	book->run = run;
 	book->symbols = symbols_open(run->kernel_path, &problem);
+	if (run->kernel_fault) {
+		free(problem);
+		problem = xstrdup(run->kernel_fault);
+	} else if (run->kernel_path && !run->build_id[0]) {
+		warn("unknown kernel build: nothing says that %s is the kernel that ran; its names are taken",
+		     run->kernel_path);
+	}
 	book->views = xcalloc(run->nr_stacks + 1, sizeof(*book->views));
 	if (problem)
 		warn("%s", problem);

@@ -44,6 +44,10 @@ struct symbols *symbols_open(const char *path, char **problem)
 	*problem = NULL;
 	symbols->entries_mask = 1023;
 	symbols->entries = xcalloc(1024, sizeof(*symbols->entries));
+	if (path && !file_is_regular(path)) {
+		*problem = xasprintf("%s: not a file that can be read: addresses stay numbers", path);
+		return symbols;
+	}
 	if (!path) {
 		*problem = xstrdup("no kernel file: addresses stay numbers");
 		return symbols;

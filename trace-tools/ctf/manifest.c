@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: MIT
+/* manifest: see manifest.h. */
+#include "manifest.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "base/json_read.h"
+#include "base/util.h"
+#include "run.h"
+
+#define RUN_JSON_MAX (1U << 20)
+#define METADATA_MAX (1U << 20)
+
+void build_id_text(const uint8_t id[TRACE_BUILD_ID_BYTES], char text[BUILD_ID_TEXT])
+{
+	uint8_t any = 0;
+
+	for (size_t i = 0; i < TRACE_BUILD_ID_BYTES; i++) {
+		snprintf(text + 2 * i, 3, "%02x", id[i]);
+		any |= id[i];
+	}
+	if (!any)
+		text[0] = 0;
+}
+
+/* ---- writing ---- */
+
+void manifest_of_chain(struct manifest_hart *hart, const struct packet_chain *chain)
+{
+	hart->packets = chain->nr_packets;
+	hart->events = chain->nr_records;
+	hart->last_sequence = chain->nr_packets ? chain->next_sequence - 1 : 0;
+	hart->headers_crc = chain->headers_crc;
+}
+
+static void write_file(struct json *json, const char *key, const struct manifest_file *file, bool counted)
+{
+	json_open(json, key, '{');
+	if (counted)
+		json_int(json, "count", (int64_t)file->count);
+	json_int(json, "bytes", (int64_t)file->bytes);
+	json_int(json, "crc32", file->crc);
+	json_close(json, '}');
+}
+
+void manifest_write(const struct manifest *manifest, struct json *json)
+{
+	json_open(json, "manifest", '{');
+	json_int(json, "boot_id", manifest->boot_id);
+	json_string(json, "build_id", manifest->build_id[0] ? manifest->build_id : NULL);
+	json_bool(json, "kernel", manifest->has_kernel);
+	json_int(json, "marks", (int64_t)manifest->marks);
+	json_int(json, "missed", (int64_t)manifest->missed);
+	json_string(json, "stray_write", manifest->stray_write[0] ? manifest->stray_write : NULL);
+	json_open(json, "harts", '[');
+	for (uint32_t i = 0; i < manifest->nr_harts; i++) {
+		const struct manifest_hart *hart = &manifest->harts[i];
+		json_open(json, NULL, '{');
+		json_int(json, "hart", hart->hart);
+		json_int(json, "packets", (int64_t)hart->packets);
+		json_int(json, "events", (int64_t)hart->events);
+		if (hart->packets)
+			json_int(json, "last_sequence", (int64_t)hart->last_sequence);
+		else
+			json_null(json, "last_sequence");
+		json_int(json, "discarded", (int64_t)hart->discarded);
+		json_int(json, "headers_crc32", hart->headers_crc);
+		json_close(json, '}');
+	}
+	json_close(json, ']');
+	write_file(json, "stacks", &manifest->stacks, true);
+	write_file(json, "metadata", &manifest->metadata, false);
+	json_close(json, '}');
+}
+
+/* ---- reading ---- */
+
+/* False when the member is missing or no whole number up to max. */
+static bool need(const struct json_value *object, const char *key, uint64_t max, uint64_t *number)
+{
+	const struct json_value *value = json_get(object, key);
+
+	*number = value ? value->number : 0;
+	return value && value->type == JSON_NUMBER && value->whole && value->number <= max;
+}
+
+static bool read_hart(const struct json_value *from, struct manifest_hart *hart)
+{
+	uint64_t number, crc;
+
+	bool good = need(from, "hart", UINT16_MAX, &number) &&
+		    need(from, "packets", UINT64_MAX, &hart->packets) &&
+		    need(from, "events", UINT64_MAX, &hart->events) &&
+		    need(from, "discarded", UINT64_MAX, &hart->discarded) &&
+		    need(from, "headers_crc32", UINT32_MAX, &crc) &&
+		    (!hart->packets || need(from, "last_sequence", UINT64_MAX, &hart->last_sequence));
+	hart->hart = (uint32_t)number;
+	hart->headers_crc = good ? (uint32_t)crc : 0;
+	return good;
+}
+
+static bool read_file(const struct json_value *from, struct manifest_file *file, bool counted)
+{
+	uint64_t crc;
+
+	bool good = need(from, "bytes", UINT64_MAX, &file->bytes) && need(from, "crc32", UINT32_MAX, &crc) &&
+		    (!counted || need(from, "count", UINT32_MAX, &file->count));
+	file->crc = good ? (uint32_t)crc : 0;
+	return good;
+}
+
+static void copy_text(char *to, size_t bytes, const char *from)
+{
+	snprintf(to, bytes, "%s", from ? from : "");
+}
+
+static bool read_whole(struct manifest *manifest, const struct json_value *from)
+{
+	const struct json_value *harts = json_get(from, "harts");
+	uint64_t boot_id;
+
+	if (!need(from, "boot_id", UINT32_MAX, &boot_id) ||
+	    !need(from, "marks", UINT64_MAX, &manifest->marks) ||
+	    !need(from, "missed", UINT64_MAX, &manifest->missed) || !harts || harts->type != JSON_ARRAY ||
+	    !read_file(json_get(from, "stacks"), &manifest->stacks, true) ||
+	    !read_file(json_get(from, "metadata"), &manifest->metadata, false))
+		return false;
+	manifest->boot_id = (uint32_t)boot_id;
+	copy_text(manifest->build_id, sizeof(manifest->build_id), json_get_string(from, "build_id"));
+	const struct json_value *kernel = json_get(from, "kernel");
+	manifest->has_kernel = kernel && kernel->type == JSON_BOOL && kernel->number;
+	copy_text(manifest->stray_write, sizeof(manifest->stray_write), json_get_string(from, "stray_write"));
+	for (const struct json_value *hart = harts->first; hart; hart = hart->next) {
+		if (manifest->nr_harts == STREAMS_MAX ||
+		    !read_hart(hart, &manifest->harts[manifest->nr_harts++]))
+			return false;
+	}
+	return manifest->nr_harts != 0;
+}
+
+/* NULL, or what is wrong with it. */
+static const char *read_about(struct manifest *manifest, const struct json_value *about)
+{
+	const struct json_value *whole = json_get(about, "manifest");
+
+	if (!about)
+		return "it is no JSON";
+	copy_text(manifest->end, sizeof(manifest->end), json_get_string(about, "end"));
+	if (json_get_number(about, "format", 0) == 1 && !whole) {
+		if (!json_get(about, "events"))
+			return "it has no number of events";
+		manifest->events = json_get_number(about, "events", UINT64_MAX);
+		manifest->discarded = json_get_number(about, "events_discarded", 0);
+		manifest->state = MANIFEST_FORMAT1;
+		return NULL;
+	}
+	if (json_get_number(about, "format", 0) != RUN_FORMAT)
+		return "it is of no format that this program knows";
+	if (!whole || !read_whole(manifest, whole))
+		return "its manifest is not whole";
+	if (!manifest->end[0])
+		return "it does not say how the run ended";
+	manifest->state = MANIFEST_WHOLE;
+	return NULL;
+}
+
+void manifest_read(struct manifest *manifest, const char *folder)
+{
+	char *path = xasprintf("%s/run.json", folder);
+	size_t bytes;
+	const char *fault = NULL;
+	char *text = file_read_regular(path, RUN_JSON_MAX, &bytes, &fault);
+
+	*manifest = (struct manifest){.state = MANIFEST_NONE};
+	if (text && strlen(text) == bytes) {
+		struct json_value *about = json_parse(text);
+		fault = read_about(manifest, about);
+		json_value_free(about);
+	} else if (text) {
+		fault = "it is no text";
+	}
+	if (fault && (text || file_exists(path))) {
+		manifest->state = MANIFEST_BAD;
+		manifest->fault = fault;
+	}
+	free(text);
+	free(path);
+}
+
+/* ---- comparing ---- */
+
+static const struct stream *stream_of(const struct run *run, uint32_t hart)
+{
+	for (uint32_t i = 0; i < run->nr_streams; i++) {
+		if (run->streams[i].hart == hart)
+			return &run->streams[i];
+	}
+	return NULL;
+}
+
+static void compare_hart(struct run *run, const struct manifest_hart *wanted)
+{
+	const struct stream *stream = stream_of(run, wanted->hart);
+	const struct packet_chain *chain = stream ? &stream->chain : NULL;
+
+	if (!chain && !wanted->packets)
+		return;
+	if (!chain) {
+		char *path = xasprintf("%s/hart%u", run->trace_folder, wanted->hart);
+		run_damage(run, path, 0, "the file is missing: run.json says that it has %" PRIu64 " packets",
+			   wanted->packets);
+		free(path);
+		return;
+	}
+	if (chain->nr_packets != wanted->packets || chain->nr_records != wanted->events)
+		run_damage(run, stream->path, stream->bytes,
+			   "%" PRIu64 " packets with %" PRIu64 " events are there, run.json says %" PRIu64
+			   " with %" PRIu64,
+			   chain->nr_packets, chain->nr_records, wanted->packets, wanted->events);
+	else if (wanted->packets && chain->next_sequence - 1 != wanted->last_sequence)
+		run_damage(run, stream->path, 0,
+			   "its last packet is number %" PRIu64 ", run.json says %" PRIu64,
+			   chain->next_sequence - 1, wanted->last_sequence);
+	else if (chain->headers_crc != wanted->headers_crc)
+		run_damage(run, stream->path, 0,
+			   "its packet headers are not those that were recorded (checksum %u, run.json says "
+			   "%u)",
+			   chain->headers_crc, wanted->headers_crc);
+	else if (chain->discarded > wanted->discarded)
+		run_damage(run, stream->path, 0,
+			   "%" PRIu64 " events were discarded by its last packet, run.json says %" PRIu64
+			   " in all",
+			   chain->discarded, wanted->discarded);
+}
+
+static uint32_t checksum(const uint8_t *bytes, size_t nr)
+{
+	uint32_t crc = 0;
+
+	for (size_t done = 0; done < nr;) {
+		size_t part = nr - done < (1U << 30) ? nr - done : 1U << 30;
+		crc = (uint32_t)crc32(crc, bytes + done, (uInt)part);
+		done += part;
+	}
+	return crc;
+}
+
+static void compare_stacks(struct run *run)
+{
+	const struct manifest_file *wanted = &run->manifest.stacks;
+
+	if (run->nr_stacks != wanted->count || run->stacks_bytes != wanted->bytes)
+		run_damage(run, run->stacks_path, run->stacks_bytes,
+			   "%u stacks in %zu bytes are there, run.json says %" PRIu64 " in %" PRIu64,
+			   run->nr_stacks, run->stacks_bytes, wanted->count, wanted->bytes);
+	else if (checksum(run->stacks_map, run->stacks_bytes) != wanted->crc)
+		run_damage(run, run->stacks_path, 0,
+			   "it is not what was recorded (its checksum is another than in run.json)");
+}
+
+static bool env_of_text(const char *text, uint32_t *boot_id, char build_id[BUILD_ID_TEXT])
+{
+	static const char boot[] = "boot_id = 0x", build[] = "build_id = \"";
+	const char *found = strstr(text, boot), *id = strstr(text, build);
+
+	build_id[0] = 0;
+	if (id && strspn(id + strlen(build), "0123456789abcdef") == BUILD_ID_TEXT - 1)
+		snprintf(build_id, BUILD_ID_TEXT, "%s", id + strlen(build));
+	*boot_id = found ? (uint32_t)strtoul(found + strlen(boot), NULL, 16) : 0;
+	return found != NULL;
+}
+
+bool metadata_env(const char *path, uint32_t *boot_id, char build_id[BUILD_ID_TEXT])
+{
+	const char *fault;
+	char *text = file_read_regular(path, METADATA_MAX, NULL, &fault);
+
+	build_id[0] = 0;
+	bool good = text && env_of_text(text, boot_id, build_id);
+	free(text);
+	return good;
+}
+
+static void compare_metadata(struct run *run)
+{
+	const struct manifest_file *wanted = &run->manifest.metadata;
+	char *path = xasprintf("%s/metadata", run->trace_folder);
+	const char *fault;
+	size_t bytes;
+	char *text = file_read_regular(path, METADATA_MAX, &bytes, &fault);
+	uint32_t boot_id;
+	char build_id[BUILD_ID_TEXT];
+
+	if (!text)
+		run_damage(run, path, 0, "cannot be read: %s", fault);
+	else if (bytes == 0)
+		run_damage(run, path, 0, "the file is empty");
+	else if (strncmp(text, "/* CTF 1.8 */", 13) || !env_of_text(text, &boot_id, build_id))
+		run_damage(run, path, 0, "it is not the description of such a trace");
+	else if (run->boot_known && boot_id != run->boot_id)
+		run_damage(run, path, 0, "it belongs to another boot");
+	else if (run->manifest.state == MANIFEST_WHOLE &&
+		 (bytes != wanted->bytes || checksum((const uint8_t *)text, bytes) != wanted->crc))
+		run_damage(run, path, 0,
+			   "it is not what was written (its checksum is another than in run.json)");
+	free(text);
+	free(path);
+}
+
+static void compare_whole(struct run *run)
+{
+	const struct manifest *manifest = &run->manifest;
+
+	for (uint32_t i = 0; i < manifest->nr_harts; i++)
+		compare_hart(run, &manifest->harts[i]);
+	for (uint32_t i = 0; i < run->nr_streams; i++) {
+		bool known = false;
+		for (uint32_t k = 0; k < manifest->nr_harts; k++)
+			known = known || manifest->harts[k].hart == run->streams[i].hart;
+		if (!known)
+			run_damage(run, run->streams[i].path, 0, "run.json knows no such hart");
+	}
+	compare_stacks(run);
+	if (manifest->stray_write[0])
+		run_damage(run, run->manifest_path, 0, "while the machine ran, %s", manifest->stray_write);
+}
+
+static void compare_format1(struct run *run)
+{
+	const struct manifest *manifest = &run->manifest;
+
+	if (run->nr_records != manifest->events)
+		run_damage(run, run->manifest_path, 0,
+			   "it says that %" PRIu64 " events were recorded; the files have %" PRIu64,
+			   manifest->events, run->nr_records);
+}
+
+void manifest_compare(struct run *run)
+{
+	size_t before = run->nr_damages;
+
+	compare_metadata(run);
+	if (run->manifest.state == MANIFEST_BAD)
+		run_damage(run, run->manifest_path, 0, "cannot be used: %s", run->manifest.fault);
+	else if (run->manifest.state == MANIFEST_WHOLE)
+		compare_whole(run);
+	else if (run->manifest.state == MANIFEST_FORMAT1)
+		compare_format1(run);
+	run->is_other = run->is_other || run->nr_damages > before;
+}
+
+void manifest_compare_marks(struct run *run, uint64_t marks)
+{
+	if (run->manifest.state == MANIFEST_WHOLE && run->manifest.marks != marks)
+		run_damage(run, run->manifest_path, 0,
+			   "it says that there are %" PRIu64 " marks; the files have %" PRIu64,
+			   run->manifest.marks, marks);
+}
+
+const char *manifest_cut_short(const struct manifest *manifest)
+{
+	if (!manifest->end[0] || !strcmp(manifest->end, "poweroff") || !strcmp(manifest->end, "panic"))
+		return NULL;
+	return manifest->end;
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+/*
+ * manifest: what a run's files must hold, written into run.json when recording ends.
+ *
+ * A trace cannot say of itself that a file or its end is missing: what is not there leaves no mark. So whoever wrote the
+ * files says at the end how many packets and events of each hart there are, the number of the last packet, and a checksum of
+ * all packet headers; the same of the stacks and the metadata. A reader compares:
+ *
+ *   {"format": 2, "end": "poweroff", ...,
+ *    "manifest": {
+ *      "boot_id": 4660, "build_id": "4be1...", "kernel": true, "marks": 12, "missed": 0, "stray_write": null,
+ *      "harts": [{"hart": 0, "packets": 3, "events": 5012, "last_sequence": 2, "discarded": 0, "headers_crc32": 2894711},
+ *                {"hart": 1, "packets": 0, "events": 0, "last_sequence": null, "discarded": 0, "headers_crc32": 0}],
+ *      "stacks": {"count": 812, "bytes": 52032, "crc32": 99128},
+ *      "metadata": {"bytes": 9021, "crc32": 7611}}}
+ *
+ * A hart with no packet has no file. Without run.json the recording was interrupted (or still goes on). run.json of format 1
+ * has no manifest, but the number of events, of harts and of discards; that much is compared.
+ *
+ * MANIFEST-1  what is written here was counted while the files were written, not read back from them.
+ */
+#ifndef TOOLS_CTF_MANIFEST_H
+#define TOOLS_CTF_MANIFEST_H
+
+#include "base/json.h"
+#include "packet.h"
+
+#define STREAMS_MAX 64
+#define RUN_FORMAT 2
+#define BUILD_ID_TEXT (2 * TRACE_BUILD_ID_BYTES + 1)
+
+enum manifest_state {
+	MANIFEST_NONE,    /* there is no run.json */
+	MANIFEST_BAD,     /* there is one, but it is none; see fault */
+	MANIFEST_FORMAT1, /* of an older version: the totals only */
+	MANIFEST_WHOLE,
+};
+
+struct manifest_hart {
+	uint32_t hart;
+	uint64_t packets, events;
+	uint64_t last_sequence; /* if packets != 0 */
+	uint64_t discarded;     /* in all; the packets know those before the last one was opened */
+	uint32_t headers_crc;
+};
+
+struct manifest_file {
+	uint64_t count, bytes;
+	uint32_t crc;
+};
+
+struct manifest {
+	enum manifest_state state;
+	const char *fault; /* MANIFEST_BAD */
+	char end[24];      /* "poweroff", "panic", "killed", ...; "": not known */
+	uint32_t boot_id;
+	char build_id[BUILD_ID_TEXT]; /* hex; "": not known */
+	bool has_kernel;              /* it was put into the folder */
+	uint64_t marks;
+	uint64_t missed;      /* packets that were overwritten or broken before they could be written */
+	char stray_write[96]; /* what of trace_desc changed that may not; "": nothing */
+	struct manifest_hart harts[STREAMS_MAX];
+	uint32_t nr_harts;
+	struct manifest_file stacks, metadata;
+	uint64_t events, discarded; /* MANIFEST_FORMAT1 */
+};
+
+struct run;
+
+/* The member "manifest" of an open object. */
+void manifest_write(const struct manifest *manifest, struct json *json);
+void manifest_of_chain(struct manifest_hart *hart, const struct packet_chain *chain);
+/* Reads RUN/run.json. */
+void manifest_read(struct manifest *manifest, const char *folder);
+/* Notes as damage, by run_damage, where the files are not what the manifest says. */
+void manifest_compare(struct run *run);
+/* The same of what only a replay knows. */
+void manifest_compare_marks(struct run *run, uint64_t marks);
+/*
+ * What a trace's metadata says in its env: false when there is none that can be read. build_id "": not said. Of a run that goes
+ * on, or was interrupted, nothing else says it.
+ */
+bool metadata_env(const char *path, uint32_t *boot_id, char build_id[BUILD_ID_TEXT]);
+/* NULL: the machine came to its own end. Else what ended it before: "killed". */
+const char *manifest_cut_short(const struct manifest *manifest);
+
+/* "" when all bytes are zero. */
+void build_id_text(const uint8_t id[TRACE_BUILD_ID_BYTES], char text[BUILD_ID_TEXT]);
+
+#endif
