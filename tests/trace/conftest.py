@@ -35,8 +35,8 @@ def sanitized():
     assert done.returncode == 0, done.stdout
     env = {"ASAN_OPTIONS": "detect_leaks=0:exitcode=99", "UBSAN_OPTIONS": "print_stacktrace=1:exitcode=99"}
 
-    def run(*words, **more):
-        result = run_tool(build / "pagetrail", *words, env=env, **more)
+    def run(*words, more_env=None, **more):
+        result = run_tool(build / "pagetrail", *words, env={**env, **(more_env or {})}, **more)
         assert result.status in (0, 1, 2), f"{words}: status {result.status}\n{result.err[-4000:]}"
         return result
     return run

@@ -5,7 +5,9 @@
  *
  * Takes QEMU's command line as `pagetrail run` builds it. What it does comes in the environment:
  *   FAKE_EVENTS  records a hart (default 100); each is a `sample` whose free_pages counts up
- *   FAKE_END     "poweroff N" (default 0), "kill", "fail TEXT", "hang", or "no-trace"
+ *   FAKE_END     "poweroff N" (default 0), "kill", "fail TEXT", "hang", "no-trace", or "prompt": as a shell at its prompt,
+ *                it reads the console until ctrl-D
+ *   FAKE_STRAY   after the records: a member of trace_desc that something writes on, "zeros" or "ones" (all of it)
  *   FAKE_MODE    stream (default) or flight
  */
 #include <fcntl.h>
@@ -125,6 +127,25 @@ static void make_desc(uint32_t nr_harts, uint64_t ram_bytes)
 	__atomic_store_n(&desc->magic, TRACE_DESC_MAGIC, __ATOMIC_RELEASE);
 }
 
+/* What a wild pointer of the guest does to trace_desc, in the middle of its work. */
+static void write_on_desc(const char *what)
+{
+	if (!strcmp(what, "nr_rings"))
+		desc->nr_rings = 0xffffffff;
+	else if (!strcmp(what, "packet_bytes"))
+		desc->packet_bytes = 0xfffffff0;
+	else if (!strcmp(what, "nr_packets"))
+		desc->nr_packets = 0;
+	else if (!strcmp(what, "depot_pa"))
+		desc->depot_pa = 0x1234;
+	else if (!strcmp(what, "base_pa"))
+		desc->rings[0].base_pa = ~0ULL;
+	else if (!strcmp(what, "opened"))
+		desc->rings[0].opened = 1ULL << 60;
+	else
+		memset(desc, !strcmp(what, "ones") ? 0xff : 0, sizeof(*desc));
+}
+
 /* The value behind `key` in QEMU's words: of the option itself, or inside its list. */
 static const char *word_of(int argc, char **argv, const char *key)
 {
@@ -172,11 +193,17 @@ int main(int argc, char **argv)
 	fflush(stdout);
 	if (strcmp(end, "no-trace"))
 		run_guest(argc, argv, strtoull(getenv("FAKE_DESC"), NULL, 0));
+	if (getenv("FAKE_STRAY"))
+		write_on_desc(getenv("FAKE_STRAY"));
 	for (int i = 1; i <= 3; i++)
 		printf("[ %d/3] test fake%d ...... %s before 1 after 1\n", i, i, i == 2 ? "FAILED" : "OK  ");
 	fflush(stdout);
 	if (!strcmp(end, "hang"))
 		pause();
+	for (int c = 0; !strcmp(end, "prompt") && c != 4 && c != EOF;)
+		c = getchar();
+	if (!strcmp(end, "prompt"))
+		end = "poweroff 0";
 	if (!strcmp(end, "kill"))
 		raise(SIGKILL);
 	if (sscanf(end, "poweroff %d", &status) == 1)

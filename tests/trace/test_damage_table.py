@@ -9,10 +9,12 @@ import json
 import os
 import shutil
 import struct
+import sys
 
 import pagetrail_tables as tables
 import pytest
 import tracegen
+from harness import elf, paths
 from harness.tool import CANNOT_TELL, LOST, NOTHING_LOST
 
 LIMIT_S = 10
@@ -149,7 +151,6 @@ DAMAGES = damages()
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, metadata, kernel_elf, rebuilt_elf):
     """{leaky: a run folder}, and of each another one to take files from: the other boot, the other kernel, no fewer pages."""
-    from harness import elf
     base, made = tmp_path_factory.mktemp("whole"), {}
     for name, leaky, boot, kernel in (("good", False, 0x1234, kernel_elf), ("leaky", True, 0x1234, kernel_elf),
                                       ("other-good", False, 0x777, rebuilt_elf), ("other-leaky", True, 0x777, rebuilt_elf)):
@@ -182,6 +183,19 @@ def test_damage_is_seen_and_named(sanitized, whole, tmp_path, title):
         if done.status == CANNOT_TELL and done.out:
             summary = sanitized("summary", run, timeout=LIMIT_S)
             assert summary.status == CANNOT_TELL and named in summary.out + summary.err
+
+
+@pytest.mark.parametrize("title", [title for title in DAMAGES if title.startswith("trace/hart") or title == "a hart too many"])
+def test_the_reader_of_the_plots_sees_it(whole, tmp_path, title):
+    """It is Python and reads the hart files and run.json by itself."""
+    sys.path.insert(0, str(paths.BUILD / "trace-tools/plots"))
+    import pagetrail_trace
+    run = tmp_path / "run"
+    shutil.copytree(whole["good"], run)
+    assert pagetrail_trace.Trace(str(run)).damage == []
+    DAMAGES[title][1](run, whole["other-good"])
+    named = [name for name, _ in pagetrail_trace.Trace(str(run)).damage]
+    assert DAMAGES[title][0] in named
 
 
 @pytest.mark.parametrize("title", [title for title in DAMAGES if title.startswith("trace/hart") and

@@ -150,6 +150,7 @@ static int plot_command(const struct arguments *arguments)
 	bool several = arguments->nr_operands > 1, all = what && !strcmp(what, "all"), known = all;
 	char *wanted[NR_PICTURES];
 	size_t nr = 0;
+	bool damaged = false;
 
 	for (size_t i = 0; i < NR_PICTURES; i++)
 		known = known || !what || !strcmp(what, pictures[i].what);
@@ -160,6 +161,7 @@ static int plot_command(const struct arguments *arguments)
 	for (int i = 0; i < arguments->nr_operands; i++) {
 		struct run *run = open_run(arguments->operands[i]);
 		run_print_losses(run, stderr);
+		damaged = damaged || run->nr_damages;
 		run_close(run);
 	}
 	if (several)
@@ -176,7 +178,7 @@ static int plot_command(const struct arguments *arguments)
 	tell(arguments, wanted, status ? 0 : nr, status);
 	while (nr)
 		free(wanted[--nr]);
-	return status;
+	return damaged ? STATUS_CANNOT_TELL : status;
 }
 
 static const struct option_spec options[] = {

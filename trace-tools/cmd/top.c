@@ -214,7 +214,9 @@ static void watch_machine(struct watch *watch)
 		/* First whether it is over, then what is there: what came last is not overlooked. */
 		watch->top.state = follow_state(&watch->top.follow);
 		watch->fresh |= live_counters_step(&watch->top.counters, &watch->top.follow) != 0;
-		watch->over = watch->top.state == FOLLOW_ENDED;
+		watch->over = watch->over || watch->top.state == FOLLOW_ENDED;
+		if (watch->top.state == FOLLOW_ENDED)
+			watch->top.manifest_bad = !follow_compare(&watch->top.follow);
 		bool due = now_ms() >= watch->next_ms;
 		if (due && !watch->fresh && !watch->top.terminal && watch->drawn)
 			watch->next_ms = now_ms() + watch->interval_ms; /* nothing to say */
@@ -261,6 +263,8 @@ static int top_run(const struct arguments *arguments)
 	if (as_json || option(arguments, "once")) {
 		top->state = follow_state(&top->follow);
 		live_counters_step(&top->counters, &top->follow);
+		if (top->state == FOLLOW_ENDED)
+			top->manifest_bad = !follow_compare(&top->follow);
 		if (!top->follow.nr_files)
 			die("%s: there is no trace yet", arguments->operands[0]);
 		if (as_json)

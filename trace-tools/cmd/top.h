@@ -10,6 +10,7 @@ struct top {
 	struct live_counters counters;
 	struct symbols *symbols; /* NULL: not opened yet */
 	enum follow_state state;
+	bool manifest_bad;      /* there is a run.json, and it cannot be used */
 	bool terminal;          /* standard output is one: redraw in place, bold, cut lines to its width */
 	bool force_symbols;     /* of a kernel of another build, too */
 	bool plain;             /* not even there bold or red */

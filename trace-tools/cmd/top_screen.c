@@ -22,7 +22,7 @@ static const char *const state_texts[] = {
 bool top_complete(const struct top *top)
 {
 	return !follow_discarded(&top->follow) && !follow_missing(&top->follow) &&
-	       !follow_damaged(&top->follow);
+	       !follow_damaged(&top->follow) && !top->manifest_bad;
 }
 
 /* Seconds that the rates are about: the machine's own. */
@@ -213,6 +213,8 @@ static void draw_losses(struct page *page)
 	if (follow_discarded(follow) || follow_missing(follow))
 		line(page, ALARM, "LOSSES  %" PRIu64 " events discarded, %" PRIu64 " packets missing",
 		     follow_discarded(follow), follow_missing(follow));
+	if (page->top->manifest_bad)
+		line(page, ALARM, "DAMAGE  run.json cannot be used");
 	for (uint32_t i = 0; i < follow->nr_files; i++) {
 		const struct follow_file *file = &follow->files[i];
 		if (file->chain.starts_late)

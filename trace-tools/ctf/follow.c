@@ -239,6 +239,32 @@ enum follow_state follow_state(const struct follow *follow)
 	return over ? FOLLOW_ENDED : follow->nr_files ? FOLLOW_RUNNING : FOLLOW_WAITING;
 }
 
+static struct follow_file *file_of(struct follow *follow, uint32_t hart)
+{
+	for (uint32_t i = 0; i < follow->nr_files; i++) {
+		if (follow->files[i].hart == hart)
+			return &follow->files[i];
+	}
+	return NULL;
+}
+
+bool follow_compare(struct follow *follow)
+{
+	struct manifest manifest;
+
+	manifest_read(&manifest, follow->folder);
+	for (uint32_t i = 0; i < manifest.nr_harts; i++) {
+		struct follow_file *file = file_of(follow, manifest.harts[i].hart);
+		if (!file && manifest.harts[i].packets && follow->nr_files < STREAMS_MAX)
+			follow->files[follow->nr_files++] = (struct follow_file){
+			    .hart = manifest.harts[i].hart, .fd = -1, .fault = "the file is missing"};
+		else if (file && !file->fault &&
+			 !manifest_hart_fits(&manifest.harts[i], &file->chain, file->what))
+			file->fault = file->what;
+	}
+	return manifest.state != MANIFEST_BAD;
+}
+
 /* ---- stacks and losses ---- */
 
 uint32_t follow_nr_stacks(const struct follow *follow)

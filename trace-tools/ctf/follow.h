@@ -24,7 +24,7 @@ struct follow_file {
 	int fd;
 	uint64_t offset; /* of the packet to take next */
 	struct packet_chain chain;
-	char what[128];
+	char what[160];
 	const char
 	    *fault; /* no packet at `offset`, or fd is -1: nothing more is read of this hart. NULL: none */
 };
@@ -54,6 +54,11 @@ bool follow_look(struct follow *follow);
 uint64_t follow_step(struct follow *follow, follow_take *take, void *arg);
 /* The next step begins with the first packets again. */
 void follow_rewind(struct follow *follow);
+/*
+ * After all of a run that has ended was read: notes as faults where the files are not what run.json says, if there is one
+ * that can be used. True: it can, or there is none.
+ */
+bool follow_compare(struct follow *follow);
 enum follow_state follow_state(const struct follow *follow);
 
 uint32_t follow_nr_stacks(const struct follow *follow);

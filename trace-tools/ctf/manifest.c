@@ -201,10 +201,35 @@ static const struct stream *stream_of(const struct run *run, uint32_t hart)
 	return NULL;
 }
 
+bool manifest_hart_fits(const struct manifest_hart *wanted, const struct packet_chain *chain, char what[160])
+{
+	if (chain->nr_packets != wanted->packets || chain->nr_records != wanted->events)
+		snprintf(what, 160,
+			 "%" PRIu64 " packets with %" PRIu64 " events are there, run.json says %" PRIu64
+			 " with %" PRIu64,
+			 chain->nr_packets, chain->nr_records, wanted->packets, wanted->events);
+	else if (wanted->packets && chain->next_sequence - 1 != wanted->last_sequence)
+		snprintf(what, 160, "its last packet is number %" PRIu64 ", run.json says %" PRIu64,
+			 chain->next_sequence - 1, wanted->last_sequence);
+	else if (chain->headers_crc != wanted->headers_crc)
+		snprintf(what, 160,
+			 "its packet headers are not those that were recorded: checksum %u, run.json says %u",
+			 chain->headers_crc, wanted->headers_crc);
+	else if (chain->discarded > wanted->discarded)
+		snprintf(what, 160,
+			 "%" PRIu64 " events were discarded by its last packet, run.json says %" PRIu64
+			 " in all",
+			 chain->discarded, wanted->discarded);
+	else
+		return true;
+	return false;
+}
+
 static void compare_hart(struct run *run, const struct manifest_hart *wanted)
 {
 	const struct stream *stream = stream_of(run, wanted->hart);
 	const struct packet_chain *chain = stream ? &stream->chain : NULL;
+	char what[160];
 
 	if (!chain && !wanted->packets)
 		return;
@@ -215,25 +240,8 @@ static void compare_hart(struct run *run, const struct manifest_hart *wanted)
 		free(path);
 		return;
 	}
-	if (chain->nr_packets != wanted->packets || chain->nr_records != wanted->events)
-		run_damage(run, stream->path, stream->bytes,
-			   "%" PRIu64 " packets with %" PRIu64 " events are there, run.json says %" PRIu64
-			   " with %" PRIu64,
-			   chain->nr_packets, chain->nr_records, wanted->packets, wanted->events);
-	else if (wanted->packets && chain->next_sequence - 1 != wanted->last_sequence)
-		run_damage(run, stream->path, 0,
-			   "its last packet is number %" PRIu64 ", run.json says %" PRIu64,
-			   chain->next_sequence - 1, wanted->last_sequence);
-	else if (chain->headers_crc != wanted->headers_crc)
-		run_damage(run, stream->path, 0,
-			   "its packet headers are not those that were recorded (checksum %u, run.json says "
-			   "%u)",
-			   chain->headers_crc, wanted->headers_crc);
-	else if (chain->discarded > wanted->discarded)
-		run_damage(run, stream->path, 0,
-			   "%" PRIu64 " events were discarded by its last packet, run.json says %" PRIu64
-			   " in all",
-			   chain->discarded, wanted->discarded);
+	if (!manifest_hart_fits(wanted, chain, what))
+		run_damage(run, stream->path, 0, "%s", what);
 }
 
 static uint32_t checksum(const uint8_t *bytes, size_t nr)

@@ -69,6 +69,8 @@ struct run;
 
 /* The member "manifest" of an open object. */
 void manifest_write(const struct manifest *manifest, struct json *json);
+/* False, and why in `what`, if these packets are not those of the manifest. */
+bool manifest_hart_fits(const struct manifest_hart *hart, const struct packet_chain *chain, char what[160]);
 void manifest_of_chain(struct manifest_hart *hart, const struct packet_chain *chain);
 /* Reads RUN/run.json. */
 void manifest_read(struct manifest *manifest, const char *folder);

@@ -7,8 +7,10 @@ import dataclasses
 import json
 import os
 import re
+import stat
 import struct
 import sys
+import zlib
 
 import numpy as np
 
@@ -40,6 +42,18 @@ def _header(data, offset):
     return (size, content, end) if believable else None
 
 
+def _bytes_of(path):
+    """A regular file's bytes, mapped; of anything else, and of what may not be read, none. It never waits."""
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY), "rb") as file:
+            about = os.fstat(file.fileno())
+            if stat.S_ISREG(about.st_mode) and about.st_size:
+                return np.memmap(file, dtype=np.uint8, mode="r")
+    except IsADirectoryError:
+        pass
+    return np.zeros(0, np.uint8)
+
+
 def _next_magic(data, offset):
     """Where behind `offset` a header may stand, or the end."""
     words = data[offset + 8:offset + 8 + (len(data) - offset - 8) // 8 * 8].view("<u8")
@@ -49,8 +63,7 @@ def _next_magic(data, offset):
 
 def _packets(path):
     """The records of each packet of a file, in order, but those later than the packet's end; what is no packet is left out."""
-    data = np.memmap(path, dtype=np.uint8, mode="r") if os.path.getsize(path) else np.zeros(0, np.uint8)
-    offset = 0
+    data, offset = _bytes_of(path), 0
     while offset + HEADER_BYTES <= len(data):
         header = _header(data, offset)
         if not header:
@@ -73,6 +86,53 @@ def _believable(records):
     pages = np.isin(events, [tables.EVENTS[name][0] for name in PAGE_EVENTS])
     pfns = records.view(_layout_dtype(tables.EVENTS["page_alloc"][1]))["pfn"]
     return records[keep & ~(pages & ((pfns < FIRST_PFN) | (pfns >= FIRST_PFN + PAGES_MAX)))]
+
+
+@dataclasses.dataclass
+class Chain:
+    """What the headers of a hart's file say together, as the manifest in run.json has it."""
+    packets: int = 0
+    events: int = 0
+    last_sequence: int = None
+    headers_crc32: int = 0
+    rest: int = 0  # bytes behind the last packet; below 0: so many of it are missing
+
+    @classmethod
+    def of_file(cls, path):
+        data, offset, chain = _bytes_of(path), 0, cls()
+        while offset + HEADER_BYTES <= len(data) and (header := _header(data, offset)):
+            raw = data[offset:offset + HEADER_BYTES].tobytes()
+            chain.packets += 1
+            chain.events += (min(header[1], len(data) - offset) - HEADER_BYTES) // RECORD.itemsize
+            chain.last_sequence = struct.unpack(tables.PACKET_HEADER, raw)[7]
+            chain.headers_crc32 = zlib.crc32(raw, chain.headers_crc32)
+            offset += header[0]
+        chain.rest = len(data) - offset
+        return chain
+
+
+def _manifest_damage(folder, where, names):
+    """[(file, what is wrong with it)] by the manifest of run.json."""
+    path = os.path.join(folder, "run.json")
+    if not os.path.lexists(path):
+        return [("run.json", "is not there: the recording was interrupted")]
+    try:
+        about = json.loads(_bytes_of(path).tobytes().decode())
+        if about.get("format") == 1:
+            return []
+        harts = {f"hart{hart['hart']}": hart for hart in about["manifest"]["harts"]}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return [("run.json", "cannot be used")]
+    found = [(name, "run.json knows no such hart") for name in names if name not in harts]
+    for name, hart in harts.items():
+        if name not in names:
+            found += [(name, "is missing")] if hart.get("packets") else []
+            continue
+        chain = Chain.of_file(os.path.join(where, name))
+        wanted = Chain(*(hart.get(field.name) for field in dataclasses.fields(Chain)[:-1]))
+        if chain != wanted:
+            found.append((name, f"is not what was recorded: {chain}, run.json says {wanted}"))
+    return found
 
 
 @dataclasses.dataclass
@@ -118,6 +178,7 @@ class Trace:
         inner = os.path.join(folder, "trace")
         where = inner if os.path.isdir(inner) else folder
         names = sorted(n for n in os.listdir(where) if re.fullmatch(r"hart\d+", n))
+        self.damage = _manifest_damage(folder, where, names)
         if not names:
             raise SystemExit(f"{folder}: not a run folder: there is no trace/hart0 in it")
         harts = [np.concatenate([np.zeros(0, RECORD), *_packets(os.path.join(where, name))]) for name in names]
@@ -182,10 +243,10 @@ class Trace:
     def describe(self):
         """What run.json says, or {}."""
         try:
-            with open(os.path.join(self.folder, "run.json"), encoding="utf-8") as file:
-                return json.load(file)
+            about = json.loads(_bytes_of(os.path.join(self.folder, "run.json")).tobytes().decode())
         except (OSError, ValueError):
             return {}
+        return about if isinstance(about, dict) else {}
 
 
 def seconds(times):

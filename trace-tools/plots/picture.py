@@ -39,6 +39,9 @@ def title(figure, trace, *words, bad=False):
     parts = [" ".join(about.get("guest_command", [])) or trace.name]
     if "harts" in about:
         parts.append(f"{count(about['harts'], 'hart')}, {about['ram_bytes'] >> 20} MiB")
+    if trace.damage:
+        parts.append("DAMAGED: " + ", ".join(sorted({name for name, _ in trace.damage})))
+    bad = bad or bool(trace.damage)
     figure.suptitle("  ·  ".join([*parts, *words]), x=0.01, ha="left", fontsize=17, color=LOSS if bad else INK)
 
 
