@@ -90,6 +90,25 @@ def test_damage(layout, ram, seed):
     assert len(findings) < 200000
 
 
+@pytest.mark.parametrize("field,bit", [("magic", 0), ("stream", 1), ("instance", 0), ("packet_size_bits", 9),
+                                       ("content_size_bits", 40), ("begin_time", 50), ("end_time", 50), ("sequence", 0),
+                                       ("events_discarded", 40), ("cpu", 0), ("boot_id", 5)])
+def test_a_bit_of_a_packet_header(layout, ram, field, bit):
+    """Flipped in the oldest of hart 0's packets: a finding names that packet, or the next one, which does not fit behind it."""
+    kernel = Kernel(layout, BytesMemory(RAM_BASE, ram))
+    desc = kernel.read_symbol("trace_desc")
+    ring = desc.elements("rings")[0]
+    assert ring["opened"] > 1
+    base, packet = ring["base_pa"], max(0, ring["opened"] - desc["nr_packets"]) % desc["nr_packets"]
+    offset, _ = layout.struct("trace_packet_header").resolve(field)
+    at = base - RAM_BASE + packet * desc["packet_bytes"] + offset + bit // 8
+    broken = bytearray(ram)
+    broken[at] ^= 1 << bit % 8
+    findings = []
+    Trace(Kernel(layout, BytesMemory(RAM_BASE, broken)), findings)
+    assert findings and all("ring 0 packet " in str(finding) or "ring 0 packet " in finding.where for finding in findings)
+
+
 @pytest.mark.parametrize("seed", range(100, 104), ids=lambda seed: f"seed{seed}")
 def test_damage_seen_by_the_commands(layout, ram, seed, tmp_path):
     """The same through gdb: every command ends with text."""

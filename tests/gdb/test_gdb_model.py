@@ -329,6 +329,7 @@ def packet(image, layout, base, sequence, records, nr_packets=4, packet_bytes=40
     va = base + sequence % nr_packets * packet_bytes + image.offset
     header = layout.struct("trace_packet_header").size
     image.set("trace_packet_header", va, magic=layout.macro("TRACE_MAGIC"), sequence=sequence,
+              packet_size_bits=packet_bytes * 8,
               content_size_bits=(header + len(records) * layout.struct("trace_record").size) * 8)
     for i, (time, pfn, event, before, after) in enumerate(records):
         at = va + header + i * layout.struct("trace_record").size

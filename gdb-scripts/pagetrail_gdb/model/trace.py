@@ -9,6 +9,7 @@ from collections import Counter
 from .errors import Finding, ReadError
 
 _PACKET_BYTES_MAX = 1 << 24
+_STREAM_EVENTS = 0  # TRACE_STREAM_EVENTS: no kernel source writes that name, so the debug information lacks it
 
 
 class Record:
@@ -48,6 +49,7 @@ class Trace:
         self._payload_types = {}
         self.packets = []
         self.lost = {}
+        self._boot_id, self._before = None, {}
         self.desc = kernel.read_symbol("trace_desc")
         if self.desc["magic"] != layout.macro("TRACE_DESC_MAGIC"):
             findings.append(Finding("trace_desc", "no magic number: the trace has not begun"))
@@ -56,8 +58,16 @@ class Trace:
         if not self.header_type.size < self._packet_bytes <= _PACKET_BYTES_MAX:
             findings.append(Finding("trace_desc", f"packets of {self._packet_bytes} bytes"))
             return
+        self._boot_id = self._depot_boot_id()
         for hart, ring in enumerate(self.desc.elements("rings")[:self.desc["nr_rings"]]):
             self._read_ring(hart, ring)
+
+    def _depot_boot_id(self):
+        """By the packet of stacks; None where that cannot be read."""
+        try:
+            return self.header_type.decode(self.kernel.memory.read(self.desc["depot_pa"], self.header_type.size))["boot_id"]
+        except ReadError:
+            return None
 
     def _read_ring(self, hart, ring):
         self.lost[hart] = ring["discarded"]
@@ -82,6 +92,9 @@ class Trace:
             return
         if header["sequence"] != sequence:
             self.findings.append(Finding(name, f"calls itself {header['sequence']}"))
+        fault = self._header_fault(hart, header)
+        if fault:
+            self.findings.append(Finding(name, fault))
         content = header["content_size_bits"] // 8
         if not self.header_type.size <= content <= len(packet):
             self.findings.append(Finding(name, f"content of {content} bytes"))
@@ -90,6 +103,24 @@ class Trace:
         whole = len(records) - len(records) % self.record_type.size
         if whole:
             self.packets.append((hart, sequence, records[:whole]))
+
+    def _header_fault(self, hart, header):
+        """What cannot be in the header of this hart's next packet, or None. See trace-tools/ctf/packet.c."""
+        before = self._before.get(hart)
+        self._before[hart] = header
+        if header["stream"] != _STREAM_EVENTS:
+            return f"is of stream class {header['stream']}"
+        if header["instance"] != hart or header["cpu"] != hart:
+            return f"is of hart {header['instance']} or {header['cpu']}"
+        if self._boot_id not in (None, header["boot_id"]):
+            return f"is of another boot, {header['boot_id']:#x}"
+        if header["packet_size_bits"] != 8 * self._packet_bytes:
+            return f"size of {header['packet_size_bits']} bits"
+        if header["begin_time"] > header["end_time"] or (before and header["begin_time"] < before["end_time"]):
+            return "goes back in time"
+        if before and header["events_discarded"] < before["events_discarded"]:
+            return "counts fewer discarded events than the packet before"
+        return None
 
     # ---- records ----
 
