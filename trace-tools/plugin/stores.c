@@ -173,8 +173,6 @@ static void on_element(unsigned hart, const struct site *site, unsigned number, 
 		return;
 	mine->changes++;
 	struct act act = act_at(hart, site, array->name);
-	act.in_allocator =
-	    calls_inside(qemu_register(hart, REG_SP), calls_of_kind(HOOK_ALLOC) | calls_of_kind(HOOK_FREE));
 	context.v = value;
 	if (array->is_state)
 		on_state(array, &act, pa & ~(PAGE_BYTES - 1), &context, shadow);
