@@ -180,6 +180,7 @@ void proc_claims(struct claims *claims)
 		struct proc *proc = LIST_ENTRY(link, struct proc, all);
 
 		claim_object(claims, proc);
+		claim_object(claims, proc->task);
 		for (int fd = 0; fd < NOFILE; fd++)
 			if (proc->files[fd])
 				file_claim(claims, proc->files[fd]);

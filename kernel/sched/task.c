@@ -416,8 +416,13 @@ void task_exit(void)
 
 void sched_claims(struct claims *claims)
 {
-	LIST_FOR_EACH (link, &task_all)
-		claim_object(claims, LIST_ENTRY(link, struct task, all_link));
+	LIST_FOR_EACH (link, &task_all) {
+		const struct task *task = LIST_ENTRY(link, struct task, all_link);
+
+		/* A dead one that gave up its stack is its zombie's: proc_claims. */
+		if (task->state != TASK_DEAD || task->kstack)
+			claim_object(claims, task);
+	}
 }
 
 u32 sched_nr_busy(void)

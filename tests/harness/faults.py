@@ -77,7 +77,7 @@ def copy_tree(tree):
 def apply_patch(tree, patch):
     if not patch.read_text().strip():
         return
-    done = subprocess.run(["patch", "-p1", "--batch", "--no-backup-if-mismatch", "-d", tree, "-i", patch],
+    done = subprocess.run(["patch", "-p1", "--batch", "--forward", "--no-backup-if-mismatch", "-d", tree, "-i", patch],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
         raise RuntimeError(f"{patch} does not apply:\n{done.stdout}")

@@ -131,7 +131,7 @@ def test_every_fault_can_be_made():
     """A change of the kernel that a patch of the catalogue breaks at, is told at once, not by `make faults`."""
     root = HERE.parents[1]
     for patch in sorted((root / "tests/faults").glob("*/fault.patch")):
-        done = subprocess.run(["patch", "-p1", "--dry-run", "--batch", "-d", root, "-i", patch], capture_output=True, text=True)
+        done = subprocess.run(["patch", "-p1", "--dry-run", "--batch", "--forward", "-d", root, "-i", patch], capture_output=True, text=True)
         assert done.returncode == 0, f"{patch.parent.name}\n{done.stdout}"
 
 

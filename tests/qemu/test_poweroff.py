@@ -21,6 +21,7 @@ RELEASES = {
                   "\tmm_unpublish(mm);\n}"),
     "proc-struct": ("kernel/proc/proc.c", "\tkmem_cache_free(proc_cache, proc, HOLDER_NONE);\n\tnr_procs--;\n",
                     "\tnr_procs--;\n"),
+    "task-struct": ("kernel/proc/proc.c", "\ttask_free(proc->task);\n", ""),
     "files-at-exit": ("kernel/proc/files.c", "\t\tif (file)\n\t\t\tfile_close(file);\n", "\t\t(void)file;\n"),
     "file-struct": ("kernel/fs/file.c", "\t}\n\tkmem_cache_free(file_cache, file, HOLDER_NONE);\n", "\t}\n"),
     "inode-at-close": ("kernel/fs/file.c", "\t\tinode_put(file->inode);\n", ""),
@@ -28,7 +29,7 @@ RELEASES = {
 }
 # Which of the two audits sees it.
 SHOWS = {
-    "mm-at-exit": "audit: ", "mm-at-exec": "audit: ", "mm-struct": "audit: ", "proc-struct": "audit: ",
+    "mm-at-exit": "audit: ", "mm-at-exec": "audit: ", "mm-struct": "audit: ", "proc-struct": "audit: ", "task-struct": "audit: ",
     "files-at-exit": "audit: ", "file-struct": "audit: ", "inode-at-close": "audit without programs: ",
     "inode-of-directory": "audit without programs: ",
 }

@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "command.h"
 #include "base/elf_file.h"
+#include "command.h"
 #include "target/symbols.h"
 
 struct run *open_run(const char *folder)
@@ -53,7 +53,8 @@ const char *kernel_of_guest(const char *kernel, const struct guest *guest)
 	if (fault)
 		warn("%s: %s", kernel, fault);
 	else
-		warn("%s: it is of build %s, the kernel in memory of %s: its names are not taken (--force-symbols "
+		warn("%s: it is of build %s, the kernel in memory of %s: its names are not taken "
+		     "(--force-symbols "
 		     "takes them)",
 		     kernel, id[0] ? id : "(none)", running);
 	return NULL;

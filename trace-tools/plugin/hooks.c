@@ -153,6 +153,29 @@ static void read_call(struct line *line, enum hook_kind kind)
 	hook->tracked = kind == HOOK_ALLOC;
 }
 
+/* Where the elements are: an array of its own, or a member of struct page. */
+static void read_place(struct line *line, struct array *array)
+{
+	const char *in = take(line, "in");
+
+	array->in_struct = in != NULL;
+	if (in && strcmp(in, "struct"))
+		fail(line, "in=struct, not", in);
+	if (!in) {
+		array->lo = needed(line, "lo");
+		array->hi = needed(line, "hi");
+		if (array->hi <= array->lo)
+			fail(line, "the array has no elements", "");
+	}
+	array->elem = (uint32_t)number(line, "elem", 4);
+	array->offset = (uint32_t)number(line, "off", 0);
+	array->stride = (uint32_t)number(line, "stride", array->elem);
+	if (array->elem != 1 && array->elem != 2 && array->elem != 4 && array->elem != 8)
+		fail(line, "elem is 1, 2, 4 or 8", "");
+	if (!in && (array->stride < array->elem || array->offset > array->stride - array->elem))
+		fail(line, "the array has no room for its elements", "");
+}
+
 static void read_array(struct line *line, bool is_state)
 {
 	struct array *array = &hooks.arrays[hooks.nr_arrays];
@@ -164,23 +187,14 @@ static void read_array(struct line *line, bool is_state)
 	hooks.nr_arrays++;
 	array->is_state = is_state;
 	name(line, array->name);
-	array->lo = needed(line, "lo");
-	array->hi = needed(line, "hi");
-	array->elem = (uint32_t)number(line, "elem", 4);
-	array->offset = (uint32_t)number(line, "off", 0);
-	array->stride = (uint32_t)number(line, "stride", array->elem);
+	read_place(line, array);
 	pages_of(line, &array->pages, NULL, "pa");
 	formula(line, "value", &array->value, NULL);
 	array->plain = !array->value.nr;
 	formula(line, "alloc", &array->alloc, NULL);
 	formula(line, "free", &array->free, NULL);
 	ranges(line, "funcs", &array->funcs);
-	if (array->elem != 1 && array->elem != 2 && array->elem != 4 && array->elem != 8)
-		fail(line, "elem is 1, 2, 4 or 8", "");
-	if (array->stride < array->elem || array->offset > array->stride - array->elem ||
-	    array->hi <= array->lo)
-		fail(line, "the array has no room for its elements", "");
-	if (!array->pages.page.nr)
+	if (!array->pages.page.nr && !array->in_struct)
 		fail(line, "missing", "page");
 	if (is_state && !array->alloc.nr && !array->free.nr)
 		fail(line, "a state needs alloc or free", "");
@@ -385,8 +399,11 @@ static bool check_whole(const char *path, char **error)
 			missing = "pages";
 	}
 	for (uint32_t i = 0; i < hooks.nr_arrays; i++) {
-		if (hooks.arrays[i].pages.type == TYPE_STRUCT && !hooks.pages_base.nr)
+		struct array *array = &hooks.arrays[i];
+		if ((array->in_struct || array->pages.type == TYPE_STRUCT) && !hooks.pages_base.nr)
 			missing = "pages";
+		if (array->in_struct)
+			array->stride = (uint32_t)hooks.pages_stride;
 	}
 	if (missing && asprintf(error, "%s: no `%s` line", path, missing) < 0)
 		*error = NULL;

@@ -39,6 +39,7 @@
  * count name=W lo=N hi=N …     an array of counts. elem=1|2|4|8 bytes, at off=N in every stride=N bytes (stride
  *                              defaults to elem); page=E of element `i`; funcs=LO-HI,… code whose stores and atomics
  *                              may touch it (without: all of text, slow); value=E the count, from `v`
+ *                              Instead of lo and hi: in=struct, a member of the `pages` array, at off=N
  * state name=W lo=N hi=N …     an array of words like count, whose change means more: alloc=E and free=E are conditions
  *                              on `old` and `v`; whichever becomes true allocates or frees that page
  * pte funcs=LO-HI,… levels=N   code that writes page-table entries: stores of 8 bytes there whose value, old or new, is a
@@ -119,7 +120,7 @@ struct hook {
 };
 
 struct array {
-	bool is_state;
+	bool is_state, in_struct;
 	char name[NAME_BYTES];
 	uint64_t lo, hi;
 	uint32_t elem, offset, stride;

@@ -20,6 +20,7 @@ struct page {
 	uint64_t allocated; /* when; 0: not since boot */
 	uint32_t count;
 	uint8_t state;
+	bool counted; /* in the guest's memory: the count survives a free */
 };
 
 static struct page *pages;
@@ -27,12 +28,11 @@ static uint64_t first_pfn, nr_pages;
 static uint64_t *free_bits; /* of check-writes; bit n: page n is on a free list */
 static spin_t locks[LOCKS];
 
-static struct anomaly_list anomalies[ANOMALY_NR + 1] = {
+static struct anomaly_list anomalies[ANOMALY_NR] = {
     [ANOMALY_HANDED_OUT_TWICE] = {.name = "handed_out_twice"},
     [ANOMALY_FREED_TWICE] = {.name = "freed_twice"},
     [ANOMALY_UNALIGNED] = {.name = "unaligned"},
     [ANOMALY_OUTSIDE_RAM] = {.name = "outside_ram"},
-    [ANOMALY_COUNT_OF_FREE_PAGE] = {.name = "count_of_free_page"},
 };
 static spin_t anomaly_lock;
 
@@ -169,7 +169,8 @@ static void give_back(const struct act *act, struct page *page, uint64_t pa)
 	bool twice = page->state == PAGE_FREE;
 
 	set_state(page, PAGE_FREE);
-	page->count = 0;
+	if (!page->counted)
+		page->count = 0;
 	spin_unlock(lock);
 	if (twice)
 		note(ANOMALY_FREED_TWICE, act, pa);
@@ -229,19 +230,12 @@ void pages_count(const struct act *act, uint64_t pa, uint64_t *shadow, uint64_t 
 	}
 	spin_t *lock = lock_page(page);
 	uint64_t before = *shadow;
-	bool odd = false;
 	*shadow = after = add ? (before + after) & mask : after;
-	if (page->state == PAGE_ALLOCATED) {
-		if (after != before)
-			record_page(act, after > before ? EV_page_get : EV_page_put, pa, 0, 0, before, after,
-				    0);
-	} else {
-		odd = page->state == PAGE_FREE && after && after != before && !act->in_allocator;
-	}
+	if (page->state == PAGE_ALLOCATED && after != before)
+		record_page(act, after > before ? EV_page_get : EV_page_put, pa, 0, 0, before, after, 0);
 	page->count = (uint32_t)after;
+	page->counted = true;
 	spin_unlock(lock);
-	if (odd)
-		note(ANOMALY_COUNT_OF_FREE_PAGE, act, pa);
 }
 
 /* ---- page tables, check-writes ---- */

@@ -14,7 +14,8 @@
  * PAGES-1  State, count and the time of an event change together under the page's lock: the events of one page, in the order
  *          of their times, are a chain in which each `before` is the `after` of its predecessor.
  * PAGES-2  A contradiction (handed out twice, freed when not allocated) is counted and kept with its stack, never mended.
- * PAGES-3  Count changes of pages that are unseen or, at the allocator's hands, free give no events.
+ * PAGES-3  Count changes of pages that are not allocated give no events, but the next page_alloc comes with that count: some
+ *          kernels count their own mapping of all RAM, so that a free page's count is 1.
  */
 #ifndef PLUGIN_PAGES_H
 #define PLUGIN_PAGES_H
@@ -29,7 +30,6 @@ enum anomaly {
 	ANOMALY_FREED_TWICE,
 	ANOMALY_UNALIGNED,
 	ANOMALY_OUTSIDE_RAM,
-	ANOMALY_COUNT_OF_FREE_PAGE,
 	ANOMALY_NR,
 };
 
@@ -53,7 +53,6 @@ struct act {
 	const char *hook;
 	/* alloc: time of the call's entry. A page that an inner hook handed out since then is the same allocation. */
 	uint64_t since;
-	bool in_allocator; /* inside a call that hands out or takes back pages */
 };
 
 /* False: no memory for the table of `bytes` of RAM. */

@@ -56,10 +56,10 @@ static char summary_path[4096], ram_path[4096];
 static void find_ram(void)
 {
 	ram_found = guest_find_ram(hooks.ram_base) && pages_init(hooks.ram_base, guest_ram_bytes()) &&
-		    page_tables_init(guest_ram_bytes());
+		    page_tables_init(guest_ram_bytes()) && stores_init(options.check_writes);
 	if (!ram_found)
 		fprintf(stderr,
-			"pagetrail-plugin: the guest's RAM at %#llx is not found: nothing is recorded\n",
+			"pagetrail-plugin: no RAM at %#llx, or arrays too large: nothing is recorded\n",
 			(unsigned long long)hooks.ram_base);
 	summary_write(&(struct summary_options){
 	    .path = summary_path, .check_writes = options.check_writes, .ram_found = ram_found});
@@ -187,10 +187,6 @@ int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, 
 		return 1;
 	}
 	calls_init(options.check_writes);
-	if (!stores_init(options.check_writes)) {
-		refuse("the arrays of the hooks file are too large", "");
-		return 1;
-	}
 	if (!open_run())
 		return 1;
 	qemu_plugin_register_vcpu_init_cb(id, on_hart);

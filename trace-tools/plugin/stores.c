@@ -2,8 +2,6 @@
  *
  * stores: see stores.h.
  */
-#include "stores.h"
-
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,56 +11,24 @@
 #include "console.h"
 #include "guest.h"
 #include "hooks.h"
-#include "insn.h"
 #include "page_tables.h"
-#include "pages.h"
 #include "qemu_api.h"
 #include "spin.h"
+#include "stores_priv.h"
 #include "unwind.h"
 
 #define SITES 131072 /* a power of two */
-#define ELEMENTS_MAX (1ULL << 24)
-
-/* One store instruction, found by its address: code may be translated many times. */
-struct site {
-	uint64_t pc;
-	struct store store;
-	uint8_t size;
-	bool frameless; /* before the function has set up its frame */
-	bool pte, uart, count, check;
-	uint64_t pushes; /* mask of hooks */
-};
 
 static struct site sites[SITES];
 static uint32_t nr_sites, unwatched;
 static spin_t sites_lock;
-static uint64_t *shadows[ARRAYS_MAX];
-static struct array_counters counters[HARTS_MAX][ARRAYS_MAX];
 static bool checking;
 static uint64_t checked;
 
 bool stores_init(bool check_writes)
 {
 	checking = check_writes;
-	for (uint32_t i = 0; i < hooks.nr_arrays; i++) {
-		uint64_t elements = (hooks.arrays[i].hi - hooks.arrays[i].lo) / hooks.arrays[i].stride + 1;
-		shadows[i] = elements < ELEMENTS_MAX ? calloc(elements, sizeof(*shadows[i])) : NULL;
-		if (!shadows[i])
-			return false;
-	}
-	return true;
-}
-
-struct array_counters stores_counters(unsigned array)
-{
-	struct array_counters sum = {0};
-
-	for (unsigned hart = 0; hart < HARTS_MAX; hart++) {
-		sum.stores += counters[hart][array].stores;
-		sum.changes += counters[hart][array].changes;
-		sum.misses += counters[hart][array].misses;
-	}
-	return sum;
+	return counts_init();
 }
 
 uint64_t stores_unwatched(void)
@@ -77,12 +43,7 @@ uint64_t stores_checked(void)
 
 /* ---- what was stored ---- */
 
-static uint64_t mask_of(unsigned bytes)
-{
-	return bytes >= 8 ? UINT64_MAX : (1ULL << bytes * 8) - 1;
-}
-
-static bool read_back(unsigned hart, uint64_t va, unsigned bytes, uint64_t *value)
+bool store_read_back(unsigned hart, uint64_t va, unsigned bytes, uint64_t *value)
 {
 	const uint8_t *host = guest_va(hart, va, bytes);
 
@@ -92,15 +53,15 @@ static bool read_back(unsigned hart, uint64_t va, unsigned bytes, uint64_t *valu
 	return host != NULL;
 }
 
-static bool stored(unsigned hart, const struct site *site, uint64_t va, unsigned bytes, uint64_t *value)
+bool store_value(unsigned hart, const struct site *site, uint64_t va, unsigned bytes, uint64_t *value)
 {
 	if (site->store.kind != STORE_PLAIN)
-		return read_back(hart, va, bytes, value);
-	*value = qemu_register(hart, site->store.source) & mask_of(bytes);
+		return store_read_back(hart, va, bytes, value);
+	*value = qemu_register(hart, site->store.source) & store_mask(bytes);
 	return true;
 }
 
-static struct act act_at(unsigned hart, const struct site *site, const char *name)
+struct act store_act(unsigned hart, const struct site *site, const char *name)
 {
 	return (struct act){.hart = hart,
 			    .stack = unwind_store(hart, site->pc + site->size, site->frameless),
@@ -114,7 +75,7 @@ static void on_push(unsigned hart, const struct site *site, uint64_t va, unsigne
 {
 	uint64_t pa = guest_va_to_pa(hart, va), link, next;
 
-	if (bytes != 8 || pa == NONE || !pages_managed(pa) || !stored(hart, site, va, 8, &link))
+	if (bytes != 8 || pa == NONE || !pages_managed(pa) || !store_value(hart, site, va, 8, &link))
 		return;
 	next = link ? guest_va_to_pa(hart, link) : 0;
 	if ((link & (PAGE_BYTES - 1)) || (link && (next == NONE || !pages_managed(next))))
@@ -137,83 +98,13 @@ static void on_push(unsigned hart, const struct site *site, uint64_t va, unsigne
 	}
 }
 
-/* ---- counts and states ---- */
-
-static void on_state(const struct array *array, const struct act *act, uint64_t pa,
-		     struct expr_context *context, uint64_t *shadow)
-{
-	uint64_t yes;
-	bool allocated = pages_state(pa) == PAGE_ALLOCATED;
-
-	context->old = *shadow;
-	*shadow = context->v;
-	if (array->alloc.nr && !allocated && expr_compute(&array->alloc, context, &yes) && yes)
-		pages_alloc(act, pa, 1);
-	else if (array->free.nr && (allocated || pages_state(pa) == PAGE_UNSEEN) &&
-		 expr_compute(&array->free, context, &yes) && yes)
-		pages_free(act, pa, 1);
-}
-
-/* One element of an array, after a store that touched it. */
-static void on_element(unsigned hart, const struct site *site, unsigned number, uint64_t index, uint64_t raw,
-		       bool add)
-{
-	const struct array *array = &hooks.arrays[number];
-	struct array_counters *mine = &counters[hart][number];
-	uint64_t *shadow = &shadows[number][index], mask = mask_of(array->elem), page, pa, value = raw;
-	struct expr_context context = {.hart = hart, .i = index, .v = raw};
-
-	if (!expr_compute(&array->pages.page, &context, &page) ||
-	    (!array->plain && !expr_compute(&array->value, &context, &value)) ||
-	    (pa = act_page(hart, array->pages.type, page)) == NONE) {
-		mine->misses++;
-		return;
-	}
-	if (add ? !(raw & mask) : value == __atomic_load_n(shadow, __ATOMIC_RELAXED))
-		return;
-	mine->changes++;
-	struct act act = act_at(hart, site, array->name);
-	act.in_allocator =
-	    calls_inside(qemu_register(hart, REG_SP), calls_of_kind(HOOK_ALLOC) | calls_of_kind(HOOK_FREE));
-	context.v = value;
-	if (array->is_state)
-		on_state(array, &act, pa & ~(PAGE_BYTES - 1), &context, shadow);
-	else
-		pages_count(&act, pa, shadow, value, mask, add);
-}
-
-static void on_array(unsigned hart, const struct site *site, unsigned number, uint64_t va, unsigned bytes)
-{
-	const struct array *array = &hooks.arrays[number];
-	uint64_t first = (va - array->lo) / array->stride,
-		 last = (va + bytes - 1 - array->lo) / array->stride;
-	uint64_t raw;
-
-	counters[hart][number].stores++;
-	for (uint64_t index = first; index <= last; index++) {
-		uint64_t element = array->lo + index * array->stride + array->offset;
-		if (va >= element + array->elem || element >= va + bytes || element >= array->hi)
-			continue;
-		/* An addition is applied to the shadow, unless a formula stands between count and memory. */
-		bool add = site->store.kind == STORE_AMO_ADD && element == va && bytes == array->elem &&
-			   !array->is_state && array->plain;
-		if (add)
-			raw = qemu_register(hart, site->store.source) & mask_of(bytes);
-		else if (!(element == va && bytes == array->elem
-			       ? stored(hart, site, va, bytes, &raw)
-			       : read_back(hart, element, array->elem, &raw)))
-			continue;
-		on_element(hart, site, number, index, raw, add);
-	}
-}
-
 static void on_entry_of_table(unsigned hart, const struct site *site, uint64_t va, uint64_t entry)
 {
 	struct table_change change;
 
 	if (!page_tables_store(hart, va, entry, &change))
 		return;
-	struct act act = act_at(hart, site, "pte");
+	struct act act = store_act(hart, site, "pte");
 	if (change.unmapped != NONE)
 		pages_mapped(&act, false, change.unmapped, change.va_page, change.root);
 	if (change.mapped != NONE)
@@ -234,11 +125,9 @@ static void on_store(unsigned hart, uint32_t info, uint64_t va, void *data)
 	}
 	if (site->pushes && !(va & (PAGE_BYTES - 1)))
 		on_push(hart, site, va, bytes);
-	for (unsigned i = 0; site->count && i < hooks.nr_arrays; i++) {
-		if (va < hooks.arrays[i].hi && va + bytes > hooks.arrays[i].lo)
-			on_array(hart, site, i, va, bytes);
-	}
-	if (site->pte && bytes == 8 && stored(hart, site, va, 8, &value))
+	if (site->count)
+		counts_stored(hart, site, va, bytes);
+	if (site->pte && bytes == 8 && store_value(hart, site, va, 8, &value))
 		on_entry_of_table(hart, site, va, value);
 }
 
@@ -254,8 +143,8 @@ static void on_free_page(unsigned hart, const struct site *site, uint64_t pa, ui
 	if (calls_inside(sp, calls_of_kind(HOOK_FREE)))
 		return;
 	__atomic_fetch_add(&checked, 1, __ATOMIC_RELAXED);
-	struct act act = act_at(hart, site, "check");
-	if (read_back(hart, va, bytes, &after))
+	struct act act = store_act(hart, site, "check");
+	if (store_read_back(hart, va, bytes, &after))
 		pages_written(&act, pa, 0, after);
 }
 

@@ -24,7 +24,7 @@
 
 struct qemu_plugin_insn;
 
-/* False: no memory for the shadows. */
+/* Once RAM is known. False: no memory for the shadows. */
 bool stores_init(bool check_writes);
 void stores_translate(struct qemu_plugin_insn *insn, uint64_t va, uint32_t bits, unsigned size);
 

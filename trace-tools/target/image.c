@@ -123,7 +123,8 @@ bool image_open(struct guest *guest, const char *path, char **error)
 	char magic[SELFMAG] = {0};
 	struct stat st;
 
-	*guest = (struct guest){.path = xstrdup(path), .fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)};
+	*guest = (struct guest){.path = xstrdup(path),
+				.fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)};
 	*error = NULL;
 	if (guest->fd < 0 || fstat(guest->fd, &st)) {
 		*error = xasprintf("%s: %s", path, strerror(errno));
