@@ -225,6 +225,8 @@ extern struct hart harts[MAX_HARTS];
 
 struct hart *this_hart(void);
 struct task *this_task(void);
+void task_entry(void); /* trap_entry.S, goes on in */
+void task_begin(void);
 void sched_init(void);
 void sched_loop(void) __attribute__((noreturn));
 struct task *task_start(void (*function)(void *), void *argument, struct space *space);

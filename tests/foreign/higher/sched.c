@@ -82,7 +82,7 @@ static void task_end(void)
 }
 
 /* Where a new task comes from an idle loop for the first time. */
-static void task_begin(void)
+void task_begin(void)
 {
 	struct task *task = this_hart()->task;
 
@@ -106,7 +106,7 @@ struct task *task_start(void (*function)(void *), void *argument, struct space *
 	task->function = function;
 	task->argument = argument;
 	task->space = space;
-	task->context.ra = (u64)task_begin;
+	task->context.ra = (u64)task_entry;
 	task->context.sp = (u64)page_va(task->stack) + (PAGE_SIZE << STACK_ORDER);
 	lock_acquire(&sched_lock);
 	task->id = next_id++;

@@ -44,3 +44,12 @@ context_switch:
 	.endr
 	ret
 	.size context_switch, . - context_switch
+
+# Where a new task begins: its stack has no caller.
+	.globl task_entry
+	.type task_entry, @function
+task_entry:
+	li	ra, 0
+	li	s0, 0
+	j	task_begin
+	.size task_entry, . - task_entry

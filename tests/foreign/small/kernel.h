@@ -191,6 +191,7 @@ void exit(int status) __attribute__((noreturn));
 int wait(u64 status_va);
 int kill(int pid);
 int killed(struct proc *p);
+int processes(void); /* slots in use; a slot is given back after all of its pages */
 void yield(void);
 void sleep(void *chan, struct spinlock *lock);
 void wakeup(void *chan);

@@ -304,6 +304,17 @@ int killed(struct proc *p)
 	return __atomic_load_n(&p->killed, __ATOMIC_RELAXED);
 }
 
+int processes(void)
+{
+	int n = 0;
+
+	acquire(&ptable_lock);
+	for (struct proc *p = proc; p < proc + NPROC; p++)
+		n += p->state != UNUSED;
+	release(&ptable_lock);
+	return n;
+}
+
 void yield(void)
 {
 	acquire(&ptable_lock);

@@ -176,7 +176,7 @@ u64 uvmdealloc(pagetable_t table, u64 old_size, u64 new_size)
 }
 
 /* What the child gets for one page of the parent: a physical address with a reference of its own, or 0. */
-static u64 copy_page(pte_t *pte)
+static u64 copy_page(pte_t *pte, u64 va)
 {
 	u64 pa = PTE2PA(*pte);
 	void *page;
@@ -184,7 +184,10 @@ static u64 copy_page(pte_t *pte)
 	if (COW) {
 		if (*pte & PTE_W)
 			*pte = (*pte & ~PTE_W) | PTE_COW;
-		count_get((void *)pa);
+		if (MISTAKEN(count_too_low) && truth_armed && va >= MMAP_BASE && va < MMAP_BASE + MMAP_SPAN)
+			truth_of("mapped", (void *)pa, "uvmcopy");
+		else
+			count_get((void *)pa);
 		return pa;
 	}
 	page = kalloc();
@@ -203,16 +206,12 @@ int uvmcopy(pagetable_t from, pagetable_t to, u64 start, u64 stop)
 
 		if (!pte || !(*pte & PTE_V))
 			continue;
-		pa = copy_page(pte);
+		pa = copy_page(pte, va);
 		if (!pa)
 			break;
 		if (MISTAKEN(count_too_high) && start >= MMAP_BASE) {
 			truth("leak", pa);
 			count_get((void *)pa);
-		}
-		if (MISTAKEN(count_too_low) && truth_armed && start == MMAP_BASE) {
-			truth("mapped", pa);
-			count_put((void *)pa);
 		}
 		if (mappages(to, va, PGSIZE, pa, PTE_FLAGS(*pte)) < 0) {
 			kput((void *)pa);

@@ -24,6 +24,7 @@ int close(int fd);
 char *mmap(u64 size, int writable);
 int munmap(char *address, u64 size);
 int freepages(void);
+int processes(void);
 int arm(void);
 int poweroff(int status);
 

@@ -344,20 +344,15 @@ static const struct {
 };
 
 /* Orphans are reaped by init some time after their end; until then they have pages. */
-static int settled_free_pages(int wanted)
+static void wait_for_orphans(int wanted)
 {
-	int n = freepages();
-
-	for (int tries = 0; n < wanted && tries < 20; tries++) {
+	for (int tries = 0; processes() > wanted && tries < 1000; tries++)
 		pause(1);
-		n = freepages();
-	}
-	return n;
 }
 
 int main(const char *only)
 {
-	int before = freepages(), after, failed = 0, ran = 0;
+	int before = freepages(), running = processes(), after, failed = 0, ran = 0;
 
 	for (u32 i = 0; i < NELEM(tests); i++) {
 		int passed;
@@ -370,7 +365,8 @@ int main(const char *only)
 		failed += !passed;
 		ran++;
 	}
-	after = settled_free_pages(before);
+	wait_for_orphans(running);
+	after = freepages();
 	print("free pages: %d before, %d after\n", before, after);
 	if (after < before)
 		print("lost some free pages %d (out of %d)\n", before - after, before);
