@@ -184,7 +184,7 @@ void detect_console(struct detection *detection)
 
 bool detect_is_enough(const struct kd *kd)
 {
-	return kd_item(kd, KD_ALLOC, 0) && kd_item(kd, KD_FREE, 0);
+	return (kd_item(kd, KD_ALLOC, 0) && kd_item(kd, KD_FREE, 0)) || kd_item(kd, KD_STATE, 0);
 }
 
 struct kd *detect(const struct types *types, struct code *code)
