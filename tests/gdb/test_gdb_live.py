@@ -9,7 +9,7 @@ import pytest
 from debugger import run_gdb
 from harness import elf, paths
 from harness.machine import PROMPT
-from target import Target, guest_audit
+from target import Target, guest_audit, quiet_ram
 
 # Everything that prints the same however memory is read.
 READERS = ["vmprint 1", "vmprint -k", "pte-walk 0x10000 1", "pte-walk &pages", "pte-walk 0xffffffff00007ff8", "buddy-print",
@@ -27,10 +27,11 @@ def user_symbol(program, name):
 
 
 @pytest.fixture(scope="module")
-def at_prompt(tmp_path_factory):
+def at_prompt(layout, tmp_path_factory):
     """A machine with two harts, idle at the shell's prompt: nobody is in the middle of kernel work."""
     with Target(tmp_path_factory.mktemp("prompt"), smp=2, limit=300) as machine:
         machine.expect(PROMPT)
+        quiet_ram(machine, layout)
         yield machine
 
 
