@@ -135,10 +135,11 @@ def test_core_gives_the_same(at_prompt, outputs, tmp_path):
     assert list(found)[1:] == list(outputs)[1:]
 
 
-def test_gdbstub_gives_the_same(tmp_path):
+def test_gdbstub_gives_the_same(layout, tmp_path):
     """With the RAM file, and without one in sight."""
     with Target(tmp_path, smp=2) as machine:
         machine.expect(PROMPT)
+        quiet_ram(machine, layout)
         mapped = machine.gdb(READERS)
         machine.ram_file.unlink()
         found = machine.gdb(["show pagetrail memory", *READERS])
