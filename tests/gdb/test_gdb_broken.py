@@ -9,27 +9,26 @@ import struct
 
 import pytest
 from debugger import run_gdb
-from harness.machine import PROMPT, Machine
+from harness.machine import PROMPT, RAM_BASE, Machine
 from pagetrail_gdb.model.kernel import Kernel
 from pagetrail_gdb.model.memory import BytesMemory
 from pagetrail_gdb.model.pagecache import mappings_of
 from pagetrail_gdb.model.pages import pages_of
 from pagetrail_gdb.model.slab import caches_of
 from pagetrail_gdb.model.tasks import all_mms, all_tasks, find_task, root_of
-from target import Target
+from target import Target, quiet_ram
 
-RAM_BASE = 0x80000000
 WILD, ODD, DEVICE = 0x6b6b6b6b6b6b6b6b, 0xffffffc080460001, 0x10000000
 
 
 @pytest.fixture(scope="module")
-def ram(tmp_path_factory):
+def ram(layout, tmp_path_factory):
     """RAM of a quiet machine with dirty pages, parked pages and a shell."""
     with Machine(tmp_path_factory.mktemp("whole"), smp=2) as machine:
         machine.expect(PROMPT)
         machine.shell("fill /tmp/big 300K")
         machine.shell("ls /bin")
-        yield machine.read_pa(RAM_BASE, 128 << 20)
+        yield quiet_ram(machine, layout)
 
 
 class Breaker:

@@ -7,7 +7,7 @@ import time
 
 import pytest
 from debugger import run_gdb
-from harness.machine import Machine
+from harness.machine import RAM_BASE, Machine
 from pagetrail_gdb.model.audit import Audit
 from pagetrail_gdb.model.claims import accounting_of
 from pagetrail_gdb.model.errors import ReadError
@@ -18,20 +18,20 @@ from pagetrail_gdb.model.pagetable import walk_tree
 from pagetrail_gdb.model.stacks import saved_registers, stack_range, unwind
 from pagetrail_gdb.model.tasks import all_tasks
 from pagetrail_gdb.model.trace import Depot, Trace
+from target import quiet_ram
 
-RAM_BASE = 0x80000000
 SECONDS_MAX = 20  # of CPU; an audit takes well under one; this only catches loops
 WILD = (0, 1, 8, 0x6b6b6b6b6b6b6b6b, 0x5a5a5a5a5a5a5a5a, 0xffffffffffffffff, 0xffffffc080000000, 0xffffffc087fffff8,
         0x80400000)
 
 
 @pytest.fixture(scope="module")
-def ram(tmp_path_factory):
+def ram(layout, tmp_path_factory):
     """RAM of a machine at the prompt that has done something."""
     with Machine(tmp_path_factory.mktemp("damage"), smp=2) as machine:
         machine.shell("stressfs")
         machine.shell("ls /bin")
-        yield machine.read_pa(RAM_BASE, 128 << 20)
+        yield quiet_ram(machine, layout)
 
 
 def interesting_ranges(layout, ram):

@@ -9,7 +9,7 @@ import pytest
 from debugger import run_gdb
 from harness import elf, paths
 from harness.machine import PROMPT
-from target import Target, guest_audit
+from target import Target, guest_audit, quiet_ram
 
 # Everything that prints the same however memory is read.
 READERS = ["vmprint 1", "vmprint -k", "pte-walk 0x10000 1", "pte-walk &pages", "pte-walk 0xffffffff00007ff8", "buddy-print",
@@ -27,10 +27,11 @@ def user_symbol(program, name):
 
 
 @pytest.fixture(scope="module")
-def at_prompt(tmp_path_factory):
+def at_prompt(layout, tmp_path_factory):
     """A machine with two harts, idle at the shell's prompt: nobody is in the middle of kernel work."""
     with Target(tmp_path_factory.mktemp("prompt"), smp=2, limit=300) as machine:
         machine.expect(PROMPT)
+        quiet_ram(machine, layout)
         yield machine
 
 
@@ -134,10 +135,11 @@ def test_core_gives_the_same(at_prompt, outputs, tmp_path):
     assert list(found)[1:] == list(outputs)[1:]
 
 
-def test_gdbstub_gives_the_same(tmp_path):
+def test_gdbstub_gives_the_same(layout, tmp_path):
     """With the RAM file, and without one in sight."""
     with Target(tmp_path, smp=2) as machine:
         machine.expect(PROMPT)
+        quiet_ram(machine, layout)
         mapped = machine.gdb(READERS)
         machine.ram_file.unlink()
         found = machine.gdb(["show pagetrail memory", *READERS])
