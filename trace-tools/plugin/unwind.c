@@ -18,7 +18,6 @@
 struct walk {
 	unsigned hart;
 	uint64_t sp, fp, ra; /* ra: where a leaf returns to; 0: unknown */
-	bool leaf_allowed;
 	uint32_t frames[TRACE_STACK_FRAMES];
 	unsigned nr;
 	uint64_t page; /* the stack's page that `host` is of; NONE: none */
@@ -71,8 +70,6 @@ static bool cross_trap(struct walk *walk, uint64_t ra, uint64_t *next_fp)
 			if (!expr_compute(&trap->pc, &context, &pc) || !unwind_is_text(pc) ||
 			    !push(walk, pc + 2))
 				return false;
-			walk->leaf_allowed = true;
-			walk->ra = 0;
 		}
 		return !trap->fp.nr || expr_compute(&trap->fp, &context, next_fp);
 	}
@@ -87,17 +84,16 @@ static void follow(struct walk *walk)
 	       read_frame(walk, &below, &top)) {
 		last = walk->fp;
 		if (unwind_is_text(top)) {
-			walk->leaf_allowed = false;
 			if (!push(walk, top) || !cross_trap(walk, top, &below))
 				return;
 			walk->fp = below;
-		} else if (walk->leaf_allowed && top > walk->fp) {
-			walk->leaf_allowed = false;
+			walk->ra = 0;
+		} else {
+			/* A leaf's; or nonsense, which the bounds end. Without ra: a leaf that was interrupted. */
 			if (walk->ra && (!unwind_is_text(walk->ra) || !push(walk, walk->ra)))
 				return;
+			walk->ra = 0;
 			walk->fp = top;
-		} else {
-			return;
 		}
 	}
 }
@@ -116,9 +112,13 @@ static void follow_store(struct walk *walk, bool frameless)
 	walk->sp = qemu_register(walk->hart, REG_SP) - 1;
 	walk->fp = qemu_register(walk->hart, REG_FP);
 	walk->ra = qemu_register(walk->hart, REG_RA);
-	walk->leaf_allowed = !frameless;
-	if (!frameless || (unwind_is_text(walk->ra) && push(walk, walk->ra)))
-		follow(walk);
+	if (frameless) {
+		bool text = unwind_is_text(walk->ra) && push(walk, walk->ra);
+		walk->ra = 0;
+		if (!text)
+			return;
+	}
+	follow(walk);
 }
 
 uint32_t unwind_store(unsigned hart, uint64_t after_pc, bool frameless)
