@@ -26,10 +26,12 @@ $(KERNEL_ELF): kernel/boot/kernel.ld $(KERNEL_OBJ)
 	@echo "  LD    $@"
 	$(CROSS)gcc $(RISCV_FLAGS) -static -Wl,--build-id=sha1 -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments -T kernel/boot/kernel.ld -o $@ $(KERNEL_OBJ) -lgcc
 
+# Every record comes through there, and nothing on a stack leads there: no frame, and a jump where it ends in a call.
+FLAGS_trace/stack := -fomit-frame-pointer -foptimize-sibling-calls
 $(BUILD)/kernel/%.c.o: kernel/%.c
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
-	$(CROSS)gcc $(KERNEL_CFLAGS) -c -o $@ $<
+	$(CROSS)gcc $(KERNEL_CFLAGS) $(FLAGS_$*) -c -o $@ $<
 $(BUILD)/kernel/%.S.o: kernel/%.S
 	@mkdir -p $(@D)
 	@echo "  AS    $<"

@@ -104,6 +104,8 @@ trap_from_kernel:
 	csrc	sstatus, t0
 	mv	a0, sp
 	call	trap_kernel
+	.globl	trap_kernel_return
+trap_kernel_return:
 	/* tp stays: a fault in a user copy may have slept and gone on on another hart. */
 	ld	t0, FRAME_PC(sp)
 	ld	t1, FRAME_STATUS(sp)

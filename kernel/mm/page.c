@@ -67,14 +67,20 @@ struct page *page_head(struct page *page)
 
 /* ---- events ---- */
 
-/* As whole words, since each page makes several of these. */
-void page_record(enum trace_event event, u8 kind, u32 stack, const struct page *page, u32 order,
-		 struct holder holder, s32 before, s32 after)
+/* As whole words, and in line where it counts, since each page makes several of these. */
+static inline void page_record_inline(enum trace_event event, u8 kind, u32 stack, const struct page *page,
+				      u32 order, struct holder holder, s32 before, s32 after)
 {
 	trace_record_words(trace_record_head(event, kind, (u8)(page->kind << 4 | order), stack),
 			   (u64)page_to_pfn(page) | (u64)holder.index << 32,
 			   (u64)count_for_event(before) | (u64)count_for_event(after) << 16 |
 			       (u64)trace_current_pid() << 32 | (u64)holder.id << 48);
+}
+
+void page_record(enum trace_event event, u8 kind, u32 stack, const struct page *page, u32 order,
+		 struct holder holder, s32 before, s32 after)
+{
+	page_record_inline(event, kind, stack, page, order, holder, before, after);
 }
 STATIC_ASSERT(offsetof(struct trace_payload_page, pfn) == 0 &&
 		  offsetof(struct trace_payload_page, index) == 4 &&
@@ -184,47 +190,49 @@ struct page *page_alloc_zeroed(enum page_kind kind, enum ref_kind ref, struct ho
 
 static inline u32 *count_lock_of(const struct page *page)
 {
-	return &count_locks[page_to_pfn(page) % NR_COUNT_LOCKS];
+	return &count_locks[(u64)page / sizeof(*page) % NR_COUNT_LOCKS];
 }
 
-static inline struct hart *count_lock(const struct page *page)
+static inline struct hart *count_lock(u32 *lock)
 {
 	struct hart *hart = irq_push_inline();
 
-	while (UNLIKELY(__atomic_exchange_n(count_lock_of(page), 1, __ATOMIC_ACQUIRE)))
+	while (UNLIKELY(__atomic_exchange_n(lock, 1, __ATOMIC_ACQUIRE)))
 		arch_relax();
 	return hart;
 }
 
-static inline void count_unlock(const struct page *page, struct hart *hart)
+static inline void count_unlock(u32 *lock, struct hart *hart)
 {
 	__atomic_thread_fence(__ATOMIC_RELEASE);
-	*(volatile u32 *)count_lock_of(page) = 0;
+	*(volatile u32 *)lock = 0;
 	irq_pop_inline(hart);
 }
 
-/* Adds delta (1 or -1) unless there is no reference at all, or `limit` of them. Returns the count before. */
+/* Adds delta (1 or -1) unless there is no reference at all, or `limit` of them (0: no limit). Returns the count before. */
 static inline s32 count_change(struct page *page, s32 delta, s32 limit)
 {
 	s32 before = __atomic_load_n(&page->count, __ATOMIC_RELAXED);
 
-	while (before > 0 && before < limit &&
+	while (before > 0 && (!limit || before < limit) &&
 	       !__atomic_compare_exchange_n(&page->count, &before, before + delta, true, __ATOMIC_ACQ_REL,
 					    __ATOMIC_RELAXED))
 		;
 	return before;
 }
 
-static inline s32 count_change_recorded(struct page *page, s32 delta, s32 limit, enum ref_kind ref,
-					struct holder holder, u32 stack)
+static inline __attribute__((always_inline)) s32 count_change_recorded(struct page *page, s32 delta,
+								       s32 limit, enum ref_kind ref,
+								       struct holder holder, u32 stack)
 {
-	struct hart *hart = count_lock(page);
+	u32 *lock = count_lock_of(page);
+	struct hart *hart = count_lock(lock);
 	s32 before = count_change(page, delta, limit);
 
-	if (before > 0 && before < limit)
-		page_record(delta > 0 ? EV_page_get : EV_page_put, (u8)ref, stack, page, page->order & 15,
-			    holder, before, before + delta);
-	count_unlock(page, hart);
+	if (LIKELY(before > 0 && (!limit || before < limit)))
+		page_record_inline(delta > 0 ? EV_page_get : EV_page_put, (u8)ref, stack, page,
+				   page->order & 15, holder, before, before + delta);
+	count_unlock(lock, hart);
 	return before;
 }
 
@@ -245,7 +253,7 @@ static inline __attribute__((always_inline)) s32 get(struct page *page, s32 limi
 
 void page_get(struct page *page, enum ref_kind ref, struct holder holder)
 {
-	if (UNLIKELY(get(page, INT32_MAX, ref, holder) == 0xffff)) /* beyond what a record can say: a leak */
+	if (UNLIKELY(get(page, 0, ref, holder) == 0xffff)) /* beyond what a record can say: a leak */
 		audit_incident(VERDICT_OVER, page, page->stack, trace_stack_here(1));
 }
 
@@ -304,8 +312,8 @@ static __attribute__((noinline)) bool put_traced(struct page *page, enum ref_kin
 {
 	bool recorded = trace_on(TRACE_CATEGORY_REF);
 	u32 stack = recorded ? trace_stack_here(2) : 0;
-	s32 before = recorded ? count_change_recorded(page, -1, INT32_MAX, ref, holder, stack)
-			      : count_change(page, -1, INT32_MAX);
+	s32 before =
+	    recorded ? count_change_recorded(page, -1, 0, ref, holder, stack) : count_change(page, -1, 0);
 
 	if (before > 1)
 		return false;
@@ -324,7 +332,7 @@ bool page_put(struct page *page, enum ref_kind ref, struct holder holder)
 
 	if (trace_stacks_on)
 		return put_traced(page, ref, holder);
-	before = count_change(page, -1, INT32_MAX);
+	before = count_change(page, -1, 0);
 	if (before > 1)
 		return false;
 	if (UNLIKELY(before <= 0)) {

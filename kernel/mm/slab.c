@@ -171,20 +171,22 @@ static u32 find_free_slot(const struct slab *slab)
 
 /* ---- events ---- */
 
-static void object_record(struct kmem_cache *cache, enum trace_event event, const void *obj, u32 stack,
-			  struct holder holder)
+/* As whole words, as each object makes two of these. */
+static inline void object_record(const struct kmem_cache *cache, enum trace_event event, const void *obj,
+				 u32 stack, struct holder holder)
 {
-	union trace_payload payload = {.ev_payload_obj_alloc = {
-					   .obj = (u32)(va_to_pa(obj) / 8),
-					   .index = holder.index,
-					   .cache = (u16)cache->id,
-					   .live = (u16)MIN(cache->nr_live, 0xffffU),
-					   .pid = trace_current_pid(),
-					   .holder = holder.id,
-				       }};
-
-	trace_record_with(event, 0, 0, stack, &payload);
+	trace_record_words(trace_record_head(event, 0, 0, stack),
+			   (u64)(u32)(va_to_pa(obj) / 8) | (u64)holder.index << 32,
+			   (u64)(u16)cache->id | (u64)MIN(cache->nr_live, 0xffffU) << 16 |
+			       (u64)trace_current_pid() << 32 | (u64)holder.id << 48);
 }
+STATIC_ASSERT(offsetof(struct trace_payload_object, obj) == 0 &&
+		  offsetof(struct trace_payload_object, index) == 4 &&
+		  offsetof(struct trace_payload_object, cache) == 8 &&
+		  offsetof(struct trace_payload_object, live) == 10 &&
+		  offsetof(struct trace_payload_object, pid) == 12 &&
+		  offsetof(struct trace_payload_object, holder) == 14,
+	      "object_record writes whole words");
 
 /* ---- allocation ---- */
 

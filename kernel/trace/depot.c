@@ -68,15 +68,6 @@ void depot_enable(bool on)
 	trace_stacks_on = on;
 }
 
-/*
- * The hash is made on the way from frame to frame. Its upper bits depend on every bit of the input, the lower ones do
- * not: use the upper.
- */
-static inline u64 hash_with(u64 hash, u64 address)
-{
-	return (hash ^ address) * 0x9e3779b97f4a7c15UL;
-}
-
 static inline u32 hash_tag(u64 hash)
 {
 	return (u32)(hash >> 18) >> ID_BITS; /* 16 bits below those that give the place in the index */
@@ -156,28 +147,13 @@ static __attribute__((noinline)) u32 find_or_insert(const u64 *words, u32 nr_fra
  * the packet's header, which equals no stack: the upper half of its content size is 0, as the second frame is only in
  * a stack of one frame, and that stack's next word is 0, where the header has its begin time.
  */
-u32 trace_stack_find(const void *frame, u32 skip)
+u32 depot_id(const u64 *words, u32 nr_frames, u64 hash)
 {
-	u64 words[FRAME_WORDS] = {0};
-	u32 *out = (u32 *)words, *end = out + TRACE_STACK_FRAMES;
-	struct arch_unwind unwind;
-	u64 address, hash = 0, id;
+	u64 id = __atomic_load_n(&depot.index[hash_slot(hash)], __ATOMIC_RELAXED) & ID_MASK;
 
-	arch_unwind_begin(&unwind, frame, skip ? skip - 1 : 0);
-	if (skip == 0 && ARCH_RETURN_ADDRESS()) {
-		hash = hash_with(hash, ARCH_RETURN_ADDRESS());
-		*out++ = (u32)ARCH_RETURN_ADDRESS();
-	}
-	while (out < end && arch_unwind_next(&unwind, &address)) {
-		hash = hash_with(hash, address);
-		*out++ = (u32)address;
-	}
-	if (out == (u32 *)words)
-		return 0;
-	id = __atomic_load_n(&depot.index[hash_slot(hash)], __ATOMIC_RELAXED) & ID_MASK;
 	if (LIKELY(same_frames(&depot.stacks[id], words)))
 		return (u32)id;
-	return find_or_insert(words, (u32)(out - (u32 *)words), hash);
+	return find_or_insert(words, nr_frames, hash);
 }
 
 u32 trace_stack_frames(u32 stack, const u32 **frames)

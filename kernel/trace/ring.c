@@ -206,7 +206,8 @@ static void layout_compute(struct layout *layout, u32 packet_bytes, u32 nr_packe
 	layout->index_bytes = 2UL * nr_stacks * sizeof(u32);
 	/* one page more than the ring: rings a power of two apart would alias in the translation caches */
 	layout->ring_stride = (size_t)nr_packets * packet_bytes + PAGE_SIZE;
-	layout->total_bytes = layout->depot_bytes + layout->index_bytes + nr_harts_ * layout->ring_stride;
+	layout->total_bytes =
+	    layout->depot_bytes + layout->index_bytes + nr_harts_ * (layout->ring_stride + STACK_CACHE_BYTES);
 }
 
 /* trace.rings=KIB: so much for each hart, in at least RING_PACKETS packets, and a depot to match. */
@@ -320,6 +321,8 @@ void trace_init(void *memory, size_t size_bytes, u32 nr_harts_)
 	at += layout.depot_bytes + layout.index_bytes;
 	for (u32 i = 0; i < nr_harts_; i++, at += layout.ring_stride)
 		ring_init(&trace_rings[i], &trace_desc.rings[i], at, i);
+	for (u32 i = 0; i < nr_harts_; i++, at += STACK_CACHE_BYTES)
+		stack_cache_init(i, at);
 	trace_desc.nr_rings = nr_harts_;
 	trace_set_mode(mode_from_bootargs());
 	STORE_RELEASE(trace_desc.magic, TRACE_DESC_MAGIC);

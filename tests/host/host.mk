@@ -8,7 +8,7 @@ HOST_CFLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -Wno-unused-parameter -pt
 	-Ikernel/include -Itests/host/include -fno-omit-frame-pointer $(HOST_SANITIZE) -MMD -MP
 HOST_BUILD := $(BUILD)/host
 
-HOST_BASE := lib/string lib/format sync/spinlock sync/kprintf trace/ring trace/depot trace/read
+HOST_BASE := lib/string lib/format sync/spinlock sync/kprintf trace/ring trace/depot trace/stack trace/read
 HOST_PAGES := $(HOST_BASE) mm/page mm/page_books mm/buddy mm/pcp mm/incident mm/slab mm/slab_audit mm/kstack mm/pagetable \
 	mm/addrspace mm/vma mm/vma_tree mm/vma_set mm/shared lib/radix lib/tree mm/fault mm/fork mm/audit mm/audit_report
 
@@ -17,6 +17,7 @@ HOST_format := $(HOST_BASE)
 HOST_spinlock := $(HOST_BASE)
 HOST_fdt := $(HOST_BASE) arch/fdt_tree
 HOST_trace := $(HOST_BASE)
+HOST_stack := $(HOST_BASE)
 HOST_trace_steps := $(HOST_BASE)
 HOST_ring_threads := $(HOST_BASE)
 HOST_page := $(HOST_PAGES)

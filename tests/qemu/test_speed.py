@@ -23,7 +23,7 @@ def test_page_alloc_and_put(cost):
 
 def test_record_with_its_stack(cost):
     on = cost("trace=flight")
-    assert 20 < on["record_bare"] < on["record_stack"] <= 250
+    assert 20 < on["record_bare"] < on["record_stack"] <= 110
     # an allocation and its end are three records of two stacks
     assert on["page_pair"] - on["poison"] > 3 * on["record_bare"]
 

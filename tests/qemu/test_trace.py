@@ -106,3 +106,9 @@ def test_sigkill_in_the_middle_leaves_a_readable_run(tmp_path, smp, victim):
     summary = pagetrail_json("summary", run)
     assert summary["events"] > 1000
     assert babeltrace_events(run) == summary["total"]
+
+
+def test_a_remembered_stack_is_the_one_that_a_walk_finds(boot):
+    """Each is walked as well, and a difference is a panic; among programs that leave and enter the kernel in every way."""
+    machine = boot(smp=4, append="trace.check_stacks", limit=200, run="usertests -q && forktest && stressfs && kalloctest")
+    assert machine.wait(200) == 0, machine.console[-3000:]

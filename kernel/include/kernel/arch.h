@@ -37,6 +37,7 @@ static inline paddr_t va_to_pa(const void *va)
 /* ---- harts ---- */
 
 struct task;
+struct cached_stack;
 
 /* One per hart, static. Everything here is touched only by its own hart unless the field says otherwise. */
 struct hart {
@@ -52,13 +53,14 @@ struct hart {
 	u32 irq_off_depth; /* nesting of arch_irq_push */
 	bool irq_was_on;   /* before the outermost push */
 	volatile bool online;
-	volatile bool in_idle;       /* read by others: needs an IPI to notice work */
-	volatile bool stopped;       /* parked in the stop-the-world handler */
-	volatile bool stopped_quiet; /* ... and it was in user mode or idle when stopped */
-	volatile u32 ipi_pending;    /* atomic OR of enum ipi */
-	u32 nr_relaxes;              /* of arch_relax */
-	u32 ranks_held;              /* bit (1 << rank) for each spinlock held; one of a rank at most */
-	u16 pid;                     /* of current; what records say */
+	volatile bool in_idle;            /* read by others: needs an IPI to notice work */
+	volatile bool stopped;            /* parked in the stop-the-world handler */
+	volatile bool stopped_quiet;      /* ... and it was in user mode or idle when stopped */
+	volatile u32 ipi_pending;         /* atomic OR of enum ipi */
+	u32 nr_relaxes;                   /* of arch_relax */
+	u32 ranks_held;                   /* bit (1 << rank) for each spinlock held; one of a rank at most */
+	u16 pid;                          /* of current; what records say */
+	struct cached_stack *stack_cache; /* trace's (stack.c); NULL: every stack is walked */
 };
 
 extern struct hart harts[NR_HARTS_MAX];
@@ -267,6 +269,17 @@ static inline void arch_unwind_begin(struct arch_unwind *unwind, const void *fra
 	unwind->high = ((unwind->fp - 1) | (ARCH_STACK_BYTES - 1)) + 1;
 	while (skip-- > 0 && arch_unwind_next(unwind, &skipped))
 		;
+}
+
+extern const char trap_kernel_return[]; /* trap.S: where an interrupt in the kernel goes on */
+
+/*
+ * Whether the frame behind this one, fp, whose return address the walk gave, lies where it always does for that
+ * address: not behind a leaf's frame nor behind an interrupt's.
+ */
+static inline bool arch_frame_fixed(u64 fp, u64 address)
+{
+	return ((const u64 *)fp)[-1] == address && address != (u64)trap_kernel_return;
 }
 
 /* Where the function that uses this was called from. */

@@ -32,6 +32,7 @@ struct hart {
 	volatile bool in_idle;
 	u32 ranks_held;
 	u16 pid;
+	struct cached_stack *stack_cache;
 };
 extern struct hart harts[NR_HARTS_MAX];
 
@@ -94,6 +95,7 @@ bool bootarg(const char *key, char *value, size_t size_bytes);
 /* Frames that a walk of this thread's stack finds, innermost first; host_set_stack copies them. */
 struct arch_unwind {
 	u32 nr_found;
+	u64 fp; /* not used: there are no frames */
 };
 static inline void arch_unwind_begin(struct arch_unwind *unwind, const void *frame, u32 skip)
 {
@@ -102,7 +104,12 @@ static inline void arch_unwind_begin(struct arch_unwind *unwind, const void *fra
 	unwind->nr_found = 0;
 }
 bool arch_unwind_next(struct arch_unwind *unwind, u64 *address);
+#define ARCH_STACK_BYTES 8192
 #define ARCH_RETURN_ADDRESS() 0UL
+static inline bool arch_frame_fixed(u64 fp, u64 address)
+{
+	return false;
+}
 void host_set_stack(const u32 *frames, u32 nr_frames);
 
 extern bool host_world_quiet;  /* what arch_stop_world says */
