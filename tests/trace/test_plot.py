@@ -5,6 +5,7 @@ import struct
 
 import pytest
 import tracegen
+from harness.tool import CANNOT_TELL
 from harness import paths
 from test_leaks import Kernel, fault_5
 
