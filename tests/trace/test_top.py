@@ -1,4 +1,5 @@
 """`pagetrail top` on a folder that grows under it: as text, in a terminal, and to the machine's end."""
+import contextlib
 import fcntl
 import json
 import os
@@ -254,6 +255,28 @@ def test_damage(recorder):
     text.until("DAMAGE  hart0 at offset 384: no packet begins here")
     files.end()
     assert text.rest() and text.status() == CANNOT_TELL
+
+
+def test_a_reader_that_does_not_read_does_not_keep_it(recorder):
+    """The pipe is full, so it waits to write; SIGTERM ends it all the same."""
+    files, run = recorder(ten_packets())
+    files.add()
+    end, ours = os.pipe()
+    fcntl.fcntl(ours, fcntl.F_SETPIPE_SZ, 4096)
+    os.set_blocking(ours, False)
+    with contextlib.suppress(BlockingIOError):
+        while os.write(ours, b"x" * 512):
+            pass
+    process = subprocess.Popen([str(paths.PAGETRAIL), "top", str(run)], stdout=ours, stderr=subprocess.DEVNULL)
+    os.set_blocking(ours, True)
+    deadline, blocked = time.monotonic() + 20, 0
+    while time.monotonic() < deadline and not blocked & 1 << signal.SIGTERM - 1:  # from then on it looks for signals itself
+        with open(f"/proc/{process.pid}/status", encoding="ascii") as status:
+            blocked = int(re.search(r"^SigBlk:\s*(\w+)", status.read(), re.M).group(1), 16)
+    process.terminate()
+    assert process.wait(timeout=20) in (0, CANNOT_TELL)
+    os.close(end)
+    os.close(ours)
 
 
 def test_panic_audit_and_memory_that_ran_out(pagetrail, write):

@@ -8,6 +8,7 @@
 #include "top.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -90,6 +91,60 @@ static void leave_terminal(struct watch *watch)
 
 /* ---- pictures ---- */
 
+static void take_signals(struct watch *watch)
+{
+	struct signalfd_siginfo info;
+
+	while (read(watch->signals, &info, sizeof(info)) == sizeof(info)) {
+		switch (info.ssi_signo) {
+		case SIGWINCH:
+			measure_terminal(&watch->top);
+			watch->next_ms = 0;
+			break;
+		case SIGTSTP:
+			leave_terminal(watch);
+			kill(getpid(), SIGSTOP);
+			enter_terminal(watch);
+			watch->next_ms = 0;
+			break;
+		default:
+			watch->over = true;
+		}
+	}
+}
+
+/*
+ * To a reader that does not read, without being stuck there: signals are blocked, and come by a file that must be looked
+ * at. A pipe that can be written takes PIPE_BUF bytes at once.
+ */
+static void put(struct watch *watch, const char *text, size_t bytes)
+{
+	struct pollfd fds[2] = {{.fd = STDOUT_FILENO, .events = POLLOUT},
+				{.fd = watch->signals, .events = POLLIN}};
+	bool was_over = watch->over;
+
+	fflush(stdout); /* on a terminal, how it is entered */
+	/* The last picture is drawn when it is over; a signal that comes meanwhile ends that, too. */
+	watch->over = false;
+	while (bytes && !watch->over) {
+		if (poll(fds, 2, -1) < 0)
+			continue;
+		if (fds[1].revents)
+			take_signals(watch);
+		if (!fds[0].revents)
+			continue;
+		ssize_t nr =
+		    write(STDOUT_FILENO, text, watch->top.terminal || bytes < PIPE_BUF ? bytes : PIPE_BUF);
+		if (nr < 0 && errno != EINTR && errno != EAGAIN)
+			watch->over = true;
+		if (nr > 0) {
+			text += nr;
+			bytes -= (size_t)nr;
+		}
+	}
+	watch->over = watch->over || was_over;
+}
+
 /* A whole picture in one write: a terminal never shows half of one. */
 static void draw(struct watch *watch)
 {
@@ -105,8 +160,7 @@ static void draw(struct watch *watch)
 	fputs(watch->top.terminal ? "\033[J" : "\n", out);
 	if (fclose(out))
 		die("out of memory");
-	fwrite(text, 1, bytes, stdout);
-	fflush(stdout);
+	put(watch, text, bytes);
 	free(text);
 	live_counters_beat(&watch->top.counters);
 	watch->fresh = false;
@@ -140,28 +194,6 @@ static void take_key(struct watch *watch)
 		watch->next_ms = 0; /* any other key: now */
 	else if (nr == 0 || errno != EINTR)
 		watch->keys = false;
-}
-
-static void take_signals(struct watch *watch)
-{
-	struct signalfd_siginfo info;
-
-	while (read(watch->signals, &info, sizeof(info)) == sizeof(info)) {
-		switch (info.ssi_signo) {
-		case SIGWINCH:
-			measure_terminal(&watch->top);
-			watch->next_ms = 0;
-			break;
-		case SIGTSTP:
-			leave_terminal(watch);
-			kill(getpid(), SIGSTOP);
-			enter_terminal(watch);
-			watch->next_ms = 0;
-			break;
-		default:
-			watch->over = true;
-		}
-	}
 }
 
 /* Waits for a picture to be due, a key, a signal, or the folder, which is not listened to before look_ms. */
@@ -227,7 +259,6 @@ static void watch_machine(struct watch *watch)
 	}
 	leave_terminal(watch);
 	close(watch->inotify);
-	close(watch->signals);
 	/* What stays on the usual screen; elsewhere, what came since the last picture. */
 	if (watch->top.terminal || watch->fresh || watch->drawn_state != watch->top.state) {
 		watch->top.terminal = false;
@@ -235,6 +266,7 @@ static void watch_machine(struct watch *watch)
 			watch->top.nr_sites = SITES; /* there is no screen's height any more */
 		draw(watch);
 	}
+	close(watch->signals);
 }
 
 /* ---- the command ---- */
