@@ -55,6 +55,9 @@ struct reading {
 	struct state state;
 	struct label *labels; /* targets of jumps forward that are ahead */
 	size_t nr_labels, labels_capacity;
+	struct label
+	    *back; /* targets of jumps back: used where nothing else leads, when the function is read again */
+	size_t nr_back, back_capacity;
 	uint32_t next_unknown;
 	bool reached; /* the next instruction, from the one before it */
 };
@@ -82,16 +85,23 @@ static void slot_set(struct reading *reading, int64_t offset, struct value value
 
 /* ---- jumps ---- */
 
+static const struct label *label_at(const struct label *labels, size_t nr, uint64_t pc)
+{
+	for (size_t i = 0; i < nr; i++) {
+		if (labels[i].pc == pc)
+			return &labels[i];
+	}
+	return NULL;
+}
+
 static void remember(struct reading *reading, uint64_t from, uint64_t to)
 {
-	if (to <= from)
-		return;
-	for (size_t i = 0; i < reading->nr_labels; i++) {
-		if (reading->labels[i].pc == to)
-			return;
-	}
-	ARRAY_PUSH(reading->labels, reading->nr_labels, reading->labels_capacity) =
-	    (struct label){to, reading->state};
+	if (to <= from && !label_at(reading->back, reading->nr_back, to))
+		ARRAY_PUSH(reading->back, reading->nr_back, reading->back_capacity) =
+		    (struct label){to, reading->state};
+	if (to > from && !label_at(reading->labels, reading->nr_labels, to))
+		ARRAY_PUSH(reading->labels, reading->nr_labels, reading->labels_capacity) =
+		    (struct label){to, reading->state};
 }
 
 /* Both sides of a join: a side that knows wins over one that does not. */
@@ -114,14 +124,15 @@ static void join(struct reading *reading, const struct state *other)
 
 static void arrive(struct reading *reading, uint64_t pc)
 {
-	for (size_t i = 0; i < reading->nr_labels; i++) {
-		if (reading->labels[i].pc != pc)
-			continue;
-		join(reading, &reading->labels[i].state);
-		reading->reached = true;
-		reading->labels[i] = reading->labels[--reading->nr_labels];
-		return;
+	const struct label *label = label_at(reading->labels, reading->nr_labels, pc);
+
+	if (label) {
+		join(reading, &label->state);
+		reading->labels[label - reading->labels] = reading->labels[--reading->nr_labels];
+	} else if (!reading->reached && (label = label_at(reading->back, reading->nr_back, pc))) {
+		reading->state = label->state;
 	}
+	reading->reached |= label != NULL;
 }
 
 /* What a callee gives back that only shifts and adds to its argument, as `(pa - base) / 4096` in a function of its own. */
@@ -319,17 +330,42 @@ static void step(struct reading *reading, uint64_t pc, const struct insn *insn)
 	reading->state.regs[insn->rd] = value;
 }
 
-static void begin(struct reading *reading, struct code *code, struct code_function *out)
+static void begin(struct reading *reading)
 {
-	*reading = (struct reading){.code = code, .out = out, .next_unknown = FIRST_UNKNOWN, .reached = true};
+	reading->next_unknown = FIRST_UNKNOWN;
+	reading->reached = true;
+	reading->nr_labels = 0;
+	reading->state.nr_slots = 0;
 	for (int i = 0; i < 32; i++)
 		reading->state.regs[i] = value_fresh(&reading->next_unknown);
 	for (uint32_t i = 0; i < 8; i++)
 		reading->state.regs[REG_A0 + i].x = i;
 	reading->state.regs[REG_ZERO] = value_constant(0);
 	reading->state.regs[REG_SP] = (struct value){.base = VALUE_FRAME};
+	reading->out->nr_accesses = reading->out->nr_calls = 0;
+	reading->out->nr_instructions = reading->out->nr_unknown = 0;
+	reading->out->returns = false;
 }
 
+static void read_once(struct reading *reading, const uint8_t *code, uint64_t bytes)
+{
+	struct code_function *out = reading->out;
+	uint64_t low = out->function->low;
+
+	begin(reading);
+	for (uint64_t at = 0; at < bytes;) {
+		struct insn insn = insn_decode(code + at, bytes - at);
+		if (insn.size == 0)
+			break;
+		arrive(reading, low + at);
+		out->nr_instructions++;
+		out->nr_unknown += insn.kind == INSN_UNKNOWN;
+		step(reading, low + at, &insn);
+		at += insn.size;
+	}
+}
+
+/* Twice where there are loops that are entered at their end: what holds in them is known only when they were read. */
 static void read_function(struct code *codes, struct code_function *out)
 {
 	const struct function *function = out->function;
@@ -338,18 +374,13 @@ static void read_function(struct code *codes, struct code_function *out)
 	    bytes && bytes <= FUNCTION_MAX ? types_bytes(codes->types, function->low, bytes) : NULL;
 	struct reading *reading = xcalloc(1, sizeof(*reading));
 
-	begin(reading, codes, out);
-	for (uint64_t at = 0; code && at < bytes;) {
-		struct insn insn = insn_decode(code + at, bytes - at);
-		if (insn.size == 0)
-			break;
-		arrive(reading, function->low + at);
-		out->nr_instructions++;
-		out->nr_unknown += insn.kind == INSN_UNKNOWN;
-		step(reading, function->low + at, &insn);
-		at += insn.size;
-	}
+	*reading = (struct reading){.code = codes, .out = out};
+	if (code)
+		read_once(reading, code, bytes);
+	if (code && reading->nr_back)
+		read_once(reading, code, bytes);
 	free(reading->labels);
+	free(reading->back);
 	free(reading);
 }
 

@@ -78,15 +78,22 @@ struct value value_subtract(uint32_t *next, struct value a, struct value b)
 	return difference;
 }
 
+/* Fewer bits of an address than of 8 MiB: it is none. */
+#define ADDRESS_BITS_MIN 23
+
 /*
- * Of `unit` bytes only the lowest `width` bits are kept: of a page's address, or number, that takes the start of RAM
- * off, where RAM begins at a multiple of what is kept.
+ * Only the lowest `width` bits are kept: of a page's address, or number, that takes the start of RAM off, where RAM
+ * begins at a multiple of what is kept.
  */
-static struct value truncated(struct value v, int width)
+static struct value truncated(uint32_t *next, struct value v, int width)
 {
 	uint64_t ram = v.shift ? RAM_BASE >> 12 : RAM_BASE;
 
-	if (v.base == VALUE_UNKNOWN && v.k > 0 && width < 63 && ram % (1ULL << width) == 0)
+	if (v.base != VALUE_UNKNOWN || v.k <= 0 || width >= 63)
+		return v;
+	if (width + (v.shift ? 12 : 0) < ADDRESS_BITS_MIN)
+		return value_fresh(next);
+	if (ram % (1ULL << width) == 0)
 		v.c = (int64_t)((uint64_t)v.c - (uint64_t)v.k * ram);
 	return v;
 }
@@ -132,7 +139,7 @@ struct value value_shift_right(uint32_t *next, struct value v, int64_t bits, boo
 		bool lost = power_of_two(v.k, &left) && left > 32;
 		v.c >>= bits;
 		v.k >>= bits;
-		return lost ? truncated(v, 64 - left) : v;
+		return lost ? truncated(next, v, 64 - left) : v;
 	}
 	/* Bits out of the middle of an address: left to lose those above, right to lose those below. */
 	if (!power_of_two(v.k, &left) || v.shift != 0 || bits - left < 10 || (left && v.c))
@@ -140,7 +147,7 @@ struct value value_shift_right(uint32_t *next, struct value v, int64_t bits, boo
 	v.k = 1;
 	v.shift = (uint32_t)(bits - left);
 	v.c >>= bits;
-	return left ? truncated(v, 64 - (int)bits) : v;
+	return left ? truncated(next, v, 64 - (int)bits) : v;
 }
 
 struct value value_mask(uint32_t *next, struct value a, struct value b)
@@ -162,8 +169,7 @@ struct value value_mask(uint32_t *next, struct value a, struct value b)
 	}
 	/* All below a power of two. */
 	int width;
-	if (a.base == VALUE_UNKNOWN && a.k == 1 && !a.via && b.c < INT64_MAX &&
-	    power_of_two(b.c + 1, &width) && width >= 12)
-		return truncated(a, width);
+	if (a.base == VALUE_UNKNOWN && a.k == 1 && !a.via && b.c < INT64_MAX && power_of_two(b.c + 1, &width))
+		return truncated(next, a, width);
 	return value_fresh(next);
 }
