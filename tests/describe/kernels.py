@@ -45,7 +45,16 @@ COUNTS = {
     "by function": ("int refs[(PHYSTOP - KERNBASE) / PGSIZE];\\\n"
                     "__attribute__((noinline)) int index_of(void *pa) { return ((uint64)pa - KERNBASE) / PGSIZE; }",
                     "refs[index_of((void *)(pa))]", "refs", "0x80000000+(i<<12)"),
+    "by mask": ("uchar refs[(PHYSTOP - KERNBASE) / PGSIZE];", "refs[((uint64)(pa) & 0x7ffffff) >> 12]", "refs",
+                "0x80000000+(i<<12)"),
+    "by remainder": ("int refs[(PHYSTOP - KERNBASE) / PGSIZE];", "refs[(uint64)(pa) / PGSIZE % 32768]", "refs",
+                     "0x80000000+(i<<12)"),
+    "behind end": ("int *refs;", "refs[((uint64)(pa) - KERNBASE) / PGSIZE]", "0x80351d44", "0x80351000+(i<<12)"),
+    "behind end, relative": ("uint64 refs;", "(*(uchar *)(refs + ((uint64)(pa) - refs) / PGSIZE))", "0x80351000",
+                             "0x80351000+(i<<12)"),
 }
+INIT = {"behind end": "refs = (int *)(((uint64)end + PGSIZE - 1) & ~(PGSIZE - 1));",
+        "behind end, relative": "refs = ((uint64)end + PGSIZE - 1) & ~(PGSIZE - 1);"}
 
 
 def allocator(lists="kmem", counts="none", alloc="kalloc", free="kfree"):
@@ -83,7 +92,7 @@ __attribute__((noinline)) void *{alloc}(void) {{
 __attribute__((noinline)) void freerange(void *from, void *to) {{
   for (char *p = (char *)(((uint64)from + PGSIZE - 1) & ~(PGSIZE - 1)); p + PGSIZE <= (char *)to; p += PGSIZE) {free}(p);
 }}
-void kinit(void) {{ freerange(end, (void *)PHYSTOP); }}
+void kinit(void) {{ {INIT.get(counts, "")} freerange(end, (void *)PHYSTOP); }}
 """
 
 

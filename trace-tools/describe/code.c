@@ -7,12 +7,11 @@
 
 #include "base/util.h"
 #include "insn.h"
+#include "value.h"
 
 #define SLOTS_MAX 128
 /* Unknowns below this are the arguments. */
 #define FIRST_UNKNOWN 8
-/* Where the RAM of QEMU's virt machine begins. */
-#define RAM_BEGINS 0x80000000ULL
 /* How far results of callees are followed. */
 #define CALLS_DEEP 3
 /* A function longer than this is a damaged one. */
@@ -40,6 +39,14 @@ struct code {
 	struct code_function **functions; /* by the function's number */
 	size_t nr;
 	int depth;
+	struct known_variable *known; /* by address */
+	size_t nr_known, known_capacity;
+	bool learned; /* known is whole */
+};
+
+struct known_variable {
+	uint64_t address, value;
+	bool several; /* other values are stored, too */
 };
 
 struct reading {
@@ -48,177 +55,12 @@ struct reading {
 	struct state state;
 	struct label *labels; /* targets of jumps forward that are ahead */
 	size_t nr_labels, labels_capacity;
+	struct label
+	    *back; /* targets of jumps back: used where nothing else leads, when the function is read again */
+	size_t nr_back, back_capacity;
 	uint32_t next_unknown;
 	bool reached; /* the next instruction, from the one before it */
 };
-
-/* ---- values ---- */
-
-static struct value fresh(struct reading *reading)
-{
-	return (struct value){VALUE_UNKNOWN, reading->next_unknown++, 0, 0, 1, 0};
-}
-
-static struct value constant(int64_t c)
-{
-	return (struct value){VALUE_CONST, 0, 0, c, 0, 0};
-}
-
-/* The pointer loaded from a fixed address, by itself. */
-static bool is_pointer(struct value v)
-{
-	return v.base == VALUE_UNKNOWN && v.via && v.k == 0;
-}
-
-/* The same as an unknown of which nothing more is asked than its bits. */
-static struct value plain(struct value v)
-{
-	if (is_pointer(v)) {
-		v.via = 0;
-		v.k = 1;
-	}
-	return v;
-}
-
-static struct value add(struct reading *reading, struct value a, struct value b)
-{
-	if (b.base == VALUE_CONST || (is_pointer(b) && a.base != VALUE_CONST)) {
-		struct value swap = a;
-		a = b;
-		b = swap;
-	}
-	b.c = (int64_t)((uint64_t)b.c + (uint64_t)a.c);
-	if (a.base == VALUE_CONST)
-		return b;
-	if (is_pointer(a) && b.base == VALUE_UNKNOWN && !b.via) {
-		b.via = a.via;
-		return b;
-	}
-	if (a.base == VALUE_UNKNOWN && b.base == VALUE_UNKNOWN && a.x == b.x && a.shift == b.shift &&
-	    !a.via && !b.via) {
-		b.k = (int64_t)((uint64_t)b.k + (uint64_t)a.k);
-		return b;
-	}
-	if (is_pointer(a) || is_pointer(b))
-		return add(reading, plain(a), plain(b));
-	/* Two unknowns: their sum is one, and the constants stay, as one may be an array's address. */
-	struct value sum = fresh(reading);
-	if (a.base != VALUE_FRAME && b.base != VALUE_FRAME)
-		sum.c = b.c;
-	return sum;
-}
-
-static struct value negated(struct reading *reading, struct value v)
-{
-	v = plain(v);
-	if (v.base == VALUE_FRAME || v.via)
-		return fresh(reading);
-	v.c = (int64_t)(0 - (uint64_t)v.c);
-	v.k = (int64_t)(0 - (uint64_t)v.k);
-	return v;
-}
-
-static struct value subtract(struct reading *reading, struct value a, struct value b)
-{
-	a = b.base == VALUE_CONST ? a : plain(a);
-	b = plain(b);
-	if (b.base == VALUE_UNKNOWN && !(a.base == VALUE_UNKNOWN && a.x == b.x && a.shift == b.shift))
-		return fresh(reading); /* No array lies at a pointer taken off. */
-	struct value difference = add(reading, a, negated(reading, b));
-	if (difference.base == VALUE_UNKNOWN && difference.k == 0 && !difference.via)
-		return constant(difference.c);
-	return difference;
-}
-
-/*
- * Of `unit` bytes only the lowest `width` bits are kept: of a page's address, or number, that takes the start of RAM
- * off, where RAM begins at a multiple of what is kept.
- */
-static struct value truncated(struct value v, int width)
-{
-	uint64_t ram = v.shift ? RAM_BEGINS >> 12 : RAM_BEGINS;
-
-	if (v.base == VALUE_UNKNOWN && v.k > 0 && width < 63 && ram % (1ULL << width) == 0)
-		v.c = (int64_t)((uint64_t)v.c - (uint64_t)v.k * ram);
-	return v;
-}
-
-static bool power_of_two(int64_t k, int *log)
-{
-	*log = k > 0 ? __builtin_ctzll((uint64_t)k) : 0;
-	return k > 0 && (k & (k - 1)) == 0;
-}
-
-static struct value shift_left(struct reading *reading, struct value v, int64_t bits)
-{
-	v = plain(v);
-	if (v.base == VALUE_FRAME || v.via || bits < 0 || bits > 63)
-		return fresh(reading);
-	v.c = (int64_t)((uint64_t)v.c << bits);
-	v.k = (int64_t)((uint64_t)v.k << bits);
-	return v;
-}
-
-static struct value multiply(struct reading *reading, struct value a, struct value b)
-{
-	struct value v = plain(a.base == VALUE_CONST ? b : a), by = a.base == VALUE_CONST ? a : b;
-
-	if (by.base != VALUE_CONST || v.base == VALUE_FRAME || v.via)
-		return fresh(reading);
-	v.c = (int64_t)((uint64_t)v.c * (uint64_t)by.c);
-	v.k = (int64_t)((uint64_t)v.k * (uint64_t)by.c);
-	return v;
-}
-
-static struct value shift_right(struct reading *reading, struct value v, int64_t bits, bool is_signed)
-{
-	v = plain(v);
-	if (v.base == VALUE_FRAME || v.via || bits < 0 || bits > 63)
-		return fresh(reading);
-	if (v.base == VALUE_CONST)
-		return constant(is_signed ? v.c >> bits : (int64_t)((uint64_t)v.c >> bits));
-	int64_t rest = (int64_t)((1ULL << bits) - 1);
-	int left;
-	/* What was shifted left comes back, but for what was lost on the way; 32 bits and more are a whole number. */
-	if (!(v.k & rest) && !(v.c & rest)) {
-		bool lost = power_of_two(v.k, &left) && left > 32;
-		v.c >>= bits;
-		v.k >>= bits;
-		return lost ? truncated(v, 64 - left) : v;
-	}
-	/* Bits out of the middle of an address: left to lose those above, right to lose those below. */
-	if (!power_of_two(v.k, &left) || v.shift != 0 || bits - left < 10 || (left && v.c))
-		return fresh(reading);
-	v.k = 1;
-	v.shift = (uint32_t)(bits - left);
-	v.c >>= bits;
-	return left ? truncated(v, 64 - (int)bits) : v;
-}
-
-static struct value mask(struct reading *reading, struct value a, struct value b)
-{
-	if (a.base == VALUE_CONST) {
-		struct value swap = a;
-		a = b;
-		b = swap;
-	}
-	if (b.base != VALUE_CONST)
-		return fresh(reading);
-	if (a.base == VALUE_CONST)
-		return constant(a.c & b.c);
-	a = plain(a);
-	/* Down to a page: x is a page's address, or the constant decides. */
-	if (a.base == VALUE_UNKNOWN && b.c == -4096 && a.k == 1 && !a.shift && !a.via) {
-		a.c &= b.c;
-		return a;
-	}
-	/* All below a power of two. */
-	int width;
-	if (a.base == VALUE_UNKNOWN && a.k == 1 && !a.via && b.c < INT64_MAX &&
-	    power_of_two(b.c + 1, &width) && width >= 12)
-		return truncated(a, width);
-	return fresh(reading);
-}
 
 /* ---- stack slots ---- */
 
@@ -243,16 +85,23 @@ static void slot_set(struct reading *reading, int64_t offset, struct value value
 
 /* ---- jumps ---- */
 
+static const struct label *label_at(const struct label *labels, size_t nr, uint64_t pc)
+{
+	for (size_t i = 0; i < nr; i++) {
+		if (labels[i].pc == pc)
+			return &labels[i];
+	}
+	return NULL;
+}
+
 static void remember(struct reading *reading, uint64_t from, uint64_t to)
 {
-	if (to <= from)
-		return;
-	for (size_t i = 0; i < reading->nr_labels; i++) {
-		if (reading->labels[i].pc == to)
-			return;
-	}
-	ARRAY_PUSH(reading->labels, reading->nr_labels, reading->labels_capacity) =
-	    (struct label){to, reading->state};
+	if (to <= from && !label_at(reading->back, reading->nr_back, to))
+		ARRAY_PUSH(reading->back, reading->nr_back, reading->back_capacity) =
+		    (struct label){to, reading->state};
+	if (to > from && !label_at(reading->labels, reading->nr_labels, to))
+		ARRAY_PUSH(reading->labels, reading->nr_labels, reading->labels_capacity) =
+		    (struct label){to, reading->state};
 }
 
 /* Both sides of a join: a side that knows wins over one that does not. */
@@ -275,14 +124,15 @@ static void join(struct reading *reading, const struct state *other)
 
 static void arrive(struct reading *reading, uint64_t pc)
 {
-	for (size_t i = 0; i < reading->nr_labels; i++) {
-		if (reading->labels[i].pc != pc)
-			continue;
-		join(reading, &reading->labels[i].state);
-		reading->reached = true;
-		reading->labels[i] = reading->labels[--reading->nr_labels];
-		return;
+	const struct label *label = label_at(reading->labels, reading->nr_labels, pc);
+
+	if (label) {
+		join(reading, &label->state);
+		reading->labels[label - reading->labels] = reading->labels[--reading->nr_labels];
+	} else if (!reading->reached && (label = label_at(reading->back, reading->nr_back, pc))) {
+		reading->state = label->state;
 	}
+	reading->reached |= label != NULL;
 }
 
 /* What a callee gives back that only shifts and adds to its argument, as `(pa - base) / 4096` in a function of its own. */
@@ -291,18 +141,18 @@ static struct value call_result(struct reading *reading, uint64_t target, const 
 	const struct function *function = target ? types_function_at(reading->code->types, target) : NULL;
 
 	if (!function || function->low != target || reading->code->depth > CALLS_DEEP)
-		return fresh(reading);
+		return value_fresh(&reading->next_unknown);
 	const struct code_function *callee = code_of(reading->code, function);
 	struct value result = callee->result, argument;
 	bool followed =
 	    callee->returns && result.base == VALUE_UNKNOWN && result.x < 8 && !result.via && result.k;
 	if (!followed)
-		return fresh(reading);
+		return value_fresh(&reading->next_unknown);
 	argument = arguments[result.x];
 	if (result.shift)
-		argument = shift_right(reading, argument, result.shift, true);
+		argument = value_shift_right(&reading->next_unknown, argument, result.shift, true);
 	if (argument.base == VALUE_FRAME || (argument.via && result.k != 1))
-		return fresh(reading);
+		return value_fresh(&reading->next_unknown);
 	argument.c = (int64_t)((uint64_t)argument.c * (uint64_t)result.k + (uint64_t)result.c);
 	argument.k = (int64_t)((uint64_t)argument.k * (uint64_t)result.k);
 	return argument;
@@ -322,7 +172,7 @@ static void call_to(struct reading *reading, uint64_t pc, uint64_t target, bool 
 		bool saved = i == REG_SP || i == REG_GP || i == REG_TP || i == REG_S0 || i == 9 ||
 			     (i >= 18 && i <= 27);
 		if (!saved)
-			reading->state.regs[i] = fresh(reading);
+			reading->state.regs[i] = value_fresh(&reading->next_unknown);
 	}
 	reading->state.regs[REG_A0] = result;
 }
@@ -368,6 +218,21 @@ static void branch(struct reading *reading, uint64_t pc, const struct insn *insn
 
 /* ---- instructions ---- */
 
+static struct value loaded(struct reading *reading, const struct value *address, uint32_t bytes)
+{
+	struct value value = value_fresh(&reading->next_unknown);
+
+	if (address->base != VALUE_CONST || bytes != 8)
+		return value;
+	for (size_t i = 0; reading->code->learned && i < reading->code->nr_known; i++) {
+		if (reading->code->known[i].address == (uint64_t)address->c)
+			return value_constant((int64_t)reading->code->known[i].value);
+	}
+	value.via = (uint64_t)address->c;
+	value.k = 0;
+	return value;
+}
+
 static void access(struct reading *reading, uint64_t pc, const struct insn *insn)
 {
 	static const enum access_kind kinds[] = {[INSN_LOAD] = ACCESS_LOAD,
@@ -375,59 +240,56 @@ static void access(struct reading *reading, uint64_t pc, const struct insn *insn
 						 [INSN_STORE] = ACCESS_STORE,
 						 [INSN_AMO] = ACCESS_ATOMIC};
 	struct code_function *out = reading->out;
-	struct value address =
-			 add(reading,
-			     constant(insn->kind == INSN_LOAD || insn->kind == INSN_STORE ? insn->imm : 0),
-			     reading->state.regs[insn->rs1]),
-		     stored = insn->rs2 >= 0 ? reading->state.regs[insn->rs2] : constant(0), *slot;
+	struct value address = value_add(
+			 &reading->next_unknown,
+			 value_constant(insn->kind == INSN_LOAD || insn->kind == INSN_STORE ? insn->imm : 0),
+			 reading->state.regs[insn->rs1]),
+		     stored = insn->rs2 >= 0 ? reading->state.regs[insn->rs2] : value_constant(0), *slot;
 
 	if (address.base == VALUE_FRAME) {
 		if (insn->kind == INSN_STORE)
 			slot_set(reading, address.c, stored);
 		else if (insn->rd > 0)
 			reading->state.regs[insn->rd] =
-			    (slot = slot_at(reading, address.c)) && insn->bytes >= 4 ? *slot : fresh(reading);
+			    (slot = slot_at(reading, address.c)) && insn->bytes >= 4
+				? *slot
+				: value_fresh(&reading->next_unknown);
 		return;
 	}
 	ARRAY_PUSH(out->accesses, out->nr_accesses, out->accesses_capacity) =
 	    (struct access){kinds[insn->kind], pc, insn->bytes, address, stored};
-	if (insn->rd > 0) {
-		struct value loaded = fresh(reading);
-		if (address.base == VALUE_CONST && insn->bytes == 8) {
-			loaded.via = (uint64_t)address.c;
-			loaded.k = 0;
-		}
-		reading->state.regs[insn->rd] = loaded;
-	}
+	if (insn->rd > 0)
+		reading->state.regs[insn->rd] =
+		    loaded(reading, &address, insn->kind == INSN_AMO ? 0 : insn->bytes);
 }
 
 static struct value computed(struct reading *reading, uint64_t pc, const struct insn *insn)
 {
-	struct value a = insn->rs1 >= 0 ? reading->state.regs[insn->rs1] : constant(0),
-		     b = insn->rs2 >= 0 ? reading->state.regs[insn->rs2] : constant(insn->imm);
+	struct value a = insn->rs1 >= 0 ? reading->state.regs[insn->rs1] : value_constant(0),
+		     b = insn->rs2 >= 0 ? reading->state.regs[insn->rs2] : value_constant(insn->imm);
 
 	switch (insn->kind) {
 	case INSN_LUI:
-		return constant(insn->imm);
+		return value_constant(insn->imm);
 	case INSN_AUIPC:
-		return constant((int64_t)pc + insn->imm);
+		return value_constant((int64_t)pc + insn->imm);
 	case INSN_ADDI:
 	case INSN_ADD:
-		return add(reading, a, b);
+		return value_add(&reading->next_unknown, a, b);
 	case INSN_SUB:
-		return subtract(reading, a, b);
+		return value_subtract(&reading->next_unknown, a, b);
 	case INSN_MUL:
-		return multiply(reading, a, b);
+		return value_multiply(&reading->next_unknown, a, b);
 	case INSN_SLLI:
-		return shift_left(reading, a, insn->imm);
+		return value_shift_left(&reading->next_unknown, a, insn->imm);
 	case INSN_SRLI:
 	case INSN_SRAI:
-		return shift_right(reading, a, insn->imm, insn->kind == INSN_SRAI);
+		return value_shift_right(&reading->next_unknown, a, insn->imm, insn->kind == INSN_SRAI);
 	case INSN_ANDI:
 	case INSN_AND:
-		return mask(reading, a, b);
+		return value_mask(&reading->next_unknown, a, b);
 	default:
-		return fresh(reading);
+		return value_fresh(&reading->next_unknown);
 	}
 }
 
@@ -449,7 +311,7 @@ static void step(struct reading *reading, uint64_t pc, const struct insn *insn)
 		return;
 	case INSN_ECALL:
 		reading->out->ecall = true;
-		reading->state.regs[REG_A0] = fresh(reading);
+		reading->state.regs[REG_A0] = value_fresh(&reading->next_unknown);
 		return;
 	case INSN_RETURN:
 		reading->reached = false;
@@ -468,17 +330,42 @@ static void step(struct reading *reading, uint64_t pc, const struct insn *insn)
 	reading->state.regs[insn->rd] = value;
 }
 
-static void begin(struct reading *reading, struct code *code, struct code_function *out)
+static void begin(struct reading *reading)
 {
-	*reading = (struct reading){.code = code, .out = out, .next_unknown = FIRST_UNKNOWN, .reached = true};
+	reading->next_unknown = FIRST_UNKNOWN;
+	reading->reached = true;
+	reading->nr_labels = 0;
+	reading->state.nr_slots = 0;
 	for (int i = 0; i < 32; i++)
-		reading->state.regs[i] = fresh(reading);
+		reading->state.regs[i] = value_fresh(&reading->next_unknown);
 	for (uint32_t i = 0; i < 8; i++)
 		reading->state.regs[REG_A0 + i].x = i;
-	reading->state.regs[REG_ZERO] = constant(0);
+	reading->state.regs[REG_ZERO] = value_constant(0);
 	reading->state.regs[REG_SP] = (struct value){.base = VALUE_FRAME};
+	reading->out->nr_accesses = reading->out->nr_calls = 0;
+	reading->out->nr_instructions = reading->out->nr_unknown = 0;
+	reading->out->returns = false;
 }
 
+static void read_once(struct reading *reading, const uint8_t *code, uint64_t bytes)
+{
+	struct code_function *out = reading->out;
+	uint64_t low = out->function->low;
+
+	begin(reading);
+	for (uint64_t at = 0; at < bytes;) {
+		struct insn insn = insn_decode(code + at, bytes - at);
+		if (insn.size == 0)
+			break;
+		arrive(reading, low + at);
+		out->nr_instructions++;
+		out->nr_unknown += insn.kind == INSN_UNKNOWN;
+		step(reading, low + at, &insn);
+		at += insn.size;
+	}
+}
+
+/* Twice where there are loops that are entered at their end: what holds in them is known only when they were read. */
 static void read_function(struct code *codes, struct code_function *out)
 {
 	const struct function *function = out->function;
@@ -487,18 +374,13 @@ static void read_function(struct code *codes, struct code_function *out)
 	    bytes && bytes <= FUNCTION_MAX ? types_bytes(codes->types, function->low, bytes) : NULL;
 	struct reading *reading = xcalloc(1, sizeof(*reading));
 
-	begin(reading, codes, out);
-	for (uint64_t at = 0; code && at < bytes;) {
-		struct insn insn = insn_decode(code + at, bytes - at);
-		if (insn.size == 0)
-			break;
-		arrive(reading, function->low + at);
-		out->nr_instructions++;
-		out->nr_unknown += insn.kind == INSN_UNKNOWN;
-		step(reading, function->low + at, &insn);
-		at += insn.size;
-	}
+	*reading = (struct reading){.code = codes, .out = out};
+	if (code)
+		read_once(reading, code, bytes);
+	if (code && reading->nr_back)
+		read_once(reading, code, bytes);
 	free(reading->labels);
+	free(reading->back);
 	free(reading);
 }
 
@@ -514,7 +396,7 @@ struct code *code_open(const struct types *types)
 	return code;
 }
 
-void code_close(struct code *code)
+static void forget(struct code *code)
 {
 	for (size_t i = 0; i < code->nr; i++) {
 		if (!code->functions[i])
@@ -522,8 +404,15 @@ void code_close(struct code *code)
 		free(code->functions[i]->accesses);
 		free(code->functions[i]->calls);
 		free(code->functions[i]);
+		code->functions[i] = NULL;
 	}
+}
+
+void code_close(struct code *code)
+{
+	forget(code);
 	free(code->functions);
+	free(code->known);
 	free(code);
 }
 
@@ -544,6 +433,57 @@ const struct code_function *code_of(struct code *code, const struct function *fu
 		code->depth--;
 	}
 	return code->functions[i];
+}
+
+/* ---- variables with one value ---- */
+
+static bool starts_as_zero(const struct types *types, uint64_t address)
+{
+	const uint64_t *word = types_bytes(types, address, sizeof(*word));
+	uint64_t value = 0;
+
+	if (word)
+		memcpy(&value, word, sizeof(value));
+	return value == 0;
+}
+
+static void note_store(struct code *code, const struct access *access)
+{
+	uint64_t address = (uint64_t)access->address.c, value = (uint64_t)access->stored.c;
+	bool known = access->stored.base == VALUE_CONST && access->bytes == 8 && value >= RAM_BASE &&
+		     starts_as_zero(code->types, address);
+
+	for (size_t i = 0; i < code->nr_known; i++) {
+		if (code->known[i].address == address) {
+			code->known[i].several |= !known || code->known[i].value != value;
+			return;
+		}
+	}
+	ARRAY_PUSH(code->known, code->nr_known, code->known_capacity) =
+	    (struct known_variable){address, value, !known};
+}
+
+void code_learn_variables(struct code *code)
+{
+	size_t kept = 0;
+
+	if (code->learned)
+		return;
+	for (size_t i = 0; i < code->nr; i++) {
+		const struct code_function *read = code_of(code, types_function_by_number(code->types, i));
+		for (size_t k = 0; k < read->nr_accesses; k++) {
+			if (read->accesses[k].kind != ACCESS_LOAD &&
+			    read->accesses[k].address.base == VALUE_CONST)
+				note_store(code, &read->accesses[k]);
+		}
+	}
+	for (size_t i = 0; i < code->nr_known; i++) {
+		if (!code->known[i].several)
+			code->known[kept++] = code->known[i];
+	}
+	code->nr_known = kept;
+	code->learned = true;
+	forget(code);
 }
 
 bool access_in(const struct access *access, uint64_t low, uint64_t high)

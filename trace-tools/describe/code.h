@@ -27,20 +27,7 @@
 #define TOOLS_DESCRIBE_CODE_H
 
 #include "target/types.h"
-
-enum value_base {
-	VALUE_UNKNOWN, /* c + k * (x >> shift), behind via */
-	VALUE_CONST,   /* c */
-	VALUE_FRAME,   /* c behind the stack pointer at entry */
-};
-
-struct value {
-	enum value_base base;
-	uint32_t x; /* which unknown: 0 to 7 are the arguments a0 to a7, others are made at an instruction */
-	uint32_t shift;
-	int64_t c, k; /* k 0 with via: the pointer alone */
-	uint64_t via; /* address of the variable whose content is added; 0: none */
-};
+#include "value.h"
 
 enum access_kind { ACCESS_LOAD, ACCESS_STORE, ACCESS_ATOMIC };
 
@@ -73,6 +60,12 @@ struct code;
 struct code *code_open(const struct types *types);
 void code_close(struct code *code);
 const struct types *code_types(const struct code *code);
+/*
+ * Reads all functions for variables of 8 bytes that are 0 in the file and that one constant is stored to, an address of
+ * RAM, as `refs = (int *)PGROUNDUP(end)` at boot; from then on a load of such a variable is known. What code_of gave out
+ * before is gone.
+ */
+void code_learn_variables(struct code *code);
 /* Never NULL: a function whose code is not in the file does nothing. */
 const struct code_function *code_of(struct code *code, const struct function *function);
 

@@ -198,6 +198,7 @@ struct kd *detect(const struct types *types, struct code *code)
 	if (!types_is_riscv64(types))
 		kd_note(kd, "%s: not for RISC-V", types_path(types));
 	if (types_is_riscv64(types) && types_has_dwarf(types)) {
+		code_learn_variables(code);
 		detect_text(detection);
 		detect_ram(detection);
 		detect_unwinding(detection);

@@ -10,6 +10,10 @@
  * is to element (c - low) / k + x / 4096, so element 0 is page number (low - c) / k. Every access votes; that number
  * and the member's offset win which most accesses agree on. Two arrays of equal elements could both be meant by one
  * access: the one whose first page is a plausible one (0, the start of RAM, the kernel's end) is.
+ *
+ * Some labs have no array but memory behind the kernel's end, at an address that the boot stores once in a variable.
+ * Then the access is to c + k * (x >> 12) where no variable is, and what lies there for the first page behind the
+ * kernel is the array's beginning.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -244,6 +248,65 @@ static void describe(struct detection *detection, const struct array *array, con
 	free(names);
 }
 
+/* ---- memory behind the kernel ---- */
+
+/* Where the count of the first page behind the kernel's end lies, if the access is to counts of such pages. */
+static bool is_behind_end(struct detection *detection, const struct access *access, uint64_t *low)
+{
+	const struct symbol *end = types_symbol(detection->types, "end");
+	const struct value *at = &access->address;
+	bool indexed = at->base == VALUE_UNKNOWN && !at->via && at->shift >= 10 && at->shift <= 12 &&
+		       at->k == (int64_t)access->bytes;
+
+	if (!end || !indexed || !detection->ram_end)
+		return false;
+	*low = (uint64_t)at->c + (uint64_t)at->k * (end->address / PAGE_BYTES + 1);
+	return *low >= end->address && *low < detection->ram_end && *low % access->bytes == 0;
+}
+
+static bool describe_behind_end(struct detection *detection)
+{
+	const struct access *first = NULL;
+	struct functions writers = {0};
+	uint64_t low, first_low = 0;
+
+	for (int pass = 0; pass < 2; pass++) {
+		for (size_t i = 0; i < types_nr_functions(detection->types); i++) {
+			const struct function *function = types_function_by_number(detection->types, i);
+			const struct code_function *read = code_of(detection->code, function);
+			for (size_t k = 0; k < read->nr_accesses; k++) {
+				const struct access *access = &read->accesses[k];
+				if (access->kind == ACCESS_LOAD || !is_behind_end(detection, access, &low))
+					continue;
+				if (!first && functions_have(&detection->allocator, function)) {
+					first = access;
+					first_low = low;
+				}
+				if (pass == 1 && first && low == first_low && access->bytes == first->bytes)
+					functions_add(&writers, function);
+			}
+		}
+	}
+	if (first) {
+		uint64_t page =
+		    (types_symbol(detection->types, "end")->address / PAGE_BYTES + 1) * PAGE_BYTES;
+		char *subject = xasprintf("%#llx", (unsigned long long)first_low),
+		     *names = functions_text(&writers);
+		struct kd_item *item =
+		    kd_add(detection->kd, KD_COUNT, subject,
+			   "no variable, but memory behind the kernel; indexed so by code that writes it");
+		kd_set(item, "page", "%#llx+(i<<12)", (unsigned long long)page);
+		kd_set(item, "size", "%#llx",
+		       (unsigned long long)((detection->ram_end - page) / PAGE_BYTES * first->bytes));
+		kd_set(item, "elem", "%u", first->bytes);
+		kd_set(item, "funcs", "%s", names);
+		free(subject);
+		free(names);
+	}
+	free(writers.list);
+	return first;
+}
+
 static bool any_in(const struct functions *some, const struct functions *all)
 {
 	for (size_t i = 0; i < some->nr; i++) {
@@ -284,7 +347,7 @@ void detect_counts(struct detection *detection)
 		}
 		free(writers.list);
 	}
-	if (!described)
+	if (!described && !describe_behind_end(detection))
 		kd_note(detection->kd,
 			"no reference counts: no array is indexed by a page's address where it is written");
 	free(arrays.list);

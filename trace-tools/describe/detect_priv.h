@@ -9,8 +9,6 @@
 
 #define HEADS_MAX 16
 #define PAGE_BYTES 4096ULL
-/* Where the RAM of QEMU's virt machine begins. */
-#define RAM_BASE 0x80000000ULL
 /* The most RAM that an index rule may reach: 64 GiB. */
 #define PFN_MAX (RAM_BASE / PAGE_BYTES + (1ULL << 24))
 

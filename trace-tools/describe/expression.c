@@ -475,7 +475,14 @@ bool place_find(const struct types *types, const char *text, struct place *out, 
 	const struct symbol *symbol = types_symbol(types, name);
 
 	*error = NULL;
-	if (global) {
+	if (isdigit((unsigned char)*text)) {
+		struct expression number;
+		*out = (struct place){.nr = 1};
+		if (expression_compile(types, text, &number, error)) {
+			out->address = number.value;
+			free(number.text);
+		}
+	} else if (global) {
 		*out = (struct place){.address = global->address, .type = global->type};
 		if (!place_rest(out, text + bytes))
 			*error = xasprintf("%s is a %s, which has no %s", name,

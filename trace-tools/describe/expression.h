@@ -25,7 +25,7 @@ struct expression {
 bool expression_compile(const struct types *types, const char *text, struct expression *out, char **error);
 
 /*
- * A place in memory: "refs", "kmem.counts", "ref[].count" (the member in every element), "kmem[].freelist".
+ * A place in memory: "refs", "kmem.counts", "ref[].count" (the member in every element), "kmem[].freelist", or a number.
  * nr 1 without [].
  */
 struct place {

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* value: what is known of a register or a stack slot, and arithmetic with it; what it is for: code.h. */
+#ifndef TOOLS_DESCRIBE_VALUE_H
+#define TOOLS_DESCRIBE_VALUE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Where the RAM of QEMU's virt machine begins. */
+#define RAM_BASE 0x80000000ULL
+
+enum value_base {
+	VALUE_UNKNOWN, /* c + k * (x >> shift), behind via */
+	VALUE_CONST,   /* c */
+	VALUE_FRAME,   /* c behind the stack pointer at entry */
+};
+
+struct value {
+	enum value_base base;
+	uint32_t x; /* which unknown: 0 to 7 are the arguments a0 to a7, others are made at an instruction */
+	uint32_t shift;
+	int64_t c, k; /* k 0 with via: the pointer alone */
+	uint64_t via; /* address of the variable whose content is added; 0: none */
+};
+
+/*
+ * `next` numbers the unknowns: what cannot be said as one value is a new one. None fails; numbers wrap around.
+ */
+struct value value_fresh(uint32_t *next);
+struct value value_constant(int64_t c);
+struct value value_add(uint32_t *next, struct value a, struct value b);
+struct value value_subtract(uint32_t *next, struct value a, struct value b);
+struct value value_multiply(uint32_t *next, struct value a, struct value b);
+struct value value_shift_left(uint32_t *next, struct value v, int64_t bits);
+struct value value_shift_right(uint32_t *next, struct value v, int64_t bits, bool is_signed);
+struct value value_mask(uint32_t *next, struct value a, struct value b);
+
+#endif
