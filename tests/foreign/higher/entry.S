@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 #
 # From the firmware, at the physical address of the first byte, with translation off: a0 is the hart. The hart that comes
-# first is started here by the firmware; main() has the others started at secondary_entry.
+# first becomes the boot hart; main() has the firmware start the others, which come here, too. (Firmware may let a hart go
+# before it has written down where to. With one entry for all it does not matter.)
 #
 # early_root maps RAM twice, where it is and in the linear map, until main() has built the kernel's own table. It is
 # written here, since its entries are physical addresses, which no linker script can shift into place.
@@ -26,10 +27,10 @@ entry:
 	sd	t2, 0(t1)
 #endif
 	la	t3, main
-	j	go_high
-
-	.globl secondary_entry
-secondary_entry:
+	la	t0, boot_taken
+	li	t1, 1
+	amoswap.w.aqrl t1, t1, (t0)
+	beqz	t1, go_high
 	la	t3, secondary_main
 
 # t3: the physical address of a function that takes the hart and does not return.
@@ -56,6 +57,11 @@ go_high:
 	li	s0, 0
 	li	ra, 0
 	jr	t3
+
+	.section .data
+	.balign	4
+boot_taken:
+	.word	0
 
 	.section .bss
 	.balign	PAGE_SIZE

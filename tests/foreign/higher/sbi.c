@@ -60,11 +60,11 @@ void sbi_set_timer(u64 when)
 /* All harts that there are; a number that is none is refused by the firmware. */
 void sbi_start_harts(u64 but)
 {
-	extern char secondary_entry[];
+	extern char entry[];
 
 	for (u64 hart = 0; hart < MAX_HARTS; hart++)
 		if (hart != but)
-			sbi_call(EXT_HSM, 0, hart, (u64)secondary_entry - LINEAR_OFFSET, 0);
+			sbi_call(EXT_HSM, 0, hart, (u64)entry - LINEAR_OFFSET, 0);
 }
 
 void sbi_shutdown(bool failed)
