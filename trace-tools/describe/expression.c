@@ -25,6 +25,7 @@ struct operand {
 struct compiler {
 	const struct types *types;
 	const char *all, *at;
+	const struct expression_memory *memory; /* NULL: loads are of run time */
 	char *error;
 	int depth;
 };
@@ -81,8 +82,18 @@ static struct operand moved(struct operand from, uint64_t by)
 }
 
 /* What stands at a place of this many bytes. */
-static struct operand loaded(struct operand place, uint64_t bytes)
+static struct operand loaded(struct compiler *compiler, struct operand place, uint64_t bytes)
 {
+	uint64_t value;
+
+	if (compiler->memory && place.constant) {
+		if (!compiler->memory->load(compiler->memory->context, place.value, bytes, &value))
+			FAIL(compiler, "there is no memory at %s", place.text);
+		struct operand result = number(compiler->error ? 0 : value);
+		result.type = place.type;
+		free(place.text);
+		return result;
+	}
 	/* Brackets are parentheses enough: every computed text stands in one pair. */
 	size_t length = strlen(place.text);
 	bool pair = place.text[0] == '(';
@@ -108,7 +119,7 @@ static struct operand value_of(struct compiler *compiler, struct operand operand
 	case TYPE_ENUM:
 	case TYPE_POINTER:
 		if (bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8)
-			return loaded(operand, bytes); /* fall through */
+			return loaded(compiler, operand, bytes); /* fall through */
 	default: {
 		char text[96];
 		FAIL(compiler, "a %s is no number", type_text(operand.type, text, sizeof(text)));
@@ -188,13 +199,15 @@ static struct operand named(struct compiler *compiler, const char *name)
 	uint64_t bytes;
 	int64_t value;
 
+	if (compiler->memory && (!strcmp(name, "i") || !strcmp(name, "v")))
+		return number(*name == 'i' ? compiler->memory->i : compiler->memory->v);
 	if (is_run_time_name(name))
 		return computed(xstrdup(name), NULL);
 	if (memory_width(name, &bytes) && accept(compiler, "[")) {
 		struct operand at = value_of(compiler, expression(compiler, 0));
 		expect(compiler, "]");
 		at.type = NULL;
-		return loaded(at, bytes);
+		return loaded(compiler, at, bytes);
 	}
 	if (global)
 		return place_at(number(global->address), global->type);
@@ -419,9 +432,9 @@ static struct operand expression(struct compiler *compiler, int level)
 	return left;
 }
 
-bool expression_compile(const struct types *types, const char *text, struct expression *out, char **error)
+static bool compile(struct compiler *from, struct expression *out, char **error)
 {
-	struct compiler compiler = {.types = types, .all = text, .at = text};
+	struct compiler compiler = *from;
 	struct operand operand = value_of(&compiler, expression(&compiler, 0));
 
 	skip_blanks(&compiler);
@@ -434,6 +447,26 @@ bool expression_compile(const struct types *types, const char *text, struct expr
 	free(operand.text);
 	out->text = NULL;
 	return false;
+}
+
+bool expression_compile(const struct types *types, const char *text, struct expression *out, char **error)
+{
+	return compile(&(struct compiler){.types = types, .all = text, .at = text}, out, error);
+}
+
+bool expression_evaluate(const struct types *types, const char *text, const struct expression_memory *memory,
+			 uint64_t *value, char **error)
+{
+	struct expression expression;
+
+	if (!compile(&(struct compiler){.types = types, .all = text, .at = text, .memory = memory},
+		     &expression, error))
+		return false;
+	*value = expression.value;
+	if (!expression.constant)
+		*error = xasprintf("%s is known only while the kernel runs", text);
+	free(expression.text);
+	return expression.constant;
 }
 
 /* ---- places ---- */

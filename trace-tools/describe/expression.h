@@ -24,6 +24,16 @@ struct expression {
 /* False and what was expected, and where in the text, in *error (caller frees). out->text is the caller's to free. */
 bool expression_compile(const struct types *types, const char *text, struct expression *out, char **error);
 
+/* Memory to compute in, instead of compiling: a copy of RAM. */
+struct expression_memory {
+	bool (*load)(const void *context, uint64_t address, uint64_t bytes, uint64_t *value);
+	const void *context;
+	uint64_t i, v; /* what these names mean */
+};
+/* The value now; false and why not in *error (caller frees). Names of registers have none. */
+bool expression_evaluate(const struct types *types, const char *text, const struct expression_memory *memory,
+			 uint64_t *value, char **error);
+
 /*
  * A place in memory: "refs", "kmem.counts", "ref[].count" (the member in every element), "kmem[].freelist", or a number.
  * nr 1 without [].

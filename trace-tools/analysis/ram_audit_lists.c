@@ -1,0 +1,134 @@
+/*
+ * SPDX-License-Identifier: MIT
+ *
+ * ram_audit_lists: the free lists, as the kernel's memory has them. See ram_audit.h.
+ *
+ * A list ends at 0, at its own head (a ring), or, being damaged, at the first node that was seen in it before or that is
+ * no page. Nodes are within the free pages, or members of struct page (link=).
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "ram_audit_priv.h"
+
+/* One `list` of the description. */
+struct list_form {
+	const struct kd_item *item;
+	struct place place;
+	uint64_t next, link; /* offsets */
+	bool in_frames;      /* nodes are members of struct page */
+	bool ring;           /* the head is a node itself */
+};
+
+static bool read_form(struct ram_audit *audit, const struct kd_item *item, struct list_form *form)
+{
+	const char *next = kd_get(item, "next"), *link = kd_get(item, "link");
+	const struct type *node;
+	char *error;
+
+	*form = (struct list_form){.item = item};
+	if (!place_find(audit->inside->types, item->subject, &form->place, &error)) {
+		audit_reason(audit, "%s", error);
+		free(error);
+		return false;
+	}
+	form->ring = type_kind(form->place.type) == TYPE_STRUCT;
+	node = form->ring ? form->place.type : type_target(form->place.type);
+	if (next && !type_member(node, next, &form->next)) {
+		audit_reason(audit, "the nodes of the list %s have no %s", item->subject, next);
+		return false;
+	}
+	form->in_frames = link != NULL;
+	return !link || type_member(types_struct(audit->inside->types, "page"), link, &form->link);
+}
+
+/* How many pages a node of the list with this number stands for; "[1]" in the description is that number. */
+static uint64_t node_pages(struct ram_audit *audit, const struct list_form *form, uint64_t number)
+{
+	const char *text = kd_get(form->item, "pages"), *mark = text ? strstr(text, "[1]") : NULL;
+	uint64_t pages = 1;
+
+	if (!text)
+		return 1;
+	char *plain = mark ? xasprintf("%.*si%s", (int)(mark - text), text, mark + 3) : xstrdup(text);
+	if (!memory_value(audit, plain, number, 0, &pages))
+		pages = 1;
+	free(plain);
+	return pages < audit->nr_pages ? pages : audit->nr_pages;
+}
+
+static void list_page(struct ram_audit *audit, const char *name, uint32_t first, uint64_t nr)
+{
+	for (uint64_t i = first; i < first + nr && i < audit->nr_pages; i++) {
+		struct audited_page *page = &audit->pages[i];
+		if (page->listed < UINT16_MAX)
+			page->listed++;
+		if (page->listed == 2)
+			audit_note(audit, FAULT_FREE_TWICE, ram_audit_pa(audit, (uint32_t)i),
+				   "it is on the free lists twice, again on %s", name);
+	}
+}
+
+/* NULL, or why the node cannot be one. */
+static const char *node_fault(const struct ram_audit *audit, const struct list_form *form, uint64_t node,
+			      uint32_t page)
+{
+	if (page == NO_PAGE)
+		return "which is no page of RAM";
+	if (!form->in_frames && (node & (PAGE_BYTES - 1)) && !kd_get(form->item, "type"))
+		return "which is not the beginning of a page";
+	if (audit->inside->stamps[page] == audit->inside->epoch)
+		return "which is in it already: the list is a loop";
+	return NULL;
+}
+
+static void walk_list(struct ram_audit *audit, const struct list_form *form, uint64_t number)
+{
+	uint64_t head = form->place.address + number * form->place.stride, node,
+		 pages = node_pages(audit, form, number), before = 0;
+	char *name = form->place.nr > 1 ? xasprintf("%s (number %" PRIu64 ")", form->item->subject, number)
+					: xstrdup(form->item->subject);
+
+	audit->inside->epoch++;
+	if (!memory_load(audit, form->ring ? head + form->next : head, 8, &node))
+		audit_reason(audit, "the free list %s is not in RAM", name);
+	while (node && node != head) {
+		uint64_t at = form->in_frames ? node - form->link : node;
+		uint32_t page = memory_typed_page(
+		    audit, form->in_frames ? "struct" : kd_get(form->item, "type"), "va", at);
+		const char *fault = node_fault(audit, form, node, page);
+		if (fault) {
+			uint32_t behind = before ? memory_pointer(audit, before) : NO_PAGE;
+			audit_note(audit, FAULT_LIST_BROKEN,
+				   behind == NO_PAGE ? 0 : ram_audit_pa(audit, behind),
+				   "%s: behind it the list goes to 0x%" PRIx64 ", %s", name, node, fault);
+			break;
+		}
+		audit->inside->stamps[page] = audit->inside->epoch;
+		list_page(audit, name, page, pages);
+		before = node;
+		if (!memory_load(audit, node + form->next, 8, &node))
+			break;
+	}
+	free(name);
+}
+
+void lists_walk(struct ram_audit *audit)
+{
+	const struct kd_item *item;
+	struct list_form form;
+	size_t n = 0;
+
+	for (; (item = kd_item(audit->kernel->kd, KD_LIST, n)); n++) {
+		if (!read_form(audit, item, &form))
+			continue;
+		for (uint64_t number = 0; number < form.place.nr; number++)
+			walk_list(audit, &form, number);
+	}
+	if (n == 0)
+		audit_reason(audit, "the description names no free list");
+	for (uint32_t i = 0; i < audit->nr_pages; i++)
+		audit->nr_listed += audit->pages[i].listed != 0;
+}
