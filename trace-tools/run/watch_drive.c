@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * watch_drive: types into the console of a watched machine, and ends it where the user said. For CI.
+ *
+ *     pagetrail watch --type 'usertests -q' --until 'ALL TESTS PASSED|FAILED' make qemu
+ *
+ * The command runs on a terminal of its own; all it says is passed on. A prompt is the end of the output so far, when it
+ * looks like one: nothing waits for a while and hopes. The states, each left by what is read:
+ *
+ *     TYPING    lines are left to type: at a prompt the next one is typed
+ *     AWAITING  all is typed: until --until is seen (or, without it, the next prompt)
+ *     SETTLING  --until was seen: until the prompt after it, so that what was typed has ended, too
+ *     ENDING    the machines were asked to end
+ *
+ * DRIVE-1  a line that was typed comes back as an echo; it is no output in which --until is sought.
+ * DRIVE-2  the machine is ended by SIGTERM to QEMU, never by a key: a console may not be QEMU's monitor.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <pty.h>
+#include <regex.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/util.h"
+#include "watch_priv.h"
+
+#define DEFAULT_PROMPT "[$#>] $"
+#define SETTLE_SECONDS 10 /* for the prompt after --until: some kernels end there without one */
+#define KILL_SECONDS 5    /* between asking QEMU to end and making it */
+#define TAIL_BYTES 1024   /* of the output, in which a prompt or --until may stand */
+
+enum drive_state { TYPING, AWAITING, SETTLING, ENDING };
+
+struct drive {
+	struct watch *watch;
+	enum drive_state state;
+	regex_t prompt, until;
+	int terminal, signals;
+	pid_t pid;
+	size_t nr_typed;
+	char tail[TAIL_BYTES + 1]; /* of what was said since the last typed line */
+	size_t tail_bytes;
+	bool in_echo;     /* the typed line is coming back */
+	bool ended;       /* the command */
+	int64_t deadline; /* of --timeout; 0: none */
+	int64_t state_deadline; /* of SETTLING and ENDING; 0: none */
+};
+
+static int64_t now_ns(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1000000000LL + time.tv_nsec;
+}
+
+/* flags: REG_NEWLINE for what may stand in any line. */
+static void compile(regex_t *regex, const char *pattern, const char *option, int flags)
+{
+	char text[256];
+	int error = regcomp(regex, pattern, REG_EXTENDED | REG_NOSUB | flags);
+
+	if (!error)
+		return;
+	regerror(error, regex, text, sizeof(text));
+	die("--%s: %s: %s", option, pattern, text);
+}
+
+/* ---- states ---- */
+
+static void end_machines(struct drive *drive)
+{
+	drive->state = ENDING;
+	drive->state_deadline = now_ns() + KILL_SECONDS * 1000000000LL;
+	watch_end_machines(drive->watch, SIGTERM);
+}
+
+static void type_next(struct drive *drive)
+{
+	const char *line = drive->watch->options->typed[drive->nr_typed++];
+	char *text = xasprintf("%s\n", line);
+	size_t bytes = strlen(text), done = 0;
+
+	while (done < bytes) {
+		ssize_t nr = write(drive->terminal, text + done, bytes - done);
+		if (nr < 0 && errno != EINTR)
+			break;
+		done += nr > 0 ? (size_t)nr : 0;
+	}
+	free(text);
+	drive->tail_bytes = 0;
+	drive->tail[0] = 0;
+	drive->in_echo = true;
+}
+
+static bool more_to_type(const struct drive *drive)
+{
+	const char **typed = drive->watch->options->typed;
+
+	return typed && typed[drive->nr_typed];
+}
+
+/* What looks like a prompt before a machine was started is the command's own. */
+static bool machine_started(const struct drive *drive)
+{
+	watch_read_runs(drive->watch);
+	return drive->watch->nr_runs != 0;
+}
+
+static bool matches(const regex_t *regex, const struct drive *drive)
+{
+	return !regexec(regex, drive->tail, 0, NULL, 0);
+}
+
+/* Looks at what was said so far. */
+static void advance(struct drive *drive)
+{
+	bool at_prompt = !drive->in_echo && matches(&drive->prompt, drive);
+
+	switch (drive->state) {
+	case TYPING:
+		if (at_prompt && machine_started(drive))
+			type_next(drive);
+		if (!more_to_type(drive))
+			drive->state = AWAITING;
+		break;
+	case AWAITING:
+		if (drive->in_echo)
+			break;
+		if (drive->watch->options->until && matches(&drive->until, drive)) {
+			drive->state = SETTLING;
+			drive->state_deadline = now_ns() + SETTLE_SECONDS * 1000000000LL;
+			/* The prompt that ends it may have come with it. */
+			advance(drive);
+		} else if (!drive->watch->options->until && drive->nr_typed && at_prompt) {
+			end_machines(drive);
+		}
+		break;
+	case SETTLING:
+		if (at_prompt)
+			end_machines(drive);
+		break;
+	case ENDING:
+		break;
+	}
+}
+
+/* ---- what is read ---- */
+
+static void keep(struct drive *drive, const char *bytes, size_t nr)
+{
+	/* An echo ends with its line. */
+	while (drive->in_echo && nr) {
+		drive->in_echo = *bytes != '\n';
+		bytes++;
+		nr--;
+	}
+	if (nr > TAIL_BYTES) {
+		bytes += nr - TAIL_BYTES;
+		nr = TAIL_BYTES;
+	}
+	if (drive->tail_bytes + nr > TAIL_BYTES) {
+		size_t drop = drive->tail_bytes + nr - TAIL_BYTES;
+		memmove(drive->tail, drive->tail + drop, drive->tail_bytes - drop);
+		drive->tail_bytes -= drop;
+	}
+	for (size_t i = 0; i < nr; i++) {
+		if (bytes[i] && bytes[i] != '\r')
+			drive->tail[drive->tail_bytes++] = bytes[i];
+	}
+	drive->tail[drive->tail_bytes] = 0;
+}
+
+/*
+ * False at the terminal's end. Each line is looked at by itself, so that --until is not missed in a burst of output;
+ * a prompt is sought only behind the last byte.
+ */
+static bool take_output(struct drive *drive)
+{
+	char bytes[4096];
+	ssize_t nr = read(drive->terminal, bytes, sizeof(bytes));
+
+	if (nr <= 0)
+		return nr < 0 && errno == EINTR;
+	fwrite(bytes, 1, (size_t)nr, stdout);
+	fflush(stdout);
+	for (ssize_t at = 0; at < nr;) {
+		const char *end = memchr(bytes + at, '\n', (size_t)(nr - at));
+		ssize_t upto = end ? end - bytes + 1 : nr;
+		keep(drive, bytes + at, (size_t)(upto - at));
+		advance(drive);
+		at = upto;
+	}
+	return true;
+}
+
+static void take_signals(struct drive *drive)
+{
+	struct signalfd_siginfo info;
+
+	while (read(drive->signals, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGCHLD) {
+			if (waitpid(drive->pid, &drive->watch->command_status, WNOHANG) == drive->pid)
+				drive->ended = true;
+			continue;
+		}
+		drive->watch->end = WATCH_INTERRUPTED;
+		drive->watch->end_text = "interrupted";
+		end_machines(drive);
+	}
+}
+
+static void check_times(struct drive *drive)
+{
+	int64_t now = now_ns();
+
+	if (drive->deadline && now >= drive->deadline) {
+		drive->deadline = 0;
+		drive->watch->end = WATCH_TIMED_OUT;
+		drive->watch->end_text = "ended after the --timeout";
+		end_machines(drive);
+	} else if (drive->state_deadline && now >= drive->state_deadline) {
+		if (drive->state == SETTLING) {
+			end_machines(drive);
+			return;
+		}
+		watch_end_machines(drive->watch, SIGKILL);
+		kill(-drive->pid, SIGKILL);
+		drive->state_deadline = 0;
+	}
+}
+
+/* Milliseconds until one of the deadlines, -1: none. */
+static int patience(const struct drive *drive)
+{
+	int64_t first = drive->deadline;
+
+	if (drive->state_deadline && (!first || drive->state_deadline < first))
+		first = drive->state_deadline;
+	if (!first)
+		return -1;
+	int64_t left = first - now_ns();
+	return left > 0 ? (int)(left / 1000000 + 1) : 0;
+}
+
+static void relay(struct drive *drive)
+{
+	struct pollfd fds[2] = {{.fd = drive->terminal, .events = POLLIN},
+				{.fd = drive->signals, .events = POLLIN}};
+
+	while (!drive->ended) {
+		if (poll(fds, 2, patience(drive)) > 0) {
+			if (fds[0].revents && !take_output(drive))
+				fds[0].fd = -1;
+			if (fds[1].revents)
+				take_signals(drive);
+		}
+		check_times(drive);
+	}
+	/* What it said last is still in the terminal. */
+	while (fds[0].fd >= 0 && poll(fds, 1, 0) > 0 && take_output(drive))
+		;
+}
+
+static void start(struct drive *drive)
+{
+	char **command = drive->watch->options->command;
+	sigset_t mask;
+
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGTERM);
+	sigaddset(&mask, SIGHUP);
+	sigaddset(&mask, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &mask, NULL);
+	drive->signals = signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
+	drive->pid = forkpty(&drive->terminal, NULL, NULL, NULL);
+	if (drive->pid < 0)
+		die("no terminal for the command: %s", strerror(errno));
+	if (drive->pid == 0) {
+		sigprocmask(SIG_UNBLOCK, &mask, NULL);
+		execvp(command[0], command);
+		fprintf(stderr, "pagetrail: %s: %s\n", command[0], strerror(errno));
+		_exit(127);
+	}
+}
+
+void watch_drive(struct watch *watch)
+{
+	const struct watch_options *options = watch->options;
+	struct drive drive = {.watch = watch};
+
+	compile(&drive.prompt, options->prompt ? options->prompt : DEFAULT_PROMPT, "prompt", 0);
+	compile(&drive.until, options->until ? options->until : "^", "until", REG_NEWLINE);
+	if (options->timeout_seconds)
+		drive.deadline = now_ns() + (int64_t)options->timeout_seconds * 1000000000LL;
+	drive.state = more_to_type(&drive) ? TYPING : AWAITING;
+	start(&drive);
+	relay(&drive);
+	if (options->until && drive.state < SETTLING && watch->end == WATCH_ENDED) {
+		watch->end = WATCH_TIMED_OUT;
+		watch->end_text = "the command ended before --until was seen";
+	} else if (more_to_type(&drive) && watch->end == WATCH_ENDED) {
+		watch->end = WATCH_TIMED_OUT;
+		watch->end_text = "the command ended before all was typed";
+	}
+	regfree(&drive.prompt);
+	regfree(&drive.until);
+	close(drive.signals);
+	close(drive.terminal);
+}

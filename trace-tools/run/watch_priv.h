@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* watch_priv: what watch.c (the command) and watch_drive.c (its driven terminal) share. See watch.h. */
+#ifndef TOOLS_RUN_WATCH_PRIV_H
+#define TOOLS_RUN_WATCH_PRIV_H
+
+#include "watch.h"
+
+/* Reads which machines were started by now. */
+void watch_read_runs(struct watch *watch);
+/* Sends a signal to every machine that was started. */
+void watch_end_machines(struct watch *watch, int signal);
+/* Runs the command on a terminal of its own, types what is to be typed, and ends it where the user said. */
+void watch_drive(struct watch *watch);
+
+#endif

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * watch_stand_in: the `qemu-system-riscv64` that stands first in PATH under a watch. See watch.h.
+ *
+ * It decides by the words alone: a call with -kernel boots one. Everything it leaves is in the run folder before QEMU
+ * begins; what it cannot trace it refuses with a sentence, since a machine that runs untraced would be taken for one
+ * that leaks nothing.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "base/util.h"
+#include "watch.h"
+#include "watch_kernel.h"
+
+#define PLUGIN "pagetrail-plugin.so"
+
+bool watch_is_stand_in(const char *program_name)
+{
+	const char *slash = strrchr(program_name, '/');
+
+	return !strcmp(slash ? slash + 1 : program_name, WATCH_QEMU) && getenv(WATCH_ENV_STAND_IN);
+}
+
+/* ---- QEMU and the plugin ---- */
+
+/* The first program of that name in PATH that is not ours. Caller frees; NULL: there is none. */
+static char *find_qemu(void)
+{
+	const char *ours = getenv(WATCH_ENV_STAND_IN);
+	char *path = xstrdup(getenv("PATH") ? getenv("PATH") : ""), *rest = path, *folder;
+
+	while ((folder = strsep(&rest, ":"))) {
+		char *file = xasprintf("%s/" WATCH_QEMU, *folder ? folder : ".");
+		if (strcmp(folder, ours) && !access(file, X_OK)) {
+			free(path);
+			return file;
+		}
+		free(file);
+	}
+	free(path);
+	return NULL;
+}
+
+/* Beside this program, or where `make install` puts it. */
+static char *find_plugin(void)
+{
+	static const char *const places[] = {PLUGIN, "../lib/pagetrail/" PLUGIN};
+	char self[4096];
+	ssize_t bytes = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	self[bytes > 0 ? bytes : 0] = 0;
+	char *slash = strrchr(self, '/');
+	if (slash)
+		*slash = 0;
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		char *file = xasprintf("%s/%s", self, places[i]);
+		if (!access(file, R_OK))
+			return file;
+		free(file);
+	}
+	die("%s is not beside this program: `make tools` builds it", PLUGIN);
+}
+
+/* ---- the words of the call ---- */
+
+static bool is_option(const char *word, const char *name)
+{
+	return !strcmp(word[0] == '-' && word[1] == '-' ? word + 2 : word[0] == '-' ? word + 1 : word, name) &&
+	       word[0] == '-';
+}
+
+/* The word behind the last -NAME; NULL: there is none. */
+static const char *word_behind(int argc, char **argv, const char *name)
+{
+	const char *found = NULL;
+
+	for (int i = 1; i + 1 < argc; i++) {
+		if (is_option(argv[i], name))
+			found = argv[++i];
+	}
+	return found;
+}
+
+/* ---- the run folder ---- */
+
+/* The user's name for the first machine, then NAME-2, NAME-3: made here, so that two machines never share one. */
+static char *make_run_folder(void)
+{
+	const char *wanted = getenv(WATCH_ENV_FOLDER);
+	char *parent = xstrdup(wanted), *slash = strrchr(parent, '/');
+
+	if (slash && slash != parent) {
+		*slash = 0;
+		if (make_folders(parent))
+			die("%s: %s", parent, strerror(errno));
+	}
+	free(parent);
+	for (unsigned n = 1; n < 10000; n++) {
+		char *folder = n == 1 ? xstrdup(wanted) : xasprintf("%s-%u", wanted, n);
+		if (!mkdir(folder, 0777))
+			return folder;
+		if (errno != EEXIST)
+			die("%s: %s", folder, strerror(errno));
+		free(folder);
+	}
+	die("%s: there are too many runs of that name", wanted);
+}
+
+static void write_start(const char *folder, char **argv, const char *qemu, const char *kernel)
+{
+	char *path = xasprintf("%s/" WATCH_START_FILE, folder), text[64], *cwd = getcwd(NULL, 0);
+	FILE *file = fopen(path, "w");
+	time_t now = time(NULL);
+	struct json json;
+
+	if (!file)
+		die("%s: %s", path, strerror(errno));
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S%z", localtime(&now));
+	json_begin(&json, file);
+	json_string(&json, "started", text);
+	json_string(&json, "folder", cwd);
+	json_string(&json, "qemu_program", qemu);
+	json_string(&json, "kernel", kernel);
+	json_open(&json, "qemu", '[');
+	for (char **word = argv; *word; word++)
+		json_string(&json, NULL, *word);
+	json_close(&json, ']');
+	json_end(&json);
+	if (fclose(file))
+		die("%s: %s", path, strerror(errno));
+	free(path);
+	free(cwd);
+}
+
+/* In one write: several machines may start at once. */
+static void tell_watch(const char *folder)
+{
+	char *list = xasprintf("%s/runs", getenv(WATCH_ENV_STAND_IN));
+	char *line = xasprintf("%d %s\n", (int)getpid(), folder);
+	int fd = open(list, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+	if (fd < 0 || write(fd, line, strlen(line)) != (ssize_t)strlen(line))
+		die("%s: %s", list, strerror(errno));
+	close(fd);
+	free(list);
+	free(line);
+}
+
+static char **words_with_plugin(int argc, char **argv, const char *folder)
+{
+	char **words = xcalloc((size_t)argc + 3, sizeof(char *)), *plugin = find_plugin();
+
+	memcpy(words, argv, (size_t)argc * sizeof(char *));
+	words[argc] = xstrdup("-plugin");
+	words[argc + 1] = xasprintf("%s,out=%s,hooks=%s/kernel/hooks%s", plugin, folder, folder,
+				    getenv(WATCH_ENV_WRITES) ? ",check-writes=on" : "");
+	free(plugin);
+	return words;
+}
+
+int watch_stand_in(int argc, char **argv)
+{
+	const char *boots = word_behind(argc, argv, "kernel"), *elf = getenv(WATCH_ENV_ELF);
+	char *qemu = find_qemu(), *error;
+
+	if (!qemu) {
+		warn(WATCH_QEMU " is not in PATH: install it (Debian: qemu-system-misc)");
+		return 127;
+	}
+	if (boots) {
+		char *folder = make_run_folder();
+		if (strchr(folder, ','))
+			die("%s: QEMU takes a comma for the end of a plugin's option: name another folder", folder);
+		error = watch_prepare_kernel(folder, elf ? elf : boots, getenv(WATCH_ENV_DESCRIPTION));
+		if (error)
+			die("%s", error);
+		write_start(folder, argv, qemu, elf ? elf : boots);
+		tell_watch(folder);
+		argv = words_with_plugin(argc, argv, folder);
+	}
+	/* A QEMU that is started by this one is none of ours. */
+	execv(qemu, argv);
+	warn("%s: %s", qemu, strerror(errno));
+	return 127;
+}
