@@ -37,6 +37,7 @@ struct command {
 	const char *summary;  /* one line, without a full stop; help/NAME.txt has the description */
 	uint32_t min_operands, max_operands;
 	bool takes_rest;                   /* "-- COMMAND..." */
+	bool takes_command;                /* the same, and "--" may be left out: the first operand begins it */
 	const struct option_spec *options; /* name NULL ends */
 	int (*run)(const struct arguments *arguments);
 };
@@ -48,19 +49,23 @@ struct arguments {
 	char **operands;
 	int nr_rest;
 	char **rest;
+	int nr_words; /* as given, before the rest */
+	char **words;
 };
 
 /* NULL: not given; "" for a flag. The option must be in the command's table. */
 const char *option(const struct arguments *arguments, const char *name);
 /* The second word of an option that takes two; NULL: not given. */
 const char *option_second(const struct arguments *arguments, const char *name);
+/* Every value of an option that may be given several times, NULL-terminated, from the heap; NULL: not given. */
+const char **option_all(const struct arguments *arguments, const char *name);
 /* Its value as a number, or `otherwise`; dies when it is no number in [low, high]. */
 uint64_t option_number(const struct arguments *arguments, const char *name, uint64_t otherwise, uint64_t low,
 		       uint64_t high);
 
 extern const struct command command_run, command_record, command_summary, command_dump, command_leaks,
     command_page, command_live, command_diff, command_top, command_stacks, command_plot, command_export,
-    command_recover, command_verify, command_report, command_describe, command_audit;
+    command_recover, command_verify, command_report, command_describe, command_audit, command_watch;
 
 /* ---- shared by several commands (open.c) ---- */
 

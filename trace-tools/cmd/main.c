@@ -3,11 +3,12 @@
 #include <string.h>
 
 #include "help.h"
+#include "run/watch.h"
 
 const struct command *const all_commands[] = {
-    &command_run,     &command_record, &command_summary, &command_leaks,    &command_page, &command_live,
-    &command_diff,    &command_top,    &command_stacks,  &command_dump,     &command_plot, &command_export,
-    &command_recover, &command_verify, &command_report,  &command_describe, &command_audit};
+    &command_run,  &command_watch,  &command_record,  &command_summary, &command_leaks,  &command_audit,
+    &command_page, &command_live,   &command_diff,    &command_top,     &command_stacks, &command_dump,
+    &command_plot, &command_export, &command_recover, &command_verify,  &command_report, &command_describe};
 const size_t nr_all_commands = sizeof(all_commands) / sizeof(all_commands[0]);
 
 /* ---- options ---- */
@@ -84,6 +85,25 @@ static int parse_option(struct arguments *arguments, char **words, int nr)
 	return used;
 }
 
+const char **option_all(const struct arguments *arguments, const char *name)
+{
+	const char **values = NULL;
+	size_t nr = 0, capacity = 0, bytes = strlen(name);
+
+	for (int i = 0; i < arguments->nr_words; i++) {
+		const char *word = arguments->words[i];
+		if (strncmp(word, "--", 2) || strncmp(word + 2, name, bytes))
+			continue;
+		if (word[2 + bytes] == '=')
+			ARRAY_PUSH(values, nr, capacity) = word + 2 + bytes + 1;
+		else if (!word[2 + bytes] && i + 1 < arguments->nr_words)
+			ARRAY_PUSH(values, nr, capacity) = arguments->words[++i];
+	}
+	if (values)
+		ARRAY_PUSH(values, nr, capacity) = NULL;
+	return values;
+}
+
 /* What was printed is part of what was asked for, help too. */
 static int printed(int status)
 {
@@ -97,10 +117,14 @@ static void parse(struct arguments *arguments, char **words, int nr)
 	const struct command *command = arguments->command;
 
 	arguments->operands = xcalloc((size_t)nr + 1, sizeof(char *));
+	arguments->words = words;
+	arguments->nr_words = nr;
 	for (int i = 0; i < nr;) {
-		if (!strcmp(words[i], "--")) {
-			arguments->rest = &words[i + 1];
-			arguments->nr_rest = nr - i - 1;
+		bool dashes = !strcmp(words[i], "--");
+		if (dashes || (command->takes_command && words[i][0] != '-')) {
+			arguments->rest = &words[i + dashes];
+			arguments->nr_rest = nr - i - dashes;
+			arguments->nr_words = i;
 			break;
 		}
 		if (!strcmp(words[i], "--help") || !strcmp(words[i], "-h")) {
@@ -115,7 +139,7 @@ static void parse(struct arguments *arguments, char **words, int nr)
 		}
 		arguments->operands[arguments->nr_operands++] = words[i++];
 	}
-	if (arguments->nr_rest && !command->takes_rest)
+	if (arguments->nr_rest && !command->takes_rest && !command->takes_command)
 		die("%s: nothing may follow --", command->name);
 	if ((uint32_t)arguments->nr_operands < command->min_operands ||
 	    (uint32_t)arguments->nr_operands > command->max_operands) {
@@ -129,6 +153,8 @@ int main(int argc, char **argv)
 {
 	struct arguments arguments = {0};
 
+	if (watch_is_stand_in(argv[0]))
+		return watch_stand_in(argc, argv);
 	if (argc < 2) {
 		help_general(stderr);
 		return STATUS_CANNOT_TELL;

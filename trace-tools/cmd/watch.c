@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pagetrail watch: the command. The machines are started by run/watch.c and its stand-in; what a run says is said by the
+ * same report as `pagetrail leaks`.
+ *
+ * Its status is the worst of its runs': 1 where one leaked, else 2 where one cannot tell, else 0. No run at all is 2.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "command.h"
+#include "help.h"
+#include "run/watch.h"
+#include "run/watch_end.h"
+
+static void read_options(const struct arguments *arguments, struct watch_options *options)
+{
+	const char *check = option(arguments, "check");
+
+	if (check && strcmp(check, "writes"))
+		die("--check: writes, not %s", check);
+	options->check_writes = check != NULL;
+	options->folder = option(arguments, "out");
+	options->description = option(arguments, "kernel-description");
+	options->elf = option(arguments, "elf");
+	options->typed = option_all(arguments, "type");
+	options->until = option(arguments, "until");
+	options->prompt = option(arguments, "prompt");
+	options->timeout_seconds = option_number(arguments, "timeout", 0, 1, 1000000);
+	options->command = arguments->rest;
+}
+
+/* What one machine's run says, on standard output; its status. */
+static int report_run(const struct watch *watch, const struct watch_run *machine,
+		      const struct arguments *arguments)
+{
+	char *problem;
+
+	printf("\n%s\n", machine->folder);
+	if (!watch_machine_ended(machine)) {
+		warn("%s: its QEMU (process %d) still runs: no verdict", machine->folder, (int)machine->pid);
+		return STATUS_CANNOT_TELL;
+	}
+	problem = watch_write_end(machine->folder, watch->end_text);
+	if (problem) {
+		warn("%s", problem);
+		free(problem);
+		return STATUS_CANNOT_TELL;
+	}
+	struct run *run = open_run(machine->folder);
+	struct model *model = model_replay(run, NULL);
+	int status = leaks_report(run, model, arguments, REPORT_TEXT);
+	model_free(model);
+	run_close(run);
+	return status;
+}
+
+static int no_run(const struct watch *watch)
+{
+	if (WIFEXITED(watch->command_status) && WEXITSTATUS(watch->command_status))
+		warn("the command ended with status %d before it started a machine",
+		     WEXITSTATUS(watch->command_status));
+	else
+		warn("the command started no " WATCH_QEMU " that boots a kernel. It must be found through PATH: a "
+		     "Makefile that names it by its path can be told otherwise, as in `make QEMU=" WATCH_QEMU " qemu`");
+	return STATUS_CANNOT_TELL;
+}
+
+static int watch_command(const struct arguments *arguments)
+{
+	struct watch_options options = {0};
+	int status = STATUS_NOTHING_LOST;
+
+	if (!arguments->nr_rest) {
+		fprintf(stderr, "usage: ");
+		help_usage(stderr, arguments->command);
+		return STATUS_CANNOT_TELL;
+	}
+	leaks_check(arguments);
+	read_options(arguments, &options);
+	struct watch *watch = watch_run(&options);
+	if (!watch->nr_runs)
+		status = no_run(watch);
+	for (size_t i = 0; i < watch->nr_runs; i++) {
+		int one = report_run(watch, &watch->runs[i], arguments);
+		if (one == STATUS_LOST || status == STATUS_NOTHING_LOST)
+			status = one;
+	}
+	if (watch->end_text) {
+		warn("%s", watch->end_text);
+		status = status == STATUS_LOST ? STATUS_LOST : STATUS_CANNOT_TELL;
+	}
+	watch_free(watch);
+	free(options.typed);
+	return status;
+}
+
+static const struct option_spec options[] = {
+    {"out", "RUN", "the run folder (pagetrail-runs/ and the time); further machines get RUN-2, RUN-3, ..."},
+    {"kernel-description", "FILE", "what `pagetrail describe` prints, edited: for kernels it does not understand"},
+    {"elf", "FILE", "the kernel with its symbols, where QEMU boots another form of it"},
+    {"check", "writes", "record every store of the kernel into a free page; up to twice as slow"},
+    {"type", "TEXT", "at the next prompt, type this line; may be given several times"},
+    {"until", "REGEX", "end the machine when the console says this, and the prompt is back"},
+    {"prompt", "REGEX", "what a prompt ends with (a $, # or > and a blank)"},
+    {"timeout", "SECONDS", "end the machine after so long"},
+    {"baseline", "RUN", "a healthy run to compare with"},
+    {"suppressions", "FILE", "known leaks, as `pagetrail leaks` takes them"},
+    {"fail-on-leak", NULL, "status 1 also for what is not certain"},
+    {NULL, NULL, NULL},
+};
+
+const struct command command_watch = {
+    .name = "watch",
+    .operands = "COMMAND...",
+    .summary = "trace your own kernel: run a command, and watch each QEMU that it starts",
+    .takes_command = true,
+    .options = options,
+    .run = watch_command,
+};

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/* watch_kernel: see watch_kernel.h. */
+#include "watch_kernel.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/outfile.h"
+#include "base/util.h"
+#include "describe/describe.h"
+
+/* NULL, or why it cannot be written. */
+static char *write_text(const char *folder, const char *name, const char *text)
+{
+	char *path = xasprintf("%s/%s", folder, name), *error = NULL;
+	FILE *file = fopen(path, "w");
+
+	if (!file || fputs(text, file) < 0 || fclose(file))
+		error = xasprintf("%s: %s", path, strerror(errno));
+	free(path);
+	return error;
+}
+
+static char *write_description(const char *folder, const struct description *description)
+{
+	char *path = xasprintf("%s/kernel.kd", folder), *error = NULL;
+	FILE *file = fopen(path, "w");
+
+	if (file)
+		description_print(description, file);
+	if (!file || fclose(file))
+		error = xasprintf("%s: %s", path, strerror(errno));
+	free(path);
+	return error;
+}
+
+static char *not_enough(const char *elf, const struct description *description)
+{
+	char *text;
+	size_t bytes;
+	FILE *out = open_memstream(&text, &bytes);
+
+	fprintf(out,
+		"%s: it was not found out how this kernel allocates its pages, so nothing can be traced. What was "
+		"found:\n\n",
+		elf);
+	description_print(description, out);
+	fputs("\nEdit this and pass it with --kernel-description FILE (docs/KERNEL-DESCRIPTION.md). Was the kernel "
+	      "built with -g?",
+	      out);
+	fclose(out);
+	return text;
+}
+
+char *watch_prepare_kernel(const char *folder, const char *elf, const char *description_path)
+{
+	static const char *const folders[] = {"kernel", "trace", "logs"};
+	struct description description;
+	char *error = NULL, *kernel = xasprintf("%s/kernel", folder), *copy = xasprintf("%s/kernel.elf", kernel);
+
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]) && !error; i++) {
+		char *path = xasprintf("%s/%s", folder, folders[i]);
+		if (make_folders(path))
+			error = xasprintf("%s: %s", path, strerror(errno));
+		free(path);
+	}
+	if (!error && !describe_kernel(&description, elf, description_path, &error)) {
+		free(kernel);
+		free(copy);
+		return error;
+	}
+	if (!error && !description.enough)
+		error = not_enough(elf, &description);
+	if (!error && file_copy(elf, copy))
+		error = xasprintf("%s: %s", copy, strerror(errno));
+	if (!error)
+		error = write_description(kernel, &description);
+	if (!error)
+		error = write_text(kernel, "hooks", description.hooks);
+	description_close(&description);
+	free(kernel);
+	free(copy);
+	return error;
+}
