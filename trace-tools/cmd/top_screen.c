@@ -73,17 +73,24 @@ static struct row *hottest(const struct top *top, size_t *nr)
 	return rows;
 }
 
-/* By the metadata, since run.json comes at the end. What is not known is taken for the right one. */
-static bool is_kernel_that_runs(const struct top *top, const char *kernel)
+/* The kernel that runs, by the metadata, since run.json comes at the end. What is not known is taken for the right one. */
+static struct symbols *open_symbols(const struct top *top)
 {
-	char *metadata = xasprintf("%s/metadata", top->follow.trace_folder), wanted[BUILD_ID_TEXT],
-	     id[BUILD_ID_TEXT];
-	uint32_t boot_id;
+	char *metadata = xasprintf("%s/metadata", top->follow.trace_folder), id[BUILD_ID_TEXT], *problem;
+	struct trace_env env;
 
-	metadata_env(metadata, &boot_id, wanted);
+	metadata_env(metadata, &env);
+	char *path =
+	    xasprintf("%s/kernel/%s", top->follow.folder, env.watched ? "kernel.elf" : "pagetrail.elf");
+	bool right = top->force_symbols || (!elf_file_build_id(path, id, sizeof(id)) &&
+					    (!env.build_id[0] || !strcmp(env.build_id, id)));
+	struct symbols *symbols = symbols_open(right ? path : NULL, &problem);
+	if (env.watched)
+		symbols_set_foreign(symbols, env.stack_base);
 	free(metadata);
-	return top->force_symbols ||
-	       (!elf_file_build_id(kernel, id, sizeof(id)) && (!wanted[0] || !strcmp(wanted, id)));
+	free(path);
+	free(problem);
+	return symbols;
 }
 
 /* "insert_new < pagecache_get < page_for_write" */
@@ -91,20 +98,16 @@ static char *site_text(struct top *top, uint32_t stack)
 {
 	struct symbol_frame frames[FRAMES_MAX];
 	struct trace_stack record;
-	char *text = NULL, *problem;
+	char *text = NULL;
 	size_t bytes;
 	FILE *out;
 
 	if (!follow_stack(&top->follow, stack, &record))
 		return xstrdup("(no stack)");
-	if (!top->symbols) {
-		char *path = xasprintf("%s/kernel/pagetrail.elf", top->follow.folder);
-		top->symbols = symbols_open(is_kernel_that_runs(top, path) ? path : NULL, &problem);
-		free(problem);
-		free(path);
-	}
+	if (!top->symbols)
+		top->symbols = open_symbols(top);
 	size_t nr = symbols_expand(top->symbols, record.frames, record.nr_frames, frames, FRAMES_MAX);
-	size_t site = symbols_site(frames, nr);
+	size_t site = symbols_site(top->symbols, frames, nr);
 	out = open_memstream(&text, &bytes);
 	if (!out)
 		die("out of memory");

@@ -269,25 +269,12 @@ static void compare_stacks(struct run *run)
 			   "it is not what was recorded (its checksum is another than in run.json)");
 }
 
-static bool env_of_text(const char *text, uint32_t *boot_id, char build_id[BUILD_ID_TEXT])
-{
-	static const char boot[] = "boot_id = 0x", build[] = "build_id = \"";
-	const char *found = strstr(text, boot), *id = strstr(text, build);
-
-	build_id[0] = 0;
-	if (id && strspn(id + strlen(build), "0123456789abcdef") == BUILD_ID_TEXT - 1)
-		snprintf(build_id, BUILD_ID_TEXT, "%s", id + strlen(build));
-	*boot_id = found ? (uint32_t)strtoul(found + strlen(boot), NULL, 16) : 0;
-	return found != NULL;
-}
-
-bool metadata_env(const char *path, uint32_t *boot_id, char build_id[BUILD_ID_TEXT])
+bool metadata_env(const char *path, struct trace_env *env)
 {
 	const char *fault;
 	char *text = file_read_regular(path, METADATA_MAX, NULL, &fault);
 
-	build_id[0] = 0;
-	bool good = text && env_of_text(text, boot_id, build_id);
+	bool good = tsdl_read_env(text ? text : "", env);
 	free(text);
 	return good;
 }
@@ -299,16 +286,15 @@ static void compare_metadata(struct run *run)
 	const char *fault;
 	size_t bytes;
 	char *text = file_read_regular(path, METADATA_MAX, &bytes, &fault);
-	uint32_t boot_id;
-	char build_id[BUILD_ID_TEXT];
+	struct trace_env env;
 
 	if (!text)
 		run_damage(run, path, 0, "cannot be read: %s", fault);
 	else if (bytes == 0)
 		run_damage(run, path, 0, "the file is empty");
-	else if (strncmp(text, "/* CTF 1.8 */", 13) || !env_of_text(text, &boot_id, build_id))
+	else if (strncmp(text, "/* CTF 1.8 */", 13) || !tsdl_read_env(text, &env))
 		run_damage(run, path, 0, "it is not the description of such a trace");
-	else if (run->boot_known && boot_id != run->boot_id)
+	else if (run->boot_known && env.boot_id != run->boot_id)
 		run_damage(run, path, 0, "it belongs to another boot");
 	else if (run->manifest.state == MANIFEST_WHOLE &&
 		 (bytes != wanted->bytes || checksum((const uint8_t *)text, bytes) != wanted->crc))

@@ -24,10 +24,10 @@
 
 #include "base/json.h"
 #include "packet.h"
+#include "tsdl.h"
 
 #define STREAMS_MAX 64
 #define RUN_FORMAT 2
-#define BUILD_ID_TEXT (2 * TRACE_BUILD_ID_BYTES + 1)
 
 enum manifest_state {
 	MANIFEST_NONE,    /* there is no run.json */
@@ -82,7 +82,7 @@ void manifest_compare_marks(struct run *run, uint64_t marks);
  * What a trace's metadata says in its env: false when there is none that can be read. build_id "": not said. Of a run that goes
  * on, or was interrupted, nothing else says it.
  */
-bool metadata_env(const char *path, uint32_t *boot_id, char build_id[BUILD_ID_TEXT]);
+bool metadata_env(const char *path, struct trace_env *env);
 /* NULL: the machine came to its own end. Else what ended it before: "killed". */
 const char *manifest_cut_short(const struct manifest *manifest);
 

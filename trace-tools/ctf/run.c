@@ -131,7 +131,7 @@ static int open_streams(struct run *run)
 
 static char *find_kernel(const char *folder)
 {
-	static const char *const names[] = {"kernel/pagetrail.elf", "pagetrail.elf"};
+	static const char *const names[] = {"kernel/pagetrail.elf", "kernel/kernel.elf", "pagetrail.elf"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		char *path = xasprintf("%s/%s", folder, names[i]);
@@ -176,16 +176,17 @@ static void check_kernel(struct run *run)
 	free(what);
 }
 
-/* From run.json, else from the metadata. */
-static void find_build_id(struct run *run)
+/* The build from run.json, else from the metadata, which alone says the rest. */
+static void read_env(struct run *run)
 {
 	char *path = xasprintf("%s/metadata", run->trace_folder);
-	uint32_t boot_id;
+	struct trace_env env;
 
-	if (run->manifest.state == MANIFEST_WHOLE)
-		memcpy(run->build_id, run->manifest.build_id, sizeof(run->build_id));
-	else
-		metadata_env(path, &boot_id, run->build_id);
+	metadata_env(path, &env);
+	run->watched = env.watched;
+	run->stack_base = env.stack_base;
+	memcpy(run->build_id, run->manifest.state == MANIFEST_WHOLE ? run->manifest.build_id : env.build_id,
+	       sizeof(run->build_id));
 	free(path);
 }
 
@@ -228,7 +229,7 @@ static int open_folder(struct run *run)
 	run->kernel_path = find_kernel(run->folder);
 	sum_records(run);
 	manifest_compare(run);
-	find_build_id(run);
+	read_env(run);
 	check_kernel(run);
 	return 0;
 }
@@ -241,6 +242,7 @@ static bool open_capture(struct run *run)
 	if (!map_file(run->folder, HART_BYTES_MAX, &run->stacks_map, &run->stacks_bytes, &fault))
 		return false;
 	run->is_capture = true;
+	run->stack_base = PHYS_OFFSET;
 	run->stacks_path = xstrdup(run->folder);
 	run_scan_capture(run);
 	sum_records(run);

@@ -55,6 +55,8 @@ struct run {
 	char *kernel_path;            /* NULL: there is none that gives the right names */
 	char *kernel_fault;           /* why not, where there should be one; NULL */
 	char build_id[BUILD_ID_TEXT]; /* of the kernel that ran; "": nobody said */
+	bool watched; /* recorded from outside, of a kernel that knows nothing of it: no kinds, no holders */
+	uint64_t stack_base; /* frames of the stacks are return addresses minus this */
 	struct stream streams[STREAMS_MAX];
 	uint32_t nr_streams;
 	char *stacks_path;
@@ -102,7 +104,7 @@ bool run_complete(const struct run *run);
 /* Says what is lost or damaged, one line each; prints nothing when the run is complete. */
 void run_print_losses(const struct run *run, FILE *out);
 
-/* Frames of a stack as address - PHYS_OFFSET, innermost first. 0 frames for an unknown id. */
+/* Frames of a stack as address - stack_base, innermost first. 0 frames for an unknown id. */
 uint32_t run_stack(const struct run *run, uint32_t id, const uint32_t **frames);
 
 static inline const struct trace_record *stream_records(const struct stream *stream,

@@ -10,7 +10,9 @@
  */
 #include "tsdl.h"
 
-#include "format.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
 
 static void enums_write(FILE *out)
 {
@@ -80,7 +82,7 @@ static void stream_write(FILE *out, int stream)
 		stream);
 }
 
-void tsdl_write(FILE *out, uint32_t boot_id, const char *build_id)
+void tsdl_write(FILE *out, const struct trace_env *env)
 {
 	fprintf(out, "/* CTF 1.8 */\n\n");
 	for (int bits = 8; bits <= 64; bits *= 2)
@@ -95,8 +97,9 @@ void tsdl_write(FILE *out, uint32_t boot_id, const char *build_id)
 		"\tpacket.header := struct {\n\t\tu32 magic;\n\t\tu16 stream_id;\n\t\tu16 "
 		"stream_instance_id;\n\t};\n};\n\n"
 		"env {\n\ttracer_name = \"pagetrail\";\n\ttracer_major = 1;\n\tdomain = \"kernel\";\n"
-		"\tboot_id = 0x%08x;\n\tbuild_id = \"%s\";\n\tphys_offset = 0x%lx;\n};\n\n",
-		boot_id, build_id, PHYS_OFFSET);
+		"\tsource = \"%s\";\n\tboot_id = 0x%08x;\n\tbuild_id = \"%s\";\n\tstack_base = 0x%" PRIx64
+		";\n};\n\n",
+		env->watched ? "watch" : "rings", env->boot_id, env->build_id, env->stack_base);
 	fprintf(out, "clock {\n\tname = \"monotonic\";\n\tdescription = \"the time CSR since power-on\";\n"
 		     "\tfreq = 10000000;\n\toffset = 0;\n};\n\n"
 		     "typealias integer {\n\tsize = 64; align = 8; signed = false;\n"
@@ -105,7 +108,7 @@ void tsdl_write(FILE *out, uint32_t boot_id, const char *build_id)
 	stream_write(out, TRACE_STREAM_EVENTS);
 	stream_write(out, TRACE_STREAM_STACKS);
 	fprintf(out,
-		"/* a call stack, defined once; return addresses minus phys_offset, innermost first */\n"
+		"/* a call stack, defined once; return addresses minus stack_base, innermost first */\n"
 		"event {\n\tname = \"stack\";\n\tid = %d;\n\tstream_id = %d;\n\tfields := struct {\n"
 		"\t\tu8 nr_frames;\n\t\tu8 zero;\n\t\tu32 stack;\n\t\tx32 frames[%d];\n\t};\n};\n\n",
 		TRACE_STACK_EVENT, TRACE_STREAM_STACKS, TRACE_STACK_FRAMES);
@@ -113,4 +116,26 @@ void tsdl_write(FILE *out, uint32_t boot_id, const char *build_id)
 		if (event_info(id))
 			event_write(out, id, event_info(id));
 	}
+}
+
+static const char *behind(const char *text, const char *key)
+{
+	const char *found = strstr(text, key);
+
+	return found ? found + strlen(key) : NULL;
+}
+
+bool tsdl_read_env(const char *text, struct trace_env *env)
+{
+	const char *boot = behind(text, "boot_id = 0x"), *build = behind(text, "build_id = \"");
+	const char *base = behind(text, "stack_base = 0x");
+
+	*env = (struct trace_env){.stack_base = PHYS_OFFSET, .watched = strstr(text, "source = \"watch\"")};
+	if (build && strspn(build, "0123456789abcdef") == BUILD_ID_TEXT - 1)
+		snprintf(env->build_id, BUILD_ID_TEXT, "%s", build);
+	if (boot)
+		env->boot_id = (uint32_t)strtoul(boot, NULL, 16);
+	if (base)
+		env->stack_base = strtoull(base, NULL, 16);
+	return boot != NULL;
 }

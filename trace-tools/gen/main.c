@@ -8,7 +8,7 @@
 int main(int argc, char **argv)
 {
 	if (argc == 2 && !strcmp(argv[1], "metadata"))
-		tsdl_write(stdout, 0, "");
+		tsdl_write(stdout, &(struct trace_env){.stack_base = PHYS_OFFSET});
 	else if (argc == 2 && !strcmp(argv[1], "python"))
 		python_tables_write(stdout);
 	else if (argc == 2 && !strcmp(argv[1], "markdown"))

@@ -2,7 +2,7 @@
  *
  * pagetrail-plugin.so: traces the page allocator of a kernel that knows nothing of it, from within QEMU.
  *
- *	qemu-system-riscv64 … -plugin pagetrail-plugin.so,out=RUN,hooks=FILE[,check-writes=on][,ram=off]
+ *	qemu-system-riscv64 … -plugin pagetrail-plugin.so,out=RUN,hooks=FILE[,check-writes=on][,ram=off][,boot=NUMBER]
  *
  * QEMU translates the guest's code block by block and asks the plugin each time; the plugin attaches callbacks to the few
  * instructions that the hooks file names (hooks.h). While the guest runs, those callbacks tell what happens to each page:
@@ -46,6 +46,7 @@
 static struct {
 	const char *run, *hooks;
 	bool check_writes, keep_ram;
+	uint32_t boot_id; /* 0: the writer chooses */
 } options = {.keep_ram = true};
 static bool ram_found;
 static char summary_path[4096], ram_path[4096];
@@ -136,6 +137,8 @@ static bool read_options(int argc, char **argv)
 			options.check_writes = is_on(value + 1);
 		else if (length == 3 && !strncmp(argv[i], "ram", length))
 			options.keep_ram = is_on(value + 1);
+		else if (length == 4 && !strncmp(argv[i], "boot", length))
+			options.boot_id = (uint32_t)strtoul(value + 1, NULL, 0);
 		else
 			return refuse("unknown option", argv[i]);
 	}
@@ -161,7 +164,7 @@ static bool open_run(void)
 	snprintf(ram_path, sizeof(ram_path), "%s/ram", options.run);
 	if (!make_folder("trace", folder, sizeof(folder)))
 		return false;
-	writer_open(folder);
+	writer_open(folder, options.boot_id);
 	if (!depot_open(folder))
 		return refuse(folder, strerror(errno));
 	console_init(log);

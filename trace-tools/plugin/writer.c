@@ -33,13 +33,14 @@ static char folder[4096];
 static uint32_t closing, boot_id;
 static uint64_t last_time __attribute__((aligned(64)));
 
-void writer_open(const char *trace_folder)
+void writer_open(const char *trace_folder, uint32_t wanted_boot_id)
 {
 	struct timespec now;
 
 	snprintf(folder, sizeof(folder), "%s", trace_folder);
 	clock_gettime(CLOCK_REALTIME, &now);
-	boot_id = ((uint32_t)now.tv_sec * 1000003U ^ (uint32_t)now.tv_nsec) | 1;
+	boot_id =
+	    wanted_boot_id ? wanted_boot_id : ((uint32_t)now.tv_sec * 1000003U ^ (uint32_t)now.tv_nsec) | 1;
 }
 
 uint32_t writer_boot_id(void)

@@ -23,7 +23,7 @@
 #include <uapi/trace_format.h>
 
 /* Takes RUN/trace as the folder; it exists. */
-void writer_open(const char *folder);
+void writer_open(const char *folder, uint32_t boot_id); /* 0: one is chosen */
 /* In units of 100 ns since the machine began. */
 uint64_t writer_clock(void);
 uint64_t writer_last_time(void); /* what the clock gave last, to anyone */

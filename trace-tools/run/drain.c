@@ -69,15 +69,16 @@ void drain_clear(const char *run_folder)
 
 static bool write_metadata(struct drain *drain)
 {
-	char *text = NULL, build_id[BUILD_ID_TEXT];
+	struct trace_env env = {.boot_id = drain->boot_id, .stack_base = PHYS_OFFSET};
+	char *text = NULL;
 	size_t bytes;
 	FILE *out = open_memstream(&text, &bytes);
 	int fd = create_file(drain->folder, "metadata");
 
 	if (!out || fd < 0)
 		return false;
-	build_id_text(drain->guest->desc->build_id, build_id);
-	tsdl_write(out, drain->boot_id, build_id);
+	build_id_text(drain->guest->desc->build_id, env.build_id);
+	tsdl_write(out, &env);
 	if (fclose(out))
 		die("out of memory");
 	write_at(drain, fd, text, bytes, 0);

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/outfile.h"
 #include "base/util.h"
+#include "ctf/tsdl.h"
 #include "describe/describe.h"
 
 /* NULL, or why it cannot be written. */
@@ -35,6 +35,32 @@ static char *write_description(const char *folder, const struct description *des
 	return error;
 }
 
+/* The frames of the plugin's stacks are relative to what its hooks file says. */
+static uint64_t stack_base(const char *hooks)
+{
+	const char *line = strstr(hooks, "\nstack "), *base = line ? strstr(line, "base=") : NULL;
+
+	return base ? strtoull(base + strlen("base="), NULL, 0) : 0;
+}
+
+static char *write_metadata(const char *folder, const struct description *description, uint32_t boot_id)
+{
+	struct trace_env env = {
+	    .boot_id = boot_id, .watched = true, .stack_base = stack_base(description->hooks)};
+	const char *build_id = types_build_id(description->types);
+	char *path = xasprintf("%s/trace/metadata", folder), *error = NULL;
+	FILE *file = fopen(path, "w");
+
+	if (build_id && strlen(build_id) == BUILD_ID_TEXT - 1)
+		snprintf(env.build_id, sizeof(env.build_id), "%s", build_id);
+	if (file)
+		tsdl_write(file, &env);
+	if (!file || fclose(file))
+		error = xasprintf("%s: %s", path, strerror(errno));
+	free(path);
+	return error;
+}
+
 static char *not_enough(const char *elf, const struct description *description)
 {
 	char *text;
@@ -42,22 +68,26 @@ static char *not_enough(const char *elf, const struct description *description)
 	FILE *out = open_memstream(&text, &bytes);
 
 	fprintf(out,
-		"%s: it was not found out how this kernel allocates its pages, so nothing can be traced. What was "
+		"%s: it was not found out how this kernel allocates its pages, so nothing can be traced. "
+		"What was "
 		"found:\n\n",
 		elf);
 	description_print(description, out);
-	fputs("\nEdit this and pass it with --kernel-description FILE (docs/KERNEL-DESCRIPTION.md). Was the kernel "
+	fputs("\nEdit this and pass it with --kernel-description FILE (docs/KERNEL-DESCRIPTION.md). Was the "
+	      "kernel "
 	      "built with -g?",
 	      out);
 	fclose(out);
 	return text;
 }
 
-char *watch_prepare_kernel(const char *folder, const char *elf, const char *description_path)
+char *watch_prepare_kernel(const char *folder, const char *elf, const char *description_path,
+			   uint32_t boot_id)
 {
 	static const char *const folders[] = {"kernel", "trace", "logs"};
 	struct description description;
-	char *error = NULL, *kernel = xasprintf("%s/kernel", folder), *copy = xasprintf("%s/kernel.elf", kernel);
+	char *error = NULL, *kernel = xasprintf("%s/kernel", folder),
+	     *copy = xasprintf("%s/kernel.elf", kernel);
 
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]) && !error; i++) {
 		char *path = xasprintf("%s/%s", folder, folders[i]);
@@ -78,6 +108,8 @@ char *watch_prepare_kernel(const char *folder, const char *elf, const char *desc
 		error = write_description(kernel, &description);
 	if (!error)
 		error = write_text(kernel, "hooks", description.hooks);
+	if (!error)
+		error = write_metadata(folder, &description, boot_id);
 	description_close(&description);
 	free(kernel);
 	free(copy);

@@ -3,11 +3,13 @@
 #ifndef TOOLS_RUN_WATCH_KERNEL_H
 #define TOOLS_RUN_WATCH_KERNEL_H
 
+#include <stdint.h>
+
 /*
  * Fills FOLDER/kernel: kernel.elf (a copy of elf), kernel.kd (the description: the user's file, or what is found) and
  * hooks (what the plugin reads of it); FOLDER/trace with its metadata; FOLDER/logs. NULL, or what is wrong in words that
  * say what to do (caller frees).
  */
-char *watch_prepare_kernel(const char *folder, const char *elf, const char *description);
+char *watch_prepare_kernel(const char *folder, const char *elf, const char *description, uint32_t boot_id);
 
 #endif

@@ -72,7 +72,10 @@ static char *find_plugin(void)
 
 static bool is_option(const char *word, const char *name)
 {
-	return !strcmp(word[0] == '-' && word[1] == '-' ? word + 2 : word[0] == '-' ? word + 1 : word, name) &&
+	return !strcmp(word[0] == '-' && word[1] == '-' ? word + 2
+		       : word[0] == '-'                 ? word + 1
+							: word,
+		       name) &&
 	       word[0] == '-';
 }
 
@@ -153,14 +156,24 @@ static void tell_watch(const char *folder)
 	free(line);
 }
 
-static char **words_with_plugin(int argc, char **argv, const char *folder)
+/* Tells the files of this machine from those of another: never 0. */
+static uint32_t choose_boot_id(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint32_t)hash_mix((uint64_t)now.tv_sec << 32 ^ (uint64_t)now.tv_nsec ^ (uint64_t)getpid()) |
+	       1;
+}
+
+static char **words_with_plugin(int argc, char **argv, const char *folder, uint32_t boot_id)
 {
 	char **words = xcalloc((size_t)argc + 3, sizeof(char *)), *plugin = find_plugin();
 
 	memcpy(words, argv, (size_t)argc * sizeof(char *));
 	words[argc] = xstrdup("-plugin");
-	words[argc + 1] = xasprintf("%s,out=%s,hooks=%s/kernel/hooks%s", plugin, folder, folder,
-				    getenv(WATCH_ENV_WRITES) ? ",check-writes=on" : "");
+	words[argc + 1] = xasprintf("%s,out=%s,hooks=%s/kernel/hooks,boot=%u%s", plugin, folder, folder,
+				    boot_id, getenv(WATCH_ENV_WRITES) ? ",check-writes=on" : "");
 	free(plugin);
 	return words;
 }
@@ -177,13 +190,16 @@ int watch_stand_in(int argc, char **argv)
 	if (boots) {
 		char *folder = make_run_folder();
 		if (strchr(folder, ','))
-			die("%s: QEMU takes a comma for the end of a plugin's option: name another folder", folder);
-		error = watch_prepare_kernel(folder, elf ? elf : boots, getenv(WATCH_ENV_DESCRIPTION));
+			die("%s: QEMU takes a comma for the end of a plugin's option: name another folder",
+			    folder);
+		uint32_t boot_id = choose_boot_id();
+		error =
+		    watch_prepare_kernel(folder, elf ? elf : boots, getenv(WATCH_ENV_DESCRIPTION), boot_id);
 		if (error)
 			die("%s", error);
 		write_start(folder, argv, qemu, elf ? elf : boots);
 		tell_watch(folder);
-		argv = words_with_plugin(argc, argv, folder);
+		argv = words_with_plugin(argc, argv, folder, boot_id);
 	}
 	/* A QEMU that is started by this one is none of ours. */
 	execv(qemu, argv);

@@ -16,6 +16,8 @@ struct stack_table *stack_table_open(const struct run *run)
 
 	book->run = run;
 	book->symbols = symbols_open(run->kernel_path, &problem);
+	if (run->watched)
+		symbols_set_foreign(book->symbols, run->stack_base);
 	if (run->kernel_fault) {
 		free(problem);
 		problem = xstrdup(run->kernel_fault);
@@ -54,7 +56,7 @@ const struct stack_view *stack_table_get(struct stack_table *book, uint32_t id)
 	view->nr = (uint32_t)symbols_expand(book->symbols, addresses, nr, frames, FRAMES_MAX);
 	view->frames = xcalloc(view->nr, sizeof(*frames));
 	memcpy(view->frames, frames, view->nr * sizeof(*frames));
-	view->site = (uint32_t)symbols_site(frames, view->nr);
+	view->site = (uint32_t)symbols_site(book->symbols, frames, view->nr);
 	return view;
 }
 
@@ -84,7 +86,7 @@ static uint32_t machinery_addresses(struct stack_table *book, const uint32_t *ad
 	for (; i < nr; i++) {
 		const struct symbol_frame *frames;
 		size_t nr_frames = symbols_find(book->symbols, addresses[i], &frames);
-		if (symbols_site(frames, nr_frames) < nr_frames)
+		if (symbols_site(book->symbols, frames, nr_frames) < nr_frames)
 			break;
 	}
 	return i < nr ? i : 0;

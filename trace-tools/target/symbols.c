@@ -23,6 +23,8 @@ struct address_entry {
 };
 
 struct symbols {
+	uint64_t base;
+	bool foreign;
 	Dwfl *dwfl;
 	Dwfl_Module *module;
 	struct address_entry *entries;
@@ -37,11 +39,18 @@ static const Dwfl_Callbacks callbacks = {
     .section_address = dwfl_offline_section_address,
 };
 
+void symbols_set_foreign(struct symbols *symbols, uint64_t base)
+{
+	symbols->base = base;
+	symbols->foreign = true;
+}
+
 struct symbols *symbols_open(const char *path, char **problem)
 {
 	struct symbols *symbols = xcalloc(1, sizeof(*symbols));
 
 	*problem = NULL;
+	symbols->base = PHYS_OFFSET;
 	symbols->entries_mask = 1023;
 	symbols->entries = xcalloc(1024, sizeof(*symbols->entries));
 	if (path && !file_is_regular(path)) {
@@ -99,7 +108,7 @@ bool symbols_function(struct symbols *symbols, uint32_t address, const char **na
 	GElf_Sym sym;
 
 	/* The call, not what follows it: it may be the function's last instruction. */
-	*name = symbols->module ? dwfl_module_addrinfo(symbols->module, PHYS_OFFSET + address - 1, &behind,
+	*name = symbols->module ? dwfl_module_addrinfo(symbols->module, symbols->base + address - 1, &behind,
 						       &sym, NULL, NULL, NULL)
 				: NULL;
 	*offset = behind + 1;
@@ -230,7 +239,7 @@ size_t symbols_find(struct symbols *symbols, uint32_t address, const struct symb
 		}
 	}
 	struct symbol_frame *found = xcalloc(INLINE_MAX, sizeof(*found));
-	uint64_t pc = PHYS_OFFSET + address;
+	uint64_t pc = symbols->base + address;
 	uint32_t nr = look_up(symbols, pc - 1, found);
 	if (nr == 0) {
 		/* It lives as long as the cache: the text stands behind the frame. */
@@ -283,11 +292,11 @@ static bool is_machinery(const struct symbol_frame *frame)
 	return false;
 }
 
-size_t symbols_site(const struct symbol_frame *frames, size_t nr)
+size_t symbols_site(const struct symbols *symbols, const struct symbol_frame *frames, size_t nr)
 {
 	size_t site = 0;
 
-	while (site < nr && is_machinery(&frames[site]))
+	while (!symbols->foreign && site < nr && is_machinery(&frames[site]))
 		site++;
 	return site;
 }

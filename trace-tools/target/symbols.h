@@ -23,11 +23,16 @@ struct symbols;
 
 /* path NULL or unreadable: symbols that know nothing (*problem says why, NULL if all is well; caller frees). */
 struct symbols *symbols_open(const char *path, char **problem);
+/*
+ * Those of a kernel that is not ours: addresses are return addresses minus `base`, not PHYS_OFFSET, and stacks begin where
+ * its allocator was called, so that no frame is machinery.
+ */
+void symbols_set_foreign(struct symbols *symbols, uint64_t base);
 void symbols_close(struct symbols *symbols);
-/* Frames of one address (minus PHYS_OFFSET), innermost first; valid until close. */
+/* Frames of one address (minus the base), innermost first; valid until close. */
 size_t symbols_find(struct symbols *symbols, uint32_t address, const struct symbol_frame **frames);
 /*
- * The function that the address (minus PHYS_OFFSET) is in, as compiled, and how far behind its beginning; false outside
+ * The function that the address (minus the base) is in, as compiled, and how far behind its beginning; false outside
  * the kernel. The name lives until close.
  */
 bool symbols_function(struct symbols *symbols, uint32_t address, const char **name, uint64_t *offset);
@@ -41,7 +46,7 @@ size_t symbols_expand(struct symbols *symbols, const uint32_t *addresses, uint32
  * Position of the first frame that is not the books' own machinery (trace, the page allocator, slab): the function
  * that asked for the page. nr when all are.
  */
-size_t symbols_site(const struct symbol_frame *frames, size_t nr);
+size_t symbols_site(const struct symbols *symbols, const struct symbol_frame *frames, size_t nr);
 /* How every stack ends (traps, the table of system calls): that two meet there says nothing. */
 bool symbols_is_entry(const struct symbol_frame *frame);
 

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * watch_end: see watch_end.h.
+ *
+ * The manifest of other runs is counted while the files are written. Here the plugin counts events and stacks, and the
+ * files are read once more for the rest: where the two differ, the manifest has the plugin's number, so that every reader
+ * sees the damage.
+ */
+#include "watch_end.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "base/json_read.h"
+#include "base/outfile.h"
+#include "base/util.h"
+#include "replay/model.h"
+#include "watch.h"
+
+#define JSON_BYTES_MAX (4U << 20)
+
+static struct json_value *read_json(const char *folder, const char *name)
+{
+	char *path = xasprintf("%s/%s", folder, name);
+	const char *fault;
+	char *text = file_read_regular(path, JSON_BYTES_MAX, NULL, &fault);
+	struct json_value *value = text ? json_parse(text) : NULL;
+
+	free(text);
+	free(path);
+	return value;
+}
+
+static uint32_t checksum(const uint8_t *bytes, size_t nr)
+{
+	return nr ? (uint32_t)crc32(0, bytes, (uInt)nr) : 0;
+}
+
+/* hart 0 stands for all of them when it says of them together that some are missing. */
+static void fill_manifest(struct manifest *manifest, struct run *run, const struct json_value *plugin)
+{
+	uint64_t counted = json_get_number(plugin, "events", 0), there = 0;
+	char *path = xasprintf("%s/metadata", run->trace_folder);
+	size_t bytes = 0;
+	const char *fault;
+	char *text = file_read_regular(path, JSON_BYTES_MAX, &bytes, &fault);
+
+	*manifest =
+	    (struct manifest){.boot_id = (uint32_t)json_get_number(plugin, "boot_id", 0), .has_kernel = true};
+	snprintf(manifest->build_id, sizeof(manifest->build_id), "%s", run->build_id);
+	for (uint32_t i = 0; i < run->nr_streams; i++) {
+		struct manifest_hart *hart = &manifest->harts[manifest->nr_harts++];
+		hart->hart = run->streams[i].hart;
+		manifest_of_chain(hart, &run->streams[i].chain);
+		hart->discarded = run->streams[i].chain.discarded;
+		there += hart->events;
+	}
+	if (manifest->nr_harts && there != counted)
+		manifest->harts[0].events += counted - there;
+	manifest->stacks = (struct manifest_file){.count = json_get_number(plugin, "stacks", 0),
+						  .bytes = run->stacks_bytes,
+						  .crc = checksum(run->stacks_map, run->stacks_bytes)};
+	manifest->metadata = (struct manifest_file){.bytes = bytes, .crc = checksum((uint8_t *)text, bytes)};
+	free(text);
+	free(path);
+}
+
+static void copy_start(struct json *json, const struct json_value *start)
+{
+	static const char *const members[] = {"started", "folder", "qemu_program", "kernel"};
+	const struct json_value *words = json_get(start, "qemu");
+
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+		json_string(json, members[i], json_get_string(start, members[i]));
+	json_open(json, "qemu", '[');
+	for (const struct json_value *word = words ? words->first : NULL; word; word = word->next)
+		json_string(json, NULL, word->text);
+	json_close(json, ']');
+}
+
+static void write_run_json(const struct run *run, const struct manifest *manifest,
+			   const struct json_value *start, const struct json_value *plugin,
+			   const char *end_text)
+{
+	char *path = xasprintf("%s/run.json", run->folder);
+	struct outfile out;
+	struct json json;
+
+	outfile_open(&out, path);
+	json_begin(&json, out.file);
+	json_int(&json, "format", RUN_FORMAT);
+	json_string(&json, "tracer", "watch");
+	copy_start(&json, start);
+	json_int(&json, "harts", run->nr_streams);
+	json_int(&json, "ram_bytes", (int64_t)json_get_number(plugin, "ram_bytes", 0));
+	json_string(&json, "end", "poweroff");
+	json_string(&json, "ended_by", end_text ? end_text : "itself");
+	json_int(&json, "events", (int64_t)run->nr_records);
+	json_int(&json, "events_discarded", (int64_t)json_get_number(plugin, "discarded", 0));
+	manifest_write(manifest, &json);
+	json_end(&json);
+	outfile_close(&out);
+	free(path);
+}
+
+char *watch_write_end(const char *folder, const char *end_text)
+{
+	struct json_value *plugin = read_json(folder, "plugin.json"),
+			  *start = read_json(folder, WATCH_START_FILE);
+	const struct json_value *ended = json_get(plugin, "ended");
+	struct manifest manifest;
+	char *error = NULL;
+
+	if (!plugin) {
+		error = xasprintf("%s: QEMU did not start the plugin: nothing was recorded", folder);
+	} else if (ended && ended->number) {
+		struct run *run = run_open(folder, &error);
+		if (run) {
+			struct model *model = model_replay(run, NULL);
+			fill_manifest(&manifest, run, plugin);
+			manifest.marks = model_totals(model)->by_event[EV_mark];
+			write_run_json(run, &manifest, start, plugin, end_text);
+			model_free(model);
+			run_close(run);
+		}
+	}
+	json_value_free(plugin);
+	json_value_free(start);
+	return error;
+}
