@@ -36,8 +36,8 @@ struct command {
 	const char *operands; /* as in the usage line */
 	const char *summary;  /* one line, without a full stop; help/NAME.txt has the description */
 	uint32_t min_operands, max_operands;
-	bool takes_rest;                   /* "-- COMMAND..." */
-	bool takes_command;                /* the same, and "--" may be left out: the first operand begins it */
+	bool takes_rest;    /* "-- COMMAND..." */
+	bool takes_command; /* the same, and "--" may be left out: the first operand begins it */
 	const struct option_spec *options; /* name NULL ends */
 	int (*run)(const struct arguments *arguments);
 };

@@ -62,8 +62,10 @@ static int no_run(const struct watch *watch)
 		warn("the command ended with status %d before it started a machine",
 		     WEXITSTATUS(watch->command_status));
 	else
-		warn("the command started no " WATCH_QEMU " that boots a kernel. It must be found through PATH: a "
-		     "Makefile that names it by its path can be told otherwise, as in `make QEMU=" WATCH_QEMU " qemu`");
+		warn("the command started no " WATCH_QEMU
+		     " that boots a kernel. It must be found through PATH: a "
+		     "Makefile that names it by its path can be told otherwise, as in `make QEMU=" WATCH_QEMU
+		     " qemu`");
 	return STATUS_CANNOT_TELL;
 }
 
@@ -98,7 +100,8 @@ static int watch_command(const struct arguments *arguments)
 
 static const struct option_spec options[] = {
     {"out", "RUN", "the run folder (pagetrail-runs/ and the time); further machines get RUN-2, RUN-3, ..."},
-    {"kernel-description", "FILE", "what `pagetrail describe` prints, edited: for kernels it does not understand"},
+    {"kernel-description", "FILE",
+     "what `pagetrail describe` prints, edited: for kernels it does not understand"},
     {"elf", "FILE", "the kernel with its symbols, where QEMU boots another form of it"},
     {"check", "writes", "record every store of the kernel into a free page; up to twice as slow"},
     {"type", "TEXT", "at the next prompt, type this line; may be given several times"},

@@ -32,15 +32,17 @@
 
 /* What the user wants. */
 struct watch_options {
-	const char *folder;      /* of the run, NULL: watch_runs_folder and the time; further machines get -2, -3, … */
+	const char
+	    *folder; /* of the run, NULL: watch_runs_folder and the time; further machines get -2, -3, … */
 	const char *description; /* file, NULL: it is found from the ELF file */
 	const char *elf;         /* NULL: what QEMU is told to boot is one */
 	bool check_writes;
 	char **command; /* NULL-terminated */
 	/* A driven terminal: any of these. */
 	const char **typed; /* NULL-terminated lines, one at each prompt; NULL: none */
-	const char *until;  /* extended regular expression; NULL: until the prompt after the last typed line */
-	const char *prompt; /* extended regular expression for the end of the output; NULL: "$ ", "# " or "> " */
+	const char *until; /* extended regular expression; NULL: until the prompt after the last typed line */
+	const char
+	    *prompt; /* extended regular expression for the end of the output; NULL: "$ ", "# " or "> " */
 	uint64_t timeout_seconds; /* 0: none */
 };
 
@@ -58,8 +60,8 @@ enum watch_end {
 
 struct watch {
 	const struct watch_options *options;
-	char *stand_in;  /* the folder that is first in PATH */
-	char *list;      /* the file of "PID FOLDER" */
+	char *stand_in; /* the folder that is first in PATH */
+	char *list;     /* the file of "PID FOLDER" */
 	enum watch_end end;
 	const char *end_text; /* why, in words; NULL: it ended by itself */
 	int command_status;   /* as waitpid gives it */

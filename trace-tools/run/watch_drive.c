@@ -46,9 +46,9 @@ struct drive {
 	size_t nr_typed;
 	char tail[TAIL_BYTES + 1]; /* of what was said since the last typed line */
 	size_t tail_bytes;
-	bool in_echo;     /* the typed line is coming back */
-	bool ended;       /* the command */
-	int64_t deadline; /* of --timeout; 0: none */
+	bool in_echo;           /* the typed line is coming back */
+	bool ended;             /* the command */
+	int64_t deadline;       /* of --timeout; 0: none */
 	int64_t state_deadline; /* of SETTLING and ENDING; 0: none */
 };
 
