@@ -451,6 +451,10 @@ const char *leaks_uncertain(const struct leaks *leaks)
 		return "the kernel did not come to its end";
 	if (manifest_cut_short(&run->manifest))
 		return "the machine did not come to its end";
+	if (leaks->ram_audit && leaks->ram_audit->nr_reasons)
+		return leaks->ram_audit->reasons[0];
+	if (leaks->no_audit)
+		return leaks->no_audit;
 	if (!leaks->audit)
 		return "there was no audit";
 	if (!leaks->audit_final)
@@ -470,6 +474,8 @@ static int judge(const struct leaks *leaks, bool all_listed)
 	for (size_t i = 0; i < leaks->nr_items && !sure; i++)
 		sure = (leaks->items[i].by_audit && leaks->audit_final) ||
 		       (leaks->items[i].by_trace && complete);
+	if (leaks->ram_audit && !partial && leaks->ram_audit->status != STATUS_NOTHING_LOST)
+		return leaks->ram_audit->status;
 	if (sure || (leaks->unlisted && leaks->audit_final && !partial))
 		return STATUS_LOST;
 	/* Nobody knows whether what the audit did not list is among what was asked for. */
@@ -503,6 +509,10 @@ struct leaks *leaks_find(struct model *model, struct stack_table *book, const st
 	leaks->book = book;
 	leaks->query = query ? query : &everything;
 	leaks->baseline_book = leaks->query->baseline_book;
+	if (model_run(model)->watched) {
+		leaks->watched = watched_audit(model_run(model), model, &leaks->no_audit);
+		leaks->ram_audit = leaks->watched ? leaks->watched->audit : NULL;
+	}
 	leaks->audit = model_quiescent_audit(model);
 	leaks->audit_final = leaks->audit != NULL;
 	if (!leaks->audit)
@@ -541,5 +551,7 @@ void leaks_free(struct leaks *leaks)
 	free(leaks->items);
 	free(leaks->candidates);
 	free(leaks->incident_shown);
+	free(leaks->no_audit);
+	watched_free(leaks->watched);
 	free(leaks);
 }

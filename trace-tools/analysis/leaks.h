@@ -27,6 +27,7 @@
 #include "replay/history.h"
 #include "replay/model.h"
 #include "suppress.h"
+#include "watched.h"
 
 /* Why the two judges differ about an item. */
 enum leak_doubt {
@@ -157,7 +158,10 @@ struct leaks {
 	struct leak_sum left_out, suppressed;
 	size_t nr_incidents; /* findings that are no leaks but faults, different ones */
 	uint8_t *incident_shown;
-	int status; /* STATUS_* */
+	struct watched *watched;           /* of a watched run; NULL: none */
+	const struct ram_audit *ram_audit; /* its audit; NULL: none */
+	char *no_audit;                    /* why a watched run has none; NULL */
+	int status;                        /* STATUS_* */
 };
 
 /*

@@ -77,7 +77,7 @@ const char *ram_audit_holder(const struct page_holder *holder, char *buf, size_t
 
 /* ---- what the parts say ---- */
 
-void audit_reason(struct ram_audit *audit, const char *fmt, ...)
+void ram_audit_reason(struct ram_audit *audit, const char *fmt, ...)
 {
 	va_list args;
 	char *text;
@@ -93,6 +93,7 @@ void audit_reason(struct ram_audit *audit, const char *fmt, ...)
 		return;
 	}
 	ARRAY_PUSH(audit->reasons, audit->nr_reasons, audit->inside->reasons_capacity) = text;
+	audit->status = audit->status ? audit->status : 2;
 }
 
 void audit_note(struct ram_audit *audit, enum audit_fault fault, uint64_t pa, const char *fmt, ...)
@@ -166,7 +167,7 @@ static void replay(struct ram_audit *audit, struct run *run)
 	audit->inside->model = model_replay(run, &(struct model_watch){watch_event, &watch});
 	audit->model = audit->inside->model;
 	if (!run_complete(run))
-		audit_reason(audit, "the trace is not complete");
+		ram_audit_reason(audit, "the trace is not complete");
 }
 
 uint32_t ram_audit_stack(const struct ram_audit *audit, uint32_t number)
@@ -210,7 +211,7 @@ static void check_free_sets(struct ram_audit *audit)
 	const struct page_life_map *map = &audit->inside->trace;
 
 	if (!map->life) {
-		audit_reason(audit, "there is no trace to compare the free lists with");
+		ram_audit_reason(audit, "there is no trace to compare the free lists with");
 		return;
 	}
 	audit->checked = true;
@@ -222,13 +223,13 @@ static void check_free_sets(struct ram_audit *audit)
 			audit->first_only_trace = ram_audit_pa(audit, i);
 	}
 	if (audit->nr_only_listed)
-		audit_reason(audit,
+		ram_audit_reason(audit,
 			     "%" PRIu64
 			     " pages are on the free lists that are not free in the trace, 0x%" PRIx64
 			     " for one",
 			     audit->nr_only_listed, audit->first_only_listed);
 	if (audit->nr_only_trace)
-		audit_reason(audit,
+		ram_audit_reason(audit,
 			     "%" PRIu64 " pages are free in the trace and on no free list, 0x%" PRIx64
 			     " for one",
 			     audit->nr_only_trace, audit->first_only_trace);
@@ -286,9 +287,9 @@ static void judge(struct ram_audit *audit)
 	for (int fault = 0; fault < AUDIT_FAULTS; fault++)
 		nr_faults += audit->nr_by_fault[fault];
 	if (audit->nr_by_verdict[PAGE_UNCERTAIN])
-		audit_reason(audit, "%" PRIu64 " pages are uncertain", audit->nr_by_verdict[PAGE_UNCERTAIN]);
+		ram_audit_reason(audit, "%" PRIu64 " pages are uncertain", audit->nr_by_verdict[PAGE_UNCERTAIN]);
 	if (!audit->quiescent)
-		audit_reason(audit, "processes still running");
+		ram_audit_reason(audit, "processes still running");
 	audit->status = audit->nr_by_verdict[PAGE_LEAKED] || nr_faults ? 1 : audit->nr_reasons ? 2 : 0;
 }
 
@@ -302,11 +303,11 @@ static bool has_ground(struct ram_audit *audit)
 	if (ram)
 		memory_value(audit, kd_get(ram, "base"), 0, 0, &base);
 	if (base != RAM_BASE || audit->inside->ram->bytes >> PAGE_SHIFT > PAGES_MAX)
-		audit_reason(audit,
+		ram_audit_reason(audit,
 			     "RAM that begins at 0x%" PRIx64 " or is larger than 16 GiB cannot be audited",
 			     base);
 	else if (!types_has_dwarf(audit->inside->types))
-		audit_reason(audit, "the kernel has no debug information, which says where pointers are");
+		ram_audit_reason(audit, "the kernel has no debug information, which says where pointers are");
 	return audit->nr_reasons == 0;
 }
 

@@ -40,7 +40,7 @@ static bool open_counts(struct ram_audit *audit, const struct kd_item *item, str
 	if (!kd_get(item, "page"))
 		return false;
 	if (!place_find(audit->inside->types, item->subject, &place, &error)) {
-		audit_reason(audit, "%s", error);
+		ram_audit_reason(audit, "%s", error);
 		free(error);
 		return false;
 	}
@@ -126,7 +126,7 @@ static void compare(struct ram_audit *audit, const struct counts *counts)
 	int64_t rule;
 
 	if (!learn_rule(audit, counts, &rule)) {
-		audit_reason(audit,
+		ram_audit_reason(audit,
 			     "the counts %s follow no rule that the mappings show, so they were not compared",
 			     counts->item->subject);
 		return;

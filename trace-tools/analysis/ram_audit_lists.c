@@ -30,14 +30,14 @@ static bool read_form(struct ram_audit *audit, const struct kd_item *item, struc
 
 	*form = (struct list_form){.item = item};
 	if (!place_find(audit->inside->types, item->subject, &form->place, &error)) {
-		audit_reason(audit, "%s", error);
+		ram_audit_reason(audit, "%s", error);
 		free(error);
 		return false;
 	}
 	form->ring = type_kind(form->place.type) == TYPE_STRUCT;
 	node = form->ring ? form->place.type : type_target(form->place.type);
 	if (next && !type_member(node, next, &form->next)) {
-		audit_reason(audit, "the nodes of the list %s have no %s", item->subject, next);
+		ram_audit_reason(audit, "the nodes of the list %s have no %s", item->subject, next);
 		return false;
 	}
 	form->in_frames = link != NULL;
@@ -93,7 +93,7 @@ static void walk_list(struct ram_audit *audit, const struct list_form *form, uin
 
 	audit->inside->epoch++;
 	if (!memory_load(audit, form->ring ? head + form->next : head, 8, &node))
-		audit_reason(audit, "the free list %s is not in RAM", name);
+		ram_audit_reason(audit, "the free list %s is not in RAM", name);
 	while (node && node != head) {
 		uint64_t at = form->in_frames ? node - form->link : node;
 		uint32_t page = memory_typed_page(
@@ -128,7 +128,7 @@ void lists_walk(struct ram_audit *audit)
 			walk_list(audit, &form, number);
 	}
 	if (n == 0)
-		audit_reason(audit, "the description names no free list");
+		ram_audit_reason(audit, "the description names no free list");
 	for (uint32_t i = 0; i < audit->nr_pages; i++)
 		audit->nr_listed += audit->pages[i].listed != 0;
 }

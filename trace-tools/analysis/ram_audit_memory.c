@@ -112,7 +112,7 @@ bool memory_value(struct ram_audit *audit, const char *text, uint64_t i, uint64_
 
 	if (expression_evaluate(audit->inside->types, text, &memory, value, &error))
 		return true;
-	audit_reason(audit, "the description's %s", error);
+	ram_audit_reason(audit, "the description's %s", error);
 	free(error);
 	return false;
 }
@@ -160,7 +160,7 @@ static void read_root(struct ram_audit *audit)
 	if (!item)
 		return;
 	if (!place_find(audit->inside->types, item->subject, &place, &error)) {
-		audit_reason(audit, "%s", error);
+		ram_audit_reason(audit, "%s", error);
 		free(error);
 		return;
 	}
@@ -170,7 +170,7 @@ static void read_root(struct ram_audit *audit)
 		audit->inside->root = memory_root(audit, word);
 	if (memory_page(audit, audit->inside->root) == NO_PAGE) {
 		audit->inside->root = NO_ADDRESS;
-		audit_reason(audit, "%s, the kernel's page table, is not in RAM", item->subject);
+		ram_audit_reason(audit, "%s, the kernel's page table, is not in RAM", item->subject);
 	}
 }
 

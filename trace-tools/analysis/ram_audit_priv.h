@@ -53,7 +53,6 @@ struct ram_audit_inside {
 
 /* ---- ram_audit.c ---- */
 
-void audit_reason(struct ram_audit *audit, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void audit_note(struct ram_audit *audit, enum audit_fault fault, uint64_t pa, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 /* A name that lives as long as the audit; takes it. */

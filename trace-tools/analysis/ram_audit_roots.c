@@ -71,7 +71,7 @@ static void read_exceptions(struct variables *variables, enum kd_verb verb)
 	for (size_t n = 0; (item = kd_item(variables->audit->kernel->kd, verb, n)); n++) {
 		one = (struct exception){0};
 		if (!place_find(variables->audit->inside->types, item->subject, &one.place, &error)) {
-			audit_reason(variables->audit, "%s", error);
+			ram_audit_reason(variables->audit, "%s", error);
 			free(error);
 			continue;
 		}
@@ -162,7 +162,7 @@ static bool slots_open(struct ram_audit *audit, struct slots *slots)
 		return false;
 	if (place_find(audit->inside->types, slots->item->subject, &slots->place, &error))
 		return slots->place.nr <= SLOTS_MAX;
-	audit_reason(audit, "%s", error);
+	ram_audit_reason(audit, "%s", error);
 	free(error);
 	return false;
 }

@@ -80,7 +80,7 @@ static bool enter(struct table_walk *walk, uint64_t pa, uint64_t va, int level)
 
 	if (number == NO_PAGE) {
 		if (!walk->ghost)
-			audit_reason(audit, "%s goes to a table at 0x%" PRIx64 ", which is not in RAM",
+			ram_audit_reason(audit, "%s goes to a table at 0x%" PRIx64 ", which is not in RAM",
 				     ram_audit_holder(&holder, text, sizeof(text)), pa);
 		return false;
 	}
@@ -128,7 +128,7 @@ void tables_walk(struct ram_audit *audit, const char *name, uint64_t pa, bool gh
 	audit->inside->epoch++;
 	walk_table(&walk, pa, 0, 2);
 	if (audit->inside->entries_left < ENTRIES)
-		audit_reason(audit,
+		ram_audit_reason(audit,
 			     "the page tables are larger than any kernel's: %s was not walked to its end",
 			     name);
 }

@@ -199,6 +199,9 @@ const struct test_mark *model_test_at(const struct model *model, uint64_t time);
 /* The last audit; the last one at a quiescent point. NULL: there was none. */
 const struct audit_state *model_audit(const struct model *model);
 const struct audit_state *model_quiescent_audit(const struct model *model);
+/* The findings of an audit that the trace does not have: of a machine that could not audit itself. They are copied. */
+void model_take_audit(struct model *model, const struct trace_record *findings, size_t nr, uint32_t nr_pages,
+		      bool quiescent);
 /* Findings that are no leaks but faults (freed twice, ...), in order: the first 256. */
 const struct trace_record *model_incidents(const struct model *model, size_t *nr);
 

@@ -106,3 +106,16 @@ void audit_apply(struct model *model, const struct trace_record *record)
 	audit->nr_findings = 0;
 	audit->done = false;
 }
+
+void model_take_audit(struct model *model, const struct trace_record *findings, size_t nr, uint32_t nr_pages,
+		      bool quiescent)
+{
+	struct trace_record done = {.event = EV_audit_done, .time = model->totals.last_time};
+
+	for (size_t i = 0; i < nr; i++)
+		finding_apply(model, &findings[i]);
+	done.payload.ev_payload_audit_done.pages = nr_pages;
+	done.payload.ev_payload_audit_done.findings = (uint32_t)nr;
+	done.payload.ev_payload_audit_done.quiet = quiescent;
+	audit_apply(model, &done);
+}

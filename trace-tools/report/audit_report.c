@@ -45,7 +45,7 @@ static void print_verdict(const struct ram_audit *audit, FILE *out)
 	}
 }
 
-static void print_ground(const struct ram_audit *audit, FILE *out)
+void audit_report_ground(const struct ram_audit *audit, FILE *out)
 {
 	fprintf(out,
 		"%" PRIu64 " pages are the allocator's: %" PRIu64 " free, %" PRIu64 " held, %" PRIu64
@@ -140,7 +140,7 @@ static void print_pages(const struct ram_audit *audit, struct stack_table *stack
 	free(rows);
 }
 
-static void print_findings(const struct ram_audit *audit, FILE *out)
+void audit_report_findings(const struct ram_audit *audit, FILE *out)
 {
 	int before = -1;
 
@@ -241,12 +241,12 @@ static void print_each(const struct ram_audit *audit, FILE *out)
 void audit_report_print(const struct ram_audit *audit, struct stack_table *stacks, bool all, FILE *out)
 {
 	print_verdict(audit, out);
-	print_ground(audit, out);
+	audit_report_ground(audit, out);
 	if (!audit->pages)
 		return;
 	print_pages(audit, stacks, PAGE_LEAKED, out);
 	print_pages(audit, stacks, PAGE_UNCERTAIN, out);
-	print_findings(audit, out);
+	audit_report_findings(audit, out);
 	if (all)
 		print_each(audit, out);
 	else

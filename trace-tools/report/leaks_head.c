@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit_report.h"
 #include "base/util.h"
 #include "leaks_text.h"
 #include "print.h"
@@ -85,6 +86,11 @@ static void print_verdict(const struct leaks *leaks, FILE *out)
 	} else if (leaks->status == STATUS_CANNOT_TELL) {
 		fprintf(out, "NO VERDICT: none was found to be lost, but %s\n", leaks_uncertain(leaks));
 	}
+	for (int fault = 0; leaks->ram_audit && fault < AUDIT_FAULTS; fault++) {
+		uint64_t nr = leaks->ram_audit->nr_by_fault[fault];
+		if (nr)
+			fprintf(out, "BROKEN: %s: %" PRIu64 " time%s\n", audit_fault_text(fault), nr, nr == 1 ? "" : "s");
+	}
 	if (leaks->nr_incidents)
 		fprintf(out, "BROKEN: %zu finding%s of another kind, listed at the end\n",
 			leaks->nr_incidents, leaks->nr_incidents == 1 ? "" : "s");
@@ -94,6 +100,11 @@ static void print_audit(const struct leaks *leaks, FILE *out)
 {
 	char time[24];
 
+	if (leaks->ram_audit) {
+		fputs("audit of the copy of RAM: ", out);
+		audit_report_ground(leaks->ram_audit, out);
+		return;
+	}
 	if (!leaks->audit) {
 		fprintf(out, "audit: none in this trace; what follows is from the trace alone\n");
 		return;

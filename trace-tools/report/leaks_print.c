@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audit_report.h"
 #include "base/util.h"
 #include "leaks_text.h"
 #include "print.h"
@@ -356,6 +357,8 @@ static void print_incidents(const struct leaks *leaks, FILE *out)
 	const struct model *model = leaks->model;
 	char time[24];
 
+	if (leaks->ram_audit)
+		audit_report_findings(leaks->ram_audit, out);
 	if (!leaks->nr_incidents)
 		return;
 	fprintf(out, "\nfindings that are no losses:\n");

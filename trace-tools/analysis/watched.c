@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/* watched: see watched.h. */
+#include "watched.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/json_read.h"
+#include "base/util.h"
+#include "target/image.h"
+
+#define PLUGIN_JSON_MAX (4U << 20)
+
+/* ---- what the plugin saw ---- */
+
+static const struct {
+	const char *name, *text;
+} anomalies[] = {
+    {"handed_out_twice", "pages were handed out that were in use"},
+    {"freed_twice", "pages were freed that were free: a double free, or the description is wrong"},
+    {"unaligned", "addresses of pages are not at a page's beginning: the description is wrong"},
+    {"outside_ram", "addresses of pages are outside RAM: the description is wrong"},
+};
+
+static void take_anomaly(struct ram_audit *audit, const struct json_value *all, size_t i)
+{
+	const struct json_value *one = json_get(all, anomalies[i].name), *examples = json_get(one, "examples");
+	uint64_t count = json_get_number(one, "count", 0);
+
+	if (count)
+		ram_audit_reason(audit, "%" PRIu64 " times %s, first 0x%" PRIx64, count, anomalies[i].text,
+				 json_get_number(examples ? examples->first : NULL, "pa", 0));
+}
+
+static void take_plugin(struct ram_audit *audit, const char *folder)
+{
+	char *path = xasprintf("%s/plugin.json", folder);
+	const char *fault;
+	char *text = file_read_regular(path, PLUGIN_JSON_MAX, NULL, &fault);
+	struct json_value *plugin = text ? json_parse(text) : NULL;
+
+	if (!plugin)
+		ram_audit_reason(audit, "%s: %s", path, text ? "it is no JSON" : fault);
+	for (size_t i = 0; i < sizeof(anomalies) / sizeof(anomalies[0]); i++)
+		take_anomaly(audit, json_get(plugin, "anomalies"), i);
+	json_value_free(plugin);
+	free(text);
+	free(path);
+}
+
+/* ---- findings ---- */
+
+static void give_findings(const struct ram_audit *audit, struct model *model)
+{
+	struct trace_record *findings = NULL;
+	size_t nr = 0, capacity = 0;
+
+	for (uint32_t i = 0; i < audit->nr_pages; i++) {
+		struct trace_record finding = {.event = EV_finding,
+					       .kind = VERDICT_UNREACH,
+					       .time = model_totals(model)->last_time,
+					       .stack = ram_audit_stack(audit, i)};
+		/* A block is one finding, at its first page. */
+		if (audit->pages[i].verdict != PAGE_LEAKED || audit->pages[i].head != i)
+			continue;
+		finding.payload.ev_payload_finding.where = (uint32_t)(ram_audit_pa(audit, i) >> PAGE_SHIFT);
+		ARRAY_PUSH(findings, nr, capacity) = finding;
+	}
+	model_take_audit(model, findings, nr, (uint32_t)audit->nr_managed, audit->quiescent);
+	free(findings);
+}
+
+struct watched *watched_audit(struct run *run, struct model *model, char **problem)
+{
+	char *ram = xasprintf("%s/ram", run->folder), *elf = xasprintf("%s/kernel/kernel.elf", run->folder),
+	     *kd = xasprintf("%s/kernel/kernel.kd", run->folder);
+	struct watched *watched = xcalloc(1, sizeof(*watched));
+	bool good = false;
+
+	*problem = NULL;
+	if (access(ram, F_OK))
+		*problem = xasprintf("%s: there is no copy of the machine's RAM, so there is no audit", run->folder);
+	else if (describe_kernel(&watched->kernel, elf, kd, problem)) {
+		good = image_open(&watched->ram, ram, problem);
+		if (!good)
+			description_close(&watched->kernel);
+	}
+	free(ram);
+	free(elf);
+	free(kd);
+	if (!good) {
+		free(watched);
+		return NULL;
+	}
+	watched->audit = ram_audit_make(&watched->kernel, &watched->ram, run);
+	take_plugin(watched->audit, run->folder);
+	if (watched->audit->pages)
+		give_findings(watched->audit, model);
+	return watched;
+}
+
+void watched_free(struct watched *watched)
+{
+	if (!watched)
+		return;
+	ram_audit_free(watched->audit);
+	guest_close(&watched->ram);
+	description_close(&watched->kernel);
+	free(watched);
+}
