@@ -288,13 +288,19 @@ uint64_t leak_item_bytes(const struct leaks *leaks, const struct leak_item *item
 	return (uint64_t)PAGE_BYTES << item->order;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
 static struct leak_group *group_of(struct leaks *leaks, const struct leak_item *item)
 {
 	for (size_t i = 0; i < leaks->nr_groups; i++) {
 		const struct leak_item *first = &leaks->items[leaks->groups[i].items[0]];
 		if (first->object == item->object && first->alloc_stack == item->alloc_stack &&
 		    first->get_stack == item->get_stack && first->ref == item->ref &&
-		    first->kind == item->kind && first->cache == item->cache)
+		    first->kind == item->kind && first->cache == item->cache &&
+		    same_text(last_change_suspect(leaks, first), last_change_suspect(leaks, item)))
 			return &leaks->groups[i];
 	}
 	return &ARRAY_PUSH(leaks->groups, leaks->nr_groups, leaks->groups_capacity);
@@ -523,11 +529,15 @@ struct leaks *leaks_find(struct model *model, struct stack_table *book, const st
 	free(item_of_page);
 	bool all_listed = excuse_unlisted(leaks);
 	leaks_leave_out(leaks);
+	if (model_run(model)->watched && leaks->nr_items)
+		last_change_find(leaks);
 	make_groups(leaks);
 	for (size_t g = 0; g < leaks->nr_groups; g++)
 		missing_find(leaks, &leaks->groups[g]);
 	if (leaks->nr_groups)
 		look_again(leaks);
+	for (size_t g = 0; g < leaks->nr_groups && model_run(model)->watched; g++)
+		last_change_blame(leaks, &leaks->groups[g]);
 	for (size_t g = 0; g < leaks->nr_groups && leaks->query->baseline; g++)
 		missing_from_baseline(leaks, &leaks->groups[g], leaks->query->baseline);
 	if (model_run(model)->kernel_fault || model_run(model)->is_other)

@@ -19,6 +19,7 @@
  *   place reused  pages: the place that held it (a page-table entry) was given another page meanwhile
  *   holder's end  none of this make was ever settled: where the address space, kernel stack or inode ended that
  *                 still held it
+ *   last change   watched runs: what let the page go, see last_change.c
  *   baseline      a healthy run's lives of the same functions
  */
 #ifndef TOOLS_ANALYSIS_LEAKS_H
@@ -62,6 +63,9 @@ struct leak_item {
 	uint32_t nr_open;       /* references open in the trace */
 	uint32_t nr_refs;       /* unmatched gets of this page */
 	uint32_t count, claims; /* of the audit */
+	uint32_t let_go_stack;  /* watched runs: of the last put or unmapping (last_change.c); 0: none */
+	uint32_t let_go_frame;  /* who is to blame for it, in that stack; its nr: nobody */
+	bool was_unmapping;     /* a page-table entry went; else the count fell */
 	uint32_t group;
 };
 
@@ -73,6 +77,7 @@ enum missing_how {
 	MISSING_LATER_PUT,
 	MISSING_HOLDER_END,
 	MISSING_PLACE_REUSED,
+	MISSING_LAST_CHANGE,
 };
 
 struct missing_act {
@@ -84,7 +89,7 @@ struct missing_act {
 	const char *suspect;         /* the function in which the act is missing; NULL: not known */
 	char *suspect_place;         /* "file:line" of its call, "" */
 	const char *getter, *putter; /* who takes, who returns */
-	/* LATER_PUT, PLACE_REUSED; nr and total still tell of healthy lives, where there are some */
+	/* LATER_PUT, PLACE_REUSED, LAST_CHANGE (later_put: of one such page); nr and total still tell of healthy lives, where there are some */
 	uint64_t later_nr, later_total;
 	uint32_t later_put;
 	uint32_t end_stack;   /* HOLDER_END: where the holder ended and the reference stayed */

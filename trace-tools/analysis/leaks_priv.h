@@ -15,4 +15,10 @@ void missing_from_later_events(struct leaks *leaks, struct leak_group *group, co
 			       size_t nr);
 void missing_from_baseline(struct leaks *leaks, struct leak_group *group, const struct model *baseline);
 
+/* last_change.c, of a watched run: before the items are grouped; in place of what comparisons said of a group. */
+void last_change_find(struct leaks *leaks);
+/* The function that is to blame for an item by its last change; NULL: none. */
+const char *last_change_suspect(const struct leaks *leaks, const struct leak_item *item);
+void last_change_blame(struct leaks *leaks, struct leak_group *group);
+
 #endif

@@ -297,8 +297,10 @@ const char *missing_certainty(const struct missing_act *missing, char *buf, size
 	    [MISSING_SAME_FUNCTION] = "healthy lives of the same function",
 	    [MISSING_LATER_PUT] = "lost ones went by here",
 	    [MISSING_PLACE_REUSED] = "lost ones were replaced here",
+	    [MISSING_LAST_CHANGE] = "leaked pages were last let go here",
 	};
-	bool lost = missing->how == MISSING_LATER_PUT || missing->how == MISSING_PLACE_REUSED;
+	bool lost = missing->how == MISSING_LATER_PUT || missing->how == MISSING_PLACE_REUSED ||
+		    missing->how == MISSING_LAST_CHANGE;
 
 	if (missing->how == MISSING_NONE || missing->how == MISSING_HOLDER_END)
 		snprintf(buf, bytes, "no healthy life to compare with, %s",

@@ -93,6 +93,11 @@ static inline bool event_is_page(uint32_t id)
 {
 	return id >= EV_page_alloc && id <= EV_page_kind;
 }
+/* Page-table entries and stray writes: of a page, but no part of its count's story. */
+static inline bool event_is_about_page(uint32_t id)
+{
+	return id >= EV_page_map && id <= EV_page_write;
+}
 static inline bool event_is_object(uint32_t id)
 {
 	return id == EV_obj_alloc || id == EV_obj_free;

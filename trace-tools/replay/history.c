@@ -106,11 +106,12 @@ static void page_event(struct collector *collector, const struct trace_record *r
 	struct page_history *page = find_page(collector, record, 0);
 
 	for (; page; page = find_page(collector, record, (size_t)(page - collector->pages) + 1)) {
-		page->count = record->payload.ev_payload_page_alloc.after;
+		if (event_is_page(record->event))
+			page->count = record->payload.ev_payload_page_alloc.after;
 		if (record->time >= page->since && (!page->until || record->time <= page->until))
 			ARRAY_PUSH(page->records, page->nr, page->capacity) = *record;
 	}
-	if (collector->nr_later && record->event != EV_page_kind)
+	if (collector->nr_later && event_is_page(record->event) && record->event != EV_page_kind)
 		note_later_event(collector, record);
 }
 
@@ -133,7 +134,7 @@ void history_collect(struct run *run, struct page_history *pages, size_t nr_page
 	merge_begin(&merge, run, record_fits, collector);
 	while ((nr = merge_batch(&merge, &records, &stream)) != 0) {
 		for (size_t i = 0; i < nr; i++) {
-			if (event_is_page(records[i].event))
+			if (event_is_page(records[i].event) || event_is_about_page(records[i].event))
 				page_event(collector, &records[i]);
 		}
 	}

@@ -9,7 +9,7 @@
 static void write_missing(struct json *json, const struct leaks *leaks, const struct missing_act *missing)
 {
 	static const char *const how[] = {"none",      "same-path",  "same-get", "same-function",
-					  "companion", "holder-end", "replaced"};
+					  "companion", "holder-end", "replaced", "last-change"};
 
 	char certainty[160];
 

@@ -269,6 +269,12 @@ static void print_missing(const struct leaks *leaks, const struct leak_group *gr
 			     "    stayed:\n");
 		stack_table_print(leaks->book, missing->end_stack, "      ", out);
 		break;
+	case MISSING_LAST_CHANGE:
+		fprintf(out, "    %s here, and nothing led to the page any more:\n",
+			first->was_unmapping ? "The last page-table entry went"
+					     : "The count was last lowered");
+		stack_table_print(leaks->book, missing->later_put, "      ", out);
+		break;
 	case MISSING_NONE:
 		print_nothing_to_compare(leaks, group, out);
 		break;
