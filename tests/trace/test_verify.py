@@ -120,7 +120,7 @@ def in_trace(run):
 
 
 # What a clean run has no occasion to record.
-SELDOM = {"finding", "oom", "fail_injected", "panic"}
+SELDOM = {"finding", "oom", "fail_injected", "panic"} | {"page_map", "page_unmap", "page_write"}  # the last: of watched kernels
 
 
 @pytest.mark.parametrize("name", sorted(set(tables.EVENTS) - SELDOM))
