@@ -125,6 +125,21 @@ def test_small_and_lossy_runs(report, sites, write):
     assert len(page.all("svg")) == 2 and "No page was allocated in this trace" in text
 
 
+def test_the_most_pages_of_a_kind_are_counted_at_every_event(report, pagetrail, sites, write):
+    """A peak far shorter than a step of the curve: 300 pages come and go, then nothing happens for long."""
+    kernel = Kernel(sites)
+    machine = kernel.machine
+    kernel.begin(7)
+    pages = [machine.alloc("PIPE", "PIPE", (1, 0), kernel.stack("sys_write")) for _ in range(300)]
+    for page in pages:
+        machine.put(page, "PIPE", (1, 0), kernel.stack("sys_write"))
+    machine.time += 100_000_000
+    machine.alloc("PIPE", "PIPE", (1, 0), kernel.stack("sys_write"))
+    run = write(machine)
+    text, _ = report(run, pagetrail("leaks", run).status)
+    assert "pipe, at most 300</span>" in text
+
+
 def test_many_groups_stay_small(report, pagetrail, write):
     machine, _, _ = busy_machine(7, 4, acts=20000)
     run = write(machine)

@@ -257,6 +257,41 @@ def test_damage(recorder):
     assert text.rest() and text.status() == CANNOT_TELL
 
 
+def test_frees_seen_before_their_allocations_give_no_negative_numbers(pagetrail, write):
+    """Hart 1 took all pages and is behind; hart 0 gave them back."""
+    machine = tracegen.Machine(harts=2, packet_bytes=1024, nr_pages=256)
+    for pfn in machine.free_pfns:  # boot gives RAM to the free lists
+        machine.page_event("page_free", tracegen.Page(pfn, 0, "FREE"), "BOOT", (0, 0), 0, 0, ())
+    machine.sample()
+    total = len(machine.free_pfns)
+    machine.hart = 1
+    pages = [machine.alloc("ANON", "PTE", (2, i), (0x80200004,)) for i in range(200)]
+    machine.hart = 0
+    for i, page in enumerate(pages):
+        machine.put(page, "PTE", (2, i), (0x80200008,))
+    run = write(machine)
+    whole = pagetrail("top", run, "--json").json()
+    assert (whole["kinds"]["anon"], whole["free_pages"]) == (0, total)
+    (run / "run.json").unlink()
+    file = run / "trace/hart1"
+    file.write_bytes(file.read_bytes()[:1024])
+    part = pagetrail("top", run, "--json").json()
+    assert min(part["kinds"].values()) >= 0 and part["free_pages"] <= total
+
+
+@pytest.mark.parametrize("name,how", [("hart0", lambda file: file.write_bytes(file.read_bytes()[:-4096])), ("hart0", os.unlink)])
+def test_what_run_json_knows_to_be_missing_is_damage(pagetrail, write, name, how):
+    machine = tracegen.Machine(harts=2)
+    for i in range(600):
+        machine.hart = i % 2
+        machine.sample()
+    run = write(machine)
+    assert pagetrail("top", run, "--once").status == NOTHING_LOST
+    how(run / "trace" / name)
+    done = pagetrail("top", run, "--once")
+    assert done.status == CANNOT_TELL and f"DAMAGE  {name} " in done.out
+
+
 def test_a_reader_that_does_not_read_does_not_keep_it(recorder):
     """The pipe is full, so it waits to write; SIGTERM ends it all the same."""
     files, run = recorder(ten_packets())

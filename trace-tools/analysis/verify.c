@@ -60,8 +60,13 @@ static char *missing_where(const struct verify *verify, const struct stream *str
 	if (!first)
 		first = last = &stream->packets[stream->nr_packets - 1];
 	const struct trace_packet_header *header = (const void *)(stream->map + first->offset);
+	const struct packet *next = last + 1;
+	if (next == stream->packets + stream->nr_packets)
+		return xasprintf("; what is missing was recorded after %.7f s",
+				 time_seconds(header->begin_time));
+	uint64_t end = ((const struct trace_packet_header *)(stream->map + next->offset))->begin_time;
 	return xasprintf("; what is missing was recorded between %.7f and %.7f s",
-			 time_seconds(header->begin_time), time_seconds(last->end_time));
+			 time_seconds(header->begin_time), time_seconds(end));
 }
 
 static void compare_events(struct verify *verify)

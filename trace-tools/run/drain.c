@@ -233,15 +233,16 @@ static void write_packet(struct drain *drain, uint32_t ring, const uint8_t *buf,
 }
 
 /*
- * How many packets the ring has opened. But in flight mode the guest cannot be further ahead of us than its ring is long: then
- * something else wrote there, and the packets themselves say how far it came.
+ * How many packets the ring has opened. In stream mode the guest cannot be further ahead of us than its ring is long. If it
+ * seems to be, something else wrote there, and the packets themselves say how far it came.
  */
 static uint64_t opened_packets(struct drain *drain, uint32_t ring)
 {
 	uint64_t opened = guest_opened(drain->guest, ring), next = drain->next[ring];
 	uint32_t nr_slots = drain->guest->desc->nr_packets;
 
-	if (opened >= next && (guest_mode(drain->guest) == TRACE_FLIGHT || opened - next <= nr_slots))
+	if (opened >= next &&
+	    (!drain->attached || guest_mode(drain->guest) == TRACE_FLIGHT || opened - next <= nr_slots))
 		return opened;
 	drain->stray = drain->stray ? drain->stray : "rings[].opened";
 	uint64_t newest = next;
