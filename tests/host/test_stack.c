@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What a hart remembers of stacks: found only where place, depth and every return address are the same. */
+/*
+ * What a hart remembers of stacks: found only where place, depth and every return address are the same (STACK-1, STACK-2).
+ */
 #include "../../kernel/trace/trace_priv.h"
 #include <host/host_test.h>
 

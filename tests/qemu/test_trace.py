@@ -109,6 +109,7 @@ def test_sigkill_in_the_middle_leaves_a_readable_run(tmp_path, smp, victim):
 
 
 def test_a_remembered_stack_is_the_one_that_a_walk_finds(boot):
-    """Each is walked as well, and a difference is a panic; among programs that leave and enter the kernel in every way."""
+    """Each is walked as well, and a difference is a panic; among programs that leave and enter the kernel in every
+    way, interrupts included (STACK-3)."""
     machine = boot(smp=4, append="trace.check_stacks", limit=200, run="usertests -q && forktest && stressfs && kalloctest")
     assert machine.wait(200) == 0, machine.console[-3000:]
