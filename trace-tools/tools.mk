@@ -51,11 +51,12 @@ $(TOOLS_TEXTS): $(PAGETRAIL) $(TOOLS_BUILD)/tables
 
 PREFIX ?= /usr/local
 install: tools man ## put pagetrail, its man pages and completion under PREFIX (/usr/local); DESTDIR=
-	@mkdir -p $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/pagetrail/plots
+	@mkdir -p $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/pagetrail/plots $(DESTDIR)$(PREFIX)/share/pagetrail/descriptions
 	install $(PAGETRAIL) $(DESTDIR)$(PREFIX)/bin/pagetrail
 	install -m 644 $(TOOLS_BUILD)/pagetrail_tables.py $(DESTDIR)$(PREFIX)/share/pagetrail/
 	install -m 644 docs/pagetrail.schema.json $(DESTDIR)$(PREFIX)/share/pagetrail/
 	install -m 644 $(TOOLS_PLOTS) $(DESTDIR)$(PREFIX)/share/pagetrail/plots/
+	install -m 644 trace-tools/descriptions/*.kd $(DESTDIR)$(PREFIX)/share/pagetrail/descriptions/
 	cp -r $(filter-out $(TOOLS_TEXTS),$(wildcard $(TOOLS_SHARE)/*)) $(DESTDIR)$(PREFIX)/share/
 
 $(PAGETRAIL): $(TOOLS_CMD_OBJ) $(TOOLS_BUILD)/libpagetrail.a

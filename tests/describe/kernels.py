@@ -50,10 +50,13 @@ COUNTS = {
     "by remainder": ("int refs[(PHYSTOP - KERNBASE) / PGSIZE];", "refs[(uint64)(pa) / PGSIZE % 32768]", "refs",
                      "0x80000000+(i<<12)"),
     "behind end": ("int *refs;", "refs[((uint64)(pa) - KERNBASE) / PGSIZE]", "0x80351d44", "0x80351000+(i<<12)"),
+    "behind end, record": ("struct ref { int count; struct spinlock lock; } *refs;",
+                           "refs[((uint64)(pa) - KERNBASE) / PGSIZE].count", "0x80355f98", "0x80351000+(i<<12)"),
     "behind end, relative": ("uint64 refs;", "(*(uchar *)(refs + ((uint64)(pa) - refs) / PGSIZE))", "0x80351000",
                              "0x80351000+(i<<12)"),
 }
-INIT = {"behind end": "refs = (int *)(((uint64)end + PGSIZE - 1) & ~(PGSIZE - 1));",
+INIT = {"behind end, record": "refs = (struct ref *)(((uint64)end + PGSIZE - 1) & ~(PGSIZE - 1));",
+        "behind end": "refs = (int *)(((uint64)end + PGSIZE - 1) & ~(PGSIZE - 1));",
         "behind end, relative": "refs = ((uint64)end + PGSIZE - 1) & ~(PGSIZE - 1);"}
 
 

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Descriptions written by hand: what is read, what is refused and in which words, what the plugin is given."""
 import re
+import subprocess
 
 import pytest
 
 from conftest import run_sanitized
+from harness import paths
 from kernels import kernel
 
 GOOD = """
@@ -33,7 +35,7 @@ def check(sanitized_build, elf, tmp_path):
 ENOUGH = "alloc kalloc\nfree kfree push=kfree\n"
 
 REFUSED = [
-    ("allocate kalloc", "my.kd:1: allocate is no verb; expected one of ram, text,"),
+    ("allocate kalloc", "my.kd:1: allocate is no verb; expected one of symbols, ram, text,"),
     ("\n\nalloc", "my.kd:3: expected a function behind alloc"),
     ("count page=i<<12", "my.kd:1: expected a variable behind count"),
     ("maybe", "my.kd:1: expected a verb behind maybe"),
@@ -47,6 +49,9 @@ REFUSED = [
     ("console sbi=1", "my.kd:1: sbi of console takes no value"),
     ("console", "my.kd:1: console needs uart=ADDRESS or sbi"),
     ("console sbi uart=1", "my.kd:1: console needs uart=ADDRESS or sbi"),
+    ("console uart=1", "my.kd:1: console uart=… needs funcs=…: the functions that store to it"),
+    ("count refs in=struct", "in=struct needs an item pages, which says where the structures are"),
+    ("count refs in=page", "my.kd:1: in=page: expected one of struct"),
     ("mark", "my.kd:1: mark needs one of begin=…, end=…, panic=…"),
     ('mark begin="^test', "my.kd:1: a quote is opened and not closed"),
     ("text from=1", "my.kd:1: text needs to=…: address behind"),
@@ -166,6 +171,43 @@ def test_calls_as_numbers(check, probe, elf):
                      "fail": "0xffffffffffffffff", "type": "pa", "notinside": "kfree"}
     pairs = hook(check, "put share page=a0 each=a1 n=4")
     assert (pairs["each"], pairs["n"], pairs["entry"]) == ("a1", "4", f"{functions['share']:#x}")
+
+
+def test_counts_in_struct_page(check):
+    pairs = hook(check, "count refs in=struct off=52 elem=4 value=v&255\npages base=kernel_pagetable stride=64 pa=1<<31")
+    assert pairs == {"name": "refs", "in": "struct", "off": "52", "elem": "4", "value": "(v&0xff)"}
+    assert hook(check, "pte funcs=walk levels=4")["levels"] == "4"
+
+
+def test_a_raw_image_and_its_map(sanitized_build, elf, tmp_path):
+    """Symbols of a System.map and code of a raw image give the same hooks as the ELF file."""
+    nm = subprocess.run([paths.CROSS + "nm", "-n", elf], check=True, stdout=subprocess.PIPE, text=True).stdout
+    (tmp_path / "System.map").write_text(nm)
+    subprocess.run([paths.CROSS + "objcopy", "-O", "binary", elf, tmp_path / "Image"], check=True)
+    text = "text from=_entry to=0x80002000\nalloc kalloc\nfree kfree push=kfree\n"
+    (tmp_path / "elf.kd").write_text(text)
+    (tmp_path / "image.kd").write_text("symbols map=System.map va=0x80000000\n" + text)
+    run = [run_sanitized(sanitized_build / "pagetrail", "describe", "--hooks", "--kernel-description", tmp_path / kd,
+                         file).stdout.splitlines() for kd, file in (("elf.kd", elf), ("image.kd", tmp_path / "Image"))]
+    of_calls = [[re.sub(r"-0x\w+", "", line) for line in lines if line.startswith(("alloc", "free", "text"))] for lines in run]
+    assert of_calls[0] == of_calls[1] and len(of_calls[0]) == 3
+    for text, message in (("symbols map=none va=1", "none: No such file"), ("symbols map=System.map va=x", "expected a number"),
+                          ("symbols map=System.map va=1\nalloc kmem", "there is no function kmem"),
+                          ("symbols map=System.map va=1\nlist kmem.freelist", "the type of kmem is not known")):
+        (tmp_path / "image.kd").write_text(text + "\n")
+        done = run_sanitized(sanitized_build / "pagetrail", "describe", "--kernel-description", tmp_path / "image.kd",
+                             tmp_path / "Image", statuses=(2,))
+        assert message in done.stderr
+
+
+SHIPPED = sorted((paths.ROOT / "trace-tools/descriptions").glob("*.kd"))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_shipped_descriptions_parse(sanitized_build, elf, path):
+    """What they name is not in our kernel: the first name is what is wrong, not the text."""
+    done = run_sanitized(sanitized_build / "pagetrail", "describe", "--kernel-description", path, elf, statuses=(2,))
+    assert re.search(r"there is no (function|variable|\w+)|No such file", done.stderr), done.stderr
 
 
 SPLIT = """

@@ -3,22 +3,47 @@
 #include "describe.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/util.h"
 #include "code.h"
 #include "detect.h"
 #include "hooks.h"
 
+/* A raw image with the symbols that the description names. */
+static struct types *open_image(const struct kd *kd, const char *image, char **error)
+{
+	const struct kd_item *symbols = kd_item(kd, KD_SYMBOLS, 0);
+	const char *map = kd_get(symbols, "map"), *va = kd_get(symbols, "va"),
+		   *slash = strrchr(kd->path, '/');
+	char *end, *beside = *map != '/' && slash
+				 ? xasprintf("%.*s/%s", (int)(slash - kd->path), kd->path, map)
+				 : xstrdup(map);
+	uint64_t address = strtoull(va, &end, 0);
+	struct types *types = NULL;
+
+	if (*end)
+		*error = xasprintf("%s:%zu: symbols: va=%s: expected a number", kd->path, symbols->line, va);
+	else
+		types = types_open_map(beside, image, address, error);
+	free(beside);
+	return types;
+}
+
 bool describe_kernel(struct description *description, const char *elf, const char *kd_path, char **error)
 {
-	*description = (struct description){.types = types_open(elf, error)};
-	if (!description->types)
+	*description = (struct description){.kd = kd_path ? kd_read(kd_path, error) : NULL};
+	if (kd_path && !description->kd)
 		return false;
-	description->code = code_open(description->types);
-	description->kd = kd_path ? kd_read(kd_path, error) : detect(description->types, description->code);
-	if (description->kd)
+	bool image = description->kd && kd_item(description->kd, KD_SYMBOLS, 0);
+	description->types = image ? open_image(description->kd, elf, error) : types_open(elf, error);
+	if (description->types) {
+		description->code = code_open(description->types);
+		if (!description->kd)
+			description->kd = detect(description->types, description->code);
 		description->hooks =
 		    hooks_compile(description->kd, description->types, description->code, error);
+	}
 	if (!description->hooks) {
 		description_close(description);
 		return false;

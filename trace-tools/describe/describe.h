@@ -17,8 +17,8 @@ struct description {
 };
 
 /*
- * Opens the ELF file, reads the description from kd_path, or finds it (NULL), and compiles it. False and what is wrong in
- * *error (caller frees).
+ * Opens the ELF file, reads the description from kd_path, or finds it (NULL), and compiles it. A description with `symbols`
+ * makes elf the name of a raw image. False and what is wrong in *error (caller frees).
  */
 bool describe_kernel(struct description *description, const char *elf, const char *kd_path, char **error);
 void description_close(struct description *description);

@@ -256,7 +256,7 @@ static bool is_behind_end(struct detection *detection, const struct access *acce
 	const struct symbol *end = types_symbol(detection->types, "end");
 	const struct value *at = &access->address;
 	bool indexed = at->base == VALUE_UNKNOWN && !at->via && at->shift >= 10 && at->shift <= 12 &&
-		       at->k == (int64_t)access->bytes;
+		       at->k >= (int64_t)access->bytes && at->k <= ELEMENT_BYTES_MAX;
 
 	if (!end || !indexed || !detection->ram_end)
 		return false;
@@ -264,47 +264,62 @@ static bool is_behind_end(struct detection *detection, const struct access *acce
 	return *low >= end->address && *low < detection->ram_end && *low % access->bytes == 0;
 }
 
-static bool describe_behind_end(struct detection *detection)
+/* The first access to such counts by the allocator; NULL: there is none. */
+static const struct access *find_behind_end(struct detection *detection, uint64_t *low)
 {
-	const struct access *first = NULL;
-	struct functions writers = {0};
-	uint64_t low, first_low = 0;
-
-	for (int pass = 0; pass < 2; pass++) {
-		for (size_t i = 0; i < types_nr_functions(detection->types); i++) {
-			const struct function *function = types_function_by_number(detection->types, i);
-			const struct code_function *read = code_of(detection->code, function);
-			for (size_t k = 0; k < read->nr_accesses; k++) {
-				const struct access *access = &read->accesses[k];
-				if (access->kind == ACCESS_LOAD || !is_behind_end(detection, access, &low))
-					continue;
-				if (!first && functions_have(&detection->allocator, function)) {
-					first = access;
-					first_low = low;
-				}
-				if (pass == 1 && first && low == first_low && access->bytes == first->bytes)
-					functions_add(&writers, function);
-			}
+	for (size_t i = 0; i < detection->allocator.nr; i++) {
+		const struct code_function *read = code_of(detection->code, detection->allocator.list[i]);
+		for (size_t k = 0; k < read->nr_accesses; k++) {
+			if (read->accesses[k].kind != ACCESS_LOAD &&
+			    is_behind_end(detection, &read->accesses[k], low))
+				return &read->accesses[k];
 		}
 	}
-	if (first) {
-		uint64_t page =
-		    (types_symbol(detection->types, "end")->address / PAGE_BYTES + 1) * PAGE_BYTES;
-		char *subject = xasprintf("%#llx", (unsigned long long)first_low),
-		     *names = functions_text(&writers);
-		struct kd_item *item =
-		    kd_add(detection->kd, KD_COUNT, subject,
-			   "no variable, but memory behind the kernel; indexed so by code that writes it");
-		kd_set(item, "page", "%#llx+(i<<12)", (unsigned long long)page);
-		kd_set(item, "size", "%#llx",
-		       (unsigned long long)((detection->ram_end - page) / PAGE_BYTES * first->bytes));
-		kd_set(item, "elem", "%u", first->bytes);
-		kd_set(item, "funcs", "%s", names);
-		free(subject);
-		free(names);
+	return NULL;
+}
+
+static void writers_behind_end(struct detection *detection, const struct access *found, uint64_t low,
+			       struct functions *writers)
+{
+	for (size_t i = 0; i < types_nr_functions(detection->types); i++) {
+		const struct function *function = types_function_by_number(detection->types, i);
+		const struct code_function *read = code_of(detection->code, function);
+		for (size_t k = 0; k < read->nr_accesses; k++) {
+			const struct access *access = &read->accesses[k];
+			uint64_t other;
+			if (access->kind != ACCESS_LOAD && access->address.k == found->address.k &&
+			    is_behind_end(detection, access, &other) && other == low)
+				functions_add(writers, function);
+		}
 	}
+}
+
+static bool describe_behind_end(struct detection *detection)
+{
+	struct functions writers = {0};
+	uint64_t low;
+	const struct access *found = find_behind_end(detection, &low);
+
+	if (!found)
+		return false;
+	writers_behind_end(detection, found, low, &writers);
+	uint64_t page = (types_symbol(detection->types, "end")->address / PAGE_BYTES + 1) * PAGE_BYTES,
+		 stride = (uint64_t)found->address.k;
+	char *subject = xasprintf("%#llx", (unsigned long long)low), *names = functions_text(&writers);
+	struct kd_item *item =
+	    kd_add(detection->kd, KD_COUNT, subject,
+		   "no variable, but memory behind the kernel; indexed so by code that writes it");
+	kd_set(item, "page", "%#llx+(i<<12)", (unsigned long long)page);
+	kd_set(item, "size", "%#llx",
+	       (unsigned long long)((detection->ram_end - page) / PAGE_BYTES * stride));
+	kd_set(item, "elem", "%u", found->bytes);
+	if (stride != found->bytes)
+		kd_set(item, "stride", "%llu", (unsigned long long)stride);
+	kd_set(item, "funcs", "%s", names);
+	free(subject);
+	free(names);
 	free(writers.list);
-	return first;
+	return true;
 }
 
 static bool any_in(const struct functions *some, const struct functions *all)

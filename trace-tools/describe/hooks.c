@@ -176,10 +176,30 @@ static bool find_place(struct compiling *compiling, const char *text, struct pla
 	return false;
 }
 
+/* Counts that are members of struct page: elements as far apart as `pages` says. */
+static void compile_members(struct compiling *compiling)
+{
+	if (!kd_item(compiling->kd, KD_PAGES, 0))
+		FAIL(compiling, "in=struct needs an item pages, which says where the structures are");
+	fprintf(compiling->out, "%s name=%s in=struct elem=%" PRIu64 " off=%" PRIu64,
+		kd_verbs[compiling->item->verb].name, compiling->item->subject,
+		number_of(compiling, "elem", 4), number_of(compiling, "off", 0));
+	put_expression(compiling, "value", "value", NULL);
+	if (kd_get(compiling->item, "funcs")) {
+		fprintf(compiling->out, " funcs=");
+		put_ranges(compiling, "funcs");
+	}
+	fputc('\n', compiling->out);
+}
+
 static void compile_array(struct compiling *compiling)
 {
 	struct place place;
 
+	if (compiling->item->verb == KD_COUNT && kd_get(compiling->item, "in")) {
+		compile_members(compiling);
+		return;
+	}
 	if (!find_place(compiling, compiling->item->subject, &place))
 		return;
 	if (type_kind(place.type) == TYPE_ARRAY && place.nr == 1) {
@@ -384,6 +404,7 @@ static void compile_item(struct compiling *compiling)
 	case KD_PTE:
 		fprintf(compiling->out, "pte funcs=");
 		put_ranges(compiling, "funcs");
+		put_expression(compiling, "levels", "levels", NULL);
 		fputc('\n', compiling->out);
 		break;
 	case KD_CONSOLE:

@@ -23,6 +23,7 @@
 #include <stdio.h>
 
 enum kd_verb {
+	KD_SYMBOLS,
 	KD_RAM,
 	KD_TEXT,
 	KD_MAP,
@@ -56,6 +57,7 @@ enum kd_value_kind {
 	KD_MEMBERS,    /* paths of members, with commas between */
 	KD_WORD,       /* one of some words */
 	KD_REGEX,
+	KD_FILE,
 	KD_FLAG, /* the key alone */
 };
 

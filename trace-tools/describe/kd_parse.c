@@ -152,6 +152,8 @@ static void check_item(struct parser *parser, const struct kd_item *item)
 		FAIL(parser, "mark needs one of begin=…, end=…, panic=…");
 	if (item->verb == KD_CONSOLE && !kd_get(item, "uart") == !kd_get(item, "sbi"))
 		FAIL(parser, "console needs uart=ADDRESS or sbi");
+	if (item->verb == KD_CONSOLE && kd_get(item, "uart") && !kd_get(item, "funcs"))
+		FAIL(parser, "console uart=… needs funcs=…: the functions that store to it");
 }
 
 /* The comment of a line, from where the parser is. */
