@@ -266,7 +266,10 @@ static enum page_verdict judge_page(struct ram_audit *audit, uint32_t i)
 		return PAGE_HELD;
 	if (map->life && map->life[i] == LIFE_FREE) {
 		page->why = "the trace says that it was freed, but it is on no free list";
-		audit_note(audit, FAULT_FREE_NOT_LISTED, ram_audit_pa(audit, i), "nothing holds it either");
+		/* Of a list that is damaged the rest is not seen. */
+		if (!audit->nr_by_fault[FAULT_LIST_BROKEN] && !audit->nr_by_fault[FAULT_FREE_TWICE])
+			audit_note(audit, FAULT_FREE_NOT_LISTED, ram_audit_pa(audit, i),
+				   "nothing holds it either");
 		return PAGE_UNCERTAIN;
 	}
 	if (!page->why && may_be_in_registers(audit, i))

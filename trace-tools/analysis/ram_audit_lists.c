@@ -79,8 +79,6 @@ static const char *node_fault(const struct ram_audit *audit, const struct list_f
 		return "which is no page of RAM";
 	if (!form->in_frames && (node & (PAGE_BYTES - 1)) && !kd_get(form->item, "type"))
 		return "which is not the beginning of a page";
-	if (audit->inside->stamps[page] == audit->inside->epoch)
-		return "which is in it already: the list is a loop";
 	return NULL;
 }
 
@@ -104,6 +102,12 @@ static void walk_list(struct ram_audit *audit, const struct list_form *form, uin
 			audit_note(audit, FAULT_LIST_BROKEN,
 				   behind == NO_PAGE ? 0 : ram_audit_pa(audit, behind),
 				   "%s: behind it the list goes to 0x%" PRIx64 ", %s", name, node, fault);
+			break;
+		}
+		/* Of one list a page that is pushed twice makes a loop. */
+		if (audit->inside->stamps[page] == audit->inside->epoch) {
+			audit_note(audit, FAULT_FREE_TWICE, ram_audit_pa(audit, page),
+				   "it is on %s twice, so that the list is a loop", name);
 			break;
 		}
 		audit->inside->stamps[page] = audit->inside->epoch;

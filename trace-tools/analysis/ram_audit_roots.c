@@ -100,6 +100,13 @@ static bool in_use(const struct variables *variables, uint64_t address)
 	return true;
 }
 
+static const char *variable_name(const struct variables *variables, const char *path)
+{
+	const char *dot = *path && *path != '[' && *path != '.' ? "." : "";
+
+	return audit_name(variables->audit, xasprintf("%s%s%s", variables->global->name, dot, path));
+}
+
 static bool visit_variable(void *context, const struct type_leaf *leaf)
 {
 	struct variables *variables = context;
@@ -111,7 +118,7 @@ static bool visit_variable(void *context, const struct type_leaf *leaf)
 	    memory_pointer(variables->audit, word) == NO_PAGE || !in_use(variables, address))
 		return true;
 	struct ram_audit *audit = variables->audit;
-	const char *name = audit_name(audit, xasprintf("%s%s", variables->global->name, leaf->path));
+	const char *name = variable_name(variables, leaf->path);
 	/* A table is walked: its entries are no pointers. */
 	if (is_table_type(leaf->type) && tables_look_like(audit, memory_root(audit, word)))
 		tables_walk(audit, name, memory_root(audit, word), false);
@@ -416,6 +423,32 @@ void roots_reach(struct ram_audit *audit)
 
 /* ---- variables without a type ---- */
 
+/* Where the variable ends: symbols of the linker have no size, and seem to reach to the next one. */
+static uint64_t end_of(const struct types *types, const struct symbol *symbol)
+{
+	for (size_t i = 0; i < types_nr_segments(types); i++) {
+		const struct segment *segment = types_segment(types, i);
+		uint64_t left = segment->bytes - (symbol->address - segment->va);
+		if (symbol->address - segment->va < segment->bytes)
+			return symbol->address + (symbol->bytes < left ? symbol->bytes : left);
+	}
+	return symbol->address;
+}
+
+/* The name that says most about an address: not a label of the linker's script, where there is another. */
+static const char *narrowest(const struct types *types, uint64_t address)
+{
+	const struct symbol *best = NULL;
+
+	for (size_t i = 0; i < types_nr_symbols(types); i++) {
+		const struct symbol *symbol = types_symbol_by_number(types, i);
+		if (address - symbol->address < symbol->bytes &&
+		    (!best || !strncmp(best->name, "__", 2) || symbol->bytes < best->bytes))
+			best = symbol;
+	}
+	return best ? best->name : "?";
+}
+
 void roots_untyped(struct ram_audit *audit)
 {
 	const struct types *types = audit->inside->types;
@@ -423,20 +456,19 @@ void roots_untyped(struct ram_audit *audit)
 
 	for (size_t i = 0; i < types_nr_symbols(types); i++) {
 		const struct symbol *symbol = types_symbol_by_number(types, i);
-		uint64_t pa = memory_pa(audit, symbol->address);
-		if (symbol->code || types_global_at(types, symbol->address) ||
-		    memory_page(audit, pa) == NO_PAGE)
+		uint64_t end = end_of(types, symbol);
+		if (symbol->code || types_global_at(types, symbol->address))
 			continue;
-		for (uint64_t at = (symbol->address + 7) & ~7ULL; at + 8 <= symbol->address + symbol->bytes;
-		     at += 8) {
+		for (uint64_t at = (symbol->address + 7) & ~7ULL; at + 8 <= end; at += 8) {
 			uint32_t page =
 			    memory_load(audit, at, 8, &word) ? memory_pointer(audit, word) : NO_PAGE;
 			if (page == NO_PAGE || audit->pages[page].holder.kind ||
-			    !audit->pages[page].managed || audit->pages[page].listed)
+			    !audit->pages[page].managed || audit->pages[page].listed ||
+			    types_global_at(types, at))
 				continue;
 			audit->pages[page].why =
 			    audit_name(audit, xasprintf("only %s, a variable without a type, points to it",
-							symbol->name));
+							narrowest(types, at)));
 		}
 	}
 }
