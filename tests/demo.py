@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """`make demo`: usertests under trace on a machine of the given shape; then what came of it, in four lines.
 
-    verdict   NOTHING LOST: 3799817 events, 0 discarded
+    verdict   no leaks: 3799817 events, 0 discarded
     picture   traces/runs/demo/free-pages.png
     report    traces/runs/demo/report.html
     next      build/trace-tools/pagetrail stacks traces/runs/demo
@@ -28,7 +28,7 @@ from pathlib import Path
 from harness import faults, paths
 from harness.expect import differences
 from harness.machine import needs_virtio
-from harness.tool import CANNOT_TELL, LOST, NOTHING_LOST, pagetrail, pagetrail_json
+from harness.tool import CANNOT_TELL, LEAKED, OK, pagetrail, pagetrail_json
 
 PICTURE, REPORT = "free-pages.png", "report.html"
 
@@ -85,7 +85,7 @@ def next_command(run, leaks):
 def headline(report, leaks, status):
     """The verdict as `pagetrail leaks` begins its report; it knows of the trace alone, not how the guest's command ended."""
     first = report.split("\n", 1)[0]
-    return f"{first}; the guest failed" if status == LOST and leaks["verdict"] == "nothing lost" else first
+    return f"{first}; the guest failed" if status == LEAKED and leaks["verdict"] == "nothing lost" else first
 
 
 def compare(fault, run, status, leaks, report):
@@ -99,7 +99,7 @@ def main():
     fault = faults.find(arguments.fault) if arguments.fault else None
     kernel = build_kernel(fault) if fault else paths.KERNEL
     if not kernel:
-        return LOST if arguments.check else NOTHING_LOST
+        return LEAKED if arguments.check else OK
     run = arguments.runs / (f"fault-{fault.name.split('-')[0]}" if fault else "demo")
     smp, mem = (str(fault.smp), fault.mem) if fault else ("4", "128M")
     status = record(run, kernel, fault.run if fault else "usertests", arguments.smp or smp, arguments.mem or mem,
@@ -109,7 +109,7 @@ def main():
     report, leaks = pagetrail("leaks", run).out, pagetrail_json("leaks", run)
     pagetrail("report", run)
     print(f"\nverdict   {headline(report, leaks, status)}")
-    good = status == NOTHING_LOST
+    good = status == OK
     if fault:
         found = compare(fault, run, status, leaks, report)
         good = not found
@@ -120,7 +120,7 @@ def main():
     print(f"next      {shown(paths.PAGETRAIL)} {next_command(run, leaks)}", flush=True)
     if arguments.check:
         return status
-    return NOTHING_LOST if good else status or LOST
+    return OK if good else status or LEAKED
 
 
 if __name__ == "__main__":

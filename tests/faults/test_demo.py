@@ -10,13 +10,13 @@ import pytest
 
 from harness import faults, paths
 from harness.expect import differences
-from harness.tool import LOST, NOTHING_LOST
+from harness.tool import LEAKED, OK
 
 PAGE = {"what": "page", "kind": "pagecache", "ref": "io", "verdict": "OVER", "pages": 300, "objects": 0,
         "missing": {"suspect": "inode_read_cached"}}
 GOOD = {"expect": {"groups": [{"what": "page", "kind": "pagecache", "suspect": "inode_read_cached", "at_least": 257}],
                    "only": True, "findings": {"DBL": 1}, "report": ["SUSPECT"], "console": ["OVER pfn"]},
-        "status": LOST, "report": "SUSPECT: f", "console": "OVER pfn 1",
+        "status": LEAKED, "report": "SUSPECT: f", "console": "OVER pfn 1",
         "leaks": {"events_discarded": 0, "groups": [PAGE], "findings": [{"verdict": "DBL"}]}}
 
 
@@ -28,12 +28,12 @@ def demo(folder, *words):
     return done.returncode, done.stdout
 
 
-@pytest.mark.parametrize("words, status", [((), NOTHING_LOST), (("--check",), LOST)])
+@pytest.mark.parametrize("words, status", [((), OK), (("--check",), LEAKED)])
 def test_a_planted_fault_is_a_success_and_check_keeps_the_status(tmp_path, words, status):
     found, out = demo(tmp_path, "--fault", "05", *words)
     assert found == status, out
     lines = out.splitlines()[-5:]
-    assert re.fullmatch(r"verdict   LOST: \d+ pages, .*", lines[0]), out
+    assert re.fullmatch(r"verdict   LEAKED: \d+ pages, .*", lines[0]), out
     assert lines[1].startswith("expected  yes: "), out
     for line, what, name in zip(lines[2:], ("picture", "report"), ("free-pages.png", "report.html")):
         word, path = line.split()
@@ -44,7 +44,7 @@ def test_a_planted_fault_is_a_success_and_check_keeps_the_status(tmp_path, words
     assert "page_alloc" in done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("words, status", [((), NOTHING_LOST), (("--check",), LOST)])
+@pytest.mark.parametrize("words, status", [((), OK), (("--check",), LEAKED)])
 def test_a_kernel_that_does_not_compile_is_expected_too(tmp_path, words, status):
     found, out = demo(tmp_path, "--fault", "39", *words)
     assert found == status and re.search("^verdict .*static assertion.*\nexpected  yes", out, re.M), out
@@ -55,7 +55,7 @@ def test_what_is_as_expected_differs_in_nothing():
 
 
 @pytest.mark.parametrize("name, value, said", [
-    ("status", NOTHING_LOST, "status 0 instead of 1"),
+    ("status", OK, "status 0 instead of 1"),
     ("leaks", {"events_discarded": 7}, "7 events were discarded"),
     ("leaks", {"groups": []}, "0 match"),
     ("leaks", {"groups": [{**PAGE, "pages": 256}]}, "256 match"),

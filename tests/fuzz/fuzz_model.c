@@ -27,9 +27,9 @@ static void export_all(struct run *run, struct leaks *leaks, const struct curve 
 {
 	FILE *out = fuzz_out();
 
-	export_collapsed(leaks->model, leaks->book, WEIGHT_PEAK, out);
-	export_speedscope(leaks->model, leaks->book, "fuzz", out);
-	export_csv(run, leaks->book, out);
+	export_collapsed(leaks->model, leaks->stacks, WEIGHT_PEAK, out);
+	export_speedscope(leaks->model, leaks->stacks, "fuzz", out);
+	export_csv(run, leaks->stacks, out);
 	export_perfetto(leaks, curve, out);
 	free(export_sqlite(run, leaks, ":memory:"));
 }
@@ -48,12 +48,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	curve_begin(&curve, run, CURVE_STEPS);
 	struct model *model = model_replay(run, &watch);
 	curve_end(&curve, model);
-	struct stack_table *book = stack_table_open(run);
-	struct leaks *leaks = leaks_find(model, book, NULL);
+	struct stack_table *stacks = stack_table_open(run);
+	struct leaks *leaks = leaks_find(model, stacks, NULL);
 	tell_page(run, model);
 	export_all(run, leaks, &curve);
 	leaks_free(leaks);
-	stack_table_close(book);
+	stack_table_close(stacks);
 	model_free(model);
 	curve_free(&curve);
 	run_close(run);

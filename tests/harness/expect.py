@@ -16,7 +16,7 @@ A fault without "expect" must be as clean as the kernel it was made from.
 """
 import re
 
-from .tool import LOST, NOTHING_LOST
+from .tool import LEAKED, OK
 
 GROUP_FIELDS = ("what", "kind", "cache", "verdict", "ref", "taken_by", "allocated_by")
 
@@ -51,7 +51,7 @@ def differences(expect, status, leaks, report, console):
 
     status: of `pagetrail run --leaks`; leaks: answer of `leaks --json`; report: its text; console: of the guest.
     """
-    wanted = expect.get("status", LOST if expect else NOTHING_LOST)
+    wanted = expect.get("status", LEAKED if expect else OK)
     if status != wanted:
         yield f"status {status} instead of {wanted}"
     if leaks["events_discarded"]:

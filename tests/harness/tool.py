@@ -7,7 +7,7 @@ import sys
 
 from . import paths
 
-NOTHING_LOST, LOST, CANNOT_TELL = 0, 1, 2
+OK, LEAKED, CANNOT_TELL = 0, 1, 2
 
 
 class Result:
@@ -34,7 +34,7 @@ def pagetrail(*words, timeout=300, **more):
     return run_tool(paths.PAGETRAIL, *words, timeout=timeout, **more)
 
 
-def pagetrail_json(*words, statuses=(NOTHING_LOST, LOST, CANNOT_TELL)):
+def pagetrail_json(*words, statuses=(OK, LEAKED, CANNOT_TELL)):
     """The same with --json; the parsed answer."""
     done = pagetrail(*words, "--json")
     assert done.status in statuses, f"status {done.status}\n{done.err}"

@@ -11,7 +11,7 @@ import pytest
 
 from harness import faults, paths
 from harness.machine import PROMPT
-from harness.tool import CANNOT_TELL, LOST, pagetrail, run_command
+from harness.tool import CANNOT_TELL, LEAKED, pagetrail, run_command
 
 # name: (file, what is there, what stands there instead)
 RELEASES = {
@@ -59,9 +59,9 @@ def test_deleted_release_is_found(leaky, program, tmp_path):
     name, kernel = leaky
     plain = pagetrail(*run_command(tmp_path / "run", program, kernel=kernel, limit=60, options=("--smp", 2)))
     console = (tmp_path / "run/logs/console.log").read_text(errors="replace")
-    assert plain.status in (LOST, CANNOT_TELL), console
+    assert plain.status in (LEAKED, CANNOT_TELL), console
     assert re.search(rf"^power-off: {SHOWS[name]}[1-9]\d* findings, .*(OBJ|UNREACH) [1-9]", console, re.M), console
-    assert pagetrail("leaks", tmp_path / "run").status == LOST
+    assert pagetrail("leaks", tmp_path / "run").status == LEAKED
 
 
 def test_healthy_machine_ends_with_two_clean_audits(boot):

@@ -10,7 +10,7 @@ import pytest
 
 from harness import paths
 from harness.machine import check_disk_image
-from harness.tool import (CANNOT_TELL, LOST, NOTHING_LOST, babeltrace_events, pagetrail, pagetrail_json, run_command)
+from harness.tool import (CANNOT_TELL, LEAKED, OK, babeltrace_events, pagetrail, pagetrail_json, run_command)
 
 
 def traced_run(tmp_path, *guest_words, smp=2, limit=400, options=()):
@@ -30,7 +30,7 @@ def test_usertests_under_trace(tmp_path, smp):
     assert "ALL TESTS PASSED" in console, done.err + console[-2000:]
     passed = int(re.search(r"usertests: (\d+) passed, 0 failed, 0 pages leaked", console).group(1))
     assert passed >= 25
-    assert done.status == NOTHING_LOST, done.out + done.err
+    assert done.status == OK, done.out + done.err
     summary = pagetrail_json("summary", run)
     assert summary["events_discarded"] == 0
     assert babeltrace_events(run) == summary["total"]
@@ -39,7 +39,7 @@ def test_usertests_under_trace(tmp_path, smp):
 
 def test_misuse_leaves_a_living_kernel_and_a_clean_audit(tmp_path, smp):
     done, run = traced_run(tmp_path, "usertests", *misuse_tests(), smp=smp, options=("--leaks",))
-    assert done.status == NOTHING_LOST, done.out + done.err
+    assert done.status == OK, done.out + done.err
 
 
 def misuse_tests():
@@ -55,7 +55,7 @@ def test_8_mib_under_trace(tmp_path, harts):
     done, run = traced_run(tmp_path, "free && usertests", smp=harts,
                            options=("--mem", "8M", "--disk-mode", "virtio", "--leaks"))
     console = (run / "logs/console.log").read_text(errors="replace")
-    assert done.status == NOTHING_LOST, done.out + done.err
+    assert done.status == OK, done.out + done.err
     assert "ALL TESTS PASSED" in console
     managed, tracker = (int(re.search(rf"^{word} +(\d+)", console, re.M).group(1)) for word in ("managed", "tracker"))
     assert tracker <= 0.06 * managed
@@ -64,7 +64,7 @@ def test_8_mib_under_trace(tmp_path, harts):
 @pytest.mark.parametrize("pages", [1, 5])
 def test_lost_pages_are_named(tmp_path, pages):
     done, run = traced_run(tmp_path, f"leakdemo {pages} keep", options=("--leaks",))
-    assert done.status == LOST, done.out + done.err
+    assert done.status == LEAKED, done.out + done.err
     leaks = pagetrail_json("leaks", run)
     assert leaks["pages"] == pages
     assert "leak_pages" in done.out

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from harness import paths
-from harness.tool import NOTHING_LOST, pagetrail, run_command
+from harness.tool import OK, pagetrail, run_command
 
 SOURCES = sorted((paths.ROOT / "tests/xv6").glob("*.c"))
 
@@ -27,13 +27,13 @@ def traced(tmp_path, disk, *words, smp=2, options=()):
 
 def test_personality(tmp_path, xv6_disk, smp):
     done, console = traced(tmp_path, xv6_disk, "cd / && /xv6check now", smp=smp)
-    assert done.status == NOTHING_LOST, done.out + done.err
+    assert done.status == OK, done.out + done.err
     assert "xv6check: OK" in console
 
 
 def test_lab_calls(tmp_path, xv6_disk, smp):
     done, console = traced(tmp_path, xv6_disk, "cd / && /xv6labs", smp=smp)
-    assert done.status == NOTHING_LOST, done.out + done.err
+    assert done.status == OK, done.out + done.err
     assert "xv6labs: OK" in console
     assert f"\n{smp} harts\n" in console
     assert re.search(r"^\d+: syscall open -> 3\n\d+: syscall read -> 1\n\d+: syscall open -> -1$", console, re.M)
@@ -43,19 +43,19 @@ def test_lab_calls(tmp_path, xv6_disk, smp):
 
 def test_mappings(tmp_path, xv6_disk, smp):
     done, console = traced(tmp_path, xv6_disk, "cd / && /xv6mmap", smp=smp)
-    assert done.status == NOTHING_LOST, done.out + done.err
+    assert done.status == OK, done.out + done.err
     assert "xv6mmap: OK" in console
 
 
 def test_memory_to_the_page(tmp_path, xv6_disk, smp):
     done, console = traced(tmp_path, xv6_disk, "cd / && /xv6memory", smp=smp, options=("--disk-mode", "virtio"))
-    assert done.status == NOTHING_LOST, done.out + done.err
+    assert done.status == OK, done.out + done.err
     assert "xv6memory: OK" in console
 
 
 def test_limits(tmp_path, xv6_disk):
     done, console = traced(tmp_path, xv6_disk, "cd / && /xv6limits", smp=4)
-    assert done.status == NOTHING_LOST, done.out + done.err
+    assert done.status == OK, done.out + done.err
     assert "xv6limits: OK" in console
 
 

@@ -15,7 +15,7 @@ import pagetrail_tables as tables
 import pytest
 import tracegen
 from harness import elf, paths
-from harness.tool import CANNOT_TELL, LOST, NOTHING_LOST
+from harness.tool import CANNOT_TELL, LEAKED, OK
 
 LIMIT_S = 10
 PACKET = 1024
@@ -163,9 +163,9 @@ def whole(tmp_path_factory, metadata, kernel_elf, rebuilt_elf):
 
 def test_whole_runs_have_their_verdicts(sanitized, whole):
     assert len(DAMAGES) >= 60
-    assert sanitized("leaks", whole["good"]).status == NOTHING_LOST
-    assert sanitized("leaks", whole["leaky"]).status == LOST
-    assert sanitized("summary", whole["good"]).status == NOTHING_LOST
+    assert sanitized("leaks", whole["good"]).status == OK
+    assert sanitized("leaks", whole["leaky"]).status == LEAKED
+    assert sanitized("summary", whole["good"]).status == OK
 
 
 @pytest.mark.parametrize("title", DAMAGES)
@@ -177,9 +177,9 @@ def test_damage_is_seen_and_named(sanitized, whole, tmp_path, title):
         damage(run, whole[other])
         done = sanitized("leaks", run, timeout=LIMIT_S)
         said = done.out + done.err
-        assert done.status in ((CANNOT_TELL, LOST) if name == "leaky" else (CANNOT_TELL,)), said
-        assert named in said and "NOTHING LOST" not in said, said
-        assert "SUSPECT" not in said or (done.status == LOST and named != "pagetrail.elf"), said
+        assert done.status in ((CANNOT_TELL, LEAKED) if name == "leaky" else (CANNOT_TELL,)), said
+        assert named in said and "no leaks" not in said, said
+        assert "SUSPECT" not in said or (done.status == LEAKED and named != "pagetrail.elf"), said
         if done.status == CANNOT_TELL and done.out:
             summary = sanitized("summary", run, timeout=LIMIT_S)
             assert summary.status == CANNOT_TELL and named in summary.out + summary.err
@@ -227,7 +227,7 @@ def test_an_interrupted_run_says_until_when(pagetrail, whole, tmp_path):
     shutil.copytree(whole["leaky"], run)
     (run / "run.json").unlink()
     done = pagetrail("leaks", run)
-    assert done.status == LOST and "then interrupted" in done.out, "the audit's finding proves it all the same"
+    assert done.status == LEAKED and "then interrupted" in done.out, "the audit's finding proves it all the same"
 
 
 def test_force_symbols_takes_the_names_of_another_kernel(pagetrail, whole, tmp_path):
@@ -237,4 +237,4 @@ def test_force_symbols_takes_the_names_of_another_kernel(pagetrail, whole, tmp_p
     done = pagetrail("leaks", run)
     assert "0xffffffc080200" in done.out and "it is of build" in done.out and "page_get" not in done.out
     done = pagetrail("leaks", run, "--force-symbols")
-    assert "0xffffffc0802" not in done.out and done.status == LOST
+    assert "0xffffffc0802" not in done.out and done.status == LEAKED

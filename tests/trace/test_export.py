@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 from test_leaks import Kernel, fault_5
-from harness.tool import CANNOT_TELL, NOTHING_LOST
+from harness.tool import CANNOT_TELL, OK
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def run(sites, write):
     return write(kernel.machine), kernel.machine
 
 
-def export(pagetrail, run, form, out=None, status=NOTHING_LOST):
+def export(pagetrail, run, form, out=None, status=OK):
     done = pagetrail("export", f"--{form}", run, *(["-o", out] if out else []))
     assert done.status == status, done.err
     return done
@@ -26,7 +26,7 @@ def export(pagetrail, run, form, out=None, status=NOTHING_LOST):
 
 def collapsed(pagetrail, run, *options):
     done = pagetrail("export", "--collapsed", run, *options)
-    assert done.status == NOTHING_LOST, done.err
+    assert done.status == OK, done.err
     return {stack: int(nr) for stack, nr in (line.rsplit(" ", 1) for line in done.out.splitlines())}
 
 

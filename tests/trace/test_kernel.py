@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from harness import paths
-from harness.tool import CANNOT_TELL, LOST, NOTHING_LOST, babeltrace, run_tool, summary_total
+from harness.tool import CANNOT_TELL, LEAKED, OK, babeltrace, run_tool, summary_total
 
 SOME_TESTS = ["usertests", "fork-wait", "exec-arguments", "pipe-transfer", "write-read", "bigwrite", "cow-sharing"]
 
@@ -29,19 +29,19 @@ def boot(tmp_path):
 @pytest.mark.parametrize("harts", [1, 4])
 def test_a_healthy_run(boot, pagetrail, harts):
     result, run = boot("--smp", harts, "--leaks", "--tests", "--plot", command=SOME_TESTS)
-    assert result.status == NOTHING_LOST, result.out + result.err
-    assert "NOTHING LOST" in result.out and f"{len(SOME_TESTS) - 1} tests, 0 pages lost, 0 findings" in result.out
+    assert result.status == OK, result.out + result.err
+    assert "no leaks" in result.out and f"{len(SOME_TESTS) - 1} tests, 0 pages lost, 0 findings" in result.out
     assert (run / "free-pages.png").exists()
     summary = pagetrail("summary", run)
-    assert summary.status == NOTHING_LOST and summary_total(summary) == len(babeltrace(run))
+    assert summary.status == OK and summary_total(summary) == len(babeltrace(run))
     # A sample may be taken while each hart is between taking a page and recording that.
     assert abs(int(re.search(r"largest difference (-?\d+)", summary.out).group(1))) <= 4 * harts
 
 
 def test_lost_on_purpose(boot):
     result, _ = boot("--leaks", "--append", "debug=on", command=["leakdemo", "5", "objects", "3", "keep"])
-    assert result.status == LOST, result.out + result.err
-    assert result.out.startswith("LOST: 5 pages, 3 objects")
+    assert result.status == LEAKED, result.out + result.err
+    assert result.out.startswith("LEAKED: 5 pages, 3 objects")
     assert "5 debug pages" in result.out
 
 
@@ -54,7 +54,7 @@ def test_killed_in_the_middle(boot, tmp_path, pagetrail):
     os.kill(qemu, signal.SIGKILL)
     assert process.wait(timeout=30) == CANNOT_TELL
     summary = pagetrail("summary", tmp_path / "run")
-    assert summary.status == NOTHING_LOST, summary.out
+    assert summary.status == OK, summary.out
     assert summary_total(summary) == len(babeltrace(tmp_path / "run"))
 
 
@@ -63,7 +63,7 @@ def test_deterministic_runs_have_the_same_trace(boot):
     traces = []
     for out in ("a", "b"):
         result, run = boot("--icount", "--smp", 1, command=["true"], out=out)
-        assert result.status == NOTHING_LOST, result.err
+        assert result.status == OK, result.err
         traces.append({p.name: p.read_bytes() for p in (run / "trace").iterdir()})
     assert traces[0] == traces[1]
 

@@ -3,7 +3,7 @@ import re
 
 import pytest
 import tracegen
-from harness.tool import CANNOT_TELL, LOST, NOTHING_LOST
+from harness.tool import CANNOT_TELL, LEAKED, OK
 
 
 class Kernel:
@@ -81,8 +81,8 @@ def test_nothing_lost(kernel, leaks):
     kernel.end(7)
     kernel.machine.audit()
     report, status, text = leaks(kernel)
-    assert status == NOTHING_LOST and report["verdict"] == "nothing lost"
-    assert text.startswith("NOTHING LOST") and not report["groups"]
+    assert status == OK and report["verdict"] == "nothing lost"
+    assert text.startswith("no leaks") and not report["groups"]
 
 
 def fault_5(kernel, nr=10):
@@ -102,7 +102,7 @@ def test_page_cache_reference_never_returned(kernel, leaks):
     pages = fault_5(kernel)
     kernel.machine.audit([{"verdict": "UNREACH", "page": p, "holder": (12, i)} for i, p in enumerate(pages)])
     report, status, text = leaks(kernel)
-    assert status == LOST and report["pages"] == 10
+    assert status == LEAKED and report["pages"] == 10
     group, = report["groups"]
     assert (group["kind"], group["ref"], group["verdict"]) == ("pagecache", "io", "UNREACH")
     assert all(item["by_audit"] and item["by_trace"] for item in group["items"])
@@ -128,7 +128,7 @@ def test_same_path_is_nearer_than_same_function(kernel, leaks):
     kernel.end(7)
     report, status, _ = leaks(kernel)
     missing = report["groups"][0]["missing"]
-    assert status == LOST and missing["how"] == "same-path"
+    assert status == LEAKED and missing["how"] == "same-path"
     assert (missing["healthy"], missing["healthy_total"]) == (9, 9)
     assert missing["suspect"] == "inode_read_cached" and missing["put"][0]["function"] == "pagecache_release"
 
@@ -150,7 +150,7 @@ def test_dirty_records_never_freed(kernel, leaks):
     records = fault_7(kernel)
     kernel.machine.audit([{"verdict": "OBJ", "obj": r, "holder": (12, i)} for i, r in enumerate(records)])
     report, status, text = leaks(kernel)
-    assert status == LOST and (report["pages"], report["objects"]) == (0, 20)
+    assert status == LEAKED and (report["pages"], report["objects"]) == (0, 20)
     group, = report["groups"]
     missing = group["missing"]
     assert group["cache"] == "dirty" and group["allocated_by"] == "record_alloc"
@@ -219,7 +219,7 @@ def test_nobody_ever_did_it_so_the_holders_end_is_named(kernel, leaks):
         kernel.machine.emit("mm_drop", pid=pid, mm=pid, stack=kernel.stack("mm_destroy"))
     report, status, text = leaks(kernel)
     missing = report["groups"][0]["missing"]
-    assert status == LOST and missing["how"] == "holder-end"
+    assert status == LEAKED and missing["how"] == "holder-end"
     assert (missing["suspect"], missing["suspect_place"]) == ("mm_destroy", "kernel/mm/addrspace.c:70")
     assert "The holder ended here, and the reference" in text
 
@@ -234,7 +234,7 @@ def test_place_given_to_another_page(kernel, leaks):
     report, status, text = leaks(kernel)
     group = next(g for g in report["groups"] if g["verdict"] == "ORPHAN")
     missing = group["missing"]
-    assert status == LOST and missing["how"] == "replaced"
+    assert status == LEAKED and missing["how"] == "replaced"
     assert (missing["companion"], missing["companion_total"]) == (3, 3)
     assert (missing["suspect"], missing["suspect_caller"]) == ("record_alloc", "mm_fork")
     assert "in memory it is 0: somebody lowered it without returning a reference" in text
@@ -260,7 +260,7 @@ def test_no_verdict_over_a_panic(kernel, leaks):
     kernel.machine.emit("panic", name="the reason")
     report, status, text = leaks(kernel)
     assert status == CANNOT_TELL and report["panic"] == "the reason"
-    assert text.startswith("PANIC: the kernel panicked: the reason") and "NOTHING LOST" not in text
+    assert text.startswith("PANIC: the kernel panicked: the reason") and "no leaks" not in text
 
 
 def test_panic_text_is_put_together(kernel, leaks, write, pagetrail):
@@ -316,7 +316,7 @@ def test_reference_of_a_dead_holder(kernel, leaks, lose, pages, kind, holder_end
         kernel.end(7)
     kernel.begin(8)
     report, status, _ = leaks(kernel)
-    assert status == (LOST if holder_ends else CANNOT_TELL)
+    assert status == (LEAKED if holder_ends else CANNOT_TELL)
     assert [(g["kind"], g["pages"]) for g in report["groups"]] == ([(kind, pages)] if holder_ends else [])
 
 
@@ -338,7 +338,7 @@ def test_a_process_number_used_again(kernel, leaks):
     kernel.begin(7)
     lost_kstack(kernel)
     kernel.machine.audit()
-    assert leaks(kernel)[1] == NOTHING_LOST
+    assert leaks(kernel)[1] == OK
 
 
 def test_put_recorded_before_its_get_is_a_healthy_life(sites, leaks):
@@ -367,7 +367,7 @@ def test_cache_page_of_an_evicted_inode(kernel, leaks):
     page = kernel.write_page(12, 3)
     kernel.machine.emit("inode_evict", inode=12)
     report, status, _ = leaks(kernel)
-    assert status == LOST and report["groups"][0]["items"][0]["pfn"] == page.pfn
+    assert status == LEAKED and report["groups"][0]["items"][0]["pfn"] == page.pfn
     assert report["groups"][0]["ref"] == "cache"
 
 
@@ -379,7 +379,7 @@ def test_transient_reference_open_at_a_quiet_audit(kernel, leaks):
     kernel.machine.audit([{"verdict": "OVER", "page": page, "holder": (12, 0), "count": 2, "claims": 1}])
     report, status, text = leaks(kernel)
     item = report["groups"][0]["items"][0]
-    assert status == LOST and item["by_trace"] and report["groups"][0]["ref"] == "io"
+    assert status == LEAKED and item["by_trace"] and report["groups"][0]["ref"] == "io"
     assert report["groups"][0]["verdict"] == "OVER"
 
 
@@ -389,7 +389,7 @@ def test_page_whose_count_is_zero_yet_not_free(kernel, leaks):
     kernel.machine.page_event("page_put", page, "PTE", (7, 0), 1, 0, kernel.stack("mm_destroy"))
     kernel.machine.audit([{"verdict": "ORPHAN", "page": page, "count": 0}])
     report, status, text = leaks(kernel)
-    assert status == LOST and report["groups"][0]["verdict"] == "ORPHAN"
+    assert status == LEAKED and report["groups"][0]["verdict"] == "ORPHAN"
     assert report["groups"][0]["items"][0]["by_trace"]
     assert "the count is 0, yet the page was never freed" in text
 
@@ -401,7 +401,7 @@ def test_audit_alone_while_the_holder_lives(kernel, leaks):
     page = kernel.machine.alloc("DEBUG", "OWNER", (7, 0), kernel.stack("sys_read"))
     kernel.machine.audit([{"verdict": "UNREACH", "page": page}])
     report, status, text = leaks(kernel)
-    assert status == LOST and not report["groups"][0]["items"][0]["by_trace"]
+    assert status == LEAKED and not report["groups"][0]["items"][0]["by_trace"]
     assert "1 of 1: the audit alone: the holder lives" in text
 
 
@@ -411,7 +411,7 @@ def test_trace_alone_when_the_audit_is_silent(kernel, leaks):
     kernel.end(7)
     kernel.machine.audit()
     report, status, text = leaks(kernel)
-    assert status == LOST and "THE AUDIT LOOKED AND DID NOT FIND IT" in text
+    assert status == LEAKED and "THE AUDIT LOOKED AND DID NOT FIND IT" in text
 
 
 def test_what_happens_after_the_last_audit_is_said(kernel, leaks):
@@ -440,7 +440,7 @@ def test_the_last_quiet_audit_decides(kernel, leaks):
     kernel.machine.audit([{"verdict": "UNREACH", "page": page}])
     kernel.machine.put(page, "OWNER", (7, 0), kernel.stack("sys_read"))
     kernel.machine.audit()
-    assert leaks(kernel)[1] == NOTHING_LOST
+    assert leaks(kernel)[1] == OK
 
 
 def test_an_audit_that_was_not_quiet_is_not_final(kernel, leaks):
@@ -466,7 +466,7 @@ def test_what_the_trace_disproves_of_such_an_audit_is_dropped(kernel, leaks):
     machine.alloc("DEBUG", "OWNER", (7, 1), kernel.stack("sys_read"))
     report, status, text = leaks(kernel)
     assert (status, report["groups"], report["disproved_findings"]) == (CANNOT_TELL, [], 3)
-    assert "LOST" not in text and "3 of its findings are no losses" in text and "no conclusive audit" in text
+    assert "LEAKED" not in text and "3 of its findings are no losses" in text and "no conclusive audit" in text
     machine.streams[0].discard(1)
     report, status, _ = leaks(kernel, name="lossy")
     assert (status, report["disproved_findings"]) == (CANNOT_TELL, 0) and report["groups"], "over losses nothing is disproved"
@@ -493,7 +493,7 @@ def test_no_verdict_over_losses(kernel, leaks):
     kernel.machine.streams[0].discard(3)
     report, status, text = leaks(kernel)
     assert status == CANNOT_TELL and text.startswith("LOSS: 3 events were discarded")
-    assert "NOTHING LOST" not in text and "NO VERDICT" in text
+    assert "no leaks" not in text and "NO VERDICT" in text
 
 
 def test_over_losses_the_trace_alone_is_not_believed_but_the_audit_is(kernel, leaks):
@@ -503,7 +503,7 @@ def test_over_losses_the_trace_alone_is_not_believed_but_the_audit_is(kernel, le
     kernel.machine.streams[0].discard(1)
     assert leaks(kernel)[1] == CANNOT_TELL
     kernel.machine.audit([{"verdict": "UNREACH", "page": next(iter(kernel.machine.pages.values()))}])
-    assert leaks(kernel, name="audited")[1] == LOST
+    assert leaks(kernel, name="audited")[1] == LEAKED
 
 
 def test_findings_that_are_no_losses_fail_too(kernel, leaks):
@@ -512,7 +512,7 @@ def test_findings_that_are_no_losses_fail_too(kernel, leaks):
     kernel.machine.audit([{"verdict": "POISON", "page": page, "stack": kernel.stack("mm_destroy")}])
     kernel.machine.audit([{"verdict": "POISON", "page": page, "stack": kernel.stack("mm_destroy")}])
     report, status, text = leaks(kernel)
-    assert status == LOST and report["other_findings"] == 1 and not report["groups"]
+    assert status == LEAKED and report["other_findings"] == 1 and not report["groups"]
     assert "POISON" in text and "mm_destroy" in text
 
 
@@ -520,7 +520,7 @@ def test_parked_pages_are_no_finding(kernel, leaks):
     kernel.begin(7)
     page = kernel.machine.alloc("ANON", "PTE", (7, 0), kernel.stack("mm_fork"))
     kernel.machine.audit([{"verdict": "PARKED", "page": page}])
-    assert leaks(kernel)[1] == NOTHING_LOST
+    assert leaks(kernel)[1] == OK
 
 
 def test_objects_that_grow_from_test_to_test_are_candidates(kernel, leaks):
@@ -533,7 +533,7 @@ def test_objects_that_grow_from_test_to_test_are_candidates(kernel, leaks):
         kernel.machine.mark(f"test{test}", end=True)
     kernel.machine.audit()
     report, status, text = leaks(kernel)
-    assert status == NOTHING_LOST
+    assert status == OK
     assert [(c["live"], c["tests_grown"]) for c in report["candidates"]] == [(4, 4)]
     assert "candidates, not counted as lost" in text
 

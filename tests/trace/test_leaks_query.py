@@ -1,7 +1,7 @@
 """`leaks` of a part of a run, and of a run with known losses: what is left out, what is suppressed, and the status."""
 import pytest
 from test_leaks import Kernel, fault_5, fault_7, kernel, leaks, lost_pte  # noqa: F401  (fixtures among them)
-from harness.tool import CANNOT_TELL, LOST, NOTHING_LOST
+from harness.tool import CANNOT_TELL, LEAKED, OK
 
 
 def two_tests(k):
@@ -27,9 +27,9 @@ def test_only_what_was_asked_for(kernel, leaks, options, pages):
     two_tests(kernel)
     report, status, text = leaks(kernel, *options)
     assert (report["pages"], report["left_out"]["pages"]) == (pages, 5 - pages)
-    assert status == (LOST if pages else NOTHING_LOST)
+    assert status == (LEAKED if pages else OK)
     assert f"left out: {5 - pages} pages, 0 objects" in text
-    assert pages or "NOTHING LOST of what was asked for" in text
+    assert pages or "no leaks of what was asked for" in text
 
 
 def test_between_times(kernel, leaks):
@@ -84,7 +84,7 @@ def test_a_mark_that_never_ended(kernel, pagetrail, write):
     lost_pte(kernel)
     kernel.end(7)
     run = write(kernel.machine)
-    assert pagetrail("leaks", run, "--test", "hangs").status == LOST
+    assert pagetrail("leaks", run, "--test", "hangs").status == LEAKED
     result = pagetrail("leaks", run, "--between", "start", "hangs")
     assert result.status == CANNOT_TELL and "never ended" in result.err
 
@@ -92,13 +92,13 @@ def test_a_mark_that_never_ended(kernel, pagetrail, write):
 def test_losses_of_the_trace_forbid_the_verdict_of_a_part_too(kernel, leaks):
     two_tests(kernel).streams[0].discard(1)
     _, status, text = leaks(kernel, "--pid", "0")
-    assert status == CANNOT_TELL and "NOTHING LOST" not in text and "NO VERDICT" in text
+    assert status == CANNOT_TELL and "no leaks" not in text and "NO VERDICT" in text
 
 
 def test_what_the_audit_did_not_list_may_be_of_this_part(kernel, leaks):
     kernel.begin(7)
     kernel.machine.emit("audit_done", pages=10, findings=3, quiet=1)
-    assert leaks(kernel)[1] == LOST
+    assert leaks(kernel)[1] == LEAKED
     _, status, text = leaks(kernel, "--pid", "7", name="part")
     assert status == CANNOT_TELL and "the audit counted more than it listed" in text
 
@@ -155,7 +155,7 @@ def test_patterns(kernel, leaks, tmp_path, pattern, fits):
     kernel.machine.audit([{"verdict": "UNREACH", "page": page}])
     (tmp_path / "known").write_text(f"leak:{pattern}\n")
     report, status, _ = leaks(kernel, "--suppressions", tmp_path / "known")
-    assert (status, report["suppressed"]["pages"]) == ((NOTHING_LOST, 1) if fits else (LOST, 0))
+    assert (status, report["suppressed"]["pages"]) == ((OK, 1) if fits else (LEAKED, 0))
 
 
 def test_suppressions_are_counted_and_unused_ones_told(kernel, leaks, tmp_path):
@@ -166,7 +166,7 @@ def test_suppressions_are_counted_and_unused_ones_told(kernel, leaks, tmp_path):
     known = tmp_path / "known"
     known.write_text("# the cache keeps one\n\n  leak:^lookup$  \nleak:read_cached\r\nleak:nobody\n")
     report, status, text = leaks(kernel, "--suppressions", known)
-    assert status == LOST and report["pages"] == 1 and report["groups"][0]["kind"] == "anon"
+    assert status == LEAKED and report["pages"] == 1 and report["groups"][0]["kind"] == "anon"
     assert [(s["line"], s["pattern"], s["pages"]) for s in report["suppressions"]] == [
         (3, "^lookup$", 10), (4, "read_cached", 0), (5, "nobody", 0)]
     assert f"suppressed by {known}: 10 pages" in text and "line 5, leak:nobody: NOT USED" in text
@@ -184,7 +184,7 @@ def test_everything_suppressed_over_losses_is_still_no_verdict(kernel, leaks, tm
     two_tests(kernel).streams[0].discard(1)
     (tmp_path / "known").write_text("leak:*\n")
     report, status, text = leaks(kernel, "--suppressions", tmp_path / "known")
-    assert status == CANNOT_TELL and report["suppressed"]["pages"] == 5 and "NOTHING LOST" not in text
+    assert status == CANNOT_TELL and report["suppressed"]["pages"] == 5 and "no leaks" not in text
 
 
 def test_suppressed_candidates(kernel, leaks, tmp_path):
@@ -220,8 +220,8 @@ def with_losses(k):
     k.machine.streams[0].discard(1)
 
 
-@pytest.mark.parametrize("what,plain,strict", [(growing, NOTHING_LOST, LOST), (uncertain, CANNOT_TELL, LOST),
-                                               (clean, NOTHING_LOST, NOTHING_LOST), (two_tests, LOST, LOST),
+@pytest.mark.parametrize("what,plain,strict", [(growing, OK, LEAKED), (uncertain, CANNOT_TELL, LEAKED),
+                                               (clean, OK, OK), (two_tests, LEAKED, LEAKED),
                                                (with_losses, CANNOT_TELL, CANNOT_TELL)])
 def test_fail_on_leak(kernel, pagetrail, write, what, plain, strict):
     what(kernel)

@@ -5,7 +5,7 @@ import re
 
 import pytest
 from harness import faults, paths
-from harness.tool import CANNOT_TELL, LOST, NOTHING_LOST, babeltrace, run_tool
+from harness.tool import CANNOT_TELL, LEAKED, OK, babeltrace, run_tool
 from test_recover import elf_core
 
 PLAIN, PAGE, OBJECT, FAULT, FRAME = range(5)  # enum kdebug_panic
@@ -21,7 +21,7 @@ def dead(tmp_path_factory):
         if not run.exists():
             done = run_tool(paths.PAGETRAIL, "run", "--kernel", paths.KERNEL, "--disk", paths.DISK, "--smp", 3, "--out", run,
                             "--timeout", 60, "--quiet", "--mode", mode, "--append", "debug=on", "--", "kdebug", "panic", how)
-            assert done.status == LOST, done.err
+            assert done.status == LEAKED, done.err
             assert (run / "logs/panic.log").read_text() in done.err
         return run
     return dead
@@ -103,7 +103,7 @@ def test_recover_says_the_same(pagetrail, dead, tmp_path, how):
     said = (run / "logs/panic.log").read_text()
     for body in run / "ram", tmp_path / "core":
         done = pagetrail("recover", body, "--kernel", run / "kernel/pagetrail.elf", "-o", tmp_path / f"{body.name}.run")
-        assert done.status == LOST
+        assert done.status == LEAKED
         assert verdicts(done.out) == verdicts(said)
         assert all(history(done.out, name) == history(said, name) for name in verdicts(said))
     done = pagetrail("recover", run / "ram", "-o", tmp_path / "unnamed")
@@ -128,11 +128,11 @@ def test_every_command_reads_the_folder(pagetrail, dead, tmp_path, mode):
              "plot": [run, "-o", tmp_path / "plot"], "report": [run, "-o", tmp_path / "report.html"]}
     for name in commands(pagetrail):
         done = pagetrail(name, *words.get(name, [run]))
-        assert done.status in (NOTHING_LOST, LOST, CANNOT_TELL), name
+        assert done.status in (OK, LEAKED, CANNOT_TELL), name
         assert done.out or list(tmp_path.iterdir()), f"{name}: {done.err}"
         assert not re.search(r"damaged|not a run|no trace", done.err), f"{name}: {done.err}"
     assert "panic" in pagetrail("summary", run).out and "panic_with_page" in pagetrail("page", run, page).out
-    assert pagetrail("verify", run).status in (NOTHING_LOST, LOST if mode == "flight" else NOTHING_LOST)
+    assert pagetrail("verify", run).status in (OK, LEAKED if mode == "flight" else OK)
     assert babeltrace(run)
 
 
@@ -152,7 +152,7 @@ def test_a_fault_that_panics(tmp_path, number):
     fault = faults.find(number)
     done = run_tool(paths.PAGETRAIL, "run", "--kernel", fault.build(), "--disk", paths.DISK, "--smp", 2, "--out", tmp_path / "run",
                     "--timeout", 100, "--quiet", "--append", append, "--", *fault.run.split(), timeout=300)
-    assert done.status == LOST
+    assert done.status == LEAKED
     text = (tmp_path / "run/logs/panic.log").read_text()
     name, verdict = next(iter(verdicts(text).items()))
     assert re.match(pattern, verdict), text

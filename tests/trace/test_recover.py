@@ -7,7 +7,7 @@ import struct
 
 import pytest
 from harness import paths
-from harness.tool import CANNOT_TELL, LOST, NOTHING_LOST, babeltrace, run_tool, summary_total
+from harness.tool import CANNOT_TELL, LEAKED, OK, babeltrace, run_tool, summary_total
 
 # The outermost frame of a kernel stack: from user mode, from the firmware, a thread's first; or there is none.
 STACK_ROOTS = r" +(trap_entry|entry_boot|entry_secondary|task_first_run|\(no kernel stack)\b"
@@ -55,7 +55,7 @@ def records(run):
 def test_a_panic(pagetrail, panicked, tmp_path):
     before = hashlib.sha1((panicked / "ram").read_bytes()).digest()
     done = pagetrail("recover", panicked / "ram", "--kernel", paths.KERNEL, "-o", tmp_path / "run", "--events", 7)
-    assert done.status == LOST, done.err
+    assert done.status == LEAKED, done.err
     assert hashlib.sha1((panicked / "ram").read_bytes()).digest() == before, "the evidence was written"
     assert re.search(r"^PANIC on hart \d: asked for by pid \d+", done.out, re.M)
     assert len(re.findall(r"^hart \d, pid", done.out, re.M)) == 3, "a stack for each hart"
@@ -72,8 +72,8 @@ def test_a_panic(pagetrail, panicked, tmp_path):
     assert json.loads((tmp_path / "run/run.json").read_text())["end"] == "panic"
     assert records(tmp_path / "run") == records(panicked)
     summary = pagetrail("summary", tmp_path / "run")
-    assert summary.status == NOTHING_LOST and summary_total(summary) == len(babeltrace(tmp_path / "run"))
-    assert pagetrail("leaks", tmp_path / "run").status in (LOST, CANNOT_TELL)
+    assert summary.status == OK and summary_total(summary) == len(babeltrace(tmp_path / "run"))
+    assert pagetrail("leaks", tmp_path / "run").status in (LEAKED, CANNOT_TELL)
 
 
 def test_run_tells_the_same_at_once(panicked):
@@ -85,7 +85,7 @@ def test_run_tells_the_same_at_once(panicked):
 def test_without_a_kernel(pagetrail, panicked, tmp_path):
     """Found by its magic number; addresses stay numbers."""
     done = pagetrail("recover", panicked / "ram", "-o", tmp_path / "run")
-    assert done.status == LOST and "PANIC on hart" in done.out and "0xffffffc080" in done.out
+    assert done.status == LEAKED and "PANIC on hart" in done.out and "0xffffffc080" in done.out
     assert records(tmp_path / "run") == records(panicked)
 
 
@@ -105,7 +105,7 @@ def elf_core(ram, path):
 def test_from_an_elf_core(pagetrail, panicked, tmp_path):
     elf_core((panicked / "ram").read_bytes(), tmp_path / "core")
     done = pagetrail("recover", tmp_path / "core", "--kernel", paths.KERNEL)
-    assert done.status == LOST and "PANIC on hart" in done.out, done.err
+    assert done.status == LEAKED and "PANIC on hart" in done.out, done.err
     assert records(tmp_path / "core.run") == records(panicked)
 
 
@@ -114,7 +114,7 @@ def test_stopped_in_the_middle(pagetrail, dead, tmp_path, harts):
     """What the rings still hold is the end of what was recorded, to the last record."""
     run = dead(f"stopped{harts}", harts, 6, "usertests")
     done = pagetrail("recover", run / "ram", "--kernel", paths.KERNEL, "-o", tmp_path / "run")
-    assert done.status == NOTHING_LOST and "stopped from outside" in done.out, done.out + done.err
+    assert done.status == OK and "stopped from outside" in done.out, done.out + done.err
     whole, rest = records(run), records(tmp_path / "run")
     assert rest.keys() == whole.keys()
     for name, body in rest.items():
@@ -140,7 +140,7 @@ def test_a_description_that_cannot_be(pagetrail, panicked, tmp_path):
         desc = ram.index(b"PGTRAIL1", desc + 1)
     (tmp_path / "ram").write_bytes(ram[:32 << 20])
     done = pagetrail("recover", tmp_path / "ram", "--kernel", paths.KERNEL)
-    assert done.status in (LOST, CANNOT_TELL)
+    assert done.status in (LEAKED, CANNOT_TELL)
     panic_pa, = struct.unpack_from("<Q", ram, desc + 96)
     assert 0x80200000 < panic_pa < 0x88000000
     struct.pack_into("<Q", ram, panic_pa - 0x80000000, 1)
@@ -175,7 +175,7 @@ def test_a_core_that_claims_what_it_has_not(pagetrail, panicked, tmp_path):
     struct.pack_into("<Q", core, 64 + 56 + 32, 8 << 30)
     (tmp_path / "core").write_bytes(core)
     done = pagetrail("recover", tmp_path / "core", "--kernel", paths.KERNEL, "-o", tmp_path / "run")
-    assert done.status == LOST and "is cut off" in done.err and records(tmp_path / "run") == records(panicked)
+    assert done.status == LEAKED and "is cut off" in done.err and records(tmp_path / "run") == records(panicked)
     for load in range(2):
         struct.pack_into("<Q", core, 64 + 56 * load + 8, 4096)
         struct.pack_into("<Q", core, 64 + 56 * load + 32, len(ram))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pagetrail_tables as tables
 import pytest
 from harness import paths
-from harness.tool import CANNOT_TELL, LOST, NOTHING_LOST, babeltrace, run_tool
+from harness.tool import CANNOT_TELL, LEAKED, OK, babeltrace, run_tool
 
 HERE = Path(__file__).resolve().parent
 
@@ -67,11 +67,11 @@ def samples(run, hart):
 @pytest.mark.parametrize("harts,events", [(1, 100), (1, 127), (4, 50000), (8, 20000)])
 def test_nothing_is_lost_at_full_speed(machine, pagetrail, harts, events):
     result, run = machine("--smp", harts, events=events)
-    assert result.status == NOTHING_LOST, result.err
+    assert result.status == OK, result.err
     for hart in range(harts):
         assert samples(run, hart) == list(range(events)), f"hart {hart}"
     assert about(run)["events"] == harts * events and about(run)["end"] == "poweroff"
-    assert pagetrail("summary", run).status == NOTHING_LOST
+    assert pagetrail("summary", run).status == OK
 
 
 def test_babeltrace_accepts_what_run_leaves(machine):
@@ -91,7 +91,7 @@ def test_killed_in_the_middle_of_a_packet(machine, pagetrail):
 
 def test_the_guests_status_counts(machine):
     result, run = machine(end="poweroff 7")
-    assert result.status == LOST and "the guest failed with status 7" in result.err
+    assert result.status == LEAKED and "the guest failed with status 7" in result.err
     assert about(run)["guest_status"] == 7
 
 
@@ -137,7 +137,7 @@ def test_interrupt_keeps_the_run_readable(machine, pagetrail, tmp_path):
     _, err = process.communicate(timeout=20)
     assert process.returncode == CANNOT_TELL and "interrupted" in err
     assert samples(tmp_path / "run", 0) == list(range(300))
-    assert pagetrail("summary", tmp_path / "run").status == NOTHING_LOST
+    assert pagetrail("summary", tmp_path / "run").status == OK
 
 
 def test_ram_is_kept_on_demand(machine, pagetrail, tmp_path):
@@ -172,7 +172,7 @@ def test_record_attaches_to_a_running_machine(machine, pagetrail, fake_qemu, ker
 
 def test_disk_out_takes_the_ramdisk_from_memory(machine, tmp_path):
     result, _ = machine("--disk-out", tmp_path / "after.img")
-    assert result.status == NOTHING_LOST
+    assert result.status == OK
     assert (tmp_path / "after.img").read_bytes() == b"D" * 4096
 
 
@@ -225,9 +225,9 @@ def test_the_kernel_of_a_run_serves_the_next_one_there(machine, pagetrail, kerne
     """--kernel RUN/kernel/pagetrail.elf --out RUN: a file that is copied to itself is not emptied."""
     _, run = machine("--keep-ram", events=300)
     kernel = run / "kernel/pagetrail.elf"
-    assert pagetrail("recover", run / "ram", "--kernel", kernel, "-o", run).status == NOTHING_LOST
+    assert pagetrail("recover", run / "ram", "--kernel", kernel, "-o", run).status == OK
     assert kernel.read_bytes() == kernel_elf.read_bytes() and (run / "ram").exists()
-    assert machine("--kernel", kernel, events=300)[0].status == NOTHING_LOST
+    assert machine("--kernel", kernel, events=300)[0].status == OK
     assert kernel.read_bytes() == kernel_elf.read_bytes()
 
 
@@ -280,7 +280,7 @@ def test_the_end_of_the_input_ends_a_prompt(fake_qemu, kernel_elf, tmp_path, typ
     env = {**os.environ, "QEMU": str(fake_qemu[0]), "FAKE_DESC": hex(fake_qemu[1]), "FAKE_END": "prompt"}
     done = subprocess.run([paths.PAGETRAIL, "run", "--kernel", kernel_elf, "--disk", disk, "--mem", "16M", "--out", tmp_path / "run"],
                           input=typed, env=env, text=True, capture_output=True, timeout=30)
-    assert done.returncode == NOTHING_LOST and about(tmp_path / "run")["end"] == "poweroff"
+    assert done.returncode == OK and about(tmp_path / "run")["end"] == "poweroff"
 
 
 # ---- console and command line ----

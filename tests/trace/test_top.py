@@ -17,7 +17,7 @@ import tracegen
 from harness import paths
 from test_format import busy_machine
 from test_run import fake_qemu, machine  # noqa: F401  (fixtures)
-from harness.tool import CANNOT_TELL, NOTHING_LOST
+from harness.tool import CANNOT_TELL, OK
 
 LIMIT_S = 30
 
@@ -96,7 +96,7 @@ def test_harts_may_come_in_any_order(pagetrail, recorder):
     files.end()
     last = text.rest()
     assert f"free    {len(machine.free_pfns)} pages" in last and ": ended, " in last
-    assert text.status() == NOTHING_LOST
+    assert text.status() == OK
 
 
 def events_in(run):
@@ -164,7 +164,7 @@ def test_pictures_follow_the_growth(recorder):
     assert re.search(r"anon +28 \+20\n", text.text)
     files.add_all()
     files.end()
-    assert f"free    {free - 98} pages" in text.rest() and text.status() == NOTHING_LOST
+    assert f"free    {free - 98} pages" in text.rest() and text.status() == OK
     assert "\033" not in text.text and not text.err
 
 
@@ -190,7 +190,7 @@ def test_a_writer_that_comes_while_it_looks_for_one(recorder):
     files.add()
     text.until("events  20,")
     files.end()
-    assert text.rest() and text.status() == NOTHING_LOST
+    assert text.rest() and text.status() == OK
 
 
 def test_half_a_packet_waits_for_its_other_half(recorder):
@@ -213,7 +213,7 @@ def test_before_there_is_a_trace(tmp_path):
     files.add()
     text.until("events  10,")
     files.end()
-    assert text.rest() and text.status() == NOTHING_LOST
+    assert text.rest() and text.status() == OK
 
 
 def test_a_new_run_into_the_same_folder(recorder):
@@ -228,7 +228,7 @@ def test_a_new_run_into_the_same_folder(recorder):
     text.until("events  10,")
     files.end()
     again.end()
-    assert text.rest() and text.status() == NOTHING_LOST
+    assert text.rest() and text.status() == OK
 
 
 def test_losses(recorder, pagetrail):
@@ -396,7 +396,7 @@ def test_redrawn_in_place_and_left_by_q(running):
     terminal.key(b"q")
     terminal.process.wait(LIMIT_S)
     assert terminal.restored()
-    assert terminal.end() == NOTHING_LOST
+    assert terminal.end() == OK
     assert terminal.text.startswith("\033[?1049h\033[?25l") and terminal.text.count("\033[?1049h") == 1
     left = terminal.text.split("\033[?25h\033[?1049l")[1]
     assert "events  20," in left and "\033" not in left
@@ -410,7 +410,7 @@ def test_stopped_by_a_signal_it_restores_the_terminal(running, stop):
         terminal.key(b"\x03")
     else:
         terminal.process.send_signal(stop)
-    assert terminal.process.wait(LIMIT_S) == NOTHING_LOST and terminal.restored()
+    assert terminal.process.wait(LIMIT_S) == OK and terminal.restored()
     terminal.end()
     assert "\033[?25h\033[?1049l" in terminal.text
 
@@ -428,7 +428,7 @@ def test_suspended_and_resumed(running):
     terminal.until("events  20,")
     assert not terminal.restored()
     terminal.key(b"q")
-    assert terminal.process.wait(LIMIT_S) == NOTHING_LOST
+    assert terminal.process.wait(LIMIT_S) == OK
     terminal.end()
 
 
@@ -438,7 +438,7 @@ def test_the_machines_end(running):
     terminal.until("events  10,")
     files.add_all()
     files.end()
-    assert terminal.process.wait(LIMIT_S) == NOTHING_LOST and terminal.restored()
+    assert terminal.process.wait(LIMIT_S) == OK and terminal.restored()
     terminal.end()
     left = terminal.text.split("\033[?1049l")[1]
     assert "ended" in left and "events  100," in left
@@ -456,7 +456,7 @@ def test_any_other_key_redraws_at_once(running):
         terminal.key(b" ")
         read_until(terminal.master, terminal, lambda seen=len(terminal.text): len(terminal.text) > seen)
     terminal.key(b"q")
-    assert terminal.end() == NOTHING_LOST
+    assert terminal.end() == OK
 
 
 def test_small_and_resized(running):
@@ -467,7 +467,7 @@ def test_small_and_resized(running):
     large = terminal.until("call site")
     assert len(large) > 8
     terminal.key(b"q")
-    assert terminal.end() == NOTHING_LOST
+    assert terminal.end() == OK
 
 
 def test_colour_only_where_it_is_wanted(running):
@@ -484,7 +484,7 @@ def test_a_dumb_terminal_gets_plain_pictures(running):
     terminal = Terminal(run, TERM="dumb")
     read_until(terminal.master, terminal, lambda: "events  10," in terminal.text)
     files.end()
-    assert terminal.end() == NOTHING_LOST and "\033" not in terminal.text
+    assert terminal.end() == OK and "\033" not in terminal.text
 
 
 def test_run_is_watched_from_its_beginning_to_its_end(machine, tmp_path):
@@ -501,6 +501,6 @@ def test_run_is_watched_from_its_beginning_to_its_end(machine, tmp_path):
     run.send_signal(signal.SIGINT)
     run.communicate(timeout=LIMIT_S)
     last = text.rest()
-    assert ": ended, " in last and text.status() == NOTHING_LOST
+    assert ": ended, " in last and text.status() == OK
     events = json.loads((folder / "run.json").read_text())["events"]
     assert events == 10000 and f"events  {events}," in last

@@ -10,7 +10,7 @@ import pagetrail_tables as tables
 import pytest
 from harness import elf, paths
 import tracegen
-from harness.tool import CANNOT_TELL, LOST, NOTHING_LOST, run_tool
+from harness.tool import CANNOT_TELL, LEAKED, OK, run_tool
 
 PAGES_PER_RAM = 32256
 
@@ -26,7 +26,7 @@ def clean(tmp_path_factory):
             done = run_tool(paths.PAGETRAIL, "run", "--kernel", paths.KERNEL, "--disk", paths.DISK, "--smp", harts, "--out",
                             run, "--timeout", 100, "--keep-ram", "--quiet", "--", "usertests", "fork-wait", "write-read",
                             "cow-sharing", timeout=120)
-            assert done.status == NOTHING_LOST, done.err
+            assert done.status == OK, done.err
         return run
     return clean
 
@@ -34,7 +34,7 @@ def clean(tmp_path_factory):
 @pytest.mark.parametrize("harts", [1, 2, 4])
 def test_clean_runs_agree(pagetrail, clean, harts):
     done = pagetrail("verify", clean(harts))
-    assert done.status == NOTHING_LOST, done.out + done.err
+    assert done.status == OK, done.out + done.err
     assert done.out.endswith("OK: trace and memory agree\n") and f"{PAGES_PER_RAM} pages" in done.out
     report = pagetrail("verify", clean(harts), "--json").json()
     assert report["verdict"] == "OK" and report["differences"] == 0 and report["ended"]
@@ -85,7 +85,7 @@ class Changed:
                 packet += size
         raise AssertionError("no such event")
 
-    def verify(self, pagetrail, status=LOST):
+    def verify(self, pagetrail, status=LEAKED):
         if "ram" in vars(self):
             (self.run / "ram").unlink()
             (self.run / "ram").write_bytes(self.ram)

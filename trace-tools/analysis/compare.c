@@ -9,7 +9,7 @@
 /* One stack of one side, on its way to a row. */
 struct candidate {
 	char *exact, *names;
-	const struct holding *holding;
+	const struct live_row *live_row;
 	int side;
 	bool taken;
 };
@@ -28,11 +28,11 @@ bool compare_differs(const struct compare_row *row)
 	       row->amounts[SIDE_A].objects != row->amounts[SIDE_B].objects;
 }
 
-static void amount_add(struct compare_amount *amount, const struct holding *holding)
+static void amount_add(struct compare_amount *amount, const struct live_row *live_row)
 {
-	amount->pages += holding->pages;
-	amount->objects += holding->objects;
-	amount->object_bytes += holding->object_bytes;
+	amount->pages += live_row->pages;
+	amount->objects += live_row->objects;
+	amount->object_bytes += live_row->object_bytes;
 }
 
 static uint64_t row_bytes(const struct compare_row *row)
@@ -78,20 +78,20 @@ static struct compare_row *named_row(struct compare *compare, const char *name)
 
 static void add_kinds(struct compare *compare, const struct model *model, int side)
 {
-	struct live_set holdings;
+	struct live_set set;
 
-	live_set_make(&holdings, model, BY_KIND);
-	for (size_t i = 0; i < holdings.nr; i++) {
-		const struct holding *holding = &holdings.rows[i];
+	live_set_make(&set, model, BY_KIND);
+	for (size_t i = 0; i < set.nr; i++) {
+		const struct live_row *live_row = &set.rows[i];
 		struct compare_row *row =
-		    named_row(compare, holding->key < HOLDING_CACHE
-					   ? page_kind_text(holding->key)
-					   : model_cache(model, holding->key - HOLDING_CACHE)->name);
-		amount_add(&row->amounts[side], holding);
+		    named_row(compare, live_row->key < HOLDING_CACHE
+					   ? page_kind_text(live_row->key)
+					   : model_cache(model, live_row->key - HOLDING_CACHE)->name);
+		amount_add(&row->amounts[side], live_row);
 		row->present[side] = true;
-		amount_add(&compare->totals[side], holding);
+		amount_add(&compare->totals[side], live_row);
 	}
-	live_set_free(&holdings);
+	live_set_free(&set);
 }
 
 /* ---- stacks ---- */
@@ -113,14 +113,14 @@ static int by_names(const void *a, const void *b)
 
 static void row_add(struct compare_row *row, struct candidate *candidate)
 {
-	const struct holding *holding = candidate->holding;
+	const struct live_row *live_row = candidate->live_row;
 	int side = candidate->side;
 
-	amount_add(&row->amounts[side], holding);
+	amount_add(&row->amounts[side], live_row);
 	row->present[side] = true;
-	row->stacks[side] = holding->key;
+	row->stacks[side] = live_row->key;
 	for (uint32_t kind = 0; kind < PK_NR; kind++)
-		row->kinds[side][kind] += holding->kinds[kind];
+		row->kinds[side][kind] += live_row->kinds[kind];
 	candidate->taken = true;
 }
 
@@ -166,23 +166,23 @@ static void match_stacks(struct compare *compare, struct candidate *list, size_t
 void compare_make(struct compare *compare, const struct model *const models[NR_SIDES],
 		  struct stack_table *const books[NR_SIDES])
 {
-	struct live_set holdings[NR_SIDES];
+	struct live_set set[NR_SIDES];
 	struct candidate *list;
 	size_t nr = 0;
 
 	*compare = (struct compare){0};
 	for (int side = 0; side < NR_SIDES; side++) {
 		add_kinds(compare, models[side], side);
-		live_set_make(&holdings[side], models[side], BY_STACK);
+		live_set_make(&set[side], models[side], BY_STACK);
 	}
-	list = xcalloc(holdings[SIDE_A].nr + holdings[SIDE_B].nr, sizeof(*list));
+	list = xcalloc(set[SIDE_A].nr + set[SIDE_B].nr, sizeof(*list));
 	for (int side = 0; side < NR_SIDES; side++) {
-		for (size_t i = 0; i < holdings[side].nr; i++) {
-			const struct holding *holding = &holdings[side].rows[i];
+		for (size_t i = 0; i < set[side].nr; i++) {
+			const struct live_row *live_row = &set[side].rows[i];
 			list[nr++] = (struct candidate){
-			    .exact = stack_table_key(books[side], holding->key, true),
-			    .names = stack_table_key(books[side], holding->key, false),
-			    .holding = holding,
+			    .exact = stack_table_key(books[side], live_row->key, true),
+			    .names = stack_table_key(books[side], live_row->key, false),
+			    .live_row = live_row,
 			    .side = side,
 			};
 		}
@@ -194,7 +194,7 @@ void compare_make(struct compare *compare, const struct model *const models[NR_S
 	}
 	free(list);
 	for (int side = 0; side < NR_SIDES; side++)
-		live_set_free(&holdings[side]);
+		live_set_free(&set[side]);
 	if (compare->nr_rows)
 		qsort(compare->rows, compare->nr_rows, sizeof(*compare->rows), compare_rows);
 	if (compare->nr_stacks)

@@ -1,11 +1,11 @@
 /*
- * compare: what two moments hold, of one run or of two, side by side.
+ * compare: what two instants hold, of one run or of two, side by side.
  *
  * Stacks of the two sides are the same where their keys are (stack_table.h): first those with offsets; what is then left
  * on one side only is matched by the names of the functions, since a changed function moves the calls in it. Kinds
  * and slab caches are the same where their names are.
  *
- * COMPARE-1  the stacks' sides add up to what the two moments hold.
+ * COMPARE-1  the stacks' sides add up to what the two instants hold.
  */
 #ifndef TOOLS_ANALYSIS_COMPARE_H
 #define TOOLS_ANALYSIS_COMPARE_H

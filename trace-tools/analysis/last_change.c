@@ -74,7 +74,7 @@ static bool is_correct_way(const struct last_changes *changes, const struct stac
 {
 	for (uint32_t id = 1; id < changes->nr_stacks; id++) {
 		const struct stack_view *view =
-		    changes->correct[id] ? stack_table_get(changes->leaks->book, id) : NULL;
+		    changes->correct[id] ? stack_table_get(changes->leaks->stacks, id) : NULL;
 		uint32_t i = 0;
 		while (view && i <= upto && i < view->nr &&
 		       !strcmp(view->frames[i].function, lost->frames[i].function))
@@ -116,7 +116,7 @@ void last_change_find(struct leaks *leaks)
 		item->let_go_stack = changes.stacks[page];
 		item->was_unmapping = changes.is_unmapping[page];
 		item->let_go_frame =
-		    suspect_frame(&changes, stack_table_get(leaks->book, item->let_go_stack));
+		    suspect_frame(&changes, stack_table_get(leaks->stacks, item->let_go_stack));
 	}
 	free(changes.stacks);
 	free(changes.is_unmapping);
@@ -125,7 +125,7 @@ void last_change_find(struct leaks *leaks)
 
 const char *last_change_suspect(const struct leaks *leaks, const struct leak_item *item)
 {
-	const struct stack_view *view = stack_table_get(leaks->book, item->let_go_stack);
+	const struct stack_view *view = stack_table_get(leaks->stacks, item->let_go_stack);
 
 	return item->let_go_stack && item->let_go_frame < view->nr ? view->frames[item->let_go_frame].function
 								   : NULL;
@@ -135,8 +135,8 @@ const char *last_change_suspect(const struct leaks *leaks, const struct leak_ite
 void last_change_blame(struct leaks *leaks, struct leak_group *group)
 {
 	const struct leak_item *first = &leaks->items[group->items[0]];
-	const struct stack_view *view = stack_table_get(leaks->book, first->let_go_stack);
-	struct missing_act *missing = &group->missing;
+	const struct stack_view *view = stack_table_get(leaks->stacks, first->let_go_stack);
+	struct missing_release *missing = &group->missing;
 	char place[256];
 
 	if (!first->let_go_stack && missing->how != MISSING_NONE)

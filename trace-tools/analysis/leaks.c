@@ -85,7 +85,7 @@ static void choose_reference(const struct leaks *leaks, const struct page_state 
 		item->by_trace = true;
 }
 
-static void judge_page(const struct leaks *leaks, uint32_t pfn, struct leak_item *item)
+static void classify_page(const struct leaks *leaks, uint32_t pfn, struct leak_item *item)
 {
 	const struct page_state *page = model_page(leaks->model, pfn);
 
@@ -117,7 +117,7 @@ static void add_audit_page(struct leaks *leaks, const struct trace_record *findi
 	    .where = what->where, .get_stack = finding->stack, .alloc_stack = finding->stack};
 
 	if (page && page->life == LIFE_LIVE)
-		judge_page(leaks, what->where, &item);
+		classify_page(leaks, what->where, &item);
 	else
 		item.doubt = DOUBT_NOT_IN_TRACE;
 	item.by_audit = true;
@@ -138,7 +138,8 @@ static void add_audit_page(struct leaks *leaks, const struct trace_record *findi
 }
 
 /* What the trace alone can say of an object: it was made in the name of an inode that is gone. */
-static bool judge_object(const struct leaks *leaks, const struct object_state *object, struct leak_item *item)
+static bool classify_object(const struct leaks *leaks, const struct object_state *object,
+			    struct leak_item *item)
 {
 	uint64_t death =
 	    object->holder ? model_holder_death(leaks->model, REF_DIRTY, object->holder, object->time) : 0;
@@ -170,7 +171,7 @@ static void add_audit_object(struct leaks *leaks, const struct trace_record *fin
 	    .object = true, .where = what->where, .alloc_stack = finding->stack, .get_stack = finding->stack};
 
 	if (object)
-		judge_object(leaks, object, &item);
+		classify_object(leaks, object, &item);
 	item.by_audit = true;
 	item.verdict = finding->kind;
 	item.doubt = !object          ? DOUBT_NOT_IN_TRACE
@@ -260,14 +261,14 @@ static void add_trace(struct leaks *leaks, const uint32_t *item_of_page)
 	for (uint32_t pfn = 0; model_next_live(model, &pfn); pfn++) {
 		if (item_of_page[pfn - first])
 			continue;
-		judge_page(leaks, pfn, &item);
+		classify_page(leaks, pfn, &item);
 		if (!item.by_trace)
 			continue;
 		item.doubt = doubt_of_trace_item(leaks, &item);
 		ARRAY_PUSH(leaks->items, leaks->nr_items, leaks->items_capacity) = item;
 	}
 	for (size_t at = 0; (object = model_next_object(model, &at));) {
-		if (!judge_object(leaks, object, &item))
+		if (!classify_object(leaks, object, &item))
 			continue;
 		bool known = false;
 		for (size_t k = 0; k < nr_audit && !known; k++)
@@ -445,7 +446,7 @@ const char *leaks_uncertain(const struct leaks *leaks)
 {
 	const struct run *run = model_run(leaks->model);
 
-	if (leaks->status == STATUS_LOST || leaks->status == STATUS_NOTHING_LOST)
+	if (leaks->status == STATUS_LEAKED || leaks->status == STATUS_OK)
 		return NULL;
 	if (run->is_other)
 		return "the files are not those that were recorded";
@@ -469,7 +470,7 @@ const char *leaks_uncertain(const struct leaks *leaks)
 }
 
 /* all_listed: each finding that the audit only counted is known from the trace. */
-static int judge(const struct leaks *leaks, bool all_listed)
+static int verdict_of(const struct leaks *leaks, bool all_listed)
 {
 	const struct run *run = model_run(leaks->model);
 	bool complete = run_complete(run), sure = leaks->nr_incidents != 0;
@@ -480,17 +481,17 @@ static int judge(const struct leaks *leaks, bool all_listed)
 	for (size_t i = 0; i < leaks->nr_items && !sure; i++)
 		sure = (leaks->items[i].by_audit && leaks->audit_final) ||
 		       (leaks->items[i].by_trace && complete);
-	if (leaks->ram_audit && !partial && leaks->ram_audit->status != STATUS_NOTHING_LOST)
+	if (leaks->ram_audit && !partial && leaks->ram_audit->status != STATUS_OK)
 		return leaks->ram_audit->status;
 	if (sure || (leaks->unlisted && leaks->audit_final && !partial))
-		return STATUS_LOST;
+		return STATUS_LEAKED;
 	/* Nobody knows whether what the audit did not list is among what was asked for. */
 	if (partial && leaks->unlisted && !all_listed)
 		return STATUS_CANNOT_TELL;
 	/* A machine that panicked or was ended did not come to the end of what it would have done. */
 	return complete && leaks->audit_final && !leaks->nr_items &&
 		       !model_totals(leaks->model)->panic_time && !manifest_cut_short(&run->manifest)
-		   ? STATUS_NOTHING_LOST
+		   ? STATUS_OK
 		   : STATUS_CANNOT_TELL;
 }
 
@@ -498,27 +499,27 @@ static int judge(const struct leaks *leaks, bool all_listed)
 static void forget_suspects(struct leaks *leaks)
 {
 	for (size_t g = 0; g < leaks->nr_groups; g++) {
-		struct missing_act *missing = &leaks->groups[g].missing;
+		struct missing_release *missing = &leaks->groups[g].missing;
 		free(missing->suspect_place);
 		missing->suspect_place = NULL;
 		missing->suspect = missing->suspect_caller = NULL;
 	}
 }
 
-struct leaks *leaks_find(struct model *model, struct stack_table *book, const struct leaks_query *query)
+struct leaks *leaks_find(struct model *model, struct stack_table *stacks, const struct leaks_query *query)
 {
 	static const struct leaks_query everything = {.pid = -1};
 	struct leaks *leaks = xcalloc(1, sizeof(*leaks));
 	uint32_t *item_of_page = xcalloc(model_nr_pages(model), sizeof(*item_of_page)); /* position + 1 */
 
 	leaks->model = model;
-	leaks->book = book;
+	leaks->stacks = stacks;
 	leaks->query = query ? query : &everything;
-	leaks->baseline_book = leaks->query->baseline_book;
 	if (model_run(model)->watched) {
 		leaks->watched = watched_audit(model_run(model), model, &leaks->no_audit);
 		leaks->ram_audit = leaks->watched ? leaks->watched->audit : NULL;
 	}
+	leaks->baseline_stacks = leaks->query->baseline_stacks;
 	leaks->audit = model_quiescent_audit(model);
 	leaks->audit_final = leaks->audit != NULL;
 	if (!leaks->audit)
@@ -546,7 +547,7 @@ struct leaks *leaks_find(struct model *model, struct stack_table *book, const st
 	if (!leaks->narrowed)
 		find_candidates(leaks);
 	count_incidents(leaks);
-	leaks->status = judge(leaks, all_listed);
+	leaks->status = verdict_of(leaks, all_listed);
 	return leaks;
 }
 

@@ -80,7 +80,7 @@ enum missing_how {
 	MISSING_LAST_CHANGE,
 };
 
-struct missing_act {
+struct missing_release {
 	enum missing_how how;
 	uint64_t nr, total;          /* nr of total healthy lives were settled like this */
 	uint32_t put_stack;          /* who settled them */
@@ -102,7 +102,7 @@ struct missing_act {
 };
 
 /* "9 of 9 healthy lives of the same path": what the suspicion rests on. Into buf. */
-const char *missing_certainty(const struct missing_act *missing, char *buf, size_t bytes);
+const char *missing_certainty(const struct missing_release *missing, char *buf, size_t bytes);
 
 struct leak_group {
 	size_t *items; /* positions, oldest first */
@@ -110,7 +110,7 @@ struct leak_group {
 	uint64_t nr_pages, nr_refs, bytes;
 	uint64_t nr_by_audit, nr_by_trace;
 	uint64_t first_time, last_time;
-	struct missing_act missing;
+	struct missing_release missing;
 	struct page_history history; /* of the representative page; nr 0 for objects */
 };
 
@@ -134,7 +134,7 @@ struct leak_sum {
  */
 struct leaks_query {
 	const struct model *baseline; /* a healthy run; NULL */
-	struct stack_table *baseline_book;
+	struct stack_table *baseline_stacks;
 	const struct leak_span *spans; /* taken in one of these; nr_spans 0: whenever */
 	size_t nr_spans;
 	int32_t pid;                       /* taken by; -1: by whomever */
@@ -145,7 +145,7 @@ struct leaks_query {
 struct leaks {
 	struct model *model;
 	const struct leaks_query *query; /* never NULL */
-	struct stack_table *book, *baseline_book;
+	struct stack_table *stacks, *baseline_stacks;
 	struct leak_item *items;
 	size_t nr_items, items_capacity;
 	struct leak_group *groups; /* largest first */
@@ -177,7 +177,7 @@ struct leaks {
 const char *leaks_uncertain(const struct leaks *leaks);
 
 /* query NULL: everything. It and what it points to must live as long as the answer. */
-struct leaks *leaks_find(struct model *model, struct stack_table *book, const struct leaks_query *query);
+struct leaks *leaks_find(struct model *model, struct stack_table *stacks, const struct leaks_query *query);
 void leaks_free(struct leaks *leaks);
 
 #endif

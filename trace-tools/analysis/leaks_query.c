@@ -45,7 +45,7 @@ static struct suppression *suppression_of_stack(const struct leaks *leaks, struc
 	uint32_t *known = &lookup->by_stack[stack < lookup->nr_stacks ? stack : 0];
 
 	if (!*known) {
-		struct suppression *found = suppressions_find(list, stack_table_get(leaks->book, stack));
+		struct suppression *found = suppressions_find(list, stack_table_get(leaks->stacks, stack));
 		*known = found ? (uint32_t)(found - list->list) + 2 : 1;
 	}
 	return *known > 1 ? &list->list[*known - 2] : NULL;
@@ -55,7 +55,7 @@ bool leaks_suppressed(const struct leaks *leaks, uint32_t stack)
 {
 	struct suppressions *list = leaks->query->suppressions;
 
-	return list && suppressions_find(list, stack_table_get(leaks->book, stack));
+	return list && suppressions_find(list, stack_table_get(leaks->stacks, stack));
 }
 
 void leaks_leave_out(struct leaks *leaks)

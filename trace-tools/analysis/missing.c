@@ -87,7 +87,7 @@ static uint32_t meeting_frame(const struct stack_view *get, const struct stack_v
 	return get->nr;
 }
 
-static void set_suspect(struct missing_act *missing, const struct stack_view *lost, uint32_t frame)
+static void set_suspect(struct missing_release *missing, const struct stack_view *lost, uint32_t frame)
 {
 	char place[256];
 
@@ -115,12 +115,12 @@ static uint32_t corresponding_frame(const struct stack_view *lost, const struct 
  * Taken here and returned by another act, later: then the place that returns it is where to look. Who should have
  * called it: what ended the holder, if it is among the callers of the healthy put, else the next caller.
  */
-static void suspect_putter(struct leaks *leaks, struct missing_act *missing, const struct stack_view *put,
+static void suspect_putter(struct leaks *leaks, struct missing_release *missing, const struct stack_view *put,
 			   const struct leak_item *item)
 {
 	const struct holder_life *life =
 	    item->object ? NULL : model_holder(leaks->model, item->ref, item->holder);
-	const char *end = life && life->end_stack ? stack_table_function(leaks->book, life->end_stack) : "";
+	const char *end = life && life->end_stack ? stack_table_function(leaks->stacks, life->end_stack) : "";
 
 	set_suspect(missing, put, put->site);
 	for (uint32_t i = put->site + 1; i < put->nr && !symbols_is_entry(&put->frames[i]); i++) {
@@ -157,16 +157,16 @@ static bool compare_paths(struct leaks *leaks, struct leak_group *group, const s
 	if (!tally.total)
 		return false;
 	size_t best = tally_best(&tally);
-	struct missing_act *missing = &group->missing;
-	*missing = (struct missing_act){.how = how,
+	struct missing_release *missing = &group->missing;
+	*missing = (struct missing_release){.how = how,
 					.nr = tally.by[best].count,
 					.total = tally.total,
 					.put_stack = tally.by[best].example.put_stack};
-	const struct stack_view *lost = stack_table_get(leaks->book, item->get_stack);
-	const struct stack_view *put = stack_table_get(leaks->book, missing->put_stack);
+	const struct stack_view *lost = stack_table_get(leaks->stacks, item->get_stack);
+	const struct stack_view *put = stack_table_get(leaks->stacks, missing->put_stack);
 	uint32_t meeting = meeting_frame(lost, put);
-	missing->getter = stack_table_function(leaks->book, item->get_stack);
-	missing->putter = stack_table_function(leaks->book, missing->put_stack);
+	missing->getter = stack_table_function(leaks->stacks, item->get_stack);
+	missing->putter = stack_table_function(leaks->stacks, missing->put_stack);
 	if (meeting < lost->nr)
 		set_suspect(missing, lost, meeting);
 	else
@@ -178,21 +178,21 @@ static bool compare_functions(struct leaks *leaks, struct leak_group *group, con
 {
 	const struct model *model = leaks->model;
 	const struct release *one;
-	const char *getter = stack_table_function(leaks->book, item->get_stack);
+	const char *getter = stack_table_function(leaks->stacks, item->get_stack);
 	struct tally *tally = xcalloc(1, sizeof(*tally));
 
 	for (size_t at = 0; (one = model_next_release(model, &at));) {
 		if (one->ref == release_ref(item) &&
-		    !strcmp(stack_table_function(leaks->book, one->get_stack), getter))
-			tally_add(tally, one, stack_table_function(leaks->book, one->put_stack));
+		    !strcmp(stack_table_function(leaks->stacks, one->get_stack), getter))
+			tally_add(tally, one, stack_table_function(leaks->stacks, one->put_stack));
 	}
 	if (!tally->total || !item->get_stack) {
 		free(tally);
 		return false;
 	}
 	size_t best = tally_best(tally);
-	struct missing_act *missing = &group->missing;
-	*missing = (struct missing_act){.how = MISSING_SAME_FUNCTION,
+	struct missing_release *missing = &group->missing;
+	*missing = (struct missing_release){.how = MISSING_SAME_FUNCTION,
 					.nr = tally->by[best].count,
 					.total = tally->total,
 					.put_stack = tally->by[best].example.put_stack,
@@ -200,9 +200,9 @@ static bool compare_functions(struct leaks *leaks, struct leak_group *group, con
 					.getter = getter,
 					.putter = tally->by[best].function};
 	free(tally);
-	const struct stack_view *lost = stack_table_get(leaks->book, item->get_stack);
-	const struct stack_view *get = stack_table_get(leaks->book, missing->get_stack);
-	const struct stack_view *put = stack_table_get(leaks->book, missing->put_stack);
+	const struct stack_view *lost = stack_table_get(leaks->stacks, item->get_stack);
+	const struct stack_view *get = stack_table_get(leaks->stacks, missing->get_stack);
+	const struct stack_view *put = stack_table_get(leaks->stacks, missing->put_stack);
 	uint32_t meeting = meeting_frame(get, put);
 	if (meeting < get->nr)
 		missing->example = get->frames[meeting].function;
@@ -221,10 +221,10 @@ static bool compare_holder_end(struct leaks *leaks, struct leak_group *group, co
 
 	if (!life || !item->holder_died || is_transient(item))
 		return false;
-	const struct stack_view *end = stack_table_get(leaks->book, life->end_stack);
+	const struct stack_view *end = stack_table_get(leaks->stacks, life->end_stack);
 	if (end->site >= end->nr)
 		return false;
-	group->missing = (struct missing_act){.how = MISSING_HOLDER_END, .end_stack = life->end_stack};
+	group->missing = (struct missing_release){.how = MISSING_HOLDER_END, .end_stack = life->end_stack};
 	set_suspect(&group->missing, end, end->site);
 	return true;
 }
@@ -239,14 +239,14 @@ void missing_find(struct leaks *leaks, struct leak_group *group)
 	if (compare_holder_end(leaks, group, item))
 		return;
 	/* Nothing to compare with: the caller of the function that took it is where to look first. */
-	const struct stack_view *lost = stack_table_get(leaks->book, item->get_stack);
+	const struct stack_view *lost = stack_table_get(leaks->stacks, item->get_stack);
 	set_suspect(&group->missing, lost, lost->site + 1 < lost->nr ? lost->site + 1 : lost->site);
 }
 
 void missing_from_later_events(struct leaks *leaks, struct leak_group *group, const struct later_event *later,
 			       size_t nr)
 {
-	struct missing_act *missing = &group->missing;
+	struct missing_release *missing = &group->missing;
 	struct tally *tally = xcalloc(1, sizeof(*tally));
 	bool object = later[0].object;
 
@@ -262,10 +262,10 @@ void missing_from_later_events(struct leaks *leaks, struct leak_group *group, co
 	 * was given away says it all, if it is so for most.
 	 */
 	bool telling = object ? missing->how == MISSING_NONE || !missing->putter ||
-				    strcmp(stack_table_function(leaks->book, stack), missing->putter)
+				    strcmp(stack_table_function(leaks->stacks, stack), missing->putter)
 			      : 2 * tally->total > nr;
 	if (stack && telling) {
-		const struct stack_view *view = stack_table_get(leaks->book, stack);
+		const struct stack_view *view = stack_table_get(leaks->stacks, stack);
 		free(missing->suspect_place);
 		missing->suspect_place = NULL;
 		missing->suspect_caller = NULL;
@@ -289,7 +289,7 @@ void missing_from_later_events(struct leaks *leaks, struct leak_group *group, co
 
 /* ---- how sure ---- */
 
-const char *missing_certainty(const struct missing_act *missing, char *buf, size_t bytes)
+const char *missing_certainty(const struct missing_release *missing, char *buf, size_t bytes)
 {
 	static const char *const of_what[] = {
 	    [MISSING_SAME_PATH] = "healthy lives of the same path",
@@ -324,8 +324,8 @@ const char *missing_certainty(const struct missing_act *missing, char *buf, size
 void missing_from_baseline(struct leaks *leaks, struct leak_group *group, const struct model *baseline)
 {
 	const struct leak_item *item = &leaks->items[group->items[0]];
-	const struct stack_view *alloc = stack_table_get(leaks->book, item->alloc_stack);
-	const struct stack_view *get = stack_table_get(leaks->book, item->get_stack);
+	const struct stack_view *alloc = stack_table_get(leaks->stacks, item->alloc_stack);
+	const struct stack_view *get = stack_table_get(leaks->stacks, item->get_stack);
 	struct tally *tally = xcalloc(1, sizeof(*tally));
 	const struct release *one;
 
@@ -335,8 +335,8 @@ void missing_from_baseline(struct leaks *leaks, struct leak_group *group, const 
 						       model_cache(leaks->model, item->cache)->name)
 			: one->ref != item->ref)
 			continue;
-		if (stack_views_alike(stack_table_get(leaks->baseline_book, one->get_stack), get) &&
-		    stack_views_alike(stack_table_get(leaks->baseline_book, one->alloc_stack), alloc))
+		if (stack_views_alike(stack_table_get(leaks->baseline_stacks, one->get_stack), get) &&
+		    stack_views_alike(stack_table_get(leaks->baseline_stacks, one->alloc_stack), alloc))
 			tally_add(tally, one, NULL);
 	}
 	if (tally->total) {

@@ -1,4 +1,4 @@
-/* involved: see involved.h. */
+/* contexts: see contexts.h. */
 #include "panic_context.h"
 
 #include <inttypes.h>
@@ -18,7 +18,7 @@
 #define CAUSE_IS_PAGE_FAULT(cause) ((cause) == 12 || (cause) == 13 || (cause) == 15)
 
 struct cursor {
-	struct involvement *found;
+	struct panic_contexts *found;
 	const struct guest *guest;
 	struct symbols *symbols;
 	struct member kind, order, count; /* of struct page */
@@ -162,7 +162,7 @@ static struct panic_context *add_object(struct cursor *cursor, uint64_t va, cons
 
 /* ---- words ---- */
 
-/* What a word points to becomes involved, if it is a pointer to something that has a history. */
+/* What a word points to becomes contexts, if it is a pointer to something that has a history. */
 static struct panic_context *add_word(struct cursor *cursor, uint64_t word, bool objects_too,
 				      const char *where)
 {
@@ -206,7 +206,7 @@ static void seek_incidents(struct cursor *cursor, const struct model *model)
 	}
 }
 
-/* Walks va; false where nothing is mapped. Each table's page becomes involved, if `where`. */
+/* Walks va; false where nothing is mapped. Each table's page becomes contexts, if `where`. */
 static bool walk(struct cursor *cursor, uint64_t satp, uint64_t va, uint64_t *pa, const char *where)
 {
 	uint64_t table = SATP_PPN(satp) << PAGE_SHIFT;
@@ -287,7 +287,7 @@ static bool always(void *arg, const struct trace_record *record)
 }
 
 /* A second look at the trace. Damage was noted by the first. */
-static void collect(struct involvement *found, struct run *run)
+static void collect(struct panic_contexts *found, struct run *run)
 {
 	size_t nr_damages = run->nr_damages, nr;
 	const struct trace_record *records;
@@ -309,7 +309,7 @@ static void collect(struct involvement *found, struct run *run)
 	run->nr_damages = nr_damages;
 }
 
-void involvement_find(struct involvement *found, const struct guest *guest, const struct panic_state *panic,
+void panic_contexts_find(struct panic_contexts *found, const struct guest *guest, const struct panic_state *panic,
 		      struct symbols *symbols, const struct model *model, struct layout *layout)
 {
 	const struct panic_hart *hart = &panic->harts[panic->hart % PANIC_HARTS];
@@ -333,7 +333,7 @@ void involvement_find(struct involvement *found, const struct guest *guest, cons
 	};
 	uint64_t pa;
 
-	*found = (struct involvement){0};
+	*found = (struct panic_contexts){0};
 	cursor.caches_pa = layout_variable(layout, "caches", &cursor.caches_bytes);
 	/* A description that says what cannot be would make every word a pointer. */
 	if (guest->desc->nr_pages > guest->bytes / PAGE_BYTES || guest->desc->ram_start != RAM_BASE ||
@@ -352,10 +352,10 @@ void involvement_find(struct involvement *found, const struct guest *guest, cons
 		collect(found, model_run(model));
 }
 
-void involvement_free(struct involvement *found)
+void panic_contexts_free(struct panic_contexts *found)
 {
 	for (size_t i = 0; i < found->nr; i++)
 		free(found->list[i].events);
 	free(found->list);
-	*found = (struct involvement){0};
+	*found = (struct panic_contexts){0};
 }

@@ -1,5 +1,5 @@
 /*
- * involved: the pages and objects that a panicking kernel had in its hands, with what memory and trace say of them.
+ * panic_context: the pages and objects that a panicking kernel had in its hands, with what memory and trace say of them.
  *
  * Sought in this order, each thing once:
  *   - what the panic names (panic_info.subject);
@@ -38,14 +38,14 @@ struct panic_context {
 	size_t nr, capacity;
 };
 
-struct involvement {
+struct panic_contexts {
 	struct panic_context *list;
 	size_t nr, capacity;
 };
 
-/* layout: the kernel's, by which memory is read. Everything found is freed by involvement_free. */
-void involvement_find(struct involvement *found, const struct guest *guest, const struct panic_state *panic,
+/* layout: the kernel's, by which memory is read. Everything found is freed by panic_contexts_free. */
+void panic_contexts_find(struct panic_contexts *found, const struct guest *guest, const struct panic_state *panic,
 		      struct symbols *symbols, const struct model *model, struct layout *layout);
-void involvement_free(struct involvement *found);
+void panic_contexts_free(struct panic_contexts *found);
 
 #endif

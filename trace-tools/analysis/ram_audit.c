@@ -253,7 +253,7 @@ static bool may_be_in_registers(const struct ram_audit *audit, uint32_t i)
 	return false;
 }
 
-static enum page_verdict judge_page(struct ram_audit *audit, uint32_t i)
+static enum page_verdict classify_page(struct ram_audit *audit, uint32_t i)
 {
 	struct audited_page *page = &audit->pages[i];
 	const struct page_life_map *map = &audit->inside->trace;
@@ -279,12 +279,12 @@ static enum page_verdict judge_page(struct ram_audit *audit, uint32_t i)
 	return page->why ? PAGE_UNCERTAIN : PAGE_LEAKED;
 }
 
-static void judge(struct ram_audit *audit)
+static void verdict_of(struct ram_audit *audit)
 {
 	uint64_t nr_faults = 0;
 
 	for (uint32_t i = 0; i < audit->nr_pages; i++) {
-		audit->pages[i].verdict = (uint8_t)judge_page(audit, i);
+		audit->pages[i].verdict = (uint8_t)classify_page(audit, i);
 		audit->nr_by_verdict[audit->pages[i].verdict]++;
 	}
 	for (int fault = 0; fault < AUDIT_FAULTS; fault++)
@@ -339,7 +339,7 @@ struct ram_audit *ram_audit_make(const struct description *kernel, const struct 
 	roots_reach(audit);
 	roots_untyped(audit);
 	counts_compare(audit);
-	judge(audit);
+	verdict_of(audit);
 	return audit;
 }
 

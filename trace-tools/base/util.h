@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 /* Exit statuses of every command. */
-enum { STATUS_NOTHING_LOST = 0, STATUS_LOST = 1, STATUS_CANNOT_TELL = 2 };
+enum { STATUS_OK = 0, STATUS_LEAKED = 1, STATUS_CANNOT_TELL = 2 };
 
 /* Prints "pagetrail: ..." and exits with STATUS_CANNOT_TELL. */
 void die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));

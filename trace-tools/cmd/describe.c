@@ -18,7 +18,7 @@ static int describe_command(const struct arguments *arguments)
 		fputs(description.hooks, stdout);
 	else
 		description_print(&description, stdout);
-	int status = description.enough ? STATUS_NOTHING_LOST : STATUS_CANNOT_TELL;
+	int status = description.enough ? STATUS_OK : STATUS_CANNOT_TELL;
 	description_close(&description);
 	return status;
 }

@@ -1,4 +1,4 @@
-/* pagetrail diff: what two moments hold, of one run or of two. */
+/* pagetrail diff: what two instants hold, of one run or of two. */
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -8,7 +8,7 @@
 #include "report/print.h"
 
 struct look {
-	struct run *runs[NR_SIDES]; /* the same one twice for two moments of one run */
+	struct run *runs[NR_SIDES]; /* the same one twice for two instants of one run */
 	struct model *models[NR_SIDES];
 	struct stack_table *books[NR_SIDES];
 	uint64_t times[NR_SIDES];
@@ -188,19 +188,19 @@ static void print_json(const struct look *look)
 /* ---- the command ---- */
 
 /* Side A of one run begins at its start, side B and both sides of two runs end at their ends. */
-static void take_side(struct look *look, int side, struct run *run, const char *option, const char *moment)
+static void take_side(struct look *look, int side, struct run *run, const char *option, const char *instant)
 {
 	struct timeline timeline;
 
 	look->runs[side] = run;
 	look->times[side] = UINT64_MAX;
-	if (moment) {
+	if (instant) {
 		timeline_read(&timeline, run);
-		look->times[side] = instant_or_die(&timeline, option, moment, EDGE_BEGIN);
+		look->times[side] = instant_or_die(&timeline, option, instant, EDGE_BEGIN);
 		timeline_free(&timeline);
 	}
 	look->models[side] = model_replay_to(run, NULL, look->times[side]);
-	if (!moment)
+	if (!instant)
 		look->times[side] = model_totals(look->models[side])->last_time;
 	look->books[side] = stack_table_open(run);
 }
@@ -214,7 +214,7 @@ static int diff_run(const struct arguments *arguments)
 			    .all = option(arguments, "all") != NULL};
 
 	if (!two && !from && !to)
-		die("diff: two runs, or two moments of one (--from, --to); see `pagetrail diff --help`");
+		die("diff: two runs, or two instants of one (--from, --to); see `pagetrail diff --help`");
 	struct run *a = open_run(arguments->operands[0]);
 	struct run *b = two ? open_run(arguments->operands[1]) : a;
 	take_side(&look, SIDE_A, a, "--from", !from && !two ? "start" : from);
@@ -229,7 +229,7 @@ static int diff_run(const struct arguments *arguments)
 			run_print_losses(look.runs[side], stdout);
 		print_text(&look);
 	}
-	int status = look_complete(&look) ? STATUS_NOTHING_LOST : STATUS_CANNOT_TELL;
+	int status = look_complete(&look) ? STATUS_OK : STATUS_CANNOT_TELL;
 	compare_free(&look.compare);
 	for (int side = 0; side < NR_SIDES; side++) {
 		stack_table_close(look.books[side]);
@@ -242,8 +242,8 @@ static int diff_run(const struct arguments *arguments)
 }
 
 static const struct option_spec options[] = {
-    {"from", "MARK|SECONDS", "the moment of A (of one run: its start; of two: A's end)"},
-    {"to", "MARK|SECONDS", "the moment of B (the end)"},
+    {"from", "MARK|SECONDS", "the instant of A (of one run: its start; of two: A's end)"},
+    {"to", "MARK|SECONDS", "the instant of B (the end)"},
     {"all", NULL, "also what is the same in both"},
     {"limit", "N", "at most so many stacks (20; as JSON all)"},
     {"json", NULL, "as JSON"},
@@ -254,7 +254,7 @@ static const struct option_spec options[] = {
 const struct command command_diff = {
     .name = "diff",
     .operands = "A [B]",
-    .summary = "compare what two moments hold: of one run, or of two runs",
+    .summary = "compare what two instants hold: of one run, or of two runs",
     .min_operands = 1,
     .max_operands = 2,
     .options = options,

@@ -9,7 +9,7 @@
 
 struct dump {
 	const struct arguments *arguments;
-	struct stack_table *book; /* NULL: addresses stay numbers */
+	struct stack_table *stacks; /* NULL: addresses stay numbers */
 	uint32_t event;           /* 0: all */
 	bool one_page;
 	uint32_t pfn;
@@ -46,8 +46,8 @@ static void print_record(const struct dump *dump, const struct run *run, const s
 	else
 		print_record_fields(stdout, record);
 	putchar('\n');
-	if (dump->book && record->stack)
-		stack_table_print(dump->book, record->stack, "      ", stdout);
+	if (dump->stacks && record->stack)
+		stack_table_print(dump->stacks, record->stack, "      ", stdout);
 }
 
 static void json_fields(const struct dump *dump, struct json *json, const struct trace_record *record)
@@ -86,8 +86,8 @@ static void json_record(struct dump *dump, const struct run *run, const struct t
 	}
 	json_fields(dump, json, record);
 	json_int(json, "stack", record->stack);
-	if (dump->book)
-		json_stack(json, "frames", dump->book, record->stack);
+	if (dump->stacks)
+		json_stack(json, "frames", dump->stacks, record->stack);
 	json_close(json, '}');
 }
 
@@ -144,7 +144,7 @@ static int dump_run(const struct arguments *arguments)
 	if (page && !model_parse_page(page, &dump.pfn))
 		die("%s is no page of RAM: give an address or a page frame number", page);
 	if (option(arguments, "resolve"))
-		dump.book = stack_table_open(run);
+		dump.stacks = stack_table_open(run);
 	dump.as_json = option(arguments, "json") != NULL;
 	if (dump.as_json) {
 		json_begin_command(&dump.json, stdout, "dump", NULL);
@@ -162,9 +162,9 @@ static int dump_run(const struct arguments *arguments)
 		json_end(&dump.json);
 	}
 	run_print_losses(run, stderr);
-	int status = run_complete(run) ? STATUS_NOTHING_LOST : STATUS_CANNOT_TELL;
-	if (dump.book)
-		stack_table_close(dump.book);
+	int status = run_complete(run) ? STATUS_OK : STATUS_CANNOT_TELL;
+	if (dump.stacks)
+		stack_table_close(dump.stacks);
 	run_close(run);
 	return status;
 }

@@ -52,8 +52,8 @@ static void export_findings(struct run *run, int format, struct outfile *out)
 	curve_begin(&curve, run, CURVE_STEPS);
 	struct model *model = model_replay(run, &watch);
 	curve_end(&curve, model);
-	struct stack_table *book = stack_table_open(run);
-	struct leaks *leaks = leaks_find(model, book, NULL);
+	struct stack_table *stacks = stack_table_open(run);
+	struct leaks *leaks = leaks_find(model, stacks, NULL);
 	if (format == PERFETTO)
 		export_perfetto(leaks, &curve, out->file);
 	else
@@ -64,26 +64,26 @@ static void export_findings(struct run *run, int format, struct outfile *out)
 		die("%s: %s", path, error);
 	}
 	leaks_free(leaks);
-	stack_table_close(book);
+	stack_table_close(stacks);
 	model_free(model);
 	curve_free(&curve);
 }
 
 static void export_stacks(struct run *run, int format, enum export_weight weight, FILE *out)
 {
-	struct stack_table *book = stack_table_open(run);
+	struct stack_table *stacks = stack_table_open(run);
 
 	if (format == CSV) {
-		export_csv(run, book, out);
+		export_csv(run, stacks, out);
 	} else {
 		struct model *model = model_replay(run, NULL);
 		if (format == COLLAPSED)
-			export_collapsed(model, book, weight, out);
+			export_collapsed(model, stacks, weight, out);
 		else
-			export_speedscope(model, book, run->folder, out);
+			export_speedscope(model, stacks, run->folder, out);
 		model_free(model);
 	}
-	stack_table_close(book);
+	stack_table_close(stacks);
 }
 
 static void say_json(const char *format, const char *file, int status)
@@ -126,7 +126,7 @@ static int export_run(const struct arguments *arguments)
 	else if (fflush(stdout) || ferror(stdout))
 		die("standard output: %s", strerror(errno));
 	run_print_losses(run, stderr);
-	int status = run_complete(run) ? STATUS_NOTHING_LOST : STATUS_CANNOT_TELL;
+	int status = run_complete(run) ? STATUS_OK : STATUS_CANNOT_TELL;
 	if (option(arguments, "json"))
 		say_json(formats[format], to, status);
 	run_close(run);

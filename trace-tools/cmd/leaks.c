@@ -16,17 +16,17 @@ struct report_options {
 
 /* ---- wishes ---- */
 
-static void wish_baseline(struct report_options *wanted, const char *folder)
+static void read_baseline(struct report_options *wanted, const char *folder)
 {
 	if (!folder)
 		return;
 	wanted->baseline_run = open_run(folder);
 	wanted->baseline_model = model_replay(wanted->baseline_run, NULL);
 	wanted->query.baseline = wanted->baseline_model;
-	wanted->query.baseline_book = stack_table_open(wanted->baseline_run);
+	wanted->query.baseline_stacks = stack_table_open(wanted->baseline_run);
 }
 
-static void wish_between(struct report_options *wanted, const struct timeline *timeline, const char *from,
+static void read_between(struct report_options *wanted, const struct timeline *timeline, const char *from,
 			 const char *to)
 {
 	struct leak_span *span = &ARRAY_PUSH(wanted->spans, wanted->nr_spans, wanted->capacity);
@@ -38,7 +38,7 @@ static void wish_between(struct report_options *wanted, const struct timeline *t
 }
 
 /* A test may run several times: what was taken in any of them. One that never ended goes on to the trace's end. */
-static void wish_test(struct report_options *wanted, const struct timeline *timeline, const char *name)
+static void read_test(struct report_options *wanted, const struct timeline *timeline, const char *name)
 {
 	for (size_t i = 0; i < timeline->nr_tests; i++) {
 		const struct test_mark *test = &timeline->tests[i];
@@ -51,7 +51,7 @@ static void wish_test(struct report_options *wanted, const struct timeline *time
 }
 
 /* Dies unless it is the name of a page kind or of a slab cache in this trace. */
-static void wish_kind(struct report_options *wanted, const struct model *model, const char *kind)
+static void read_kind(struct report_options *wanted, const struct model *model, const char *kind)
 {
 	bool known = false;
 
@@ -65,7 +65,7 @@ static void wish_kind(struct report_options *wanted, const struct model *model, 
 	wanted->query.kind = kind;
 }
 
-static void wish_suppressions(struct report_options *wanted, const char *path)
+static void read_suppressions(struct report_options *wanted, const char *path)
 {
 	char *error;
 
@@ -85,16 +85,16 @@ static void read_report_options(struct report_options *wanted, const struct argu
 	if (option(arguments, "between") && option(arguments, "test"))
 		die("--between and --test: one of them");
 	if (option(arguments, "between"))
-		wish_between(wanted, &timeline, option(arguments, "between"),
+		read_between(wanted, &timeline, option(arguments, "between"),
 			     option_second(arguments, "between"));
 	if (option(arguments, "test"))
-		wish_test(wanted, &timeline, option(arguments, "test"));
+		read_test(wanted, &timeline, option(arguments, "test"));
 	if (option(arguments, "pid"))
 		wanted->query.pid = (int32_t)option_number(arguments, "pid", 0, 0, UINT16_MAX);
 	if (option(arguments, "kind"))
-		wish_kind(wanted, model, option(arguments, "kind"));
-	wish_suppressions(wanted, option(arguments, "suppressions"));
-	wish_baseline(wanted, option(arguments, "baseline"));
+		read_kind(wanted, model, option(arguments, "kind"));
+	read_suppressions(wanted, option(arguments, "suppressions"));
+	read_baseline(wanted, option(arguments, "baseline"));
 	wanted->query.spans = wanted->spans;
 	wanted->query.nr_spans = wanted->nr_spans;
 }
@@ -102,7 +102,7 @@ static void read_report_options(struct report_options *wanted, const struct argu
 static void free_report_options(struct report_options *wanted)
 {
 	if (wanted->baseline_run) {
-		stack_table_close(wanted->query.baseline_book);
+		stack_table_close(wanted->query.baseline_stacks);
 		model_free(wanted->baseline_model);
 		run_close(wanted->baseline_run);
 	}
@@ -115,7 +115,7 @@ static void free_report_options(struct report_options *wanted)
 /* What --fail-on-leak takes for a loss though the verdict is milder; NULL: nothing. Not over a trace with losses. */
 static const char *strict_reason(const struct leaks *leaks)
 {
-	if (leaks->status == STATUS_LOST || !run_complete(model_run(leaks->model)))
+	if (leaks->status == STATUS_LEAKED || !run_complete(model_run(leaks->model)))
 		return NULL;
 	if (leaks->nr_items)
 		return "something is lost, if not for certain";
@@ -125,8 +125,8 @@ static const char *strict_reason(const struct leaks *leaks)
 static int report(struct run *run, struct model *model, const struct leaks_query *query,
 		  enum report_form form, bool strict)
 {
-	struct stack_table *book = stack_table_open(run);
-	struct leaks *leaks = leaks_find(model, book, query);
+	struct stack_table *stacks = stack_table_open(run);
+	struct leaks *leaks = leaks_find(model, stacks, query);
 	int status = leaks->status;
 
 	if (form == REPORT_JSON)
@@ -135,10 +135,10 @@ static int report(struct run *run, struct model *model, const struct leaks_query
 		leaks_print(leaks, form == REPORT_ALL, stdout);
 	if (strict && strict_reason(leaks)) {
 		warn("--fail-on-leak: %s", strict_reason(leaks));
-		status = STATUS_LOST;
+		status = STATUS_LEAKED;
 	}
 	leaks_free(leaks);
-	stack_table_close(book);
+	stack_table_close(stacks);
 	return status;
 }
 
@@ -146,7 +146,7 @@ void leaks_check(const struct arguments *arguments)
 {
 	struct report_options wanted = {0};
 
-	wish_suppressions(&wanted, option(arguments, "suppressions"));
+	read_suppressions(&wanted, option(arguments, "suppressions"));
 	suppressions_free(wanted.query.suppressions);
 }
 
@@ -155,8 +155,8 @@ int leaks_report(struct run *run, struct model *model, const struct arguments *a
 {
 	struct report_options wanted = {.query.pid = -1};
 
-	wish_suppressions(&wanted, option(arguments, "suppressions"));
-	wish_baseline(&wanted, option(arguments, "baseline"));
+	read_suppressions(&wanted, option(arguments, "suppressions"));
+	read_baseline(&wanted, option(arguments, "baseline"));
 	int status = report(run, model, &wanted.query, form, option(arguments, "fail-on-leak") != NULL);
 	free_report_options(&wanted);
 	return status;

@@ -1,4 +1,4 @@
-/* pagetrail live: who held what at a moment. */
+/* pagetrail live: who held what at an instant. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +10,8 @@
 
 struct look {
 	const struct model *model;
-	struct stack_table *book;
-	struct live_set holdings;
+	struct stack_table *stacks;
+	struct live_set set;
 	uint64_t time, limit;
 	const char *by;
 };
@@ -40,24 +40,24 @@ static const char *nobody_text(uint32_t ref)
 	}
 }
 
-static const char *row_name(const struct look *look, const struct holding *row)
+static const char *row_name(const struct look *look, const struct live_row *row)
 {
-	if (look->holdings.by == BY_KIND)
+	if (look->set.by == BY_KIND)
 		return row->key < HOLDING_CACHE ? page_kind_text(row->key)
 						: model_cache(look->model, row->key - HOLDING_CACHE)->name;
-	if (look->holdings.by == BY_STACK)
-		return stack_table_function(look->book, row->key);
+	if (look->set.by == BY_STACK)
+		return stack_table_function(look->stacks, row->key);
 	if (row->key >= HOLDING_REF)
 		return nobody_text(row->key - HOLDING_REF);
 	return model_process(look->model, row->key)->name;
 }
 
 /* A pid that holds pages though its process is gone. */
-static bool row_ended(const struct look *look, const struct holding *row)
+static bool row_ended(const struct look *look, const struct live_row *row)
 {
 	const struct holder_life *life;
 
-	if (look->holdings.by != BY_PID || row->key >= HOLDING_REF)
+	if (look->set.by != BY_PID || row->key >= HOLDING_REF)
 		return false;
 	life = model_process(look->model, row->key);
 	return life->seen && !life->alive;
@@ -66,7 +66,7 @@ static bool row_ended(const struct look *look, const struct holding *row)
 /* ---- text ---- */
 
 /* "anon 12, pagetable 3" */
-static void print_kinds(const struct holding *row)
+static void print_kinds(const struct live_row *row)
 {
 	const char *comma = "";
 
@@ -77,13 +77,13 @@ static void print_kinds(const struct holding *row)
 	}
 }
 
-static void print_table_row(const struct look *look, const struct holding *row)
+static void print_table_row(const struct look *look, const struct live_row *row)
 {
 	char time[24], bytes[24], pid[16] = "";
 
-	if (look->holdings.by == BY_PID && row->key < HOLDING_REF)
+	if (look->set.by == BY_PID && row->key < HOLDING_REF)
 		snprintf(pid, sizeof(pid), "%u", row->key);
-	if (look->holdings.by == BY_PID)
+	if (look->set.by == BY_PID)
 		printf("%5s %-16s %8" PRIu64 " %8" PRIu64 " %8" PRIu64 "  %13s  ", pid, row_name(look, row),
 		       row->pages, row->alone, row->objects, time_text(row->oldest, time));
 	else
@@ -91,12 +91,12 @@ static void print_table_row(const struct look *look, const struct holding *row)
 		       row->objects,
 		       bytes_text(row->pages ? row->pages * PAGE_BYTES : row->object_bytes, bytes),
 		       time_text(row->oldest, time));
-	if (look->holdings.by == BY_PID)
+	if (look->set.by == BY_PID)
 		print_kinds(row);
 	printf("%s\n", row_ended(look, row) ? "  (ended)" : "");
 }
 
-static void print_stack_row(const struct look *look, const struct holding *row)
+static void print_stack_row(const struct look *look, const struct live_row *row)
 {
 	char time[24], bytes[24];
 
@@ -110,44 +110,44 @@ static void print_stack_row(const struct look *look, const struct holding *row)
 		printf("%s%" PRIu64 " objects, %s", row->pages ? "; " : "", row->objects,
 		       bytes_text(row->object_bytes, bytes));
 	printf(", the oldest since %s s\n", time_text(row->oldest, time));
-	stack_table_print(look->book, row->key, "    ", stdout);
+	stack_table_print(look->stacks, row->key, "    ", stdout);
 }
 
 static void print_text(const struct look *look)
 {
-	const struct live_set *holdings = &look->holdings;
+	const struct live_set *set = &look->set;
 	char time[24], bytes[24];
 
 	printf("at %s s: %" PRIu64 " pages live (%s), %" PRIu64 " objects", time_text(look->time, time),
-	       holdings->pages, bytes_text(holdings->pages * PAGE_BYTES, bytes), holdings->objects);
+	       set->pages, bytes_text(set->pages * PAGE_BYTES, bytes), set->objects);
 	if (model_totals(look->model)->sampled)
 		printf("; %" PRId64 " pages free", model_free_pages(look->model));
 	printf("\n");
-	if (holdings->nr && holdings->by == BY_KIND)
+	if (set->nr && set->by == BY_KIND)
 		printf("%-12s %8s %8s %12s  %13s\n", "kind, cache", "pages", "objects", "bytes", "oldest, s");
-	if (holdings->nr && holdings->by == BY_PID)
+	if (set->nr && set->by == BY_PID)
 		printf("%5s %-16s %8s %8s %8s  %13s  %s\n", "pid", "name", "pages", "alone", "objects",
 		       "oldest, s", "kinds of pages");
-	for (size_t i = 0; i < holdings->nr && i < look->limit; i++) {
-		if (holdings->by == BY_STACK)
-			print_stack_row(look, &holdings->rows[i]);
+	for (size_t i = 0; i < set->nr && i < look->limit; i++) {
+		if (set->by == BY_STACK)
+			print_stack_row(look, &set->rows[i]);
 		else
-			print_table_row(look, &holdings->rows[i]);
+			print_table_row(look, &set->rows[i]);
 	}
-	if (holdings->nr > look->limit)
-		printf("%s%zu more (--limit)\n", holdings->by == BY_STACK ? "\n" : "",
-		       holdings->nr - (size_t)look->limit);
+	if (set->nr > look->limit)
+		printf("%s%zu more (--limit)\n", set->by == BY_STACK ? "\n" : "",
+		       set->nr - (size_t)look->limit);
 }
 
 /* ---- JSON ---- */
 
-static void json_row(struct json *json, const struct look *look, const struct holding *row)
+static void json_row(struct json *json, const struct look *look, const struct live_row *row)
 {
 	json_open(json, NULL, '{');
 	json_string(json, "name", row_name(look, row));
-	if (look->holdings.by == BY_PID && row->key < HOLDING_REF)
+	if (look->set.by == BY_PID && row->key < HOLDING_REF)
 		json_int(json, "pid", row->key);
-	if (look->holdings.by == BY_PID) {
+	if (look->set.by == BY_PID) {
 		json_int(json, "alone", (int64_t)row->alone);
 		json_bool(json, "ended", row_ended(look, row));
 	}
@@ -161,26 +161,26 @@ static void json_row(struct json *json, const struct look *look, const struct ho
 			json_int(json, page_kind_text(kind), (int64_t)row->kinds[kind]);
 	}
 	json_close(json, '}');
-	if (look->holdings.by == BY_STACK)
-		json_stack(json, "frames", look->book, row->key);
+	if (look->set.by == BY_STACK)
+		json_stack(json, "frames", look->stacks, row->key);
 	json_close(json, '}');
 }
 
 static void print_json(const struct look *look)
 {
-	const struct live_set *holdings = &look->holdings;
+	const struct live_set *set = &look->set;
 	struct json json;
 
 	json_begin_command(&json, stdout, "live",
 			   run_complete(model_run(look->model)) ? "complete" : "cannot tell");
 	json_real(&json, "at", time_seconds(look->time));
 	json_string(&json, "by", look->by);
-	json_int(&json, "pages", (int64_t)holdings->pages);
-	json_int(&json, "objects", (int64_t)holdings->objects);
+	json_int(&json, "pages", (int64_t)set->pages);
+	json_int(&json, "objects", (int64_t)set->objects);
 	json_int(&json, "free_pages", model_free_pages(look->model));
 	json_open(&json, "rows", '[');
-	for (size_t i = 0; i < holdings->nr && i < look->limit; i++)
-		json_row(&json, look, &holdings->rows[i]);
+	for (size_t i = 0; i < set->nr && i < look->limit; i++)
+		json_row(&json, look, &set->rows[i]);
 	json_close(&json, ']');
 	json_end(&json);
 }
@@ -209,17 +209,17 @@ static int live_run(const struct arguments *arguments)
 	struct run *run = open_run(arguments->operands[0]);
 	struct model *model = replay_at(run, option(arguments, "at"), &look.time);
 	look.model = model;
-	look.book = stack_table_open(run);
-	live_set_make(&look.holdings, model, by);
+	look.stacks = stack_table_open(run);
+	live_set_make(&look.set, model, by);
 	if (as_json) {
 		print_json(&look);
 	} else {
 		run_print_losses(run, stdout);
 		print_text(&look);
 	}
-	int status = run_complete(run) ? STATUS_NOTHING_LOST : STATUS_CANNOT_TELL;
-	live_set_free(&look.holdings);
-	stack_table_close(look.book);
+	int status = run_complete(run) ? STATUS_OK : STATUS_CANNOT_TELL;
+	live_set_free(&look.set);
+	stack_table_close(look.stacks);
 	model_free(model);
 	run_close(run);
 	return status;
@@ -237,7 +237,7 @@ static const struct option_spec options[] = {
 const struct command command_live = {
     .name = "live",
     .operands = "RUN",
-    .summary = "say who held what at a moment",
+    .summary = "say who held what at an instant",
     .min_operands = 1,
     .max_operands = 1,
     .options = options,

@@ -27,17 +27,17 @@ uint64_t instant_or_die(const struct timeline *timeline, const char *option, con
 	return time;
 }
 
-struct model *replay_at(struct run *run, const char *moment, uint64_t *time)
+struct model *replay_at(struct run *run, const char *instant, uint64_t *time)
 {
 	struct timeline timeline;
 
-	if (!moment) {
+	if (!instant) {
 		struct model *model = model_replay(run, NULL);
 		*time = model_totals(model)->last_time;
 		return model;
 	}
 	timeline_read(&timeline, run);
-	*time = instant_or_die(&timeline, "--at", moment, EDGE_BEGIN);
+	*time = instant_or_die(&timeline, "--at", instant, EDGE_BEGIN);
 	timeline_free(&timeline);
 	return model_replay_to(run, NULL, *time);
 }

@@ -1,4 +1,4 @@
-/* pagetrail page: one page's life as double-entry book-keeping. */
+/* pagetrail page: one page's life as double-entry stacks-keeping. */
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -12,10 +12,10 @@ struct look {
 	const struct ledger *ledger;
 	uint32_t pfn, head; /* head: of the block that it was last a part of */
 	uint32_t first_life;
-	const char *at; /* the moment asked for; NULL: the end */
+	const char *at; /* the instant asked for; NULL: the end */
 	uint64_t time;
 	const struct model *model;
-	struct stack_table *book;
+	struct stack_table *stacks;
 	bool resolve;
 };
 
@@ -68,9 +68,9 @@ static void print_entry(const struct look *look, size_t i, bool resolve)
 		printf("  settles #%zu", entry->releases + 1);
 	if (record->event == EV_page_put && entry->releases == LEDGER_NONE)
 		printf("  settles NOTHING");
-	printf("  in %s\n", stack_table_function(look->book, record->stack));
+	printf("  in %s\n", stack_table_function(look->stacks, record->stack));
 	if (resolve)
-		stack_table_print(look->book, record->stack, "        ", stdout);
+		stack_table_print(look->stacks, record->stack, "        ", stdout);
 }
 
 /* How the entries of one life add up, once it is over. */
@@ -139,7 +139,7 @@ static void print_text(const struct look *look)
 			printf("open:\n");
 		any_open = true;
 		print_entry(look, i, false);
-		stack_table_print(look->book, ledger->entries[i].record.stack, "        ", stdout);
+		stack_table_print(look->stacks, ledger->entries[i].record.stack, "        ", stdout);
 	}
 }
 
@@ -166,7 +166,7 @@ static void json_entry(struct json *json, const struct look *look, size_t i)
 	json_int(json, "before", event->before);
 	json_int(json, "after", event->after);
 	json_int(json, "pid", event->pid);
-	json_string(json, "function", stack_table_function(look->book, record->stack));
+	json_string(json, "function", stack_table_function(look->stacks, record->stack));
 	if (entry->released_by != LEDGER_NONE)
 		json_int(json, "settled_by", (int64_t)entry->released_by + 1);
 	if (entry->releases != LEDGER_NONE)
@@ -218,7 +218,7 @@ static int page_run(const struct arguments *arguments)
 	struct run *run = open_run(arguments->operands[0]);
 	struct model *model = replay_at(run, look.at, &look.time);
 	look.model = model;
-	look.book = stack_table_open(run);
+	look.stacks = stack_table_open(run);
 	history.pfn = look.pfn;
 	history.until = look.at ? look.time : 0;
 	history_collect(run, &history, 1, NULL, 0);
@@ -232,10 +232,10 @@ static int page_run(const struct arguments *arguments)
 		run_print_losses(run, stdout);
 		print_text(&look);
 	}
-	int status = run_complete(run) ? STATUS_NOTHING_LOST : STATUS_CANNOT_TELL;
+	int status = run_complete(run) ? STATUS_OK : STATUS_CANNOT_TELL;
 	ledger_free(&ledger);
 	free(history.records);
-	stack_table_close(look.book);
+	stack_table_close(look.stacks);
 	model_free(model);
 	run_close(run);
 	return status;

@@ -47,14 +47,14 @@ static int report_run(const struct arguments *arguments)
 	html_pictures_begin(&pictures, run);
 	struct model *model = model_replay(run, &watch);
 	html_pictures_end(&pictures, model);
-	struct stack_table *book = stack_table_open(run);
-	struct leaks *leaks = leaks_find(model, book, NULL);
+	struct stack_table *stacks = stack_table_open(run);
+	struct leaks *leaks = leaks_find(model, stacks, NULL);
 	html_write(out.file, run, leaks, &pictures, &sources);
 	int status = leaks->status;
 	outfile_close(&out);
 	say(arguments, path, status);
 	leaks_free(leaks);
-	stack_table_close(book);
+	stack_table_close(stacks);
 	model_free(model);
 	html_pictures_free(&pictures);
 	run_close(run);

@@ -52,7 +52,7 @@ static void read_options(const struct arguments *arguments, struct session_optio
 static int examine(const struct arguments *arguments, const struct session *session, bool good,
 		   struct json *json)
 {
-	int status = good ? STATUS_NOTHING_LOST : STATUS_LOST;
+	int status = good ? STATUS_OK : STATUS_LEAKED;
 
 	if (session->end != END_POWEROFF || session->desc_fault || session->drain.stray)
 		status = STATUS_CANNOT_TELL;
@@ -70,7 +70,7 @@ static int examine(const struct arguments *arguments, const struct session *sess
 			    leaks_report(run, model, arguments, json ? REPORT_NOTHING : REPORT_TEXT);
 			if (json)
 				json_string(json, "leaks", leaks_verdict(verdict));
-			if (verdict == STATUS_LOST || status == STATUS_NOTHING_LOST)
+			if (verdict == STATUS_LEAKED || status == STATUS_OK)
 				status = verdict;
 		}
 		model_free(model);

@@ -18,7 +18,7 @@ struct row {
 
 struct look {
 	const struct model *model;
-	struct stack_table *book;
+	struct stack_table *stacks;
 	struct row *rows;
 	size_t nr;
 	uint64_t limit;
@@ -116,7 +116,7 @@ static void print_row(const struct look *look, const struct row *row)
 			       mean_life(site->object_ticks, site->object_frees));
 		printf("\n");
 	}
-	stack_table_print(look->book, row->stack, "    ", stdout);
+	stack_table_print(look->stacks, row->stack, "    ", stdout);
 }
 
 static void json_row(struct json *json, const struct look *look, const struct row *row)
@@ -125,7 +125,7 @@ static void json_row(struct json *json, const struct look *look, const struct ro
 
 	json_open(json, NULL, '{');
 	json_int(json, "stack", row->stack);
-	json_string(json, "function", stack_table_function(look->book, row->stack));
+	json_string(json, "function", stack_table_function(look->stacks, row->stack));
 	json_int(json, "pages_live", (int64_t)site->pages_live);
 	json_int(json, "pages_peak", (int64_t)site->pages_peak);
 	json_int(json, "pages_total", (int64_t)site->pages_allocated);
@@ -138,7 +138,7 @@ static void json_row(struct json *json, const struct look *look, const struct ro
 	json_int(json, "object_allocs", (int64_t)site->object_allocs);
 	json_int(json, "object_frees", (int64_t)site->object_frees);
 	json_real(json, "object_life", mean_life(site->object_ticks, site->object_frees));
-	json_stack(json, "frames", look->book, row->stack);
+	json_stack(json, "frames", look->stacks, row->stack);
 	json_close(json, '}');
 }
 
@@ -168,7 +168,7 @@ static int stacks_run(const struct arguments *arguments)
 	struct model *model = model_replay(run, NULL);
 
 	look.model = model;
-	look.book = stack_table_open(run);
+	look.stacks = stack_table_open(run);
 	look.seconds = time_seconds(model_totals(model)->last_time - model_totals(model)->first_time);
 	make_rows(&look);
 	if (as_json) {
@@ -181,9 +181,9 @@ static int stacks_run(const struct arguments *arguments)
 		if (look.nr > look.limit)
 			printf("\n%zu more (--limit)\n", look.nr - (size_t)look.limit);
 	}
-	int status = run_complete(run) ? STATUS_NOTHING_LOST : STATUS_CANNOT_TELL;
+	int status = run_complete(run) ? STATUS_OK : STATUS_CANNOT_TELL;
 	free(look.rows);
-	stack_table_close(look.book);
+	stack_table_close(look.stacks);
 	model_free(model);
 	run_close(run);
 	return status;

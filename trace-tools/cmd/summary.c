@@ -124,7 +124,7 @@ static int summary_run(const struct arguments *arguments)
 		if (option(arguments, "tests"))
 			tests_print(model, stdout);
 	}
-	int status = run_complete(run) ? STATUS_NOTHING_LOST : STATUS_CANNOT_TELL;
+	int status = run_complete(run) ? STATUS_OK : STATUS_CANNOT_TELL;
 	model_free(model);
 	run_close(run);
 	return status;

@@ -72,7 +72,7 @@ static int no_run(const struct watch *watch)
 static int watch_command(const struct arguments *arguments)
 {
 	struct watch_options options = {0};
-	int status = STATUS_NOTHING_LOST;
+	int status = STATUS_OK;
 
 	if (!arguments->nr_rest) {
 		fprintf(stderr, "usage: ");
@@ -86,12 +86,12 @@ static int watch_command(const struct arguments *arguments)
 		status = no_run(watch);
 	for (size_t i = 0; i < watch->nr_runs; i++) {
 		int one = report_run(watch, &watch->runs[i], arguments);
-		if (one == STATUS_LOST || status == STATUS_NOTHING_LOST)
+		if (one == STATUS_LEAKED || status == STATUS_OK)
 			status = one;
 	}
 	if (watch->end_text) {
 		warn("%s", watch->end_text);
-		status = status == STATUS_LOST ? STATUS_LOST : STATUS_CANNOT_TELL;
+		status = status == STATUS_LEAKED ? STATUS_LEAKED : STATUS_CANNOT_TELL;
 	}
 	watch_free(watch);
 	free(options.typed);

@@ -16,12 +16,12 @@
 /* What a stack weighs: pages it holds at the end, most it ever held, or times it took some. */
 enum export_weight { WEIGHT_LIVE, WEIGHT_PEAK, WEIGHT_TOTAL, WEIGHT_NR };
 
-void export_collapsed(const struct model *model, struct stack_table *book, enum export_weight weight,
+void export_collapsed(const struct model *model, struct stack_table *stacks, enum export_weight weight,
 		      FILE *out);
 /* name: of the file, shown by the viewer. */
-void export_speedscope(const struct model *model, struct stack_table *book, const char *name, FILE *out);
+void export_speedscope(const struct model *model, struct stack_table *stacks, const char *name, FILE *out);
 /* Reads the run by itself: needs no model. */
-void export_csv(struct run *run, struct stack_table *book, FILE *out);
+void export_csv(struct run *run, struct stack_table *stacks, FILE *out);
 /* Makes the data base at path, which must not be there. NULL, or what went wrong (caller frees). */
 char *export_sqlite(struct run *run, struct leaks *leaks, const char *path);
 void export_perfetto(const struct leaks *leaks, const struct curve *curve, FILE *out);

@@ -22,7 +22,7 @@ static void put_text(FILE *out, const char *text)
 	fputc('"', out);
 }
 
-static void put_event(FILE *out, const struct columns *columns, struct stack_table *book,
+static void put_event(FILE *out, const struct columns *columns, struct stack_table *stacks,
 		      const struct trace_record *record, uint32_t hart)
 {
 	const struct event_info *event = event_info(record->event);
@@ -38,7 +38,7 @@ static void put_event(FILE *out, const struct columns *columns, struct stack_tab
 	put_text(out, event_kind_text(event, record->kind));
 	if (record->stack) {
 		fprintf(out, ",%u,", record->stack);
-		put_text(out, stack_table_function(book, record->stack));
+		put_text(out, stack_table_function(stacks, record->stack));
 	} else {
 		fputs(",,", out);
 	}
@@ -57,7 +57,7 @@ static void put_event(FILE *out, const struct columns *columns, struct stack_tab
 	fputs("\r\n", out);
 }
 
-void export_csv(struct run *run, struct stack_table *book, FILE *out)
+void export_csv(struct run *run, struct stack_table *stacks, FILE *out)
 {
 	const struct trace_record *records;
 	struct columns columns;
@@ -73,6 +73,6 @@ void export_csv(struct run *run, struct stack_table *book, FILE *out)
 	merge_begin(&merge, run, NULL, NULL);
 	while ((nr = merge_batch(&merge, &records, &stream)) != 0) {
 		for (size_t i = 0; i < nr; i++)
-			put_event(out, &columns, book, &records[i], run->streams[stream].hart);
+			put_event(out, &columns, stacks, &records[i], run->streams[stream].hart);
 	}
 }

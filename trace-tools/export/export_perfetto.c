@@ -140,7 +140,7 @@ static void put_counters(struct perfetto *perfetto, const struct curve *curve)
 	}
 }
 
-static char *stack_text(struct stack_table *book, uint32_t id)
+static char *stack_text(struct stack_table *stacks, uint32_t id)
 {
 	char *text = NULL;
 	size_t bytes;
@@ -148,7 +148,7 @@ static char *stack_text(struct stack_table *book, uint32_t id)
 
 	if (!out)
 		die("out of memory");
-	stack_table_print(book, id, "", out);
+	stack_table_print(stacks, id, "", out);
 	fclose(out);
 	return text;
 }
@@ -156,7 +156,7 @@ static char *stack_text(struct stack_table *book, uint32_t id)
 static void put_lost(struct perfetto *perfetto, const struct leaks *leaks, const struct leak_group *group,
 		     size_t number, const struct leak_item *item)
 {
-	char *stack = stack_text(leaks->book, item->object ? item->alloc_stack : item->get_stack), name[64];
+	char *stack = stack_text(leaks->stacks, item->object ? item->alloc_stack : item->get_stack), name[64];
 
 	event_begin(perfetto, item->object ? item->alloc_time : item->get_time, UUID_LOST, TYPE_INSTANT);
 	protobuf_string(&perfetto->body, EVENT_CATEGORIES, "lost");

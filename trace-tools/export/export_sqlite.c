@@ -107,19 +107,19 @@ static void write_meta(struct table *table, const struct run *run)
 	row_end(table);
 }
 
-static void write_stacks(struct table *table, struct stack_table *book, uint32_t nr_stacks)
+static void write_stacks(struct table *table, struct stack_table *stacks, uint32_t nr_stacks)
 {
 	table_begin(table, "stacks", "id INTEGER PRIMARY KEY, function TEXT", 2);
 	for (uint32_t id = 1; id <= nr_stacks; id++) {
 		put_int(table, id);
-		put_text(table, stack_table_function(book, id));
+		put_text(table, stack_table_function(stacks, id));
 		row_end(table);
 	}
 	table_begin(table, "frames",
 		    "stack INTEGER, depth INTEGER, function TEXT, file TEXT, line INTEGER, inlined INTEGER",
 		    6);
 	for (uint32_t id = 1; id <= nr_stacks; id++) {
-		const struct stack_view *view = stack_table_get(book, id);
+		const struct stack_view *view = stack_table_get(stacks, id);
 		for (uint32_t i = 0; i < view->nr; i++) {
 			put_int(table, id);
 			put_int(table, i);
@@ -288,7 +288,7 @@ char *export_sqlite(struct run *run, struct leaks *leaks, const char *path)
 	execute(&table, "PRAGMA synchronous = OFF");
 	execute(&table, "BEGIN");
 	write_meta(&table, run);
-	write_stacks(&table, leaks->book, run->nr_stacks);
+	write_stacks(&table, leaks->stacks, run->nr_stacks);
 	write_events(&table, run);
 	write_tests(&table, leaks->model);
 	write_findings(&table, leaks);

@@ -16,14 +16,14 @@ static uint64_t weight_of(const struct site *site, enum export_weight weight)
 
 static const char no_stack[] = "(no stack)";
 
-void export_collapsed(const struct model *model, struct stack_table *book, enum export_weight weight,
+void export_collapsed(const struct model *model, struct stack_table *stacks, enum export_weight weight,
 		      FILE *out)
 {
 	uint32_t nr_sites;
 	const struct site *sites = model_sites(model, &nr_sites);
 	for (uint32_t id = 0; id < nr_sites; id++) {
 		uint64_t pages = weight_of(&sites[id], weight);
-		const struct stack_view *view = stack_table_get(book, id);
+		const struct stack_view *view = stack_table_get(stacks, id);
 		if (!pages)
 			continue;
 		if (!view->nr)
@@ -37,7 +37,7 @@ void export_collapsed(const struct model *model, struct stack_table *book, enum 
 /* ---- speedscope ---- */
 
 /* Frames are numbered as they are met; equal ones (function, file, line) share a number. */
-struct frame_book {
+struct frame_table {
 	struct symbol_frame *frames;
 	size_t nr, capacity;
 	size_t *slots; /* position + 1; 0: empty */
@@ -58,7 +58,7 @@ static uint64_t text_hash(const char *text)
 	return hash;
 }
 
-static void frames_rehash(struct frame_book *frames)
+static void frames_rehash(struct frame_table *frames)
 {
 	free(frames->slots);
 	frames->mask = frames->mask ? frames->mask * 2 + 1 : 1023;
@@ -71,7 +71,7 @@ static void frames_rehash(struct frame_book *frames)
 	}
 }
 
-static size_t frame_number(struct frame_book *frames, const struct symbol_frame *frame)
+static size_t frame_number(struct frame_table *frames, const struct symbol_frame *frame)
 {
 	if (2 * frames->nr >= frames->mask)
 		frames_rehash(frames);
@@ -88,8 +88,8 @@ static size_t frame_number(struct frame_book *frames, const struct symbol_frame 
 }
 
 /* Calls once per stack with weight: numbers of its frames, outermost first. */
-static void write_samples(struct json *json, struct frame_book *frames, const struct model *model,
-			  struct stack_table *book, enum export_weight weight)
+static void write_samples(struct json *json, struct frame_table *frames, const struct model *model,
+			  struct stack_table *stacks, enum export_weight weight)
 {
 	static const struct symbol_frame unknown = {.function = no_stack};
 
@@ -97,7 +97,7 @@ static void write_samples(struct json *json, struct frame_book *frames, const st
 	uint32_t nr_sites;
 	const struct site *sites = model_sites(model, &nr_sites);
 	for (uint32_t id = 0; id < nr_sites; id++) {
-		const struct stack_view *view = stack_table_get(book, id);
+		const struct stack_view *view = stack_table_get(stacks, id);
 		if (!weight_of(&sites[id], weight))
 			continue;
 		json_open(json, NULL, '[');
@@ -110,8 +110,8 @@ static void write_samples(struct json *json, struct frame_book *frames, const st
 	json_close(json, ']');
 }
 
-static void write_profile(struct json *json, struct frame_book *frames, const struct model *model,
-			  struct stack_table *book, enum export_weight weight)
+static void write_profile(struct json *json, struct frame_table *frames, const struct model *model,
+			  struct stack_table *stacks, enum export_weight weight)
 {
 	static const char *const names[WEIGHT_NR] = {"live pages at the end", "most pages ever held",
 						     "times that pages were taken"};
@@ -121,7 +121,7 @@ static void write_profile(struct json *json, struct frame_book *frames, const st
 	json_string(json, "type", "sampled");
 	json_string(json, "name", names[weight]);
 	json_string(json, "unit", weight == WEIGHT_TOTAL ? "none" : "bytes");
-	write_samples(json, frames, model, book, weight);
+	write_samples(json, frames, model, stacks, weight);
 	json_open(json, "weights", '[');
 	uint32_t nr_sites;
 	const struct site *sites = model_sites(model, &nr_sites);
@@ -137,9 +137,9 @@ static void write_profile(struct json *json, struct frame_book *frames, const st
 	json_close(json, '}');
 }
 
-void export_speedscope(const struct model *model, struct stack_table *book, const char *name, FILE *out)
+void export_speedscope(const struct model *model, struct stack_table *stacks, const char *name, FILE *out)
 {
-	struct frame_book frames = {0};
+	struct frame_table frames = {0};
 	struct json json;
 
 	json_begin(&json, out);
@@ -149,7 +149,7 @@ void export_speedscope(const struct model *model, struct stack_table *book, cons
 	json_int(&json, "activeProfileIndex", 0);
 	json_open(&json, "profiles", '[');
 	for (enum export_weight weight = 0; weight < WEIGHT_NR; weight++)
-		write_profile(&json, &frames, model, book, weight);
+		write_profile(&json, &frames, model, stacks, weight);
 	json_close(&json, ']');
 	json_open(&json, "shared", '{');
 	json_open(&json, "frames", '[');

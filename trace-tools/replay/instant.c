@@ -1,4 +1,4 @@
-/* moment: see moment.h. */
+/* instant: see instant.h. */
 #include "instant.h"
 
 #include <stdlib.h>
@@ -61,7 +61,7 @@ void timeline_free(struct timeline *timeline)
 	*timeline = (struct timeline){0};
 }
 
-/* ---- moments ---- */
+/* ---- instants ---- */
 
 char *instant_unknown_mark(const struct timeline *timeline, const char *text)
 {

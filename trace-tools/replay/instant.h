@@ -1,5 +1,5 @@
 /*
- * moment: an instant of a run as people write it.
+ * instant: an instant of a run as people write it.
  *
  *   1.25, 1.25s    seconds since power-on, not after the trace's end
  *   start, end     of the trace
@@ -29,7 +29,7 @@ void timeline_read(struct timeline *timeline, struct run *run);
 void timeline_of_model(struct timeline *timeline, const struct model *model);
 void timeline_free(struct timeline *timeline);
 
-/* False with *error (caller frees) when the run has no such moment. */
+/* False with *error (caller frees) when the run has no such instant. */
 bool instant_find(const struct timeline *timeline, const char *text, enum instant_edge edge, uint64_t *time,
 		  char **error);
 /* "no mark x: the marks are a, b, ...". Caller frees. */

@@ -1,4 +1,4 @@
-/* holdings: see holdings.h. */
+/* set: see set.h. */
 #include "live_set.h"
 
 #include <stdlib.h>
@@ -8,19 +8,19 @@
 /* A page's holders that are told apart; further ones are rare enough to be counted twice. */
 #define HOLDERS_MAX 256
 
-static struct holding *row_of(struct live_set *holdings, uint32_t key)
+static struct live_row *row_of(struct live_set *set, uint32_t key)
 {
-	uint32_t *row = &holdings->row_of[key < holdings->nr_keys ? key : 0];
+	uint32_t *row = &set->row_of[key < set->nr_keys ? key : 0];
 
 	if (!*row) {
-		ARRAY_PUSH(holdings->rows, holdings->nr, holdings->capacity) =
-		    (struct holding){.key = key, .oldest = UINT64_MAX};
-		*row = (uint32_t)holdings->nr;
+		ARRAY_PUSH(set->rows, set->nr, set->capacity) =
+		    (struct live_row){.key = key, .oldest = UINT64_MAX};
+		*row = (uint32_t)set->nr;
 	}
-	return &holdings->rows[*row - 1];
+	return &set->rows[*row - 1];
 }
 
-static void row_add_page(struct holding *row, const struct page_state *page, bool alone)
+static void row_add_page(struct live_row *row, const struct page_state *page, bool alone)
 {
 	uint64_t pages = 1ULL << page->order;
 
@@ -53,7 +53,7 @@ static uint32_t holder_key(const struct model *model, const struct page_ref *ref
 	}
 }
 
-static void add_holders(struct live_set *holdings, const struct model *model, const struct page_state *page)
+static void add_holders(struct live_set *set, const struct model *model, const struct page_state *page)
 {
 	uint32_t keys[HOLDERS_MAX];
 	size_t nr = 0;
@@ -69,40 +69,40 @@ static void add_holders(struct live_set *holdings, const struct model *model, co
 	if (nr == 0)
 		keys[nr++] = HOLDING_REF + REF_NONE;
 	for (size_t i = 0; i < nr; i++)
-		row_add_page(row_of(holdings, keys[i]), page, nr == 1);
+		row_add_page(row_of(set, keys[i]), page, nr == 1);
 }
 
-static void add_page(struct live_set *holdings, const struct model *model, const struct page_state *page)
+static void add_page(struct live_set *set, const struct model *model, const struct page_state *page)
 {
-	holdings->pages += 1ULL << page->order;
-	if (holdings->by == BY_PID)
-		add_holders(holdings, model, page);
+	set->pages += 1ULL << page->order;
+	if (set->by == BY_PID)
+		add_holders(set, model, page);
 	else
-		row_add_page(row_of(holdings, holdings->by == BY_KIND ? page->kind : page->alloc_stack), page,
+		row_add_page(row_of(set, set->by == BY_KIND ? page->kind : page->alloc_stack), page,
 			     false);
 }
 
-static void add_object(struct live_set *holdings, const struct model *model,
+static void add_object(struct live_set *set, const struct model *model,
 		       const struct object_state *object)
 {
 	uint64_t bytes = model_cache(model, object->cache)->object_bytes;
-	uint32_t key = holdings->by == BY_KIND    ? HOLDING_CACHE + object->cache
-		       : holdings->by == BY_STACK ? object->stack
+	uint32_t key = set->by == BY_KIND    ? HOLDING_CACHE + object->cache
+		       : set->by == BY_STACK ? object->stack
 		       : object->pid              ? object->pid
 						  : HOLDING_REF + REF_NONE;
-	struct holding *row = row_of(holdings, key);
+	struct live_row *row = row_of(set, key);
 
 	row->objects++;
 	row->object_bytes += bytes;
 	if (object->time < row->oldest)
 		row->oldest = object->time;
-	holdings->objects++;
-	holdings->object_bytes += bytes;
+	set->objects++;
+	set->object_bytes += bytes;
 }
 
 static int compare_rows(const void *a, const void *b)
 {
-	const struct holding *left = a, *right = b;
+	const struct live_row *left = a, *right = b;
 
 	if (left->pages != right->pages)
 		return left->pages > right->pages ? -1 : 1;
@@ -111,7 +111,7 @@ static int compare_rows(const void *a, const void *b)
 	return left->key < right->key ? -1 : left->key > right->key;
 }
 
-void live_set_make(struct live_set *holdings, const struct model *model, enum live_set_by by)
+void live_set_make(struct live_set *set, const struct model *model, enum live_set_by by)
 {
 	uint32_t nr_sites;
 	const struct page_state *page;
@@ -120,19 +120,19 @@ void live_set_make(struct live_set *holdings, const struct model *model, enum li
 	model_sites(model, &nr_sites);
 	size_t nr_keys = by == BY_STACK ? nr_sites : HOLDING_CACHE + UINT16_MAX + 1;
 
-	*holdings = (struct live_set){
-	    .by = by, .row_of = xcalloc(nr_keys, sizeof(*holdings->row_of)), .nr_keys = nr_keys};
+	*set = (struct live_set){
+	    .by = by, .row_of = xcalloc(nr_keys, sizeof(*set->row_of)), .nr_keys = nr_keys};
 	for (uint32_t pfn = 0; (page = model_next_live(model, &pfn)); pfn++)
-		add_page(holdings, model, page);
+		add_page(set, model, page);
 	for (size_t at = 0; (object = model_next_object(model, &at));)
-		add_object(holdings, model, object);
-	if (holdings->nr)
-		qsort(holdings->rows, holdings->nr, sizeof(*holdings->rows), compare_rows);
+		add_object(set, model, object);
+	if (set->nr)
+		qsort(set->rows, set->nr, sizeof(*set->rows), compare_rows);
 }
 
-void live_set_free(struct live_set *holdings)
+void live_set_free(struct live_set *set)
 {
-	free(holdings->rows);
-	free(holdings->row_of);
-	*holdings = (struct live_set){0};
+	free(set->rows);
+	free(set->row_of);
+	*set = (struct live_set){0};
 }

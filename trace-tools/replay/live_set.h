@@ -1,5 +1,5 @@
 /*
- * holdings: who held what at the moment to which a model was replayed: live pages and objects by kind, by the stack
+ * live_set: who held what at the instant to which a model was replayed: live pages and objects by kind, by the stack
  * that took them, or by the processes that hold them.
  *
  * Objects lie in slab pages: they are counted beside the pages, never added to them. By pid, a page counts once for
@@ -16,7 +16,7 @@
 
 enum live_set_by { BY_KIND, BY_STACK, BY_PID };
 
-struct holding {
+struct live_row {
 	/* BY_KIND: page kind, or HOLDING_CACHE + slab cache; BY_STACK: stack; BY_PID: pid, or HOLDING_REF + ref kind */
 	uint32_t key;
 	uint64_t pages, alone; /* alone: BY_PID only */
@@ -29,14 +29,14 @@ struct holding {
 
 struct live_set {
 	enum live_set_by by;
-	struct holding *rows; /* most pages first, then most bytes of objects */
+	struct live_row *rows; /* most pages first, then most bytes of objects */
 	size_t nr, capacity;
 	uint64_t pages, objects, object_bytes;
 	uint32_t *row_of; /* by key: position + 1 */
 	size_t nr_keys;
 };
 
-void live_set_make(struct live_set *holdings, const struct model *model, enum live_set_by by);
-void live_set_free(struct live_set *holdings);
+void live_set_make(struct live_set *set, const struct model *model, enum live_set_by by);
+void live_set_free(struct live_set *set);
 
 #endif

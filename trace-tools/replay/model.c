@@ -145,7 +145,7 @@ void model_free(struct model *model)
 	free(model->tests);
 	free(model->pending.findings);
 	free(model->last.findings);
-	free(model->last_quiet.findings);
+	free(model->last_quiescent.findings);
 	free(model->incidents);
 	free(model);
 }

@@ -94,7 +94,7 @@ void audit_apply(struct model *model, const struct trace_record *record)
 	audit->record = *record;
 	audit_copy(&model->last, audit);
 	if (record->payload.ev_payload_audit_done.quiet)
-		audit_copy(&model->last_quiet, audit);
+		audit_copy(&model->last_quiescent, audit);
 	if (model->nr_tests && !model->ended) {
 		struct test_mark *test = &model->tests[model->nr_tests - 1];
 		if (test->end && !test->nr_audits)

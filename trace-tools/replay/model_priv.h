@@ -31,7 +31,7 @@ struct model {
 	size_t nr_tests, tests_capacity;
 	int64_t open_test; /* position, -1: none */
 	bool ended;        /* power-off has begun: audits are no longer a test's */
-	struct audit_state pending, last, last_quiet;
+	struct audit_state pending, last, last_quiescent;
 	struct trace_record *incidents;
 	size_t nr_incidents, incidents_capacity;
 };

@@ -105,7 +105,7 @@ const struct audit_state *model_audit(const struct model *model)
 
 const struct audit_state *model_quiescent_audit(const struct model *model)
 {
-	return model->last_quiet.done ? &model->last_quiet : NULL;
+	return model->last_quiescent.done ? &model->last_quiescent : NULL;
 }
 
 const struct trace_record *model_incidents(const struct model *model, size_t *nr)

@@ -34,7 +34,7 @@ static void print_verdict(const struct ram_audit *audit, FILE *out)
 	if (leaked)
 		fprintf(out, "LEAKED: %" PRIu64 " page%s: allocated, not free, and nothing points to %s\n",
 			leaked, plural(leaked), leaked == 1 ? "it" : "them");
-	else if (audit->status == STATUS_NOTHING_LOST)
+	else if (audit->status == STATUS_OK)
 		fprintf(out, "no leaks: every page that is not free is held\n");
 	else if (!nr_faults)
 		fprintf(out, "NO VERDICT: no leak was found, but that is not certain\n");

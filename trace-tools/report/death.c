@@ -72,24 +72,24 @@ static void print_name(const struct panic_context *one, FILE *out)
 		fprintf(out, "page 0x%x", one->pfn);
 }
 
-static void print_callers(uint32_t stack, struct stack_table *book, FILE *out)
+static void print_callers(uint32_t stack, struct stack_table *stacks, FILE *out)
 {
-	const struct stack_view *view = stack_table_get(book, stack);
+	const struct stack_view *view = stack_table_get(stacks, stack);
 	uint32_t site = view->site < view->nr ? view->site : 0;
 
-	fprintf(out, "%s", stack_table_function(book, stack));
+	fprintf(out, "%s", stack_table_function(stacks, stack));
 	for (uint32_t i = site + 1; i < view->nr && i < site + CALLERS_SHOWN; i++)
 		fprintf(out, " < %s", view->frames[i].function);
 }
 
 /* "cow_break < fault_write (pid 7) at 1.234": who did what a record tells, and on whose behalf. */
-static void print_act(const struct trace_record *record, struct stack_table *book, FILE *out)
+static void print_act(const struct trace_record *record, struct stack_table *stacks, FILE *out)
 {
 	const struct trace_payload_page *event = &record->payload.ev_payload_page_alloc;
 	uint16_t pid = event_is_object(record->event) ? record->payload.ev_payload_obj_alloc.pid : event->pid;
 	char time[24];
 
-	print_callers(record->stack, book, out);
+	print_callers(record->stack, stacks, out);
 	fprintf(out, " (pid %u) at %s", pid, time_text(record->time, time));
 }
 
@@ -105,8 +105,8 @@ static const struct trace_record *newest(const struct panic_context *one, uint32
 }
 
 /* Of the references that were taken there before and came back: who returned most of them. */
-static void print_healthy(const struct model *model, uint32_t alloc_stack, uint32_t get_stack, uint32_t ref,
-			  struct stack_table *book, FILE *out)
+static void print_released(const struct model *model, uint32_t alloc_stack, uint32_t get_stack, uint32_t ref,
+			  struct stack_table *stacks, FILE *out)
 {
 	const struct release *most = NULL, *one;
 	uint64_t total = 0;
@@ -119,7 +119,7 @@ static void print_healthy(const struct model *model, uint32_t alloc_stack, uint3
 	}
 	if (most)
 		fprintf(out, "; of %" PRIu64 " others from there, %s returned %" PRIu64, total,
-			stack_table_function(book, most->put_stack), most->count);
+			stack_table_function(stacks, most->put_stack), most->count);
 }
 
 static bool same_reference(const struct trace_record *a, const struct trace_record *b)
@@ -154,7 +154,7 @@ static size_t held_references(const struct panic_context *one, const struct trac
 }
 
 static void print_holders(const struct panic_context *one, const struct model *model,
-			  struct stack_table *book, FILE *out)
+			  struct stack_table *stacks, FILE *out)
 {
 	const struct trace_record *held[HELD_MAX], *alloc = newest(one, EV_page_alloc, UINT64_MAX);
 	size_t nr = held_references(one, held, HELD_MAX);
@@ -166,27 +166,27 @@ static void print_holders(const struct panic_context *one, const struct model *m
 		fprintf(out, "    held as ");
 		print_holder(out, model, held[i]->kind, event->holder, event->index);
 		fprintf(out, ": taken by ");
-		print_act(held[i], book, out);
+		print_act(held[i], stacks, out);
 		fprintf(out, ", not returned");
 		if (alloc)
-			print_healthy(model, alloc->stack, held[i]->stack, held[i]->kind, book, out);
+			print_released(model, alloc->stack, held[i]->stack, held[i]->kind, stacks, out);
 		fputc('\n', out);
 	}
 }
 
 /* The last time that it became free, and by whom. */
 static void print_freed(const struct panic_context *one, uint64_t until, const char *before,
-			struct stack_table *book, FILE *out)
+			struct stack_table *stacks, FILE *out)
 {
 	const struct trace_record *freed = newest(one, one->object ? EV_obj_free : EV_page_free, until);
 
 	if (freed) {
 		fprintf(out, "%s", before);
-		print_act(freed, book, out);
+		print_act(freed, stacks, out);
 	}
 }
 
-static void print_incident(const struct panic_context *one, struct stack_table *book, FILE *out)
+static void print_incident(const struct panic_context *one, struct stack_table *stacks, FILE *out)
 {
 	const struct trace_record *incident = one->incident;
 	/* The act that the incident is about is recorded after it, if at all. */
@@ -195,25 +195,25 @@ static void print_incident(const struct panic_context *one, struct stack_table *
 	fprintf(out, "    %s: %s: ", verdict_text(incident->kind), verdict_help(incident->kind));
 	switch (incident->kind) {
 	case VERDICT_POISON:
-		print_freed(one, until, "freed by ", book, out);
+		print_freed(one, until, "freed by ", stacks, out);
 		fprintf(out, ", then written");
 		break;
 	case VERDICT_DBL:
-		print_freed(one, until, "first by ", book, out);
+		print_freed(one, until, "first by ", stacks, out);
 		fprintf(out, ", and again by ");
-		print_callers(incident->stack, book, out);
+		print_callers(incident->stack, stacks, out);
 		break;
 	default:
 		fprintf(out, "by ");
-		print_callers(incident->stack, book, out);
-		print_freed(one, until, "; last freed by ", book, out);
+		print_callers(incident->stack, stacks, out);
+		print_freed(one, until, "; last freed by ", stacks, out);
 	}
 	fputc('\n', out);
 }
 
 /* What the history says of it, in a sentence. */
 static void print_verdict(const struct panic_context *one, const struct model *model,
-			  struct stack_table *book, FILE *out)
+			  struct stack_table *stacks, FILE *out)
 {
 	const struct trace_record *taken =
 	    newest(one, one->object ? EV_obj_alloc : EV_page_alloc, UINT64_MAX);
@@ -226,25 +226,25 @@ static void print_verdict(const struct panic_context *one, const struct model *m
 		fprintf(out, ", %s, order %u, count %d, %s\n", page_kind_text(one->kind), one->order,
 			one->count, one->found);
 	if (one->incident)
-		print_incident(one, book, out);
+		print_incident(one, stacks, out);
 	if (!one->nr) {
 		fprintf(out, "    no event of it is in the trace\n");
 	} else if (!one->live) {
-		print_freed(one, UINT64_MAX, "    free since ", book, out);
+		print_freed(one, UINT64_MAX, "    free since ", stacks, out);
 		fputc('\n', out);
 	} else {
 		if (taken && (!freed || freed->time <= taken->time)) {
 			fprintf(out, "    allocated by ");
-			print_act(taken, book, out);
+			print_act(taken, stacks, out);
 			fputc('\n', out);
 		}
 		if (!one->object)
-			print_holders(one, model, book, out);
+			print_holders(one, model, stacks, out);
 	}
 }
 
 static void print_event(const struct panic_context_event *event, const struct model *model,
-			struct stack_table *book, FILE *out)
+			struct stack_table *stacks, FILE *out)
 {
 	const struct trace_record *record = &event->record;
 	const struct trace_payload_page *page = &record->payload.ev_payload_page_alloc;
@@ -261,14 +261,14 @@ static void print_event(const struct panic_context_event *event, const struct mo
 		else
 			print_holder(out, model, record->kind, page->holder, page->index);
 	}
-	fprintf(out, " in %s\n", stack_table_function(book, record->stack));
+	fprintf(out, " in %s\n", stack_table_function(stacks, record->stack));
 }
 
-static void print_events_of(const struct involvement *involved, const struct model *model,
-			    struct stack_table *book, FILE *out)
+static void print_events_of(const struct panic_contexts *contexts, const struct model *model,
+			    struct stack_table *stacks, FILE *out)
 {
-	for (size_t i = 0; i < involved->nr; i++) {
-		const struct panic_context *one = &involved->list[i];
+	for (size_t i = 0; i < contexts->nr; i++) {
+		const struct panic_context *one = &contexts->list[i];
 		size_t begin = one->nr > EVENTS_OF_ONE ? one->nr - EVENTS_OF_ONE : 0;
 		if (!one->nr)
 			continue;
@@ -276,7 +276,7 @@ static void print_events_of(const struct involvement *involved, const struct mod
 		print_name(one, out);
 		fputc('\n', out);
 		for (size_t k = begin; k < one->nr; k++)
-			print_event(&one->events[k], model, book, out);
+			print_event(&one->events[k], model, stacks, out);
 	}
 }
 
@@ -301,7 +301,7 @@ static void keep_event(void *arg, const struct model *model, const struct trace_
 	last->ring[last->nr++ % last->size].hart = model_run(model)->streams[stream].hart;
 }
 
-static void print_last(const struct last_events *last, struct stack_table *book, FILE *out)
+static void print_last(const struct last_events *last, struct stack_table *stacks, FILE *out)
 {
 	uint64_t nr = last->nr < last->size ? last->nr : last->size;
 	char time[24];
@@ -315,7 +315,7 @@ static void print_last(const struct last_events *last, struct stack_table *book,
 			event_info(record->event)->name);
 		print_record_fields(out, record);
 		if (record->stack)
-			fprintf(out, " in %s", stack_table_function(book, record->stack));
+			fprintf(out, " in %s", stack_table_function(stacks, record->stack));
 		fputc('\n', out);
 	}
 }
@@ -323,26 +323,26 @@ static void print_last(const struct last_events *last, struct stack_table *book,
 /* ---- all of it ---- */
 
 static void tell_panic(const struct guest *guest, const struct panic_state *panic, const struct model *model,
-		       struct stack_table *book, FILE *out)
+		       struct stack_table *stacks, FILE *out)
 {
-	struct involvement involved = {0};
+	struct panic_contexts contexts = {0};
 	char *error = NULL;
 	struct layout *layout =
 	    model_run(model)->kernel_path ? layout_open(model_run(model)->kernel_path, &error) : NULL;
 
 	fprintf(out, "PANIC on hart %u: %s\n", panic->hart, panic->message);
 	if (layout) {
-		involvement_find(&involved, guest, panic, book->symbols, model, layout);
+		panic_contexts_find(&contexts, guest, panic, stacks->symbols, model, layout);
 		layout_close(layout);
 	} else {
 		fprintf(out, "what it had in its hands cannot be told: %s\n",
 			error ? error : "name its kernel with --kernel");
 	}
-	for (size_t i = 0; i < involved.nr; i++)
-		print_verdict(&involved.list[i], model, book, out);
+	for (size_t i = 0; i < contexts.nr; i++)
+		print_verdict(&contexts.list[i], model, stacks, out);
 	print_harts(panic, model, out);
-	print_events_of(&involved, model, book, out);
-	involvement_free(&involved);
+	print_events_of(&contexts, model, stacks, out);
+	panic_contexts_free(&contexts);
 	free(error);
 }
 
@@ -352,20 +352,20 @@ int death_report(const struct guest *guest, struct run *run, const struct panic_
 	struct last_events last = {.ring = xcalloc(nr_events, sizeof(*last.ring)), .size = nr_events};
 	struct model_watch watch = {keep_event, &last};
 	struct model *model = model_replay(run, &watch);
-	struct stack_table *book = stack_table_open(run);
+	struct stack_table *stacks = stack_table_open(run);
 	int exit_status = guest_exit_status(guest);
 
 	run_print_losses(run, out);
 	fputc('\n', out);
 	if (panic)
-		tell_panic(guest, panic, model, book, out);
+		tell_panic(guest, panic, model, stacks, out);
 	else if (exit_status >= 0)
 		fprintf(out, "no panic: it powered off with status %d\n", exit_status);
 	else
 		fprintf(out, "no panic: it ran until it was stopped from outside\n");
-	print_last(&last, book, out);
+	print_last(&last, stacks, out);
 	free(last.ring);
-	stack_table_close(book);
+	stack_table_close(stacks);
 	model_free(model);
-	return panic ? STATUS_LOST : STATUS_NOTHING_LOST;
+	return panic ? STATUS_LEAKED : STATUS_OK;
 }

@@ -174,7 +174,7 @@ static void put_stack(FILE *out, const struct leaks *leaks, const char *title, u
 		      struct sources *sources)
 {
 	fprintf(out, "<div><h3>%s</h3>\n", title);
-	html_stack(out, leaks->book, id, sources);
+	html_stack(out, leaks->stacks, id, sources);
 	fputs("</div>\n", out);
 }
 
@@ -182,7 +182,7 @@ static void put_stack(FILE *out, const struct leaks *leaks, const char *title, u
 static void put_suspect(FILE *out, const struct leaks *leaks, const struct leak_group *group,
 			struct sources *sources)
 {
-	const struct missing_act *missing = &group->missing;
+	const struct missing_release *missing = &group->missing;
 	const struct leak_item *first = &leaks->items[group->items[0]];
 	const uint32_t stacks[] = {first->get_stack, missing->later_put, missing->end_stack,
 				   first->alloc_stack};
@@ -200,7 +200,7 @@ static void put_suspect(FILE *out, const struct leaks *leaks, const struct leak_
 		fputs("</p>\n", out);
 	}
 	for (size_t i = 0; missing->suspect_place && i < sizeof(stacks) / sizeof(stacks[0]); i++) {
-		if (html_source(out, leaks->book, stacks[i], missing->suspect_place, sources))
+		if (html_source(out, leaks->stacks, stacks[i], missing->suspect_place, sources))
 			break;
 	}
 }
@@ -339,7 +339,7 @@ static int compare_sites(const void *a, const void *b, void *arg)
 	return left->pages_peak < right->pages_peak ? 1 : left->pages_peak > right->pages_peak ? -1 : 0;
 }
 
-static void put_sites(FILE *out, struct model *model, struct stack_table *book)
+static void put_sites(FILE *out, struct model *model, struct stack_table *stacks)
 {
 	uint32_t nr_sites;
 	const struct site *sites = model_sites(model, &nr_sites);
@@ -357,14 +357,14 @@ static void put_sites(FILE *out, struct model *model, struct stack_table *book)
 	for (uint32_t i = 0; i < nr && i < SITES_MAX; i++) {
 		const struct site *site = &sites[order[i]];
 		fputs("<details><summary><code>", out);
-		html_text(out, stack_table_function(book, order[i]));
+		html_text(out, stack_table_function(stacks, order[i]));
 		fprintf(out,
 			"</code> <small>%s live, at most %s; taken %s times, given back %s times"
 			"</small></summary>\n",
 			html_number((int64_t)site->pages_live, live),
 			html_number((int64_t)site->pages_peak, peak),
 			html_number((int64_t)site->allocs, allocs), html_number((int64_t)site->frees, frees));
-		html_stack(out, book, order[i], NULL);
+		html_stack(out, stacks, order[i], NULL);
 		fputs("</details>\n", out);
 	}
 	free(order);
@@ -444,7 +444,7 @@ void html_write(FILE *out, struct run *run, struct leaks *leaks, const struct ht
 	fputs("<h2 id=\"kinds\">Pages by kind</h2>\n", out);
 	svg_kinds(out, leaks->model, &pictures->curve);
 	put_tests(out, leaks->model);
-	put_sites(out, leaks->model, leaks->book);
+	put_sites(out, leaks->model, leaks->stacks);
 	put_run(out, run, leaks->model);
 	fputs("</main>\n</body>\n</html>\n", out);
 }

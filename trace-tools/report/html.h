@@ -57,9 +57,9 @@ struct sources {
 	uint64_t nr_shown, nr_newer;
 };
 /* Function and place of each frame; with `sources` each opens to the lines around it. */
-void html_stack(FILE *out, struct stack_table *book, uint32_t id, struct sources *sources);
+void html_stack(FILE *out, struct stack_table *stacks, uint32_t id, struct sources *sources);
 /* The lines around "file:line" as a frame of the stack names it; false when there is no such source. */
-bool html_source(FILE *out, struct stack_table *book, uint32_t id, const char *place,
+bool html_source(FILE *out, struct stack_table *stacks, uint32_t id, const char *place,
 		 struct sources *sources);
 
 /* ---- the whole ---- */

@@ -76,9 +76,9 @@ static void put_name(FILE *out, const struct symbol_frame *frame)
 	}
 }
 
-void html_stack(FILE *out, struct stack_table *book, uint32_t id, struct sources *sources)
+void html_stack(FILE *out, struct stack_table *stacks, uint32_t id, struct sources *sources)
 {
-	const struct stack_view *view = stack_table_get(book, id);
+	const struct stack_view *view = stack_table_get(stacks, id);
 
 	if (!view->nr) {
 		fputs("<p>(no stack)</p>\n", out);
@@ -104,9 +104,9 @@ void html_stack(FILE *out, struct stack_table *book, uint32_t id, struct sources
 	fputs("</ol>\n", out);
 }
 
-bool html_source(FILE *out, struct stack_table *book, uint32_t id, const char *place, struct sources *sources)
+bool html_source(FILE *out, struct stack_table *stacks, uint32_t id, const char *place, struct sources *sources)
 {
-	const struct stack_view *view = stack_table_get(book, id);
+	const struct stack_view *view = stack_table_get(stacks, id);
 	char its_place[256];
 
 	for (uint32_t i = 0; i < view->nr; i++) {

@@ -46,7 +46,7 @@ static void print_suspects(const struct leaks *leaks, FILE *out)
 	char certainty[160];
 
 	for (size_t g = 0; g < leaks->nr_groups; g++) {
-		const struct missing_act *missing = &leaks->groups[g].missing;
+		const struct missing_release *missing = &leaks->groups[g].missing;
 		uint64_t nr_pages = 0, nr_objects = 0;
 		bool seen = !missing->suspect;
 		for (size_t k = 0; k < leaks->nr_groups; k++) {
@@ -77,7 +77,7 @@ static void print_verdict(const struct leaks *leaks, FILE *out)
 		print_suspects(leaks, out);
 		if (leaks->status == STATUS_CANNOT_TELL)
 			fprintf(out, "This is NOT CERTAIN: %s.\n", leaks_uncertain(leaks));
-	} else if (leaks->status == STATUS_NOTHING_LOST) {
+	} else if (leaks->status == STATUS_OK) {
 		fprintf(out, "NOTHING LOST%s: %" PRIu64 " events, 0 discarded\n",
 			leaks->narrowed                                        ? " of what was asked for"
 			: leaks->suppressed.pages || leaks->suppressed.objects ? " but what is suppressed"

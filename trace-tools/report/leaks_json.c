@@ -6,7 +6,7 @@
 #include "leaks_text.h"
 #include "print.h"
 
-static void write_missing(struct json *json, const struct leaks *leaks, const struct missing_act *missing)
+static void write_missing(struct json *json, const struct leaks *leaks, const struct missing_release *missing)
 {
 	static const char *const how[] = {"none",      "same-path",  "same-get", "same-function",
 					  "companion", "holder-end", "replaced", "last-change"};
@@ -23,17 +23,17 @@ static void write_missing(struct json *json, const struct leaks *leaks, const st
 	json_string(json, "certainty", missing_certainty(missing, certainty, sizeof(certainty)));
 	json_string(json, "getter", missing->getter);
 	json_string(json, "putter", missing->putter);
-	json_stack(json, "put", leaks->book, missing->put_stack);
+	json_stack(json, "put", leaks->stacks, missing->put_stack);
 	json_int(json, "companion", (int64_t)missing->later_nr);
 	json_int(json, "companion_total", (int64_t)missing->later_total);
 	if (missing->later_put)
-		json_stack(json, "companion_put", leaks->book, missing->later_put);
+		json_stack(json, "companion_put", leaks->stacks, missing->later_put);
 	if (missing->end_stack)
-		json_stack(json, "holder_end", leaks->book, missing->end_stack);
+		json_stack(json, "holder_end", leaks->stacks, missing->end_stack);
 	json_int(json, "baseline", (int64_t)missing->baseline_nr);
 	json_int(json, "baseline_total", (int64_t)missing->baseline_total);
 	if (missing->baseline_put)
-		json_stack(json, "baseline_put", leaks->baseline_book, missing->baseline_put);
+		json_stack(json, "baseline_put", leaks->baseline_stacks, missing->baseline_put);
 	json_close(json, '}');
 }
 
@@ -119,10 +119,10 @@ static void write_group(struct json *json, const struct leaks *leaks, const stru
 	json_real(json, "first", time_seconds(group->first_time));
 	json_real(json, "last", time_seconds(group->last_time));
 	write_circumstances(json, leaks, group);
-	json_string(json, "allocated_by", stack_table_function(leaks->book, first->alloc_stack));
-	json_string(json, "taken_by", stack_table_function(leaks->book, first->get_stack));
-	json_stack(json, "allocation", leaks->book, first->alloc_stack);
-	json_stack(json, "get", leaks->book, first->get_stack);
+	json_string(json, "allocated_by", stack_table_function(leaks->stacks, first->alloc_stack));
+	json_string(json, "taken_by", stack_table_function(leaks->stacks, first->get_stack));
+	json_stack(json, "allocation", leaks->stacks, first->alloc_stack);
+	json_stack(json, "get", leaks->stacks, first->get_stack);
 	write_missing(json, leaks, &group->missing);
 	json_open(json, "items", '[');
 	for (size_t i = 0; i < group->nr_items; i++)
@@ -223,7 +223,7 @@ void leaks_print_json(const struct leaks *leaks, FILE *out)
 		json_string(&json, "what", record->flags ? "object" : "page");
 		json_int(&json, "where", record->payload.ev_payload_finding.where);
 		json_real(&json, "time", time_seconds(record->time));
-		json_stack(&json, "stack", leaks->book, record->stack);
+		json_stack(&json, "stack", leaks->stacks, record->stack);
 		json_close(&json, '}');
 	}
 	json_close(&json, ']');
@@ -232,7 +232,7 @@ void leaks_print_json(const struct leaks *leaks, FILE *out)
 		json_open(&json, NULL, '{');
 		json_int(&json, "live", (int64_t)leaks->candidates[i].live);
 		json_int(&json, "tests_grown", leaks->candidates[i].marks);
-		json_stack(&json, "allocation", leaks->book, leaks->candidates[i].stack);
+		json_stack(&json, "allocation", leaks->stacks, leaks->candidates[i].stack);
 		json_close(&json, '}');
 	}
 	json_close(&json, ']');

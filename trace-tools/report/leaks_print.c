@@ -164,7 +164,7 @@ static void print_reference(const struct leaks *leaks, const struct leak_group *
 
 /* ---- the missing act ---- */
 
-static void print_place(FILE *out, const struct missing_act *missing)
+static void print_place(FILE *out, const struct missing_release *missing)
 {
 	fprintf(out, "%s", missing->suspect);
 	if (missing->suspect_place && missing->suspect_place[0])
@@ -174,7 +174,7 @@ static void print_place(FILE *out, const struct missing_act *missing)
 }
 
 /* Others came back: on the same path, of the same get, or taken by the same function. */
-static void print_compared(const struct leaks *leaks, const struct missing_act *missing, const char *act,
+static void print_compared(const struct leaks *leaks, const struct missing_release *missing, const char *act,
 			   FILE *out)
 {
 	if (missing->how == MISSING_SAME_FUNCTION) {
@@ -195,10 +195,10 @@ static void print_compared(const struct leaks *leaks, const struct missing_act *
 							  : "Others of the same get",
 			act, missing->total, missing->nr, missing->putter);
 	}
-	stack_table_print(leaks->book, missing->put_stack, "      ", out);
+	stack_table_print(leaks->stacks, missing->put_stack, "      ", out);
 }
 
-static void print_companion(const struct leaks *leaks, const struct missing_act *missing, FILE *out)
+static void print_later_put(const struct leaks *leaks, const struct missing_release *missing, FILE *out)
 {
 	if (missing->total)
 		fprintf(out,
@@ -212,10 +212,10 @@ static void print_companion(const struct leaks *leaks, const struct missing_act 
 		" the page in whose name it was made got its dirty reference back here,\n"
 		"    and the object was not freed here:\n",
 		missing->later_nr, missing->later_total);
-	stack_table_print(leaks->book, missing->later_put, "      ", out);
+	stack_table_print(leaks->stacks, missing->later_put, "      ", out);
 }
 
-static void print_place_reused(const struct leaks *leaks, const struct missing_act *missing, uint8_t ref,
+static void print_place_reused(const struct leaks *leaks, const struct missing_release *missing, uint8_t ref,
 			       FILE *out)
 {
 	fprintf(out,
@@ -223,7 +223,7 @@ static void print_place_reused(const struct leaks *leaks, const struct missing_a
 		" the place that held the page (the %s of the same holder and index) was\n"
 		"    given another page here, and this reference stayed:\n",
 		missing->later_nr, missing->later_total, ref_kind_text(ref));
-	stack_table_print(leaks->book, missing->later_put, "      ", out);
+	stack_table_print(leaks->stacks, missing->later_put, "      ", out);
 	if (missing->total)
 		fprintf(out,
 			"    (%" PRIu64 " others of this make were returned, %" PRIu64 " of them by %s.)\n",
@@ -240,13 +240,13 @@ static void print_nothing_to_compare(const struct leaks *leaks, const struct lea
 		"the %" PRIu64 " with.\n"
 		"    The unmatched %s is %s's; its callers stand above.\n",
 		nr_lost, first->object ? "allocation" : "get",
-		stack_table_function(leaks->book, first->get_stack));
+		stack_table_function(leaks->stacks, first->get_stack));
 }
 
 static void print_missing(const struct leaks *leaks, const struct leak_group *group, FILE *out)
 {
 	const struct leak_item *first = group_item(leaks, group, 0);
-	const struct missing_act *missing = &group->missing;
+	const struct missing_release *missing = &group->missing;
 	const char *act = first->object ? "freed" : "returned";
 	char certainty[160];
 
@@ -258,7 +258,7 @@ static void print_missing(const struct leaks *leaks, const struct leak_group *gr
 		print_compared(leaks, missing, act, out);
 		break;
 	case MISSING_LATER_PUT:
-		print_companion(leaks, missing, out);
+		print_later_put(leaks, missing, out);
 		break;
 	case MISSING_PLACE_REUSED:
 		print_place_reused(leaks, missing, first->ref, out);
@@ -267,13 +267,13 @@ static void print_missing(const struct leaks *leaks, const struct leak_group *gr
 		fprintf(out, "    No life of this kind was ever settled in this run. The holder ended here, "
 			     "and the reference\n"
 			     "    stayed:\n");
-		stack_table_print(leaks->book, missing->end_stack, "      ", out);
+		stack_table_print(leaks->stacks, missing->end_stack, "      ", out);
 		break;
 	case MISSING_LAST_CHANGE:
 		fprintf(out, "    %s here, and nothing led to the page any more:\n",
 			first->was_unmapping ? "The last page-table entry went"
 					     : "The count was last lowered");
-		stack_table_print(leaks->book, missing->later_put, "      ", out);
+		stack_table_print(leaks->stacks, missing->later_put, "      ", out);
 		break;
 	case MISSING_NONE:
 		print_nothing_to_compare(leaks, group, out);
@@ -282,7 +282,7 @@ static void print_missing(const struct leaks *leaks, const struct leak_group *gr
 	if (missing->baseline_put) {
 		fprintf(out, "    In the healthy run %" PRIu64 " of %" PRIu64 " were %s here:\n",
 			missing->baseline_nr, missing->baseline_total, act);
-		stack_table_print(leaks->baseline_book, missing->baseline_put, "      ", out);
+		stack_table_print(leaks->baseline_stacks, missing->baseline_put, "      ", out);
 	}
 	if (missing->suspect) {
 		fprintf(out, "    SUSPECT: ");
@@ -316,7 +316,7 @@ static void print_life(const struct leaks *leaks, const struct leak_group *group
 			fprintf(out, "now %s", page_kind_text(record->kind));
 		else
 			print_holder(out, leaks->model, record->kind, event->holder, event->index);
-		fprintf(out, "  in %s\n", stack_table_function(leaks->book, record->stack));
+		fprintf(out, "  in %s\n", stack_table_function(leaks->stacks, record->stack));
 	}
 }
 
@@ -344,11 +344,12 @@ static void print_group(const struct leaks *leaks, size_t number, FILE *out)
 	fprintf(out, "\n[%zu] ", number + 1);
 	print_what(leaks, group, out);
 	print_facts(leaks, group, out);
-	fprintf(out, "  allocated by %s\n", stack_table_function(leaks->book, first->alloc_stack));
-	stack_table_print(leaks->book, first->alloc_stack, "      ", out);
+	fprintf(out, "  allocated by %s\n", stack_table_function(leaks->stacks, first->alloc_stack));
+	stack_table_print(leaks->stacks, first->alloc_stack, "      ", out);
 	if (!first->object && first->get_stack != first->alloc_stack) {
-		fprintf(out, "  unmatched get by %s\n", stack_table_function(leaks->book, first->get_stack));
-		stack_table_print(leaks->book, first->get_stack, "      ", out);
+		fprintf(out, "  unmatched get by %s\n",
+			stack_table_function(leaks->stacks, first->get_stack));
+		stack_table_print(leaks->stacks, first->get_stack, "      ", out);
 	} else if (!first->object) {
 		fprintf(out, "  unmatched get: the reference that came with the allocation\n");
 	}
@@ -383,7 +384,7 @@ static void print_incidents(const struct leaks *leaks, FILE *out)
 				finding->claims, finding->pid);
 		fprintf(out, "\n");
 		if (record->stack)
-			stack_table_print(leaks->book, record->stack, "      ", out);
+			stack_table_print(leaks->stacks, record->stack, "      ", out);
 	}
 }
 
@@ -395,8 +396,8 @@ static void print_candidates(const struct leaks *leaks, FILE *out)
 	for (size_t i = 0; i < leaks->nr_candidates; i++) {
 		fprintf(out, "  %" PRIu64 " live, grown in %u tests, made by %s\n", leaks->candidates[i].live,
 			leaks->candidates[i].marks,
-			stack_table_function(leaks->book, leaks->candidates[i].stack));
-		stack_table_print(leaks->book, leaks->candidates[i].stack, "      ", out);
+			stack_table_function(leaks->stacks, leaks->candidates[i].stack));
+		stack_table_print(leaks->stacks, leaks->candidates[i].stack, "      ", out);
 	}
 }
 
@@ -409,7 +410,7 @@ static void print_other_groups(const struct leaks *leaks, FILE *out)
 		fprintf(out, "  [%zu] %zu %s, taken by %s; suspect %s\n", i + 1, group->nr_items,
 			first->object ? model_cache(leaks->model, first->cache)->name
 				      : page_kind_text(first->kind),
-			stack_table_function(leaks->book, first->get_stack),
+			stack_table_function(leaks->stacks, first->get_stack),
 			group->missing.suspect ? group->missing.suspect : "not known");
 	}
 }

@@ -92,9 +92,9 @@ void json_frame(struct json *json, const struct symbol_frame *frame)
 	json_close(json, '}');
 }
 
-void json_stack(struct json *json, const char *key, struct stack_table *book, uint32_t id)
+void json_stack(struct json *json, const char *key, struct stack_table *stacks, uint32_t id)
 {
-	const struct stack_view *view = stack_table_get(book, id);
+	const struct stack_view *view = stack_table_get(stacks, id);
 
 	json_open(json, key, '[');
 	for (uint32_t i = 0; i < view->nr; i++)
@@ -104,7 +104,7 @@ void json_stack(struct json *json, const char *key, struct stack_table *book, ui
 
 /* ---- tests ---- */
 
-/* Free pages at a moment of the replay, -1 when no sample ever said how many there are. */
+/* Free pages at an instant of the replay, -1 when no sample ever said how many there are. */
 static int64_t free_at(const struct model *model, int64_t net)
 {
 	return model_totals(model)->sampled ? net + model_totals(model)->sample_offset : -1;

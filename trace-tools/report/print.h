@@ -17,7 +17,7 @@ void print_holder(FILE *out, const struct model *model, uint32_t ref, uint16_t h
 
 void json_frame(struct json *json, const struct symbol_frame *frame);
 /* The frames of a stack, innermost first, as an array. */
-void json_stack(struct json *json, const char *key, struct stack_table *book, uint32_t id);
+void json_stack(struct json *json, const char *key, struct stack_table *stacks, uint32_t id);
 
 /* One line a test: free pages before and after, lost, what the audit said. */
 void tests_print(const struct model *model, FILE *out);

@@ -11,13 +11,13 @@
 
 struct stack_table *stack_table_open(const struct run *run)
 {
-	struct stack_table *book = xcalloc(1, sizeof(*book));
+	struct stack_table *stacks = xcalloc(1, sizeof(*stacks));
 	char *problem;
 
-	book->run = run;
-	book->symbols = symbols_open(run->kernel_path, &problem);
+	stacks->run = run;
+	stacks->symbols = symbols_open(run->kernel_path, &problem);
 	if (run->watched)
-		symbols_set_foreign(book->symbols, run->stack_base);
+		symbols_set_foreign(stacks->symbols, run->stack_base);
 	if (run->kernel_fault) {
 		free(problem);
 		problem = xstrdup(run->kernel_fault);
@@ -25,44 +25,44 @@ struct stack_table *stack_table_open(const struct run *run)
 		warn("unknown kernel build: nothing says that %s is the kernel that ran; its names are taken",
 		     run->kernel_path);
 	}
-	book->views = xcalloc(run->nr_stacks + 1, sizeof(*book->views));
+	stacks->views = xcalloc(run->nr_stacks + 1, sizeof(*stacks->views));
 	if (problem)
 		warn("%s", problem);
 	free(problem);
-	return book;
+	return stacks;
 }
 
-void stack_table_close(struct stack_table *book)
+void stack_table_close(struct stack_table *stacks)
 {
-	for (uint32_t i = 0; i <= book->run->nr_stacks; i++)
-		free(book->views[i].frames);
-	symbols_close(book->symbols);
-	free(book->views);
-	free(book);
+	for (uint32_t i = 0; i <= stacks->run->nr_stacks; i++)
+		free(stacks->views[i].frames);
+	symbols_close(stacks->symbols);
+	free(stacks->views);
+	free(stacks);
 }
 
-const struct stack_view *stack_table_get(struct stack_table *book, uint32_t id)
+const struct stack_view *stack_table_get(struct stack_table *stacks, uint32_t id)
 {
 	struct symbol_frame frames[FRAMES_MAX];
 	const uint32_t *addresses;
-	struct stack_view *view = &book->views[id <= book->run->nr_stacks ? id : 0];
+	struct stack_view *view = &stacks->views[id <= stacks->run->nr_stacks ? id : 0];
 
 	if (view->known)
 		return view;
 	view->known = true;
-	uint32_t nr = run_stack(book->run, id, &addresses);
+	uint32_t nr = run_stack(stacks->run, id, &addresses);
 	if (nr == 0)
 		return view;
-	view->nr = (uint32_t)symbols_expand(book->symbols, addresses, nr, frames, FRAMES_MAX);
+	view->nr = (uint32_t)symbols_expand(stacks->symbols, addresses, nr, frames, FRAMES_MAX);
 	view->frames = xcalloc(view->nr, sizeof(*frames));
 	memcpy(view->frames, frames, view->nr * sizeof(*frames));
-	view->site = (uint32_t)symbols_site(book->symbols, frames, view->nr);
+	view->site = (uint32_t)symbols_site(stacks->symbols, frames, view->nr);
 	return view;
 }
 
-const char *stack_table_function(struct stack_table *book, uint32_t id)
+const char *stack_table_function(struct stack_table *stacks, uint32_t id)
 {
-	const struct stack_view *view = stack_table_get(book, id);
+	const struct stack_view *view = stack_table_get(stacks, id);
 
 	return view->nr == 0 ? "(no stack)" : view->frames[view->site < view->nr ? view->site : 0].function;
 }
@@ -79,33 +79,33 @@ bool stack_views_alike(const struct stack_view *a, const struct stack_view *b)
 }
 
 /* How many addresses of the stack are the books' machinery alone. */
-static uint32_t machinery_addresses(struct stack_table *book, const uint32_t *addresses, uint32_t nr)
+static uint32_t machinery_addresses(struct stack_table *stacks, const uint32_t *addresses, uint32_t nr)
 {
 	uint32_t i = 0;
 
 	for (; i < nr; i++) {
 		const struct symbol_frame *frames;
-		size_t nr_frames = symbols_find(book->symbols, addresses[i], &frames);
-		if (symbols_site(book->symbols, frames, nr_frames) < nr_frames)
+		size_t nr_frames = symbols_find(stacks->symbols, addresses[i], &frames);
+		if (symbols_site(stacks->symbols, frames, nr_frames) < nr_frames)
 			break;
 	}
 	return i < nr ? i : 0;
 }
 
-char *stack_table_key(struct stack_table *book, uint32_t id, bool offsets)
+char *stack_table_key(struct stack_table *stacks, uint32_t id, bool offsets)
 {
 	const uint32_t *addresses;
-	uint32_t nr = run_stack(book->run, id, &addresses);
+	uint32_t nr = run_stack(stacks->run, id, &addresses);
 	char *key = NULL;
 	size_t bytes;
 	FILE *out = open_memstream(&key, &bytes);
 
 	if (!out)
 		die("out of memory");
-	for (uint32_t i = nr ? machinery_addresses(book, addresses, nr) : 0; i < nr; i++) {
+	for (uint32_t i = nr ? machinery_addresses(stacks, addresses, nr) : 0; i < nr; i++) {
 		const char *name;
 		uint64_t offset;
-		if (!symbols_function(book->symbols, addresses[i], &name, &offset))
+		if (!symbols_function(stacks->symbols, addresses[i], &name, &offset))
 			fprintf(out, "0x%x\n", addresses[i]);
 		else if (offsets)
 			fprintf(out, "%.*s+0x%llx\n", (int)strcspn(name, "."), name,
@@ -128,9 +128,9 @@ const char *frame_place(const struct symbol_frame *frame, char *buf, size_t byte
 	return buf;
 }
 
-void stack_table_print(struct stack_table *book, uint32_t id, const char *indent, FILE *out)
+void stack_table_print(struct stack_table *stacks, uint32_t id, const char *indent, FILE *out)
 {
-	const struct stack_view *view = stack_table_get(book, id);
+	const struct stack_view *view = stack_table_get(stacks, id);
 	char place[256];
 
 	if (view->nr == 0)

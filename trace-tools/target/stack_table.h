@@ -22,11 +22,11 @@ struct stack_table {
 
 /* Says on stderr why addresses stay numbers, if they do. */
 struct stack_table *stack_table_open(const struct run *run);
-void stack_table_close(struct stack_table *book);
+void stack_table_close(struct stack_table *stacks);
 /* Never NULL; an unknown id gives 0 frames. */
-const struct stack_view *stack_table_get(struct stack_table *book, uint32_t id);
+const struct stack_view *stack_table_get(struct stack_table *stacks, uint32_t id);
 /* "pagecache_get" of the frame that asked for the page; "(no stack)" */
-const char *stack_table_function(struct stack_table *book, uint32_t id);
+const char *stack_table_function(struct stack_table *stacks, uint32_t id);
 /* Same functions, in the same order, whatever the addresses and lines. */
 bool stack_views_alike(const struct stack_view *a, const struct stack_view *b);
 /*
@@ -34,9 +34,9 @@ bool stack_views_alike(const struct stack_view *a, const struct stack_view *b);
  * or "mm_fork" without offsets. Offsets survive a rebuilt kernel wherever the function itself did not change. What the
  * compiler appends to names of its own clones (".part.0") is left out. Caller frees.
  */
-char *stack_table_key(struct stack_table *book, uint32_t id, bool offsets);
+char *stack_table_key(struct stack_table *stacks, uint32_t id, bool offsets);
 /* One line a frame, from the site outward: "<indent>function  file:line". */
-void stack_table_print(struct stack_table *book, uint32_t id, const char *indent, FILE *out);
+void stack_table_print(struct stack_table *stacks, uint32_t id, const char *indent, FILE *out);
 /* "file:line" or "" into buf. */
 const char *frame_place(const struct symbol_frame *frame, char *buf, size_t bytes);
 
