@@ -159,9 +159,9 @@ static bool compare_paths(struct leaks *leaks, struct leak_group *group, const s
 	size_t best = tally_best(&tally);
 	struct missing_release *missing = &group->missing;
 	*missing = (struct missing_release){.how = how,
-					.nr = tally.by[best].count,
-					.total = tally.total,
-					.put_stack = tally.by[best].example.put_stack};
+					    .nr = tally.by[best].count,
+					    .total = tally.total,
+					    .put_stack = tally.by[best].example.put_stack};
 	const struct stack_view *lost = stack_table_get(leaks->stacks, item->get_stack);
 	const struct stack_view *put = stack_table_get(leaks->stacks, missing->put_stack);
 	uint32_t meeting = meeting_frame(lost, put);
@@ -193,12 +193,12 @@ static bool compare_functions(struct leaks *leaks, struct leak_group *group, con
 	size_t best = tally_best(tally);
 	struct missing_release *missing = &group->missing;
 	*missing = (struct missing_release){.how = MISSING_SAME_FUNCTION,
-					.nr = tally->by[best].count,
-					.total = tally->total,
-					.put_stack = tally->by[best].example.put_stack,
-					.get_stack = tally->by[best].example.get_stack,
-					.getter = getter,
-					.putter = tally->by[best].function};
+					    .nr = tally->by[best].count,
+					    .total = tally->total,
+					    .put_stack = tally->by[best].example.put_stack,
+					    .get_stack = tally->by[best].example.get_stack,
+					    .getter = getter,
+					    .putter = tally->by[best].function};
 	free(tally);
 	const struct stack_view *lost = stack_table_get(leaks->stacks, item->get_stack);
 	const struct stack_view *get = stack_table_get(leaks->stacks, missing->get_stack);

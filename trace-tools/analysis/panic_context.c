@@ -309,8 +309,9 @@ static void collect(struct panic_contexts *found, struct run *run)
 	run->nr_damages = nr_damages;
 }
 
-void panic_contexts_find(struct panic_contexts *found, const struct guest *guest, const struct panic_state *panic,
-		      struct symbols *symbols, const struct model *model, struct layout *layout)
+void panic_contexts_find(struct panic_contexts *found, const struct guest *guest,
+			 const struct panic_state *panic, struct symbols *symbols, const struct model *model,
+			 struct layout *layout)
 {
 	const struct panic_hart *hart = &panic->harts[panic->hart % PANIC_HARTS];
 	struct cursor cursor = {

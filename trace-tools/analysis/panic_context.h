@@ -44,8 +44,9 @@ struct panic_contexts {
 };
 
 /* layout: the kernel's, by which memory is read. Everything found is freed by panic_contexts_free. */
-void panic_contexts_find(struct panic_contexts *found, const struct guest *guest, const struct panic_state *panic,
-		      struct symbols *symbols, const struct model *model, struct layout *layout);
+void panic_contexts_find(struct panic_contexts *found, const struct guest *guest,
+			 const struct panic_state *panic, struct symbols *symbols, const struct model *model,
+			 struct layout *layout);
 void panic_contexts_free(struct panic_contexts *found);
 
 #endif

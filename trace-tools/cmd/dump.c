@@ -10,7 +10,7 @@
 struct dump {
 	const struct arguments *arguments;
 	struct stack_table *stacks; /* NULL: addresses stay numbers */
-	uint32_t event;           /* 0: all */
+	uint32_t event;             /* 0: all */
 	bool one_page;
 	uint32_t pfn;
 	uint64_t limit, nr;

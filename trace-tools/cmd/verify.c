@@ -107,9 +107,7 @@ static int verify_command(const struct arguments *arguments)
 	struct model *model = model_replay(run, NULL);
 	struct verify *verify = verify_run(&guest, model, layout);
 	bool recorded = everything_recorded(verify), complete = run_complete(run) && recorded;
-	int status = !complete                ? STATUS_CANNOT_TELL
-		     : verify->nr_differences ? STATUS_LEAKED
-					      : STATUS_OK;
+	int status = !complete ? STATUS_CANNOT_TELL : verify->nr_differences ? STATUS_LEAKED : STATUS_OK;
 	if (option(arguments, "json")) {
 		print_json(verify, run, complete);
 	} else {

@@ -78,18 +78,16 @@ static void add_page(struct live_set *set, const struct model *model, const stru
 	if (set->by == BY_PID)
 		add_holders(set, model, page);
 	else
-		row_add_page(row_of(set, set->by == BY_KIND ? page->kind : page->alloc_stack), page,
-			     false);
+		row_add_page(row_of(set, set->by == BY_KIND ? page->kind : page->alloc_stack), page, false);
 }
 
-static void add_object(struct live_set *set, const struct model *model,
-		       const struct object_state *object)
+static void add_object(struct live_set *set, const struct model *model, const struct object_state *object)
 {
 	uint64_t bytes = model_cache(model, object->cache)->object_bytes;
 	uint32_t key = set->by == BY_KIND    ? HOLDING_CACHE + object->cache
 		       : set->by == BY_STACK ? object->stack
-		       : object->pid              ? object->pid
-						  : HOLDING_REF + REF_NONE;
+		       : object->pid         ? object->pid
+					     : HOLDING_REF + REF_NONE;
 	struct live_row *row = row_of(set, key);
 
 	row->objects++;
@@ -120,8 +118,8 @@ void live_set_make(struct live_set *set, const struct model *model, enum live_se
 	model_sites(model, &nr_sites);
 	size_t nr_keys = by == BY_STACK ? nr_sites : HOLDING_CACHE + UINT16_MAX + 1;
 
-	*set = (struct live_set){
-	    .by = by, .row_of = xcalloc(nr_keys, sizeof(*set->row_of)), .nr_keys = nr_keys};
+	*set =
+	    (struct live_set){.by = by, .row_of = xcalloc(nr_keys, sizeof(*set->row_of)), .nr_keys = nr_keys};
 	for (uint32_t pfn = 0; (page = model_next_live(model, &pfn)); pfn++)
 		add_page(set, model, page);
 	for (size_t at = 0; (object = model_next_object(model, &at));)

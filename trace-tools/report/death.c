@@ -106,7 +106,7 @@ static const struct trace_record *newest(const struct panic_context *one, uint32
 
 /* Of the references that were taken there before and came back: who returned most of them. */
 static void print_released(const struct model *model, uint32_t alloc_stack, uint32_t get_stack, uint32_t ref,
-			  struct stack_table *stacks, FILE *out)
+			   struct stack_table *stacks, FILE *out)
 {
 	const struct release *most = NULL, *one;
 	uint64_t total = 0;

@@ -104,7 +104,8 @@ void html_stack(FILE *out, struct stack_table *stacks, uint32_t id, struct sourc
 	fputs("</ol>\n", out);
 }
 
-bool html_source(FILE *out, struct stack_table *stacks, uint32_t id, const char *place, struct sources *sources)
+bool html_source(FILE *out, struct stack_table *stacks, uint32_t id, const char *place,
+		 struct sources *sources)
 {
 	const struct stack_view *view = stack_table_get(stacks, id);
 	char its_place[256];
