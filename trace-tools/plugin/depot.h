@@ -5,8 +5,8 @@
  * A run of half a million events has some sixty different stacks. depot_put() finds the id of a stack in a hash table of
  * this process, or appends it to the mapped file.
  *
- * STACKS-1  A stack is in the file, and counted in the header's content size, before its id is given out.
- * STACKS-2  Finding takes no lock: a slot's id is stored last, with release, and never changes.
+ * CALLSTACK-1  A stack is in the file, and counted in the header's content size, before its id is given out.
+ * CALLSTACK-2  Finding takes no lock: a slot's id is stored last, with release, and never changes.
  */
 #ifndef PLUGIN_DEPOT_H
 #define PLUGIN_DEPOT_H
