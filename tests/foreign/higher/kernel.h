@@ -266,3 +266,4 @@ void store_evict(u64 key);
 
 int tests_run(void); /* how many failed */
 void tests_last_steps(void);
+extern struct space *kept, *given; /* by them */

@@ -318,8 +318,8 @@ int tests_run(void)
 	return failed;
 }
 
-/* What last_steps() leaves mapped. */
-static struct space *kept, *given;
+/* What tests_last_steps() leaves mapped. */
+struct space *kept, *given;
 
 /* Where the armed mistakes show. What is left here is still there when the machine stops. */
 void tests_last_steps(void)

@@ -180,6 +180,7 @@ extern struct spinlock ptable_lock;
 
 void procinit(void);
 void userinit(void);
+void stop_when_idle(int status) __attribute__((noreturn));
 void scheduler(void) __attribute__((noreturn));
 struct cpu *mycpu(void); /* interrupts off */
 struct proc *myproc(void);

@@ -338,6 +338,32 @@ void sleep(void *chan, struct spinlock *lock)
 	acquire(lock);
 }
 
+/* What stop_when_idle() was told, and what it sleeps on. */
+static struct {
+	int wanted, status;
+} stop;
+
+/* Sleeps for good; the machine is powered off when all other processes sleep, too. */
+void stop_when_idle(int status)
+{
+	acquire(&ptable_lock);
+	stop.status = status;
+	stop.wanted = 1;
+	for (;;) {
+		myproc()->chan = &stop;
+		myproc()->state = SLEEPING;
+		sched();
+	}
+}
+
+static int all_sleep(void)
+{
+	for (struct proc *p = proc; p < proc + NPROC; p++)
+		if (p->state == RUNNABLE || p->state == RUNNING)
+			return 0;
+	return 1;
+}
+
 static void run(struct cpu *cpu, struct proc *p)
 {
 	p->state = RUNNING;
@@ -370,6 +396,10 @@ void scheduler(void)
 			next = (u32)(p - proc) + 1;
 			run(cpu, p);
 			ran = 1;
+		}
+		if (stop.wanted && all_sleep()) {
+			printf("power off, status %d, %lu pages free\n", stop.status, kfreepages());
+			poweroff(stop.status);
 		}
 		release(&ptable_lock);
 		if (!ran)

@@ -176,6 +176,5 @@ static u64 sys_arm(struct proc *p, const u64 *a)
 
 static u64 sys_poweroff(struct proc *p, const u64 *a)
 {
-	printf("power off, status %d, %lu pages free\n", (int)a[0], kfreepages());
-	poweroff((int)a[0]);
+	stop_when_idle((int)a[0]);
 }
