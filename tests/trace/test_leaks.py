@@ -219,13 +219,8 @@ def test_nobody_ever_did_it_so_the_holders_end_is_named(kernel, leaks):
         kernel.machine.emit("mm_drop", pid=pid, mm=pid, stack=kernel.stack("mm_destroy"))
     report, status, text = leaks(kernel)
     missing = report["groups"][0]["missing"]
-<<<<<<< HEAD
     assert status == LEAKED and missing["how"] == "holder-end"
-    assert (missing["suspect"], missing["suspect_place"]) == ("mm_destroy", "kernel/mm/addrspace.c:70")
-=======
-    assert status == LOST and missing["how"] == "holder-end"
     assert (missing["suspect"], missing["suspect_place"]) == ("mm_destroy", "kernel/vm/addrspace.c:70")
->>>>>>> kern6
     assert "The holder ended here, and the reference" in text
 
 
