@@ -224,15 +224,15 @@ static void check_free_sets(struct ram_audit *audit)
 	}
 	if (audit->nr_only_listed)
 		ram_audit_reason(audit,
-			     "%" PRIu64
-			     " pages are on the free lists that are not free in the trace, 0x%" PRIx64
-			     " for one",
-			     audit->nr_only_listed, audit->first_only_listed);
+				 "%" PRIu64
+				 " pages are on the free lists that are not free in the trace, 0x%" PRIx64
+				 " for one",
+				 audit->nr_only_listed, audit->first_only_listed);
 	if (audit->nr_only_trace)
 		ram_audit_reason(audit,
-			     "%" PRIu64 " pages are free in the trace and on no free list, 0x%" PRIx64
-			     " for one",
-			     audit->nr_only_trace, audit->first_only_trace);
+				 "%" PRIu64 " pages are free in the trace and on no free list, 0x%" PRIx64
+				 " for one",
+				 audit->nr_only_trace, audit->first_only_trace);
 }
 
 /* ---- verdicts ---- */
@@ -290,7 +290,8 @@ static void judge(struct ram_audit *audit)
 	for (int fault = 0; fault < AUDIT_FAULTS; fault++)
 		nr_faults += audit->nr_by_fault[fault];
 	if (audit->nr_by_verdict[PAGE_UNCERTAIN])
-		ram_audit_reason(audit, "%" PRIu64 " pages are uncertain", audit->nr_by_verdict[PAGE_UNCERTAIN]);
+		ram_audit_reason(audit, "%" PRIu64 " pages are uncertain",
+				 audit->nr_by_verdict[PAGE_UNCERTAIN]);
 	if (!audit->quiescent)
 		ram_audit_reason(audit, "processes still running");
 	audit->status = audit->nr_by_verdict[PAGE_LEAKED] || nr_faults ? 1 : audit->nr_reasons ? 2 : 0;
@@ -306,9 +307,9 @@ static bool has_ground(struct ram_audit *audit)
 	if (ram)
 		memory_value(audit, kd_get(ram, "base"), 0, 0, &base);
 	if (base != RAM_BASE || audit->inside->ram->bytes >> PAGE_SHIFT > PAGES_MAX)
-		ram_audit_reason(audit,
-			     "RAM that begins at 0x%" PRIx64 " or is larger than 16 GiB cannot be audited",
-			     base);
+		ram_audit_reason(
+		    audit, "RAM that begins at 0x%" PRIx64 " or is larger than 16 GiB cannot be audited",
+		    base);
 	else if (!types_has_dwarf(audit->inside->types))
 		ram_audit_reason(audit, "the kernel has no debug information, which says where pointers are");
 	return audit->nr_reasons == 0;

@@ -126,9 +126,9 @@ static void compare(struct ram_audit *audit, const struct counts *counts)
 	int64_t rule;
 
 	if (!learn_rule(audit, counts, &rule)) {
-		ram_audit_reason(audit,
-			     "the counts %s follow no rule that the mappings show, so they were not compared",
-			     counts->item->subject);
+		ram_audit_reason(
+		    audit, "the counts %s follow no rule that the mappings show, so they were not compared",
+		    counts->item->subject);
 		return;
 	}
 	for (uint32_t i = 0; i < audit->nr_pages; i++) {

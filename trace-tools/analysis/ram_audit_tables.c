@@ -81,7 +81,7 @@ static bool enter(struct table_walk *walk, uint64_t pa, uint64_t va, int level)
 	if (number == NO_PAGE) {
 		if (!walk->ghost)
 			ram_audit_reason(audit, "%s goes to a table at 0x%" PRIx64 ", which is not in RAM",
-				     ram_audit_holder(&holder, text, sizeof(text)), pa);
+					 ram_audit_holder(&holder, text, sizeof(text)), pa);
 		return false;
 	}
 	if (audit->inside->stamps[number] == audit->inside->epoch) {
@@ -129,8 +129,8 @@ void tables_walk(struct ram_audit *audit, const char *name, uint64_t pa, bool gh
 	walk_table(&walk, pa, 0, 2);
 	if (audit->inside->entries_left < ENTRIES)
 		ram_audit_reason(audit,
-			     "the page tables are larger than any kernel's: %s was not walked to its end",
-			     name);
+				 "the page tables are larger than any kernel's: %s was not walked to its end",
+				 name);
 }
 
 bool tables_look_like(const struct ram_audit *audit, uint64_t pa)

@@ -26,7 +26,8 @@ static const struct {
 
 static void take_anomaly(struct ram_audit *audit, const struct json_value *all, size_t i)
 {
-	const struct json_value *one = json_get(all, anomalies[i].name), *examples = json_get(one, "examples");
+	const struct json_value *one = json_get(all, anomalies[i].name),
+				*examples = json_get(one, "examples");
 	uint64_t count = json_get_number(one, "count", 0);
 
 	if (count)
@@ -81,7 +82,8 @@ struct watched *watched_audit(struct run *run, struct model *model, char **probl
 
 	*problem = NULL;
 	if (access(ram, F_OK))
-		*problem = xasprintf("%s: there is no copy of the machine's RAM, so there is no audit", run->folder);
+		*problem =
+		    xasprintf("%s: there is no copy of the machine's RAM, so there is no audit", run->folder);
 	else if (describe_kernel(&watched->kernel, elf, kd, problem)) {
 		good = image_open(&watched->ram, ram, problem);
 		if (!good)

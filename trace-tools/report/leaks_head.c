@@ -89,7 +89,8 @@ static void print_verdict(const struct leaks *leaks, FILE *out)
 	for (int fault = 0; leaks->ram_audit && fault < AUDIT_FAULTS; fault++) {
 		uint64_t nr = leaks->ram_audit->nr_by_fault[fault];
 		if (nr)
-			fprintf(out, "BROKEN: %s: %" PRIu64 " time%s\n", audit_fault_text(fault), nr, nr == 1 ? "" : "s");
+			fprintf(out, "BROKEN: %s: %" PRIu64 " time%s\n", audit_fault_text(fault), nr,
+				nr == 1 ? "" : "s");
 	}
 	if (leaks->nr_incidents)
 		fprintf(out, "BROKEN: %zu finding%s of another kind, listed at the end\n",
