@@ -31,6 +31,8 @@
 
 #include "trace_priv.h"
 
+STATIC_ASSERT(1UL << STACK_DEPTH_BITS == ARCH_STACK_BYTES, "STACK-2");
+
 static struct cached_stack *checked_caches[NR_HARTS_MAX]; /* trace.check_stacks */
 
 /* The first of the entries that a stack may be in. */
@@ -148,7 +150,7 @@ u32 stack_cache_find(const struct cached_stack *cache, const void *frame, u64 si
 u32 trace_stack_walk(const void *frame, u32 skip, u64 site)
 {
 	struct cached_stack *cache = this_hart()->stack_cache, fresh;
-	u32 nr_walked = 0, nr_skip = skip ? skip - 1 : 0, nr = 0, id, known;
+	u32 nr_walked = 0, nr_skip = ARCH_SKIPPED_FRAMES(skip), nr = 0, id, known;
 	u64 words[TRACE_STACK_FRAMES / 2] = {0}, address, hash = 0;
 	u32 *frames = (u32 *)words;
 	struct arch_unwind unwind;
@@ -158,7 +160,7 @@ u32 trace_stack_walk(const void *frame, u32 skip, u64 site)
 		hash = depot_hash(hash, site);
 		frames[nr++] = (u32)site;
 	}
-	arch_unwind_begin(&unwind, frame, 0);
+	arch_unwind_begin(&unwind, frame);
 	while (nr < TRACE_STACK_FRAMES) {
 		u64 fp = unwind.fp;
 
@@ -194,6 +196,6 @@ void stack_cache_init(u32 hart, void *memory)
 	bool check = bootarg("trace.check_stacks", NULL, 0);
 
 	memset(memory, 0, STACK_CACHE_BYTES);
-	harts[hart].stack_cache = check ? NULL : memory;
-	checked_caches[hart] = check ? memory : NULL;
+	harts[hart].stack_cache = check || !ARCH_FRAMES ? NULL : memory;
+	checked_caches[hart] = check && ARCH_FRAMES ? memory : NULL;
 }

@@ -237,6 +237,7 @@ struct arch_unwind {
 };
 
 #define ARCH_STACK_BYTES (KSTACK_PAGES * PAGE_SIZE)
+#define ARCH_FRAMES true /* the frames are there; not so in tests on the host */
 
 extern char image_start[], text_end[];
 
@@ -260,16 +261,14 @@ static inline bool arch_unwind_next(struct arch_unwind *unwind, u64 *address)
 	return false;
 }
 
-/* frame: __builtin_frame_address of a function on this stack; the first address found is its own, or `skip` further out. */
-static inline void arch_unwind_begin(struct arch_unwind *unwind, const void *frame, u32 skip)
+/* frame: __builtin_frame_address of a function on this stack; the first address found is its own. */
+static inline void arch_unwind_begin(struct arch_unwind *unwind, const void *frame)
 {
-	u64 skipped;
-
 	unwind->fp = (u64)frame;
 	unwind->high = ((unwind->fp - 1) | (ARCH_STACK_BYTES - 1)) + 1;
-	while (skip-- > 0 && arch_unwind_next(unwind, &skipped))
-		;
 }
+/* Of a walk whose first address shall be that of the skip-th function outwards (0 and 1: the function with the frame). */
+#define ARCH_SKIPPED_FRAMES(skip) ((skip) ? (skip)-1 : 0)
 
 extern const char trap_kernel_return[]; /* trap.S: where an interrupt in the kernel goes on */
 
