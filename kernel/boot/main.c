@@ -111,7 +111,6 @@ static void print_memory(void)
 static void register_with_auditor(void)
 {
 	audit_register("kstack", CLAIMS_OF_KERNEL, kstack_claims);
-	audit_register("mm", CLAIMS_OF_PROGRAMS, mm_claims);
 	audit_register("sched", CLAIMS_OF_KERNEL, sched_claims);
 	audit_register("virtio", CLAIMS_OF_KERNEL, virtio_claims);
 	audit_register("pagecache", CLAIMS_OF_PROGRAMS, pagecache_claims);

@@ -19,7 +19,6 @@
  * The lock is a flag, not a spinlock: an audit lasts milliseconds, and a waiter must yield: quiescence needs other tasks to
  * finish. It yields through the hook, where there is one.
  */
-#include <kernel/addrspace.h>
 #include <kernel/arch.h>
 #include <kernel/kstack.h>
 
@@ -43,9 +42,8 @@ static struct {
     {"page", CLAIMS_OF_KERNEL, page_claims},
     {"slab", CLAIMS_OF_KERNEL, kmem_claims},
     {"kstack", CLAIMS_OF_KERNEL, kstack_claims},
-    {"mm", CLAIMS_OF_PROGRAMS, mm_claims},
 };
-static u32 nr_claimants = 4;
+static u32 nr_claimants = 3;
 
 static struct {
 	const char *name;
@@ -53,9 +51,8 @@ static struct {
 } checkers[8] = {
     {"page", page_check},
     {"slab", kmem_check},
-    {"mm", mm_check_all},
 };
-static u32 nr_checkers = 3;
+static u32 nr_checkers = 2;
 
 static u32 (*busy_hook)(void);
 static void (*yield_hook)(void);

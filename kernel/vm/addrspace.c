@@ -20,6 +20,8 @@ void addrspace_init(void)
 	mm_cache = kmem_cache_create("mm", sizeof(struct mm));
 	vma_cache = kmem_cache_create("vma", sizeof(struct vma));
 	shared_init();
+	audit_register("mm", CLAIMS_OF_PROGRAMS, mm_claims);
+	audit_register_check("mm", mm_check_all);
 }
 
 static void record_mm(enum trace_event event, const struct mm *mm)

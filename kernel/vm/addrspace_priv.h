@@ -7,8 +7,7 @@
 #include <kernel/addrspace.h>
 #include <kernel/arch.h>
 #include <kernel/errno.h>
-
-#include "mm_priv.h"
+#include <kernel/lib.h>
 
 #define VPN(ua) ((u32)((ua) >> PAGE_SHIFT))
 #define VMA_RIGHTS (VMA_READ | VMA_WRITE | VMA_EXEC)

@@ -10,7 +10,8 @@
  */
 #include <kernel/arch.h>
 
-#include "mm_priv.h"
+#include <kernel/lib.h>
+#include <kernel/page.h>
 #include <kernel/pagetable.h>
 
 #define ENTRIES 512

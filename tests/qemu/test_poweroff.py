@@ -17,7 +17,7 @@ from harness.tool import CANNOT_TELL, LEAKED, pagetrail, run_command
 RELEASES = {
     "mm-at-exit": ("kernel/proc/exit.c", "\tmm_destroy(mm);\n", "\t(void)mm;\n"),
     "mm-at-exec": ("kernel/proc/exec.c", "\tmm_destroy(old);\n", "\t(void)old;\n"),
-    "mm-struct": ("kernel/mm/addrspace.c", "\tmm_unpublish(mm);\n\tkmem_cache_free(mm_cache, mm, HOLDER(mm->pid, 0));\n}",
+    "mm-struct": ("kernel/vm/addrspace.c", "\tmm_unpublish(mm);\n\tkmem_cache_free(mm_cache, mm, HOLDER(mm->pid, 0));\n}",
                   "\tmm_unpublish(mm);\n}"),
     "proc-struct": ("kernel/proc/proc.c", "\tkmem_cache_free(proc_cache, proc, HOLDER_NONE);\n\tnr_procs--;\n",
                     "\tnr_procs--;\n"),

@@ -54,14 +54,14 @@ FUNCTION(record_alloc, record_alloc)
 FUNCTION(record_free, record_free)
 #line 160 "kernel/fs/writeback.c"
 FUNCTION(write_record, write_record)
-#line 50 "kernel/mm/fork.c"
+#line 50 "kernel/vm/fork.c"
 void mm_fork(void);
 __attribute__((noinline)) void mm_fork(void)
 {
 	CHANGE;
 	SITE(mm_fork);
 }
-#line 70 "kernel/mm/addrspace.c"
+#line 70 "kernel/vm/addrspace.c"
 FUNCTION(mm_destroy, mm_destroy)
 #line 33 "kernel/mm/kstack.c"
 FUNCTION(kstack_alloc, kstack_alloc)

@@ -220,7 +220,7 @@ def test_nobody_ever_did_it_so_the_holders_end_is_named(kernel, leaks):
     report, status, text = leaks(kernel)
     missing = report["groups"][0]["missing"]
     assert status == LEAKED and missing["how"] == "holder-end"
-    assert (missing["suspect"], missing["suspect_place"]) == ("mm_destroy", "kernel/mm/addrspace.c:70")
+    assert (missing["suspect"], missing["suspect_place"]) == ("mm_destroy", "kernel/vm/addrspace.c:70")
     assert "The holder ended here, and the reference" in text
 
 

@@ -55,7 +55,7 @@ def _claim_tree(kernel, accounting, findings, mm_id, owner, root):
 
 
 def claim_shared(kernel, accounting, findings):
-    """Memory shared without a file: SHM-1 to SHM-3 of kernel/mm/shared.c. What no VMA has is not claimed."""
+    """Memory shared without a file: SHM-1 to SHM-3 of kernel/vm/shared.c. What no VMA has is not claimed."""
     ranges = {}
     for mm in all_mms(kernel, []):
         for vma in vmas_of(kernel, mm, []):
