@@ -43,7 +43,7 @@ static inline struct cached_stack *set_of(struct cached_stack *cache, const void
 	return &cache[(site >> 1 ^ caller >> 1 ^ (u64)frame >> 4) % STACK_CACHE_SETS * STACK_CACHE_WAYS];
 }
 
-/* The place and, in the upper bits, which are the same in all places, the depth. Never 0. */
+/* The place and, in the upper bits, which are the same in all places, the depth. */
 static inline u64 tag_of(const void *frame, u64 site)
 {
 	return site ^ (u64)frame << (64 - STACK_DEPTH_BITS);
@@ -196,6 +196,8 @@ void stack_cache_init(u32 hart, void *memory)
 	bool check = bootarg("trace.check_stacks", NULL, 0);
 
 	memset(memory, 0, STACK_CACHE_BYTES);
+	for (u32 i = 0; i < STACK_CACHE_SETS * STACK_CACHE_WAYS; i++)
+		((struct cached_stack *)memory)[i].check = other_way; /* for a tag that is 0, too */
 	harts[hart].stack_cache = check || !ARCH_FRAMES ? NULL : memory;
 	checked_caches[hart] = check && ARCH_FRAMES ? memory : NULL;
 }

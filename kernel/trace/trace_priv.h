@@ -56,8 +56,8 @@ struct cached_stack;
 typedef u32 (*stack_check)(const u8 *from, u32 skip, u64 site, const struct cached_stack *entry);
 
 struct cached_stack {
-	u64 tag;           /* 0: none */
-	stack_check check; /* for nr addresses */
+	u64 tag;           /* of an entry not in use: 0, which is also a tag */
+	stack_check check; /* for nr addresses; of an entry not in use: none is the stack */
 	u32 id, nr;
 	s16 at[STACK_CACHE_FRAMES]; /* of each return address, from the frame of the function that records */
 	u32 ra[STACK_CACHE_FRAMES]; /* its low half */

@@ -5,7 +5,7 @@
 #include "../../kernel/trace/trace_priv.h"
 #include <host/host_test.h>
 
-static u64 stack[ARCH_STACK_BYTES / 8] __attribute__((aligned(8192)));
+static u64 stack[2 * ARCH_STACK_BYTES / 8] __attribute__((aligned(8192)));
 static struct cached_stack cache[STACK_CACHE_SETS * STACK_CACHE_WAYS] __attribute__((aligned(256)));
 
 #define SITE 0xffffffc080212346UL
@@ -85,12 +85,27 @@ static void test_what_is_not_remembered(void **state)
 	assert_int_equal(stack_cache_find(cache, frame, SITE), 0);
 }
 
+/* The tag of place 0 at a stack's end is that of an entry not in use. */
+static void test_an_entry_not_in_use_is_no_stack(void **state)
+{
+	static const u32 frames[] = {0x200111};
+	u32 id;
+
+	host_boot_trace(16UL << 20, 4UL << 20, 1);
+	assert_non_null(harts[0].stack_cache);
+	host_set_stack(frames, 1);
+	id = trace_stack_find((u8 *)stack + ARCH_STACK_BYTES - 16, 1);
+	assert_int_not_equal(id, 0);
+	assert_int_equal(trace_stack_find((u8 *)stack + ARCH_STACK_BYTES, 1), id);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup(test_every_address_counts, forget),
 	    cmocka_unit_test_setup(test_the_newer_ones_stay, forget),
 	    cmocka_unit_test_setup(test_what_is_not_remembered, forget),
+	    cmocka_unit_test(test_an_entry_not_in_use_is_no_stack),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
