@@ -19,8 +19,3 @@ _entry:
 park:
 	wfi
 	j	park
-
-	.section .bss
-	.balign	PGSIZE
-stack0:
-	.zero	PGSIZE * NCPU

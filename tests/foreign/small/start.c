@@ -7,6 +7,8 @@
  */
 #include "kernel.h"
 
+__attribute__((aligned(16))) char stack0[NCPU][PGSIZE]; /* where each hart starts, and its scheduler stays */
+
 static volatile int started;
 
 static void main(void)

@@ -209,7 +209,7 @@ int uvmcopy(pagetable_t from, pagetable_t to, u64 start, u64 stop)
 		pa = copy_page(pte, va);
 		if (!pa)
 			break;
-		if (MISTAKEN(count_too_high) && start >= MMAP_BASE) {
+		if (MISTAKEN(count_too_high) && start >= MMAP_BASE && !truth_armed) {
 			truth("leak", pa);
 			count_get((void *)pa);
 		}
