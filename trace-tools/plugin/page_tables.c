@@ -77,7 +77,7 @@ static bool note(uint64_t table_pa, unsigned slot, uint64_t entry, struct table_
 {
 	uint64_t target = (entry >> 10 & 0xfffffffffffULL) << PAGE_SHIFT;
 	struct table *table = table_at(table_pa);
-	bool valid = entry & PTE_VALID, leaf = valid && (entry & PTE_LEAF);
+	bool valid = entry & PTE_VALID && pages_managed(target), leaf = valid && (entry & PTE_LEAF);
 	uint32_t was, is = leaf ? (uint32_t)(target >> PAGE_SHIFT) : 0;
 
 	if (!table)
@@ -85,7 +85,7 @@ static bool note(uint64_t table_pa, unsigned slot, uint64_t entry, struct table_
 	was = table->leaves[slot];
 	table->leaves[slot] = is;
 	if (valid && !leaf) {
-		struct table *child = pages_managed(target) ? table_at(target) : NULL;
+		struct table *child = table_at(target);
 		if (child) {
 			child->parent = table_pa;
 			child->slot = (uint16_t)slot;

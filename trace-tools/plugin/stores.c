@@ -102,7 +102,9 @@ static void on_entry_of_table(unsigned hart, const struct site *site, uint64_t v
 {
 	struct table_change change;
 
-	if (!page_tables_store(hart, va, entry, &change))
+	/* A register saved on the stack may look like an entry. */
+	if (va - qemu_register(hart, REG_SP) < hooks.stack_bytes ||
+	    !page_tables_store(hart, va, entry, &change))
 		return;
 	struct act act = store_act(hart, site, "pte");
 	if (change.unmapped != NONE)

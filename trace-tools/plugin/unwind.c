@@ -76,6 +76,12 @@ static bool cross_trap(struct walk *walk, uint64_t ra, uint64_t *next_fp)
 	return true;
 }
 
+/* Can this be the frame pointer that a leaf saved? It is further up on the same stack; a stranger's address is not. */
+static bool is_callers_frame(const struct walk *walk, uint64_t value)
+{
+	return !(value & 15) && value > walk->fp && value - walk->sp <= hooks.stack_bytes;
+}
+
 static void follow(struct walk *walk)
 {
 	uint64_t last = walk->sp, below, top;
@@ -88,12 +94,14 @@ static void follow(struct walk *walk)
 				return;
 			walk->fp = below;
 			walk->ra = 0;
-		} else {
-			/* A leaf's; or nonsense, which the bounds end. Without ra: a leaf that was interrupted. */
+		} else if (is_callers_frame(walk, top)) {
+			/* Without ra: a leaf that was interrupted. */
 			if (walk->ra && (!unwind_is_text(walk->ra) || !push(walk, walk->ra)))
 				return;
 			walk->ra = 0;
 			walk->fp = top;
+		} else {
+			return;
 		}
 	}
 }
