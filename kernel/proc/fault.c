@@ -103,7 +103,7 @@ void upcall_return_to_user(struct trapframe *frame)
 		sched_yield();
 		task->quiet = false;
 	}
-	if (UNLIKELY(((struct proc *)task->proc)->lab.alarm_ticks))
+	if (UNLIKELY(task->proc->lab.alarm_ticks))
 		xv6_ring_alarm(frame);
 	if (task->killed) {
 		task->in_user = false;

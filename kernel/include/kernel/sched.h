@@ -21,6 +21,8 @@
 #include <kernel/list.h>
 #include <kernel/spinlock.h>
 
+struct proc; /* of the layer above: only pointers here */
+
 enum task_state { TASK_NEW, TASK_RUNNABLE, TASK_RUNNING, TASK_BLOCKED, TASK_DEAD };
 
 #define TASK_NAME_BYTES 16
@@ -50,7 +52,7 @@ struct task {
 	s64 fail_nth;  /* > 0: this many allocations until one is refused; 0: off; -1: it happened */
 	s64 fail_next; /* becomes fail_nth when that one was refused; 0: no second refusal */
 	u64 user_ticks, kernel_ticks, nr_switches;
-	void *proc; /* struct proc, or NULL */
+	struct proc *proc; /* NULL: a kernel thread */
 };
 
 extern struct list task_all; /* every task but the idle ones; guarded by task_list_lock */
