@@ -13,6 +13,8 @@ from .model.elf import build_note
 from .model.errors import CommandError, ReadError
 from .model.kernel import Kernel
 from .model.memory import ElfCore, RamFile
+from .stranger import description
+from .stranger.kernel import RAM_BASE, Stranger
 
 _ENV_RAM = "PAGETRAIL_RAM"
 _ENV_RUN = "PAGETRAIL_RUN"
@@ -92,6 +94,8 @@ class Session:
         self._note = None
         self._memory = None
         self._memory_of = None
+        self._description = None
+        self._description_of = None
 
     def kernel(self):
         """A Kernel that sees memory as it is now."""
@@ -100,6 +104,31 @@ class Session:
         memory.give_up_after(gdb.parameter("pagetrail timeout"))
         self._check_build(memory)
         return Kernel(layout, memory)
+
+    def is_stranger(self):
+        """The ELF is no Pagetrail kernel."""
+        return not self.layout().has_symbol("trace_desc")
+
+    def stranger(self):
+        """A Stranger that sees memory as it is now, and the folder of its run (None)."""
+        layout, run = self.layout(), os.environ.get(_ENV_RUN)
+        memory = self.memory()
+        memory.forget()
+        memory.give_up_after(gdb.parameter("pagetrail timeout"))
+        return Stranger(layout, memory, self._items()), run
+
+    def _items(self):
+        """The kernel's description, read once for an ELF and a run."""
+        key = (*self._layout_of, os.environ.get(_ENV_RUN))
+        if self._description_of != key:
+            self._description, self._description_of = description.read(key[0], key[2]), key
+        return self._description
+
+    def _ground(self):
+        if not self.is_stranger():
+            return live.Ground.of_layout(self.layout())
+        stranger = Stranger(self.layout(), None, self._items())
+        return live.Ground(RAM_BASE, stranger.offset, RAM_BASE, lambda: 128 << 20)
 
     def _check_build(self, memory):
         """Everything would be nonsense if the ELF were of another build than what runs."""
@@ -138,18 +167,18 @@ class Session:
         self._memory = None
 
     def _choose(self, ram_file, backend):
-        layout, auto = self.layout(), backend == settings.AUTO
+        ground, auto = self._ground(), backend == settings.AUTO
         by_file, by_core = auto or backend == settings.RAM_FILE, auto or backend == settings.CORE
         if ram_file and by_file:
-            return RamFile(ram_file, layout.macro("RAM_BASE"))
+            return RamFile(ram_file, ground.base)
         if live.is_remote() and backend != settings.CORE:
-            return live.attach(layout, backend)
+            return live.attach(ground, backend)
         core = _core_path() if by_core else None
         if core:
-            return ElfCore(core, layout.macro("PHYS_OFFSET"))
+            return ElfCore(core, ground.offset)
         found = by_file and (os.environ.get(_ENV_RAM) or _ram_file_of_run(os.environ.get(_ENV_RUN)))
         if found:
-            return RamFile(found, layout.macro("RAM_BASE"))
+            return RamFile(found, ground.base)
         if not auto:
             raise CommandError(f"no memory to read by backend {backend} (`set pagetrail backend auto` takes what is there)")
         raise CommandError("no memory to read: connect to QEMU (target remote), open a core, or "

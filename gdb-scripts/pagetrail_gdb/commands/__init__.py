@@ -3,6 +3,7 @@
 from .. import printers, session
 from .audit import AuditCommand, Freemem, Leaks
 from .buddy import BuddyPrint
+from .freelist import FreelistPrint
 from .owner import PageOwner
 from .overview import overview
 from .pagecache import DirtyPrint, PagecachePrint
@@ -14,7 +15,7 @@ from .tasks import KstackPrint, Ps
 from .trace import PageHistory, TraceDump
 from .whatis import Whatis
 
-COMMANDS = (VmPrint, PteWalk, BuddyPrint, PageOwner, PageHistory, TraceDump, Ps, KstackPrint, SlabPrint, PagecachePrint,
+COMMANDS = (VmPrint, PteWalk, BuddyPrint, FreelistPrint, PageOwner, PageHistory, TraceDump, Ps, KstackPrint, SlabPrint, PagecachePrint,
             DirtyPrint, PcpPrint, Freemem, AuditCommand, Leaks, Whatis,
             PanicCommand)
 

@@ -9,6 +9,7 @@ from ..model.tasks import all_tasks, current_task
 from ..model.types import LayoutError
 from ..session import SESSION
 from ..settings import limit, paint
+from ..stranger.commands import COMMANDS as stranger_commands
 
 # What the scripts' own mistakes raise, on memory that nobody thought of: a message, never a traceback.
 _MISTAKES = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError, OSError)
@@ -45,7 +46,10 @@ class Command(gdb.Command):
         self.dont_repeat()
         findings = []
         try:
-            self.run(SESSION.kernel(), gdb.string_to_argv(argument), findings)
+            if SESSION.is_stranger():
+                self._run_on_stranger(gdb.string_to_argv(argument), findings)
+            else:
+                self.run(SESSION.kernel(), gdb.string_to_argv(argument), findings)
         except (CommandError, ReadError, LayoutError) as error:
             print_findings(findings)
             raise gdb.GdbError(f"{self.name}: {error}") from error
@@ -58,7 +62,16 @@ class Command(gdb.Command):
                                "(`set python print-stack full` shows where)") from error
         print_findings(findings)
 
+    def _run_on_stranger(self, arguments, findings):
+        if self.name not in stranger_commands:
+            raise CommandError("this asks what only the Pagetrail kernel keeps; on another kernel there are "
+                               + ", ".join(sorted(stranger_commands)))
+        stranger, run = SESSION.stranger()
+        stranger_commands[self.name](stranger, arguments, findings, run)
+
     def _complete(self, text, word):
+        if SESSION.is_stranger():
+            return []
         try:
             words = self.words(SESSION.kernel())
         except (CommandError, ReadError, LayoutError, gdb.error, *_MISTAKES):

@@ -44,6 +44,14 @@ class GdbLayout(Layout):
         return self._enums[name]
 
     @staticmethod
+    def enumerator(name):
+        """The value of an enumerator of whatever enum."""
+        try:
+            return int(gdb.parse_and_eval(name))
+        except gdb.error as error:
+            raise LayoutError(f"{name}: {error}") from error
+
+    @staticmethod
     def _lookup(text):
         try:
             found = gdb.lookup_type(text)

@@ -122,20 +122,36 @@ def _machine_ram_bytes():
     return int(match.group(1)) if match else None
 
 
-def attach(layout, backend="auto"):
-    """The best Memory for the remote target, or the one asked for (settings.Backend): ReadError where it does not do.
+class Ground:
+    """What reading a machine's memory needs to know of its kernel.
 
-    layout: where to find RAM_BASE and `machine`.
+    base        where RAM begins, physical
+    offset      of the direct map: virtual minus physical
+    sample_pa   where memory tells one machine from another
+    probe       a function: RAM's size in bytes, for stubs without a monitor
     """
-    base = layout.macro("RAM_BASE")
+
+    def __init__(self, base, offset, sample_pa, probe):
+        self.base, self.offset, self.sample_pa, self.probe = base, offset, sample_pa, probe
+
+    @classmethod
+    def of_layout(cls, layout):
+        """Of the Pagetrail kernel."""
+        base, offset = layout.macro("RAM_BASE"), layout.macro("PHYS_OFFSET")
+        return cls(base, offset, layout.symbol("trace_desc")[0] - offset, lambda: _ram_bytes_by_probe(layout, base))
+
+
+def attach(ground, backend="auto"):
+    """The best Memory for the remote target, or the one asked for (settings.Backend): ReadError where it does not do."""
+    base = ground.base
     size = _machine_ram_bytes()
     stub = None
     if PhysicalStub.supported():
-        stub = PhysicalStub([(base, base + (size or _ram_bytes_by_probe(layout, base)))])
+        stub = PhysicalStub([(base, base + (size or ground.probe()))])
     path = shared_ram_file() if backend in ("auto", "ram-file") else None
     if path is not None:
         mapped = RamFile(path, base)
-        if stub is None or _same_machine(mapped, stub, layout):
+        if stub is None or _same_machine(mapped, stub, ground):
             return mapped
         mapped.close()
     if backend == "ram-file":
@@ -144,13 +160,12 @@ def attach(layout, backend="auto"):
         return CachedMemory(stub)
     if backend == "gdbstub":
         raise ReadError("this target's gdbstub does not read physical memory")
-    offset = layout.macro("PHYS_OFFSET")
-    return CachedMemory(VirtualStub([(base, base + (size or _ram_bytes_by_probe(layout, base)))], offset))
+    return CachedMemory(VirtualStub([(base, base + (size or ground.probe()))], ground.offset))
 
 
-def _same_machine(mapped, stub, layout):
+def _same_machine(mapped, stub, ground):
     """Guards against a file of the same name that another machine uses now."""
-    pa = layout.symbol("trace_desc")[0] - layout.macro("PHYS_OFFSET")
+    pa = ground.sample_pa
     try:
         return bytes(mapped.read(pa, _SAMPLE_BYTES)) == bytes(stub.read(pa, _SAMPLE_BYTES))
     except ReadError:
