@@ -2,6 +2,9 @@
 /* detect: the order of the steps, what they share, and the machine: RAM, code, stacks, console; see detect.h. */
 #include "detect.h"
 
+/* Where code does not say where RAM ends: addresses behind the machine's RAM are refused by whoever uses the map. */
+#define RAM_BYTES_ASSUMED (2ULL << 30)
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,14 +99,16 @@ static void detect_ram(struct detection *detection)
 		const struct segment *segment = types_segment(detection->types, i);
 		identity &= segment->bytes == 0 || segment->va == segment->pa;
 	}
-	if (!detection->ram_end || !identity)
+	if (!identity)
 		return;
+	uint64_t ram_end = detection->ram_end ? detection->ram_end : RAM_BASE + RAM_BYTES_ASSUMED;
 	struct kd_item *item =
-	    kd_add(detection->kd, KD_MAP, NULL, "linked where it is loaded; the kernel maps RAM up to %#llx",
-		   (unsigned long long)detection->ram_end);
+	    kd_add(detection->kd, KD_MAP, NULL, "linked where it is loaded; %s %#llx",
+		   detection->ram_end ? "the kernel maps RAM up to" : "RAM is taken to end at",
+		   (unsigned long long)ram_end);
 	kd_set(item, "va", "%#llx", RAM_BASE);
 	kd_set(item, "pa", "%#llx", RAM_BASE);
-	kd_set(item, "size", "%#llx", (unsigned long long)(detection->ram_end - RAM_BASE));
+	kd_set(item, "size", "%#llx", (unsigned long long)(ram_end - RAM_BASE));
 }
 
 /* Most functions keep a frame pointer, or a stack cannot be walked. */
