@@ -128,6 +128,15 @@ def test_a_wrapper_is_what_counts(compiled, describe, flags):
     assert one(found, "alloc")[0] == "page_new"
 
 
+@pytest.mark.parametrize("free", ["kfree", "give_frame"])
+@pytest.mark.parametrize("flags", COMPILED, ids=" ".join)
+def test_a_range_is_no_free(compiled, describe, flags, free):
+    """A young kernel frees nothing yet but the range that the boot hands over: its only caller is no wrapper."""
+    source = kernel(free=free).replace("#define FREE " + free, "#define FREE(page)")
+    found = describe(compiled(source, *flags))
+    assert [item[0] for item in found.get("free", [])] in ([free], [])
+
+
 SUPERPAGES = """
 struct { struct spinlock lock; struct run *freelist; } super;
 __attribute__((noinline)) void superfree(void *pa) {
