@@ -288,8 +288,9 @@ static void read_item(struct line *line, const char *keyword)
 		hooks.stack_base = number(line, "base", hooks.stack_base);
 		hooks.stack_bytes = number(line, "size", hooks.stack_bytes);
 		hooks.stack_top = (uint32_t)number(line, "top", hooks.stack_top);
-		if (unwind && strcmp(unwind, "fp"))
-			fail(line, "stacks are followed by frame pointers only: unwind=fp, not", unwind);
+		hooks.frame_pointers = !unwind || !strcmp(unwind, "fp");
+		if (!hooks.frame_pointers && strcmp(unwind, "none"))
+			fail(line, "unwind is fp or none, not", unwind);
 	} else if (!strcmp(keyword, "pid")) {
 		formula(line, "at", &hooks.pid, NULL);
 	} else if (!strcmp(keyword, "trap")) {
@@ -422,6 +423,7 @@ bool hooks_read(const char *path, char **error)
 	hooks.stack_base = 0x80000000;
 	hooks.stack_bytes = PAGE_BYTES;
 	hooks.stack_top = 12;
+	hooks.frame_pointers = true;
 	if (!file) {
 		if (asprintf(error, "%s: cannot be read", path) < 0)
 			*error = NULL;
