@@ -2,7 +2,6 @@
 /* detect: the order of the steps, what they share, and the machine: RAM, code, stacks, console; see detect.h. */
 #include "detect.h"
 
-
 #include <stdlib.h>
 #include <string.h>
 
