@@ -27,6 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/signals.h"
 #include "base/util.h"
 #include "watch_priv.h"
 
@@ -41,6 +42,7 @@ struct drive {
 	enum drive_state state;
 	regex_t prompt, until;
 	int terminal, signals;
+	sigset_t mask;
 	pid_t pid;
 	size_t nr_typed;
 	char tail[TAIL_BYTES + 1]; /* of what was said since the last typed line */
@@ -50,14 +52,6 @@ struct drive {
 	int64_t deadline;       /* of --timeout; 0: none */
 	int64_t state_deadline; /* of SETTLING and ENDING; 0: none */
 };
-
-static int64_t now_ns(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec * 1000000000LL + time.tv_nsec;
-}
 
 /* flags: REG_NEWLINE for what may stand in any line. */
 static void compile(regex_t *regex, const char *pattern, const char *option, int flags)
@@ -76,7 +70,7 @@ static void compile(regex_t *regex, const char *pattern, const char *option, int
 static void end_machines(struct drive *drive)
 {
 	drive->state = ENDING;
-	drive->state_deadline = now_ns() + WATCH_END_SECONDS * 1000000000LL;
+	drive->state_deadline = clock_ns() + WATCH_END_SECONDS * 1000000000LL;
 	watch_end_machines(drive->watch, SIGTERM);
 }
 
@@ -134,7 +128,7 @@ static void advance(struct drive *drive)
 			break;
 		if (drive->watch->options->until && matches(&drive->until, drive)) {
 			drive->state = SETTLING;
-			drive->state_deadline = now_ns() + SETTLE_SECONDS * 1000000000LL;
+			drive->state_deadline = clock_ns() + SETTLE_SECONDS * 1000000000LL;
 			/* The prompt that ends it may have come with it. */
 			advance(drive);
 		} else if (!drive->watch->options->until && drive->nr_typed && at_prompt) {
@@ -217,7 +211,7 @@ static void take_signals(struct drive *drive)
 
 static void check_times(struct drive *drive)
 {
-	int64_t now = now_ns();
+	int64_t now = clock_ns();
 
 	if (drive->deadline && now >= drive->deadline) {
 		drive->deadline = 0;
@@ -244,7 +238,7 @@ static int patience(const struct drive *drive)
 		first = drive->state_deadline;
 	if (!first)
 		return -1;
-	int64_t left = first - now_ns();
+	int64_t left = first - clock_ns();
 	return left > 0 ? (int)(left / 1000000 + 1) : 0;
 }
 
@@ -270,20 +264,13 @@ static void relay(struct drive *drive)
 static void start(struct drive *drive)
 {
 	char **command = drive->watch->options->command;
-	sigset_t mask;
 
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGINT);
-	sigaddset(&mask, SIGTERM);
-	sigaddset(&mask, SIGHUP);
-	sigaddset(&mask, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &mask, NULL);
-	drive->signals = signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
+	drive->signals = signals_catch(&drive->mask, (int[]){SIGINT, SIGTERM, SIGHUP, SIGCHLD, 0});
 	drive->pid = forkpty(&drive->terminal, NULL, NULL, NULL);
 	if (drive->pid < 0)
 		die("no terminal for the command: %s", strerror(errno));
 	if (drive->pid == 0) {
-		sigprocmask(SIG_UNBLOCK, &mask, NULL);
+		sigprocmask(SIG_UNBLOCK, &drive->mask, NULL);
 		execvp(command[0], command);
 		fprintf(stderr, "pagetrail: %s: %s\n", command[0], strerror(errno));
 		_exit(127);
@@ -298,7 +285,7 @@ void watch_drive(struct watch *watch)
 	compile(&drive.prompt, options->prompt ? options->prompt : DEFAULT_PROMPT, "prompt", 0);
 	compile(&drive.until, options->until ? options->until : "^", "until", REG_NEWLINE);
 	if (options->timeout_seconds)
-		drive.deadline = now_ns() + (int64_t)options->timeout_seconds * 1000000000LL;
+		drive.deadline = clock_ns() + (int64_t)options->timeout_seconds * 1000000000LL;
 	drive.state = more_to_type(&drive) ? TYPING : AWAITING;
 	start(&drive);
 	relay(&drive);
@@ -311,6 +298,6 @@ void watch_drive(struct watch *watch)
 	}
 	regfree(&drive.prompt);
 	regfree(&drive.until);
-	close(drive.signals);
+	signals_release(drive.signals, &drive.mask);
 	close(drive.terminal);
 }
