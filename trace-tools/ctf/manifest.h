@@ -71,7 +71,7 @@ struct manifest {
 	uint32_t nr_harts;
 	struct manifest_file stacks, metadata;
 	struct manifest_file kernel_elf, kernel_description; /* bytes 0: not said */
-	uint64_t events, discarded; /* MANIFEST_FORMAT1 */
+	uint64_t events, discarded;                          /* MANIFEST_FORMAT1 */
 };
 
 struct run;

@@ -160,6 +160,18 @@ static void write_start(const char *folder, char **argv, const char *qemu, const
 	free(cwd);
 }
 
+static bool is_elf(const char *path)
+{
+	char magic[4] = "";
+	FILE *file = fopen(path, "rb");
+	bool good =
+	    file && fread(magic, 1, sizeof(magic), file) == sizeof(magic) && !memcmp(magic, "\177ELF", 4);
+
+	if (file)
+		fclose(file);
+	return good;
+}
+
 /* In one write: several machines may start at once. */
 static void tell_watch(const char *folder)
 {
@@ -214,7 +226,11 @@ int watch_stand_in(int argc, char **argv)
 		error =
 		    watch_prepare_kernel(folder, elf ? elf : boots, getenv(WATCH_ENV_DESCRIPTION), boot_id);
 		if (error)
-			die("%s", error);
+			die("%s%s", error,
+			    elf || is_elf(boots)
+				? ""
+				: ": what QEMU boots has no symbols; --elf FILE names the kernel with "
+				  "them");
 		write_start(folder, argv, qemu, elf ? elf : boots);
 		tell_watch(folder);
 		argv = words_with_plugin(argc, argv, plugin, folder, boot_id);
