@@ -19,7 +19,7 @@ def story(folder, name, env):
                  *kernel(name, 1, ICOUNT), env=env)
     assert "ALL TESTS PASSED" in done.out, done.out + done.err
     records, stacks = read_records(folder / "run"), read_stacks(folder / "run")
-    return [(*record[:4], stacks.get(record[4]), *record[5:]) for record in records.tolist()]
+    return [(*record[:4], stacks[record[4]], *record[5:]) for record in records.tolist()]
 
 
 def other_qemu(folder):

@@ -10,6 +10,7 @@
  *     TYPING    lines are left to type: at a prompt the next one is typed
  *     AWAITING  all is typed: until --until is seen (or, without it, the next prompt)
  *     SETTLING  --until was seen: until the prompt after it, so that what was typed has ended, too
+ *     RESTING   the prompt is there: until the machine has come to rest behind it (watch_quiet.h)
  *     ENDING    the machines were asked to end
  *
  * DRIVE-1  a line that was typed comes back as an echo; it is no output in which --until is sought.
@@ -30,12 +31,13 @@
 #include "base/signals.h"
 #include "base/util.h"
 #include "watch_priv.h"
+#include "watch_quiet.h"
 
 #define DEFAULT_PROMPT "[$#>] $"
 #define SETTLE_SECONDS 10 /* for the prompt after --until: some kernels end there without one */
 #define TAIL_BYTES 1024   /* of the output, in which a prompt or --until may stand */
 
-enum drive_state { TYPING, AWAITING, SETTLING, ENDING };
+enum drive_state { TYPING, AWAITING, SETTLING, RESTING, ENDING };
 
 struct drive {
 	struct watch *watch;
@@ -50,7 +52,8 @@ struct drive {
 	bool in_echo;           /* the typed line is coming back */
 	bool ended;             /* the command */
 	int64_t deadline;       /* of --timeout; 0: none */
-	int64_t state_deadline; /* of SETTLING and ENDING; 0: none */
+	int64_t state_deadline; /* of SETTLING, RESTING and ENDING; 0: none */
+	struct watch_quiet quiet;
 };
 
 /* flags: REG_NEWLINE for what may stand in any line. */
@@ -72,6 +75,27 @@ static void end_machines(struct drive *drive)
 	drive->state = ENDING;
 	drive->state_deadline = clock_ns() + WATCH_END_SECONDS * 1000000000LL;
 	watch_end_machines(drive->watch, SIGTERM);
+}
+
+static bool look_at_machines(const struct drive *drive, uint64_t *ticks)
+{
+	bool idle = true;
+
+	*ticks = 0;
+	for (size_t i = 0; i < drive->watch->nr_runs; i++)
+		idle = watch_process_idle(drive->watch->runs[i].pid, ticks) && idle;
+	return idle;
+}
+
+static void rest(struct drive *drive)
+{
+	uint64_t ticks;
+
+	watch_read_runs(drive->watch);
+	look_at_machines(drive, &ticks);
+	watch_quiet_begin(&drive->quiet, ticks);
+	drive->state = RESTING;
+	drive->state_deadline = clock_ns() + SETTLE_SECONDS * 1000000000LL;
 }
 
 static void type_next(struct drive *drive)
@@ -132,13 +156,14 @@ static void advance(struct drive *drive)
 			/* The prompt that ends it may have come with it. */
 			advance(drive);
 		} else if (!drive->watch->options->until && drive->nr_typed && at_prompt) {
-			end_machines(drive);
+			rest(drive);
 		}
 		break;
 	case SETTLING:
 		if (at_prompt)
-			end_machines(drive);
+			rest(drive);
 		break;
+	case RESTING:
 	case ENDING:
 		break;
 	}
@@ -212,14 +237,20 @@ static void take_signals(struct drive *drive)
 static void check_times(struct drive *drive)
 {
 	int64_t now = clock_ns();
+	uint64_t ticks;
 
+	if (drive->state == RESTING) {
+		bool idle = look_at_machines(drive, &ticks);
+		if (watch_quiet_look(&drive->quiet, idle, ticks))
+			end_machines(drive);
+	}
 	if (drive->deadline && now >= drive->deadline) {
 		drive->deadline = 0;
 		drive->watch->end = WATCH_TIMED_OUT;
 		drive->watch->end_text = "ended after the --timeout";
 		end_machines(drive);
 	} else if (drive->state_deadline && now >= drive->state_deadline) {
-		if (drive->state == SETTLING) {
+		if (drive->state != ENDING) {
 			end_machines(drive);
 			return;
 		}
@@ -233,6 +264,9 @@ static void check_times(struct drive *drive)
 static int patience(const struct drive *drive)
 {
 	int64_t first = drive->deadline;
+
+	if (drive->state == RESTING)
+		return QUIET_LOOK_MS;
 
 	if (drive->state_deadline && (!first || drive->state_deadline < first))
 		first = drive->state_deadline;
