@@ -116,7 +116,7 @@ def draw(trace, out):
               for when, after in [curve.settled(t)]]
     draw_losses(axes, losses)
     axes.set_xlabel("seconds since power-on", color=picture.INK)
-    axes.set_ylabel("free pages of 4 KiB" if curve.known else "pages freed minus pages taken")
+    axes.set_ylabel("free pages of 4 KiB" if curve.known else "pages freed minus pages allocated")
     picture.thousands(axes.yaxis)
     axes.grid(axis="y", color=picture.GRID, linewidth=0.6, zorder=1)
     axes.set_axisbelow(True)
