@@ -70,7 +70,7 @@ def test_objects_by_their_cache(kernel, leaks):
     (["--between", "one"], "--between needs two values"),
     (["--between", "1x", "two"], "no mark 1x"), (["--between", "nan", "two"], "no mark nan"),
     (["--between", "one", "two", "--test", "one"], "one of them"),
-    (["--kind", "anno"], "anno is neither a page kind"), (["--pid", "x"], "x is no number"),
+    (["--kind", "anno"], "anno is neither a page kind"), (["--pid", "x"], "x is not a number"),
     (["--suppressions", "/nonexistent"], "/nonexistent: No such file")])
 def test_what_is_not_there_is_said(kernel, pagetrail, write, options, words):
     two_tests(kernel)

@@ -102,7 +102,7 @@ def test_at_each_instant_the_rows_are_the_generators_books(pagetrail, write):
 @pytest.mark.parametrize("options,words", [
     (["--at", "frked"], "--at: no mark frked: the marks are forked"), (["--at", "99"], "99 is after the end"),
     (["--at", "-1"], "no mark -1"), (["--by", "holder"], "--by: kind, stack or pid, not holder"),
-    (["--limit", "x"], "x is no number")])
+    (["--limit", "x"], "x is not a number")])
 def test_what_is_not_there_is_said(shared, pagetrail, write, options, words):
     result = pagetrail("live", write(shared), *options)
     assert result.status == CANNOT_TELL and words in result.err and not result.out
@@ -180,7 +180,7 @@ def test_freed_while_somebody_holds_it(pagetrail, write):
 @pytest.mark.parametrize("page", ["0x1000", "nonsense", "", "0x80200zz"])
 def test_no_page_of_ram(pagetrail, write, page):
     result = pagetrail("page", write(tracegen.Machine()), page)
-    assert result.status == CANNOT_TELL and "is no page of RAM" in result.err
+    assert result.status == CANNOT_TELL and "is not a page of RAM" in result.err
 
 
 # ---- call sites ----
