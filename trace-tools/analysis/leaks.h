@@ -151,13 +151,12 @@ struct leaks {
 	struct leak_candidate *candidates;
 	size_t nr_candidates, candidates_capacity;
 	const struct audit_state *audit; /* NULL: none in the trace */
-	bool audit_quiescent;                /* it was at a quiescent point */
+	bool audit_quiescent;            /* it was at a quiescent point */
 	uint64_t nr_pages, nr_objects, bytes;
 	uint64_t nr_doubts[DOUBT_NR];
-	uint64_t unlisted; /* findings that the audit counted but did not record */
-	uint64_t
-	    nr_disproved; /* findings of a non-quiescent audit, freed later by the complete trace */
-	bool narrowed;    /* the query leaves some out */
+	uint64_t unlisted;     /* findings that the audit counted but did not record */
+	uint64_t nr_disproved; /* findings of a non-quiescent audit, freed later by the complete trace */
+	bool narrowed;         /* the query leaves some out */
 	struct leak_sum left_out, suppressed;
 	size_t nr_incidents; /* different findings that are faults, not leaks */
 	uint8_t *incident_shown;

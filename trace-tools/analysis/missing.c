@@ -262,8 +262,8 @@ void missing_from_later_events(struct leaks *leaks, struct leak_group *group, co
 	 * was given away says it all, if it is so for most.
 	 */
 	bool says_more = object ? missing->how == MISSING_NONE || !missing->putter ||
-				    strcmp(stack_table_function(leaks->stacks, stack), missing->putter)
-			      : 2 * tally->total > nr;
+				      strcmp(stack_table_function(leaks->stacks, stack), missing->putter)
+				: 2 * tally->total > nr;
 	if (stack && says_more) {
 		const struct stack_view *view = stack_table_get(leaks->stacks, stack);
 		free(missing->suspect_place);

@@ -9,8 +9,7 @@
 #define COLUMNS_PIPED 80
 #define COLUMNS_MOST 110 /* longer lines are hard to read */
 
-const char help_statuses[] =
-    "Exit status: 0 no leaks, 1 leaks (or the guest failed), 2 cannot tell.\n";
+const char help_statuses[] = "Exit status: 0 no leaks, 1 leaks (or the guest failed), 2 cannot tell.\n";
 
 const char *help_text(const char *name)
 {

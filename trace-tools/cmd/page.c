@@ -214,7 +214,8 @@ static int page_run(const struct arguments *arguments)
 	uint64_t last_lives = option_number(arguments, "last", UINT32_MAX, 1, UINT32_MAX);
 
 	if (!model_parse_page(arguments->operands[1], &look.pfn))
-		die("%s is not a page of RAM: give an address or a page frame number", arguments->operands[1]);
+		die("%s is not a page of RAM: give an address or a page frame number",
+		    arguments->operands[1]);
 	struct run *run = open_run(arguments->operands[0]);
 	struct model *model = replay_at(run, look.at, &look.time);
 	look.model = model;

@@ -159,7 +159,8 @@ static int recover_run(const struct arguments *arguments)
 	if (!guest_find_desc(&guest, desc_address(kernel), &fault))
 		die("%s: %s", guest.path,
 		    fault    ? fault
-		    : kernel ? "no trace at this kernel's place for it: another kernel ran, or tracing never started"
+		    : kernel ? "no trace at this kernel's place for it: another kernel ran, or tracing never "
+			       "started"
 			     : "no trace in this memory: tracing never started, or it is another kernel");
 	if (!option(arguments, "force-symbols"))
 		kernel = kernel_of_guest(kernel, &guest);

@@ -121,7 +121,8 @@ static int verify_command(const struct arguments *arguments)
 		if (complete)
 			printf("%s\n", verify->nr_differences ? "DIFFERENT" : "OK: trace and memory agree");
 		else
-			printf("cannot tell: the trace is incomplete, so it may differ from memory for that reason\n");
+			printf("cannot tell: the trace is incomplete, so it may differ from memory for that "
+			       "reason\n");
 	}
 	verify_free(verify);
 	model_free(model);

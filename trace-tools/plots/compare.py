@@ -1,4 +1,4 @@
-"""Several runs over one another: free pages from the first test on, and what each test did not give back.
+"""Several runs over one another: free pages from the first test on, and what each test leaked.
 
 Runs of the same tests take different times for them, so their time is stretched until each test begins and ends where it does in the
 first run.
@@ -18,7 +18,7 @@ TESTS_MAX = 40
 
 
 def names_of(traces):
-    """Names of the folders, as much of their paths as tells them apart."""
+    """Names of the folders, as much of their paths as makes them different."""
     paths = [os.path.abspath(t.folder) for t in traces]
     if len(set(map(os.path.basename, paths))) == len(paths):
         return [os.path.basename(p) for p in paths]

@@ -118,8 +118,8 @@ static void print_released(const struct model *model, uint32_t alloc_stack, uint
 		most = !most || one->count > most->count ? one : most;
 	}
 	if (most)
-		fprintf(out, "; %" PRIu64 " of %" PRIu64 " others from there were released by %s", most->count, total,
-			stack_table_function(stacks, most->put_stack));
+		fprintf(out, "; %" PRIu64 " of %" PRIu64 " others from there were released by %s",
+			most->count, total, stack_table_function(stacks, most->put_stack));
 }
 
 static bool same_reference(const struct trace_record *a, const struct trace_record *b)
@@ -323,7 +323,7 @@ static void print_last(const struct last_events *last, struct stack_table *stack
 /* ---- all of it ---- */
 
 static void print_panic(const struct guest *guest, const struct panic_state *panic, const struct model *model,
-		       struct stack_table *stacks, FILE *out)
+			struct stack_table *stacks, FILE *out)
 {
 	struct panic_contexts contexts = {0};
 	char *error = NULL;

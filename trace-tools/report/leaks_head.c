@@ -86,8 +86,7 @@ static void print_verdict(const struct leaks *leaks, FILE *out)
 	char bytes[24];
 
 	if (leaks->nr_items) {
-		fprintf(out,
-			"%sLEAKED: %" PRIu64 " pages, %" PRIu64 " objects (%s) in %zu group%s\n",
+		fprintf(out, "%sLEAKED: %" PRIu64 " pages, %" PRIu64 " objects (%s) in %zu group%s\n",
 			leaks->status == STATUS_CANNOT_TELL ? "POSSIBLY " : "", leaks->nr_pages,
 			leaks->nr_objects, bytes_text(leaks->bytes, bytes), leaks->nr_groups,
 			leaks->nr_groups == 1 ? "" : "s");
@@ -134,8 +133,7 @@ static void print_audit(const struct leaks *leaks, FILE *out)
 		leaks->audit_quiescent ? " at a quiescent point" : "", time_text(leaks->audit->time, time),
 		audit->pages, audit->objects, audit->findings, audit->findings == 1 ? "" : "s");
 	if (leaks->unlisted)
-		fprintf(out, "       %" PRIu64 " of these were counted but not listed\n",
-			leaks->unlisted);
+		fprintf(out, "       %" PRIu64 " of these were counted but not listed\n", leaks->unlisted);
 	if (!leaks->audit_quiescent)
 		fprintf(out, "       it was not at a quiescent point, so its findings are not final\n");
 	if (leaks->nr_disproved)

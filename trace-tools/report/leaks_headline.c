@@ -37,7 +37,8 @@ static const char *kind_adjective(uint32_t kind)
 static void print_acquired(const struct leaks *leaks, const struct leak_item *item, FILE *out)
 {
 	const char *adjective = kind_adjective(item->kind);
-	const char *noun = item->get_stack == item->alloc_stack || item->ref == REF_NONE ? "page" : "reference";
+	const char *noun =
+	    item->get_stack == item->alloc_stack || item->ref == REF_NONE ? "page" : "reference";
 
 	if (item->object)
 		fprintf(out, "an object of cache %s", model_cache(leaks->model, item->cache)->name);
@@ -173,10 +174,13 @@ void leaks_evidence(const struct leaks *leaks, const struct leak_group *group, F
 			fprintf(out, "; %s() is only the caller", missing->suspect);
 		break;
 	case MISSING_HOLDER_END:
-		fprintf(out, "no other reference of this type was released in this run; the holder ended here");
+		fprintf(out,
+			"no other reference of this type was released in this run; the holder ended here");
 		break;
 	case MISSING_LATER_PUT:
-		fprintf(out, "%" PRIu64 " of %" PRIu64 " leaked objects: their page's dirty reference was released here",
+		fprintf(out,
+			"%" PRIu64 " of %" PRIu64
+			" leaked objects: their page's dirty reference was released here",
 			missing->later_nr, missing->later_total);
 		break;
 	case MISSING_PLACE_REUSED:
@@ -184,8 +188,8 @@ void leaks_evidence(const struct leaks *leaks, const struct leak_group *group, F
 			missing->later_total);
 		break;
 	case MISSING_LAST_CHANGE:
-		fprintf(out, "%" PRIu64 " of %" PRIu64 " leaked pages were last released here", missing->later_nr,
-			missing->later_total);
+		fprintf(out, "%" PRIu64 " of %" PRIu64 " leaked pages were last released here",
+			missing->later_nr, missing->later_total);
 		break;
 	default:
 		print_others(leaks, group, out);

@@ -8,7 +8,7 @@
 
 static void write_missing(struct json *json, const struct leaks *leaks, const struct leak_group *group)
 {
-	static const char *const how[] = {"none",      "same-path",  "same-get",    "same-function",
+	static const char *const how[] = {"none",      "same-path",  "same-get",     "same-function",
 					  "later-put", "holder-end", "place-reused", "last-change"};
 	const struct missing_release *missing = &group->missing;
 	char *evidence = leaks_evidence_text(leaks, group);

@@ -164,8 +164,7 @@ static void print_reference(const struct leaks *leaks, const struct leak_group *
 		fprintf(out, ", which ended at %s s", time_text(first->holder_died, time));
 	fprintf(out, "; %" PRIu64 " of this type never released\n", group->nr_refs);
 	if (first->by_audit && first->count < first->nr_open)
-		fprintf(out,
-			"  %-10s in memory it is %u: it was lowered without releasing a reference\n",
+		fprintf(out, "  %-10s in memory it is %u: it was lowered without releasing a reference\n",
 			"count", first->count);
 }
 
@@ -231,8 +230,7 @@ static void print_nothing_to_compare(const struct leaks *leaks, const struct lea
 		"    No %s of this type was ever %s in this run, so there is nothing to compare with.\n"
 		"    The unmatched %s is in %s, called as shown above.\n",
 		first->object ? "object" : "reference", first->object ? "freed" : "released",
-		first->object ? "allocation" : "get",
-		stack_table_function(leaks->stacks, first->get_stack));
+		first->object ? "allocation" : "get", stack_table_function(leaks->stacks, first->get_stack));
 }
 
 static void print_missing(const struct leaks *leaks, const struct leak_group *group, FILE *out)
@@ -328,8 +326,8 @@ static void print_facts(const struct leaks *leaks, const struct leak_group *grou
 		time_text(group->first_time, from), time_text(group->last_time, to));
 	print_tests(leaks, group, out);
 	print_pids(leaks, group, out);
-	fprintf(out, "  detected by: audit %" PRIu64 ", trace %" PRIu64 " of %zu\n",
-		group->nr_by_audit, group->nr_by_trace, group->nr_items);
+	fprintf(out, "  detected by: audit %" PRIu64 ", trace %" PRIu64 " of %zu\n", group->nr_by_audit,
+		group->nr_by_trace, group->nr_items);
 }
 
 static void print_group(const struct leaks *leaks, size_t number, FILE *out)
@@ -388,10 +386,11 @@ static void print_candidates(const struct leaks *leaks, FILE *out)
 {
 	if (!leaks->nr_candidates)
 		return;
-	fprintf(out, "\ncandidates, not counted as leaks: objects whose number only grew from test to test\n");
+	fprintf(out,
+		"\ncandidates, not counted as leaks: objects whose number only grew from test to test\n");
 	for (size_t i = 0; i < leaks->nr_candidates; i++) {
-		fprintf(out, "  %" PRIu64 " live, more after each of %u tests, allocated by %s\n", leaks->candidates[i].live,
-			leaks->candidates[i].marks,
+		fprintf(out, "  %" PRIu64 " live, more after each of %u tests, allocated by %s\n",
+			leaks->candidates[i].live, leaks->candidates[i].marks,
 			stack_table_function(leaks->stacks, leaks->candidates[i].stack));
 		stack_table_print(leaks->stacks, leaks->candidates[i].stack, "      ", out);
 	}
