@@ -42,6 +42,8 @@ static void print_acquired(const struct leaks *leaks, const struct leak_item *it
 
 	if (item->object)
 		fprintf(out, "an object of cache %s", model_cache(leaks->model, item->cache)->name);
+	else if (model_run(leaks->model)->watched) /* its pages have no kinds */
+		fprintf(out, "a %s", noun);
 	else if (adjective)
 		fprintf(out, "%s %s", adjective, noun);
 	else

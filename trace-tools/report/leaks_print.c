@@ -22,6 +22,15 @@ static const struct leak_item *group_item(const struct leaks *leaks, const struc
 
 /* ---- one group ---- */
 
+/* "3 anon pages"; pages of a watched run have no kind: "3 pages". */
+static void print_pages(const struct leaks *leaks, uint64_t nr, uint32_t kind, FILE *out)
+{
+	bool named = !model_run(leaks->model)->watched;
+
+	fprintf(out, "%" PRIu64 " %s%spage%s", nr, named ? page_kind_text(kind) : "", named ? " " : "",
+		nr == 1 ? "" : "s");
+}
+
 /* "25 objects of cache dirty leaked (1.1 KiB)" */
 static void print_amount(const struct leaks *leaks, const struct leak_group *group, FILE *out)
 {
@@ -33,8 +42,7 @@ static void print_amount(const struct leaks *leaks, const struct leak_group *gro
 		fprintf(out, "%zu object%s of cache %s", group->nr_items, group->nr_items == 1 ? "" : "s",
 			cache->known ? cache->name : "?");
 	else
-		fprintf(out, "%" PRIu64 " %s page%s", group->nr_pages, page_kind_text(first->kind),
-			group->nr_pages == 1 ? "" : "s");
+		print_pages(leaks, group->nr_pages, first->kind, out);
 	fprintf(out, " leaked (%s)\n", bytes_text(group->bytes, bytes));
 }
 
@@ -372,7 +380,11 @@ static void print_incidents(const struct leaks *leaks, FILE *out)
 			continue;
 		fprintf(out, "  %s %s: %s", time_text(record->time, time), verdict_text(record->kind),
 			verdict_help(record->kind));
-		if (finding->where) /* the sums and the invariants belong to no page */
+		if (model_run(model)->watched)
+			fprintf(out, ": page 0x%x, offset 0x%x, 0x%x -> 0x%x (low 16 bits), pid %u",
+				finding->where, finding->index, finding->count, finding->claims,
+				finding->pid);
+		else if (finding->where) /* the sums and the invariants belong to no page */
 			fprintf(out, ": %s 0x%x, count %u, claims %u, pid %u",
 				record->flags ? "object" : "page", finding->where, finding->count,
 				finding->claims, finding->pid);
