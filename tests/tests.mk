@@ -15,10 +15,11 @@ include tests/foreign/foreign.mk
 test: $(TEST_NEEDS) ## run everything: lint, host tests, trace tools, QEMU with 1, 2 and 4 harts, gdb, faults
 	@$(PYTHON) tests/run.py $(TEST_PARTS)
 
-lint: ## layers, formatting, paths, and that the checks can fail
+lint: ## layers, formatting, paths, words, and that the checks can fail
 	@$(PYTHON) tests/lint/check_layers.py
 	@$(PYTHON) tests/lint/check_text.py
 	@$(PYTHON) tests/lint/check_invariants.py
+	@$(PYTHON) tests/lint/check_words.py
 	@$(PYTEST) tests/lint
 test-host: host-test ## the kernel's own sources on the host, under ASan and UBSan
 test-trace: $(TEST_NEEDS) ## the trace tools, on recorded and damaged traces
@@ -42,12 +43,12 @@ soak: $(TEST_NEEDS) ## every test program on 1, 2 and 4 harts, 128 MiB and 8 MiB
 	@$(PYTHON) tests/soak.py --minutes $(MINUTES) $(SOAK)
 
 .PHONY: golden-update golden-record golden-unpack examples
-examples: tools ## make the examples and pictures in README and HUNTING-A-LEAK anew, from the recorded runs
+examples: tools ## make the examples and pictures in README and HUNTING-A-LEAK again, from the recorded runs
 	@$(PYTHON) tests/trace/examples.py update
 golden-update: tools ## accept what the tools say now of the recorded runs (traces/expected, examples in documents)
 	@$(PYTHON) tests/trace/golden.py update
 	@$(PYTHON) tests/trace/examples.py update
-golden-record: $(TEST_NEEDS) ## make the recorded runs of traces/ anew
+golden-record: $(TEST_NEEDS) ## record the runs of traces/ again
 	@$(PYTHON) tests/trace/golden.py record
 golden-unpack: ## unpack the recorded runs to traces/runs/
 	@$(PYTHON) tests/trace/golden.py unpack traces/runs

@@ -55,7 +55,7 @@ REFUSED = [
     ("mark", "my.kd:1: mark needs one of begin=…, end=…, panic=…"),
     ('mark begin="^test', "my.kd:1: a quote is opened and not closed"),
     ("text from=1", "my.kd:1: text needs to=…: address behind"),
-    ("harts most=1\nharts most=2", "my.kd:2: harts stands here a second time"),
+    ("harts most=1\nharts most=2", "my.kd:2: harts is here a second time"),
     ("alloc kalloc#x", "my.kd:1: a blank must stand in front of #"),
     (b"alloc kalloc\0free kfree", "my.kd: no text"),
     # against the kernel

@@ -271,7 +271,7 @@ static int64_t read_interval(const char *text)
 	double seconds = text ? strtod(text, &end) : 1;
 
 	if (text && (end == text || *end || !(seconds >= 0.01 && seconds <= 3600)))
-		die("--interval: %s is no number of seconds from 0.01 to 3600", text);
+		die("--interval: %s is not a number of seconds from 0.01 to 3600", text);
 	return (int64_t)(seconds * 1000);
 }
 
@@ -320,7 +320,7 @@ static const struct option_spec options[] = {
 const struct command command_top = {
     .name = "top",
     .operands = "RUN",
-    .summary = "watch a machine while it runs: free pages, kinds, the hottest call sites, losses",
+    .summary = "watch a machine while it runs: free pages, kinds, the busiest call sites, lost events",
     .min_operands = 1,
     .max_operands = 1,
     .options = options,

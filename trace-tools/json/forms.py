@@ -18,7 +18,7 @@ Every command of `pagetrail` that answers has `--json`: one object on standard o
 | `version` | int | of these forms, 1: it grows when a member goes or changes its meaning; members may be added without |
 | `verdict` | text | the answer in short; it goes with the exit status |
 
-[pagetrail.schema.json](pagetrail.schema.json) is the same as a JSON Schema. A bar stands between words of which a member is one, `?`
+[pagetrail.schema.json](pagetrail.schema.json) is the same as a JSON Schema. A bar separates words of which a member is one, `?`
 behind a type means that it may be null, `[x]` is an array, `{x}` an object with any names; a member in parentheses may be missing.
 """
 
