@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from conftest import run_sanitized
-from kernels import COUNTS, CONSOLE, HEAD, LISTS, PROCESSES, kernel
+from sanitized import run_sanitized
+from snippets import COUNTS, CONSOLE, HEAD, LISTS, PROCESSES, kernel
 
 COMPILED = [("-O0",), ("-O1",), ("-O2",), ("-O1", "-gdwarf-2"), ("-Os",), ("-O2", "-march=rv64ima")]
 
@@ -193,10 +193,11 @@ def test_large_arrays_are_no_counts(compiled, describe, flags):
 def test_no_allocator_is_said(compiled, describe):
     """DETECT-1: what has the shape of none is not described."""
     source = HEAD + "#define ALLOC(x) 0\n#define FREE(x)\n#define MORE\n" + PROCESSES % "" + CONSOLE + \
-        "void _entry(void) { uartputc(cpuid()); proc[1].state = USED; cpus[0].proc = proc; }"
+        "int marks[32768]; void _entry(void) { marks[((uint64)kernel_pagetable - KERNBASE) / PGSIZE]++; uartputc(cpuid()); proc[1].state = USED; cpus[0].proc = proc; }"
     found = describe(compiled(source), status=2)
     assert not {"alloc", "free", "list", "count"} & set(found)
     assert any("no allocator of pages was found" in note for note in found["#"])
+    assert any("marks[32768] is indexed by pages' addresses" in note for note in found["#"])
     assert any("not enough to trace" in note for note in found["#"])
 
 
