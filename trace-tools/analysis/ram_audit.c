@@ -203,6 +203,10 @@ static void find_managed(struct ram_audit *audit)
 							   : first != NO_PAGE && i >= first && i <= last);
 		page->head = map->head && !page->listed ? map->head[i] : i;
 		audit->nr_managed += page->managed;
+		/* The kernel may use less RAM than there is: behind the last page's struct page other things lie. */
+		if (page->managed && ram_audit_pa(audit, i) >= audit->inside->frames_pa)
+			audit->inside->nr_frames =
+			    ((ram_audit_pa(audit, i) - audit->inside->frames_pa) >> PAGE_SHIFT) + 1;
 	}
 }
 

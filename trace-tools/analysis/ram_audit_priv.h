@@ -38,8 +38,9 @@ struct ram_audit_inside {
 	struct linear_map maps[AUDIT_MAPS_MAX];
 	size_t nr_maps;
 	uint64_t root; /* the kernel's page table; NO_ADDRESS: not known */
+	int levels;    /* of page tables: 3 for Sv39 */
 	/* struct page: an address in it means a page. stride 0: there is none. */
-	uint64_t frames, frame_bytes, frames_pa;
+	uint64_t frames, frame_bytes, frames_pa, nr_frames;
 	struct page_life_map trace;
 	struct audit_task *tasks;
 	size_t nr_tasks, tasks_capacity;

@@ -75,7 +75,8 @@ static bool enter(struct table_walk *walk, uint64_t pa, uint64_t va, int level)
 {
 	struct ram_audit *audit = walk->audit;
 	uint32_t number = memory_page(audit, pa);
-	struct page_holder holder = holder_of(walk, level == 2 ? HOLD_ROOT : HOLD_TABLE, va);
+	struct page_holder holder =
+	    holder_of(walk, level == walk->audit->inside->levels - 1 ? HOLD_ROOT : HOLD_TABLE, va);
 	char text[96];
 
 	if (number == NO_PAGE) {
@@ -110,8 +111,8 @@ static void walk_table(struct table_walk *walk, uint64_t pa, uint64_t va, int le
 		return;
 	for (uint64_t i = 0; i < ENTRIES; i++) {
 		uint64_t at = va | i << PT_LEVEL_SHIFT((unsigned)level);
-		if (level == 2 && i >= ENTRIES / 2)
-			at |= ~0ULL << 39;
+		if (level == walk->audit->inside->levels - 1 && i >= ENTRIES / 2)
+			at |= ~0ULL << PT_LEVEL_SHIFT((unsigned)level + 1);
 		if (!memory_read(walk->audit, pa + i * 8, 8, &pte) || !(pte & PTE_V))
 			continue;
 		if (pte & PTE_LEAF_BITS)
@@ -126,7 +127,7 @@ void tables_walk(struct ram_audit *audit, const char *name, uint64_t pa, bool gh
 	struct table_walk walk = {audit, name, ghost};
 
 	audit->inside->epoch++;
-	walk_table(&walk, pa, 0, 2);
+	walk_table(&walk, pa, 0, audit->inside->levels - 1);
 	if (audit->inside->entries_left < ENTRIES)
 		ram_audit_reason(audit,
 				 "the page tables are larger than any kernel's: %s was not walked to its end",
