@@ -153,6 +153,10 @@ static void watch_event(void *arg, const struct model *model, const struct trace
 		map->life[i] = record->event == EV_page_alloc ? LIFE_LIVE : LIFE_FREE;
 		map->head[i] = record->event == EV_page_alloc ? first : i;
 	}
+	/* What is left of a larger block that began here is no part of it any more. */
+	for (uint32_t i = first + (1U << record_order(record)); i < audit->nr_pages && map->head[i] == first;
+	     i++)
+		map->head[i] = i;
 }
 
 static void replay(struct ram_audit *audit, struct run *run)

@@ -86,12 +86,19 @@ uint64_t memory_root(const struct ram_audit *audit, uint64_t word)
 	return memory_page(audit, word) != NO_PAGE ? word : memory_pa(audit, word);
 }
 
+bool memory_is_frame(const struct ram_audit *audit, uint64_t va)
+{
+	const struct ram_audit_inside *inside = audit->inside;
+
+	return inside->frame_bytes && va - inside->frames < inside->frame_bytes * inside->nr_frames;
+}
+
 uint32_t memory_pointer(const struct ram_audit *audit, uint64_t word)
 {
 	const struct ram_audit_inside *inside = audit->inside;
 	const struct linear_map *map = map_of(audit, word);
 
-	if (inside->frame_bytes && word - inside->frames < inside->frame_bytes * inside->nr_frames)
+	if (memory_is_frame(audit, word))
 		return memory_page(audit, inside->frames_pa +
 					      ((word - inside->frames) / inside->frame_bytes << PAGE_SHIFT));
 	if (map)

@@ -134,19 +134,42 @@ void tables_walk(struct ram_audit *audit, const char *name, uint64_t pa, bool gh
 				 name);
 }
 
-bool tables_look_like(const struct ram_audit *audit, uint64_t pa)
+/* One entry of a table at this level; false: no page table has it. */
+static bool entry_fits(const struct ram_audit *audit, uint64_t pte, int level)
 {
-	uint64_t pte, valid = 0;
+	uint64_t pa = PTE_PPN(pte) << PAGE_SHIFT;
+	uint32_t page = memory_page(audit, pa);
+
+	if (!(pte & PTE_V) || pte >> 54)
+		return false;
+	if (pte & PTE_LEAF_BITS)
+		return !(pa & ((1ULL << PT_LEVEL_SHIFT((unsigned)level)) - 1)) &&
+		       ((pte & PTE_R) || !(pte & PTE_W)) && (level == 0 || !(pte & PTE_U));
+	return level > 0 && page != NO_PAGE && audit->pages[page].managed && !audit->pages[page].listed;
+}
+
+/* Looks below its first entry only: a table that is one all the way down has that, too. */
+static bool looks_like(const struct ram_audit *audit, uint64_t pa, int level, uint64_t *nr_below)
+{
+	uint64_t pte, below = 0, nr = 0;
 
 	for (uint64_t i = 0; i < ENTRIES; i++) {
-		if (!memory_read(audit, pa + i * 8, 8, &pte) || (pte && !(pte & PTE_V)) || pte >> 54)
+		if (!memory_read(audit, pa + i * 8, 8, &pte))
 			return false;
 		if (!pte)
 			continue;
-		valid++;
-		/* A table below, or a leaf; of RAM or of devices, which lie below it. */
-		if (PTE_PPN(pte) << PAGE_SHIFT >= audit->base + ((uint64_t)audit->nr_pages << PAGE_SHIFT))
+		if (!entry_fits(audit, pte, level))
 			return false;
+		if (!(pte & PTE_LEAF_BITS) && nr++ == 0)
+			below = PTE_PPN(pte) << PAGE_SHIFT;
 	}
-	return valid != 0;
+	*nr_below = nr;
+	return nr == 0 || looks_like(audit, below, level - 1, &nr);
+}
+
+bool tables_look_like(const struct ram_audit *audit, uint64_t pa)
+{
+	uint64_t nr_below;
+
+	return looks_like(audit, pa, audit->inside->levels - 1, &nr_below) && nr_below;
 }
