@@ -100,12 +100,13 @@ struct page *lru_rotate_locked(void)
 
 /* ---- into the tree and out of it ---- */
 
-static int page_attach(struct mapping *mapping, struct page *page, u32 index, u8 state)
+static int page_attach(struct mapping *mapping, struct page *page, u32 index, u8 state,
+		       struct radix_node **stock)
 {
 	int err;
 
 	spin_lock(&mapping->lock);
-	err = radix_insert(&mapping->tree, index, page);
+	err = radix_insert_from(&mapping->tree, index, page, stock);
 	if (!err) {
 		page->state = state | PAGE_ON_LRU;
 		mapping->nr_pages++;
@@ -115,19 +116,16 @@ static int page_attach(struct mapping *mapping, struct page *page, u32 index, u8
 	return err;
 }
 
-/* The tree's nodes are allocated under the lock, where nothing can be reclaimed: if that fails, once more after. */
-static int page_attach_retry(struct mapping *mapping, struct page *page, u32 index, u8 state)
+/* With all that reclaim can give: the tree's nodes are got without the lock where there are none under it. */
+static int page_attach_reclaiming(struct mapping *mapping, struct page *page, u32 index, u8 state)
 {
-	int err = page_attach(mapping, page, index, state);
+	struct radix_node *stock = NULL;
+	int err;
 
-	if (err == -ENOMEM) {
-		struct radix_node *node = node_alloc();
-
-		if (!node)
-			return -ENOMEM;
-		node_free(node);
-		err = page_attach(mapping, page, index, state);
-	}
+	do
+		err = page_attach(mapping, page, index, state, &stock);
+	while (err == -ENOMEM && radix_stock_add(&mapping->tree, &stock));
+	radix_stock_free(&mapping->tree, stock);
 	return err;
 }
 
@@ -200,7 +198,7 @@ static struct page *insert_new(struct mapping *mapping, u32 index, bool overwrit
 	page->owner.id = mapping->inode;
 	page->owner.index = index;
 	page_get(page, REF_IO, io_holder(index));
-	err = page_attach_retry(mapping, page, index, overwrite ? PAGE_UPTODATE : PAGE_LOCKED);
+	err = page_attach_reclaiming(mapping, page, index, overwrite ? PAGE_UPTODATE : PAGE_LOCKED);
 	if (err) {
 		page_put(page, REF_IO, io_holder(index));
 		page_put(page, REF_CACHE, holder);
@@ -219,19 +217,21 @@ bool page_is_cached(struct mapping *mapping, u32 index)
 	return cached;
 }
 
-/* With interrupts off nothing is reclaimed. */
+/* For what nobody has asked for yet nothing is reclaimed. */
 struct page *page_begin_ahead(struct mapping *mapping, u32 index)
 {
-	struct page *page;
+	struct page *page =
+	    page_alloc_with(0, PK_PAGECACHE, REF_CACHE, cache_holder(mapping, index), ALLOC_NORECLAIM);
+	struct radix_node *stock = NULL;
+	int err;
 
-	irq_push();
-	page = page_alloc(0, PK_PAGECACHE, REF_CACHE, cache_holder(mapping, index));
-	irq_pop();
 	if (!page)
 		return NULL;
 	page->owner.id = mapping->inode;
 	page->owner.index = index;
-	if (page_attach(mapping, page, index, PAGE_LOCKED | PAGE_AHEAD)) {
+	err = page_attach(mapping, page, index, PAGE_LOCKED | PAGE_AHEAD, &stock);
+	radix_stock_free(&mapping->tree, stock);
+	if (err) {
 		page_put(page, REF_CACHE, cache_holder(mapping, index));
 		return NULL;
 	}

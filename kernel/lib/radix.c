@@ -80,7 +80,7 @@ static struct radix_node *take_node(struct radix_node **stock, u32 shift)
 	return node;
 }
 
-static void free_stock(const struct radix *tree, struct radix_node *stock)
+void radix_stock_free(const struct radix *tree, struct radix_node *stock)
 {
 	while (stock) {
 		struct radix_node *next = stock->slots[0];
@@ -88,6 +88,26 @@ static void free_stock(const struct radix *tree, struct radix_node *stock)
 		tree->ops->free_node(stock);
 		stock = next;
 	}
+}
+
+bool radix_stock_add(const struct radix *tree, struct radix_node **stock)
+{
+	struct radix_node *node = tree->ops->alloc_node();
+
+	if (!node)
+		return false;
+	node->slots[0] = *stock;
+	*stock = node;
+	return true;
+}
+
+static int stock_size(const struct radix_node *stock)
+{
+	int nr = 0;
+
+	for (; stock; stock = stock->slots[0])
+		nr++;
+	return nr;
 }
 
 static void set_slot(struct radix_node *node, u32 slot, void *item)
@@ -117,21 +137,22 @@ static void grow(struct radix *tree, u32 height, struct radix_node **stock)
 int radix_insert(struct radix *tree, u32 index, void *item)
 {
 	struct radix_node *stock = NULL;
+	int err = radix_insert_from(tree, index, item, &stock);
+
+	radix_stock_free(tree, stock);
+	return err;
+}
+
+int radix_insert_from(struct radix *tree, u32 index, void *item, struct radix_node **stock)
+{
 	int needed = nodes_needed(tree, index);
 
 	if (needed < 0)
 		return needed;
-	for (int i = 0; i < needed; i++) {
-		struct radix_node *node = tree->ops->alloc_node();
-
-		if (!node) {
-			free_stock(tree, stock);
+	for (int nr = stock_size(*stock); nr < needed; nr++)
+		if (!radix_stock_add(tree, stock))
 			return -ENOMEM;
-		}
-		node->slots[0] = stock;
-		stock = node;
-	}
-	grow(tree, height_for(index), &stock);
+	grow(tree, height_for(index), stock);
 	if (tree->height == 0) {
 		tree->root = item;
 		return 0;
@@ -141,7 +162,7 @@ int radix_insert(struct radix *tree, u32 index, void *item)
 		u32 slot = slot_of(index, node->shift);
 
 		if (!node->slots[slot])
-			set_slot(node, slot, take_node(&stock, node->shift - RADIX_SHIFT));
+			set_slot(node, slot, take_node(stock, node->shift - RADIX_SHIFT));
 		node = node->slots[slot];
 	}
 	set_slot(node, slot_of(index, 0), item);

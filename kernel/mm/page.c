@@ -110,22 +110,22 @@ bool page_injected_failure(u32 order)
 
 /* ---- allocation ---- */
 
-static bool may_reclaim(void)
+static bool may_reclaim(u32 flags)
 {
 	const struct hart *hart = this_hart();
 
-	return reclaim_hook && hart->current && hart->current != hart->idle && !hart->irq_off_depth &&
-	       arch_irqs_on();
+	return reclaim_hook && !(flags & ALLOC_NORECLAIM) && hart->current && hart->current != hart->idle &&
+	       !hart->irq_off_depth && arch_irqs_on();
 }
 
 /* There was none: asks for reclaim as long as that gives something. NULL: recorded as a refusal. */
-static __attribute__((noinline)) struct page *take_with_reclaim(u32 order, enum page_kind kind)
+static __attribute__((noinline)) struct page *take_with_reclaim(u32 order, enum page_kind kind, u32 flags)
 {
 	struct page *page = NULL;
 
 	if (order > PAGE_MAX_ORDER)
 		return NULL;
-	for (u32 i = 0; !page && i < RECLAIM_TRIES && may_reclaim(); i++) {
+	for (u32 i = 0; !page && i < RECLAIM_TRIES && may_reclaim(flags); i++) {
 		u32 nr_freed = reclaim_hook(MAX(1U << order, RECLAIM_BATCH));
 
 		page = block_take_slow(NULL, order, kind);
@@ -149,8 +149,8 @@ static __attribute__((noinline)) void note_allocator(struct page *page, u32 orde
 }
 
 /* Always inlined, so that the trace starts at the allocator's caller. */
-static inline __attribute__((always_inline)) struct page *alloc_block(u32 order, enum page_kind kind,
-								      enum ref_kind ref, struct holder holder)
+static inline __attribute__((always_inline)) struct page *
+alloc_block(u32 order, enum page_kind kind, enum ref_kind ref, struct holder holder, u32 flags)
 {
 	struct page *page;
 
@@ -158,7 +158,7 @@ static inline __attribute__((always_inline)) struct page *alloc_block(u32 order,
 		return NULL;
 	page = block_take(order, kind);
 	if (UNLIKELY(!page)) {
-		page = take_with_reclaim(order, kind);
+		page = take_with_reclaim(order, kind, flags);
 		if (!page)
 			return NULL;
 	}
@@ -174,12 +174,18 @@ static inline __attribute__((always_inline)) struct page *alloc_block(u32 order,
 
 struct page *page_alloc(u32 order, enum page_kind kind, enum ref_kind ref, struct holder holder)
 {
-	return alloc_block(order, kind, ref, holder);
+	return alloc_block(order, kind, ref, holder, 0);
+}
+
+struct page *page_alloc_with(u32 order, enum page_kind kind, enum ref_kind ref, struct holder holder,
+			     u32 flags)
+{
+	return alloc_block(order, kind, ref, holder, flags);
 }
 
 struct page *page_alloc_zeroed(enum page_kind kind, enum ref_kind ref, struct holder holder)
 {
-	struct page *page = alloc_block(0, kind, ref, holder);
+	struct page *page = alloc_block(0, kind, ref, holder, 0);
 
 	if (page)
 		mem_fill_words(page_to_va(page), 0, PAGE_SIZE);

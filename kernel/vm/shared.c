@@ -113,13 +113,14 @@ static void shared_free(struct shared *shared)
  * The page at index, which is `fresh` if there was none, with a PTE reference; NULL: no memory for its place, or the page
  * has all the references it may have.
  */
-static struct page *find_or_insert(struct shared *shared, u32 index, struct page *fresh, struct holder holder)
+static struct page *find_or_insert(struct shared *shared, u32 index, struct page *fresh,
+				   struct radix_node **stock, struct holder holder)
 {
 	struct page *page;
 
 	spin_lock(&shared->set.lock);
 	page = radix_lookup(&shared->tree, index);
-	if (!page && fresh && radix_insert(&shared->tree, index, fresh) == 0)
+	if (!page && fresh && radix_insert_from(&shared->tree, index, fresh, stock) == 0)
 		page = fresh;
 	if (page && !page_try_get(page, REF_PTE, holder))
 		page = NULL;
@@ -127,25 +128,26 @@ static struct page *find_or_insert(struct shared *shared, u32 index, struct page
 	return page;
 }
 
-/* Nodes are allocated under the lock, where nothing can be reclaimed: so one is made sure of, and then it is tried again. */
-static struct page *insert_retry(struct shared *shared, u32 index, struct page *fresh, struct holder holder)
+/* With all that reclaim can give, for up to the nodes that one insertion may need (radix.h). */
+static struct page *insert_reclaiming(struct shared *shared, u32 index, struct page *fresh,
+				      struct holder holder)
 {
-	struct page *page = find_or_insert(shared, index, fresh, holder);
-	struct radix_node *node;
+	struct radix_node *stock = NULL;
+	struct page *page = NULL;
 
-	if (page)
-		return page;
-	node = node_alloc();
-	if (!node)
-		return NULL;
-	node_free(node);
-	return find_or_insert(shared, index, fresh, holder);
+	for (u32 i = 0; !page && i <= RADIX_NODES_MAX; i++) {
+		page = find_or_insert(shared, index, fresh, &stock, holder);
+		if (!page && !radix_stock_add(&shared->tree, &stock))
+			break;
+	}
+	radix_stock_free(&shared->tree, stock);
+	return page;
 }
 
 static struct page *shared_fault(struct vma *vma, u32 index, struct holder holder, int *err)
 {
 	struct shared *shared = vma->file;
-	struct page *page = find_or_insert(shared, index, NULL, holder), *fresh;
+	struct page *page = find_or_insert(shared, index, NULL, NULL, holder), *fresh;
 
 	if (page)
 		return page;
@@ -153,7 +155,7 @@ static struct page *shared_fault(struct vma *vma, u32 index, struct holder holde
 	fresh = page_alloc_zeroed(PK_ANON, REF_SHARE, share_holder(shared, index));
 	if (!fresh)
 		return NULL;
-	page = insert_retry(shared, index, fresh, holder);
+	page = insert_reclaiming(shared, index, fresh, holder);
 	if (page != fresh) /* another process was faster, or there is no node */
 		page_put(fresh, REF_SHARE, share_holder(shared, index));
 	return page;

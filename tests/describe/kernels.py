@@ -52,10 +52,17 @@ COUNTS = {
     "behind end": ("int *refs;", "refs[((uint64)(pa) - KERNBASE) / PGSIZE]", "0x80351d44", "0x80351000+(i<<12)"),
     "behind end, record": ("struct ref { int count; struct spinlock lock; } *refs;",
                            "refs[((uint64)(pa) - KERNBASE) / PGSIZE].count", "0x80355f98", "0x80351000+(i<<12)"),
+    "from a variable": ("int refs[(PHYSTOP - KERNBASE) / PGSIZE]; char *base; volatile int reserved;",
+                        "refs[((uint64)(pa) - (uint64)base) / PGSIZE]", "refs", "base+(i<<12)"),
+    "behind end, from a variable": ("uchar *refs; char *base; volatile int reserved;",
+                                    "refs[((uint64)(pa) - (uint64)base) / PGSIZE]", "0x80351000", "base+(i<<12)"),
     "behind end, relative": ("uint64 refs;", "(*(uchar *)(refs + ((uint64)(pa) - refs) / PGSIZE))", "0x80351000",
                              "0x80351000+(i<<12)"),
 }
-INIT = {"behind end, record": "refs = (struct ref *)(((uint64)end + PGSIZE - 1) & ~(PGSIZE - 1));",
+INIT = {"from a variable": "base = end + 4096L * reserved;",
+        "behind end, from a variable":
+            "refs = (uchar *)(((uint64)end + PGSIZE - 1) & ~(PGSIZE - 1)); base = (char *)refs + 4096L * reserved;",
+        "behind end, record": "refs = (struct ref *)(((uint64)end + PGSIZE - 1) & ~(PGSIZE - 1));",
         "behind end": "refs = (int *)(((uint64)end + PGSIZE - 1) & ~(PGSIZE - 1));",
         "behind end, relative": "refs = ((uint64)end + PGSIZE - 1) & ~(PGSIZE - 1);"}
 
@@ -124,6 +131,10 @@ __attribute__((noinline)) void unmap(pagetable_t table, uint64 va) {
   pte_t *pte = walk(table, va, 0);
   if (pte) { FREE((void *)(*pte >> 10 << 12)); *pte = 0; }
 }
+#ifndef STACK_PAGES
+#define STACK_PAGES 1
+#endif
+__attribute__((noinline)) void setup(struct proc *p) { p->context.sp = p->kstack + STACK_PAGES * PGSIZE; }
 __attribute__((noinline)) int nothing_of(struct proc *p) { return p->pid; }
 """
 
@@ -137,7 +148,8 @@ MAIN = """
 void _entry(void) {
   uartinit(); uartputc('x'); kinit();
   struct proc *p = &proc[cpuid()];
-  p->pagetable = ALLOC(); p->state = RUNNING; p->trapframe = ALLOC(); cpus[cpuid()].proc = p;
+  p->pagetable = ALLOC(); p->state = RUNNING; p->trapframe = ALLOC(); p->kstack = (uint64)ALLOC();
+  setup(p); cpus[cpuid()].proc = p;
   kernel_pagetable = ALLOC();
   walk(kernel_pagetable, 0, 1); unmap(p->pagetable, 4096); nothing_of(p);
   ftable.file[1].ref++; ftable.file[1].pipe = ALLOC();

@@ -63,6 +63,7 @@ def test_counts(compiled, describe, counts, flags):
 @pytest.mark.parametrize("flags", COMPILED, ids=" ".join)
 def test_machine_and_processes(compiled, describe, flags):
     found = describe(compiled(kernel(members="pagetable_t kpagetable; uint64 *kernel_pgtbl; uint64 *numbers;"), *flags))
+    assert all(item[2] for verb, items in found.items() if verb != "#" for item in items), "DETECT-3: every item says why"
     subject, pairs, _, maybe = one(found, "procs")
     assert subject == "proc[]" and not maybe
     assert pairs == {"state": "state", "unused": "UNUSED", "running": "RUNNING", "zombie": "ZOMBIE", "pid": "pid",
@@ -71,11 +72,16 @@ def test_machine_and_processes(compiled, describe, flags):
     assert one(found, "pid")[1] == {"at": "cpus[hart].proc->pid"} and one(found, "harts")[1] == {"most": "8"}
     assert one(found, "root")[0] == "kernel_pagetable" and one(found, "table")[:2] == ("ftable.file[]", {"used": "ref"})
     assert one(found, "map")[1] == {"va": "0x80000000", "pa": "0x80000000", "size": "0x8000000"}
-    assert one(found, "text")[1] == {"from": "_entry", "to": "etext"} and one(found, "stack")[1] == {"unwind": "fp"}
+    assert one(found, "text")[1] == {"from": "_entry", "to": "etext"} and one(found, "stack")[1] == {"size": "4096", "unwind": "fp"}
     writers = {name.split(".")[0] for name in one(found, "pte")[1]["funcs"].split(",")}
     assert {"walk", "unmap"} <= writers and not writers & {"nothing_of", "uartputc", "kfree"}
     console = one(found, "console")[1]
     assert console["uart"] == "0x10000000" and "uartinit" not in console["funcs"] and "uartputc" in console["funcs"]
+
+
+def test_kernel_stacks_of_more_pages(compiled, describe):
+    found = describe(compiled(kernel(), "-O1", "-DSTACK_PAGES=4"))
+    assert one(found, "stack")[1] == {"size": "16384", "unwind": "fp"}
 
 
 @pytest.mark.parametrize("flags", COMPILED, ids=" ".join)
@@ -120,6 +126,15 @@ def test_a_wrapper_is_what_counts(compiled, describe, flags):
         "__attribute__((noinline)) void freerange", WRAPPED + "__attribute__((noinline)) void freerange")
     found = describe(compiled(source, *flags))
     assert one(found, "alloc")[0] == "page_new"
+
+
+@pytest.mark.parametrize("free", ["kfree", "give_frame"])
+@pytest.mark.parametrize("flags", COMPILED, ids=" ".join)
+def test_a_range_is_no_free(compiled, describe, flags, free):
+    """A young kernel frees nothing yet but the range that the boot hands over: its only caller is no wrapper."""
+    source = kernel(free=free).replace("#define FREE " + free, "#define FREE(page)")
+    found = describe(compiled(source, *flags))
+    assert [item[0] for item in found.get("free", [])] in ([free], [])
 
 
 SUPERPAGES = """
@@ -176,6 +191,7 @@ def test_large_arrays_are_no_counts(compiled, describe, flags):
 
 
 def test_no_allocator_is_said(compiled, describe):
+    """DETECT-1: what has the shape of none is not described."""
     source = HEAD + "#define ALLOC(x) 0\n#define FREE(x)\n#define MORE\n" + PROCESSES % "" + CONSOLE + \
         "void _entry(void) { uartputc(cpuid()); proc[1].state = USED; cpus[0].proc = proc; }"
     found = describe(compiled(source), status=2)
@@ -192,6 +208,7 @@ __attribute__((noinline)) void *kalloc(void) { for (int i = 0; i < 32768; i++) i
 
 
 def test_by_name_alone_is_a_guess(compiled, describe):
+    """DETECT-2"""
     source = HEAD + BITMAP + "void _entry(void) { kfree(kalloc()); }"
     found = describe(compiled(source))
     assert one(found, "alloc")[0] == "kalloc" and one(found, "alloc")[3] and one(found, "free")[3]
@@ -208,6 +225,7 @@ def test_a_program_of_the_host(describe):
 
 
 def test_damaged_kernels_never_end_it(compiled, sanitized_build, tmp_path):
+    """CODE-3"""
     seeds = random.Random(4)
     for flags in (("-O1",), ("-O2", "-gdwarf-2")):
         whole = compiled(kernel("per hart", "record"), *flags).read_bytes()

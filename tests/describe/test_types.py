@@ -96,6 +96,7 @@ def test_enumerators(elf, probe):
 
 
 def test_without_debug_information(compiled, probe):
+    """TYPES-4"""
     done = probe(compiled(SOURCE, "-O1", "-g0"))
     assert "no debug information" in lines(done, "problem")[0]
     assert not lines(done, "global")
@@ -128,7 +129,7 @@ def test_missing_file(probe, tmp_path):
 
 
 def test_damaged_files_never_end_it(compiled, probe, tmp_path):
-    """Bytes changed anywhere, in the debug sections above all; each file is read to an answer or refused in words."""
+    """TYPES-3: bytes changed anywhere, in the debug sections above all; each file is read to an answer or refused in words."""
     seeds = random.Random(9)
     for version in ("-gdwarf-2", "-gdwarf-5"):
         whole = compiled(SOURCE, "-O1", version).read_bytes()

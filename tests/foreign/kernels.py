@@ -19,7 +19,7 @@ FOLDER = Path(__file__).resolve().parent
 MEMORY = "128M"
 
 Variant = namedtuple("Variant", "name folder flags")
-Mistake = namedtuple("Mistake", "name variant mistake what lost function title")
+Mistake = namedtuple("Mistake", "name variant mistake what lost function named title")
 Truth = namedtuple("Truth", "what address function")
 
 
@@ -36,7 +36,11 @@ def variants():
 
 def mistakes():
     """All kernels with one; .name is the kernel's."""
-    return [Mistake(f"{words[0]}-{words[1]}", *words[:5], " ".join(words[5:])) for words in _rows("mistakes")]
+    found = []
+    for variant, name, what, lost, function, named, *title in _rows("mistakes"):
+        named = function if named == "=" else named
+        found.append(Mistake(f"{variant}-{name}", variant, name, what, lost, function, named, " ".join(title)))
+    return found
 
 
 def elf(name):

@@ -162,6 +162,8 @@ static void test_reclaim(void **state)
 	assert_null(page_alloc(0, PK_ANON, REF_PTE, holder)); /* a lock is held */
 	irq_pop();
 	assert_int_equal(nr_reclaims, 0);
+	assert_null(page_alloc_with(0, PK_ANON, REF_PTE, holder, ALLOC_NORECLAIM));
+	assert_int_equal(nr_reclaims, 0);
 	reclaim_gives = 3;
 	page = page_alloc(0, PK_ANON, REF_PTE, holder);
 	assert_non_null(page);

@@ -232,13 +232,45 @@ static void test_check_finds(void **state)
 	assert_int_equal(nodes_live, 0);
 }
 
+/* Under a lock each allocation fails; what is got outside, one node a round, is enough after as many rounds as it takes. */
+static void test_stock(void **state)
+{
+	static int items[2];
+	struct radix tree;
+	struct radix_node *stock = NULL;
+	u32 rounds = 0;
+	int err;
+
+	radix_init(&tree, &ops);
+	assert_int_equal(radix_insert(&tree, 0, &items[0]), 0);
+	for (;; rounds++) {
+		fail_after = 1;
+		err = radix_insert_from(&tree, UINT32_MAX, &items[1], &stock);
+		fail_after = 0;
+		if (err != -ENOMEM)
+			break;
+		assert_null(radix_lookup(&tree, UINT32_MAX));
+		assert_sound(radix_check(&tree));
+		assert_true(radix_stock_add(&tree, &stock));
+	}
+	assert_int_equal(err, 0);
+	assert_int_equal(rounds, RADIX_NODES_MAX);
+	assert_null(stock);
+	assert_sound(radix_check(&tree));
+	assert_true(radix_stock_add(&tree, &stock));
+	assert_int_equal(radix_insert_from(&tree, 0, &items[1], &stock), -EEXIST);
+	radix_stock_free(&tree, stock);
+	radix_remove(&tree, 0);
+	radix_remove(&tree, UINT32_MAX);
+	assert_int_equal(nodes_live, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_edges),
-	    cmocka_unit_test(test_random),
-	    cmocka_unit_test(test_lowering),
-	    cmocka_unit_test(test_check_finds),
+	    cmocka_unit_test(test_edges),    cmocka_unit_test(test_random),
+	    cmocka_unit_test(test_lowering), cmocka_unit_test(test_check_finds),
+	    cmocka_unit_test(test_stock),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

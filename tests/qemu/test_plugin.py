@@ -143,7 +143,7 @@ def test_readable_when_killed(tmp_path):
     ("state name=c lo=1 hi=9 page=i", "a state needs alloc or free"),
     ("mark begin=(", "no regular expression"),
     ("console uart=1", "missing: funcs"),
-    ("stack unwind=dwarf", "stacks are followed by frame pointers only"),
+    ("stack unwind=dwarf", "unwind is fp or none, not: dwarf"),
     ("allocs entry=1", "unknown item: allocs"),
 ])
 def test_refuses_what_it_does_not_understand(tmp_path, line, complaint):

@@ -422,6 +422,15 @@ static void find_candidates(struct leaks *leaks)
 	}
 }
 
+/* Stores into one free page by two different ways are two faults; an audit that finds it twice does so by any way. */
+static bool same_incident(const struct leaks *leaks, const struct trace_record *a,
+			  const struct trace_record *b)
+{
+	return a->kind == b->kind &&
+	       a->payload.ev_payload_finding.where == b->payload.ev_payload_finding.where &&
+	       (!model_run(leaks->model)->watched || a->stack == b->stack);
+}
+
 /* One and the same fault is found again by every later audit: count it once. */
 static void count_incidents(struct leaks *leaks)
 {
@@ -434,9 +443,7 @@ static void count_incidents(struct leaks *leaks)
 		const struct trace_record *one = &incidents[i];
 		bool again = one->kind == VERDICT_PARKED;
 		for (size_t k = 0; k < i && !again; k++)
-			again =
-			    incidents[k].kind == one->kind && incidents[k].payload.ev_payload_finding.where ==
-								  one->payload.ev_payload_finding.where;
+			again = same_incident(leaks, &incidents[k], one);
 		leaks->incident_shown[i] = !again;
 		leaks->nr_incidents += !again;
 	}

@@ -272,6 +272,10 @@ static enum page_verdict classify_page(struct ram_audit *audit, uint32_t i)
 		return PAGE_FREE;
 	if (page->holder.kind)
 		return PAGE_HELD;
+	if (audit->inside->blind) {
+		page->why = audit->inside->blind;
+		return PAGE_UNCERTAIN;
+	}
 	if (map->life && map->life[i] == LIFE_FREE) {
 		page->why = "the trace says that it was freed, but it is on no free list";
 		/* Of a list that is damaged the rest is not seen. */

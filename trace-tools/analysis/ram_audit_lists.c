@@ -90,8 +90,11 @@ static void walk_list(struct ram_audit *audit, const struct list_form *form, uin
 					: xstrdup(form->item->subject);
 
 	audit->inside->epoch++;
-	if (!memory_load(audit, form->ring ? head + form->next : head, 8, &node))
+	if (!memory_load(audit, form->ring ? head + form->next : head, 8, &node)) {
 		ram_audit_reason(audit, "the free list %s is not in RAM", name);
+		audit->inside->blind = "a free list could not be read";
+		node = 0;
+	}
 	while (node && node != head) {
 		uint64_t at = form->in_frames ? node - form->link : node;
 		uint32_t page = memory_typed_page(
@@ -126,8 +129,10 @@ void lists_walk(struct ram_audit *audit)
 	size_t n = 0;
 
 	for (; (item = kd_item(audit->kernel->kd, KD_LIST, n)); n++) {
-		if (!read_form(audit, item, &form))
+		if (!read_form(audit, item, &form)) {
+			audit->inside->blind = "a free list could not be read";
 			continue;
+		}
 		for (uint64_t number = 0; number < form.place.nr; number++)
 			walk_list(audit, &form, number);
 	}

@@ -191,6 +191,7 @@ static void read_root(struct ram_audit *audit)
 		return;
 	if (!place_find(audit->inside->types, item->subject, &place, &error)) {
 		ram_audit_reason(audit, "%s", error);
+		audit->inside->blind = "the kernel's page table could not be read";
 		free(error);
 		return;
 	}
@@ -201,6 +202,7 @@ static void read_root(struct ram_audit *audit)
 	if (memory_page(audit, audit->inside->root) == NO_PAGE) {
 		audit->inside->root = NO_ADDRESS;
 		ram_audit_reason(audit, "%s, the kernel's page table, is not in RAM", item->subject);
+		audit->inside->blind = "the kernel's page table could not be read";
 	}
 }
 

@@ -50,6 +50,8 @@ struct ram_audit_inside {
 	uint32_t *stamps, epoch; /* by page: the walk that saw it last */
 	uint64_t entries_left;   /* of page tables */
 	bool guess_tables;       /* no process table says where they are */
+	const char *
+	    blind; /* what the description names and memory did not show: nothing is said to be leaked; NULL */
 };
 
 /* ---- ram_audit.c ---- */

@@ -46,6 +46,11 @@ static void take_plugin(struct ram_audit *audit, const char *folder)
 		ram_audit_reason(audit, "%s: %s", path, text ? "it is no JSON" : fault);
 	for (size_t i = 0; i < sizeof(anomalies) / sizeof(anomalies[0]); i++)
 		take_anomaly(audit, json_get(plugin, "anomalies"), i);
+	const struct json_value *writes = json_get(plugin, "check_writes");
+	if (writes && writes->number && !kd_item(audit->kernel->kd, KD_MAP, 0))
+		ram_audit_reason(
+		    audit, "stores into free pages were not watched: the description has no `map`, which "
+			   "says where the kernel sees RAM");
 	json_value_free(plugin);
 	free(text);
 	free(path);

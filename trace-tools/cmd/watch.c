@@ -100,8 +100,7 @@ static int watch_command(const struct arguments *arguments)
 
 static const struct option_spec options[] = {
     {"out", "RUN",
-     "the run folder (pagetrail-runs/ and the time); further machines get the same name with -2, -3 and so "
-     "on"},
+     "the run folder (pagetrail-runs/ and the time); those of further machines get a number behind it"},
     {"kernel-description", "FILE",
      "what `pagetrail describe` prints, edited: for kernels it does not understand"},
     {"elf", "FILE", "the kernel with its symbols, where QEMU boots another form of it"},

@@ -133,8 +133,17 @@ void panic_text_add(char text[PANIC_TEXT_BYTES], const struct trace_record *reco
 		text[at + i] = part[i] >= 32 && part[i] < 127 ? part[i] : '?';
 }
 
+static bool kinds_unknown;
+
+void page_kinds_are_unknown(void)
+{
+	kinds_unknown = true;
+}
+
 const char *page_kind_text(uint32_t kind)
 {
+	if (kinds_unknown && kind == PK_KERNEL)
+		return "page";
 	return kind < PK_NR && page_kinds[kind] ? page_kinds[kind] : "?";
 }
 

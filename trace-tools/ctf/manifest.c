@@ -2,6 +2,7 @@
 /* manifest: see manifest.h. */
 #include "manifest.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,7 +74,16 @@ void manifest_write(const struct manifest *manifest, struct json *json)
 	json_close(json, ']');
 	write_file(json, "stacks", &manifest->stacks, true);
 	write_file(json, "metadata", &manifest->metadata, false);
+	manifest_write_kernel(manifest, json);
 	json_close(json, '}');
+}
+
+void manifest_write_kernel(const struct manifest *manifest, struct json *json)
+{
+	if (manifest->kernel_elf.bytes)
+		write_file(json, "kernel_elf", &manifest->kernel_elf, false);
+	if (manifest->kernel_description.bytes)
+		write_file(json, "kernel_description", &manifest->kernel_description, false);
 }
 
 /* ---- reading ---- */
@@ -112,6 +122,17 @@ static bool read_file(const struct json_value *from, struct manifest_file *file,
 	return good;
 }
 
+void manifest_read_kernel(struct manifest *manifest, const struct json_value *from)
+{
+	const struct json_value *elf = json_get(from, "kernel_elf"),
+				*description = json_get(from, "kernel_description");
+
+	if (!elf || !read_file(elf, &manifest->kernel_elf, false))
+		manifest->kernel_elf = (struct manifest_file){0};
+	if (!description || !read_file(description, &manifest->kernel_description, false))
+		manifest->kernel_description = (struct manifest_file){0};
+}
+
 static void copy_text(char *to, size_t bytes, const char *from)
 {
 	snprintf(to, bytes, "%s", from ? from : "");
@@ -129,6 +150,7 @@ static bool read_whole(struct manifest *manifest, const struct json_value *from)
 	    !read_file(json_get(from, "metadata"), &manifest->metadata, false))
 		return false;
 	manifest->boot_id = (uint32_t)boot_id;
+	manifest_read_kernel(manifest, from);
 	copy_text(manifest->build_id, sizeof(manifest->build_id), json_get_string(from, "build_id"));
 	const struct json_value *kernel = json_get(from, "kernel");
 	manifest->has_kernel = kernel && kernel->type == JSON_BOOL && kernel->number;
@@ -167,6 +189,22 @@ static const char *read_about(struct manifest *manifest, const struct json_value
 	return NULL;
 }
 
+/* A watched run that has not come to its end says so much. */
+static void read_start(struct manifest *manifest, const char *folder)
+{
+	char *path = xasprintf("%s/" WATCH_START_FILE, folder);
+	const char *fault;
+	size_t bytes;
+	char *text = file_read_regular(path, RUN_JSON_MAX, &bytes, &fault);
+	struct json_value *start = text && strlen(text) == bytes ? json_parse(text) : NULL;
+
+	if (start)
+		manifest_read_kernel(manifest, start);
+	json_value_free(start);
+	free(text);
+	free(path);
+}
+
 void manifest_read(struct manifest *manifest, const char *folder)
 {
 	char *path = xasprintf("%s/run.json", folder);
@@ -188,6 +226,8 @@ void manifest_read(struct manifest *manifest, const char *folder)
 	}
 	free(text);
 	free(path);
+	if (!manifest->kernel_elf.bytes)
+		read_start(manifest, folder);
 }
 
 /* ---- comparing ---- */
@@ -254,6 +294,58 @@ static uint32_t checksum(const uint8_t *bytes, size_t nr)
 		done += part;
 	}
 	return crc;
+}
+
+bool manifest_of_file(struct manifest_file *file, const char *path)
+{
+	uint8_t bytes[65536];
+	FILE *in = fopen(path, "rb");
+	size_t nr;
+
+	*file = (struct manifest_file){0};
+	if (!in)
+		return false;
+	while ((nr = fread(bytes, 1, sizeof(bytes), in)) != 0) {
+		file->crc = (uint32_t)crc32(file->crc, bytes, (uInt)nr);
+		file->bytes += nr;
+	}
+	bool good = !ferror(in);
+	fclose(in);
+	return good;
+}
+
+/* NULL, or how the file differs. */
+static char *file_fault(const struct manifest_file *wanted, const char *path)
+{
+	struct manifest_file there;
+
+	if (!wanted->bytes)
+		return NULL;
+	if (!manifest_of_file(&there, path))
+		return xasprintf("cannot be read: %s", strerror(errno));
+	if (there.bytes == wanted->bytes && there.crc == wanted->crc)
+		return NULL;
+	return xasprintf("it is not the file of the machine that ran: %" PRIu64
+			 " bytes with checksum %u are there, %" PRIu64 " with %u were written",
+			 there.bytes, there.crc, wanted->bytes, wanted->crc);
+}
+
+char *manifest_kernel_fault(const struct run *run, const char *path)
+{
+	return file_fault(&run->manifest.kernel_elf, path);
+}
+
+void manifest_compare_description(struct run *run)
+{
+	char *path = xasprintf("%s/kernel/kernel.kd", run->folder),
+	     *fault = file_fault(&run->manifest.kernel_description, path);
+
+	if (fault) {
+		run_damage(run, path, 0, "%s", fault);
+		run->is_other = true;
+	}
+	free(fault);
+	free(path);
 }
 
 static void compare_stacks(struct run *run)

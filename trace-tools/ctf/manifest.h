@@ -14,6 +14,12 @@
  *      "stacks": {"count": 812, "bytes": 52032, "crc32": 99128},
  *      "metadata": {"bytes": 9021, "crc32": 7611}}}
  *
+ * A watched run (of a stranger's kernel, which often has no build id) also says which files of the kernel were in force:
+ *
+ *      "kernel_elf": {"bytes": 271824, "crc32": 5561}, "kernel_description": {"bytes": 1711, "crc32": 812}
+ *
+ * They stand in RUN/watch.json, too, from before the machine starts: a run that was interrupted has no run.json.
+ *
  * A hart with no packet has no file. Without run.json the recording was interrupted (or still goes on). run.json of format 1
  * has no manifest, but the number of events, of harts and of discards; that much is compared.
  *
@@ -28,6 +34,8 @@
 
 #define STREAMS_MAX 64
 #define RUN_FORMAT 2
+/* The file of a watched run in which is said, before its machine starts, what was started. */
+#define WATCH_START_FILE "watch.json"
 
 enum manifest_state {
 	MANIFEST_NONE,    /* there is no run.json */
@@ -62,13 +70,20 @@ struct manifest {
 	struct manifest_hart harts[STREAMS_MAX];
 	uint32_t nr_harts;
 	struct manifest_file stacks, metadata;
-	uint64_t events, discarded; /* MANIFEST_FORMAT1 */
+	struct manifest_file kernel_elf, kernel_description; /* bytes 0: not said */
+	uint64_t events, discarded;                          /* MANIFEST_FORMAT1 */
 };
 
 struct run;
+struct json_value;
 
 /* The member "manifest" of an open object. */
 void manifest_write(const struct manifest *manifest, struct json *json);
+/* The members "kernel_elf" and "kernel_description" of an open object, where they are known. */
+void manifest_write_kernel(const struct manifest *manifest, struct json *json);
+void manifest_read_kernel(struct manifest *manifest, const struct json_value *from);
+/* Bytes and checksum of a file; false, with errno, where it cannot be read. */
+bool manifest_of_file(struct manifest_file *file, const char *path);
 /* False, and why in `what`, if these packets are not those of the manifest. */
 bool manifest_hart_fits(const struct manifest_hart *hart, const struct packet_chain *chain, char what[160]);
 void manifest_of_chain(struct manifest_hart *hart, const struct packet_chain *chain);
@@ -78,6 +93,10 @@ void manifest_read(struct manifest *manifest, const char *folder);
 void manifest_compare(struct run *run);
 /* The same of what only a replay knows. */
 void manifest_compare_marks(struct run *run, uint64_t marks);
+/* Notes as damage where the description of a watched run's kernel is another than in force; where nobody said, it stands. */
+void manifest_compare_description(struct run *run);
+/* NULL: this file is the kernel that ran, or nobody said so. Else what is wrong with it (caller frees). */
+char *manifest_kernel_fault(const struct run *run, const char *path);
 /*
  * What a trace's metadata says in its env: false when there is none that can be read. build_id "": not said. Of a run that goes
  * on, or was interrupted, nothing else says it.

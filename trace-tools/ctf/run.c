@@ -164,8 +164,12 @@ static void check_kernel(struct run *run)
 	else if (run->build_id[0] && strcmp(run->build_id, id))
 		what = xasprintf("it is of build %s, the kernel that ran of %s", id[0] ? id : "(none)",
 				 run->build_id);
-	if (!what)
+	else
+		what = manifest_kernel_fault(run, run->kernel_path);
+	if (!what) {
+		run->kernel_proved = run->build_id[0] || run->manifest.kernel_elf.bytes;
 		return;
+	}
 	if (!run->kernel_path)
 		run->kernel_path = xasprintf("%s/kernel/pagetrail.elf", run->folder);
 	run_damage(run, run->kernel_path, 0, "%s: addresses stay numbers", what);
@@ -185,6 +189,8 @@ static void read_env(struct run *run)
 	metadata_env(path, &env);
 	run->watched = env.watched;
 	run->stack_base = env.stack_base;
+	if (run->watched)
+		page_kinds_are_unknown();
 	memcpy(run->build_id, run->manifest.state == MANIFEST_WHOLE ? run->manifest.build_id : env.build_id,
 	       sizeof(run->build_id));
 	free(path);
@@ -218,6 +224,7 @@ static int open_folder(struct run *run)
 	run->boot_known = run->manifest.state == MANIFEST_WHOLE;
 	run->boot_id = run->manifest.boot_id;
 	int error = open_streams(run);
+	read_env(run);
 	if (!run->nr_streams && (error || !manifest_has_packets(&run->manifest)))
 		return error;
 	const char *fault;
@@ -229,8 +236,9 @@ static int open_folder(struct run *run)
 	run->kernel_path = find_kernel(run->folder);
 	sum_records(run);
 	manifest_compare(run);
-	read_env(run);
 	check_kernel(run);
+	if (run->watched)
+		manifest_compare_description(run);
 	return 0;
 }
 
@@ -266,7 +274,10 @@ struct run *run_open(const char *path, char **error)
 	*error = run->is_capture
 		     ? xasprintf("%s: no capture of /proc/ktrace: no packet of events is in it", path)
 		 : problem == EACCES ? xasprintf("%s: %s", run->trace_folder, strerror(problem))
-				     : xasprintf("%s: not a run folder: there is no trace/hart0 in it", path);
+		 : run->watched ? xasprintf("%s: no event was recorded: the kernel did not come as far as "
+					    "its allocator. What it said is in logs/console.log",
+					    path)
+				: xasprintf("%s: not a run folder: there is no trace/hart0 in it", path);
 	run_close(run);
 	return NULL;
 }

@@ -54,6 +54,7 @@ struct run {
 	bool is_capture;              /* all streams share the stacks' file */
 	char *kernel_path;            /* NULL: there is none that gives the right names */
 	char *kernel_fault;           /* why not, where there should be one; NULL */
+	bool kernel_proved;           /* kernel_path is the kernel that ran, by build id or checksum */
 	char build_id[BUILD_ID_TEXT]; /* of the kernel that ran; "": nobody said */
 	bool watched; /* recorded from outside, of a kernel that knows nothing of it: no kinds, no holders */
 	uint64_t stack_base; /* frames of the stacks are return addresses minus this */

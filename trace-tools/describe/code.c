@@ -149,6 +149,11 @@ static struct value call_result(struct reading *reading, uint64_t target, const 
 	if (!followed)
 		return value_fresh(&reading->next_unknown);
 	argument = arguments[result.x];
+	if (result.less && (argument.base != VALUE_UNKNOWN || argument.k != 1 || argument.shift ||
+			    argument.via || argument.less))
+		return value_fresh(&reading->next_unknown);
+	if (result.less)
+		argument.less = result.less;
 	if (result.shift)
 		argument = value_shift_right(&reading->next_unknown, argument, result.shift, true);
 	if (argument.base == VALUE_FRAME || (argument.via && result.k != 1))

@@ -6,10 +6,10 @@
  * fork. Who may write them, and which element belongs to which page, is known only to the compiled code. The idea:
  * follow every register and stack slot through the function as a *value*,
  *
- *     [via] + c + k * (x >> shift)
+ *     [via] + c + k * ((x - [less]) >> shift)
  *
- * with constants c, k, shift, one unknown x (an argument, a loaded word, a result), and a pointer `via` that was loaded
- * from a fixed address. An access whose value lands in `refs` touches the counts, and k and c say the index rule:
+ * with constants c, k, shift, one unknown x (an argument, a loaded word, a result), and `via` and `less` that were loaded
+ * from fixed addresses. An access whose value lands in `refs` touches the counts, and k and c say the index rule:
  *
  *     srli a5,a0,12        x >> 12
  *     slli a5,a5,2         4 * (x >> 12)
@@ -20,8 +20,8 @@
  * CODE-1  It is a reading, no proof: instructions in the order of their addresses, each join keeping what either side
  *         knew. A value may be wrong in odd code; what is concluded from it is checked while the kernel runs.
  * CODE-2  x is taken to be the address of a page in RAM, or a PTE, where it is shifted right by 10 and more: it is aligned,
- *          and to take bits off above the size of RAM is to subtract where RAM begins.
- * CODE-3  A damaged function gives few accesses, never a crash; every function is read at most once, when asked for.
+ *         and to take bits off above the size of RAM is to subtract where RAM begins.
+ * CODE-3  A damaged function gives few accesses, never a crash; a function is read when it is first asked for.
  */
 #ifndef TOOLS_DESCRIBE_CODE_H
 #define TOOLS_DESCRIBE_CODE_H

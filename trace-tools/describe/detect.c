@@ -7,6 +7,9 @@
 
 #include "detect_priv.h"
 
+/* Bytes from RAM_BASE on that no kernel of this family uses for virtual addresses other than RAM's own. */
+#define RAM_MOST (1ULL << 36)
+
 /* ---- shared by the steps ---- */
 
 bool is_named(const struct function *function, const char *name)
@@ -66,7 +69,7 @@ static uint64_t ram_end_of(const struct call *call, const struct symbol *end, co
 		    a[i + 2].base == VALUE_CONST)
 			found = etext->address + (uint64_t)a[i + 2].c;
 	}
-	return found % PAGE_BYTES == 0 && found > RAM_BASE && found - RAM_BASE <= 1ULL << 36 ? found : 0;
+	return found % PAGE_BYTES == 0 && found > RAM_BASE && found - RAM_BASE <= RAM_MOST ? found : 0;
 }
 
 static uint64_t find_ram_end(struct detection *detection)
@@ -86,6 +89,23 @@ static uint64_t find_ram_end(struct detection *detection)
 	return ram_end;
 }
 
+/* Where no call shows up to where the kernel maps RAM, it is taken to map all that a machine may have. */
+static void add_identity_map(struct detection *detection)
+{
+	uint64_t ram_end = detection->ram_end ? detection->ram_end : RAM_BASE + RAM_MOST;
+	struct kd_item *item = detection->ram_end
+				   ? kd_add(detection->kd, KD_MAP, NULL,
+					    "linked where it is loaded; the kernel maps RAM up to %#llx",
+					    (unsigned long long)ram_end)
+				   : kd_add(detection->kd, KD_MAP, NULL,
+					    "linked where it is loaded; how much of RAM it maps is not seen");
+
+	item->maybe = !detection->ram_end;
+	kd_set(item, "va", "%#llx", RAM_BASE);
+	kd_set(item, "pa", "%#llx", RAM_BASE);
+	kd_set(item, "size", "%#llx", (unsigned long long)(ram_end - RAM_BASE));
+}
+
 static void detect_ram(struct detection *detection)
 {
 	bool identity = true;
@@ -96,14 +116,8 @@ static void detect_ram(struct detection *detection)
 		const struct segment *segment = types_segment(detection->types, i);
 		identity &= segment->bytes == 0 || segment->va == segment->pa;
 	}
-	if (!detection->ram_end || !identity)
-		return;
-	struct kd_item *item =
-	    kd_add(detection->kd, KD_MAP, NULL, "linked where it is loaded; the kernel maps RAM up to %#llx",
-		   (unsigned long long)detection->ram_end);
-	kd_set(item, "va", "%#llx", RAM_BASE);
-	kd_set(item, "pa", "%#llx", RAM_BASE);
-	kd_set(item, "size", "%#llx", (unsigned long long)(detection->ram_end - RAM_BASE));
+	if (identity)
+		add_identity_map(detection);
 }
 
 /* Most functions keep a frame pointer, or a stack cannot be walked. */

@@ -210,7 +210,8 @@ static bool is_called_from_outside(struct detection *detection, const struct fun
 static const struct function *outermost(struct detection *detection, const struct function *function,
 					bool (*fits)(const struct function *))
 {
-	for (int depth = 0; depth < 4; depth++) {
+	for (int depth = 0; depth < 4 && !is_named(function, "kalloc") && !is_named(function, "kfree");
+	     depth++) {
 		struct functions callers = {0};
 		functions_calling(detection->code, function, false, &callers);
 		const struct function *only = callers.nr == 1 ? callers.list[0] : NULL;
@@ -221,6 +222,12 @@ static const struct function *outermost(struct detection *detection, const struc
 		function = only;
 	}
 	return function;
+}
+
+/* One page: a function that gives back a range of them calls its free in a loop, and takes two ends. */
+static bool takes_one_pointer(const struct function *function)
+{
+	return function->nr_parameters == 1 && is_pointer_sized(function->variables[0].type);
 }
 
 static bool takes_pointer(const struct function *function)
@@ -297,7 +304,7 @@ static void find_free(struct detection *detection, struct head *head, const stru
 		const struct function *function = touching->list[i];
 		if (pushed_argument(code_of(detection->code, function)) < 0)
 			continue;
-		function = outermost(detection, function, takes_pointer);
+		function = outermost(detection, function, takes_one_pointer);
 		if (takes_pointer(function) && is_called_from_outside(detection, function, touching))
 			functions_add(&candidates, function);
 	}

@@ -27,7 +27,8 @@
 #define RULES_MAX 64
 
 struct rule {
-	uint64_t first_pfn;     /* page number of element 0 */
+	uint64_t less;          /* a variable that the page's address is counted from; 0: none */
+	uint64_t first_pfn;     /* page number of element 0, or where it is counted from */
 	uint32_t offset, bytes; /* of the number in its element */
 	size_t votes, stores;
 };
@@ -98,15 +99,17 @@ static bool rule_of(const struct array *array, const struct access *access, stru
 		return false;
 	int64_t stride = (int64_t)array->stride, behind = at->c - (int64_t)array->low;
 	int64_t offset = (behind % stride + stride) % stride, first = (offset - behind) / stride;
-	if (first < 0 || (uint64_t)first > PFN_MAX || (uint64_t)first + array->nr <= RAM_BASE / PAGE_BYTES)
+	bool in_ram = at->less || (uint64_t)first + array->nr > RAM_BASE / PAGE_BYTES;
+	if (first < 0 || (uint64_t)first > PFN_MAX || !in_ram)
 		return false;
-	*rule =
-	    (struct rule){(uint64_t)first, (uint32_t)offset, access->bytes, 1, access->kind != ACCESS_LOAD};
+	*rule = (struct rule){
+	    at->less, (uint64_t)first, (uint32_t)offset, access->bytes, 1, access->kind != ACCESS_LOAD};
 	return true;
 }
 
-static bool is_plausible(const struct detection *detection, uint64_t first_pfn)
+static bool is_plausible(const struct detection *detection, const struct rule *rule)
 {
+	uint64_t first_pfn = rule->first_pfn;
 	const struct symbol *end = types_symbol(detection->types, "end");
 
 	return first_pfn == 0 || first_pfn == RAM_BASE / PAGE_BYTES ||
@@ -118,8 +121,8 @@ static void vote(struct array *array, const struct rule *rule)
 {
 	for (size_t i = 0; i < array->nr_rules; i++) {
 		struct rule *known = &array->rules[i];
-		if (known->first_pfn == rule->first_pfn && known->offset == rule->offset &&
-		    known->bytes == rule->bytes) {
+		if (known->less == rule->less && known->first_pfn == rule->first_pfn &&
+		    known->offset == rule->offset && known->bytes == rule->bytes) {
 			known->votes++;
 			known->stores += rule->stores;
 			return;
@@ -142,7 +145,7 @@ static void vote_access(struct detection *detection, struct arrays *arrays, cons
 		any = &arrays->list[i];
 		any_rule = rule;
 		nr_any++;
-		if (is_plausible(detection, rule.first_pfn)) {
+		if (is_plausible(detection, &rule)) {
 			plausible = &arrays->list[i];
 			plausible_rule = rule;
 		}
@@ -189,7 +192,8 @@ static void writers_of(struct detection *detection, const struct array *array, c
 			if (access->kind == ACCESS_LOAD)
 				continue;
 			if (access_in(access, array->low, array->high) ||
-			    (rule && rule_of(array, access, &found) && found.first_pfn == rule->first_pfn))
+			    (rule && rule_of(array, access, &found) && found.first_pfn == rule->first_pfn &&
+			     found.less == rule->less))
 				functions_add(writers, function);
 		}
 	}
@@ -221,6 +225,28 @@ static const char *member_at(const struct type *element, uint32_t offset)
 	return NULL;
 }
 
+/* The variable at an address, for an expression. */
+static char *variable_text(const struct detection *detection, uint64_t address)
+{
+	const struct global *global = types_global_at(detection->types, address);
+
+	if (global && global->address == address && global->bytes == 8)
+		return xstrdup(global->name);
+	return xasprintf("u64[%#llx]", (unsigned long long)address);
+}
+
+static void set_relative_page(struct detection *detection, struct kd_item *item, uint64_t less,
+			      uint64_t first)
+{
+	char *from = variable_text(detection, less);
+
+	if (first)
+		kd_set(item, "page", "%s+(i+%llu<<12)", from, (unsigned long long)first);
+	else
+		kd_set(item, "page", "%s+(i<<12)", from);
+	free(from);
+}
+
 static void describe(struct detection *detection, const struct array *array, const struct rule *rule,
 		     bool maybe, const struct functions *writers)
 {
@@ -236,7 +262,9 @@ static void describe(struct detection *detection, const struct array *array, con
 			   maybe ? "uncertain: the rule is a guess by its size"
 				 : "indexed so by code that writes it",
 			   detection->allocs.nr ? "" : "; no allocator is known");
-		if (rule->first_pfn)
+		if (rule->less)
+			set_relative_page(detection, item, rule->less, rule->first_pfn);
+		else if (rule->first_pfn)
 			kd_set(item, "page", "%#llx+(i<<12)",
 			       (unsigned long long)(rule->first_pfn * PAGE_BYTES));
 		else
@@ -260,7 +288,7 @@ static bool is_behind_end(struct detection *detection, const struct access *acce
 
 	if (!end || !indexed || !detection->ram_end)
 		return false;
-	*low = (uint64_t)at->c + (uint64_t)at->k * (end->address / PAGE_BYTES + 1);
+	*low = (uint64_t)at->c + (at->less ? 0 : (uint64_t)at->k * (end->address / PAGE_BYTES + 1));
 	return *low >= end->address && *low < detection->ram_end && *low % access->bytes == 0;
 }
 
@@ -309,7 +337,10 @@ static bool describe_behind_end(struct detection *detection)
 	struct kd_item *item =
 	    kd_add(detection->kd, KD_COUNT, subject,
 		   "no variable, but memory behind the kernel; indexed so by code that writes it");
-	kd_set(item, "page", "%#llx+(i<<12)", (unsigned long long)page);
+	if (found->address.less)
+		set_relative_page(detection, item, found->address.less, 0);
+	else
+		kd_set(item, "page", "%#llx+(i<<12)", (unsigned long long)page);
 	kd_set(item, "size", "%#llx",
 	       (unsigned long long)((detection->ram_end - page) / PAGE_BYTES * stride));
 	kd_set(item, "elem", "%u", found->bytes);
@@ -348,8 +379,8 @@ void detect_counts(struct detection *detection)
 		writers_of(detection, array, rule, &writers);
 		bool of_allocator = any_in(&writers, &detection->allocator);
 		if (rule) {
-			describe(detection, array, rule,
-				 !of_allocator && !is_plausible(detection, rule->first_pfn), &writers);
+			describe(detection, array, rule, !of_allocator && !is_plausible(detection, rule),
+				 &writers);
 			described++;
 		} else if (of_allocator && rule_by_size(detection, array, &by_size)) {
 			describe(detection, array, &by_size, true, &writers);

@@ -127,6 +127,45 @@ static void describe_slots(struct detection *detection, const struct global *glo
 	free(search.frame);
 }
 
+/*
+ * Bytes of a kernel stack: a new process's stack pointer is set to its end, p->context.sp = p->kstack + PGSIZE. 0: no
+ * code does that.
+ */
+static uint64_t stack_bytes(struct detection *detection, const struct global *table, const struct type *slot)
+{
+	uint64_t sp;
+
+	if (!type_member(slot, "context.sp", &sp))
+		return 0;
+	for (size_t i = 0; i < types_nr_functions(detection->types); i++) {
+		const struct code_function *read =
+		    code_of(detection->code, types_function_by_number(detection->types, i));
+		for (size_t k = 0; k < read->nr_accesses; k++) {
+			const struct access *access = &read->accesses[k];
+			const struct value *at = &access->address, *top = &access->stored;
+			uint64_t offset = (uint64_t)at->c >= table->address
+					      ? ((uint64_t)at->c - table->address) % type_size(slot)
+					      : (uint64_t)at->c;
+			if (access->kind == ACCESS_STORE && access->bytes == 8 && at->base != VALUE_FRAME &&
+			    !at->via && offset == sp && top->base == VALUE_UNKNOWN &&
+			    (top->k == 1 || top->via) && top->c > 0 && top->c % (int64_t)PAGE_BYTES == 0 &&
+			    top->c <= 64 * (int64_t)PAGE_BYTES)
+				return (uint64_t)top->c;
+		}
+	}
+	return 0;
+}
+
+static void set_stack_bytes(struct detection *detection, const struct global *table, const struct type *slot)
+{
+	uint64_t bytes = stack_bytes(detection, table, slot);
+
+	for (size_t i = 0; bytes && i < detection->kd->nr_items; i++) {
+		if (detection->kd->items[i]->verb == KD_STACK)
+			kd_set(detection->kd->items[i], "size", "%llu", (unsigned long long)bytes);
+	}
+}
+
 /* ---- the process of a hart ---- */
 
 static const struct member_of *pointer_to(const struct type *holder, const struct type *slot)
@@ -176,6 +215,7 @@ void detect_processes(struct detection *detection)
 		return;
 	}
 	describe_slots(detection, table, slot_type(table));
+	set_stack_bytes(detection, table, slot_type(table));
 	describe_harts(detection, slot_type(table));
 }
 

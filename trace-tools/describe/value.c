@@ -4,12 +4,12 @@
 
 struct value value_fresh(uint32_t *next)
 {
-	return (struct value){VALUE_UNKNOWN, (*next)++, 0, 0, 1, 0};
+	return (struct value){.base = VALUE_UNKNOWN, .x = (*next)++, .k = 1};
 }
 
 struct value value_constant(int64_t c)
 {
-	return (struct value){VALUE_CONST, 0, 0, c, 0, 0};
+	return (struct value){.base = VALUE_CONST, .c = c};
 }
 
 /* The pointer loaded from a fixed address, by itself. */
@@ -35,6 +35,8 @@ struct value value_add(uint32_t *next, struct value a, struct value b)
 		a = b;
 		b = swap;
 	}
+	if (is_pointer(a) && is_pointer(b))
+		b = plain(b);
 	b.c = (int64_t)((uint64_t)b.c + (uint64_t)a.c);
 	if (a.base == VALUE_CONST)
 		return b;
@@ -43,14 +45,13 @@ struct value value_add(uint32_t *next, struct value a, struct value b)
 		return b;
 	}
 	if (a.base == VALUE_UNKNOWN && b.base == VALUE_UNKNOWN && a.x == b.x && a.shift == b.shift &&
-	    !a.via && !b.via) {
+	    a.less == b.less && !a.via && !b.via) {
 		b.k = (int64_t)((uint64_t)b.k + (uint64_t)a.k);
 		return b;
 	}
-	if (is_pointer(a) || is_pointer(b))
-		return value_add(next, plain(a), plain(b));
 	/* Two unknowns: their sum is one, and the constants stay, as one may be an array's address. */
 	struct value sum = value_fresh(next);
+	sum.gap = a.gap || b.gap;
 	if (a.base != VALUE_FRAME && b.base != VALUE_FRAME)
 		sum.c = b.c;
 	return sum;
@@ -59,7 +60,7 @@ struct value value_add(uint32_t *next, struct value a, struct value b)
 static struct value negated(uint32_t *next, struct value v)
 {
 	v = plain(v);
-	if (v.base == VALUE_FRAME || v.via)
+	if (v.base == VALUE_FRAME || v.via || v.less)
 		return value_fresh(next);
 	v.c = (int64_t)(0 - (uint64_t)v.c);
 	v.k = (int64_t)(0 - (uint64_t)v.k);
@@ -68,10 +69,22 @@ static struct value negated(uint32_t *next, struct value v)
 
 struct value value_subtract(uint32_t *next, struct value a, struct value b)
 {
+	uint64_t pointer = is_pointer(b) && b.c == 0 ? b.via : 0;
+
 	a = b.base == VALUE_CONST ? a : plain(a);
 	b = plain(b);
-	if (b.base == VALUE_UNKNOWN && !(a.base == VALUE_UNKNOWN && a.x == b.x && a.shift == b.shift))
-		return value_fresh(next); /* No array lies at a pointer taken off. */
+	bool same = a.base == VALUE_UNKNOWN && a.x == b.x && a.shift == b.shift && a.less == b.less;
+	if (b.base == VALUE_UNKNOWN && !same) {
+		/* How far an address is behind what a variable points to. No array lies at a pointer taken off. */
+		if (pointer && a.base == VALUE_UNKNOWN && a.k == 1 && a.shift == 0 && !a.via && !a.less &&
+		    !a.gap) {
+			a.less = pointer;
+			return a;
+		}
+		struct value difference = value_fresh(next);
+		difference.gap = true;
+		return difference;
+	}
 	struct value difference = value_add(next, a, negated(next, b));
 	if (difference.base == VALUE_UNKNOWN && difference.k == 0 && !difference.via)
 		return value_constant(difference.c);
@@ -91,7 +104,9 @@ static struct value truncated(uint32_t *next, struct value v, int width)
 
 	if (v.base != VALUE_UNKNOWN || v.k <= 0 || width >= 63)
 		return v;
-	if (width + (v.shift ? 12 : 0) < ADDRESS_BITS_MIN)
+	if (v.less) /* No address any more, but how far one is: that is a small number already. */
+		return v;
+	if (v.gap || width + (v.shift ? 12 : 0) < ADDRESS_BITS_MIN)
 		return value_fresh(next);
 	if (ram % (1ULL << width) == 0)
 		v.c = (int64_t)((uint64_t)v.c - (uint64_t)v.k * ram);
@@ -142,7 +157,7 @@ struct value value_shift_right(uint32_t *next, struct value v, int64_t bits, boo
 		return lost ? truncated(next, v, 64 - left) : v;
 	}
 	/* Bits out of the middle of an address: left to lose those above, right to lose those below. */
-	if (!power_of_two(v.k, &left) || v.shift != 0 || bits - left < 10 || (left && v.c))
+	if (!power_of_two(v.k, &left) || v.shift != 0 || v.gap || bits - left < 10 || (left && v.c))
 		return value_fresh(next);
 	v.k = 1;
 	v.shift = (uint32_t)(bits - left);

@@ -10,7 +10,7 @@
 #define RAM_BASE 0x80000000ULL
 
 enum value_base {
-	VALUE_UNKNOWN, /* c + k * (x >> shift), behind via */
+	VALUE_UNKNOWN, /* [via] + c + k * ((x - [less]) >> shift) */
 	VALUE_CONST,   /* c */
 	VALUE_FRAME,   /* c behind the stack pointer at entry */
 };
@@ -19,8 +19,10 @@ struct value {
 	enum value_base base;
 	uint32_t x; /* which unknown: 0 to 7 are the arguments a0 to a7, others are made at an instruction */
 	uint32_t shift;
-	int64_t c, k; /* k 0 with via: the pointer alone */
-	uint64_t via; /* address of the variable whose content is added; 0: none */
+	int64_t c, k;  /* k 0 with via: the pointer alone */
+	uint64_t via;  /* address of the variable whose content is added; 0: none */
+	uint64_t less; /* address of the variable whose content is taken off x first; 0: none */
+	bool gap;      /* x is what lies between two unknowns: no address, whatever it is shifted by */
 };
 
 /*

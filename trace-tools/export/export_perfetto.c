@@ -164,7 +164,8 @@ static void put_lost(struct perfetto *perfetto, const struct leaks *leaks, const
 		snprintf(name, sizeof(name), "lost: object of %s",
 			 model_cache(leaks->model, item->cache)->name);
 	else
-		snprintf(name, sizeof(name), "lost: %s page", page_kind_text(item->kind));
+		snprintf(name, sizeof(name), "lost: %s%s", page_kind_text(item->kind),
+			 model_run(leaks->model)->watched ? "" : " page");
 	protobuf_string(&perfetto->body, EVENT_NAME, name);
 	annotate_number(perfetto, "group", number + 1);
 	annotate_text(perfetto, "verdict", verdict_text(item->verdict));

@@ -42,7 +42,8 @@ void calls_init(bool check_writes)
 {
 	for (uint32_t i = 0; i < hooks.nr_calls; i++) {
 		struct hook *hook = &hooks.calls[i];
-		hook->tracked |= check_writes && hook->kind == HOOK_FREE;
+		hook->tracked |=
+		    hook->kind == HOOK_FREE && (check_writes || (hook->push.nr && !hooks.frame_pointers));
 		if (!hook->tracked)
 			continue;
 		of_kind[hook->kind] |= 1ULL << i;
@@ -101,6 +102,19 @@ bool calls_inside(uint64_t sp, uint64_t mask)
 		inside = mask >> under_way[i].hook & 1 && encloses(&under_way[i], sp);
 	spin_unlock(&lock);
 	return inside;
+}
+
+uint32_t calls_stack(uint64_t sp, unsigned hook)
+{
+	uint32_t stack = 0;
+
+	spin_lock(&lock);
+	for (uint32_t i = nr_under_way; i-- > 0 && !stack;) {
+		if (under_way[i].hook == hook && encloses(&under_way[i], sp))
+			stack = under_way[i].stack;
+	}
+	spin_unlock(&lock);
+	return stack;
 }
 
 static void remember(unsigned hart, const struct call *call)
@@ -234,7 +248,7 @@ static void on_entry(unsigned hart, void *data)
 	}
 	struct call call = {.sp = sp, .ra = ra, .since = writer_last_time() + 1, .hook = (uint8_t)number};
 	struct act act = {.hart = hart, .hook = hook->name};
-	if (!hook->push.nr) {
+	if (!hook->push.nr || !hooks.frame_pointers) {
 		act.stack = call.stack = unwind_entry(hart, ra, sp, context.x[REG_FP]);
 		act.pid = call.pid = act_pid(hart);
 	}

@@ -43,6 +43,8 @@ void calls_translate(struct qemu_plugin_insn *insn, uint64_t va, bool first);
 
 /* On the stack of sp: is a call under way of one of the hooks in the mask? */
 bool calls_inside(uint64_t sp, uint64_t mask);
+/* The stack at the entry of the innermost call of the hook on the stack of sp; 0: none is under way. */
+uint32_t calls_stack(uint64_t sp, unsigned hook);
 /* Mask of the hooks of a kind whose returns are waited for. */
 uint64_t calls_of_kind(enum hook_kind kind);
 

@@ -7,14 +7,16 @@
 #include "hooks.h"
 #include "qemu_api.h"
 
-#define CACHE_PAGES 16
+#define CACHE_PAGES 64
 
 static uint8_t *ram;
 static uint64_t ram_base, ram_bytes;
 
 static struct cache {
-	uint64_t va[CACHE_PAGES]; /* + 1, so that 0 is empty */
+	uint64_t va[CACHE_PAGES];
 	uint64_t pa[CACHE_PAGES];
+	uint64_t age[CACHE_PAGES]; /* + 1 of when it was read; 0: empty */
+	uint64_t now;              /* the age of the present tables */
 	uint64_t walks;
 } __attribute__((aligned(64))) caches[HARTS_MAX];
 
@@ -61,12 +63,13 @@ uint64_t guest_va_to_pa(unsigned hart, uint64_t va)
 
 	if (pa != NONE)
 		return pa;
-	if (cache->va[slot] != page + 1) {
+	if (cache->va[slot] != page || cache->age[slot] != cache->now + 1) {
 		cache->walks++;
 		pa = qemu_phys_page(hart, page);
 		if (pa == NONE)
 			return NONE;
-		cache->va[slot] = page + 1;
+		cache->va[slot] = page;
+		cache->age[slot] = cache->now + 1;
 		cache->pa[slot] = pa & ~(PAGE_BYTES - 1);
 	}
 	return cache->pa[slot] | (va & (PAGE_BYTES - 1));
@@ -84,8 +87,7 @@ uint8_t *guest_va(unsigned hart, uint64_t va, uint64_t bytes)
 
 void guest_forget(unsigned hart)
 {
-	for (unsigned slot = 0; slot < CACHE_PAGES; slot++)
-		caches[hart].va[slot] = 0;
+	caches[hart].now++;
 }
 
 uint64_t guest_walks(void)

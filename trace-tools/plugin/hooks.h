@@ -25,7 +25,8 @@
  * text lo=N hi=N               virtual addresses of the kernel's code; several lines allowed, the first is the main one
  * map va=N pa=N size=N         linear mappings, for speed; everything else goes through QEMU's page-table walk
  * pages base=E stride=N pa=N   the array of struct page; base may be read from memory (u64[0x…]); needed for type=struct
- * stack base=N size=N top=N    frames are stored as address - base (32 bits); size of a kernel stack (4096); most frames (12)
+ * stack base=N size=N top=N    frames are stored as address - base (32 bits); size of a kernel stack (4096); most frames (12);
+ *                              unwind=fp (default) or none: a kernel without frame pointers shows the direct caller alone
  * pid at=E                     the process that runs on this hart, or 0
  * trap lo=N hi=N pc=E fp=E     a return address in [lo, hi) is the kernel's trap entry: the stack goes on at pc, with fp.
  *                              `frame` is the frame pointer of the function that the trap entry called (its stack
@@ -154,6 +155,7 @@ struct hooks {
 	uint64_t pages_stride, pages_pa;
 	uint64_t stack_base, stack_bytes;
 	uint32_t stack_top;
+	bool frame_pointers;
 	struct expr pid;
 	struct trap_entry traps[MAPS_MAX];
 	uint32_t nr_traps;

@@ -31,6 +31,7 @@ static spin_t locks[LOCKS];
 static struct anomaly_list anomalies[ANOMALY_NR] = {
     [ANOMALY_HANDED_OUT_TWICE] = {.name = "handed_out_twice"},
     [ANOMALY_FREED_TWICE] = {.name = "freed_twice"},
+    [ANOMALY_PUT_OF_FREE_PAGE] = {.name = "get_or_put_of_free_page"},
     [ANOMALY_UNALIGNED] = {.name = "unaligned"},
     [ANOMALY_OUTSIDE_RAM] = {.name = "outside_ram"},
 };
@@ -200,12 +201,15 @@ static void refer(const struct act *act, uint64_t pa, uint64_t nr, int change)
 		struct page *page = page_at(pa);
 		spin_t *lock = lock_page(page);
 		uint32_t before = page->count;
-		if (page->state == PAGE_ALLOCATED && (change > 0 || before)) {
+		bool none = page->state == PAGE_FREE || (page->state == PAGE_ALLOCATED && !before);
+		if (page->state == PAGE_ALLOCATED && !none) {
 			page->count = before + (uint32_t)change;
 			record_page(act, change > 0 ? EV_page_get : EV_page_put, pa, 0, 0, before,
 				    page->count, 0);
 		}
 		spin_unlock(lock);
+		if (none)
+			note(ANOMALY_PUT_OF_FREE_PAGE, act, pa);
 	}
 }
 

@@ -89,7 +89,9 @@ static void on_push(unsigned hart, const struct site *site, uint64_t va, unsigne
 			continue;
 		}
 		struct act act = {.hart = hart,
-				  .stack = unwind_callers(hart, &hook->push, site->frameless),
+				  .stack = hooks.frame_pointers
+					       ? unwind_callers(hart, &hook->push, site->frameless)
+					       : calls_stack(sp, number),
 				  .pid = act_pid(hart),
 				  .hook = hook->name};
 		calls_mine(hart, number)->pages++;
@@ -152,7 +154,7 @@ static void on_free_page(unsigned hart, const struct site *site, uint64_t pa, ui
 
 static void on_any_store(unsigned hart, uint32_t info, uint64_t va, void *data)
 {
-	uint64_t pa = guest_linear(va);
+	uint64_t pa = guest_va_to_pa(hart, va);
 
 	if (pa != NONE && pages_is_free(pa))
 		on_free_page(hart, data, pa, va, 1U << qemu_plugin_mem_size_shift(info));

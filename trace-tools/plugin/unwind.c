@@ -110,7 +110,7 @@ uint32_t unwind_entry(unsigned hart, uint64_t ra, uint64_t sp, uint64_t fp)
 {
 	struct walk walk = {.hart = hart, .sp = sp - 1, .fp = fp, .page = NONE};
 
-	if (push(&walk, ra) && unwind_is_text(ra))
+	if (push(&walk, ra) && hooks.frame_pointers && unwind_is_text(ra))
 		follow(&walk);
 	return depot_put(walk.frames, walk.nr);
 }
@@ -133,8 +133,8 @@ uint32_t unwind_store(unsigned hart, uint64_t after_pc, bool frameless)
 {
 	struct walk walk = {.hart = hart, .page = NONE};
 
-	push(&walk, after_pc);
-	follow_store(&walk, frameless);
+	if (push(&walk, after_pc) && hooks.frame_pointers)
+		follow_store(&walk, frameless);
 	return depot_put(walk.frames, walk.nr);
 }
 

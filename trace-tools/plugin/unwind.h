@@ -11,6 +11,9 @@
  *	a store in a leaf	gcc saves only s0, at s0 - 8, and keeps the return address in ra: what stands at s0 - 8 is
  *				then no text address, so ra is the second frame and s0 - 8 holds the caller's s0
  *
+ * Without frame pointers there is only the first frame; who called the functions that free is then known from their entry
+ * (calls.c).
+ *
  * Frames are return addresses: the byte before one belongs to the call. A store's frame is the address behind the store,
  * and an interrupted instruction's is its own address + 2, so that the same look-up gives their line.
  */

@@ -40,6 +40,9 @@ static void rare_event(struct model *model, const struct trace_record *record)
 	case EV_finding:
 		finding_apply(model, record);
 		break;
+	case EV_page_write:
+		write_apply(model, record);
+		break;
 	case EV_audit_done:
 		audit_apply(model, record);
 		break;

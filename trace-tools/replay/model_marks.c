@@ -75,6 +75,24 @@ void finding_apply(struct model *model, const struct trace_record *record)
 	ARRAY_PUSH(model->pending.findings, model->pending.nr_findings, model->pending.capacity) = *record;
 }
 
+/* Its index is the offset in the page; count and claims are the low 16 bits before and after. */
+void write_apply(struct model *model, const struct trace_record *record)
+{
+	const struct trace_payload_page *page = &record->payload.ev_payload_page_write;
+	struct trace_record finding = *record;
+
+	finding.event = EV_finding;
+	finding.kind = VERDICT_POISON;
+	finding.flags = 0;
+	finding.payload.ev_payload_finding = (struct trace_payload_finding){.where = page->pfn,
+									    .index = page->index,
+									    .count = page->before,
+									    .claims = page->after,
+									    .pid = page->pid};
+	if (model->nr_incidents < INCIDENTS_MAX)
+		ARRAY_PUSH(model->incidents, model->nr_incidents, model->incidents_capacity) = finding;
+}
+
 static void audit_copy(struct audit_state *to, const struct audit_state *from)
 {
 	free(to->findings);

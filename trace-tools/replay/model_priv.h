@@ -66,6 +66,8 @@ void holders_apply(struct model *model, const struct trace_record *record);
 void mark_apply(struct model *model, const struct trace_record *record);
 void sample_apply(struct model *model, const struct trace_record *record);
 void finding_apply(struct model *model, const struct trace_record *record);
+/* A store into a free page, seen when it happened: an incident like one that an audit finds later. */
+void write_apply(struct model *model, const struct trace_record *record);
 void audit_apply(struct model *model, const struct trace_record *record);
 
 #endif

@@ -15,6 +15,8 @@ static void print_kinds(const struct leaks *leaks, FILE *out)
 {
 	const char *comma = "  ";
 
+	if (model_run(leaks->model)->watched)
+		return;
 	for (uint32_t kind = 0; kind < PK_NR; kind++) {
 		uint64_t nr = 0;
 		for (size_t i = 0; i < leaks->nr_items; i++) {
@@ -92,7 +94,10 @@ static void print_verdict(const struct leaks *leaks, FILE *out)
 			fprintf(out, "BROKEN: %s: %" PRIu64 " time%s\n", audit_fault_text(fault), nr,
 				nr == 1 ? "" : "s");
 	}
-	if (leaks->nr_incidents)
+	if (leaks->nr_incidents && model_run(leaks->model)->watched)
+		fprintf(out, "BROKEN: %zu store%s into free pages, listed at the end\n", leaks->nr_incidents,
+			leaks->nr_incidents == 1 ? "" : "s");
+	else if (leaks->nr_incidents)
 		fprintf(out, "BROKEN: %zu finding%s of another kind, listed at the end\n",
 			leaks->nr_incidents, leaks->nr_incidents == 1 ? "" : "s");
 }

@@ -22,6 +22,15 @@ static const struct leak_item *group_item(const struct leaks *leaks, const struc
 
 /* ---- one group ---- */
 
+/* "3 anon pages"; pages of a watched run have no kind: "3 pages". */
+static void print_pages(const struct leaks *leaks, uint64_t nr, uint32_t kind, FILE *out)
+{
+	bool named = !model_run(leaks->model)->watched;
+
+	fprintf(out, "%" PRIu64 " %s%spage%s", nr, named ? page_kind_text(kind) : "", named ? " " : "",
+		nr == 1 ? "" : "s");
+}
+
 static void print_what(const struct leaks *leaks, const struct leak_group *group, FILE *out)
 {
 	const struct leak_item *first = group_item(leaks, group, 0);
@@ -32,8 +41,7 @@ static void print_what(const struct leaks *leaks, const struct leak_group *group
 		fprintf(out, "%zu object%s of cache %s", group->nr_items, group->nr_items == 1 ? "" : "s",
 			cache->known ? cache->name : "?");
 	else
-		fprintf(out, "%" PRIu64 " %s page%s", group->nr_pages, page_kind_text(first->kind),
-			group->nr_pages == 1 ? "" : "s");
+		print_pages(leaks, group->nr_pages, first->kind, out);
 	fprintf(out, ", %s: %s, %s\n", bytes_text(group->bytes, bytes), verdict_text(first->verdict),
 		verdict_help(first->verdict));
 }
@@ -378,7 +386,11 @@ static void print_incidents(const struct leaks *leaks, FILE *out)
 			continue;
 		fprintf(out, "  %s %s: %s", time_text(record->time, time), verdict_text(record->kind),
 			verdict_help(record->kind));
-		if (finding->where) /* the sums and the invariants are no one page's */
+		if (model_run(model)->watched)
+			fprintf(out, ": page 0x%x, offset 0x%x, 0x%x -> 0x%x (low 16 bits), pid %u",
+				finding->where, finding->index, finding->count, finding->claims,
+				finding->pid);
+		else if (finding->where) /* the sums and the invariants are no one page's */
 			fprintf(out, ": %s 0x%x, count %u, claims %u, pid %u",
 				record->flags ? "object" : "page", finding->where, finding->count,
 				finding->claims, finding->pid);
@@ -408,8 +420,9 @@ static void print_other_groups(const struct leaks *leaks, FILE *out)
 		const struct leak_group *group = &leaks->groups[i];
 		const struct leak_item *first = group_item(leaks, group, 0);
 		fprintf(out, "  [%zu] %zu %s, taken by %s; suspect %s\n", i + 1, group->nr_items,
-			first->object ? model_cache(leaks->model, first->cache)->name
-				      : page_kind_text(first->kind),
+			first->object                      ? model_cache(leaks->model, first->cache)->name
+			: model_run(leaks->model)->watched ? "pages"
+							   : page_kind_text(first->kind),
 			stack_table_function(leaks->stacks, first->get_stack),
 			group->missing.suspect ? group->missing.suspect : "not known");
 	}

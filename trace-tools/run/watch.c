@@ -4,10 +4,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -124,9 +126,29 @@ void watch_read_runs(struct watch *watch)
 	free(text);
 }
 
+/* A machine is seldom our child: its descriptor says when it ends. Milliseconds to wait for that. */
+static bool await_end(const struct watch_run *run, int milliseconds)
+{
+	int fd = (int)syscall(SYS_pidfd_open, run->pid, 0);
+	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+
+	if (fd < 0)
+		return errno == ESRCH;
+	bool ended = poll(&poll_fd, 1, milliseconds) == 1;
+	close(fd);
+	return ended;
+}
+
 bool watch_machine_ended(const struct watch_run *run)
 {
-	return kill(run->pid, 0) && errno == ESRCH;
+	return await_end(run, 0);
+}
+
+/* Whoever started a machine may have ended before it, as by the interrupt that both got; it still writes its copy of RAM. */
+static void await_machines(const struct watch *watch)
+{
+	for (size_t i = 0; i < watch->nr_runs; i++)
+		await_end(&watch->runs[i], WATCH_END_SECONDS * 1000);
 }
 
 /* SIGTERM: QEMU then ends in order, the plugin with it. */
@@ -183,6 +205,7 @@ struct watch *watch_run(const struct watch_options *options)
 	else
 		run_in_place(watch);
 	watch_read_runs(watch);
+	await_machines(watch);
 	remove_stand_in(watch);
 	return watch;
 }

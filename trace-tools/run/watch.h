@@ -18,6 +18,7 @@
  *
  * WATCH-1  a call that is not traced runs exactly as without us: same program, same words, same descriptors.
  * WATCH-2  a run folder holds the ELF file, the description and the hooks that were in force, before the machine starts.
+ *          RUN/watch.json says what they were, so that a run that is interrupted is read with no other.
  * WATCH-3  run.json is written when the machine has ended and not before: without it the run was interrupted.
  */
 #ifndef TOOLS_RUN_WATCH_H
@@ -89,8 +90,5 @@ int watch_stand_in(int argc, char **argv);
 #define WATCH_ENV_DESCRIPTION "PAGETRAIL_WATCH_DESCRIPTION" /* file; unset: none */
 #define WATCH_ENV_ELF "PAGETRAIL_WATCH_ELF"                 /* file; unset: the kernel that QEMU boots */
 #define WATCH_ENV_WRITES "PAGETRAIL_WATCH_WRITES"           /* set: --check writes */
-
-/* The file of a run folder in which the stand-in leaves what it started: command line, QEMU, time. */
-#define WATCH_START_FILE "watch.json"
 
 #endif

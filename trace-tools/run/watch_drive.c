@@ -32,7 +32,6 @@
 
 #define DEFAULT_PROMPT "[$#>] $"
 #define SETTLE_SECONDS 10 /* for the prompt after --until: some kernels end there without one */
-#define KILL_SECONDS 5    /* between asking QEMU to end and making it */
 #define TAIL_BYTES 1024   /* of the output, in which a prompt or --until may stand */
 
 enum drive_state { TYPING, AWAITING, SETTLING, ENDING };
@@ -77,7 +76,7 @@ static void compile(regex_t *regex, const char *pattern, const char *option, int
 static void end_machines(struct drive *drive)
 {
 	drive->state = ENDING;
-	drive->state_deadline = now_ns() + KILL_SECONDS * 1000000000LL;
+	drive->state_deadline = now_ns() + WATCH_END_SECONDS * 1000000000LL;
 	watch_end_machines(drive->watch, SIGTERM);
 }
 

@@ -39,7 +39,8 @@ static uint32_t checksum(const uint8_t *bytes, size_t nr)
 }
 
 /* hart 0 stands for all of them when it says of them together that some are missing. */
-static void fill_manifest(struct manifest *manifest, struct run *run, const struct json_value *plugin)
+static void fill_manifest(struct manifest *manifest, struct run *run, const struct json_value *plugin,
+			  const struct json_value *start)
 {
 	uint64_t counted = json_get_number(plugin, "events", 0), there = 0;
 	char *path = xasprintf("%s/metadata", run->trace_folder);
@@ -63,8 +64,24 @@ static void fill_manifest(struct manifest *manifest, struct run *run, const stru
 						  .bytes = run->stacks_bytes,
 						  .crc = checksum(run->stacks_map, run->stacks_bytes)};
 	manifest->metadata = (struct manifest_file){.bytes = bytes, .crc = checksum((uint8_t *)text, bytes)};
+	manifest_read_kernel(manifest, start);
 	free(text);
 	free(path);
+}
+
+static char *nothing_recorded(const char *folder, const struct json_value *plugin)
+{
+	const struct json_value *ram = json_get(plugin, "ram_found");
+
+	if (ram && !ram->number)
+		return xasprintf(
+		    "%s: the kernel recorded nothing: the machine has no RAM where the description says, or "
+		    "the kernel did not start",
+		    folder);
+	return xasprintf(
+	    "%s: the kernel recorded nothing: it did not come as far as its allocator. What it said is in "
+	    "logs/console.log%s; is it a machine that this kernel can start on?",
+	    folder, json_get_number(plugin, "console_bytes", 0) ? "" : " (nothing)");
 }
 
 static void copy_start(struct json *json, const struct json_value *start)
@@ -114,12 +131,18 @@ char *watch_write_end(const char *folder, const char *end_text)
 	char *error = NULL;
 
 	if (!plugin) {
-		error = xasprintf("%s: QEMU did not start the plugin: nothing was recorded", folder);
+		error = xasprintf(
+		    "%s: %s did not start the plugin, so nothing was recorded. It must be a QEMU with "
+		    "plugins, 7.2 or later; Debian's is one (qemu-system-misc)",
+		    folder,
+		    json_get_string(start, "qemu_program") ? json_get_string(start, "qemu_program") : "QEMU");
+	} else if (ended && ended->number && !json_get_number(plugin, "events", 0)) {
+		error = nothing_recorded(folder, plugin);
 	} else if (ended && ended->number) {
 		struct run *run = run_open(folder, &error);
 		if (run) {
 			struct model *model = model_replay(run, NULL);
-			fill_manifest(&manifest, run, plugin);
+			fill_manifest(&manifest, run, plugin, start);
 			manifest.marks = model_totals(model)->by_event[EV_mark];
 			write_run_json(run, &manifest, start, plugin, end_text);
 			model_free(model);

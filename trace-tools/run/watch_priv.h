@@ -5,6 +5,9 @@
 
 #include "watch.h"
 
+/* For a machine that was asked to end, or whose command has ended: it writes its copy of RAM on a host that may be busy. */
+#define WATCH_END_SECONDS 30
+
 /* Reads which machines were started by now. */
 void watch_read_runs(struct watch *watch);
 /* Sends a signal to every machine that was started. */

@@ -16,6 +16,7 @@
 
 #include "base/json.h"
 #include "base/util.h"
+#include "ctf/manifest.h"
 #include "watch.h"
 #include "watch_kernel.h"
 
@@ -116,9 +117,25 @@ static char *make_run_folder(void)
 	die("%s: there are too many runs of that name", wanted);
 }
 
+/* The kernel's files are what readers take names and a verdict from: they must be those of this machine. */
+static void identify_kernel(struct manifest *manifest, const char *folder)
+{
+	char *elf = xasprintf("%s/kernel/kernel.elf", folder),
+	     *description = xasprintf("%s/kernel/kernel.kd", folder);
+
+	if (!manifest_of_file(&manifest->kernel_elf, elf))
+		die("%s: %s", elf, strerror(errno));
+	if (!manifest_of_file(&manifest->kernel_description, description))
+		die("%s: %s", description, strerror(errno));
+	free(elf);
+	free(description);
+}
+
 static void write_start(const char *folder, char **argv, const char *qemu, const char *kernel)
 {
 	char *path = xasprintf("%s/" WATCH_START_FILE, folder), text[64], *cwd = getcwd(NULL, 0);
+	struct manifest manifest = {0};
+	identify_kernel(&manifest, folder);
 	FILE *file = fopen(path, "w");
 	time_t now = time(NULL);
 	struct json json;
@@ -135,11 +152,24 @@ static void write_start(const char *folder, char **argv, const char *qemu, const
 	for (char **word = argv; *word; word++)
 		json_string(&json, NULL, *word);
 	json_close(&json, ']');
+	manifest_write_kernel(&manifest, &json);
 	json_end(&json);
 	if (fclose(file))
 		die("%s: %s", path, strerror(errno));
 	free(path);
 	free(cwd);
+}
+
+static bool is_elf(const char *path)
+{
+	char magic[4] = "";
+	FILE *file = fopen(path, "rb");
+	bool good =
+	    file && fread(magic, 1, sizeof(magic), file) == sizeof(magic) && !memcmp(magic, "\177ELF", 4);
+
+	if (file)
+		fclose(file);
+	return good;
 }
 
 /* In one write: several machines may start at once. */
@@ -166,15 +196,15 @@ static uint32_t choose_boot_id(void)
 	       1;
 }
 
-static char **words_with_plugin(int argc, char **argv, const char *folder, uint32_t boot_id)
+static char **words_with_plugin(int argc, char **argv, const char *plugin, const char *folder,
+				uint32_t boot_id)
 {
-	char **words = xcalloc((size_t)argc + 3, sizeof(char *)), *plugin = find_plugin();
+	char **words = xcalloc((size_t)argc + 3, sizeof(char *));
 
 	memcpy(words, argv, (size_t)argc * sizeof(char *));
 	words[argc] = xstrdup("-plugin");
 	words[argc + 1] = xasprintf("%s,out=%s,hooks=%s/kernel/hooks,boot=%u%s", plugin, folder, folder,
 				    boot_id, getenv(WATCH_ENV_WRITES) ? ",check-writes=on" : "");
-	free(plugin);
 	return words;
 }
 
@@ -188,7 +218,7 @@ int watch_stand_in(int argc, char **argv)
 		return 127;
 	}
 	if (boots) {
-		char *folder = make_run_folder();
+		char *plugin = find_plugin(), *folder = make_run_folder();
 		if (strchr(folder, ','))
 			die("%s: QEMU takes a comma for the end of a plugin's option: name another folder",
 			    folder);
@@ -196,10 +226,14 @@ int watch_stand_in(int argc, char **argv)
 		error =
 		    watch_prepare_kernel(folder, elf ? elf : boots, getenv(WATCH_ENV_DESCRIPTION), boot_id);
 		if (error)
-			die("%s", error);
+			die("%s%s", error,
+			    elf || is_elf(boots)
+				? ""
+				: ": what QEMU boots has no symbols; --elf FILE names the kernel with "
+				  "them");
 		write_start(folder, argv, qemu, elf ? elf : boots);
 		tell_watch(folder);
-		argv = words_with_plugin(argc, argv, folder, boot_id);
+		argv = words_with_plugin(argc, argv, plugin, folder, boot_id);
 	}
 	/* A QEMU that is started by this one is none of ours. */
 	execv(qemu, argv);

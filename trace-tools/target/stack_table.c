@@ -21,7 +21,7 @@ struct stack_table *stack_table_open(const struct run *run)
 	if (run->kernel_fault) {
 		free(problem);
 		problem = xstrdup(run->kernel_fault);
-	} else if (run->kernel_path && !run->build_id[0]) {
+	} else if (run->kernel_path && !run->kernel_proved) {
 		warn("unknown kernel build: nothing says that %s is the kernel that ran; its names are taken",
 		     run->kernel_path);
 	}

@@ -102,7 +102,11 @@ static inline struct page *va_to_page(const void *va)
  * NULL when memory is out even after reclaim (see page_set_reclaim) or fail-nth says so.
  */
 struct page *page_alloc(u32 order, enum page_kind kind, enum ref_kind ref, struct holder holder);
-/* The same, one page, zeroed. */
+/* The same with flags, ALLOC_*. */
+struct page *page_alloc_with(u32 order, enum page_kind kind, enum ref_kind ref, struct holder holder,
+			     u32 flags);
+#define ALLOC_NORECLAIM 1U /* only what is free: for what can be done without */
+/* The same as page_alloc, one page, zeroed. */
 struct page *page_alloc_zeroed(enum page_kind kind, enum ref_kind ref, struct holder holder);
 void page_get(struct page *page, enum ref_kind ref, struct holder holder);
 /*

@@ -13,6 +13,9 @@
 
 #include <kernel/types.h>
 
+#define RADIX_NODES_MAX                                                                                      \
+	11U /* of one insertion: five levels above an old root, and a path of six below the new one */
+
 struct radix_node {
 	u32 count;
 	u32 shift; /* of this node's slot index within the tree's index */
@@ -34,6 +37,20 @@ void radix_init(struct radix *tree, const struct radix_ops *ops);
 void *radix_lookup(const struct radix *tree, u32 index);
 /* 0, -ENOMEM (tree unchanged), or -EEXIST. */
 int radix_insert(struct radix *tree, u32 index, void *item);
+/*
+ * The same where no memory can be waited for (under a lock): nodes come from *stock first, which was filled where it can.
+ *
+ *     struct radix_node *stock = NULL;
+ *     do {
+ *             lock; err = radix_insert_from(&tree, index, item, &stock); unlock;
+ *     } while (err == -ENOMEM && radix_stock_add(&tree, &stock));
+ *     radix_stock_free(&tree, stock);
+ *
+ * ends, as each round has one node more, and an insertion needs RADIX_NODES_MAX at most.
+ */
+int radix_insert_from(struct radix *tree, u32 index, void *item, struct radix_node **stock);
+bool radix_stock_add(const struct radix *tree, struct radix_node **stock); /* one node; false: no memory */
+void radix_stock_free(const struct radix *tree, struct radix_node *stock);
 /* The item removed, or NULL. Frees nodes that became empty. */
 void *radix_remove(struct radix *tree, u32 index);
 /* First item with index >= *index; sets *index to it. NULL when there is none. */

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: MIT
+"""Runs of a watch: their verdicts, several machines in one command, what is kept, what is said of the kernel's files.
+
+Verified here: WATCH-3 (run.json is there once a machine has ended).
+"""
+import json
+import re
+import subprocess
+
+import pytest
+from harness import paths
+from harness.tool import CANNOT_TELL, LEAKED, OK, babeltrace_events, pagetrail, pagetrail_json
+from watching import described, kernel, kernels, shell_words, watch
+
+
+def watched(folder, name, *options, smp=1, more=()):
+    return watch("--out", folder / "run", "--kernel-description", described(folder, name), *options,
+                 *kernel(name, smp, more))
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory):
+    """(Result, folder) of a clean kernel."""
+    folder = tmp_path_factory.mktemp("clean")
+    return watched(folder, "small-cow-u8", smp=2), folder / "run"
+
+
+def test_clean_kernel(clean):
+    done, run = clean
+    assert done.status == OK and "NOTHING LOST" in done.out and str(run) in done.out, done.out + done.err
+    assert "ALL TESTS PASSED" in done.out  # the console stays the user's
+    assert done.err == ""
+    about, plugin = (json.loads((run / name).read_text()) for name in ("run.json", "plugin.json"))
+    assert about["tracer"] == "watch" and about["ended_by"] == "itself" and about["events"] == plugin["events"]
+    assert not any(kind["count"] for kind in plugin["anomalies"].values())
+    assert babeltrace_events(run) == plugin["events"]
+    size = sum(path.stat().st_size for path in (run / "trace").iterdir())
+    assert size <= 45 * plugin["events"]
+
+
+def test_readers_of_a_watched_run(clean, tmp_path):
+    """Every command lives with pages of no kind, and is sure of the kernel's build."""
+    _, run = clean
+    with_tests = kernels.Console((run / "logs/console.log").read_text()).tests()
+    summary = pagetrail("summary", run)
+    assert summary.err == "" and "kernel" not in re.findall(r"pages.*", summary.out)[0]
+    for name in with_tests:
+        assert re.search(rf"\b{name}\b", summary.out), f"test {name} is no mark:\n{summary.out}"
+    page = re.search(r"0x8[0-9a-f]+", pagetrail("live", run, "--by", "page").out)
+    commands = [["stacks", run], ["live", run], ["leaks", run], ["dump", run], ["audit", run],
+                ["diff", run, run], ["export", run, "--format", "csv"], ["plot", run, "-o", tmp_path / "plot.png"],
+                ["report", run, "-o", tmp_path / "report.html"]]
+    if page:
+        commands.append(["page", run, page.group()])
+    for words in commands:
+        done = pagetrail(*words)
+        assert "unknown kernel build" not in done.err and done.err == "" and done.status == OK, (words, done.err, done.status)
+
+
+def test_a_leak_has_status_1(tmp_path):
+    done = watched(tmp_path, "small-plain-munmap_keeps", smp=2)
+    truths = {truth.address for truth in kernels.Console(done.out).truths()}
+    assert done.status == LEAKED and f"LOST: {len(truths)} pages, 0 objects" in done.out
+    assert "SUSPECT: munmap " in done.out
+    answer = pagetrail_json("leaks", tmp_path / "run")
+    assert answer["pages"] == len(truths) and {group["missing"]["suspect"] for group in answer["groups"]} == {"munmap"}
+    audit = pagetrail_json("audit", tmp_path / "run")
+    assert {page["pa"] for page in audit["pages"] if page["verdict"] == "leaked"} == truths
+
+
+def test_stores_into_free_pages(tmp_path):
+    done = watched(tmp_path, "small-plain-write_after_free", "--check", "writes", smp=2)
+    truths = {truth.address >> 12 for truth in kernels.Console(done.out).truths()}
+    answer = pagetrail_json("leaks", tmp_path / "run")
+    assert done.status == LEAKED and "BROKEN: " in done.out and "stores into free pages" in done.out
+    assert {finding["where"] for finding in answer["findings"]} == truths
+    assert {finding["verdict"] for finding in answer["findings"]} == {"POISON"}
+    for finding in answer["findings"]:
+        assert finding["stack"][0]["function"] == "pipe_close"
+    assert re.search(r"offset 0x28, 0x0 -> 0x\w+ \(low 16 bits\), pid \d+\n +pipe_close ", done.out)
+    page = pagetrail("page", tmp_path / "run", hex(min(truths) << 12), "--resolve").out
+    assert "page_write" in page and "pipe_close" in page
+
+
+def test_stores_of_a_clean_kernel(tmp_path):
+    done = watched(tmp_path, "small-plain", "--check", "writes", smp=2)
+    assert done.status == OK and json.loads((tmp_path / "run/plugin.json").read_text())["check_writes"], done.out
+
+
+def test_two_machines_in_one_command(tmp_path):
+    """As a course's grade script starts them; each is a run, and the worst status counts, wherever it stands."""
+    leaky, clean = "small-plain-munmap_keeps", "small-plain"
+    for first, second in ((leaky, clean), (clean, leaky)):
+        folder = tmp_path / first
+        folder.mkdir()
+        done = watch("--out", folder / "run", "--kernel-description", described(folder, clean), "sh", "-c",
+                     f"{shell_words(kernel(first))} </dev/null; {shell_words(kernel(second))} </dev/null")
+        # One description serves both: it names no address.
+        assert done.status == LEAKED, done.out + done.err
+        assert done.out.index(f"{folder}/run\n") < done.out.index(f"{folder}/run-2\n")
+        assert done.out.count("NOTHING LOST") == 1 and done.out.count("LOST: ") == 1
+
+
+def test_two_machines_at_once(tmp_path):
+    done = watch("--out", tmp_path / "run", "--kernel-description", described(tmp_path, "small-plain"), "sh", "-c",
+                 f"{shell_words(kernel('small-plain'))} </dev/null & {shell_words(kernel('small-plain'))} </dev/null; wait")
+    assert done.status == OK and done.out.count("NOTHING LOST") == 2, done.out + done.err
+
+
+GRADER = '''
+import subprocess, sys
+for _ in range(2):
+    machine = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+    said = b""
+    while not said.endswith(b"$ "):
+        said += machine.stdout.read(1)
+    machine.stdin.write(b"usertests copy\\n")
+    while b"test copy: OK" not in said or not said.endswith(b"$ "):
+        said += machine.stdout.read(1)
+    machine.terminate()
+    machine.wait()
+print("score 2/2")
+'''
+
+
+def test_grade_script(tmp_path):
+    """It starts QEMU for each of its tests, types, reads, and ends it by terminate()."""
+    script = tmp_path / "grade.py"
+    script.write_text(GRADER)
+    done = watch("--out", tmp_path / "run", "--kernel-description", described(tmp_path, "small-prompt"),
+                 "/usr/bin/python3", script, *kernel("small-prompt", 2))
+    assert done.status == OK and "score 2/2" in done.out, done.out + done.err
+    assert done.out.count("NOTHING LOST") == 2
+    for run in (tmp_path / "run", tmp_path / "run-2"):
+        assert "test copy" in pagetrail("summary", run).out or "copy" in pagetrail("summary", run).out
+
+
+# ---- nothing recorded ----
+
+def test_kernel_that_does_not_reach_its_allocator(tmp_path):
+    """Without firmware the second kernel stops at its first call of it; a machine that is never started runs nothing."""
+    for name, words in (("higher", kernel("higher-plain", more=["-bios", "none"])), ("stopped", kernel("small-plain", more=["-S"]))):
+        folder = tmp_path / name
+        folder.mkdir()
+        kd = paths.ROOT / "tests/foreign/higher/higher.kd" if name == "higher" else described(folder, "small-plain")
+        done = watch("--out", folder / "run", "--timeout", 2, "--kernel-description", kd, *words)
+        assert done.status == CANNOT_TELL and "the kernel recorded nothing" in done.err, done.err
+        assert "logs/console.log (nothing)" in done.err
+        again = pagetrail("leaks", folder / "run")
+        assert again.status == CANNOT_TELL and "no event was recorded" in again.err
+
+
+# ---- the kernel's files ----
+
+def copy_of(run, folder):
+    target = folder / "copy"
+    subprocess.run(["cp", "-r", "--sparse=always", str(run), str(target)], check=True)
+    return target
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_another_kernel_in_the_folder(clean, tmp_path, ended):
+    """Names of another build would be wrong names; a run that was interrupted knows its kernel, too."""
+    run = copy_of(clean[1], tmp_path)
+    if not ended:
+        (run / "run.json").unlink()
+    assert "not the file" not in pagetrail("leaks", run).out
+    with (run / "kernel/kernel.elf").open("ab") as file:
+        file.write(b"\0")
+    done = pagetrail("leaks", run)
+    assert done.status == CANNOT_TELL and "it is not the file of the machine that ran" in done.out, done.out
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_another_description_in_the_folder(clean, tmp_path, ended):
+    run = copy_of(clean[1], tmp_path)
+    if not ended:
+        (run / "run.json").unlink()
+    path = run / "kernel/kernel.kd"
+    path.write_text(path.read_text() + "\n# changed\n")
+    done = pagetrail("leaks", run)
+    assert done.status == CANNOT_TELL and "kernel.kd" in done.out and "not the file" in done.out, done.out
+
+
+def test_without_any_identity(clean, tmp_path):
+    """An older run, of which nobody said: names are taken, and that is said."""
+    run = copy_of(clean[1], tmp_path)
+    (run / "watch.json").unlink()
+    (run / "run.json").unlink()
+    done = pagetrail("leaks", run)
+    assert done.status == CANNOT_TELL and "unknown kernel build" in done.err
