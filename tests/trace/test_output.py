@@ -16,7 +16,9 @@ FILES = ["export --csv", "export --collapsed", "export --speedscope", "export --
 
 @pytest.fixture
 def run(write):
-    return write(busy_machine(1, 2, acts=300)[0])
+    machine = busy_machine(1, 2, acts=300)[0]
+    machine.audit()  # without one, `report` cannot tell
+    return write(machine)
 
 
 @pytest.mark.parametrize("words", COMMANDS)
@@ -45,7 +47,7 @@ def test_a_pipe_is_written(pagetrail, run, tmp_path, words):
     reader.start()
     done = pagetrail(*words.split(), run, "-o", pipe)
     reader.join(60)
-    assert done.status == pagetrail(*words.split(), run, "-o", whole).status == OK
+    assert done.status == pagetrail(*words.split(), run, "-o", whole).status == OK, done.err
     assert pipe.is_fifo() and got == [whole.read_bytes()]
 
 
