@@ -2,7 +2,6 @@
 TEST_PARTS := lint test-host test-trace test-describe test-fuzz test-qemu test-gdb test-foreign test-watch test-faults
 
 export PAGETRAIL_BUILD := $(BUILD)
-export QEMU_OTHER PAGETRAIL_KILLS
 PYTEST := timeout 1800 $(PYTHON) -m pytest -q
 # Everything that a test boots or runs.
 TEST_NEEDS := kernel disk tools
