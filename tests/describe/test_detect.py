@@ -201,6 +201,14 @@ def test_no_allocator_is_said(compiled, describe):
     assert any("not enough to trace" in note for note in found["#"])
 
 
+def test_processes_without_a_table(compiled, describe):
+    """Allocated one by one, say: the audit cannot walk them, but each hart still points to its own."""
+    found = describe(compiled(kernel().replace("struct proc proc[64];", "struct proc *all; struct proc first;")
+                              .replace("&proc[cpuid()]", "&first"), "-O1"))
+    assert "procs" not in found and one(found, "pid")[1] == {"at": "cpus[hart].proc->pid"}
+    assert any("no table of processes" in note for note in found["#"])
+
+
 BITMAP = """
 uchar used[32768];
 __attribute__((noinline)) void kfree(void *pa) { used[((uint64)pa - KERNBASE) / PGSIZE] = 0; }
