@@ -336,8 +336,8 @@ static void print_facts(const struct leaks *leaks, const struct leak_group *grou
 	print_tests(leaks, group, out);
 	print_pids(leaks, group, out);
 	if (!model_run(leaks->model)->watched)
-		fprintf(out, "  detected by: audit %" PRIu64 ", trace %" PRIu64 " of %zu\n", group->nr_by_audit,
-			group->nr_by_trace, group->nr_items);
+		fprintf(out, "  detected by: audit %" PRIu64 ", trace %" PRIu64 " of %zu\n",
+			group->nr_by_audit, group->nr_by_trace, group->nr_items);
 }
 
 static void print_group(const struct leaks *leaks, size_t number, FILE *out)
