@@ -110,7 +110,7 @@ def test_the_sides_add_up(pagetrail, write):
 
 
 @pytest.mark.parametrize("options,words", [
-    ([], "two runs, or two moments of one"), (["--from", "nosuch"], "--from: no mark nosuch: the marks are early, late"),
+    ([], "two runs, or two instants of one"), (["--from", "nosuch"], "--from: no mark nosuch: the marks are early, late"),
     (["--to", "77"], "--to: 77 is after the end"), (["--from", "late", "--to", "early"], "--from is after --to"),
     (["/nonexistent"], "not a run folder")])
 def test_what_is_not_there_is_said(pagetrail, write, sites, options, words):
