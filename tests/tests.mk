@@ -1,5 +1,5 @@
 # The test suite in parts, each callable alone. `make test` runs them all through tests/run.py, which adds up.
-TEST_PARTS := lint test-host test-trace test-describe test-fuzz test-qemu test-gdb test-foreign test-faults
+TEST_PARTS := lint test-host test-trace test-describe test-fuzz test-qemu test-gdb test-foreign test-watch test-faults
 
 export PAGETRAIL_BUILD := $(BUILD)
 PYTEST := timeout 1800 $(PYTHON) -m pytest -q
@@ -31,6 +31,8 @@ test-qemu: $(TEST_NEEDS) ## boot, programs, books and disks in QEMU
 	@$(PYTEST) tests/qemu
 test-gdb: $(TEST_NEEDS) ## the gdb commands against live and dead kernels
 	@$(PYTEST) tests/gdb
+test-watch: $(TEST_NEEDS) foreign ## pagetrail watch on the foreign kernels. QEMU_OTHER=FILE: two QEMUs tell the same; PAGETRAIL_KILLS=20
+	@$(PYTEST) tests/watch
 test-faults: $(TEST_NEEDS) ## faults 5 and 7 of the catalogue: patch, build, run, compare the verdict
 	@$(PYTEST) tests/faults -m "not slow"
 faults: $(TEST_NEEDS) ## every fault of the catalogue

@@ -5,15 +5,9 @@ import subprocess
 
 import pytest
 
-from conftest import run_sanitized
 from harness import paths
-from kernels import kernel
-
-GOOD = """
-# a comment alone
-text from=_entry to=etext
-ram base = 0x80000000
-"""
+from sanitized import run_sanitized
+from snippets import kernel
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,4 @@
 """What two moments hold: of one run, of two runs, of two kernels."""
-import shutil
 
 import pytest
 import tracegen
@@ -68,8 +67,7 @@ def test_two_runs_whose_stacks_have_other_numbers(pagetrail, write, sites):
 def test_a_rebuilt_kernel(pagetrail, write, sites, rebuilt_sites, rebuilt_elf):
     """Every address is another. Unchanged functions are found by offset, a changed one by name; both add up."""
     assert all(rebuilt_sites[name] != address for name, address in sites.items())
-    a, b = write(machine_with(sites, 3, 3), "a"), write(machine_with(rebuilt_sites, 5, 3), "b")
-    shutil.copy(rebuilt_elf, b / "kernel/pagetrail.elf")
+    a, b = write(machine_with(sites, 3, 3), "a"), write(machine_with(rebuilt_sites, 5, 3), "b", other_kernel=rebuilt_elf)
     result = pagetrail("diff", a, b, "--all", "--json")
     assert stacks(result) == {"mm_fork": (2, 4, True), "lookup": (3, 3, False)}
     text = pagetrail("diff", a, b).out

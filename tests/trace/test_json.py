@@ -50,7 +50,9 @@ def test_every_command_that_has_json_has_a_form(schema, pagetrail):
     commands = re.findall(r"^  (\w+) +\S", pagetrail("help").out, re.M)
     with_json = {c for c in commands if re.search(r"^  --json ", pagetrail(c, "--help").out, re.M)}
     assert {f"command_{c}" for c in with_json} == {d for d in schema["$defs"] if d.startswith("command_")}
-    assert with_json == set(commands)
+    # A description is written for programs as it is; what `watch` found is asked for with `leaks RUN --json`: while it
+    # runs, the terminal is the watched command's.
+    assert set(commands) - with_json == {"describe", "watch"}
 
 
 @pytest.mark.parametrize("words", [

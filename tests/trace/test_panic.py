@@ -115,7 +115,9 @@ def commands(pagetrail):
     helped = pagetrail("--help").out
     names = re.findall(r"^  ([a-z]+)  +\S", helped, re.M)
     assert {"summary", "leaks", "page", "verify", "report", "export"} <= set(names), helped
-    return [name for name in names if name not in ("run", "record", "recover", "help", "completion")]
+    others = ("run", "watch", "record", "recover", "describe", "help", "completion")
+    assert set(others) - {"help", "completion"} <= set(names)
+    return [name for name in names if name not in others]
 
 
 @pytest.mark.parametrize("mode", ["stream", "flight"])

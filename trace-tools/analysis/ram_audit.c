@@ -153,6 +153,10 @@ static void watch_event(void *arg, const struct model *model, const struct trace
 		map->life[i] = record->event == EV_page_alloc ? LIFE_LIVE : LIFE_FREE;
 		map->head[i] = record->event == EV_page_alloc ? first : i;
 	}
+	/* What is left of a larger block that began here is no part of it any more. */
+	for (uint32_t i = first + (1U << record_order(record)); i < audit->nr_pages && map->head[i] == first;
+	     i++)
+		map->head[i] = i;
 }
 
 static void replay(struct ram_audit *audit, struct run *run)
@@ -203,6 +207,10 @@ static void find_managed(struct ram_audit *audit)
 							   : first != NO_PAGE && i >= first && i <= last);
 		page->head = map->head && !page->listed ? map->head[i] : i;
 		audit->nr_managed += page->managed;
+		/* The kernel may use less RAM than there is: behind the last page's struct page other things lie. */
+		if (page->managed && ram_audit_pa(audit, i) >= audit->inside->frames_pa)
+			audit->inside->nr_frames =
+			    ((ram_audit_pa(audit, i) - audit->inside->frames_pa) >> PAGE_SHIFT) + 1;
 	}
 }
 

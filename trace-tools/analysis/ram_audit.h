@@ -22,7 +22,7 @@
  * RAMAUDIT-1  A page gets one verdict. Leaked is said only of a page that the trace knows as allocated (without a trace:
  *             that lies between pages of the free lists).
  * RAMAUDIT-2  The copy of RAM is not trusted: each address is checked before it is read, lists end at the first page seen
- *             twice, page tables are walked to their three levels within a budget. What was cut off is said.
+ *             twice, page tables are walked to their last level within a budget. What was cut off is said.
  * RAMAUDIT-3  "No leaks" needs: a complete trace, whose free pages are those of the lists; all processes asleep; no page
  *             uncertain; nothing cut off. What is missing stands in `reasons`.
  */

@@ -14,6 +14,7 @@
 #include "ram_audit_priv.h"
 
 #define LEVELS 3 /* Sv39 */
+#define LEVELS_MAX 5
 
 bool memory_read(const struct ram_audit *audit, uint64_t pa, uint64_t bytes, uint64_t *value)
 {
@@ -59,7 +60,7 @@ uint64_t memory_pa(const struct ram_audit *audit, uint64_t va)
 		return map->pa + (va - map->va);
 	if (table == NO_ADDRESS)
 		return NO_ADDRESS;
-	for (int level = LEVELS - 1; level >= 0; level--) {
+	for (int level = audit->inside->levels - 1; level >= 0; level--) {
 		uint64_t shift = PT_LEVEL_SHIFT((unsigned)level);
 		if (!memory_read(audit, table + (va >> shift & 511) * 8, 8, &pte) || !(pte & PTE_V))
 			return NO_ADDRESS;
@@ -85,12 +86,19 @@ uint64_t memory_root(const struct ram_audit *audit, uint64_t word)
 	return memory_page(audit, word) != NO_PAGE ? word : memory_pa(audit, word);
 }
 
+bool memory_is_frame(const struct ram_audit *audit, uint64_t va)
+{
+	const struct ram_audit_inside *inside = audit->inside;
+
+	return inside->frame_bytes && va - inside->frames < inside->frame_bytes * inside->nr_frames;
+}
+
 uint32_t memory_pointer(const struct ram_audit *audit, uint64_t word)
 {
 	const struct ram_audit_inside *inside = audit->inside;
 	const struct linear_map *map = map_of(audit, word);
 
-	if (inside->frame_bytes && word - inside->frames < inside->frame_bytes * audit->nr_pages)
+	if (memory_is_frame(audit, word))
 		return memory_page(audit, inside->frames_pa +
 					      ((word - inside->frames) / inside->frame_bytes << PAGE_SHIFT));
 	if (map)
@@ -133,20 +141,42 @@ uint32_t memory_typed_page(const struct ram_audit *audit, const char *type, cons
 
 /* ---- at the beginning ---- */
 
+static void add_map(struct ram_audit *audit, struct linear_map map)
+{
+	if (audit->inside->nr_maps < AUDIT_MAPS_MAX)
+		audit->inside->maps[audit->inside->nr_maps++] = map;
+}
+
+/*
+ * Where the kernel was loaded: its variables are read there before its page tables are known. One that is linked where it
+ * is loaded sees all of RAM so.
+ */
+static void add_image(struct ram_audit *audit)
+{
+	uint64_t ram_bytes = (uint64_t)audit->nr_pages << PAGE_SHIFT;
+
+	for (size_t i = 0; i < types_nr_segments(audit->inside->types); i++) {
+		const struct segment *segment = types_segment(audit->inside->types, i);
+		if (segment->va - audit->base < ram_bytes)
+			add_map(audit, (struct linear_map){audit->base, audit->base, ram_bytes});
+		else
+			add_map(audit, (struct linear_map){segment->va, segment->pa, segment->bytes});
+	}
+}
+
 static void read_maps(struct ram_audit *audit)
 {
-	struct ram_audit_inside *inside = audit->inside;
 	const struct kd_item *item;
 
 	for (size_t n = 0; (item = kd_item(audit->kernel->kd, KD_MAP, n)); n++) {
 		struct linear_map map;
-		if (inside->nr_maps == AUDIT_MAPS_MAX ||
-		    !memory_value(audit, kd_get(item, "va"), 0, 0, &map.va) ||
+		if (!memory_value(audit, kd_get(item, "va"), 0, 0, &map.va) ||
 		    !memory_value(audit, kd_get(item, "pa"), 0, 0, &map.pa) ||
 		    !memory_value(audit, kd_get(item, "size"), 0, 0, &map.bytes))
 			continue;
-		inside->maps[inside->nr_maps++] = map;
+		add_map(audit, map);
 	}
+	add_image(audit);
 }
 
 /* The first root that can be read is the kernel's. A root is a pointer, or the table itself. */
@@ -181,6 +211,7 @@ static void read_frames(struct ram_audit *audit)
 	const struct kd_item *item = kd_item(audit->kernel->kd, KD_PAGES, 0);
 	struct ram_audit_inside *inside = audit->inside;
 
+	inside->nr_frames = audit->nr_pages;
 	if (item && memory_value(audit, kd_get(item, "base"), 0, 0, &inside->frames) &&
 	    memory_value(audit, kd_get(item, "stride"), 0, 0, &inside->frame_bytes) &&
 	    memory_value(audit, kd_get(item, "pa"), 0, 0, &inside->frames_pa))
@@ -190,7 +221,16 @@ static void read_frames(struct ram_audit *audit)
 
 void memory_begin(struct ram_audit *audit)
 {
+	const struct kd_item *pte = kd_item(audit->kernel->kd, KD_PTE, 0);
+	const char *text = pte ? kd_get(pte, "levels") : NULL;
+	uint64_t levels = LEVELS;
+
 	audit->inside->root = NO_ADDRESS;
+	if (text && memory_value(audit, text, 0, 0, &levels) && (levels < 2 || levels > LEVELS_MAX)) {
+		ram_audit_reason(audit, "the description gives page tables %" PRIu64 " levels", levels);
+		levels = LEVELS;
+	}
+	audit->inside->levels = (int)levels;
 	read_maps(audit);
 	read_root(audit);
 	read_frames(audit);

@@ -38,8 +38,9 @@ struct ram_audit_inside {
 	struct linear_map maps[AUDIT_MAPS_MAX];
 	size_t nr_maps;
 	uint64_t root; /* the kernel's page table; NO_ADDRESS: not known */
+	int levels;    /* of page tables: 3 for Sv39 */
 	/* struct page: an address in it means a page. stride 0: there is none. */
-	uint64_t frames, frame_bytes, frames_pa;
+	uint64_t frames, frame_bytes, frames_pa, nr_frames;
 	struct page_life_map trace;
 	struct audit_task *tasks;
 	size_t nr_tasks, tasks_capacity;
@@ -72,6 +73,8 @@ bool memory_load(const struct ram_audit *audit, uint64_t va, uint64_t bytes, uin
 /* NO_ADDRESS: nothing is mapped there. */
 uint64_t memory_pa(const struct ram_audit *audit, uint64_t va);
 uint32_t memory_page(const struct ram_audit *audit, uint64_t pa);
+/* Whether the address is of a struct page. */
+bool memory_is_frame(const struct ram_audit *audit, uint64_t va);
 /* What page a word points to, as an address of the kernel, a physical one or one of a struct page; NO_PAGE: none. */
 uint32_t memory_pointer(const struct ram_audit *audit, uint64_t word);
 bool memory_is_linear(const struct ram_audit *audit, uint64_t va, uint64_t pa);
@@ -88,7 +91,7 @@ uint32_t memory_typed_page(const struct ram_audit *audit, const char *type, cons
 void lists_walk(struct ram_audit *audit);
 /* Walks the tree under the table at pa. ghost: of an unused slot, so that nothing is held by it. */
 void tables_walk(struct ram_audit *audit, const char *name, uint64_t pa, bool ghost);
-/* Whether a page's words can only be page-table entries. */
+/* Whether a page's words can only be the entries of a root, with a table below it. */
 bool tables_look_like(const struct ram_audit *audit, uint64_t pa);
 void processes_read(struct ram_audit *audit);
 void roots_reach(struct ram_audit *audit);

@@ -30,11 +30,13 @@ static void reach_word(struct ram_audit *audit, uint64_t word, struct page_holde
 
 	if (page == NO_PAGE || audit->pages[page].listed || !audit->pages[page].managed)
 		return;
-	bool first = audit_hold(audit, page, holder);
 	/* The same page by another pointer: what that type leaves out may be the first one's. Once is enough. */
-	if (first)
-		ARRAY_PUSH(inside->tasks, inside->nr_tasks, inside->tasks_capacity) =
-		    (struct audit_task){page, type, (uint32_t)(word & (PAGE_BYTES - 1))};
+	if (!audit_hold(audit, page, holder))
+		return;
+	struct audit_task task = {page, type, (uint32_t)(word & (PAGE_BYTES - 1))};
+	if (memory_is_frame(audit, word))
+		task = (struct audit_task){.page = page};
+	ARRAY_PUSH(inside->tasks, inside->nr_tasks, inside->tasks_capacity) = task;
 }
 
 static bool is_table_type(const struct type *type)
@@ -143,7 +145,9 @@ static void reach_variables(struct ram_audit *audit)
 	read_exceptions(&variables, KD_WEAK);
 	for (size_t i = 0; i < types_nr_globals(audit->inside->types); i++) {
 		variables.global = types_global_by_number(audit->inside->types, i);
-		if (variables.global->address - variables.procs >= variables.procs_bytes)
+		/* The lists in struct page count for pages that are reached: look_through. */
+		if (variables.global->address - variables.procs >= variables.procs_bytes &&
+		    !memory_is_frame(audit, variables.global->address))
 			type_walk(variables.global->type, visit_variable, &variables);
 	}
 	free(variables.exceptions);
@@ -381,6 +385,21 @@ static bool mask_leaf(void *context, const struct type_leaf *leaf)
 	return true;
 }
 
+/* The page's struct page leads on, where pages are in lists. */
+static void look_at_frame(struct ram_audit *audit, uint64_t pa)
+{
+	const struct ram_audit_inside *inside = audit->inside;
+	uint64_t frame = inside->frames + ((pa - inside->frames_pa) >> PAGE_SHIFT) * inside->frame_bytes,
+		 word;
+
+	if (!memory_is_frame(audit, frame))
+		return;
+	for (uint64_t at = frame; at + 8 <= frame + inside->frame_bytes; at += 8) {
+		if (memory_load(audit, at, 8, &word))
+			reach_word(audit, word, (struct page_holder){HOLD_PAGE, NULL, pa}, NULL);
+	}
+}
+
 static void look_through(struct ram_audit *audit, const struct audit_task *task)
 {
 	uint64_t pa = ram_audit_pa(audit, task->page), word;
@@ -388,12 +407,13 @@ static void look_through(struct ram_audit *audit, const struct audit_task *task)
 
 	if (audit->pages[task->page].table)
 		return;
-	if (audit->inside->guess_tables && task->offset == 0 && tables_look_like(audit, pa)) {
+	if (audit->inside->guess_tables && tables_look_like(audit, pa)) {
 		tables_walk(audit, audit_name(audit, xasprintf("table 0x%" PRIx64, pa)), pa, false);
 		return;
 	}
 	if (task->type && type_kind(task->type) == TYPE_STRUCT)
 		type_walk(task->type, mask_leaf, &mask);
+	look_at_frame(audit, pa);
 	for (uint32_t i = 0; i < WORDS; i++) {
 		if (!mask.text[i] && memory_read(audit, pa + i * 8, 8, &word))
 			reach_word(audit, word, (struct page_holder){HOLD_PAGE, NULL, pa + i * 8}, NULL);

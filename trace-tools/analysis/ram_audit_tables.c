@@ -75,7 +75,8 @@ static bool enter(struct table_walk *walk, uint64_t pa, uint64_t va, int level)
 {
 	struct ram_audit *audit = walk->audit;
 	uint32_t number = memory_page(audit, pa);
-	struct page_holder holder = holder_of(walk, level == 2 ? HOLD_ROOT : HOLD_TABLE, va);
+	struct page_holder holder =
+	    holder_of(walk, level == walk->audit->inside->levels - 1 ? HOLD_ROOT : HOLD_TABLE, va);
 	char text[96];
 
 	if (number == NO_PAGE) {
@@ -110,8 +111,8 @@ static void walk_table(struct table_walk *walk, uint64_t pa, uint64_t va, int le
 		return;
 	for (uint64_t i = 0; i < ENTRIES; i++) {
 		uint64_t at = va | i << PT_LEVEL_SHIFT((unsigned)level);
-		if (level == 2 && i >= ENTRIES / 2)
-			at |= ~0ULL << 39;
+		if (level == walk->audit->inside->levels - 1 && i >= ENTRIES / 2)
+			at |= ~0ULL << PT_LEVEL_SHIFT((unsigned)level + 1);
 		if (!memory_read(walk->audit, pa + i * 8, 8, &pte) || !(pte & PTE_V))
 			continue;
 		if (pte & PTE_LEAF_BITS)
@@ -126,26 +127,49 @@ void tables_walk(struct ram_audit *audit, const char *name, uint64_t pa, bool gh
 	struct table_walk walk = {audit, name, ghost};
 
 	audit->inside->epoch++;
-	walk_table(&walk, pa, 0, 2);
+	walk_table(&walk, pa, 0, audit->inside->levels - 1);
 	if (audit->inside->entries_left < ENTRIES)
 		ram_audit_reason(audit,
 				 "the page tables are larger than any kernel's: %s was not walked to its end",
 				 name);
 }
 
-bool tables_look_like(const struct ram_audit *audit, uint64_t pa)
+/* One entry of a table at this level; false: no page table has it. */
+static bool entry_fits(const struct ram_audit *audit, uint64_t pte, int level)
 {
-	uint64_t pte, valid = 0;
+	uint64_t pa = PTE_PPN(pte) << PAGE_SHIFT;
+	uint32_t page = memory_page(audit, pa);
+
+	if (!(pte & PTE_V) || pte >> 54)
+		return false;
+	if (pte & PTE_LEAF_BITS)
+		return !(pa & ((1ULL << PT_LEVEL_SHIFT((unsigned)level)) - 1)) &&
+		       ((pte & PTE_R) || !(pte & PTE_W)) && (level == 0 || !(pte & PTE_U));
+	return level > 0 && page != NO_PAGE && audit->pages[page].managed && !audit->pages[page].listed;
+}
+
+/* Looks below its first entry only: a table that is one all the way down has that, too. */
+static bool looks_like(const struct ram_audit *audit, uint64_t pa, int level, uint64_t *nr_below)
+{
+	uint64_t pte, below = 0, nr = 0;
 
 	for (uint64_t i = 0; i < ENTRIES; i++) {
-		if (!memory_read(audit, pa + i * 8, 8, &pte) || (pte && !(pte & PTE_V)) || pte >> 54)
+		if (!memory_read(audit, pa + i * 8, 8, &pte))
 			return false;
 		if (!pte)
 			continue;
-		valid++;
-		/* A table below, or a leaf; of RAM or of devices, which lie below it. */
-		if (PTE_PPN(pte) << PAGE_SHIFT >= audit->base + ((uint64_t)audit->nr_pages << PAGE_SHIFT))
+		if (!entry_fits(audit, pte, level))
 			return false;
+		if (!(pte & PTE_LEAF_BITS) && nr++ == 0)
+			below = PTE_PPN(pte) << PAGE_SHIFT;
 	}
-	return valid != 0;
+	*nr_below = nr;
+	return nr == 0 || looks_like(audit, below, level - 1, &nr);
+}
+
+bool tables_look_like(const struct ram_audit *audit, uint64_t pa)
+{
+	uint64_t nr_below;
+
+	return looks_like(audit, pa, audit->inside->levels - 1, &nr_below) && nr_below;
 }

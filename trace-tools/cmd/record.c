@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "base/outfile.h"
+#include "base/signals.h"
 #include "command.h"
 #include "run/drain.h"
 
@@ -98,11 +99,7 @@ static int record_run(const struct arguments *arguments)
 	struct drain drain;
 	sigset_t mask;
 
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGINT);
-	sigaddset(&mask, SIGTERM);
-	sigprocmask(SIG_BLOCK, &mask, NULL);
-	struct pollfd fd = {.fd = signalfd(-1, &mask, SFD_CLOEXEC), .events = POLLIN};
+	struct pollfd fd = {.fd = signals_catch(&mask, (int[]){SIGINT, SIGTERM, 0}), .events = POLLIN};
 	if (!guest_attach(&guest, ram))
 		die("%s: %s", ram, strerror(errno));
 	find_desc(&guest, desc_address(kernel), deadline, once, fd.fd);

@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/signals.h"
 #include "command.h"
 
 #define SITES 10
@@ -228,14 +229,7 @@ static void watch_machine(struct watch *watch)
 {
 	sigset_t mask;
 
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGINT);
-	sigaddset(&mask, SIGTERM);
-	sigaddset(&mask, SIGHUP);
-	sigaddset(&mask, SIGWINCH);
-	sigaddset(&mask, SIGTSTP);
-	sigprocmask(SIG_BLOCK, &mask, NULL);
-	watch->signals = signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
+	watch->signals = signals_catch(&mask, (int[]){SIGINT, SIGTERM, SIGHUP, SIGWINCH, SIGTSTP, 0});
 	watch->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	watch->top.terminal = isatty(STDOUT_FILENO) && strcmp(getenv("TERM") ? getenv("TERM") : "", "dumb");
 	watch->top.plain = getenv("NO_COLOR") != NULL;

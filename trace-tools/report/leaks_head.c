@@ -150,7 +150,8 @@ static void print_audit(const struct leaks *leaks, FILE *out)
 
 static void print_agreement(const struct leaks *leaks, FILE *out)
 {
-	if (!leaks->nr_items)
+	/* Of a watched run only the audit judges: there is nobody to agree with. */
+	if (!leaks->nr_items || model_run(leaks->model)->watched)
 		return;
 	for (uint32_t doubt = 0; doubt < DOUBT_NR; doubt++) {
 		if (leaks->nr_doubts[doubt])

@@ -160,7 +160,8 @@ static void print_reference(const struct leaks *leaks, const struct leak_group *
 	const struct leak_item *first = group_item(leaks, group, 0);
 	char time[24];
 
-	if (first->object)
+	/* A watched kernel's references have no names: its pages are judged by what reaches them. */
+	if (first->object || model_run(leaks->model)->watched)
 		return;
 	fprintf(out, "  %-10s ", "reference");
 	if (first->ref == REF_NONE) {
@@ -334,8 +335,9 @@ static void print_facts(const struct leaks *leaks, const struct leak_group *grou
 		time_text(group->first_time, from), time_text(group->last_time, to));
 	print_tests(leaks, group, out);
 	print_pids(leaks, group, out);
-	fprintf(out, "  detected by: audit %" PRIu64 ", trace %" PRIu64 " of %zu\n", group->nr_by_audit,
-		group->nr_by_trace, group->nr_items);
+	if (!model_run(leaks->model)->watched)
+		fprintf(out, "  detected by: audit %" PRIu64 ", trace %" PRIu64 " of %zu\n",
+			group->nr_by_audit, group->nr_by_trace, group->nr_items);
 }
 
 static void print_group(const struct leaks *leaks, size_t number, FILE *out)
@@ -352,7 +354,7 @@ static void print_group(const struct leaks *leaks, size_t number, FILE *out)
 		fprintf(out, "  unmatched get by %s\n",
 			stack_table_function(leaks->stacks, first->get_stack));
 		stack_table_print(leaks->stacks, first->get_stack, "      ", out);
-	} else if (!first->object) {
+	} else if (!first->object && !model_run(leaks->model)->watched) {
 		fprintf(out, "  unmatched get: the first reference, of the allocation\n");
 	}
 	print_missing(leaks, group, out);
