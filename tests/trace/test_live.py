@@ -149,7 +149,7 @@ def test_lives_of_a_page(pagetrail, write):
     whole = pagetrail("page", run, hex(page.pfn), "--json").json()
     assert whole["lives"] == 3 and [e["life"] for e in whole["entries"]] == [1] * 5 + [2] * 5 + [3] * 3
     last = pagetrail("page", run, hex(page.pfn), "--last", 1)
-    assert "3 lives, the last of them told" in last.out and "#11 " in last.out and "#10 " not in last.out
+    assert "3 lives, the last of them shown" in last.out and "#11 " in last.out and "#10 " not in last.out
     assert "2 acquired, 1 released, 1 open" in last.out
 
 
