@@ -24,8 +24,9 @@ class FreePages:
         self.net = np.cumsum(np.where(taken, -pages, pages))
         samples = trace.events("sample")
         self.sample_times, self.samples = seconds(samples["time"]), samples["free_pages"].astype(np.int64)
-        self.known = len(samples) > 0
-        self.offset = int(self.samples[0]) - self._net_at(int(samples["time"][0])) if self.known else 0
+        # A watched kernel's boot frees every page that there is: what was freed and not allocated again is free.
+        self.known = len(samples) > 0 or trace.watched
+        self.offset = int(self.samples[0]) - self._net_at(int(samples["time"][0])) if len(samples) else 0
         self.times, self.free = seconds(self.raw_times), self.net + self.offset
         # Before the first allocation the kernel only gives its memory to the free lists.
         self.begin = float(self.times[np.argmax(taken)]) if len(changes) else 0.0
@@ -99,20 +100,28 @@ def draw_curve(axes, curve):
     low, high = curve.begin, max(curve.times[-1], curve.begin + 1e-6)
     axes.set_xlim(low, high + (high - low) * 0.01)
     axes.set_ylim(*heights(free[times >= low]))
-    if curve.known:
+    if len(curve.samples):
         every = max(1, len(curve.samples) // SAMPLES_MAX)
         axes.plot(curve.sample_times[::every], curve.samples[::every], ".", color=picture.DOT, markersize=5,
                   label="the kernel's own samples", zorder=4)
     axes.legend(loc="upper right", bbox_to_anchor=(1, -0.06), ncols=2, frameon=False, fontsize=12)
 
 
-def draw(trace, out):
+def verdict_words(verdict):
+    """What `pagetrail leaks` says of the whole run, for a title."""
+    if verdict.get("verdict") == "leaked":
+        return f"{picture.count(verdict.get('pages', 0), 'page')} leaked"
+    return "no leaks" if verdict.get("verdict") == "no leaks" else "no verdict"
+
+
+def draw(trace, out, verdict):
+    """verdict: what `pagetrail leaks --json` says, of a watched run; there a difference between two tests is no leak."""
     curve, tests = FreePages(trace), trace.tests()
     figure, axes = picture.begin()
     draw_curve(axes, curve)
     if len(curve.times):
         picture.bands(axes, tests)
-    losses = [(t.name, when, curve.at(t.begin), after) for t in tests if curve.leaked(t) > 0
+    losses = [(t.name, when, curve.at(t.begin), after) for t in tests if curve.leaked(t) > 0 and not trace.watched
               for when, after in [curve.freed_at(t)]]
     draw_losses(axes, losses)
     axes.set_xlabel("seconds since power-on", color=picture.INK)
@@ -121,6 +130,9 @@ def draw(trace, out):
     axes.grid(axis="y", color=picture.GRID, linewidth=0.6, zorder=1)
     axes.set_axisbelow(True)
     leaked = sum(before - after for _, _, before, after in losses)
-    words = [f"{picture.count(len(tests), 'test')}, {picture.count(leaked, 'page')} leaked"] if tests else []
-    picture.title(figure, trace, *(words or ["free pages"]), bad=leaked > 0)
+    if trace.watched:
+        words, bad = [*([picture.count(len(tests), "test")] if tests else []), verdict_words(verdict)], verdict.get("verdict") == "leaked"
+    else:
+        words, bad = [f"{picture.count(len(tests), 'test')}, {picture.count(leaked, 'page')} leaked"] if tests else [], leaked > 0
+    picture.title(figure, trace, *(words or ["free pages"]), bad=bad)
     picture.save(figure, out)

@@ -240,6 +240,16 @@ class Trace:
         lives["site"] = changes["stack"][taken]
         return lives
 
+    @property
+    def watched(self):
+        """Recorded from outside, of a kernel that gives no samples and is not audited between its tests."""
+        path = os.path.join(self.folder, "trace", "metadata")
+        try:
+            with open(path, encoding="utf-8", errors="replace") as file:
+                return 'source = "watch"' in file.read()
+        except OSError:
+            return False
+
     def describe(self):
         """What run.json says, or {}."""
         try:

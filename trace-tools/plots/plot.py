@@ -50,7 +50,7 @@ def draw(pagetrail, picture, out):
     """One picture of the first run, in a process of its own."""
     trace = TRACES[0]
     if picture == "free":
-        free_pages.draw(trace, out)
+        free_pages.draw(trace, out, ask(pagetrail, "leaks", trace.folder) if trace.watched else {})
     elif picture == "kinds":
         kinds.draw(trace, out)
     elif picture == "map":

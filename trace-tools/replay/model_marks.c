@@ -130,6 +130,7 @@ void model_take_audit(struct model *model, const struct trace_record *findings, 
 {
 	struct trace_record done = {.event = EV_audit_done, .time = model->totals.last_time};
 
+	model->ended = true; /* it is of the whole run, not of its last test */
 	for (size_t i = 0; i < nr; i++)
 		finding_apply(model, &findings[i]);
 	done.payload.ev_payload_audit_done.pages = nr_pages;

@@ -93,9 +93,10 @@ static void put_part(FILE *out, const struct leaks *leaks, enum leaks_part part,
 }
 
 /* It leaked pages or has findings, or nothing is known because it never ended. */
-static bool test_leaked(const struct test_mark *test)
+static bool test_leaked(const struct model *model, const struct test_mark *test)
 {
-	return !test->end || test->net_begin > test->net_after || test->nr_findings;
+	return !test->end ||
+	       (!model_run(model)->watched && (test->net_begin > test->net_after || test->nr_findings));
 }
 
 /* ---- verdict and groups ---- */
@@ -132,12 +133,13 @@ static void put_facts(FILE *out, const struct run *run, const struct leaks *leak
 	size_t nr_tests;
 	const struct test_mark *tests = model_tests(model, &nr_tests);
 	for (size_t i = 0; i < nr_tests; i++)
-		failed += test_leaked(&tests[i]);
+		failed += test_leaked(model, &tests[i]);
 	fputs("<dl class=\"facts\">\n", out);
 	put_fact(out, "pages leaked", (int64_t)leaks->nr_pages);
 	put_fact(out, "objects leaked", (int64_t)leaks->nr_objects);
 	put_fact(out, "tests", (int64_t)nr_tests);
-	put_fact(out, "tests that leaked", failed);
+	if (!run->watched)
+		put_fact(out, "tests that leaked", failed);
 	put_fact(out, "free at the end", model_free_pages(model));
 	put_fact(out, "harts in the trace", run->nr_streams);
 	put_fact(out, "events", (int64_t)model_totals(model)->nr_events);
@@ -271,7 +273,7 @@ static void put_test(FILE *out, const struct model *model, const struct test_mar
 		fputs("</td><td class=\"n bad\">never ended</td>", out);
 	fprintf(out, "<td class=\"n\">%s</td><td class=\"n\">%s</td><td class=\"n%s\">%s</td><td>",
 		html_number(test->net_begin + offset, before), html_number(test->net_after + offset, after),
-		leaked > 0 ? " bad" : "", html_number(leaked, gone));
+		leaked > 0 && !model_run(model)->watched ? " bad" : "", html_number(leaked, gone));
 	if (!test->nr_audits)
 		fputs("not audited", out);
 	else if (test->nr_findings)
@@ -284,15 +286,16 @@ static void put_test(FILE *out, const struct model *model, const struct test_mar
 /* Those that leaked, or those that did not. */
 static void put_test_table(FILE *out, const struct model *model, bool leaked)
 {
-	fputs("<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
-	      "aria-label=\"Tests\"><table><thead><tr><th>Test</th>"
-	      "<th class=\"n\">Seconds</th><th class=\"n\">Free before</th><th class=\"n\">Free after</th>"
-	      "<th class=\"n\">Leaked</th><th>Audit</th></tr></thead><tbody>\n",
-	      out);
+	fprintf(out,
+		"<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
+		"aria-label=\"Tests\"><table><thead><tr><th>Test</th>"
+		"<th class=\"n\">Seconds</th><th class=\"n\">Free before</th><th class=\"n\">Free after</th>"
+		"<th class=\"n\">%s</th><th>Audit</th></tr></thead><tbody>\n",
+		model_run(model)->watched ? "Fewer" : "Leaked");
 	size_t nr_tests;
 	const struct test_mark *tests = model_tests(model, &nr_tests);
 	for (size_t i = 0; i < nr_tests; i++) {
-		if (test_leaked(&tests[i]) == leaked)
+		if (test_leaked(model, &tests[i]) == leaked)
 			put_test(out, model, &tests[i]);
 	}
 	fputs("</tbody></table></div>\n", out);
@@ -310,13 +313,13 @@ static void put_tests(FILE *out, const struct model *model)
 		return;
 	}
 	for (size_t i = 0; i < nr_tests; i++)
-		nr_leaked += test_leaked(&tests[i]);
+		nr_leaked += test_leaked(model, &tests[i]);
 	nr_kept = nr_tests - nr_leaked;
 	if (nr_leaked)
 		put_test_table(out, model, true);
 	if (nr_kept) {
-		fprintf(out, "<details><summary>%zu test%s without leaks</summary>\n", nr_kept,
-			nr_kept == 1 ? "" : "s");
+		fprintf(out, "<details><summary>%zu test%s%s</summary>\n", nr_kept, nr_kept == 1 ? "" : "s",
+			model_run(model)->watched ? "" : " without leaks");
 		put_test_table(out, model, false);
 		fputs("</details>\n", out);
 	}

@@ -206,7 +206,8 @@ static void loss_labels(FILE *out, const struct model *model, const struct curve
 	const struct test_mark *tests = model_tests(model, &nr_tests);
 	for (size_t i = 0; i < nr_tests; i++) {
 		const struct test_mark *test = &tests[i];
-		if (!test->end || test->net_begin <= test->net_after || nr++ >= LABELS_MAX)
+		if (!test->end || model_run(model)->watched || test->net_begin <= test->net_after ||
+		    nr++ >= LABELS_MAX)
 			continue;
 		double x = svg_x(scale, settled_at(curve, test, test->net_after + offset)),
 		       top = y_of(scale, (double)(test->net_begin + offset)),

@@ -121,6 +121,11 @@ static const char *audit_text(const struct test_mark *test, char buf[40])
 	return buf;
 }
 
+const char *tests_change(const struct model *model)
+{
+	return model_run(model)->watched ? "fewer" : "leaked";
+}
+
 void tests_print(const struct model *model, FILE *out)
 {
 	int64_t leaked = 0;
@@ -133,8 +138,8 @@ void tests_print(const struct model *model, FILE *out)
 		fprintf(out, "no tests: there are no marks in the trace\n");
 		return;
 	}
-	fprintf(out, "%-20s %10s %10s %6s  %-14s %9s\n", "test", "free before", "after", "leaked", "audit",
-		"seconds");
+	fprintf(out, "%-20s %10s %10s %6s  %-14s %9s\n", "test", "free before", "after", tests_change(model),
+		"audit", "seconds");
 	for (size_t i = 0; i < nr_tests; i++) {
 		const struct test_mark *test = &tests[i];
 		int64_t before = free_at(model, test->net_begin), after = free_at(model, test->net_after);
@@ -147,7 +152,8 @@ void tests_print(const struct model *model, FILE *out)
 			test->end ? time_seconds(test->end - test->begin) : 0.0,
 			test->end ? "" : "  never ended");
 	}
-	fprintf(out, "%zu tests, %" PRId64 " pages leaked, %u findings\n", nr_tests, leaked, findings);
+	fprintf(out, "%zu tests, %" PRId64 " pages %s, %u findings\n", nr_tests, leaked, tests_change(model),
+		findings);
 }
 
 void tests_json(const struct model *model, struct json *json)

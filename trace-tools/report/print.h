@@ -19,6 +19,11 @@ void json_frame(struct json *json, const struct symbol_frame *frame);
 /* The frames of a stack, innermost first, as an array. */
 void json_stack(struct json *json, const char *key, struct stack_table *stacks, uint32_t id);
 
+/*
+ * What it means that fewer pages are free after a test than before: "leaked". In a watched run nothing waits for quiet between two
+ * tests, so it is only "fewer".
+ */
+const char *tests_change(const struct model *model);
 /* One line a test: free pages before and after, lost, what the audit said. */
 void tests_print(const struct model *model, FILE *out);
 void tests_json(const struct model *model, struct json *json);
