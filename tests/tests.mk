@@ -10,7 +10,7 @@ TEST_NEEDS := kernel disk tools
 include tests/fuzz/fuzz.mk
 include tests/foreign/foreign.mk
 
-.PHONY: test $(TEST_PARTS) format tidy bench bench-wall faults soak
+.PHONY: test $(TEST_PARTS) format tidy bench bench-wall bench-watch test-xv6 faults soak
 test: $(TEST_NEEDS) ## run everything: lint, host tests, trace tools, QEMU with 1, 2 and 4 harts, gdb, faults
 	@$(PYTHON) tests/run.py $(TEST_PARTS)
 
@@ -37,6 +37,12 @@ test-faults: $(TEST_NEEDS) ## faults 5 and 7 of the catalogue: patch, build, run
 	@$(PYTEST) tests/faults -m "not slow"
 faults: $(TEST_NEEDS) ## every fault of the catalogue
 	@$(PYTEST) tests/faults
+bench-watch: tools ## what pagetrail watch costs on your own tree: make bench-watch XV6=DIR [BENCH_WATCH='--pairs 3 --writes']
+	@test -n "$(XV6)" || { echo "bench-watch: which tree? make bench-watch XV6=DIR"; exit 2; }
+	@$(PYTHON) tests/bench/bench_watch.py $(XV6) $(BENCH_WATCH)
+test-xv6: tools ## pagetrail watch on your own tree: make test-xv6 XV6=DIR [XV6_OPTIONS='--smp 1 --test mmaptest']
+	@test -n "$(XV6)" || { echo "test-xv6: which tree? make test-xv6 XV6=DIR"; exit 2; }
+	@$(PYTHON) tests/watch/xv6.py $(XV6) $(XV6_OPTIONS)
 MINUTES ?= 10
 soak: $(TEST_NEEDS) ## every test program on 1, 2 and 4 harts, 128 MiB and 8 MiB, MINUTES=10 of grind each: a table
 	@$(PYTHON) tests/soak.py --minutes $(MINUTES) $(SOAK)

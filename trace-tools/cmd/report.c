@@ -7,6 +7,7 @@
 #include "command.h"
 #include "report/html.h"
 #include "report/leaks_text.h"
+#include "run/drain.h"
 
 static struct sources find_sources(const struct arguments *arguments, const struct run *run)
 {
@@ -40,7 +41,7 @@ static int report_run(const struct arguments *arguments)
 	const char *to = option(arguments, "out");
 	struct run *run = open_run(arguments->operands[0]);
 	struct sources sources = find_sources(arguments, run);
-	char *path = to ? xstrdup(to) : xasprintf("%s/report.html", run->folder);
+	char *path = to ? xstrdup(to) : xasprintf("%s/" RUN_REPORT, run->folder);
 	struct html_pictures pictures;
 	struct model_watch watch = {html_pictures_event, &pictures};
 	struct outfile out;
