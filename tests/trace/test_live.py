@@ -1,5 +1,6 @@
-"""Who held what at a moment, how a page's books stood then, and the call sites by what went through them."""
+"""What is held at an instant, how the references of a page add up, and the call sites by what they allocate."""
 import collections
+import json
 
 import pagetrail_tables as tables
 import pytest
@@ -210,3 +211,13 @@ def test_call_sites_and_what_went_through_them(pagetrail, write, sites):
 
 def rows_by_function(result):
     return {row["function"]: row for row in result.json()["sites"]}
+
+
+@pytest.mark.parametrize("page", ["0x90000000", "0x88000", "0xffffffc090000000"])
+def test_a_page_outside_ram_is_an_error(pagetrail, write, page):
+    run = write(tracegen.Machine())
+    about = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**about, "ram_bytes": 128 << 20}))
+    done = pagetrail("page", run, page)
+    assert done.status == CANNOT_TELL and f"{page} is outside RAM: the machine had 128 MiB" in done.err and not done.out
+    assert pagetrail("page", run, "0x87fff").status == OK

@@ -314,3 +314,8 @@ def png_data(data):
         if data[at + 4:at + 8] == b"IDAT":
             yield data[at + 8:at + 8 + size]
         at += 12 + size
+
+
+def test_sources_that_are_not_there_are_an_error(pagetrail, lost, tmp_path):
+    done = pagetrail("report", lost, "--source", tmp_path / "nowhere", "-o", tmp_path / "r.html")
+    assert done.status == CANNOT_TELL and "nowhere is not a folder" in done.err and not (tmp_path / "r.html").exists()

@@ -50,6 +50,28 @@ void help_fill(FILE *out, const char *text, size_t columns)
 	}
 }
 
+/* "  --option ARG          its help", the help wrapped beside the option. */
+#define HELP_COLUMN 25
+static void print_option(const struct option_spec *spec, size_t columns)
+{
+	char text[80];
+
+	help_option(spec, text, sizeof(text));
+	size_t at = (size_t)printf("  %-*s ", HELP_COLUMN - 3, text);
+	bool begins_line = true;
+	for (const char *word = spec->help; *word;) {
+		size_t bytes = strcspn(word, " ");
+		if (!begins_line && at + 1 + bytes > columns) {
+			at = (size_t)printf("\n%*s", HELP_COLUMN, "") - 1;
+			begins_line = true;
+		}
+		at += (size_t)printf("%s%.*s", begins_line ? "" : " ", (int)bytes, word);
+		begins_line = false;
+		word += bytes + (word[bytes] == ' ');
+	}
+	putchar('\n');
+}
+
 static size_t width_of(FILE *out)
 {
 	struct winsize size;
@@ -91,18 +113,14 @@ void help_option(const struct option_spec *spec, char *buf, size_t bytes)
 
 void help_command(const struct command *command)
 {
-	char text[80];
-
 	printf("NAME\n  pagetrail %s: %s\n\nUSAGE\n  ", command->name, command->summary);
 	help_usage(stdout, command);
 	putchar('\n');
 	help_fill(stdout, help_text(command->name), width_of(stdout));
 	if (command->options[0].name)
 		printf("\nOPTIONS\n");
-	for (const struct option_spec *spec = command->options; spec->name; spec++) {
-		help_option(spec, text, sizeof(text));
-		printf("  %-22s %s\n", text, spec->help);
-	}
+	for (const struct option_spec *spec = command->options; spec->name; spec++)
+		print_option(spec, width_of(stdout));
 	printf("\n%s", help_statuses);
 }
 

@@ -217,6 +217,10 @@ static int page_run(const struct arguments *arguments)
 		die("%s is not a page of RAM: give an address or a page frame number",
 		    arguments->operands[1]);
 	struct run *run = open_run(arguments->operands[0]);
+	uint64_t ram_bytes = run->manifest.ram_bytes;
+	if (ram_bytes && !run->watched && look.pfn - (RAM_BASE >> PAGE_SHIFT) >= ram_bytes >> PAGE_SHIFT)
+		die("%s is outside RAM: the machine had %" PRIu64 " MiB", arguments->operands[1],
+		    ram_bytes >> 20);
 	struct model *model = replay_at(run, look.at, &look.time);
 	look.model = model;
 	look.stacks = stack_table_open(run);

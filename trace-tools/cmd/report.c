@@ -14,6 +14,8 @@ static struct sources find_sources(const struct arguments *arguments, const stru
 	struct sources sources = {.folder = option(arguments, "source"), .compiled = INT64_MAX};
 	struct stat about;
 
+	if (sources.folder && (stat(sources.folder, &about) || !S_ISDIR(about.st_mode)))
+		die("--source: %s is not a folder", sources.folder);
 	if (!sources.folder && run->kernel_path && !stat(run->kernel_path, &about))
 		sources.compiled = about.st_mtime;
 	return sources;

@@ -64,6 +64,7 @@ struct manifest {
 	uint32_t boot_id;
 	char build_id[BUILD_ID_TEXT]; /* hex; "": not known */
 	bool has_kernel;              /* it was put into the folder */
+	uint64_t ram_bytes;           /* of the machine; 0: not known */
 	uint64_t marks;
 	uint64_t missed;      /* packets that were overwritten or broken before they could be written */
 	char stray_write[96]; /* what of trace_desc changed that may not; "": nothing */
