@@ -344,7 +344,7 @@ def test_panic_audit_and_memory_that_ran_out(pagetrail, write):
 
 @pytest.mark.parametrize("words,said", [
     (["/nonexistent"], "/nonexistent: No such file"), ([paths.PAGETRAIL], "Not a directory"), ([], "usage: pagetrail top"),
-    (["/", "--interval", "0"], "--interval: 0 is no number of seconds"), (["/", "--interval", "x"], "x is no number"),
+    (["/", "--interval", "0"], "--interval: 0 is not a number of seconds"), (["/", "--interval", "x"], "x is not a number"),
     (["/", "--once"], "there is no trace yet")])
 def test_what_is_not_there_is_said(pagetrail, words, said):
     result = pagetrail("top", *words)
