@@ -1,6 +1,6 @@
 """Loads the Pagetrail commands into gdb:  (gdb) source gdb-scripts/pagetrail.py
 
-Sourcing it again loads changed scripts anew.
+Sourcing it again loads changed scripts again.
 """
 
 import os

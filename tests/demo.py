@@ -79,13 +79,13 @@ def next_command(run, leaks):
     pages = [item for group in leaks["groups"] if group["what"] == "page" for item in group["items"]]
     if pages:
         return f"page {shown(run)} 0x{pages[0]['pfn']:x}"
-    return f"leaks {shown(run)}" if leaks["verdict"] != "nothing lost" else f"stacks {shown(run)}"
+    return f"leaks {shown(run)}" if leaks["verdict"] != "no leaks" else f"stacks {shown(run)}"
 
 
 def headline(report, leaks, status):
     """The verdict as `pagetrail leaks` begins its report; it knows of the trace alone, not how the guest's command ended."""
     first = report.split("\n", 1)[0]
-    return f"{first}; the guest failed" if status == LEAKED and leaks["verdict"] == "nothing lost" else first
+    return f"{first}; the guest failed" if status == LEAKED and leaks["verdict"] == "no leaks" else first
 
 
 def compare(fault, run, status, leaks, report):

@@ -1,5 +1,5 @@
 # The test suite in parts, each callable alone. `make test` runs them all through tests/run.py, which adds up.
-TEST_PARTS := lint test-host test-trace test-describe test-fuzz test-qemu test-gdb test-foreign test-faults
+TEST_PARTS := lint test-host test-trace test-describe test-fuzz test-qemu test-gdb test-foreign test-watch test-faults
 
 export PAGETRAIL_BUILD := $(BUILD)
 PYTEST := timeout 1800 $(PYTHON) -m pytest -q
@@ -10,14 +10,15 @@ TEST_NEEDS := kernel disk tools
 include tests/fuzz/fuzz.mk
 include tests/foreign/foreign.mk
 
-.PHONY: test $(TEST_PARTS) format tidy bench bench-wall faults soak
+.PHONY: test $(TEST_PARTS) format tidy bench bench-wall bench-watch test-xv6 faults soak
 test: $(TEST_NEEDS) ## run everything: lint, host tests, trace tools, QEMU with 1, 2 and 4 harts, gdb, faults
 	@$(PYTHON) tests/run.py $(TEST_PARTS)
 
-lint: ## layers, formatting, paths, and that the checks can fail
+lint: ## layers, formatting, paths, words, and that the checks can fail
 	@$(PYTHON) tests/lint/check_layers.py
 	@$(PYTHON) tests/lint/check_text.py
 	@$(PYTHON) tests/lint/check_invariants.py
+	@$(PYTHON) tests/lint/check_words.py
 	@$(PYTEST) tests/lint
 test-host: host-test ## the kernel's own sources on the host, under ASan and UBSan
 test-trace: $(TEST_NEEDS) ## the trace tools, on recorded and damaged traces
@@ -30,21 +31,29 @@ test-qemu: $(TEST_NEEDS) ## boot, programs, books and disks in QEMU
 	@$(PYTEST) tests/qemu
 test-gdb: $(TEST_NEEDS) ## the gdb commands against live and dead kernels
 	@$(PYTEST) tests/gdb
+test-watch: $(TEST_NEEDS) foreign ## pagetrail watch on the foreign kernels. QEMU_OTHER=FILE: two QEMUs tell the same; PAGETRAIL_KILLS=20
+	@$(PYTEST) tests/watch
 test-faults: $(TEST_NEEDS) ## faults 5 and 7 of the catalogue: patch, build, run, compare the verdict
 	@$(PYTEST) tests/faults -m "not slow"
 faults: $(TEST_NEEDS) ## every fault of the catalogue
 	@$(PYTEST) tests/faults
+bench-watch: tools ## what pagetrail watch costs on your own tree: make bench-watch XV6=DIR [BENCH_WATCH='--pairs 3 --writes']
+	@test -n "$(XV6)" || { echo "bench-watch: which tree? make bench-watch XV6=DIR"; exit 2; }
+	@$(PYTHON) tests/bench/bench_watch.py $(XV6) $(BENCH_WATCH)
+test-xv6: tools ## pagetrail watch on your own tree: make test-xv6 XV6=DIR [XV6_OPTIONS='--smp 1 --test mmaptest']
+	@test -n "$(XV6)" || { echo "test-xv6: which tree? make test-xv6 XV6=DIR"; exit 2; }
+	@$(PYTHON) tests/watch/xv6.py $(XV6) $(XV6_OPTIONS)
 MINUTES ?= 10
 soak: $(TEST_NEEDS) ## every test program on 1, 2 and 4 harts, 128 MiB and 8 MiB, MINUTES=10 of grind each: a table
 	@$(PYTHON) tests/soak.py --minutes $(MINUTES) $(SOAK)
 
 .PHONY: golden-update golden-record golden-unpack examples
-examples: tools ## make the examples and pictures in README and HUNTING-A-LEAK anew, from the recorded runs
+examples: tools ## make the examples and pictures in README and HUNTING-A-LEAK again, from the recorded runs
 	@$(PYTHON) tests/trace/examples.py update
 golden-update: tools ## accept what the tools say now of the recorded runs (traces/expected, examples in documents)
 	@$(PYTHON) tests/trace/golden.py update
 	@$(PYTHON) tests/trace/examples.py update
-golden-record: $(TEST_NEEDS) ## make the recorded runs of traces/ anew
+golden-record: $(TEST_NEEDS) ## record the runs of traces/ again
 	@$(PYTHON) tests/trace/golden.py record
 golden-unpack: ## unpack the recorded runs to traces/runs/
 	@$(PYTHON) tests/trace/golden.py unpack traces/runs

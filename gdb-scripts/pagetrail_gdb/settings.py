@@ -101,7 +101,7 @@ class Backend(_Setting):
     """How memory is read. `show pagetrail memory` says which way is in use.
 
 auto      the first of those below that works
-ram-file  the file that is the guest's RAM: `set pagetrail ram-file`, or the one that QEMU tells of, or $PAGETRAIL_RAM
+ram-file  the file that is the guest's RAM: `set pagetrail ram-file`, or the one that QEMU reports, or $PAGETRAIL_RAM
 gdbstub   physical reads through QEMU's gdbstub
 direct    plain reads through the kernel's direct map; the selected hart must be in the kernel
 core      the ELF core that gdb has open"""

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from conftest import run_sanitized
-from kernels import COUNTS, CONSOLE, HEAD, LISTS, PROCESSES, kernel
+from sanitized import run_sanitized
+from snippets import COUNTS, CONSOLE, HEAD, LISTS, PROCESSES, kernel
 
 COMPILED = [("-O0",), ("-O1",), ("-O2",), ("-O1", "-gdwarf-2"), ("-Os",), ("-O2", "-march=rv64ima")]
 
@@ -193,11 +193,20 @@ def test_large_arrays_are_no_counts(compiled, describe, flags):
 def test_no_allocator_is_said(compiled, describe):
     """DETECT-1: what has the shape of none is not described."""
     source = HEAD + "#define ALLOC(x) 0\n#define FREE(x)\n#define MORE\n" + PROCESSES % "" + CONSOLE + \
-        "void _entry(void) { uartputc(cpuid()); proc[1].state = USED; cpus[0].proc = proc; }"
+        "int marks[32768]; void _entry(void) { marks[((uint64)kernel_pagetable - KERNBASE) / PGSIZE]++; uartputc(cpuid()); proc[1].state = USED; cpus[0].proc = proc; }"
     found = describe(compiled(source), status=2)
     assert not {"alloc", "free", "list", "count"} & set(found)
     assert any("no allocator of pages was found" in note for note in found["#"])
+    assert any("marks[32768] is indexed by pages' addresses" in note for note in found["#"])
     assert any("not enough to trace" in note for note in found["#"])
+
+
+def test_processes_without_a_table(compiled, describe):
+    """Allocated one by one, say: the audit cannot walk them, but each hart still points to its own."""
+    found = describe(compiled(kernel().replace("struct proc proc[64];", "struct proc *all; struct proc first;")
+                              .replace("&proc[cpuid()]", "&first"), "-O1"))
+    assert "procs" not in found and one(found, "pid")[1] == {"at": "cpus[hart].proc->pid"}
+    assert any("no table of processes" in note for note in found["#"])
 
 
 BITMAP = """

@@ -5,9 +5,9 @@ import subprocess
 
 import pytest
 
-from conftest import HERE, SANITIZE
 from harness import paths
-from kernels import kernel
+from sanitized import HERE, SANITIZE
+from snippets import kernel
 
 # objdump's names without "c." that mean a kind with another name.
 KINDS = {"addiw": "addi", "li": "addi", "addi16sp": "addi", "addi4spn": "addi", "nop": "addi", "mv": "add", "addw": "add",

@@ -5,15 +5,9 @@ import subprocess
 
 import pytest
 
-from conftest import run_sanitized
 from harness import paths
-from kernels import kernel
-
-GOOD = """
-# a comment alone
-text from=_entry to=etext
-ram base = 0x80000000
-"""
+from sanitized import run_sanitized
+from snippets import kernel
 
 
 @pytest.fixture(scope="session")
@@ -55,7 +49,7 @@ REFUSED = [
     ("mark", "my.kd:1: mark needs one of begin=…, end=…, panic=…"),
     ('mark begin="^test', "my.kd:1: a quote is opened and not closed"),
     ("text from=1", "my.kd:1: text needs to=…: address behind"),
-    ("harts most=1\nharts most=2", "my.kd:2: harts stands here a second time"),
+    ("harts most=1\nharts most=2", "my.kd:2: harts is here a second time"),
     ("alloc kalloc#x", "my.kd:1: a blank must stand in front of #"),
     (b"alloc kalloc\0free kfree", "my.kd: no text"),
     # against the kernel

@@ -13,10 +13,10 @@ from harness.expect import differences
 from harness.tool import LEAKED, OK
 
 PAGE = {"what": "page", "kind": "pagecache", "ref": "io", "verdict": "OVER", "pages": 300, "objects": 0,
-        "missing": {"suspect": "inode_read_cached"}}
+        "missing_release": {"suspect": "inode_read_cached"}}
 GOOD = {"expect": {"groups": [{"what": "page", "kind": "pagecache", "suspect": "inode_read_cached", "at_least": 257}],
-                   "only": True, "findings": {"DBL": 1}, "report": ["SUSPECT"], "console": ["OVER pfn"]},
-        "status": LEAKED, "report": "SUSPECT: f", "console": "OVER pfn 1",
+                   "only": True, "findings": {"DBL": 1}, "report": ["suspect"], "console": ["OVER pfn"]},
+        "status": LEAKED, "report": "suspect: f", "console": "OVER pfn 1",
         "leaks": {"events_discarded": 0, "groups": [PAGE], "findings": [{"verdict": "DBL"}]}}
 
 
@@ -60,7 +60,7 @@ def test_what_is_as_expected_differs_in_nothing():
     ("leaks", {"groups": []}, "0 match"),
     ("leaks", {"groups": [{**PAGE, "pages": 256}]}, "256 match"),
     ("leaks", {"groups": [PAGE, {**PAGE, "kind": "anon"}]}, "1 groups that nobody expects"),
-    ("leaks", {"groups": [{**PAGE, "missing": {"suspect": "f"}}]}, "0 match"),
+    ("leaks", {"groups": [{**PAGE, "missing_release": {"suspect": "f"}}]}, "0 match"),
     ("leaks", {"findings": []}, "findings [] instead of 1 DBL"),
     ("report", "", "the report does not say"),
     ("console", "", "the console does not say"),

@@ -18,7 +18,7 @@ import re
 
 from .tool import LEAKED, OK
 
-GROUP_FIELDS = ("what", "kind", "cache", "verdict", "ref", "taken_by", "allocated_by")
+GROUP_FIELDS = ("what", "kind", "cache", "verdict", "ref", "acquired_by", "allocated_by")
 
 
 def as_list(value):
@@ -29,7 +29,7 @@ def group_matches(group, wanted):
     """Whether a leak group is one that `wanted` describes."""
     if any(field in wanted and group.get(field) not in as_list(wanted[field]) for field in GROUP_FIELDS):
         return False
-    return "suspect" not in wanted or group["missing"]["suspect"] in as_list(wanted["suspect"])
+    return "suspect" not in wanted or group["missing_release"]["suspect"] in as_list(wanted["suspect"])
 
 
 def differing_groups(groups, expect):

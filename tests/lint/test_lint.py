@@ -174,3 +174,32 @@ def test_list_of_unverified_invariants_only_shrinks(invariants):
     (invariants / "tests/host/test_thing.c").write_text("/* WAIT-1 */\n")
     status, out = run("check_invariants.py", invariants)
     assert status == 1 and "WAIT-1 is verified: take it off" in out
+
+
+# ---- words ----
+
+@pytest.mark.parametrize("where, text, message", [
+    ("trace-tools/cmd/a.c", 'puts("NOTHING LOST: 3 events");\n', '"NOTHING LOST": say LEAKED'),
+    ("trace-tools/cmd/a.c", 'printf("%" PRIu64 " entries " "settled");\n', '"settled": say released'),
+    ("trace-tools/plots/a.py", 'title("pages lost")\n', '"pages lost": say leaked'),
+    ("trace-tools/help/a.txt", "The last quiet audit decides.\n", '"quiet audit": say quiescent'),
+    ("gdb-scripts/a.py", 'print("nobody holds it")\n', '"nobody holds": say nothing holds'),
+    ("docs/A.md", "The healthy lives of the function.\n", '"healthy lives": say others that were released'),
+    ("README.md", "The missing act is named.\n", '"missing act": say missing release'),
+])
+def test_word_of_our_own_is_found(tmp_path, where, text, message):
+    (tmp_path / where).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / where).write_text(text)
+    status, out = run("check_words.py", tmp_path)
+    assert status == 1 and f"{where}:1: {message}" in out
+
+
+@pytest.mark.parametrize("where, text", [
+    ("trace-tools/cmd/a.c", '/* the lost page */ int settled; /* "healthy lives" */\nputs("no leaks");\n'),
+    ("docs/A.md", "text\n```\nNOTHING LOST\n```\n"),
+    ("traces/expected/a.txt", "NOTHING LOST\n"),
+])
+def test_words_that_nobody_reads_are_free(tmp_path, where, text):
+    (tmp_path / where).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / where).write_text(text)
+    assert run("check_words.py", tmp_path) == (0, "words: clean\n")

@@ -14,7 +14,7 @@ import time
 import numpy as np
 import pytest
 from harness import paths
-from harness.plugin import our_hooks, qemu_with_plugin, read_records, read_stacks
+from harness.plugin import PLUGIN, our_hooks, qemu_with_plugin, read_records, read_stacks
 from harness.tool import pagetrail, run_command
 
 ALLOC, FREE, GET, PUT = 1, 2, 3, 4
@@ -158,3 +158,13 @@ def test_refuses_without_files(tmp_path):
         program = qemu_with_plugin(tmp_path, "text lo=0 hi=1\n", tmp_path / "run", options)
         done = subprocess.run([program, "-machine", "virt", "-display", "none"], capture_output=True, text=True, timeout=60)
         assert done.returncode == 1 and complaint in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("target, complaint", [("riscv64", "install Debian's own qemu-system-misc"),
+                                               ("x86_64", "watches kernels under qemu-system-riscv64")])
+def test_refuses_another_qemu(tmp_path, target, complaint):
+    program = tmp_path / "bare-qemu"
+    subprocess.run(["gcc", "-Wall", "-Wextra", "-Werror", "-o", program, paths.ROOT / "tests/qemu/bare_qemu.c", "-ldl"],
+                   check=True)
+    done = subprocess.run([program, PLUGIN, target], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "version 1, install 1\n" and complaint in done.stderr, done.stdout + done.stderr

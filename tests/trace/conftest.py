@@ -82,12 +82,12 @@ def rebuilt_sites(rebuilt_elf):
 
 @pytest.fixture
 def write(tmp_path, metadata, kernel_elf):
-    """write(machine, name="run") leaves a run folder with the fixture kernel in it and returns its path."""
-    def write(machine, name="run", kernel=True, **more):
-        folder = tmp_path / name
+    """write(machine, name="run") leaves a run folder with the fixture kernel (or another) in it and returns its path."""
+    def write(machine, name="run", kernel=True, other_kernel=None, **more):
+        folder, ran = tmp_path / name, other_kernel or kernel_elf
         if kernel:
             (folder / "kernel").mkdir(parents=True)
-            shutil.copy(kernel_elf, folder / "kernel/pagetrail.elf")
-        machine.write(str(folder), str(metadata), build_id=elf.build_id(kernel_elf), **more)
+            shutil.copy(ran, folder / "kernel/pagetrail.elf")
+        machine.write(str(folder), str(metadata), build_id=elf.build_id(ran), **more)
         return folder
     return write

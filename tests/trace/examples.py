@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""The examples in the documents, made anew from the recorded runs, so that no document shows what is not so any more.
+"""The examples in the documents, made again from the recorded runs, so that no document shows what is not so any more.
 
 In DOCUMENTS a comment before a fenced block says what the block is, and one before a picture how it is drawn:
 
-    <!-- $ pagetrail leaks traces/runs/fault-05 | unmatched get by .. SUSPECT -->
+    <!-- $ pagetrail leaks traces/runs/fault-05 | unmatched get by .. suspect: -->
     <!-- $ pagetrail plot traces/runs/fault-05 --what map --out docs/fault-05-map -->
 
 Behind the bar stand two patterns: the block goes from the first line in which the one is found to the next in which the other
@@ -51,7 +51,7 @@ def block(command, folder):
 
 
 def remade(document, folder):
-    """The document's text with all its blocks made anew."""
+    """The document's text with all its blocks remade."""
     return BLOCK.sub(lambda m: m.group(1) + block(m.group(2), folder), (paths.ROOT / document).read_text())
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Every kind of damage to a run folder is seen and named: no command ends with "nothing lost", none crashes or waits.
+"""Every kind of damage to a run folder is seen and named: no command ends with "no leaks", none crashes or waits.
 
 A table of damages is applied to a good run and to a leaky one. `leaks` under ASan and UBSan must answer 2, or 1 where the
 run leaks and the damage does not touch what proves it; `summary`, `top --once` and the plots' reader, which is Python,
@@ -179,7 +179,7 @@ def test_damage_is_seen_and_named(sanitized, whole, tmp_path, title):
         said = done.out + done.err
         assert done.status in ((CANNOT_TELL, LEAKED) if name == "leaky" else (CANNOT_TELL,)), said
         assert named in said and "no leaks" not in said, said
-        assert "SUSPECT" not in said or (done.status == LEAKED and named != "pagetrail.elf"), said
+        assert "suspect:" not in said or (done.status == LEAKED and named != "pagetrail.elf"), said
         if done.status == CANNOT_TELL and done.out:
             summary = sanitized("summary", run, timeout=LIMIT_S)
             assert summary.status == CANNOT_TELL and named in summary.out + summary.err

@@ -1,5 +1,4 @@
 """What two moments hold: of one run, of two runs, of two kernels."""
-import shutil
 
 import pytest
 import tracegen
@@ -68,8 +67,7 @@ def test_two_runs_whose_stacks_have_other_numbers(pagetrail, write, sites):
 def test_a_rebuilt_kernel(pagetrail, write, sites, rebuilt_sites, rebuilt_elf):
     """Every address is another. Unchanged functions are found by offset, a changed one by name; both add up."""
     assert all(rebuilt_sites[name] != address for name, address in sites.items())
-    a, b = write(machine_with(sites, 3, 3), "a"), write(machine_with(rebuilt_sites, 5, 3), "b")
-    shutil.copy(rebuilt_elf, b / "kernel/pagetrail.elf")
+    a, b = write(machine_with(sites, 3, 3), "a"), write(machine_with(rebuilt_sites, 5, 3), "b", other_kernel=rebuilt_elf)
     result = pagetrail("diff", a, b, "--all", "--json")
     assert stacks(result) == {"mm_fork": (2, 4, True), "lookup": (3, 3, False)}
     text = pagetrail("diff", a, b).out
@@ -110,7 +108,7 @@ def test_the_sides_add_up(pagetrail, write):
 
 
 @pytest.mark.parametrize("options,words", [
-    ([], "two runs, or two moments of one"), (["--from", "nosuch"], "--from: no mark nosuch: the marks are early, late"),
+    ([], "two runs, or two instants of one"), (["--from", "nosuch"], "--from: no mark nosuch: the marks are early, late"),
     (["--to", "77"], "--to: 77 is after the end"), (["--from", "late", "--to", "early"], "--from is after --to"),
     (["/nonexistent"], "not a run folder")])
 def test_what_is_not_there_is_said(pagetrail, write, sites, options, words):

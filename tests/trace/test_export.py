@@ -86,7 +86,7 @@ def test_sqlite_answers_questions(pagetrail, run, tmp_path):
     assert ask("SELECT count(*) FROM events") == [(machine.nr_events,)]
     report = pagetrail("leaks", folder, "--json").json()
     assert ask("SELECT count(*) FROM findings") == [(sum(len(g["items"]) for g in report["groups"]),)]
-    assert ask("SELECT DISTINCT suspect FROM findings") == [(report["groups"][0]["missing"]["suspect"],)]
+    assert ask("SELECT DISTINCT suspect FROM findings") == [(report["groups"][0]["missing_release"]["suspect"],)]
     # The history of a lost page, with the functions that acted.
     pfn = report["groups"][0]["items"][0]["pfn"]
     acts = ask(f"SELECT event, function FROM events JOIN stacks ON stacks.id = stack WHERE pfn = {pfn} ORDER BY time_ns")
@@ -166,8 +166,8 @@ def test_perfetto_packets(pagetrail, run, tmp_path):
     report = pagetrail("leaks", folder, "--json").json()
     assert len(instants) == sum(len(g["items"]) for g in report["groups"])
     name, notes = instants[0]
-    assert name == "lost: pagecache page" and "inode_read_cached" in notes["taken by"]
-    assert notes["suspect"] == report["groups"][0]["missing"]["suspect"]
+    assert name == "leaked: pagecache page" and "inode_read_cached" in notes["acquired by"]
+    assert notes["suspect"] == report["groups"][0]["missing_release"]["suspect"]
 
 
 # ---- usage, losses, empty runs ----

@@ -50,7 +50,9 @@ def test_every_command_that_has_json_has_a_form(schema, pagetrail):
     commands = re.findall(r"^  (\w+) +\S", pagetrail("help").out, re.M)
     with_json = {c for c in commands if re.search(r"^  --json ", pagetrail(c, "--help").out, re.M)}
     assert {f"command_{c}" for c in with_json} == {d for d in schema["$defs"] if d.startswith("command_")}
-    assert with_json == set(commands)
+    # A description is written for programs as it is; what `watch` found is asked for with `leaks RUN --json`: while it
+    # runs, the terminal is the watched command's.
+    assert set(commands) - with_json == {"describe", "watch"}
 
 
 @pytest.mark.parametrize("words", [
@@ -99,7 +101,7 @@ def test_machine_that_ran(check, tmp_path):
     run = tmp_path / "machine"
     said = check("run", "--kernel", paths.KERNEL, "--disk", paths.DISK, "--smp", "2", "--out", run, "--keep-ram", "--leaks",
                  "--tests", "--timeout", "120", "--", "usertests fork-wait")
-    assert said["verdict"] == "good" and said["leaks"] == "nothing lost" and said["guest_status"] == 0
+    assert said["verdict"] == "good" and said["leaks"] == "no leaks" and said["guest_status"] == 0
     check("verify", run, status=0)
     assert check("recover", run / "ram", "--kernel", paths.KERNEL, "--out", tmp_path / "again")["end"] == "poweroff"
     assert check("record", run / "ram", tmp_path / "third", "--kernel", paths.KERNEL, "--once")["ended"]
@@ -111,7 +113,7 @@ def test_the_schema_refuses(schema, pagetrail, run):
     validator = jsonschema.Draft202012Validator(schema)
     validator.validate(said)
     for spoil in (lambda s: s.update(surplus=1), lambda s: s.pop("groups"), lambda s: s.update(pages="10"),
-                  lambda s: s.update(verdict="fine"), lambda s: s["groups"][0]["items"][0].pop("taken"),
+                  lambda s: s.update(verdict="fine"), lambda s: s["groups"][0]["items"][0].pop("acquired"),
                   lambda s: s.update(command="summary")):
         spoiled = copy.deepcopy(said)
         spoil(spoiled)

@@ -30,7 +30,7 @@ def boot(tmp_path):
 def test_a_healthy_run(boot, pagetrail, harts):
     result, run = boot("--smp", harts, "--leaks", "--tests", "--plot", command=SOME_TESTS)
     assert result.status == OK, result.out + result.err
-    assert "no leaks" in result.out and f"{len(SOME_TESTS) - 1} tests, 0 pages lost, 0 findings" in result.out
+    assert "no leaks" in result.out and f"{len(SOME_TESTS) - 1} tests, 0 pages leaked, 0 findings" in result.out
     assert (run / "free-pages.png").exists()
     summary = pagetrail("summary", run)
     assert summary.status == OK and summary_total(summary) == len(babeltrace(run))

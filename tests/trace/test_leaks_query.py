@@ -29,7 +29,7 @@ def test_only_what_was_asked_for(kernel, leaks, options, pages):
     assert (report["pages"], report["left_out"]["pages"]) == (pages, 5 - pages)
     assert status == (LEAKED if pages else OK)
     assert f"left out: {5 - pages} pages, 0 objects" in text
-    assert pages or "no leaks of what was asked for" in text
+    assert pages or "no leaks in what was asked for" in text
 
 
 def test_between_times(kernel, leaks):
@@ -70,7 +70,7 @@ def test_objects_by_their_cache(kernel, leaks):
     (["--between", "one"], "--between needs two values"),
     (["--between", "1x", "two"], "no mark 1x"), (["--between", "nan", "two"], "no mark nan"),
     (["--between", "one", "two", "--test", "one"], "one of them"),
-    (["--kind", "anno"], "anno is neither a page kind"), (["--pid", "x"], "x is no number"),
+    (["--kind", "anno"], "anno is neither a page kind"), (["--pid", "x"], "x is not a number"),
     (["--suppressions", "/nonexistent"], "/nonexistent: No such file")])
 def test_what_is_not_there_is_said(kernel, pagetrail, write, options, words):
     two_tests(kernel)
@@ -92,7 +92,7 @@ def test_a_mark_that_never_ended(kernel, pagetrail, write):
 def test_losses_of_the_trace_forbid_the_verdict_of_a_part_too(kernel, leaks):
     two_tests(kernel).streams[0].discard(1)
     _, status, text = leaks(kernel, "--pid", "0")
-    assert status == CANNOT_TELL and "no leaks" not in text and "NO VERDICT" in text
+    assert status == CANNOT_TELL and "no leaks" not in text and "not certain" in text
 
 
 def test_what_the_audit_did_not_list_may_be_of_this_part(kernel, leaks):
@@ -128,16 +128,16 @@ def test_how_sure_it_is(kernel, leaks):
     kernel.machine.put(page, "IO", (7, 0), kernel.stack("behind_it", "sys_read"))
     kernel.end(7)
     report, _, text = leaks(kernel)
-    assert report["groups"][0]["missing"]["certainty"] == "10 of 11 healthy lives of the same path"
-    assert "how sure: 10 of 11 healthy lives of the same path" in text
-    assert "SUSPECT: inode_read_cached (kernel/fs/cached_io.c:20): 1 pages, 0 objects; 10 of 11 healthy" in text
+    assert report["groups"][0]["missing_release"]["evidence"] == "10 of 11 other references acquired on the same path were released by pagecache_release()"
+    assert "evidence: 10 of 11 other references acquired on the same path were released by" in text
+    assert "inode_read_cached() acquires a page-cache reference at kernel/fs/cached_io.c:20 and does not always release it: 1 page leaked" in text
 
 
 def test_a_guess_is_called_one(kernel, leaks):
     kernel.begin(7)
     kernel.machine.alloc("DEBUG", "OWNER", (7, 0), kernel.stack("lookup", "mm_fork"))
     kernel.machine.audit([{"verdict": "UNREACH", "page": next(iter(kernel.machine.pages.values()))}])
-    assert leaks(kernel)[0]["groups"][0]["missing"]["certainty"].startswith("no healthy life to compare with")
+    assert leaks(kernel)[0]["groups"][0]["missing_release"]["evidence"].startswith("none to compare with")
 
 
 # ---- suppressions ----
@@ -145,7 +145,7 @@ def test_a_guess_is_called_one(kernel, leaks):
 @pytest.mark.parametrize("pattern,fits", [
     ("mm_fork", True), ("m_for", True), ("^mm_fork$", True), ("^m_fork", False), ("mm_for$", False), ("^mm*k$", True),
     ("m*f*k", True), ("*", True), ("^*fork$", True), ("mm_fork*x", False), ("kernel/vm/fork.c", True),
-    ("^kernel/mm/*.c$", True), ("fs/*.c", False), ("sys_write", True), ("$", True), ("Mm_fork", False),
+    ("^kernel/vm/*.c$", True), ("fs/*.c", False), ("sys_write", True), ("$", True), ("Mm_fork", False),
     ("mm**fork", True), ("^sys$", False), ("*rk$", True)])
 def test_patterns(kernel, leaks, tmp_path, pattern, fits):
     """The frames: mm_fork (kernel/vm/fork.c), sys_write, upcall_syscall (kernel/syscall/)."""

@@ -102,7 +102,7 @@ def test_at_each_instant_the_rows_are_the_generators_books(pagetrail, write):
 @pytest.mark.parametrize("options,words", [
     (["--at", "frked"], "--at: no mark frked: the marks are forked"), (["--at", "99"], "99 is after the end"),
     (["--at", "-1"], "no mark -1"), (["--by", "holder"], "--by: kind, stack or pid, not holder"),
-    (["--limit", "x"], "x is no number")])
+    (["--limit", "x"], "x is not a number")])
 def test_what_is_not_there_is_said(shared, pagetrail, write, options, words):
     result = pagetrail("live", write(shared), *options)
     assert result.status == CANNOT_TELL and words in result.err and not result.out
@@ -149,8 +149,8 @@ def test_lives_of_a_page(pagetrail, write):
     whole = pagetrail("page", run, hex(page.pfn), "--json").json()
     assert whole["lives"] == 3 and [e["life"] for e in whole["entries"]] == [1] * 5 + [2] * 5 + [3] * 3
     last = pagetrail("page", run, hex(page.pfn), "--last", 1)
-    assert "3 lives, the last of them told" in last.out and "#11 " in last.out and "#10 " not in last.out
-    assert "2 opened, 1 settled, 1 open" in last.out
+    assert "3 lives, the last of them shown" in last.out and "#11 " in last.out and "#10 " not in last.out
+    assert "2 acquired, 1 released, 1 open" in last.out
 
 
 def test_a_put_recorded_before_its_get(pagetrail, write):
@@ -162,7 +162,7 @@ def test_a_put_recorded_before_its_get(pagetrail, write):
     machine.hart, machine.time = 1, time + 19
     machine.put(page, "IO", (3, 4))
     entries = pagetrail("page", write(machine), hex(page.pfn), "--json").json()["entries"]
-    assert [(e["event"], e.get("settled_by"), e.get("settles")) for e in entries] == [
+    assert [(e["event"], e.get("released_by"), e.get("releases")) for e in entries] == [
         ("page_alloc", None, None), ("page_put", None, 3), ("page_get", 2, None)]
 
 
@@ -174,13 +174,13 @@ def test_freed_while_somebody_holds_it(pagetrail, write):
     machine.put(page, "PTE", (1, 0))
     machine.put(page, "PTE", (1, 0))
     text = pagetrail("page", write(machine), hex(page.pfn)).out
-    assert "settles NOTHING" in text and "freed while 1 of 2 entries were open" in text and "open:" not in text
+    assert "releases NOTHING" in text and "freed while 1 of 2 references were open" in text and "open:" not in text
 
 
 @pytest.mark.parametrize("page", ["0x1000", "nonsense", "", "0x80200zz"])
 def test_no_page_of_ram(pagetrail, write, page):
     result = pagetrail("page", write(tracegen.Machine()), page)
-    assert result.status == CANNOT_TELL and "is no page of RAM" in result.err
+    assert result.status == CANNOT_TELL and "is not a page of RAM" in result.err
 
 
 # ---- call sites ----
@@ -205,7 +205,7 @@ def test_call_sites_and_what_went_through_them(pagetrail, write, sites):
     assert (by_name["record_alloc"]["object_allocs"], by_name["record_alloc"]["object_frees"]) == (1, 1)
     assert list(rows_by_function(pagetrail("stacks", run, "--json")))[0] == "kstack_alloc"
     text = pagetrail("stacks", run, "--by", "churn").out
-    assert "total 8; taken 4 times, given back 4 times; churn 8 (2.0 a second), mean life 1.00000" in text
+    assert "total 8; allocated 4 times, freed 4 times; churn 8 (2.0 a second), mean life 1.00000" in text
 
 
 def rows_by_function(result):

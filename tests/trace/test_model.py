@@ -74,7 +74,7 @@ def test_page_and_the_replay_pair_alike(pagetrail, write, seed):
     shake_times(machine, rng, 3 * machine.step)
     run = write(machine)
     shown = [pagetrail("page", run, hex(pfn), "--json").json() for pfn in set(pfns)]
-    assert any("settles" in entry and entry["number"] < entry["settles"] for page in shown for entry in page["entries"]), \
+    assert any("releases" in entry and entry["number"] < entry["releases"] for page in shown for entry in page["entries"]), \
         "no put came before its get: the test shook nothing"
     assert sum(len(page["open"]) for page in shown) == pagetrail("summary", run, "--json").json()["open_references"]
 
@@ -120,8 +120,8 @@ def test_page_is_double_entry_bookkeeping(pagetrail, write):
     machine.put(page, "IO", (3, 4))
     run = write(machine)
     entries = pagetrail("page", run, hex(page.pfn), "--json").json()["entries"]
-    assert [e.get("settled_by") for e in entries] == [None, 4, None, None]
-    assert entries[3]["settles"] == 2
+    assert [e.get("released_by") for e in entries] == [None, 4, None, None]
+    assert entries[3]["releases"] == 2
     text = pagetrail("page", run, hex(page.pfn << 12)).out
     assert "dirty of inode 9, page index 4" in text.split("open:")[1]
     assert "io of pid 3" not in text.split("open:")[1]
@@ -172,5 +172,5 @@ def test_call_sites_by_live_peak_and_total(pagetrail, write, sites):
         machine.put(page, "PTE", (1, i))
     machine.alloc("KSTACK", "KSTACK", (1, 0), (sites["kstack_alloc"],))
     text = pagetrail("stacks", write(machine)).out
-    assert "live 2, peak 5, total 5; taken 5 times, given back 3 times" in text
+    assert "live 2, peak 5, total 5; allocated 5 times, freed 3 times" in text
     assert text.index("mm_fork") < text.index("kstack_alloc")

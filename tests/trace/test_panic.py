@@ -50,7 +50,7 @@ def test_a_page_named_by_the_panic(dead):
     assert name.split()[1] == re.search(r"about page (0x\w+)", text).group(1)
     assert ", debug, order 0, count 1, named by the panic" in verdict
     assert re.search(r"allocated by panic_with_page[\w <]* \(pid \d+\)", verdict)
-    assert re.search(r"held as io of pid \d+ \(kdebug\).*: taken by panic_with_page.*, not returned", verdict)
+    assert re.search(r"held as io of pid \d+ \(kdebug\).*: acquired by panic_with_page.*, not released", verdict)
     assert verdict.count("held as") == 1, "the owner's reference was returned"
     acts = [re.search(r"(page_\w+) +pid \d+ +(\d+) -> (\d+)", line).groups() for line in history(text, name)[-3:]]
     assert acts == [("page_alloc", "0", "1"), ("page_get", "1", "2"), ("page_put", "2", "1")]
@@ -84,7 +84,7 @@ def test_a_page_in_a_register(dead):
     assert "store page fault at pc" in text
     found = [(name, verdict) for name, verdict in verdicts(text).items() if ", debug," in verdict]
     assert len(found) == 1 and re.search(r", in s\d+|, in a\d|, on the stack of panic_with_page", found[0][1])
-    assert "taken by panic_with_page" in found[0][1] and "page_put" in history(text, found[0][0])[-1]
+    assert "acquired by panic_with_page" in found[0][1] and "page_put" in history(text, found[0][0])[-1]
 
 
 def test_every_hart_has_a_symbolised_stack(dead):
@@ -115,7 +115,9 @@ def commands(pagetrail):
     helped = pagetrail("--help").out
     names = re.findall(r"^  ([a-z]+)  +\S", helped, re.M)
     assert {"summary", "leaks", "page", "verify", "report", "export"} <= set(names), helped
-    return [name for name in names if name not in ("run", "record", "recover", "help", "completion")]
+    others = ("run", "watch", "record", "recover", "describe", "help", "completion")
+    assert set(others) - {"help", "completion"} <= set(names)
+    return [name for name in names if name not in others]
 
 
 @pytest.mark.parametrize("mode", ["stream", "flight"])

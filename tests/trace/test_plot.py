@@ -138,7 +138,7 @@ def test_empty_trace(picture, what):
 def test_one_event_and_no_sample(picture, what):
     machine = tracegen.Machine()
     machine.alloc("ANON", "PTE", (1, 0))
-    assert {"free": "pages freed minus pages taken", "kinds": "anon, at most 1", "map": "anon", "lifetimes": "anon"}[what] \
+    assert {"free": "pages freed minus pages allocated", "kinds": "anon, at most 1", "map": "anon", "lifetimes": "anon"}[what] \
         in picture(machine, what)
 
 

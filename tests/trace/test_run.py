@@ -184,11 +184,14 @@ def test_an_old_run_in_the_folder_is_replaced(machine, pagetrail):
 
 
 @pytest.fixture
-def old_run(machine):
+def old_run(machine, pagetrail):
     """A run folder with all that a run may leave there."""
     _, run = machine("--keep-ram", events=300)
     for name in ("panic.log", "recover.log"):
         (run / "logs" / name).write_text("of the old run")
+    assert pagetrail("plot", "--what", "all", run).status == OK
+    assert pagetrail("report", run).status in (OK, LEAKED, CANNOT_TELL)
+    assert len(list(run.glob("*.png"))) == 4 and (run / "report.html").exists()
     return run
 
 

@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import struct
 import subprocess
@@ -201,6 +202,24 @@ def test_half_a_packet_waits_for_its_other_half(recorder):
     text.until("events  10,")
     files.files[0].write(second[100:])
     text.until("events  20,")
+    files.end()
+    assert text.rest() and text.status() == OK
+
+
+def test_the_folder_is_removed(recorder):
+    """Nothing comes any more: `top` ends, also when nobody is left to read what it says."""
+    files, run = recorder(ten_packets())
+    files.add()
+    text = watched(run)
+    text.until("events  10,")
+    shutil.rmtree(run)
+    assert ": ended, " in text.rest() and text.status() in (OK, CANNOT_TELL)
+    folder = run.parent / "empty"
+    folder.mkdir()
+    text = watched(folder)
+    text.until("waiting for a trace")
+    folder.rmdir()
+    assert text.rest() and text.status() == CANNOT_TELL
 
 
 def test_before_there_is_a_trace(tmp_path):
@@ -286,7 +305,7 @@ def test_what_run_json_knows_to_be_missing_is_damage(pagetrail, write, name, how
         machine.hart = i % 2
         machine.sample()
     run = write(machine)
-    assert pagetrail("top", run, "--once").status == NOTHING_LOST
+    assert pagetrail("top", run, "--once").status == OK
     how(run / "trace" / name)
     done = pagetrail("top", run, "--once")
     assert done.status == CANNOT_TELL and f"DAMAGE  {name} " in done.out

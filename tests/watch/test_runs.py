@@ -33,7 +33,7 @@ def test_clean_kernel(clean):
     about, plugin = (json.loads((run / name).read_text()) for name in ("run.json", "plugin.json"))
     assert about["tracer"] == "watch" and about["ended_by"] == "itself" and about["events"] == plugin["events"]
     assert not any(kind["count"] for kind in plugin["anomalies"].values())
-    assert babeltrace_events(run) == plugin["events"]
+    assert babeltrace_events(run) == plugin["events"] + plugin["stacks"]
     size = sum(path.stat().st_size for path in (run / "trace").iterdir())
     assert size <= 45 * plugin["events"]
 
@@ -45,25 +45,25 @@ def test_readers_of_a_watched_run(clean, tmp_path):
     summary = pagetrail("summary", run)
     assert summary.err == "" and "kernel" not in re.findall(r"pages.*", summary.out)[0]
     for name in with_tests:
-        assert re.search(rf"\b{name}\b", summary.out), f"test {name} is no mark:\n{summary.out}"
+        assert pagetrail("leaks", run, "--test", name).status == OK, f"test {name} is no mark"
     page = re.search(r"0x8[0-9a-f]+", pagetrail("live", run, "--by", "page").out)
     commands = [["stacks", run], ["live", run], ["leaks", run], ["dump", run], ["audit", run],
-                ["diff", run, run], ["export", run, "--format", "csv"], ["plot", run, "-o", tmp_path / "plot.png"],
+                ["diff", run, run], ["export", run, "--csv"], ["plot", run, "-o", tmp_path / "plot"],
                 ["report", run, "-o", tmp_path / "report.html"]]
     if page:
         commands.append(["page", run, page.group()])
     for words in commands:
         done = pagetrail(*words)
-        assert "unknown kernel build" not in done.err and done.err == "" and done.status == OK, (words, done.err, done.status)
+        assert "pagetrail: " not in done.err and done.status == OK, (words, done.err, done.status)
 
 
 def test_a_leak_has_status_1(tmp_path):
-    done = watched(tmp_path, "small-plain-munmap_keeps", smp=2)
+    done = watched(tmp_path, "small-cow-u8-sole_owner_leaks", smp=2)
     truths = {truth.address for truth in kernels.Console(done.out).truths()}
     assert done.status == LEAKED and f"LOST: {len(truths)} pages, 0 objects" in done.out
-    assert "SUSPECT: munmap " in done.out
+    assert "SUSPECT: cow_fault " in done.out
     answer = pagetrail_json("leaks", tmp_path / "run")
-    assert answer["pages"] == len(truths) and {group["missing"]["suspect"] for group in answer["groups"]} == {"munmap"}
+    assert answer["pages"] == len(truths) and {group["missing"]["suspect"] for group in answer["groups"]} == {"cow_fault"}
     audit = pagetrail_json("audit", tmp_path / "run")
     assert {page["pa"] for page in audit["pages"] if page["verdict"] == "leaked"} == truths
 
@@ -98,7 +98,7 @@ def test_two_machines_in_one_command(tmp_path):
         # One description serves both: it names no address.
         assert done.status == LEAKED, done.out + done.err
         assert done.out.index(f"{folder}/run\n") < done.out.index(f"{folder}/run-2\n")
-        assert done.out.count("NOTHING LOST") == 1 and done.out.count("LOST: ") == 1
+        assert done.out.count("NOTHING LOST") == 1 and len(re.findall("^LOST: ", done.out, re.M)) == 1
 
 
 def test_two_machines_at_once(tmp_path):
@@ -129,10 +129,13 @@ def test_grade_script(tmp_path):
     script.write_text(GRADER)
     done = watch("--out", tmp_path / "run", "--kernel-description", described(tmp_path, "small-prompt"),
                  "/usr/bin/python3", script, *kernel("small-prompt", 2))
-    assert done.status == OK and "score 2/2" in done.out, done.out + done.err
-    assert done.out.count("NOTHING LOST") == 2
+    assert "score 2/2" in done.out and done.out.count(str(tmp_path / "run")) == 2
     for run in (tmp_path / "run", tmp_path / "run-2"):
-        assert "test copy" in pagetrail("summary", run).out or "copy" in pagetrail("summary", run).out
+        audit = pagetrail_json("audit", run)
+        assert audit["leaked"] == audit["uncertain"] == audit["free_only_listed"] == audit["free_only_in_trace"] == 0
+        # At the instant of its choice the shell may not sleep yet; then that, and nothing else, forbids a verdict.
+        assert audit["reasons"] == ([] if audit["quiescent"] else ["processes still running"])
+        assert pagetrail("leaks", run, "--test", "copy").status == (OK if audit["quiescent"] else CANNOT_TELL)
 
 
 # ---- nothing recorded ----

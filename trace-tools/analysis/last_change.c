@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * last_change: who let a leaked page go, where no reference has a name.
+ * last_change: what released a leaked page last, where no reference has a name.
  *
- * A watched kernel's references have no kinds and no holders, and often nobody ever did it right: comparing with other lives says
+ * A watched kernel's references have no kinds and no holders, and often no release was ever correct: comparing with other lives says
  * little. But each change of a page's count and each page-table entry that named it is in the trace. After the last one that
- * went away, nothing led to the page any more; so it was lost there, or by who called that. Which of the two, other lives say:
+ * went away, nothing led to the page any more; so it leaked there, or in a caller of that. Which of the two, other lives show:
  *
  *     leaked      uvmunmap < sys_munmap       14 pages
  *     freed       uvmunmap < uvmfree          hundreds
  *
- * uvmunmap also lets pages go that are freed in the end, sys_munmap never: sys_munmap is to blame. In general the suspect is
+ * uvmunmap also releases pages that are freed in the end, sys_munmap never: sys_munmap is the suspect. In general the suspect is
  * the innermost function at which no correct life's last change has the same functions so far.
  *
- * LAST-1  A page whose last change is the entry or the count that came with its allocation was never let go: no suspect.
- * LAST-2  Where correct lives went the very same way to the end, nobody is named.
+ * LAST-1  A page whose last change is the entry or the count that came with its allocation was never released: no suspect.
+ * LAST-2  Where correct lives went the very same way to the end, there is no suspect.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -70,14 +70,14 @@ static void read_changes(struct last_changes *changes, struct run *run)
 }
 
 /* Some correct life's last change came the same way up to frame `upto`. */
-static bool is_correct_way(const struct last_changes *changes, const struct stack_view *lost, uint32_t upto)
+static bool is_correct_way(const struct last_changes *changes, const struct stack_view *leaked, uint32_t upto)
 {
 	for (uint32_t id = 1; id < changes->nr_stacks; id++) {
 		const struct stack_view *view =
 		    changes->correct[id] ? stack_table_get(changes->leaks->stacks, id) : NULL;
 		uint32_t i = 0;
 		while (view && i <= upto && i < view->nr &&
-		       !strcmp(view->frames[i].function, lost->frames[i].function))
+		       !strcmp(view->frames[i].function, leaked->frames[i].function))
 			i++;
 		if (view && i > upto)
 			return true;
@@ -85,12 +85,12 @@ static bool is_correct_way(const struct last_changes *changes, const struct stac
 	return false;
 }
 
-/* lost->nr: nobody. */
-static uint32_t suspect_frame(const struct last_changes *changes, const struct stack_view *lost)
+/* leaked->nr: no suspect. */
+static uint32_t suspect_frame(const struct last_changes *changes, const struct stack_view *leaked)
 {
-	uint32_t i = lost->site;
+	uint32_t i = leaked->site;
 
-	while (i < lost->nr && is_correct_way(changes, lost, i))
+	while (i < leaked->nr && is_correct_way(changes, leaked, i))
 		i++;
 	return i;
 }
@@ -131,7 +131,7 @@ const char *last_change_suspect(const struct leaks *leaks, const struct leak_ite
 								   : NULL;
 }
 
-/* A group's items have one suspect. Whoever called the allocator is none where nothing is known. */
+/* A group's items have one suspect. The caller of the allocator is none where nothing is known. */
 void last_change_blame(struct leaks *leaks, struct leak_group *group)
 {
 	const struct leak_item *first = &leaks->items[group->items[0]];
@@ -145,6 +145,7 @@ void last_change_blame(struct leaks *leaks, struct leak_group *group)
 	missing->suspect_place = NULL;
 	missing->suspect = last_change_suspect(leaks, first);
 	missing->suspect_caller = NULL;
+	missing->suspect_releases = false;
 	if (!first->let_go_stack)
 		return;
 	missing->how = MISSING_LAST_CHANGE;

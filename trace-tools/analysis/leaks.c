@@ -1,4 +1,4 @@
-/* leaks: finding, judging and grouping. See leaks.h. */
+/* leaks: finding, classifying and grouping. See leaks.h. */
 #include "leaks.h"
 
 #include <stdlib.h>
@@ -15,15 +15,15 @@
 const char *leak_doubt_text(enum leak_doubt doubt)
 {
 	static const char *const texts[DOUBT_NR] = {
-	    [DOUBT_NONE] = "both agree",
-	    [DOUBT_HOLDER_LIVES] = "the audit alone: the holder lives, so the trace cannot tell",
-	    [DOUBT_NO_RULE] = "the audit alone: the trace has no rule for such objects",
-	    [DOUBT_AFTER_AUDIT] = "the trace alone: it happened after the audit",
-	    [DOUBT_NOT_AUDITED] = "the trace alone: it holds no audit",
-	    [DOUBT_AUDIT_SILENT] = "the trace alone: THE AUDIT LOOKED AND DID NOT FIND IT",
+	    [DOUBT_NONE] = "audit and trace",
+	    [DOUBT_HOLDER_LIVES] = "audit only: the holder is alive, so the trace cannot tell",
+	    [DOUBT_NO_RULE] = "audit only: the trace has no rule for such objects",
+	    [DOUBT_AFTER_AUDIT] = "trace only: it happened after the audit",
+	    [DOUBT_NOT_AUDITED] = "trace only: there is no audit in it",
+	    [DOUBT_AUDIT_SILENT] = "trace only: THE AUDIT CHECKED IT AND DID NOT REPORT IT",
 	    [DOUBT_NOT_LISTED] =
-		"both agree: the trace names them, the audit counted as many without listing them",
-	    [DOUBT_NOT_IN_TRACE] = "the audit alone: THE TRACE DOES NOT KNOW IT AS LIVE",
+		"audit and trace: the trace names them, the audit counted as many without listing them",
+	    [DOUBT_NOT_IN_TRACE] = "audit only: THE TRACE DOES NOT KNOW IT AS LIVE",
 	};
 	return texts[doubt];
 }
@@ -35,13 +35,13 @@ static bool is_transient(uint32_t ref)
 	return ref == REF_IO || ref == REF_FAULT;
 }
 
-/* How surely this open reference is one that was never returned; 0: nothing speaks against it. */
+/* How likely this open reference is a leak; 0: nothing says so. */
 static int suspicion(const struct leaks *leaks, const struct page_ref *entry, uint64_t *death)
 {
 	*death = model_holder_death(leaks->model, entry->ref, entry->holder, entry->time);
 	if (*death)
 		return 3;
-	if (is_transient(entry->ref) && leaks->audit_final && entry->time < leaks->audit->time)
+	if (is_transient(entry->ref) && leaks->audit_quiescent && entry->time < leaks->audit->time)
 		return 2;
 	return 0;
 }
@@ -60,7 +60,7 @@ static void choose_reference(const struct leaks *leaks, const struct page_state 
 			item->nr_refs++;
 			item->by_trace = true;
 		}
-		/* Among those nobody suspects, a reference other than the cache's own is the likelier one. */
+		/* Among those without suspicion, a reference other than the cache's own is the likelier one. */
 		if (level == 0 && entry->ref != REF_CACHE)
 			level = 1;
 		if (level < best || (level == best && entry->time > item->get_time))
@@ -80,7 +80,7 @@ static void choose_reference(const struct leaks *leaks, const struct page_state 
 	item->get_stack = page->alloc_stack;
 	item->get_time = page->alloc_time;
 	item->get_pid = page->alloc_pid;
-	if (leaks->audit_final && page->last_time < leaks->audit->time &&
+	if (leaks->audit_quiescent && page->last_time < leaks->audit->time &&
 	    model_totals(model)->by_event[EV_page_put])
 		item->by_trace = true;
 }
@@ -137,7 +137,7 @@ static void add_audit_page(struct leaks *leaks, const struct trace_record *findi
 		item_of_page[what->where - model_first_pfn(leaks->model)] = (uint32_t)leaks->nr_items;
 }
 
-/* What the trace alone can say of an object: it was made in the name of an inode that is gone. */
+/* What the trace alone can say of an object: it was allocated for an inode that is gone. */
 static bool classify_object(const struct leaks *leaks, const struct object_state *object,
 			    struct leak_item *item)
 {
@@ -182,14 +182,14 @@ static void add_audit_object(struct leaks *leaks, const struct trace_record *fin
 }
 
 /*
- * An audit that was not quiet may have looked at a page between two acts. If the trace is complete and shows that what it
- * found is free by now, or was freed and taken again, it was no loss.
+ * A non-quiescent audit may have looked at a page between two updates. If the trace is complete and shows that what it
+ * found is free by now, or was freed and allocated again, it was no leak.
  */
 static bool disproved(const struct leaks *leaks, const struct trace_record *finding)
 {
 	uint32_t where = finding->payload.ev_payload_finding.where;
 
-	if (leaks->audit_final || !run_complete(model_run(leaks->model)))
+	if (leaks->audit_quiescent || !run_complete(model_run(leaks->model)))
 		return false;
 	if (finding->flags) {
 		const struct object_state *object = model_object(leaks->model, where);
@@ -255,7 +255,7 @@ static void add_trace(struct leaks *leaks, const uint32_t *item_of_page)
 	const struct model *model = leaks->model;
 	const struct object_state *object;
 	uint32_t first = model_first_pfn(model);
-	size_t nr_audit = leaks->nr_items; /* those of the audit stand first */
+	size_t nr_audit = leaks->nr_items; /* those of the audit come first */
 	struct leak_item item;
 
 	for (uint32_t pfn = 0; model_next_live(model, &pfn); pfn++) {
@@ -460,19 +460,19 @@ const char *leaks_uncertain(const struct leaks *leaks)
 	if (run_interrupted(run))
 		return "the recording was interrupted";
 	if (!run_complete(run))
-		return "events are missing, and the one that settles it may be among them";
+		return "events are missing, and the release may be among them";
 	if (model_totals(leaks->model)->panic_time)
-		return "the kernel did not come to its end";
+		return "the kernel panicked before its end";
 	if (manifest_cut_short(&run->manifest))
-		return "the machine did not come to its end";
+		return "the machine was stopped before its end";
 	if (leaks->ram_audit && leaks->ram_audit->nr_reasons)
 		return leaks->ram_audit->reasons[0];
 	if (leaks->no_audit)
 		return leaks->no_audit;
 	if (!leaks->audit)
 		return "there was no audit";
-	if (!leaks->audit_final)
-		return "there was no conclusive audit: the machine was not quiet when it was audited";
+	if (!leaks->audit_quiescent)
+		return "there was no conclusive audit: the machine was not quiescent when it was audited";
 	return "the audit counted more than it listed";
 }
 
@@ -486,23 +486,23 @@ static int verdict_of(const struct leaks *leaks, bool all_listed)
 	if (run->is_other)
 		return STATUS_CANNOT_TELL;
 	for (size_t i = 0; i < leaks->nr_items && !sure; i++)
-		sure = (leaks->items[i].by_audit && leaks->audit_final) ||
+		sure = (leaks->items[i].by_audit && leaks->audit_quiescent) ||
 		       (leaks->items[i].by_trace && complete);
 	if (leaks->ram_audit && !partial && leaks->ram_audit->status != STATUS_OK)
 		return leaks->ram_audit->status;
-	if (sure || (leaks->unlisted && leaks->audit_final && !partial))
+	if (sure || (leaks->unlisted && leaks->audit_quiescent && !partial))
 		return STATUS_LEAKED;
-	/* Nobody knows whether what the audit did not list is among what was asked for. */
+	/* What the audit did not list may be among what was asked for. */
 	if (partial && leaks->unlisted && !all_listed)
 		return STATUS_CANNOT_TELL;
-	/* A machine that panicked or was ended did not come to the end of what it would have done. */
-	return complete && leaks->audit_final && !leaks->nr_items &&
+	/* A machine that panicked or was stopped may still have released what it held. */
+	return complete && leaks->audit_quiescent && !leaks->nr_items &&
 		       !model_totals(leaks->model)->panic_time && !manifest_cut_short(&run->manifest)
 		   ? STATUS_OK
 		   : STATUS_CANNOT_TELL;
 }
 
-/* By numbers alone nobody is suspected, nor by files that are not those of the run. */
+/* Without names there is no suspect, nor with files that are not those of the run. */
 static void forget_suspects(struct leaks *leaks)
 {
 	for (size_t g = 0; g < leaks->nr_groups; g++) {
@@ -528,7 +528,7 @@ struct leaks *leaks_find(struct model *model, struct stack_table *stacks, const 
 	}
 	leaks->baseline_stacks = leaks->query->baseline_stacks;
 	leaks->audit = model_quiescent_audit(model);
-	leaks->audit_final = leaks->audit != NULL;
+	leaks->audit_quiescent = leaks->audit != NULL;
 	if (!leaks->audit)
 		leaks->audit = model_audit(model);
 	if (leaks->audit)
@@ -550,7 +550,7 @@ struct leaks *leaks_find(struct model *model, struct stack_table *stacks, const 
 		missing_from_baseline(leaks, &leaks->groups[g], leaks->query->baseline);
 	if (model_run(model)->kernel_fault || model_run(model)->is_other)
 		forget_suspects(leaks);
-	/* They grew over many tests, by whomever: no span or pid can be told of them. */
+	/* They grew over many tests: they belong to no span and no pid. */
 	if (!leaks->narrowed)
 		find_candidates(leaks);
 	count_incidents(leaks);

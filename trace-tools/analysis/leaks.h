@@ -1,26 +1,26 @@
 /*
- * leaks: what was lost, grouped, with the act that is missing.
+ * leaks: what leaked, grouped, with the release that is missing.
  *
- * Two independent judges:
- *   audit   the kernel's own walk, as finding events of the last quiet audit in the trace (of the last one, if none
- *           was quiet; then it is not final)
+ * Two independent detectors:
+ *   audit   the kernel's own walk, as finding events of the last audit at a quiescent point in the trace (of the last
+ *           one, if none was at a quiescent point; then it is not final)
  *   trace   an open reference whose holder is dead: PTE and TABLE of a dropped address space; KSTACK, OWNER, IO,
- *           FAULT of a reaped process; CACHE, DIRTY of an evicted inode; IO and FAULT that a quiet audit found
- *           open (nobody was in the kernel then); a page with no reference at all; an object made in the name of
- *           an evicted inode
- * Where only one of them says so, the item carries the reason.
+ *           FAULT of a reaped process; CACHE, DIRTY of an evicted inode; IO and FAULT that an audit at a quiescent
+ *           point found open (no task was in the kernel then); a page with no reference at all; an object allocated
+ *           for an evicted inode
+ * Where only one of them detects an item, the item carries the reason.
  *
- * Items of one allocation stack and one unmatched get make a group; the oldest item represents it. The missing act is
- * found by comparison, from near to far:
- *   same path     lives of the same allocation stack and the same get stack that were settled: by whom
+ * Items of one allocation stack and one unmatched get make a group; the oldest item represents it. The missing release
+ * is found by comparison, from near to far:
+ *   same path     references of the same allocation stack and the same get stack that were released: by which function
  *   same get      the same get stack, whatever the allocation
- *   same function the same function took the same kind of reference, for other callers
- *   later put     objects: what happened next to the page in whose name the object was made
+ *   same function the same function acquired the same kind of reference, for other callers
+ *   later put     objects: what happened next to the page for which the object was allocated
  *   place reused  pages: the place that held it (a page-table entry) was given another page meanwhile
- *   holder's end  none of this make was ever settled: where the address space, kernel stack or inode ended that
+ *   holder's end  none of this type was ever released: where the address space, kernel stack or inode ended that
  *                 still held it
- *   last change   watched runs: what let the page go, see last_change.c
- *   baseline      a healthy run's lives of the same functions
+ *   last change   watched runs: what released the page last, see last_change.c
+ *   baseline      references of the same functions in another run
  */
 #ifndef TOOLS_ANALYSIS_LEAKS_H
 #define TOOLS_ANALYSIS_LEAKS_H
@@ -30,15 +30,15 @@
 #include "suppress.h"
 #include "watched.h"
 
-/* Why the two judges differ about an item. */
+/* Which detector found an item, and why the other did not. */
 enum leak_doubt {
 	DOUBT_NONE,
 	DOUBT_HOLDER_LIVES, /* audit only: the holder still lives, the trace alone cannot tell */
 	DOUBT_NO_RULE,      /* audit only: the trace has no rule for it (objects without an inode) */
 	DOUBT_AFTER_AUDIT,  /* trace only: it happened after the audit */
 	DOUBT_NOT_AUDITED,  /* trace only: there was no audit */
-	DOUBT_AUDIT_SILENT, /* trace only: the audit looked and did not say so */
-	DOUBT_NOT_LISTED,   /* trace only, and the audit counted as many more as it had no room to list */
+	DOUBT_AUDIT_SILENT, /* trace only: the audit checked it and did not report it */
+	DOUBT_NOT_LISTED,   /* trace only, and the audit counted as many as it had no room to list */
 	DOUBT_NOT_IN_TRACE, /* audit only: the trace does not know it as live */
 	DOUBT_NR,
 };
@@ -82,27 +82,25 @@ enum missing_how {
 
 struct missing_release {
 	enum missing_how how;
-	uint64_t nr, total;          /* nr of total healthy lives were settled like this */
-	uint32_t put_stack;          /* who settled them */
-	uint32_t get_stack;          /* SAME_FUNCTION: one such healthy get */
-	const char *suspect_caller;  /* who should have called the suspect; NULL: not said */
-	const char *suspect;         /* the function in which the act is missing; NULL: not known */
+	uint64_t nr, total;          /* nr of total other references were released like this */
+	uint32_t put_stack;          /* where they were released */
+	uint32_t get_stack;          /* SAME_FUNCTION: one such get that was released */
+	const char *suspect_caller;  /* the function that should have called the suspect; NULL: unknown */
+	const char *suspect;         /* the function in which the release is missing; NULL: unknown */
+	bool suspect_releases;       /* it releases others, and was not called for these */
 	char *suspect_place;         /* "file:line" of its call, "" */
-	const char *getter, *putter; /* who takes, who returns */
-	/* LATER_PUT, PLACE_REUSED, LAST_CHANGE (later_put: of one such page); nr and total still tell of healthy lives, where there are some */
+	const char *getter, *putter; /* the functions that acquire and release */
+	/* LATER_PUT, PLACE_REUSED, LAST_CHANGE (later_put: of one such page); nr and total still count released ones, where there are some */
 	uint64_t later_nr, later_total;
 	uint32_t later_put;
-	uint32_t end_stack;   /* HOLDER_END: where the holder ended and the reference stayed */
-	const char *example;  /* SAME_FUNCTION: the healthy caller that does both; NULL */
+	uint32_t end_stack;   /* HOLDER_END: where the holder ended and the reference stayed open */
+	const char *example;  /* SAME_FUNCTION: the caller that acquires and releases; NULL */
 	uint32_t example_pfn; /* LATER_PUT: one page */
 	uint64_t example_time;
 	/* baseline */
 	uint64_t baseline_nr, baseline_total;
-	uint32_t baseline_put; /* stack id in the baseline run; 0: no such life there */
+	uint32_t baseline_put; /* stack id in the baseline run; 0: no such reference there */
 };
-
-/* "9 of 9 healthy lives of the same path": what the suspicion rests on. Into buf. */
-const char *missing_certainty(const struct missing_release *missing, char *buf, size_t bytes);
 
 struct leak_group {
 	size_t *items; /* positions, oldest first */
@@ -129,15 +127,15 @@ struct leak_sum {
 };
 
 /*
- * What to look at and what to compare with; all zero but pid = -1: everything. A loss belongs to the instant, and to
- * the pid, of its unmatched get. Findings that are no losses are never left out: they say that memory is broken.
+ * What to look at and what to compare with; all zero but pid = -1: everything. A leak belongs to the instant, and to
+ * the pid, of its unmatched get. Findings that are not leaks are never left out: they say that memory is broken.
  */
 struct leaks_query {
-	const struct model *baseline; /* a healthy run; NULL */
+	const struct model *baseline; /* a run without this leak; NULL */
 	struct stack_table *baseline_stacks;
-	const struct leak_span *spans; /* taken in one of these; nr_spans 0: whenever */
+	const struct leak_span *spans; /* acquired in one of these; nr_spans 0: any time */
 	size_t nr_spans;
-	int32_t pid;                       /* taken by; -1: by whomever */
+	int32_t pid;                       /* acquired by; -1: any */
 	const char *kind;                  /* page kind or slab cache; NULL: any */
 	struct suppressions *suppressions; /* NULL; gets its counts */
 };
@@ -153,15 +151,14 @@ struct leaks {
 	struct leak_candidate *candidates;
 	size_t nr_candidates, candidates_capacity;
 	const struct audit_state *audit; /* NULL: none in the trace */
-	bool audit_final;                /* it was quiet */
+	bool audit_quiescent;            /* it was at a quiescent point */
 	uint64_t nr_pages, nr_objects, bytes;
 	uint64_t nr_doubts[DOUBT_NR];
-	uint64_t unlisted; /* findings that the audit counted but did not record */
-	uint64_t
-	    nr_disproved; /* findings of an audit that was not quiet, freed later by the complete trace */
-	bool narrowed;    /* the query leaves some out */
+	uint64_t unlisted;     /* findings that the audit counted but did not record */
+	uint64_t nr_disproved; /* findings of a non-quiescent audit, freed later by the complete trace */
+	bool narrowed;         /* the query leaves some out */
 	struct leak_sum left_out, suppressed;
-	size_t nr_incidents; /* findings that are no leaks but faults, different ones */
+	size_t nr_incidents; /* different findings that are faults, not leaks */
 	uint8_t *incident_shown;
 	struct watched *watched;           /* of a watched run; NULL: none */
 	const struct ram_audit *ram_audit; /* its audit; NULL: none */
@@ -170,9 +167,9 @@ struct leaks {
 };
 
 /*
- * Why the verdict is not that something or nothing was lost: what is missing of the evidence. NULL: it is certain.
- * Certain that something was lost are the findings of a quiet audit, and an open reference of a dead holder in a complete
- * trace; that nothing was lost, a quiet audit without findings in a complete trace of a machine that came to its own end.
+ * Why the verdict is neither leaks nor no leaks: what is missing of the evidence. NULL: it is certain.
+ * Leaks are proven by the findings of an audit at a quiescent point, and by an open reference of a dead holder in a complete
+ * trace; no leaks, by an audit at a quiescent point without findings in a complete trace of a machine that ended by itself.
  */
 const char *leaks_uncertain(const struct leaks *leaks);
 

@@ -1,12 +1,11 @@
 /*
- * missing: the act that the lost ones lack and the healthy ones have. See leaks.h for the order of the search.
+ * missing: the release that the leaked ones lack and the others have. See leaks.h for the order of the search.
  *
  * Stacks are compared by function, from the function that asked for the page (its site) outward. The function in
- * which the act is missing is, among the callers of the unmatched get, the one at which the healthy get and
- * the healthy put meet: it took the reference and should have returned it. Where the healthy ones were other callers,
- * it is the lost path's function in that same place.
+ * which the release is missing is, among the callers of the unmatched get, the one at which the get and the put of
+ * the released ones meet: it acquired the reference and should have released it. Where others called, it is the leaked
+ * path's function in that same place.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,7 +59,7 @@ static size_t tally_best(const struct tally *tally)
 	return best;
 }
 
-/* ---- who should have done it ---- */
+/* ---- where the release is missing ---- */
 
 /* Both stacks go on with the same functions from these frames outward, as far as both reach. */
 static bool same_callers(const struct stack_view *a, uint32_t i, const struct stack_view *b, uint32_t k)
@@ -73,8 +72,8 @@ static bool same_callers(const struct stack_view *a, uint32_t i, const struct st
 }
 
 /*
- * The innermost function of `get` that is in `put`, too, called in the same way: one act of it did both. get->nr: there
- * is none, the reference was returned by something else, later.
+ * The innermost function of `get` that is in `put`, too, called in the same way: one call of it did both. get->nr: there
+ * is none, the reference was released by something else, later.
  */
 static uint32_t meeting_frame(const struct stack_view *get, const struct stack_view *put)
 {
@@ -87,24 +86,24 @@ static uint32_t meeting_frame(const struct stack_view *get, const struct stack_v
 	return get->nr;
 }
 
-static void set_suspect(struct missing_release *missing, const struct stack_view *lost, uint32_t frame)
+static void set_suspect(struct missing_release *missing, const struct stack_view *leaked, uint32_t frame)
 {
 	char place[256];
 
-	if (frame >= lost->nr)
+	if (frame >= leaked->nr)
 		return;
-	missing->suspect = lost->frames[frame].function;
-	missing->suspect_place = xstrdup(frame_place(&lost->frames[frame], place, sizeof(place)));
+	missing->suspect = leaked->frames[frame].function;
+	missing->suspect_place = xstrdup(frame_place(&leaked->frames[frame], place, sizeof(place)));
 }
 
-/* The lost path's frame that stands where the healthy path's `meeting` does: the first that differs from it. */
-static uint32_t corresponding_frame(const struct stack_view *lost, const struct stack_view *healthy,
+/* The leaked path's frame in the place of the released path's `meeting`: the first that differs from it. */
+static uint32_t corresponding_frame(const struct stack_view *leaked, const struct stack_view *released,
 				    uint32_t meeting)
 {
-	uint32_t i = lost->site, k = healthy->site;
+	uint32_t i = leaked->site, k = released->site;
 
-	while (i < lost->nr && k < healthy->nr && k < meeting &&
-	       !strcmp(lost->frames[i].function, healthy->frames[k].function)) {
+	while (i < leaked->nr && k < released->nr && k < meeting &&
+	       !strcmp(leaked->frames[i].function, released->frames[k].function)) {
 		i++;
 		k++;
 	}
@@ -112,8 +111,8 @@ static uint32_t corresponding_frame(const struct stack_view *lost, const struct 
 }
 
 /*
- * Taken here and returned by another act, later: then the place that returns it is where to look. Who should have
- * called it: what ended the holder, if it is among the callers of the healthy put, else the next caller.
+ * Acquired here and released by another call, later: then the place that releases it is where to look. Its missing
+ * caller: what ended the holder, if it is among the callers of the others' put, else the next caller.
  */
 static void suspect_putter(struct leaks *leaks, struct missing_release *missing, const struct stack_view *put,
 			   const struct leak_item *item)
@@ -123,6 +122,7 @@ static void suspect_putter(struct leaks *leaks, struct missing_release *missing,
 	const char *end = life && life->end_stack ? stack_table_function(leaks->stacks, life->end_stack) : "";
 
 	set_suspect(missing, put, put->site);
+	missing->suspect_releases = true;
 	for (uint32_t i = put->site + 1; i < put->nr && !symbols_is_entry(&put->frames[i]); i++) {
 		if (i == put->site + 1 || !strcmp(put->frames[i].function, end))
 			missing->suspect_caller = put->frames[i].function;
@@ -162,13 +162,13 @@ static bool compare_paths(struct leaks *leaks, struct leak_group *group, const s
 					    .nr = tally.by[best].count,
 					    .total = tally.total,
 					    .put_stack = tally.by[best].example.put_stack};
-	const struct stack_view *lost = stack_table_get(leaks->stacks, item->get_stack);
+	const struct stack_view *leaked = stack_table_get(leaks->stacks, item->get_stack);
 	const struct stack_view *put = stack_table_get(leaks->stacks, missing->put_stack);
-	uint32_t meeting = meeting_frame(lost, put);
+	uint32_t meeting = meeting_frame(leaked, put);
 	missing->getter = stack_table_function(leaks->stacks, item->get_stack);
 	missing->putter = stack_table_function(leaks->stacks, missing->put_stack);
-	if (meeting < lost->nr)
-		set_suspect(missing, lost, meeting);
+	if (meeting < leaked->nr)
+		set_suspect(missing, leaked, meeting);
 	else
 		suspect_putter(leaks, missing, put, item);
 	return true;
@@ -200,20 +200,20 @@ static bool compare_functions(struct leaks *leaks, struct leak_group *group, con
 					    .getter = getter,
 					    .putter = tally->by[best].function};
 	free(tally);
-	const struct stack_view *lost = stack_table_get(leaks->stacks, item->get_stack);
+	const struct stack_view *leaked = stack_table_get(leaks->stacks, item->get_stack);
 	const struct stack_view *get = stack_table_get(leaks->stacks, missing->get_stack);
 	const struct stack_view *put = stack_table_get(leaks->stacks, missing->put_stack);
 	uint32_t meeting = meeting_frame(get, put);
 	if (meeting < get->nr)
 		missing->example = get->frames[meeting].function;
 	if (meeting < get->nr || is_transient(item))
-		set_suspect(missing, lost, corresponding_frame(lost, get, meeting));
+		set_suspect(missing, leaked, corresponding_frame(leaked, get, meeting));
 	else
 		suspect_putter(leaks, missing, put, item);
 	return true;
 }
 
-/* What is held for a holder's whole life goes with it: then its end is where the act is missing. */
+/* What is held for a holder's whole life goes with it: then its end is where the release is missing. */
 static bool compare_holder_end(struct leaks *leaks, struct leak_group *group, const struct leak_item *item)
 {
 	const struct holder_life *life =
@@ -238,9 +238,9 @@ void missing_find(struct leaks *leaks, struct leak_group *group)
 		return;
 	if (compare_holder_end(leaks, group, item))
 		return;
-	/* Nothing to compare with: the caller of the function that took it is where to look first. */
-	const struct stack_view *lost = stack_table_get(leaks->stacks, item->get_stack);
-	set_suspect(&group->missing, lost, lost->site + 1 < lost->nr ? lost->site + 1 : lost->site);
+	/* Nothing to compare with: the caller of the function that acquired it is where to look first. */
+	const struct stack_view *leaked = stack_table_get(leaks->stacks, item->get_stack);
+	set_suspect(&group->missing, leaked, leaked->site + 1 < leaked->nr ? leaked->site + 1 : leaked->site);
 }
 
 void missing_from_later_events(struct leaks *leaks, struct leak_group *group, const struct later_event *later,
@@ -258,17 +258,18 @@ void missing_from_later_events(struct leaks *leaks, struct leak_group *group, co
 	size_t best = tally_best(tally);
 	uint32_t stack = tally->total ? tally->by[best].example.put_stack : 0;
 	/*
-	 * An object's page that is let go by the very function that frees the healthy ones tells nothing new. A place that
+	 * An object's page that is released by the very function that frees the others says nothing new. A place that
 	 * was given away says it all, if it is so for most.
 	 */
-	bool telling = object ? missing->how == MISSING_NONE || !missing->putter ||
-				    strcmp(stack_table_function(leaks->stacks, stack), missing->putter)
-			      : 2 * tally->total > nr;
-	if (stack && telling) {
+	bool says_more = object ? missing->how == MISSING_NONE || !missing->putter ||
+				      strcmp(stack_table_function(leaks->stacks, stack), missing->putter)
+				: 2 * tally->total > nr;
+	if (stack && says_more) {
 		const struct stack_view *view = stack_table_get(leaks->stacks, stack);
 		free(missing->suspect_place);
 		missing->suspect_place = NULL;
 		missing->suspect_caller = NULL;
+		missing->suspect_releases = false;
 		missing->how = object ? MISSING_LATER_PUT : MISSING_PLACE_REUSED;
 		missing->later_nr = tally->by[best].count;
 		missing->later_total = nr;
@@ -287,39 +288,7 @@ void missing_from_later_events(struct leaks *leaks, struct leak_group *group, co
 	free(tally);
 }
 
-/* ---- how sure ---- */
-
-const char *missing_certainty(const struct missing_release *missing, char *buf, size_t bytes)
-{
-	static const char *const of_what[] = {
-	    [MISSING_SAME_PATH] = "healthy lives of the same path",
-	    [MISSING_SAME_GET] = "healthy lives of the same get",
-	    [MISSING_SAME_FUNCTION] = "healthy lives of the same function",
-	    [MISSING_LATER_PUT] = "lost ones went by here",
-	    [MISSING_PLACE_REUSED] = "lost ones were replaced here",
-	    [MISSING_LAST_CHANGE] = "leaked pages were last let go here",
-	};
-	bool lost = missing->how == MISSING_LATER_PUT || missing->how == MISSING_PLACE_REUSED ||
-		    missing->how == MISSING_LAST_CHANGE;
-
-	if (missing->how == MISSING_NONE || missing->how == MISSING_HOLDER_END)
-		snprintf(buf, bytes, "no healthy life to compare with, %s",
-			 missing->how == MISSING_NONE ? "so its caller" : "so where its holder ended");
-	else
-		snprintf(buf, bytes, "%llu of %llu %s",
-			 (unsigned long long)(lost ? missing->later_nr : missing->nr),
-			 (unsigned long long)(lost ? missing->later_total : missing->total),
-			 of_what[missing->how]);
-	if (missing->baseline_total) {
-		size_t used = strlen(buf);
-		snprintf(buf + used, bytes - used, "; %llu of %llu in the healthy run",
-			 (unsigned long long)missing->baseline_nr,
-			 (unsigned long long)missing->baseline_total);
-	}
-	return buf;
-}
-
-/* ---- comparison with a healthy run ---- */
+/* ---- comparison with the baseline run ---- */
 
 void missing_from_baseline(struct leaks *leaks, struct leak_group *group, const struct model *baseline)
 {

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 /* Grows when a member goes or changes its meaning; members may be added without. */
-#define JSON_VERSION 1
+#define JSON_VERSION 2
 
 struct json {
 	FILE *out;

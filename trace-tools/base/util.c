@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 void die(const char *fmt, ...)
@@ -237,4 +238,12 @@ const char *bytes_text(uint64_t bytes, char buf[24])
 	}
 	snprintf(buf, 24, unit ? "%.1f %s" : "%.0f %s", value, units[unit]);
 	return buf;
+}
+
+int64_t clock_ns(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1000000000LL + time.tv_nsec;
 }

@@ -34,6 +34,9 @@ static inline uint64_t hash_mix(uint64_t x)
 	return x ^ x >> 32;
 }
 
+/* Nanoseconds of the monotonic clock. */
+int64_t clock_ns(void);
+
 /* The whole file with a 0 behind it, or NULL with errno. Caller frees. */
 char *file_read_all(const char *path, size_t *bytes);
 /*

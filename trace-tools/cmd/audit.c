@@ -82,7 +82,7 @@ static const struct option_spec options[] = {
     {"ram", "RAMFILE", "the memory, a RAM file or an ELF core (RUN/ram)"},
     {"kernel", "ELF", "its kernel (RUN/kernel/kernel.elf)"},
     {"kernel-description", "FILE", "its description (RUN/kernel/kernel.kd; else found in the kernel)"},
-    {"all", NULL, "each page of the allocator, with who holds it"},
+    {"all", NULL, "each page of the allocator, with its holder"},
     {"json", NULL, "as JSON"},
     {NULL, NULL, NULL},
 };

@@ -26,7 +26,7 @@ struct option_spec {
 /* Of every command that shows names. main.c does what it says. */
 #define FORCE_SYMBOLS                                                                                        \
 	{                                                                                                    \
-		"force-symbols", NULL, "take names from a kernel of another build, too"                      \
+		"force-symbols", NULL, "use the names of a kernel of another build, too"                     \
 	}
 
 struct arguments;

@@ -142,7 +142,7 @@ static int dump_run(const struct arguments *arguments)
 		die("there is no event %s", event);
 	dump.one_page = page != NULL;
 	if (page && !model_parse_page(page, &dump.pfn))
-		die("%s is no page of RAM: give an address or a page frame number", page);
+		die("%s is not a page of RAM: give an address or a page frame number", page);
 	if (option(arguments, "resolve"))
 		dump.stacks = stack_table_open(run);
 	dump.as_json = option(arguments, "json") != NULL;

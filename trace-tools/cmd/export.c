@@ -1,4 +1,4 @@
-/* pagetrail export: a run in the formats of other programs. The formats are in lib/export_*.c. */
+/* pagetrail export: a run in the formats of other programs. The formats are in export/. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +42,7 @@ static enum export_weight chosen_weight(const struct arguments *arguments)
 	return WEIGHT_TOTAL;
 }
 
-/* Formats that show what was lost. */
+/* Formats that show leaks. */
 static void export_findings(struct run *run, int format, struct outfile *out)
 {
 	struct curve curve;
@@ -108,7 +108,7 @@ static int export_run(const struct arguments *arguments)
 	if (format != COLLAPSED && option(arguments, "by"))
 		die("--by belongs to --collapsed");
 	if (!to && binary)
-		die("export: --%s needs -o FILE: it is no text", formats[format]);
+		die("export: --%s needs -o FILE: it is not text", formats[format]);
 	if (!to && option(arguments, "json"))
 		die("export: --json says what was written to a file: name it with -o FILE");
 	struct run *run = open_run(arguments->operands[0]);
@@ -134,11 +134,11 @@ static int export_run(const struct arguments *arguments)
 }
 
 static const struct option_spec options[] = {
-    {"speedscope", NULL, "for speedscope.app: live pages, most pages and takings by allocation stack"},
+    {"speedscope", NULL, "for speedscope.app: live pages, peak pages and allocations by allocation stack"},
     {"collapsed", NULL, "one line a stack, for flame graphs"},
     {"csv", NULL, "one line an event"},
-    {"sqlite", NULL, "a data base: events, stacks, frames, findings, tests, meta"},
-    {"perfetto", NULL, "for ui.perfetto.dev: free pages, pages by kind, tests, what was lost"},
+    {"sqlite", NULL, "a database: events, stacks, frames, findings, tests, meta"},
+    {"perfetto", NULL, "for ui.perfetto.dev: free pages, pages by kind, tests, leaks"},
     {"by", "live|peak|total", "with --collapsed: what a stack weighs (live)"},
     {"out", "FILE", "write there; -o FILE for short (standard output for text)"},
     {"json", NULL, "with -o: say as JSON what was written"},

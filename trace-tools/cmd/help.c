@@ -9,8 +9,7 @@
 #define COLUMNS_PIPED 80
 #define COLUMNS_MOST 110 /* longer lines are hard to read */
 
-const char help_statuses[] =
-    "Exit status: 0 nothing lost, 1 something lost (or the guest failed), 2 could not tell.\n";
+const char help_statuses[] = "Exit status: 0 no leaks, 1 leaks (or the guest failed), 2 cannot tell.\n";
 
 const char *help_text(const char *name)
 {
@@ -113,7 +112,7 @@ void help_general(FILE *out)
 	fputs("\nusage: pagetrail COMMAND ...\n\n", out);
 	for (size_t i = 0; i < nr_all_commands; i++)
 		fprintf(out, "  %-10s %s\n", all_commands[i]->name, all_commands[i]->summary);
-	fprintf(out, "\n`pagetrail COMMAND --help` says more.\n%s", help_statuses);
+	fprintf(out, "\n`pagetrail COMMAND --help` describes a command.\n%s", help_statuses);
 }
 
 /* ---- docs/PAGETRAIL.md ---- */

@@ -112,13 +112,13 @@ static void free_report_options(struct report_options *wanted)
 
 /* ---- the report ---- */
 
-/* What --fail-on-leak takes for a loss though the verdict is milder; NULL: nothing. Not over a trace with losses. */
+/* What --fail-on-leak treats as a leak though the verdict is milder; NULL: nothing. Not for an incomplete trace. */
 static const char *strict_reason(const struct leaks *leaks)
 {
 	if (leaks->status == STATUS_LEAKED || !run_complete(model_run(leaks->model)))
 		return NULL;
 	if (leaks->nr_items)
-		return "something is lost, if not for certain";
+		return "there are leaks that are not certain";
 	return leaks->nr_candidates ? "objects only grew from test to test" : NULL;
 }
 
@@ -181,14 +181,16 @@ static int leaks_run(const struct arguments *arguments)
 
 static const struct option_spec options[] = {
     {"between", "MARK MARK",
-     "only what was taken from the first mark (its beginning) to the second (its end)"},
-    {"test", "TEST", "only what was taken while TEST ran, each time it did"},
-    {"pid", "PID", "only what this process took; 0: the kernel's own threads and boot"},
+     "only what was acquired from the first mark (its beginning) to the second (its end)"},
+    {"test", "TEST", "only what was acquired while TEST ran, each time it did"},
+    {"pid", "PID", "only what this process acquired; 0: the kernel's own threads and boot"},
     {"kind", "KIND", "only pages of this kind (anon, pagecache, ...) or objects of this slab cache"},
-    {"suppressions", "FILE", "known losses, as LeakSanitizer writes them: lines of leak:PATTERN"},
-    {"fail-on-leak", NULL, "for CI: status 1 also for what is not certain, and for objects that only grow"},
-    {"baseline", "RUN", "a healthy run: who gave such pages and objects back there?"},
-    {"all", NULL, "tell all groups in full, not the largest only"},
+    {"suppressions", "FILE", "known leaks, in LeakSanitizer's format: lines of leak:PATTERN"},
+    {"fail-on-leak", NULL,
+     "for CI: status 1 also for leaks that are not certain, and for objects that only grow"},
+    {"baseline", "RUN",
+     "compare with a run without the leak: where were such pages and objects released there?"},
+    {"all", NULL, "print all groups in full, not the largest only"},
     {"json", NULL, "as JSON"},
     FORCE_SYMBOLS,
     {NULL, NULL, NULL},
@@ -197,7 +199,7 @@ static const struct option_spec options[] = {
 const struct command command_leaks = {
     .name = "leaks",
     .operands = "RUN",
-    .summary = "say what was lost, who took it, and which act is missing",
+    .summary = "report leaks: what leaked, which code acquired it, and which release is missing",
     .min_operands = 1,
     .max_operands = 1,
     .options = options,

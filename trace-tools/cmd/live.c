@@ -1,4 +1,4 @@
-/* pagetrail live: who held what at an instant. */
+/* pagetrail live: what was held at an instant, and by what. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -237,7 +237,7 @@ static const struct option_spec options[] = {
 const struct command command_live = {
     .name = "live",
     .operands = "RUN",
-    .summary = "say who held what at an instant",
+    .summary = "list what was held at an instant, and by which kinds, stacks or processes",
     .min_operands = 1,
     .max_operands = 1,
     .options = options,

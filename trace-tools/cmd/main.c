@@ -52,7 +52,7 @@ uint64_t option_number(const struct arguments *arguments, const char *name, uint
 		return otherwise;
 	uint64_t value = strtoull(text, &end, 0);
 	if (*end || *text == '-' || value < low || value > high)
-		die("--%s: %s is no number from %llu to %llu", name, text, (unsigned long long)low,
+		die("--%s: %s is not a number from %llu to %llu", name, text, (unsigned long long)low,
 		    (unsigned long long)high);
 	return value;
 }

@@ -129,7 +129,7 @@ static void put_command(FILE *out, const struct command *command)
 
 static void put_overview(FILE *out)
 {
-	put_head(out, "pagetrail", "which page was lost, and who should have returned it");
+	put_head(out, "pagetrail", "finds leaked pages and the missing release in a kernel");
 	fputs(".B pagetrail\n.I COMMAND\n\\&...\n.SH DESCRIPTION\n", out);
 	put_text(out, help_text("introduction"));
 	fputs(".SH COMMANDS\n", out);
@@ -140,7 +140,7 @@ static void put_overview(FILE *out)
 	put_status(out);
 	fputs(".SH FILES\n.TP\n.I RUN/trace\nthe trace, which\n.BR babeltrace2 (1)\nreads, too\n.TP\n"
 	      ".I RUN/kernel/pagetrail.elf\nthe kernel that ran, for names, files and lines\n.TP\n"
-	      ".I RUN/logs/console.log\nwhat it said\n.TP\n.I RUN/run.json\nwhat was run\n"
+	      ".I RUN/logs/console.log\nits console\n.TP\n.I RUN/run.json\nwhat was run\n"
 	      ".SH SEE ALSO\n.BR babeltrace2 (1),\n.BR pagetrail\\-trace (5)\n",
 	      out);
 }

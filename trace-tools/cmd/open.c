@@ -53,7 +53,7 @@ const char *kernel_of_guest(const char *kernel, const struct guest *guest)
 	if (fault)
 		warn("%s: %s", kernel, fault);
 	else
-		warn("%s: it is of build %s, the kernel in memory of %s: its names are not taken "
+		warn("%s: it is of build %s, the kernel in memory of %s: its names are not used "
 		     "(--force-symbols "
 		     "takes them)",
 		     kernel, id[0] ? id : "(none)", running);

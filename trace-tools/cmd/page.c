@@ -1,4 +1,4 @@
-/* pagetrail page: one page's life as double-entry stacks-keeping. */
+/* pagetrail page: one page's life; each get beside the put that released it. */
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -36,7 +36,7 @@ static uint32_t last_kind(const struct trace_record *last)
 	return last->event == EV_page_kind ? last->kind & (PK_NR - 1) : record_page_kind(last);
 }
 
-/* Entries of the last life that nothing settled. */
+/* Entries of the last life that nothing released. */
 static bool is_open_now(const struct look *look, size_t i)
 {
 	return last_record(look)->event != EV_page_free &&
@@ -63,11 +63,11 @@ static void print_entry(const struct look *look, size_t i, bool resolve)
 	if (event->pfn != look->pfn)
 		printf(", block at 0x%x", event->pfn);
 	if (entry->released_by != LEDGER_NONE)
-		printf("  settled by #%zu", entry->released_by + 1);
+		printf("  released by #%zu", entry->released_by + 1);
 	if (entry->releases != LEDGER_NONE)
-		printf("  settles #%zu", entry->releases + 1);
+		printf("  releases #%zu", entry->releases + 1);
 	if (record->event == EV_page_put && entry->releases == LEDGER_NONE)
-		printf("  settles NOTHING");
+		printf("  releases NOTHING: there is no such reference");
 	printf("  in %s\n", stack_table_function(look->stacks, record->stack));
 	if (resolve)
 		stack_table_print(look->stacks, record->stack, "        ", stdout);
@@ -76,7 +76,7 @@ static void print_entry(const struct look *look, size_t i, bool resolve)
 /* How the entries of one life add up, once it is over. */
 static void print_balance(const struct look *look, uint32_t life, bool over)
 {
-	size_t nr_open = 0, nr_closing = 0, nr_unsettled = 0;
+	size_t nr_open = 0, nr_closing = 0, nr_unreleased = 0;
 
 	for (size_t i = 0; i < look->ledger->nr; i++) {
 		const struct ledger_entry *entry = &look->ledger->entries[i];
@@ -84,12 +84,12 @@ static void print_balance(const struct look *look, uint32_t life, bool over)
 			continue;
 		nr_open += entry->opens;
 		nr_closing += entry->releases != LEDGER_NONE;
-		nr_unsettled += ledger_is_open(look->ledger, i);
+		nr_unreleased += ledger_is_open(look->ledger, i);
 	}
-	if (over && nr_unsettled)
-		printf("      freed while %zu of %zu entries were open\n", nr_unsettled, nr_open);
+	if (over && nr_unreleased)
+		printf("      freed while %zu of %zu references were open\n", nr_unreleased, nr_open);
 	else if (!over)
-		printf("      %zu opened, %zu settled, %zu open\n", nr_open, nr_closing, nr_unsettled);
+		printf("      %zu acquired, %zu released, %zu open\n", nr_open, nr_closing, nr_unreleased);
 }
 
 static void print_head(const struct look *look)
@@ -114,7 +114,7 @@ static void print_head(const struct look *look)
 	printf("\n");
 	if (look->ledger->nr_lives > 1)
 		printf("%u lives%s\n", look->ledger->nr_lives,
-		       look->first_life > 1 ? ", the last of them told" : "");
+		       look->first_life > 1 ? ", the last of them shown" : "");
 }
 
 static void print_text(const struct look *look)
@@ -168,9 +168,9 @@ static void json_entry(struct json *json, const struct look *look, size_t i)
 	json_int(json, "pid", event->pid);
 	json_string(json, "function", stack_table_function(look->stacks, record->stack));
 	if (entry->released_by != LEDGER_NONE)
-		json_int(json, "settled_by", (int64_t)entry->released_by + 1);
+		json_int(json, "released_by", (int64_t)entry->released_by + 1);
 	if (entry->releases != LEDGER_NONE)
-		json_int(json, "settles", (int64_t)entry->releases + 1);
+		json_int(json, "releases", (int64_t)entry->releases + 1);
 	json_close(json, '}');
 }
 
@@ -214,7 +214,8 @@ static int page_run(const struct arguments *arguments)
 	uint64_t last_lives = option_number(arguments, "last", UINT32_MAX, 1, UINT32_MAX);
 
 	if (!model_parse_page(arguments->operands[1], &look.pfn))
-		die("%s is no page of RAM: give an address or a page frame number", arguments->operands[1]);
+		die("%s is not a page of RAM: give an address or a page frame number",
+		    arguments->operands[1]);
 	struct run *run = open_run(arguments->operands[0]);
 	struct model *model = replay_at(run, look.at, &look.time);
 	look.model = model;
@@ -253,7 +254,7 @@ static const struct option_spec options[] = {
 const struct command command_page = {
     .name = "page",
     .operands = "RUN ADDR|PFN",
-    .summary = "tell one page's life: each get with the put that settled it",
+    .summary = "print one page's life: each get with the put that released it",
     .min_operands = 2,
     .max_operands = 2,
     .options = options,

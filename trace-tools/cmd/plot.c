@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "command.h"
+#include "run/drain.h"
 
 extern char **environ;
 
@@ -102,7 +103,8 @@ static int draw(char *const *pictures, size_t nr_pictures, char *const *runs, si
 
 static const struct picture {
 	const char *what, *file;
-} pictures[] = {{"free", "free-pages"}, {"kinds", "kinds"}, {"map", "page-map"}, {"lifetimes", "lifetimes"}};
+} pictures[] = {
+    {"free", RUN_FREE_PAGES}, {"kinds", RUN_KINDS}, {"map", RUN_PAGE_MAP}, {"lifetimes", RUN_LIFETIMES}};
 #define NR_PICTURES (sizeof(pictures) / sizeof(pictures[0]))
 
 int plot_run(const char *folder, const char *out)

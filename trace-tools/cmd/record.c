@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "base/outfile.h"
+#include "base/signals.h"
 #include "command.h"
 #include "run/drain.h"
 
@@ -32,7 +33,7 @@ static void find_desc(struct guest *guest, uint64_t desc_pa, int64_t deadline, b
 		if (fault)
 			die("%s: %s", guest->path, fault);
 		if (once || (deadline && now_ms() >= deadline) || poll(&fd, 1, LOOK_MS) > 0)
-			die("%s: no trace in this memory: the kernel has not come that far, or it is "
+			die("%s: no trace in this memory: tracing has not started, or it is "
 			    "another's",
 			    guest->path);
 	}
@@ -98,11 +99,7 @@ static int record_run(const struct arguments *arguments)
 	struct drain drain;
 	sigset_t mask;
 
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGINT);
-	sigaddset(&mask, SIGTERM);
-	sigprocmask(SIG_BLOCK, &mask, NULL);
-	struct pollfd fd = {.fd = signalfd(-1, &mask, SFD_CLOEXEC), .events = POLLIN};
+	struct pollfd fd = {.fd = signals_catch(&mask, (int[]){SIGINT, SIGTERM, 0}), .events = POLLIN};
 	if (!guest_attach(&guest, ram))
 		die("%s: %s", ram, strerror(errno));
 	find_desc(&guest, desc_address(kernel), deadline, once, fd.fd);
@@ -135,10 +132,10 @@ static int record_run(const struct arguments *arguments)
 }
 
 static const struct option_spec options[] = {
-    {"kernel", "ELF", "its kernel: finds the trace at once, and goes into the run folder for symbols"},
-    {"once", NULL, "take what is there and end: for a dead machine, or a look at one in flight mode"},
+    {"kernel", "ELF", "its kernel: finds the trace at once, and is copied into the run folder for symbols"},
+    {"once", NULL, "record what is there and end: for a dead machine, or a snapshot of one in flight mode"},
     {"timeout", "SECONDS", "end after so long"},
-    {"json", NULL, "say at the end as JSON what was recorded"},
+    {"json", NULL, "at the end, print as JSON what was recorded"},
     {NULL, NULL, NULL},
 };
 

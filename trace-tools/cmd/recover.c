@@ -119,9 +119,9 @@ static void print_state(const struct guest *guest, const struct drain *drain, co
 	fputc('\n', out);
 }
 
-/* What was said goes to the terminal (unless quiet) and into the run folder. */
+/* The report goes to the terminal (unless silent) and into the run folder. */
 static int report(const struct guest *guest, const struct drain *drain, const char *folder,
-		  struct panic_state *panic, uint64_t nr_events, bool quiet)
+		  struct panic_state *panic, uint64_t nr_events, bool silent)
 {
 	char *text, *path = xasprintf("%s/logs/recover.log", folder);
 	size_t bytes;
@@ -133,7 +133,7 @@ static int report(const struct guest *guest, const struct drain *drain, const ch
 	if (!run)
 		fprintf(out, "there is no event in its rings\n");
 	fclose(out);
-	if (!quiet)
+	if (!silent)
 		fwrite(text, 1, bytes, stdout);
 	FILE *log = fopen(path, "w");
 	if (!log || fwrite(text, 1, bytes, log) != bytes || fclose(log))
@@ -159,8 +159,9 @@ static int recover_run(const struct arguments *arguments)
 	if (!guest_find_desc(&guest, desc_address(kernel), &fault))
 		die("%s: %s", guest.path,
 		    fault    ? fault
-		    : kernel ? "no trace where this kernel has it: another kernel, or it never came so far"
-			     : "no trace in this memory: the kernel never came so far, or it is another's");
+		    : kernel ? "no trace at this kernel's place for it: another kernel ran, or tracing never "
+			       "started"
+			     : "no trace in this memory: tracing never started, or it is another kernel");
 	if (!option(arguments, "force-symbols"))
 		kernel = kernel_of_guest(kernel, &guest);
 	struct symbols *symbols = symbols_open(kernel, &error);
@@ -187,7 +188,7 @@ static const struct option_spec options[] = {
     {"kernel", "ELF", "its kernel: finds the trace at once, and gives names to addresses"},
     {"out", "RUN", "the run folder; -o RUN for short (RAMFILE.run)"},
     {"events", "N", "show the last N events (20)"},
-    {"json", NULL, "as JSON; the words go to RUN/logs/recover.log only"},
+    {"json", NULL, "as JSON; the text goes to RUN/logs/recover.log only"},
     FORCE_SYMBOLS,
     {NULL, NULL, NULL},
 };
@@ -195,7 +196,7 @@ static const struct option_spec options[] = {
 const struct command command_recover = {
     .name = "recover",
     .operands = "RAMFILE",
-    .summary = "make a run folder from the memory of a dead machine, and say what it died of",
+    .summary = "make a run folder from the memory of a dead machine, and report why it died",
     .min_operands = 1,
     .max_operands = 1,
     .options = options,

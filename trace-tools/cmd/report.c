@@ -7,6 +7,7 @@
 #include "command.h"
 #include "report/html.h"
 #include "report/leaks_text.h"
+#include "run/drain.h"
 
 static struct sources find_sources(const struct arguments *arguments, const struct run *run)
 {
@@ -38,7 +39,7 @@ static int report_run(const struct arguments *arguments)
 	const char *to = option(arguments, "out");
 	struct run *run = open_run(arguments->operands[0]);
 	struct sources sources = find_sources(arguments, run);
-	char *path = to ? xstrdup(to) : xasprintf("%s/report.html", run->folder);
+	char *path = to ? xstrdup(to) : xasprintf("%s/" RUN_REPORT, run->folder);
 	struct html_pictures pictures;
 	struct model_watch watch = {html_pictures_event, &pictures};
 	struct outfile out;
@@ -73,7 +74,7 @@ static const struct option_spec options[] = {
 const struct command command_report = {
     .name = "report",
     .operands = "RUN",
-    .summary = "write one HTML file with verdict, curves, what was lost, tests and call sites",
+    .summary = "write one HTML file with verdict, curves, leaks, tests and call sites",
     .min_operands = 1,
     .max_operands = 1,
     .options = options,

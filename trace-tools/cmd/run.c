@@ -24,7 +24,7 @@ static void read_options(const struct arguments *arguments, struct session_optio
 	machine->disk = option(arguments, "disk") ? option(arguments, "disk") : "build/disk.img";
 	machine->smp = (uint32_t)option_number(arguments, "smp", 4, 1, 8);
 	if (!size_parse(mem ? mem : "128M", &machine->ram_bytes))
-		die("--mem: %s is no size", mem);
+		die("--mem: %s is not a size", mem);
 	if (disk_mode && strcmp(disk_mode, "ramdisk") && strcmp(disk_mode, "virtio"))
 		die("--disk-mode: ramdisk or virtio, not %s", disk_mode);
 	machine->disk_virtio = disk_mode && !strcmp(disk_mode, "virtio");
@@ -126,7 +126,7 @@ static const struct option_spec options[] = {
     {"smp", "N", "harts, 1 to 8 (4)"},
     {"mem", "SIZE", "RAM (128M)"},
     {"out", "RUN", "the run folder (traces/runs/ and the time)"},
-    {"mode", "stream|flight|off", "stream (default) loses nothing, flight keeps the newest events only"},
+    {"mode", "stream|flight|off", "stream (default) keeps every event, flight keeps the newest only"},
     {"append", "ARGS", "further boot arguments"},
     {"icount", NULL, "deterministic time: one instruction is one nanosecond"},
     {"timeout", "SECONDS", "end the machine after so long"},
@@ -134,21 +134,21 @@ static const struct option_spec options[] = {
     {"stop", NULL, "wait for gdb before the first instruction"},
     {"keep-ram", NULL, "keep the guest's RAM as RUN/ram (a panic's is always kept)"},
     {"progress", NULL, "show one progress line instead of the console"},
-    {"quiet", NULL, "show nothing of the console"},
+    {"quiet", NULL, "do not show the console"},
     {"tests", NULL, "at the end, a table of the tests: free pages before and after, audit"},
     {"leaks", NULL, "at the end, the leak report; its verdict is the exit status"},
-    {"baseline", "RUN", "with --leaks: a healthy run to compare with"},
-    {"suppressions", "FILE", "with --leaks: known losses, as `pagetrail leaks` takes them"},
-    {"fail-on-leak", NULL, "with --leaks: status 1 also for what is not certain"},
+    {"baseline", "RUN", "with --leaks: a run without the leak to compare with"},
+    {"suppressions", "FILE", "with --leaks: known leaks, as for `pagetrail leaks`"},
+    {"fail-on-leak", NULL, "with --leaks: status 1 also for leaks that are not certain"},
     {"plot", NULL, "at the end, draw RUN/free-pages.png and .svg"},
-    {"json", NULL, "at the end, say all this as JSON; nothing of the console is shown"},
+    {"json", NULL, "at the end, print all this as JSON; the console is not shown"},
     {NULL, NULL, NULL},
 };
 
 const struct command command_run = {
     .name = "run",
     .operands = "[-- COMMAND...]",
-    .summary = "boot the kernel in QEMU and record what it does with its memory",
+    .summary = "boot the kernel in QEMU and record every page and object event",
     .max_operands = 0,
     .takes_rest = true,
     .options = options,

@@ -99,8 +99,8 @@ static void print_row(const struct look *look, const struct row *row)
 
 	printf("\n");
 	if (site->allocs) {
-		printf("pages   live %" PRIu64 ", peak %" PRIu64 ", total %" PRIu64 "; taken %" PRIu64
-		       " times, given back %" PRIu64 " times",
+		printf("pages   live %" PRIu64 ", peak %" PRIu64 ", total %" PRIu64 "; allocated %" PRIu64
+		       " times, freed %" PRIu64 " times",
 		       site->pages_live, site->pages_peak, site->pages_allocated, site->allocs, site->frees);
 		if (site->pages_freed)
 			printf("; churn %" PRIu64 " (%.1f a second), mean life %.6f s", site->pages_freed,
@@ -109,7 +109,7 @@ static void print_row(const struct look *look, const struct row *row)
 		printf("\n");
 	}
 	if (site->object_allocs) {
-		printf("objects live %" PRIu64 ", peak %" PRIu64 ", made %" PRIu64 ", freed %" PRIu64,
+		printf("objects live %" PRIu64 ", peak %" PRIu64 ", allocated %" PRIu64 ", freed %" PRIu64,
 		       site->objects_live, site->objects_peak, site->object_allocs, site->object_frees);
 		if (site->object_frees)
 			printf(" (%.1f a second), mean life %.6f s", per_second(look, site->object_frees),
@@ -200,7 +200,7 @@ static const struct option_spec options[] = {
 const struct command command_stacks = {
     .name = "stacks",
     .operands = "RUN",
-    .summary = "list the call sites that take pages and objects",
+    .summary = "list the call sites that allocate pages and objects",
     .min_operands = 1,
     .max_operands = 1,
     .options = options,

@@ -46,11 +46,10 @@ static void print_live(const struct model *model)
 		       model_free_pages(model), model_totals(model)->nr_samples,
 		       model_totals(model)->sample_worst);
 	if (model_totals(model)->out_of_order)
-		printf("%" PRIu64
-		       " page records stand beside another hart's in the wrong order by a little\n",
+		printf("%" PRIu64 " page records are slightly out of order with another hart's\n",
 		       model_totals(model)->out_of_order);
 	if (model_totals(model)->ooms || model_totals(model)->fails_injected)
-		printf("%" PRIu64 " allocations failed for want of memory, %" PRIu64
+		printf("%" PRIu64 " allocations failed: out of memory, %" PRIu64
 		       " were refused by fail-nth\n",
 		       model_totals(model)->ooms, model_totals(model)->fails_injected);
 	if (model_totals(model)->panic_time)
@@ -139,7 +138,7 @@ static const struct option_spec options[] = {
 const struct command command_summary = {
     .name = "summary",
     .operands = "RUN",
-    .summary = "count what is in a run, and say whether anything is missing",
+    .summary = "count the events of a run, and check that none are missing",
     .min_operands = 1,
     .max_operands = 1,
     .options = options,

@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/signals.h"
 #include "command.h"
 
 #define SITES 10
@@ -228,14 +229,7 @@ static void watch_machine(struct watch *watch)
 {
 	sigset_t mask;
 
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGINT);
-	sigaddset(&mask, SIGTERM);
-	sigaddset(&mask, SIGHUP);
-	sigaddset(&mask, SIGWINCH);
-	sigaddset(&mask, SIGTSTP);
-	sigprocmask(SIG_BLOCK, &mask, NULL);
-	watch->signals = signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
+	watch->signals = signals_catch(&mask, (int[]){SIGINT, SIGTERM, SIGHUP, SIGWINCH, SIGTSTP, 0});
 	watch->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	watch->top.terminal = isatty(STDOUT_FILENO) && strcmp(getenv("TERM") ? getenv("TERM") : "", "dumb");
 	watch->top.plain = getenv("NO_COLOR") != NULL;
@@ -277,7 +271,7 @@ static int64_t read_interval(const char *text)
 	double seconds = text ? strtod(text, &end) : 1;
 
 	if (text && (end == text || *end || !(seconds >= 0.01 && seconds <= 3600)))
-		die("--interval: %s is no number of seconds from 0.01 to 3600", text);
+		die("--interval: %s is not a number of seconds from 0.01 to 3600", text);
 	return (int64_t)(seconds * 1000);
 }
 
@@ -326,7 +320,7 @@ static const struct option_spec options[] = {
 const struct command command_top = {
     .name = "top",
     .operands = "RUN",
-    .summary = "watch a machine while it runs: free pages, kinds, the hottest call sites, losses",
+    .summary = "watch a machine while it runs: free pages, kinds, the busiest call sites, lost events",
     .min_operands = 1,
     .max_operands = 1,
     .options = options,

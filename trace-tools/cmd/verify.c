@@ -98,7 +98,7 @@ static int verify_command(const struct arguments *arguments)
 	if (!guest_find_desc(&guest, desc_address(kernel), &fault))
 		die("%s: %s", path, fault ? fault : "not the memory of this kernel");
 	if (!option(arguments, "force-symbols") && !kernel_of_guest(kernel, &guest))
-		die("%s: where this kernel has its pages cannot be known", path);
+		die("%s: the debug information does not say where this kernel has its pages", path);
 	const struct trace_packet_header *depot =
 	    guest_memory(&guest, guest.desc->depot_pa, sizeof(struct trace_packet_header));
 	if (depot->boot_id != run->boot_id)
@@ -121,7 +121,8 @@ static int verify_command(const struct arguments *arguments)
 		if (complete)
 			printf("%s\n", verify->nr_differences ? "DIFFERENT" : "OK: trace and memory agree");
 		else
-			printf("NO VERDICT: the trace is not whole, so it may differ from memory by right\n");
+			printf("cannot tell: the trace is incomplete, so it may differ from memory for that "
+			       "reason\n");
 	}
 	verify_free(verify);
 	model_free(model);
@@ -143,7 +144,7 @@ static const struct option_spec options[] = {
 const struct command command_verify = {
     .name = "verify",
     .operands = "RUN",
-    .summary = "replay the trace and compare it with the memory that the machine left",
+    .summary = "replay the trace and compare it with the memory of the stopped machine",
     .min_operands = 1,
     .max_operands = 1,
     .options = options,

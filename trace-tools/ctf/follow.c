@@ -232,9 +232,9 @@ enum follow_state follow_state(const struct follow *follow)
 		return FOLLOW_RUNNING;
 	if (trace == 0 || log == 0)
 		return FOLLOW_ENDED;
-	/* Nobody tells: `pagetrail run` leaves this file at its end. */
+	/* Nobody tells: `pagetrail run` leaves this file at its end. Nothing comes to a folder that was removed. */
 	char *path = xasprintf("%s/run.json", follow->folder);
-	bool over = !access(path, F_OK);
+	bool over = !access(path, F_OK) || access(follow->folder, F_OK);
 	free(path);
 	return over ? FOLLOW_ENDED : follow->nr_files ? FOLLOW_RUNNING : FOLLOW_WAITING;
 }

@@ -7,7 +7,7 @@
  *
  *   waiting   nothing of a trace is there yet
  *   running   somebody has a file of the run open for writing
- *   ended     nobody has
+ *   ended     nobody has, or the folder was removed
  *
  * FOLLOW-1  each packet is handed out once, until a rewind.
  * FOLLOW-2  after follow_look the open files are those of the folder; after one that says true, none was read yet.

@@ -173,7 +173,7 @@ static void check_kernel(struct run *run)
 	if (!run->kernel_path)
 		run->kernel_path = xasprintf("%s/kernel/pagetrail.elf", run->folder);
 	run_damage(run, run->kernel_path, 0, "%s: addresses stay numbers", what);
-	run->kernel_fault = xasprintf("%s: %s: addresses stay numbers (--force-symbols: take its names)",
+	run->kernel_fault = xasprintf("%s: %s: addresses stay numbers (--force-symbols: use its names)",
 				      run->kernel_path, what);
 	free(run->kernel_path);
 	run->kernel_path = NULL;
@@ -375,7 +375,7 @@ void run_print_losses(const struct run *run, FILE *out)
 	if (run_discarded(run))
 		fprintf(
 		    out,
-		    "LOSS: %llu events were discarded: the rings were full and nobody emptied them in time\n",
+		    "LOSS: %llu events were discarded: the rings were full because the reader was too slow\n",
 		    (unsigned long long)run_discarded(run));
 	if (run_starts_late(run))
 		fprintf(out, "LOSS: the beginning is missing: older packets were overwritten\n");

@@ -426,7 +426,7 @@ static bool describe_head(struct detection *detection, struct head *head)
 	} else if (touching.nr) {
 		kd_note(detection->kd, "%s looks like a list of struct %s, but %s", head->path,
 			type_name(head->node),
-			!head->alloc  ? "nothing that others call gives back what is taken from it"
+			!head->alloc  ? "nothing that others call frees what is allocated from it"
 			: !head->free ? "nothing that others call puts its argument into it"
 				      : "what is in it is not known to be pages");
 	}

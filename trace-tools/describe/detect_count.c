@@ -166,13 +166,36 @@ static void vote_all(struct detection *detection, struct arrays *arrays)
 	}
 }
 
+/* The member of an element at this offset; NULL: there is none with a name. */
+static const char *member_at(const struct type *element, uint32_t offset)
+{
+	for (size_t i = 0; i < type_nr_members(element); i++) {
+		const struct member_of *member = type_member_by_number(element, i);
+		if (member->offset == offset && *member->name && type_kind(member->type) == TYPE_INTEGER)
+			return member->name;
+	}
+	return NULL;
+}
+
+/* Of several numbers in an element, the one that is called a count is meant. */
+static bool is_called_count(const struct array *array, const struct rule *rule)
+{
+	const char *name = member_at(array->element, rule->offset);
+
+	return name && (strcasestr(name, "ref") || strcasestr(name, "count") || strcasestr(name, "cnt"));
+}
+
 static struct rule *winner(struct array *array)
 {
 	struct rule *best = NULL;
 
 	for (size_t i = 0; i < array->nr_rules; i++) {
 		struct rule *rule = &array->rules[i];
-		if (rule->stores && (!best || rule->votes > best->votes))
+		if (!rule->stores)
+			continue;
+		bool called = is_called_count(array, rule),
+		     best_called = best && is_called_count(array, best);
+		if (!best || called > best_called || (called == best_called && rule->votes > best->votes))
 			best = rule;
 	}
 	return best;
@@ -214,17 +237,6 @@ static bool rule_by_size(const struct detection *detection, const struct array *
 
 /* ---- saying it ---- */
 
-/* The member of an element at this offset: "count", "[].count" behind the array's path. */
-static const char *member_at(const struct type *element, uint32_t offset)
-{
-	for (size_t i = 0; i < type_nr_members(element); i++) {
-		const struct member_of *member = type_member_by_number(element, i);
-		if (member->offset == offset && *member->name && type_kind(member->type) == TYPE_INTEGER)
-			return member->name;
-	}
-	return NULL;
-}
-
 /* The variable at an address, for an expression. */
 static char *variable_text(const struct detection *detection, uint64_t address)
 {
@@ -257,11 +269,10 @@ static void describe(struct detection *detection, const struct array *array, con
 
 	if (!record || member) {
 		struct kd_item *item =
-		    kd_add(detection->kd, KD_COUNT, subject, "%s[%llu]; %s%s",
+		    kd_add(detection->kd, KD_COUNT, subject, "%s[%llu]; %s",
 			   type_text(array->element, text, sizeof(text)), (unsigned long long)array->nr,
 			   maybe ? "uncertain: the rule is a guess by its size"
-				 : "indexed so by code that writes it",
-			   detection->allocs.nr ? "" : "; no allocator is known");
+				 : "indexed so by code that writes it");
 		if (rule->less)
 			set_relative_page(detection, item, rule->less, rule->first_pfn);
 		else if (rule->first_pfn)
@@ -378,7 +389,14 @@ void detect_counts(struct detection *detection)
 		struct functions writers = {0};
 		writers_of(detection, array, rule, &writers);
 		bool of_allocator = any_in(&writers, &detection->allocator);
-		if (rule) {
+		if (rule && !detection->allocs.nr) {
+			kd_note(detection->kd,
+				"%s[%llu] is indexed by pages' addresses; what in it is a count is not "
+				"known, as no "
+				"allocator is",
+				array->path, (unsigned long long)array->nr);
+			described++;
+		} else if (rule) {
 			describe(detection, array, rule, !of_allocator && !is_plausible(detection, rule),
 				 &writers);
 			described++;

@@ -210,8 +210,11 @@ void detect_processes(struct detection *detection)
 			table = global;
 	}
 	if (!table) {
+		const struct type *process = types_struct(detection->types, "proc");
 		kd_note(detection->kd,
 			"no table of processes: no array of structures with a state and a pid");
+		if (type_member(process, "pid", NULL))
+			describe_harts(detection, process);
 		return;
 	}
 	describe_slots(detection, table, slot_type(table));

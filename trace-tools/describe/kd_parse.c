@@ -147,7 +147,7 @@ static void check_item(struct parser *parser, const struct kd_item *item)
 			FAIL(parser, "%s needs %s=…: %s", verb->name, verb->keys[i].name, verb->keys[i].help);
 	}
 	if (verb->once && kd_item(parser->kd, item->verb, 1))
-		FAIL(parser, "%s stands here a second time, and only one can be", verb->name);
+		FAIL(parser, "%s is here a second time, and only one can be", verb->name);
 	if (item->verb == KD_MARK && item->nr_pairs != 1)
 		FAIL(parser, "mark needs one of begin=…, end=…, panic=…");
 	if (item->verb == KD_CONSOLE && !kd_get(item, "uart") == !kd_get(item, "sbi"))

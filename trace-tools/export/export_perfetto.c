@@ -161,17 +161,17 @@ static void put_lost(struct perfetto *perfetto, const struct leaks *leaks, const
 	event_begin(perfetto, item->object ? item->alloc_time : item->get_time, UUID_LOST, TYPE_INSTANT);
 	protobuf_string(&perfetto->body, EVENT_CATEGORIES, "lost");
 	if (item->object)
-		snprintf(name, sizeof(name), "lost: object of %s",
+		snprintf(name, sizeof(name), "leaked: object of %s",
 			 model_cache(leaks->model, item->cache)->name);
 	else
-		snprintf(name, sizeof(name), "lost: %s%s", page_kind_text(item->kind),
+		snprintf(name, sizeof(name), "leaked: %s%s", page_kind_text(item->kind),
 			 model_run(leaks->model)->watched ? "" : " page");
 	protobuf_string(&perfetto->body, EVENT_NAME, name);
 	annotate_number(perfetto, "group", number + 1);
 	annotate_text(perfetto, "verdict", verdict_text(item->verdict));
 	annotate_number(perfetto, item->object ? "physical address" : "page frame",
 			item->object ? item->where * 8ULL : item->where);
-	annotate_text(perfetto, item->object ? "made by" : "taken by", stack);
+	annotate_text(perfetto, item->object ? "made by" : "acquired by", stack);
 	if (group->missing.suspect)
 		annotate_text(perfetto, "suspect", group->missing.suspect);
 	packet_end(perfetto, PACKET_TRACK_EVENT);

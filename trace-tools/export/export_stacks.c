@@ -113,8 +113,7 @@ static void write_samples(struct json *json, struct frame_table *frames, const s
 static void write_profile(struct json *json, struct frame_table *frames, const struct model *model,
 			  struct stack_table *stacks, enum export_weight weight)
 {
-	static const char *const names[WEIGHT_NR] = {"live pages at the end", "most pages ever held",
-						     "times that pages were taken"};
+	static const char *const names[WEIGHT_NR] = {"live pages at the end", "peak pages", "allocations"};
 	int64_t factor = weight == WEIGHT_TOTAL ? 1 : PAGE_BYTES, sum = 0;
 
 	json_open(json, NULL, '{');

@@ -2,7 +2,7 @@
 """Writes the help texts as a C source: a table of (name, text), sorted by name.
 
 A text is a file NAME.txt: one paragraph a line, empty lines between paragraphs, indented lines as they are. The program
-fills paragraphs to the width of the terminal; man pages and docs/PAGETRAIL.md fill them anew.
+fills paragraphs to the width of the terminal; man pages and docs/PAGETRAIL.md fill them again.
 
 Usage: embed.py FILE...  (to standard output)
 """

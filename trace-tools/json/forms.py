@@ -15,10 +15,10 @@ Every command of `pagetrail` that answers has `--json`: one object on standard o
 | Member | | |
 | --- | --- | --- |
 | `command` | text | the command's name |
-| `version` | int | of these forms, 1: it grows when a member goes or changes its meaning; members may be added without |
+| `version` | int | of these forms, 2: it grows when a member goes or changes its meaning; members may be added without |
 | `verdict` | text | the answer in short; it goes with the exit status |
 
-[pagetrail.schema.json](pagetrail.schema.json) is the same as a JSON Schema. A bar stands between words of which a member is one, `?`
+[pagetrail.schema.json](pagetrail.schema.json) is the same as a JSON Schema. A bar separates words of which a member is one, `?`
 behind a type means that it may be null, `[x]` is an array, `{x}` an object with any names; a member in parentheses may be missing.
 """
 
@@ -66,7 +66,7 @@ def schema_of(kind):
 def object_of(form):
     members = {}
     if form.kind == "form":
-        members = {"command": {"const": form.name}, "version": {"const": 1}, "verdict": {"enum": form.words.split("|")}}
+        members = {"command": {"const": form.name}, "version": {"const": 2}, "verdict": {"enum": form.words.split("|")}}
     required = [*members] + [name for name, optional, _, _ in form.members if not optional]
     for name, _, kind, words in form.members:
         members[name] = {**schema_of(kind), "description": words}

@@ -1,4 +1,4 @@
-"""Several runs over one another: free pages from the first test on, and what each test did not give back.
+"""Several runs over one another: free pages from the first test on, and what each test leaked.
 
 Runs of the same tests take different times for them, so their time is stretched until each test begins and ends where it does in the
 first run.
@@ -18,7 +18,7 @@ TESTS_MAX = 40
 
 
 def names_of(traces):
-    """Names of the folders, as much of their paths as tells them apart."""
+    """Names of the folders, as much of their paths as makes them different."""
     paths = [os.path.abspath(t.folder) for t in traces]
     if len(set(map(os.path.basename, paths))) == len(paths):
         return [os.path.basename(p) for p in paths]
@@ -72,15 +72,15 @@ def draw_curves(axes, runs):
 
 
 def draw_losses(axes, runs):
-    """A group of bars for each test that lost pages in some run."""
-    lost = [{t.name: curve.lost(t) for t in tests} for _, curve, tests in runs]
-    names = [n for n in dict.fromkeys(t.name for _, _, tests in runs for t in tests) if any(l.get(n, 0) > 0 for l in lost)]
+    """A group of bars for each test that leaked pages in some run."""
+    leaked = [{t.name: curve.leaked(t) for t in tests} for _, curve, tests in runs]
+    names = [n for n in dict.fromkeys(t.name for _, _, tests in runs for t in tests) if any(l.get(n, 0) > 0 for l in leaked)]
     if not names:
-        axes.text(0.0, 0.5, "no test of any run lost a page", transform=axes.transAxes, fontsize=14, color=picture.INK)
+        axes.text(0.0, 0.5, "no test of any run leaked a page", transform=axes.transAxes, fontsize=14, color=picture.INK)
         axes.set_axis_off()
         return
     width = 0.8 / len(runs)
-    for i, (each, (colour, _, _)) in enumerate(zip(lost, LINES)):
+    for i, (each, (colour, _, _)) in enumerate(zip(leaked, LINES)):
         places = np.arange(min(len(names), TESTS_MAX)) + (i - (len(runs) - 1) / 2) * width
         values = [each.get(n, 0) for n in names[:TESTS_MAX]]
         axes.bar(places, values, width * 0.9, color=colour, zorder=2)
@@ -90,9 +90,9 @@ def draw_losses(axes, runs):
                           color=picture.INK if value else picture.DIM)
     axes.set_xticks(range(min(len(names), TESTS_MAX)), names[:TESTS_MAX],
                     **({"rotation": 40, "ha": "right"} if len(names) > 8 else {}))
-    axes.set_ylabel("pages lost")
+    axes.set_ylabel("pages leaked")
     axes.set_yscale("symlog", linthresh=10)
-    axes.set_ylim(0, max(max(each.values(), default=0) for each in lost) * 2.2 + 1)
+    axes.set_ylim(0, max(max(each.values(), default=0) for each in leaked) * 2.2 + 1)
     picture.thousands(axes.yaxis)
     axes.tick_params(axis="x", length=0)
 

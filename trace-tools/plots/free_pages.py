@@ -1,4 +1,4 @@
-"""Free pages over time, the tests marked, what did not come back labelled.
+"""Free pages over time, the tests marked, what leaked labelled.
 
 The curve replays every page_alloc and page_free, so it is exact; the first of the kernel's own samples fixes its
 height, the others are drawn as dots on it. Each test is a band; where free pages did not come back, a bracket spans
@@ -38,14 +38,14 @@ class FreePages:
         """Free pages at a time in CSR ticks."""
         return self._net_at(time) + self.offset
 
-    def lost(self, test):
-        """Free pages before a test that are not there when it is judged."""
-        return self.at(test.begin) - self.at(test.judged)
+    def leaked(self, test):
+        """Free pages before a test that are not there when it is compared."""
+        return self.at(test.begin) - self.at(test.compared)
 
-    def settled(self, test):
-        """(seconds, pages): when, after a test, as many pages were free for the first time as when it was judged."""
-        first, last = np.searchsorted(self.raw_times, (test.end, test.judged), side="right")
-        after = self.at(test.judged)
+    def freed_at(self, test):
+        """(seconds, pages): when, after a test, as many pages were free for the first time as when it was compared."""
+        first, last = np.searchsorted(self.raw_times, (test.end, test.compared), side="right")
+        after = self.at(test.compared)
         if self.at(test.end) == after or first == last:
             return float(seconds(test.end)), after
         return float(self.times[first + np.argmax(self.free[first:last] == after)]), after
@@ -72,11 +72,11 @@ def draw_losses(axes, losses):
         axes.annotate("", (when, after), (when, before), arrowprops={"arrowstyle": "|-|,widthA=0.25,widthB=0.25",
                                                                    "color": picture.LOSS, "linewidth": 1.6}, zorder=5)
         tall = before - after > 0.08 * np.ptp(axes.get_ylim())
-        axes.annotate(f"{name}: {before - after:,} lost", (when, (before + after) / 2 if tall else before),
+        axes.annotate(f"{name}: {before - after:,} leaked", (when, (before + after) / 2 if tall else before),
                       xytext=(-8 if late else 8, (-5 if tall else 8) + 18 * step), textcoords="offset points", fontsize=12,
                       ha="right" if late else "left", color=picture.LOSS, fontweight="bold", bbox=picture.PLATE, zorder=6)
     if len(losses) > LOSSES_MAX:
-        axes.text(0.99, 0.02, f"and {len(losses) - LOSSES_MAX} more tests that lost pages", transform=axes.transAxes,
+        axes.text(0.99, 0.02, f"and {len(losses) - LOSSES_MAX} more tests that leaked pages", transform=axes.transAxes,
                   ha="right", color=picture.LOSS, fontsize=12)
 
 
@@ -112,15 +112,15 @@ def draw(trace, out):
     draw_curve(axes, curve)
     if len(curve.times):
         picture.bands(axes, tests)
-    losses = [(t.name, when, curve.at(t.begin), after) for t in tests if curve.lost(t) > 0
-              for when, after in [curve.settled(t)]]
+    losses = [(t.name, when, curve.at(t.begin), after) for t in tests if curve.leaked(t) > 0
+              for when, after in [curve.freed_at(t)]]
     draw_losses(axes, losses)
     axes.set_xlabel("seconds since power-on", color=picture.INK)
-    axes.set_ylabel("free pages of 4 KiB" if curve.known else "pages freed minus pages taken")
+    axes.set_ylabel("free pages of 4 KiB" if curve.known else "pages freed minus pages allocated")
     picture.thousands(axes.yaxis)
     axes.grid(axis="y", color=picture.GRID, linewidth=0.6, zorder=1)
     axes.set_axisbelow(True)
-    lost = sum(before - after for _, _, before, after in losses)
-    words = [f"{picture.count(len(tests), 'test')}, {picture.count(lost, 'page')} lost"] if tests else []
-    picture.title(figure, trace, *(words or ["free pages"]), bad=lost > 0)
+    leaked = sum(before - after for _, _, before, after in losses)
+    words = [f"{picture.count(len(tests), 'test')}, {picture.count(leaked, 'page')} leaked"] if tests else []
+    picture.title(figure, trace, *(words or ["free pages"]), bad=leaked > 0)
     picture.save(figure, out)

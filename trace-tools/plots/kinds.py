@@ -1,6 +1,6 @@
 """Pages by kind over time, one on the other: what the memory that was taken is used for.
 
-Kinds that stand from boot to the end (the image, the books on pages, the trace, the disk) are left out. The picture has
+Kinds that stay from boot to the end (the image, the metadata of pages, the trace, the disk) are left out. The picture has
 BINS moments; each shows how things stand at its end.
 """
 import numpy as np

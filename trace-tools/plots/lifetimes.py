@@ -1,6 +1,6 @@
 """How long pages live: one row for each kind and each busy call site, the time on a logarithmic axis.
 
-A row is a histogram of its own height, so that rare kinds can be read, too; the number of lives stands beside it, and at
+A row is a histogram of its own height, so that rare kinds can be read, too; the number of lives is beside it, and at
 the right edge how many had not ended when the trace did.
 """
 import numpy as np

@@ -1,7 +1,7 @@
 """RAM over time: up the addresses, to the right time, the colour what the page is used for.
 
 A cell stands for some pages and a stretch of time, and shows how they are at its end: the kind that most of the used
-ones have, the paler the more are free. A lost page makes its cell red from when the reference was taken that nobody
+ones have, the paler the more are free. A leaked page makes its cell red from when the reference was acquired that nothing
 returned. Long stretches of RAM in which nothing happens are folded to a strip that says what they are.
 """
 import matplotlib.colors
@@ -35,11 +35,11 @@ class Pages:
         state[self.pages[before]] = self.kinds[before]
         return state
 
-    def stretches(self, begin, lost):
+    def stretches(self, begin, leaked):
         """(from, to, folded) of each stretch of pages: folded, where nothing happens after `begin`."""
         busy = np.zeros(self.nr, bool)
         busy[self.pages[self.times > begin]] = True
-        busy[[pfn - self.first for pfn, _ in lost if 0 <= pfn - self.first < self.nr]] = True
+        busy[[pfn - self.first for pfn, _ in leaked if 0 <= pfn - self.first < self.nr]] = True
         state = np.where(busy, 100, self.at(begin))
         edges = np.flatnonzero(np.diff(state)) + 1
         found = []
@@ -67,9 +67,9 @@ def cells_of(state, per_row):
 class Map:
     """The image, and where on it which page is."""
 
-    def __init__(self, moves, begin, end, lost):
+    def __init__(self, moves, begin, end, leaked):
         self.pages = Pages(moves)
-        self.stretches = self.pages.stretches(begin, lost)
+        self.stretches = self.pages.stretches(begin, leaked)
         open_pages = sum(high - low for low, high, folded in self.stretches if not folded)
         self.per_row = max(1, -(-open_pages // ROWS))
         self.rows, at = [], 0   # first row of each stretch
@@ -79,7 +79,7 @@ class Map:
         self.image = np.ones((at, COLUMNS, 3))
         self._paint(np.linspace(begin, end, COLUMNS))
         red = matplotlib.colors.to_rgb(picture.LOSS)
-        for pfn, since in lost:
+        for pfn, since in leaked:
             if 0 <= pfn - self.pages.first < self.pages.nr:
                 column = int(np.clip((since - begin) / max(end - begin, 1) * COLUMNS, 0, COLUMNS - 1))
                 self.image[int(self.row(pfn - self.pages.first)), column:] = red
@@ -131,20 +131,20 @@ def label_folds(axes, plan, begin):
             axes.axhline(edge, color=picture.DIM, linewidth=0.6, linestyle=(0, (1, 2)))
 
 
-def legend(axes, moves, lost):
-    """Kinds that pages have at some time, and the lost ones."""
+def legend(axes, moves, leaked):
+    """Kinds that pages have at some time, and the leaked ones."""
     seen = [k for k in sorted(set(np.unique(moves.after).tolist())) if k not in UNUSED]
     handles = [matplotlib.patches.Patch(facecolor=tables.KIND_COLOURS[k], label=tables.PAGE_KIND_TEXT[k]) for k in seen]
     handles.append(matplotlib.patches.Patch(facecolor="white", edgecolor=picture.DIM, label="free"))
-    if lost:
-        handles.append(matplotlib.patches.Patch(facecolor=picture.LOSS, label=f"lost: {picture.count(len(lost), 'page')}"))
+    if leaked:
+        handles.append(matplotlib.patches.Patch(facecolor=picture.LOSS, label=f"leaked: {picture.count(len(leaked), 'page')}"))
     axes.legend(handles=handles[::-1], loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
 
 
-def draw_map(axes, trace, moves, lost):
+def draw_map(axes, trace, moves, leaked):
     begin = moves.after_boot()
     end = max(int(moves.times[-1]), begin + 1)
-    plan = Map(moves, begin, end, lost)
+    plan = Map(moves, begin, end, leaked)
     axes.imshow(plan.image, origin="lower", aspect="auto", interpolation="nearest", zorder=1,
                 extent=(seconds(begin), seconds(end), 0, plan.image.shape[0]))
     axes.set_xlabel("seconds since power-on")
@@ -156,17 +156,17 @@ def draw_map(axes, trace, moves, lost):
             axes.axvline(seconds(edge), color=picture.DIM, linewidth=0.5, linestyle=(0, (2, 3)), zorder=2)
     picture.bands(axes, tests)
     label_folds(axes, plan, begin)
-    legend(axes, moves, lost)
+    legend(axes, moves, leaked)
 
 
-def draw(trace, out, lost=()):
-    """lost: (pfn, tick from which on it was) of each page."""
+def draw(trace, out, leaked=()):
+    """leaked: (pfn, tick from which on it was) of each page."""
     figure, axes = picture.begin()
     moves = trace.moves()
     if moves.allocations.any():
-        draw_map(axes, trace, moves, lost)
+        draw_map(axes, trace, moves, leaked)
     else:
         picture.say(axes, "no page was allocated in this trace")
     picture.title(figure, trace, "what each page of RAM is used for",
-                  *([f"{picture.count(len(lost), 'page')} lost"] if lost else []), bad=bool(lost))
+                  *([f"{picture.count(len(leaked), 'page')} leaked"] if leaked else []), bad=bool(leaked))
     picture.save(figure, out)

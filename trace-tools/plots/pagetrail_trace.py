@@ -137,11 +137,11 @@ def _manifest_damage(folder, where, names):
 
 @dataclasses.dataclass
 class Test:
-    """Times in ticks of the CSR. judged: when its loss is, at the audit before the next test, else at its end."""
+    """Times in ticks of the CSR. compared: when its free pages are compared, at the audit before the next test, else at its end."""
     name: str
     begin: int
     end: int
-    judged: int
+    compared: int
 
 
 @dataclasses.dataclass
@@ -207,7 +207,7 @@ class Trace:
         for i, test in enumerate(found):
             limit = found[i + 1].begin if i + 1 < len(found) else np.iinfo(np.int64).max
             after = audits[(audits >= test.end) & (audits < limit)]
-            test.judged = int(after[0]) if len(after) else test.end
+            test.compared = int(after[0]) if len(after) else test.end
         return found
 
     def moves(self):

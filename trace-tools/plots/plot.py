@@ -1,6 +1,6 @@
 """plot.py PAGETRAIL PICTURE=OUT... RUN...: draws each picture as OUT.png and OUT.svg.
 
-PICTURE is free, kinds, map, lifetimes or compare; PAGETRAIL the program, which is asked what was lost (map) and for the
+PICTURE is free, kinds, map, lifetimes or compare; PAGETRAIL the program, which is asked what was leaked (map) and for the
 names of call sites (lifetimes). Only compare takes several runs. The trace is read once for all pictures.
 """
 import json
@@ -28,9 +28,9 @@ def ask(pagetrail, *words):
         return {}
 
 
-def lost_pages(pagetrail, run):
+def leaked_pages(pagetrail, run):
     items = [item for group in ask(pagetrail, "leaks", run).get("groups", []) for item in group["items"]]
-    return [(item["pfn"], round(item["taken"] * tables.TIME_HZ)) for item in items if "pfn" in item]
+    return [(item["pfn"], round(item["acquired"] * tables.TIME_HZ)) for item in items if "pfn" in item]
 
 
 def site_names(pagetrail, run):
@@ -38,7 +38,7 @@ def site_names(pagetrail, run):
 
 
 def progress(text):
-    """One line that is written over, for who waits at a terminal."""
+    """One line that is written over, for a waiting user at a terminal."""
     if sys.stderr.isatty():
         print(f"\rplot: {text:<40}" if text else "\r" + " " * 46, end="" if text else "\r", file=sys.stderr, flush=True)
 
@@ -54,7 +54,7 @@ def draw(pagetrail, picture, out):
     elif picture == "kinds":
         kinds.draw(trace, out)
     elif picture == "map":
-        page_map.draw(trace, out, lost_pages(pagetrail, trace.folder))
+        page_map.draw(trace, out, leaked_pages(pagetrail, trace.folder))
     else:
         lifetimes.draw(trace, out, site_names(pagetrail, trace.folder))
 

@@ -176,10 +176,10 @@ static void one_page(const struct hook *hook, const struct act *act, struct call
 
 /* An array of pages, or a list of nodes within them. */
 static void each_page(const struct hook *hook, const struct act *act, struct call_counters *mine,
-		      const struct expr_context *context, uint64_t nr)
+		      const struct expr_context *context)
 {
 	struct expr_context inner = *context;
-	uint64_t at, node, n = EACH_MAX;
+	uint64_t at, node, nr, n = EACH_MAX;
 	const uint8_t *host;
 
 	if (!expr_compute(&hook->pages.each, context, &at) ||
@@ -198,7 +198,7 @@ static void each_page(const struct hook *hook, const struct act *act, struct cal
 		if (hook->pages.link >= 0 && node == at)
 			return; /* back at the head */
 		inner.v = hook->pages.link < 0 ? node : node - (uint64_t)hook->pages.link;
-		if (inner.v)
+		if (inner.v && expr_compute(&hook->count, &inner, &nr))
 			one_page(hook, act, mine, inner.v, nr);
 	}
 }
@@ -208,10 +208,10 @@ static void pages_of_call(const struct hook *hook, const struct act *act, const 
 	struct call_counters *mine = calls_mine(act->hart, (unsigned)(hook - hooks.calls));
 	uint64_t raw, nr;
 
-	if (!expr_compute(&hook->count, context, &nr)) {
+	if (hook->pages.each.nr) {
+		each_page(hook, act, mine, context);
+	} else if (!expr_compute(&hook->count, context, &nr)) {
 		mine->misses++;
-	} else if (hook->pages.each.nr) {
-		each_page(hook, act, mine, context, nr);
 	} else if (!expr_compute(&hook->pages.page, context, &raw)) {
 		mine->misses++;
 	} else if (hook->kind == HOOK_ALLOC && raw == hook->fail) {

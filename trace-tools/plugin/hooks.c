@@ -123,7 +123,8 @@ static void read_console(struct line *line, bool sbi)
 		hooks.sbi = true;
 		return;
 	}
-	hooks.uart = line_needed(line, "uart");
+	hooks.uart_pa = line_number(line, "pa", NONE);
+	hooks.uart = hooks.uart_pa == NONE ? line_needed(line, "uart") : NONE;
 	line_ranges(line, "funcs", &hooks.uart_funcs);
 	if (!hooks.uart_funcs.nr)
 		line_fail(line, "missing", "funcs");

@@ -47,7 +47,8 @@
  *                              valid leaf; levels of the tables (3: Sv39)
  * check writers=LO-HI,…        code that may write into free pages (list links of the allocator), for check-writes
  * console sbi                  the SBI console: legacy putchar and DBCN
- * console uart=N funcs=…       stores to the UART's transmit register at virtual address N, in this code
+ * console uart=N funcs=…       stores to the UART's transmit register at virtual address N, in this code; or pa=N, where
+ *                              the kernel maps it as it likes
  * mark begin=REGEX             POSIX extended, matched on a console line as far as it has come, after every byte; fires
  * mark end=REGEX               once a line. Group 1 is the name; without a group `end` takes the name of the last
  * mark panic=REGEX             `begin`, and `panic` the rest of the line
@@ -57,7 +58,7 @@
  * type=va|pa|pfn|struct        what the page expression gives (default va for calls, pa for arrays)
  * each=E n=E link=N            several pages in one call: with n, `each` is the address of an array of n values of 8 bytes;
  *                              with link, the address of a list head (next first) whose nodes sit at offset link in
- *                              what is listed. Each value or node is then the page, by type
+ *                              what is listed. Each value or node is then the page, by type, and `v` in count
  * notinside=W,W                the call does not count inside a call of one of these hooks (on the same stack)
  * also=N,N                     entries of functions that jump to this one at their end: their callers are return sites, too
  * ret=N,N                      accepted, not needed: returns are caught where the caller goes on
@@ -164,7 +165,7 @@ struct hooks {
 	struct array arrays[ARRAYS_MAX];
 	uint32_t nr_arrays;
 	struct ranges pte_funcs, writers, uart_funcs;
-	uint64_t uart;
+	uint64_t uart, uart_pa; /* NONE: not by this address */
 	bool sbi;
 	uint32_t pte_levels;
 	struct mark_pattern marks[MARKS_MAX];

@@ -123,7 +123,8 @@ static void on_store(unsigned hart, uint32_t info, uint64_t va, void *data)
 	unsigned bytes = 1U << qemu_plugin_mem_size_shift(info);
 	uint64_t value;
 
-	if (site->uart && va == hooks.uart) {
+	if (site->uart &&
+	    (va == hooks.uart || (hooks.uart_pa != NONE && guest_va_to_pa(hart, va) == hooks.uart_pa))) {
 		console_byte(hart, (uint8_t)qemu_register(hart, site->store.source));
 		return;
 	}

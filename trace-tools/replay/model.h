@@ -180,7 +180,7 @@ struct test_mark {
 	int64_t net_after;          /* at the audit that followed; without one, at the end */
 	uint32_t nr_findings;       /* of audits inside or right after, before the next test */
 	uint32_t nr_audits;
-	bool quiet; /* the last of them was at a quiescent point */
+	bool quiescent; /* the last of them was at a quiescent point */
 };
 
 struct audit_state {

@@ -26,7 +26,7 @@ static void sites_at_mark(struct model *model)
 
 struct test_mark test_mark_begin(const struct trace_record *record)
 {
-	struct test_mark test = {.begin = record->time, .quiet = true};
+	struct test_mark test = {.begin = record->time, .quiescent = true};
 
 	copy_name(test.name, record->payload.ev_payload_mark.name, 16);
 	return test;
@@ -119,7 +119,7 @@ void audit_apply(struct model *model, const struct trace_record *record)
 			test->net_after = model->totals.net_pages;
 		test->nr_audits++;
 		test->nr_findings = record->payload.ev_payload_audit_done.findings;
-		test->quiet = record->payload.ev_payload_audit_done.quiet != 0;
+		test->quiescent = record->payload.ev_payload_audit_done.quiet != 0;
 	}
 	audit->nr_findings = 0;
 	audit->done = false;

@@ -37,7 +37,7 @@ static void print_verdict(const struct ram_audit *audit, FILE *out)
 	else if (audit->status == STATUS_OK)
 		fprintf(out, "no leaks: every page that is not free is held\n");
 	else if (!nr_faults)
-		fprintf(out, "NO VERDICT: no leak was found, but that is not certain\n");
+		fprintf(out, "No leak was found, but that is not certain; the reasons follow.\n");
 	for (int fault = 0; fault < AUDIT_FAULTS; fault++) {
 		if (audit->nr_by_fault[fault])
 			fprintf(out, "BROKEN: %s: %" PRIu64 " time%s\n", audit_fault_text(fault),
@@ -68,7 +68,7 @@ void audit_report_ground(const struct ram_audit *audit, FILE *out)
 		fputc('\n', out);
 	}
 	for (size_t i = 0; i < audit->nr_reasons; i++)
-		fprintf(out, "%s %s\n", i ? "                " : "not the last word:", audit->reasons[i]);
+		fprintf(out, "%s %s\n", i ? "            " : "not certain:", audit->reasons[i]);
 }
 
 /* ---- leaked and uncertain pages ---- */

@@ -1,6 +1,6 @@
 /*
- * death: what a machine died of, in words: the panic with the verdict on each page and object that was in its hands, every
- * hart's stack, the last events of these pages, the last events of all. Told by `run` at its end and by `recover`.
+ * death: why a machine died, in words: the panic with the state of each page and object that it was working on, every
+ * hart's stack, the last events of these pages, the last events of all. `run` prints it at its end, and `recover`.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -62,7 +62,7 @@ static void print_harts(const struct panic_state *panic, const struct model *mod
 	}
 }
 
-/* ---- what was in the panic's hands ---- */
+/* ---- the panic's context ---- */
 
 static void print_name(const struct panic_context *one, FILE *out)
 {
@@ -82,7 +82,7 @@ static void print_callers(uint32_t stack, struct stack_table *stacks, FILE *out)
 		fprintf(out, " < %s", view->frames[i].function);
 }
 
-/* "cow_break < fault_write (pid 7) at 1.234": who did what a record tells, and on whose behalf. */
+/* "cow_break < fault_write (pid 7) at 1.234": the code of a record, and its process. */
 static void print_act(const struct trace_record *record, struct stack_table *stacks, FILE *out)
 {
 	const struct trace_payload_page *event = &record->payload.ev_payload_page_alloc;
@@ -104,7 +104,7 @@ static const struct trace_record *newest(const struct panic_context *one, uint32
 	return NULL;
 }
 
-/* Of the references that were taken there before and came back: who returned most of them. */
+/* Of the references that were acquired there before and released: which function released most of them. */
 static void print_released(const struct model *model, uint32_t alloc_stack, uint32_t get_stack, uint32_t ref,
 			   struct stack_table *stacks, FILE *out)
 {
@@ -118,8 +118,8 @@ static void print_released(const struct model *model, uint32_t alloc_stack, uint
 		most = !most || one->count > most->count ? one : most;
 	}
 	if (most)
-		fprintf(out, "; of %" PRIu64 " others from there, %s returned %" PRIu64, total,
-			stack_table_function(stacks, most->put_stack), most->count);
+		fprintf(out, "; %" PRIu64 " of %" PRIu64 " others from there were released by %s",
+			most->count, total, stack_table_function(stacks, most->put_stack));
 }
 
 static bool same_reference(const struct trace_record *a, const struct trace_record *b)
@@ -129,7 +129,7 @@ static bool same_reference(const struct trace_record *a, const struct trace_reco
 	       a->payload.ev_payload_page_get.index == b->payload.ev_payload_page_get.index;
 }
 
-/* References of the page's present life that no put returned; how many of them are in held[]. */
+/* References of the page's present life that no put released; how many of them are in held[]. */
 static size_t held_references(const struct panic_context *one, const struct trace_record **held, size_t max)
 {
 	size_t nr = 0;
@@ -160,21 +160,21 @@ static void print_holders(const struct panic_context *one, const struct model *m
 	size_t nr = held_references(one, held, HELD_MAX);
 
 	if (!nr)
-		fprintf(out, "    nobody holds it, says the trace\n");
+		fprintf(out, "    no reference is open in the trace\n");
 	for (size_t i = 0; i < nr; i++) {
 		const struct trace_payload_page *event = &held[i]->payload.ev_payload_page_get;
 		fprintf(out, "    held as ");
 		print_holder(out, model, held[i]->kind, event->holder, event->index);
-		fprintf(out, ": taken by ");
+		fprintf(out, ": acquired by ");
 		print_act(held[i], stacks, out);
-		fprintf(out, ", not returned");
+		fprintf(out, ", not released");
 		if (alloc)
 			print_released(model, alloc->stack, held[i]->stack, held[i]->kind, stacks, out);
 		fputc('\n', out);
 	}
 }
 
-/* The last time that it became free, and by whom. */
+/* The last time that it was freed, and where. */
 static void print_freed(const struct panic_context *one, uint64_t until, const char *before,
 			struct stack_table *stacks, FILE *out)
 {
@@ -189,7 +189,7 @@ static void print_freed(const struct panic_context *one, uint64_t until, const c
 static void print_incident(const struct panic_context *one, struct stack_table *stacks, FILE *out)
 {
 	const struct trace_record *incident = one->incident;
-	/* The act that the incident is about is recorded after it, if at all. */
+	/* The call that the incident is about is recorded after it, if at all. */
 	uint64_t until = incident->time - 1;
 
 	fprintf(out, "    %s: %s: ", verdict_text(incident->kind), verdict_help(incident->kind));
@@ -211,7 +211,7 @@ static void print_incident(const struct panic_context *one, struct stack_table *
 	fputc('\n', out);
 }
 
-/* What the history says of it, in a sentence. */
+/* Its state by the history, in a sentence. */
 static void print_verdict(const struct panic_context *one, const struct model *model,
 			  struct stack_table *stacks, FILE *out)
 {
@@ -228,7 +228,7 @@ static void print_verdict(const struct panic_context *one, const struct model *m
 	if (one->incident)
 		print_incident(one, stacks, out);
 	if (!one->nr) {
-		fprintf(out, "    no event of it is in the trace\n");
+		fprintf(out, "    there is no event of it in the trace\n");
 	} else if (!one->live) {
 		print_freed(one, UINT64_MAX, "    free since ", stacks, out);
 		fputc('\n', out);
@@ -295,7 +295,7 @@ static void keep_event(void *arg, const struct model *model, const struct trace_
 {
 	struct last_events *last = arg;
 
-	if (!last->size || record->event == EV_panic) /* its text stands at the head */
+	if (!last->size || record->event == EV_panic) /* its text is printed first */
 		return;
 	last->ring[last->nr % last->size].record = *record;
 	last->ring[last->nr++ % last->size].hart = model_run(model)->streams[stream].hart;
@@ -322,8 +322,8 @@ static void print_last(const struct last_events *last, struct stack_table *stack
 
 /* ---- all of it ---- */
 
-static void tell_panic(const struct guest *guest, const struct panic_state *panic, const struct model *model,
-		       struct stack_table *stacks, FILE *out)
+static void print_panic(const struct guest *guest, const struct panic_state *panic, const struct model *model,
+			struct stack_table *stacks, FILE *out)
 {
 	struct panic_contexts contexts = {0};
 	char *error = NULL;
@@ -335,7 +335,7 @@ static void tell_panic(const struct guest *guest, const struct panic_state *pani
 		panic_contexts_find(&contexts, guest, panic, stacks->symbols, model, layout);
 		layout_close(layout);
 	} else {
-		fprintf(out, "what it had in its hands cannot be told: %s\n",
+		fprintf(out, "the pages and objects it was working on are unknown: %s\n",
 			error ? error : "name its kernel with --kernel");
 	}
 	for (size_t i = 0; i < contexts.nr; i++)
@@ -358,7 +358,7 @@ int death_report(const struct guest *guest, struct run *run, const struct panic_
 	run_print_losses(run, out);
 	fputc('\n', out);
 	if (panic)
-		tell_panic(guest, panic, model, stacks, out);
+		print_panic(guest, panic, model, stacks, out);
 	else if (exit_status >= 0)
 		fprintf(out, "no panic: it powered off with status %d\n", exit_status);
 	else

@@ -75,7 +75,7 @@ static char *part_text(const struct leaks *leaks, enum leaks_part part, size_t g
 	return text;
 }
 
-/* The lines as they are; nothing when there is none. label: what it is, for those who cannot see it. */
+/* The lines as they are; nothing when there is none. label: what it is, for screen readers. */
 static void put_part(FILE *out, const struct leaks *leaks, enum leaks_part part, size_t group,
 		     const char *label)
 {
@@ -92,8 +92,8 @@ static void put_part(FILE *out, const struct leaks *leaks, enum leaks_part part,
 	free(text);
 }
 
-/* Pages or findings, or nobody can say because it never ended. */
-static bool test_lost(const struct test_mark *test)
+/* It leaked pages or has findings, or nothing is known because it never ended. */
+static bool test_leaked(const struct test_mark *test)
 {
 	return !test->end || test->net_begin > test->net_after || test->nr_findings;
 }
@@ -111,7 +111,7 @@ static void put_page_head(FILE *out, const char *name)
 		report_style);
 	html_text(out, name);
 	fputs("</h1>\n<nav aria-label=\"Sections\"><a href=\"#verdict\">Verdict</a> "
-	      "<a href=\"#free\">Free pages</a> <a href=\"#groups\">What was lost</a> "
+	      "<a href=\"#free\">Free pages</a> <a href=\"#groups\">Leaks</a> "
 	      "<a href=\"#map\">Map</a> <a href=\"#kinds\">Kinds</a> <a href=\"#tests\">Tests</a> "
 	      "<a href=\"#sites\">Call sites</a> <a href=\"#run\">The run</a></nav>\n<main>\n",
 	      out);
@@ -132,12 +132,12 @@ static void put_facts(FILE *out, const struct run *run, const struct leaks *leak
 	size_t nr_tests;
 	const struct test_mark *tests = model_tests(model, &nr_tests);
 	for (size_t i = 0; i < nr_tests; i++)
-		failed += test_lost(&tests[i]);
+		failed += test_leaked(&tests[i]);
 	fputs("<dl class=\"facts\">\n", out);
-	put_fact(out, "pages lost", (int64_t)leaks->nr_pages);
-	put_fact(out, "objects lost", (int64_t)leaks->nr_objects);
+	put_fact(out, "pages leaked", (int64_t)leaks->nr_pages);
+	put_fact(out, "objects leaked", (int64_t)leaks->nr_objects);
 	put_fact(out, "tests", (int64_t)nr_tests);
-	put_fact(out, "tests with a loss", failed);
+	put_fact(out, "tests that leaked", failed);
 	put_fact(out, "free at the end", model_free_pages(model));
 	put_fact(out, "harts in the trace", run->nr_streams);
 	put_fact(out, "events", (int64_t)model_totals(model)->nr_events);
@@ -147,7 +147,7 @@ static void put_facts(FILE *out, const struct run *run, const struct leaks *leak
 
 static void put_head(FILE *out, const struct run *run, const struct leaks *leaks)
 {
-	static const char *const verdicts[] = {"Nothing lost", "Lost", "No verdict"};
+	static const char *const verdicts[] = {"No leaks", "Leaked", "Cannot tell"};
 	const struct model *model = leaks->model;
 	const char *slash = strrchr(run->folder, '/');
 	char bytes[24], pages[32], objects[32];
@@ -187,7 +187,7 @@ static void put_suspect(FILE *out, const struct leaks *leaks, const struct leak_
 	const uint32_t stacks[] = {first->get_stack, missing->later_put, missing->end_stack,
 				   first->alloc_stack};
 
-	fputs("<h3>The act that is missing</h3>\n", out);
+	fputs("<h3>The missing release</h3>\n", out);
 	if (missing->suspect) {
 		fputs("<p>Suspect: <code>", out);
 		html_text(out, missing->suspect);
@@ -216,16 +216,11 @@ static void put_group(FILE *out, const struct leaks *leaks, size_t number, struc
 		number < GROUPS_OPEN ? " open" : "", number + 1);
 	what[strcspn(what, "\n")] = 0;
 	html_text(out, what);
-	if (group->missing.suspect) {
-		fputs(" &mdash; suspect: <code>", out);
-		html_text(out, group->missing.suspect);
-		fputs("</code>", out);
-	}
 	fputs("</summary>\n", out);
 	put_part(out, leaks, PART_FACTS, number, "Facts");
 	if (its)
 		put_suspect(out, leaks, group, its);
-	put_part(out, leaks, PART_MISSING, number, "The act that is missing");
+	put_part(out, leaks, PART_MISSING, number, "The missing release");
 	fputs("<div class=\"stacks\">\n", out);
 	if (!first->object && first->get_stack != first->alloc_stack)
 		put_stack(out, leaks, "Unmatched get by", first->get_stack, its);
@@ -242,14 +237,14 @@ static void put_group(FILE *out, const struct leaks *leaks, size_t number, struc
 
 static void put_groups(FILE *out, const struct leaks *leaks, struct sources *sources)
 {
-	fputs("<h2 id=\"groups\">What was lost</h2>\n", out);
+	fputs("<h2 id=\"groups\">Leaks</h2>\n", out);
 	if (!leaks->nr_groups)
-		fputs("<p>Nothing was found to be lost.</p>\n", out);
+		fputs("<p>No leak was found.</p>\n", out);
 	for (size_t i = 0; i < leaks->nr_groups && i < GROUPS_MAX; i++)
 		put_group(out, leaks, i, sources);
 	if (leaks->nr_groups > GROUPS_MAX)
 		fprintf(out,
-			"<p>And %zu smaller groups: <code>pagetrail leaks --all</code> tells them.</p>\n",
+			"<p>And %zu smaller groups: <code>pagetrail leaks --all</code> prints them.</p>\n",
 			leaks->nr_groups - GROUPS_MAX);
 	if (sources->nr_shown)
 		fputs("<p>A frame opens to its lines of source.</p>\n", out);
@@ -265,7 +260,7 @@ static void put_groups(FILE *out, const struct leaks *leaks, struct sources *sou
 static void put_test(FILE *out, const struct model *model, const struct test_mark *test)
 {
 	int64_t offset = model_totals(model)->sampled ? model_totals(model)->sample_offset : 0,
-		lost = test->net_begin - test->net_after;
+		leaked = test->net_begin - test->net_after;
 	char before[32], after[32], gone[32];
 
 	fputs("<tr><td>", out);
@@ -276,28 +271,28 @@ static void put_test(FILE *out, const struct model *model, const struct test_mar
 		fputs("</td><td class=\"n bad\">never ended</td>", out);
 	fprintf(out, "<td class=\"n\">%s</td><td class=\"n\">%s</td><td class=\"n%s\">%s</td><td>",
 		html_number(test->net_begin + offset, before), html_number(test->net_after + offset, after),
-		lost > 0 ? " bad" : "", html_number(lost, gone));
+		leaked > 0 ? " bad" : "", html_number(leaked, gone));
 	if (!test->nr_audits)
 		fputs("not audited", out);
 	else if (test->nr_findings)
 		fprintf(out, "<span class=\"bad\">%u findings</span>", test->nr_findings);
 	else
-		fputs(test->quiet ? "clean" : "clean (not quiet)", out);
+		fputs(test->quiescent ? "clean" : "clean (not quiescent)", out);
 	fputs("</td></tr>\n", out);
 }
 
-/* Those that lost something, or those that did not. */
-static void put_test_table(FILE *out, const struct model *model, bool lost)
+/* Those that leaked, or those that did not. */
+static void put_test_table(FILE *out, const struct model *model, bool leaked)
 {
 	fputs("<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
 	      "aria-label=\"Tests\"><table><thead><tr><th>Test</th>"
 	      "<th class=\"n\">Seconds</th><th class=\"n\">Free before</th><th class=\"n\">Free after</th>"
-	      "<th class=\"n\">Lost</th><th>Audit</th></tr></thead><tbody>\n",
+	      "<th class=\"n\">Leaked</th><th>Audit</th></tr></thead><tbody>\n",
 	      out);
 	size_t nr_tests;
 	const struct test_mark *tests = model_tests(model, &nr_tests);
 	for (size_t i = 0; i < nr_tests; i++) {
-		if (test_lost(&tests[i]) == lost)
+		if (test_leaked(&tests[i]) == leaked)
 			put_test(out, model, &tests[i]);
 	}
 	fputs("</tbody></table></div>\n", out);
@@ -305,22 +300,22 @@ static void put_test_table(FILE *out, const struct model *model, bool lost)
 
 static void put_tests(FILE *out, const struct model *model)
 {
-	size_t nr_lost = 0, nr_kept;
+	size_t nr_leaked = 0, nr_kept;
 
 	fputs("<h2 id=\"tests\">Tests</h2>\n", out);
 	size_t nr_tests;
 	const struct test_mark *tests = model_tests(model, &nr_tests);
 	if (!nr_tests) {
-		fputs("<p>The trace has no marks of tests.</p>\n", out);
+		fputs("<p>There are no marks of tests in the trace.</p>\n", out);
 		return;
 	}
 	for (size_t i = 0; i < nr_tests; i++)
-		nr_lost += test_lost(&tests[i]);
-	nr_kept = nr_tests - nr_lost;
-	if (nr_lost)
+		nr_leaked += test_leaked(&tests[i]);
+	nr_kept = nr_tests - nr_leaked;
+	if (nr_leaked)
 		put_test_table(out, model, true);
 	if (nr_kept) {
-		fprintf(out, "<details><summary>%zu test%s that lost nothing</summary>\n", nr_kept,
+		fprintf(out, "<details><summary>%zu test%s without leaks</summary>\n", nr_kept,
 			nr_kept == 1 ? "" : "s");
 		put_test_table(out, model, false);
 		fputs("</details>\n", out);
@@ -359,7 +354,7 @@ static void put_sites(FILE *out, struct model *model, struct stack_table *stacks
 		fputs("<details><summary><code>", out);
 		html_text(out, stack_table_function(stacks, order[i]));
 		fprintf(out,
-			"</code> <small>%s live, at most %s; taken %s times, given back %s times"
+			"</code> <small>%s live, at most %s; allocated %s times, freed %s times"
 			"</small></summary>\n",
 			html_number((int64_t)site->pages_live, live),
 			html_number((int64_t)site->pages_peak, peak),

@@ -259,7 +259,7 @@ static void put_legend(FILE *out, const struct map *map)
 
 	fputs("<p class=\"legend\">", out);
 	if (map->leaks->nr_pages)
-		fprintf(out, "<span><i class=\"gone\"></i>lost: %s pages</span>\n",
+		fprintf(out, "<span><i class=\"gone\"></i>leaked: %s pages</span>\n",
 			html_number((int64_t)map->leaks->nr_pages, number));
 	for (uint32_t kind = 1; kind < PK_NR; kind++) {
 		if (map->seen[kind] && !unused((uint8_t)kind))

@@ -221,7 +221,7 @@ static void loss_labels(FILE *out, const struct model *model, const struct curve
 			"y=\"%.1f\">",
 			x - 4, top, low, late ? " end" : "", late ? x - 8 : x + 8, y);
 		html_text(out, test->name);
-		fprintf(out, ": %" PRId64 " lost</text>\n", test->net_begin - test->net_after);
+		fprintf(out, ": %" PRId64 " leaked</text>\n", test->net_begin - test->net_after);
 	}
 }
 

@@ -1,4 +1,4 @@
-/* leaks_head: the head of the leak report: losses of the trace, verdict, suspects, audit, what was left out. */
+/* leaks_head: the head of the leak report: gaps in the trace, verdict, suspects, audit, what was left out. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,28 +42,44 @@ static void print_kinds(const struct leaks *leaks, FILE *out)
 	fputc('\n', out);
 }
 
-/* The suspects of all groups, each once, with what it stands for. */
+static bool same_suspect(const struct missing_release *a, const struct missing_release *b)
+{
+	return a->suspect && b->suspect && !strcmp(a->suspect, b->suspect);
+}
+
+static void print_amount(uint64_t nr_pages, uint64_t nr_objects, FILE *out)
+{
+	if (nr_pages)
+		fprintf(out, "%" PRIu64 " page%s", nr_pages, nr_pages == 1 ? "" : "s");
+	if (nr_objects)
+		fprintf(out, "%s%" PRIu64 " object%s", nr_pages ? " and " : "", nr_objects,
+			nr_objects == 1 ? "" : "s");
+	fprintf(out, " leaked\n");
+}
+
+/* Each suspect once, with the sum of its groups: what happened and how much, then the evidence. */
 static void print_suspects(const struct leaks *leaks, FILE *out)
 {
-	char certainty[160];
-
 	for (size_t g = 0; g < leaks->nr_groups; g++) {
-		const struct missing_release *missing = &leaks->groups[g].missing;
+		const struct leak_group *group = &leaks->groups[g];
 		uint64_t nr_pages = 0, nr_objects = 0;
-		bool seen = !missing->suspect;
+		bool seen = !group->missing.suspect;
 		for (size_t k = 0; k < leaks->nr_groups; k++) {
 			const struct leak_group *other = &leaks->groups[k];
-			if (!missing->suspect || !other->missing.suspect ||
-			    strcmp(other->missing.suspect, missing->suspect))
+			if (!same_suspect(&group->missing, &other->missing))
 				continue;
 			seen = seen || k < g;
 			nr_pages += other->nr_pages;
 			nr_objects += other->nr_pages ? 0 : other->nr_items;
 		}
-		if (!seen)
-			fprintf(out, "SUSPECT: %s (%s): %" PRIu64 " pages, %" PRIu64 " objects; %s\n",
-				missing->suspect, missing->suspect_place, nr_pages, nr_objects,
-				missing_certainty(missing, certainty, sizeof(certainty)));
+		if (seen)
+			continue;
+		leaks_what_happened(leaks, group, out);
+		fprintf(out, ": ");
+		print_amount(nr_pages, nr_objects, out);
+		fprintf(out, "evidence: ");
+		leaks_evidence(leaks, group, out);
+		fputc('\n', out);
 	}
 }
 
@@ -72,21 +88,22 @@ static void print_verdict(const struct leaks *leaks, FILE *out)
 	char bytes[24];
 
 	if (leaks->nr_items) {
-		fprintf(out, "LOST: %" PRIu64 " pages, %" PRIu64 " objects (%s) in %zu group%s\n",
-			leaks->nr_pages, leaks->nr_objects, bytes_text(leaks->bytes, bytes), leaks->nr_groups,
+		fprintf(out, "%sLEAKED: %" PRIu64 " pages, %" PRIu64 " objects (%s) in %zu group%s\n",
+			leaks->status == STATUS_CANNOT_TELL ? "POSSIBLY " : "", leaks->nr_pages,
+			leaks->nr_objects, bytes_text(leaks->bytes, bytes), leaks->nr_groups,
 			leaks->nr_groups == 1 ? "" : "s");
 		print_kinds(leaks, out);
 		print_suspects(leaks, out);
 		if (leaks->status == STATUS_CANNOT_TELL)
-			fprintf(out, "This is NOT CERTAIN: %s.\n", leaks_uncertain(leaks));
+			fprintf(out, "not certain: %s\n", leaks_uncertain(leaks));
 	} else if (leaks->status == STATUS_OK) {
-		fprintf(out, "NOTHING LOST%s: %" PRIu64 " events, 0 discarded\n",
-			leaks->narrowed                                        ? " of what was asked for"
-			: leaks->suppressed.pages || leaks->suppressed.objects ? " but what is suppressed"
+		fprintf(out, "no leaks%s: %" PRIu64 " events, 0 discarded\n",
+			leaks->narrowed                                        ? " in what was asked for"
+			: leaks->suppressed.pages || leaks->suppressed.objects ? " except the suppressed ones"
 									       : "",
 			model_totals(leaks->model)->nr_events);
 	} else if (leaks->status == STATUS_CANNOT_TELL) {
-		fprintf(out, "NO VERDICT: none was found to be lost, but %s\n", leaks_uncertain(leaks));
+		fprintf(out, "No leak was found, but that is not certain: %s.\n", leaks_uncertain(leaks));
 	}
 	for (int fault = 0; leaks->ram_audit && fault < AUDIT_FAULTS; fault++) {
 		uint64_t nr = leaks->ram_audit->nr_by_fault[fault];
@@ -98,7 +115,7 @@ static void print_verdict(const struct leaks *leaks, FILE *out)
 		fprintf(out, "BROKEN: %zu store%s into free pages, listed at the end\n", leaks->nr_incidents,
 			leaks->nr_incidents == 1 ? "" : "s");
 	else if (leaks->nr_incidents)
-		fprintf(out, "BROKEN: %zu finding%s of another kind, listed at the end\n",
+		fprintf(out, "BROKEN: %zu finding%s other than leaks, listed at the end\n",
 			leaks->nr_incidents, leaks->nr_incidents == 1 ? "" : "s");
 }
 
@@ -112,33 +129,34 @@ static void print_audit(const struct leaks *leaks, FILE *out)
 		return;
 	}
 	if (!leaks->audit) {
-		fprintf(out, "audit: none in this trace; what follows is from the trace alone\n");
+		fprintf(out, "audit: none in this trace; the rest is from the trace alone\n");
 		return;
 	}
 	const struct trace_payload_audit *audit = &leaks->audit->record.payload.ev_payload_audit_done;
-	fprintf(out, "audit: the last %saudit, at %s s, looked at %u pages and %u objects and found %u\n",
-		leaks->audit_final ? "quiet " : "", time_text(leaks->audit->time, time), audit->pages,
-		audit->objects, audit->findings);
+	fprintf(out,
+		"audit: the last one%s, at %s s, checked %u pages and %u objects and reported %u finding%s\n",
+		leaks->audit_quiescent ? " at a quiescent point" : "", time_text(leaks->audit->time, time),
+		audit->pages, audit->objects, audit->findings, audit->findings == 1 ? "" : "s");
 	if (leaks->unlisted)
-		fprintf(out, "       %" PRIu64 " of these it counted without listing them\n",
-			leaks->unlisted);
-	if (!leaks->audit_final)
-		fprintf(out, "       it was not quiet, so its verdicts are not final\n");
+		fprintf(out, "       %" PRIu64 " of these were counted but not listed\n", leaks->unlisted);
+	if (!leaks->audit_quiescent)
+		fprintf(out, "       it was not at a quiescent point, so its findings are not final\n");
 	if (leaks->nr_disproved)
 		fprintf(out,
 			"       %" PRIu64
-			" of its findings are no losses: the trace shows that they were freed later\n",
+			" of its findings are not leaks: the trace shows that they were freed later\n",
 			leaks->nr_disproved);
 }
 
 static void print_agreement(const struct leaks *leaks, FILE *out)
 {
-	if (!leaks->nr_items)
+	/* Of a watched run only the audit judges: there is nobody to agree with. */
+	if (!leaks->nr_items || model_run(leaks->model)->watched)
 		return;
 	for (uint32_t doubt = 0; doubt < DOUBT_NR; doubt++) {
 		if (leaks->nr_doubts[doubt])
-			fprintf(out, "  %" PRIu64 " of %zu: %s\n", leaks->nr_doubts[doubt], leaks->nr_items,
-				leak_doubt_text(doubt));
+			fprintf(out, "detected by: %s (%" PRIu64 " of %zu)\n", leak_doubt_text(doubt),
+				leaks->nr_doubts[doubt], leaks->nr_items);
 	}
 }
 
@@ -161,7 +179,7 @@ static void print_query(const struct leaks *leaks, FILE *out)
 
 	if (!leaks->narrowed)
 		return;
-	fprintf(out, "asked for: what was taken ");
+	fprintf(out, "asked for: what was acquired ");
 	for (size_t i = 0; i < query->nr_spans; i++) {
 		fprintf(out, "%s%s to %s s", i ? " or " : "from ", time_text(query->spans[i].from, from),
 			time_text(query->spans[i].to, to));

@@ -6,28 +6,28 @@
 #include "leaks_text.h"
 #include "print.h"
 
-static void write_missing(struct json *json, const struct leaks *leaks, const struct missing_release *missing)
+static void write_missing(struct json *json, const struct leaks *leaks, const struct leak_group *group)
 {
-	static const char *const how[] = {"none",      "same-path",  "same-get", "same-function",
-					  "companion", "holder-end", "replaced", "last-change"};
+	static const char *const how[] = {"none",      "same-path",  "same-get",     "same-function",
+					  "later-put", "holder-end", "place-reused", "last-change"};
+	const struct missing_release *missing = &group->missing;
+	char *evidence = leaks_evidence_text(leaks, group);
 
-	char certainty[160];
-
-	json_open(json, "missing", '{');
+	json_open(json, "missing_release", '{');
 	json_string(json, "how", how[missing->how]);
-	json_int(json, "healthy", (int64_t)missing->nr);
-	json_int(json, "healthy_total", (int64_t)missing->total);
+	json_int(json, "released", (int64_t)missing->nr);
+	json_int(json, "released_total", (int64_t)missing->total);
 	json_string(json, "suspect", missing->suspect);
 	json_string(json, "suspect_place", missing->suspect_place);
 	json_string(json, "suspect_caller", missing->suspect_caller);
-	json_string(json, "certainty", missing_certainty(missing, certainty, sizeof(certainty)));
+	json_string(json, "evidence", evidence);
 	json_string(json, "getter", missing->getter);
 	json_string(json, "putter", missing->putter);
 	json_stack(json, "put", leaks->stacks, missing->put_stack);
-	json_int(json, "companion", (int64_t)missing->later_nr);
-	json_int(json, "companion_total", (int64_t)missing->later_total);
+	json_int(json, "later", (int64_t)missing->later_nr);
+	json_int(json, "later_total", (int64_t)missing->later_total);
 	if (missing->later_put)
-		json_stack(json, "companion_put", leaks->stacks, missing->later_put);
+		json_stack(json, "later_put", leaks->stacks, missing->later_put);
 	if (missing->end_stack)
 		json_stack(json, "holder_end", leaks->stacks, missing->end_stack);
 	json_int(json, "baseline", (int64_t)missing->baseline_nr);
@@ -35,6 +35,7 @@ static void write_missing(struct json *json, const struct leaks *leaks, const st
 	if (missing->baseline_put)
 		json_stack(json, "baseline_put", leaks->baseline_stacks, missing->baseline_put);
 	json_close(json, '}');
+	free(evidence);
 }
 
 static void write_item(struct json *json, const struct leak_item *item)
@@ -45,13 +46,13 @@ static void write_item(struct json *json, const struct leak_item *item)
 	json_string(json, "verdict", verdict_text(item->verdict));
 	json_bool(json, "by_audit", item->by_audit);
 	json_bool(json, "by_trace", item->by_trace);
-	json_string(json, "agreement", leak_doubt_text(item->doubt));
+	json_string(json, "detected_by", leak_doubt_text(item->doubt));
 	json_string(json, "ref", ref_kind_text(item->ref));
 	json_int(json, "holder", item->holder);
 	json_int(json, "index", item->index);
 	json_int(json, "inode", item->inode);
 	json_int(json, "inode_index", item->inode_index);
-	json_real(json, "taken", time_seconds(item->get_time));
+	json_real(json, "acquired", time_seconds(item->get_time));
 	json_int(json, "pid", item->get_pid);
 	json_close(json, '}');
 }
@@ -75,7 +76,7 @@ static void write_numbers(struct json *json, const char *key, uint64_t *numbers,
 	json_close(json, ']');
 }
 
-/* Of all items together: in which tests, by which pids they were taken, and who holds them. */
+/* Of all items together: in which tests, by which pids they were acquired, and their holders. */
 static void write_circumstances(struct json *json, const struct leaks *leaks, const struct leak_group *group)
 {
 	uint64_t *numbers = xcalloc(group->nr_items, sizeof(*numbers));
@@ -111,6 +112,7 @@ static void write_group(struct json *json, const struct leaks *leaks, const stru
 	else
 		json_string(json, "kind", page_kind_text(first->kind));
 	json_string(json, "verdict", verdict_text(first->verdict));
+	json_string(json, "verdict_text", verdict_help(first->verdict));
 	json_string(json, "ref", ref_kind_text(first->ref));
 	json_int(json, "pages", (int64_t)group->nr_pages);
 	json_int(json, "objects", first->object ? (int64_t)group->nr_items : 0);
@@ -120,10 +122,10 @@ static void write_group(struct json *json, const struct leaks *leaks, const stru
 	json_real(json, "last", time_seconds(group->last_time));
 	write_circumstances(json, leaks, group);
 	json_string(json, "allocated_by", stack_table_function(leaks->stacks, first->alloc_stack));
-	json_string(json, "taken_by", stack_table_function(leaks->stacks, first->get_stack));
+	json_string(json, "acquired_by", stack_table_function(leaks->stacks, first->get_stack));
 	json_stack(json, "allocation", leaks->stacks, first->alloc_stack);
 	json_stack(json, "get", leaks->stacks, first->get_stack);
-	write_missing(json, leaks, &group->missing);
+	write_missing(json, leaks, group);
 	json_open(json, "items", '[');
 	for (size_t i = 0; i < group->nr_items; i++)
 		write_item(json, &leaks->items[group->items[i]]);
@@ -182,7 +184,7 @@ static void write_query(struct json *json, const struct leaks *leaks)
 
 const char *leaks_verdict(int status)
 {
-	static const char *const verdicts[] = {"nothing lost", "lost", "cannot tell"};
+	static const char *const verdicts[] = {"no leaks", "leaked", "cannot tell"};
 
 	return verdicts[status];
 }
@@ -198,7 +200,7 @@ void leaks_print_json(const struct leaks *leaks, FILE *out)
 	json_int(&json, "events", (int64_t)model_totals(model)->nr_events);
 	json_int(&json, "events_discarded", (int64_t)run_discarded(model_run(model)));
 	json_bool(&json, "audited", leaks->audit != NULL);
-	json_bool(&json, "audit_quiet", leaks->audit_final);
+	json_bool(&json, "audit_quiescent", leaks->audit_quiescent);
 	json_int(&json, "pages", (int64_t)leaks->nr_pages);
 	json_int(&json, "objects", (int64_t)leaks->nr_objects);
 	json_int(&json, "bytes", (int64_t)leaks->bytes);
@@ -220,6 +222,7 @@ void leaks_print_json(const struct leaks *leaks, FILE *out)
 			continue;
 		json_open(&json, NULL, '{');
 		json_string(&json, "verdict", verdict_text(record->kind));
+		json_string(&json, "verdict_text", verdict_help(record->kind));
 		json_string(&json, "what", record->flags ? "object" : "page");
 		json_int(&json, "where", record->payload.ev_payload_finding.where);
 		json_real(&json, "time", time_seconds(record->time));

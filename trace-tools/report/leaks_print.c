@@ -1,4 +1,4 @@
-/* leaks_print: the groups of the leak report as text; its head is in leaks_head.c. What they say is found in lib/. */
+/* leaks_print: the groups of the leak report as text; its head is in leaks_head.c, what it reports is found in analysis/. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 #define HISTORY_HEAD 12
 #define HISTORY_TAIL 12
 #define RANGES_MAX 8
-/* Groups told in full; the others in one line each. */
+/* Groups printed in full; the others in one line each. */
 #define GROUPS_IN_FULL 8
 
 static const struct leak_item *group_item(const struct leaks *leaks, const struct leak_group *group, size_t i)
@@ -31,7 +31,8 @@ static void print_pages(const struct leaks *leaks, uint64_t nr, uint32_t kind, F
 		nr == 1 ? "" : "s");
 }
 
-static void print_what(const struct leaks *leaks, const struct leak_group *group, FILE *out)
+/* "25 objects of cache dirty leaked (1.1 KiB)" */
+static void print_amount(const struct leaks *leaks, const struct leak_group *group, FILE *out)
 {
 	const struct leak_item *first = group_item(leaks, group, 0);
 	const struct cache_state *cache = model_cache(leaks->model, first->cache);
@@ -42,8 +43,14 @@ static void print_what(const struct leaks *leaks, const struct leak_group *group
 			cache->known ? cache->name : "?");
 	else
 		print_pages(leaks, group->nr_pages, first->kind, out);
-	fprintf(out, ", %s: %s, %s\n", bytes_text(group->bytes, bytes), verdict_text(first->verdict),
-		verdict_help(first->verdict));
+	fprintf(out, " leaked (%s)\n", bytes_text(group->bytes, bytes));
+}
+
+static void print_what(const struct leaks *leaks, const struct leak_group *group, FILE *out)
+{
+	leaks_what_happened(leaks, group, out);
+	fprintf(out, ": ");
+	print_amount(leaks, group, out);
 }
 
 /* Indexes of one slot in each node of a radix tree: that is where its walk goes wrong. Needs three to be no accident. */
@@ -129,7 +136,7 @@ static void print_tests(const struct leaks *leaks, const struct leak_group *grou
 		fputc('\n', out);
 }
 
-/* Whose numbers the references carry; a holder that is alone is told with the reference. */
+/* Whose numbers the references carry; a single holder is printed with the reference. */
 static void print_holders(const struct leaks *leaks, const struct leak_group *group, FILE *out)
 {
 	const struct leak_item *first = group_item(leaks, group, 0);
@@ -153,55 +160,42 @@ static void print_reference(const struct leaks *leaks, const struct leak_group *
 	const struct leak_item *first = group_item(leaks, group, 0);
 	char time[24];
 
-	if (first->object)
+	/* A watched kernel's references have no names: its pages are judged by what reaches them. */
+	if (first->object || model_run(leaks->model)->watched)
 		return;
 	fprintf(out, "  %-10s ", "reference");
 	if (first->ref == REF_NONE) {
-		fprintf(out, "none is open: the count is 0, yet the page was never freed\n");
+		fprintf(out, "none is open: the count is 0, and the page was never freed\n");
 		return;
 	}
 	print_holder(out, leaks->model, first->ref, first->holder, first->index);
 	if (first->holder_died)
 		fprintf(out, ", which ended at %s s", time_text(first->holder_died, time));
-	fprintf(out, "; %" PRIu64 " such never returned\n", group->nr_refs);
+	fprintf(out, "; %" PRIu64 " of this type never released\n", group->nr_refs);
 	if (first->by_audit && first->count < first->nr_open)
-		fprintf(out,
-			"  %-10s in memory it is %u: somebody lowered it without returning a reference\n",
+		fprintf(out, "  %-10s in memory it is %u: it was lowered without releasing a reference\n",
 			"count", first->count);
 }
 
-/* ---- the missing act ---- */
+/* ---- the missing release ---- */
 
-static void print_place(FILE *out, const struct missing_release *missing)
-{
-	fprintf(out, "%s", missing->suspect);
-	if (missing->suspect_place && missing->suspect_place[0])
-		fprintf(out, " (%s)", missing->suspect_place);
-	if (missing->suspect_caller)
-		fprintf(out, ", called by %s", missing->suspect_caller);
-}
-
-/* Others came back: on the same path, of the same get, or taken by the same function. */
-static void print_compared(const struct leaks *leaks, const struct missing_release *missing, const char *act,
-			   FILE *out)
+/* Where others were released: on the same path, of the same get, or acquired by the same function. */
+static void print_compared(const struct leaks *leaks, const struct missing_release *missing,
+			   const char *released, FILE *out)
 {
 	if (missing->how == MISSING_SAME_FUNCTION) {
-		fprintf(
-		    out,
-		    "    None taken on this path was ever %s. What %s took for other callers was, %" PRIu64
-		    " times;\n",
-		    act, missing->getter, missing->total);
-		fprintf(out, "    %" PRIu64 " of these by %s", missing->nr, missing->putter);
+		fprintf(out,
+			"    None acquired on this path was ever %s. %" PRIu64 " of %" PRIu64
+			" that %s acquired for other callers\n    were %s by %s",
+			released, missing->nr, missing->total, missing->getter, released, missing->putter);
 		if (missing->example)
-			fprintf(out, ", called like the get from %s", missing->example);
+			fprintf(out, ", called by %s, which also called the get", missing->example);
 		fprintf(out, ":\n");
 	} else {
-		fprintf(out,
-			"    %s were %s %" PRIu64 " times; %" PRIu64
-			" of these by %s, as below. The lost ones were not.\n",
+		fprintf(out, "    %s were %s %" PRIu64 " times, %" PRIu64 " of them by %s:\n",
 			missing->how == MISSING_SAME_PATH ? "Others of the same path"
 							  : "Others of the same get",
-			act, missing->total, missing->nr, missing->putter);
+			released, missing->total, missing->nr, missing->putter);
 	}
 	stack_table_print(leaks->stacks, missing->put_stack, "      ", out);
 }
@@ -210,15 +204,14 @@ static void print_later_put(const struct leaks *leaks, const struct missing_rele
 {
 	if (missing->total)
 		fprintf(out,
-			"    %" PRIu64 " others of this make were freed, %" PRIu64
-			" of them by %s. Not so these:\n",
+			"    %" PRIu64 " other objects of this type were freed, %" PRIu64 " of them by %s.\n",
 			missing->total, missing->nr, missing->putter);
 	else
-		fprintf(out, "    None of this make was ever freed in this run.\n");
+		fprintf(out, "    No object of this type was ever freed in this run.\n");
 	fprintf(out,
-		"    for %" PRIu64 " of %" PRIu64
-		" the page in whose name it was made got its dirty reference back here,\n"
-		"    and the object was not freed here:\n",
+		"    For %" PRIu64 " of %" PRIu64
+		" leaked objects, the dirty reference of their page was released here, and the\n"
+		"    object was not freed:\n",
 		missing->later_nr, missing->later_total);
 	stack_table_print(leaks->stacks, missing->later_put, "      ", out);
 }
@@ -229,41 +222,38 @@ static void print_place_reused(const struct leaks *leaks, const struct missing_r
 	fprintf(out,
 		"    For %" PRIu64 " of %" PRIu64
 		" the place that held the page (the %s of the same holder and index) was\n"
-		"    given another page here, and this reference stayed:\n",
+		"    given another page here, and the reference stayed open:\n",
 		missing->later_nr, missing->later_total, ref_kind_text(ref));
 	stack_table_print(leaks->stacks, missing->later_put, "      ", out);
 	if (missing->total)
 		fprintf(out,
-			"    (%" PRIu64 " others of this make were returned, %" PRIu64 " of them by %s.)\n",
+			"    (%" PRIu64 " others of this type were released, %" PRIu64 " of them by %s.)\n",
 			missing->total, missing->nr, missing->putter);
 }
 
 static void print_nothing_to_compare(const struct leaks *leaks, const struct leak_group *group, FILE *out)
 {
 	const struct leak_item *first = group_item(leaks, group, 0);
-	uint64_t nr_lost = first->object ? group->nr_items : group->nr_refs;
 
 	fprintf(out,
-		"    No life of this kind was ever settled in this run: there is nothing to compare "
-		"the %" PRIu64 " with.\n"
-		"    The unmatched %s is %s's; its callers stand above.\n",
-		nr_lost, first->object ? "allocation" : "get",
-		stack_table_function(leaks->stacks, first->get_stack));
+		"    No %s of this type was ever %s in this run, so there is nothing to compare with.\n"
+		"    The unmatched %s is in %s, called as shown above.\n",
+		first->object ? "object" : "reference", first->object ? "freed" : "released",
+		first->object ? "allocation" : "get", stack_table_function(leaks->stacks, first->get_stack));
 }
 
 static void print_missing(const struct leaks *leaks, const struct leak_group *group, FILE *out)
 {
 	const struct leak_item *first = group_item(leaks, group, 0);
 	const struct missing_release *missing = &group->missing;
-	const char *act = first->object ? "freed" : "returned";
-	char certainty[160];
+	const char *released = first->object ? "freed" : "released";
 
-	fprintf(out, "  missing act\n");
+	fprintf(out, "  missing %s\n", first->object ? "free" : "release");
 	switch (missing->how) {
 	case MISSING_SAME_PATH:
 	case MISSING_SAME_GET:
 	case MISSING_SAME_FUNCTION:
-		print_compared(leaks, missing, act, out);
+		print_compared(leaks, missing, released, out);
 		break;
 	case MISSING_LATER_PUT:
 		print_later_put(leaks, missing, out);
@@ -272,9 +262,8 @@ static void print_missing(const struct leaks *leaks, const struct leak_group *gr
 		print_place_reused(leaks, missing, first->ref, out);
 		break;
 	case MISSING_HOLDER_END:
-		fprintf(out, "    No life of this kind was ever settled in this run. The holder ended here, "
-			     "and the reference\n"
-			     "    stayed:\n");
+		fprintf(out, "    No reference of this type was ever released in this run. The holder ended "
+			     "here, and the\n    reference stayed open:\n");
 		stack_table_print(leaks->stacks, missing->end_stack, "      ", out);
 		break;
 	case MISSING_LAST_CHANGE:
@@ -288,15 +277,17 @@ static void print_missing(const struct leaks *leaks, const struct leak_group *gr
 		break;
 	}
 	if (missing->baseline_put) {
-		fprintf(out, "    In the healthy run %" PRIu64 " of %" PRIu64 " were %s here:\n",
-			missing->baseline_nr, missing->baseline_total, act);
+		fprintf(out, "    In the baseline run %" PRIu64 " of %" PRIu64 " were %s here:\n",
+			missing->baseline_nr, missing->baseline_total, released);
 		stack_table_print(leaks->baseline_stacks, missing->baseline_put, "      ", out);
 	}
 	if (missing->suspect) {
-		fprintf(out, "    SUSPECT: ");
-		print_place(out, missing);
-		fprintf(out, "\n    how sure: %s\n",
-			missing_certainty(missing, certainty, sizeof(certainty)));
+		fprintf(out, "    suspect: %s", missing->suspect);
+		if (missing->suspect_place && missing->suspect_place[0])
+			fprintf(out, " (%s)", missing->suspect_place);
+		if (missing->suspect_caller)
+			fprintf(out, ", called by %s", missing->suspect_caller);
+		fputc('\n', out);
 	}
 }
 
@@ -309,7 +300,7 @@ static void print_life(const struct leaks *leaks, const struct leak_group *group
 
 	if (!history->nr)
 		return;
-	fprintf(out, "  the oldest of them, page 0x%x, since it was allocated\n", history->pfn);
+	fprintf(out, "  the oldest of them, page 0x%x, since its allocation\n", history->pfn);
 	for (size_t i = 0; i < history->nr; i++) {
 		const struct trace_record *record = &history->records[i];
 		const struct trace_payload_page *event = &record->payload.ev_payload_page_alloc;
@@ -333,15 +324,20 @@ static void print_facts(const struct leaks *leaks, const struct leak_group *grou
 	const struct leak_item *first = group_item(leaks, group, 0);
 	char from[24], to[24];
 
+	fprintf(out, "  evidence: ");
+	leaks_evidence(leaks, group, out);
+	fprintf(out, "\n  %-10s %s: %s\n", "verdict", verdict_text(first->verdict),
+		verdict_help(first->verdict));
 	print_inodes(leaks, group, out);
 	print_reference(leaks, group, out);
 	print_holders(leaks, group, out);
-	fprintf(out, "  %-10s %s to %s s\n", first->object ? "made" : "taken",
+	fprintf(out, "  %-10s %s to %s s\n", first->object ? "allocated" : "acquired",
 		time_text(group->first_time, from), time_text(group->last_time, to));
 	print_tests(leaks, group, out);
 	print_pids(leaks, group, out);
-	fprintf(out, "  %-10s audit %" PRIu64 ", trace %" PRIu64 " of %zu\n", "judges", group->nr_by_audit,
-		group->nr_by_trace, group->nr_items);
+	if (!model_run(leaks->model)->watched)
+		fprintf(out, "  detected by: audit %" PRIu64 ", trace %" PRIu64 " of %zu\n",
+			group->nr_by_audit, group->nr_by_trace, group->nr_items);
 }
 
 static void print_group(const struct leaks *leaks, size_t number, FILE *out)
@@ -358,8 +354,8 @@ static void print_group(const struct leaks *leaks, size_t number, FILE *out)
 		fprintf(out, "  unmatched get by %s\n",
 			stack_table_function(leaks->stacks, first->get_stack));
 		stack_table_print(leaks->stacks, first->get_stack, "      ", out);
-	} else if (!first->object) {
-		fprintf(out, "  unmatched get: the reference that came with the allocation\n");
+	} else if (!first->object && !model_run(leaks->model)->watched) {
+		fprintf(out, "  unmatched get: the first reference, of the allocation\n");
 	}
 	print_missing(leaks, group, out);
 	print_life(leaks, group, out);
@@ -376,7 +372,7 @@ static void print_incidents(const struct leaks *leaks, FILE *out)
 		audit_report_findings(leaks->ram_audit, out);
 	if (!leaks->nr_incidents)
 		return;
-	fprintf(out, "\nfindings that are no losses:\n");
+	fprintf(out, "\nfindings other than leaks:\n");
 	size_t nr_incidents;
 	const struct trace_record *incidents = model_incidents(model, &nr_incidents);
 	for (size_t i = 0; i < nr_incidents; i++) {
@@ -390,7 +386,7 @@ static void print_incidents(const struct leaks *leaks, FILE *out)
 			fprintf(out, ": page 0x%x, offset 0x%x, 0x%x -> 0x%x (low 16 bits), pid %u",
 				finding->where, finding->index, finding->count, finding->claims,
 				finding->pid);
-		else if (finding->where) /* the sums and the invariants are no one page's */
+		else if (finding->where) /* the sums and the invariants belong to no page */
 			fprintf(out, ": %s 0x%x, count %u, claims %u, pid %u",
 				record->flags ? "object" : "page", finding->where, finding->count,
 				finding->claims, finding->pid);
@@ -404,10 +400,11 @@ static void print_candidates(const struct leaks *leaks, FILE *out)
 {
 	if (!leaks->nr_candidates)
 		return;
-	fprintf(out, "\ncandidates, not counted as lost: objects whose number only grew from test to test\n");
+	fprintf(out,
+		"\ncandidates, not counted as leaks: objects whose number only grew from test to test\n");
 	for (size_t i = 0; i < leaks->nr_candidates; i++) {
-		fprintf(out, "  %" PRIu64 " live, grown in %u tests, made by %s\n", leaks->candidates[i].live,
-			leaks->candidates[i].marks,
+		fprintf(out, "  %" PRIu64 " live, more after each of %u tests, allocated by %s\n",
+			leaks->candidates[i].live, leaks->candidates[i].marks,
 			stack_table_function(leaks->stacks, leaks->candidates[i].stack));
 		stack_table_print(leaks->stacks, leaks->candidates[i].stack, "      ", out);
 	}
@@ -415,16 +412,11 @@ static void print_candidates(const struct leaks *leaks, FILE *out)
 
 static void print_other_groups(const struct leaks *leaks, FILE *out)
 {
-	fprintf(out, "\n%zu more groups (--all tells them in full):\n", leaks->nr_groups - GROUPS_IN_FULL);
+	fprintf(out, "\n%zu more groups (--all prints them in full):\n", leaks->nr_groups - GROUPS_IN_FULL);
 	for (size_t i = GROUPS_IN_FULL; i < leaks->nr_groups; i++) {
 		const struct leak_group *group = &leaks->groups[i];
-		const struct leak_item *first = group_item(leaks, group, 0);
-		fprintf(out, "  [%zu] %zu %s, taken by %s; suspect %s\n", i + 1, group->nr_items,
-			first->object                      ? model_cache(leaks->model, first->cache)->name
-			: model_run(leaks->model)->watched ? "pages"
-							   : page_kind_text(first->kind),
-			stack_table_function(leaks->stacks, first->get_stack),
-			group->missing.suspect ? group->missing.suspect : "not known");
+		fprintf(out, "  [%zu] ", i + 1);
+		print_what(leaks, group, out);
 	}
 }
 

@@ -11,8 +11,13 @@ void leaks_print_head(const struct leaks *leaks, FILE *out);
 /* Parts of the same text: of the whole report, and from PART_WHAT on of one group. */
 enum leaks_part { PART_HEAD, PART_REST, PART_WHAT, PART_FACTS, PART_MISSING, PART_LIFE };
 void leaks_print_part(const struct leaks *leaks, enum leaks_part part, size_t group, FILE *out);
+/* "lookup() acquires a page-cache reference at file.c:1 and never releases it" */
+void leaks_what_happened(const struct leaks *leaks, const struct leak_group *group, FILE *out);
+/* "9 of 9 other references acquired on the same path were released by put()": what the suspicion rests on. */
+void leaks_evidence(const struct leaks *leaks, const struct leak_group *group, FILE *out);
+char *leaks_evidence_text(const struct leaks *leaks, const struct leak_group *group); /* caller frees */
 void leaks_print_json(const struct leaks *leaks, FILE *out);
-/* "nothing lost" */
+/* "no leaks" */
 const char *leaks_verdict(int status);
 
 #endif

@@ -117,29 +117,29 @@ static const char *audit_text(const struct test_mark *test, char buf[40])
 	if (test->nr_findings)
 		snprintf(buf, 40, "%u findings", test->nr_findings);
 	else
-		snprintf(buf, 40, "%s", test->quiet ? "clean" : "clean (not quiet)");
+		snprintf(buf, 40, "%s", test->quiescent ? "clean" : "clean (not quiescent)");
 	return buf;
 }
 
 void tests_print(const struct model *model, FILE *out)
 {
-	int64_t lost = 0;
+	int64_t leaked = 0;
 	uint32_t findings = 0;
 	char buf[40];
 
 	size_t nr_tests;
 	const struct test_mark *tests = model_tests(model, &nr_tests);
 	if (!nr_tests) {
-		fprintf(out, "no tests: the trace has no marks\n");
+		fprintf(out, "no tests: there are no marks in the trace\n");
 		return;
 	}
-	fprintf(out, "%-20s %10s %10s %6s  %-14s %9s\n", "test", "free before", "after", "lost", "audit",
+	fprintf(out, "%-20s %10s %10s %6s  %-14s %9s\n", "test", "free before", "after", "leaked", "audit",
 		"seconds");
 	for (size_t i = 0; i < nr_tests; i++) {
 		const struct test_mark *test = &tests[i];
 		int64_t before = free_at(model, test->net_begin), after = free_at(model, test->net_after);
-		lost += test->end ? before - after : 0;
-		/* an audit finds what earlier tests lost, too: the last one's number is that of all */
+		leaked += test->end ? before - after : 0;
+		/* an audit finds what leaked in earlier tests, too: the last one's number is that of all */
 		if (test->nr_audits)
 			findings = test->nr_findings;
 		fprintf(out, "%-20s %11" PRId64 " %10" PRId64 " %6" PRId64 "  %-14s %9.3f%s\n", test->name,
@@ -147,7 +147,7 @@ void tests_print(const struct model *model, FILE *out)
 			test->end ? time_seconds(test->end - test->begin) : 0.0,
 			test->end ? "" : "  never ended");
 	}
-	fprintf(out, "%zu tests, %" PRId64 " pages lost, %u findings\n", nr_tests, lost, findings);
+	fprintf(out, "%zu tests, %" PRId64 " pages leaked, %u findings\n", nr_tests, leaked, findings);
 }
 
 void tests_json(const struct model *model, struct json *json)
@@ -165,7 +165,7 @@ void tests_json(const struct model *model, struct json *json)
 		json_int(json, "free_after", free_at(model, test->net_after));
 		json_int(json, "audits", test->nr_audits);
 		json_int(json, "findings", test->nr_findings);
-		json_bool(json, "quiet", test->quiet);
+		json_bool(json, "quiescent", test->quiescent);
 		json_close(json, '}');
 	}
 	json_close(json, ']');

@@ -47,20 +47,30 @@ static int create_file(const char *folder, const char *name)
 	return fd;
 }
 
-void drain_clear(const char *run_folder)
+static void remove_from(const char *folder, const char *name, const char *suffix)
 {
-	char *folder = xasprintf("%s/trace", run_folder), *path = xasprintf("%s/run.json", run_folder);
-	DIR *dir = opendir(folder);
-	struct dirent *entry;
+	char *path = xasprintf("%s/%s%s", folder, name, suffix);
 
 	unlink(path);
 	free(path);
+}
+
+void drain_clear(const char *run_folder)
+{
+	static const char *const pictures[] = {RUN_FREE_PAGES, RUN_KINDS, RUN_PAGE_MAP, RUN_LIFETIMES};
+	char *folder = xasprintf("%s/trace", run_folder);
+	DIR *dir = opendir(folder);
+	struct dirent *entry;
+
+	remove_from(run_folder, "run.json", "");
+	remove_from(run_folder, RUN_REPORT, "");
+	for (size_t i = 0; i < sizeof(pictures) / sizeof(pictures[0]); i++) {
+		remove_from(run_folder, pictures[i], ".png");
+		remove_from(run_folder, pictures[i], ".svg");
+	}
 	while (dir && (entry = readdir(dir))) {
-		if (strncmp(entry->d_name, "hart", 4) && strcmp(entry->d_name, "stacks"))
-			continue;
-		path = xasprintf("%s/%s", folder, entry->d_name);
-		unlink(path);
-		free(path);
+		if (!strncmp(entry->d_name, "hart", 4) || !strcmp(entry->d_name, "stacks"))
+			remove_from(folder, entry->d_name, "");
 	}
 	if (dir)
 		closedir(dir);

@@ -40,9 +40,16 @@ struct drain {
 	int error; /* errno of a failed write: nothing more is written */
 };
 
+/* Where the pictures (.png, .svg) and the report of a run go unless the user names a place. */
+#define RUN_FREE_PAGES "free-pages"
+#define RUN_KINDS "kinds"
+#define RUN_PAGE_MAP "page-map"
+#define RUN_LIFETIMES "lifetimes"
+#define RUN_REPORT "report.html"
+
 /*
  * Removes the packets, the stacks and the run.json that an earlier run left in the folder: they would be read as part of
- * the one that begins, or as its end.
+ * the one that begins, or as its end; and its pictures and report, which would be taken for those of the new one.
  */
 void drain_clear(const char *run_folder);
 /* Attaches to a guest whose desc was found: makes RUN/trace with its metadata. False with errno. */

@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/signals.h"
 #include "base/util.h"
 #include "session.h"
 #include "target/symbols.h"
@@ -29,14 +30,6 @@
 #define ESCAPE_KEY 1               /* ctrl-A, then x ends the machine, as in QEMU */
 #define END_KEY 4                  /* ctrl-D: what reads the console sees the end of its input */
 #define END_KEY_NS 300000000LL
-
-static int64_t now_ns(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec * 1000000000LL + time.tv_nsec;
-}
 
 /* ---- preparing ---- */
 
@@ -91,7 +84,7 @@ static void take_options(struct session *session, const struct session_options *
 	session->append = build_append(options);
 	config->append = session->append;
 	if (options->timeout_seconds)
-		session->deadline = now_ns() + (int64_t)options->timeout_seconds * 1000000000LL;
+		session->deadline = clock_ns() + (int64_t)options->timeout_seconds * 1000000000LL;
 }
 
 static void find_desc_address(struct session *session)
@@ -176,7 +169,7 @@ static void ask_to_end(struct session *session, enum session_end end)
 		session->end = end;
 	kill(session->qemu.pid, session->ending ? SIGKILL : SIGTERM);
 	session->ending = true;
-	session->kill_at = now_ns() + KILL_AFTER_NS;
+	session->kill_at = clock_ns() + KILL_AFTER_NS;
 }
 
 /* Passes on what was typed as far as QEMU takes it: a guest that does not read must not stop us. */
@@ -218,7 +211,7 @@ static void take_input(struct session *session)
 		if (nr < 0 && (errno == EINTR || errno == EAGAIN))
 			return;
 		session->input_open = false;
-		session->say_end_at = now_ns();
+		session->say_end_at = clock_ns();
 		return;
 	}
 	for (ssize_t i = 0; i < nr; i++) {
@@ -292,7 +285,7 @@ static void start_draining(struct session *session)
 
 static void check_times(struct session *session)
 {
-	int64_t now = now_ns();
+	int64_t now = clock_ns();
 
 	if (session->deadline && now >= session->deadline && !session->ending)
 		ask_to_end(session, END_TIMEOUT);
@@ -333,7 +326,7 @@ static void relay(struct session *session)
 			if (fds[3].revents)
 				take_input(session);
 		}
-		say_end_of_input(session, now_ns());
+		say_end_of_input(session, clock_ns());
 		pass_typed(session);
 		check_times(session);
 	}
@@ -347,7 +340,7 @@ static void relay(struct session *session)
 
 static void finish(struct session *session, char **command)
 {
-	session->seconds = (double)(now_ns() - session->started) / 1e9;
+	session->seconds = (double)(clock_ns() - session->started) / 1e9;
 	if (session->interactive)
 		tcsetattr(0, TCSANOW, &session->terminal);
 	/* A machine that died early may have said where its trace is since we last looked. */
@@ -369,33 +362,6 @@ static void finish(struct session *session, char **command)
 	fclose(session->console.log);
 }
 
-static void catch_signals(struct session *session)
-{
-	sigset_t mask;
-
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGINT);
-	sigaddset(&mask, SIGTERM);
-	sigaddset(&mask, SIGHUP);
-	sigaddset(&mask, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &mask, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	session->signals = signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
-}
-
-static void release_signals(struct session *session)
-{
-	sigset_t mask;
-
-	close(session->signals);
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGINT);
-	sigaddset(&mask, SIGTERM);
-	sigaddset(&mask, SIGHUP);
-	sigaddset(&mask, SIGCHLD);
-	sigprocmask(SIG_UNBLOCK, &mask, NULL);
-}
-
 struct session *session_run(const struct session_options *options)
 {
 	struct session *session = xcalloc(1, sizeof(*session));
@@ -408,18 +374,19 @@ struct session *session_run(const struct session_options *options)
 	if (!guest_create(&session->guest, session->config.ram_bytes))
 		die("no memory for the machine: %s", strerror(errno));
 	session->config.ram_file = session->guest.path;
-	catch_signals(session);
+	session->signals = signals_catch(&session->mask, (int[]){SIGINT, SIGTERM, SIGHUP, SIGCHLD, 0});
+	signal(SIGPIPE, SIG_IGN);
 
 	char **command = qemu_command(&session->config);
 	strftime(session->started_at, sizeof(session->started_at), "%Y-%m-%dT%H:%M:%S%z", localtime(&now));
-	session->started = now_ns();
+	session->started = clock_ns();
 	if (!qemu_start(&session->qemu, command))
 		die("%s: %s", command[0], strerror(errno));
 	prepare_console(session);
 	relay(session);
 	finish(session, command);
 	qemu_command_free(command);
-	release_signals(session);
+	signals_release(session->signals, &session->mask);
 	return session;
 }
 

@@ -5,6 +5,7 @@
 #ifndef TOOLS_RUN_SESSION_H
 #define TOOLS_RUN_SESSION_H
 
+#include <signal.h>
 #include <termios.h>
 
 #include "base/json.h"
@@ -42,6 +43,7 @@ struct session {
 	char *qemu_words; /* its stderr */
 	size_t qemu_words_bytes;
 	int signals;
+	sigset_t mask;
 	bool interactive, escape, input_open;
 	char typed[256]; /* what QEMU did not take yet */
 	size_t nr_typed;

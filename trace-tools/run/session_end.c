@@ -157,7 +157,7 @@ bool session_report(struct session *session)
 		(unsigned long long)session->drain.nr_events, (unsigned long long)discarded(session),
 		session->draining || !strcmp(session->options->mode, "off")
 		    ? ""
-		    : "; the kernel never said where its trace is");
+		    : "; the kernel never announced its trace");
 	return good;
 }
 

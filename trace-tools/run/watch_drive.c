@@ -10,6 +10,7 @@
  *     TYPING    lines are left to type: at a prompt the next one is typed
  *     AWAITING  all is typed: until --until is seen (or, without it, the next prompt)
  *     SETTLING  --until was seen: until the prompt after it, so that what was typed has ended, too
+ *     RESTING   the prompt is there: until the machine has come to rest behind it (watch_quiet.h)
  *     ENDING    the machines were asked to end
  *
  * DRIVE-1  a line that was typed comes back as an echo; it is no output in which --until is sought.
@@ -27,20 +28,23 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/signals.h"
 #include "base/util.h"
 #include "watch_priv.h"
+#include "watch_quiet.h"
 
 #define DEFAULT_PROMPT "[$#>] $"
 #define SETTLE_SECONDS 10 /* for the prompt after --until: some kernels end there without one */
 #define TAIL_BYTES 1024   /* of the output, in which a prompt or --until may stand */
 
-enum drive_state { TYPING, AWAITING, SETTLING, ENDING };
+enum drive_state { TYPING, AWAITING, SETTLING, RESTING, ENDING };
 
 struct drive {
 	struct watch *watch;
 	enum drive_state state;
 	regex_t prompt, until;
 	int terminal, signals;
+	sigset_t mask;
 	pid_t pid;
 	size_t nr_typed;
 	char tail[TAIL_BYTES + 1]; /* of what was said since the last typed line */
@@ -48,16 +52,9 @@ struct drive {
 	bool in_echo;           /* the typed line is coming back */
 	bool ended;             /* the command */
 	int64_t deadline;       /* of --timeout; 0: none */
-	int64_t state_deadline; /* of SETTLING and ENDING; 0: none */
+	int64_t state_deadline; /* of SETTLING, RESTING and ENDING; 0: none */
+	struct watch_quiet quiet;
 };
-
-static int64_t now_ns(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec * 1000000000LL + time.tv_nsec;
-}
 
 /* flags: REG_NEWLINE for what may stand in any line. */
 static void compile(regex_t *regex, const char *pattern, const char *option, int flags)
@@ -76,8 +73,29 @@ static void compile(regex_t *regex, const char *pattern, const char *option, int
 static void end_machines(struct drive *drive)
 {
 	drive->state = ENDING;
-	drive->state_deadline = now_ns() + WATCH_END_SECONDS * 1000000000LL;
+	drive->state_deadline = clock_ns() + WATCH_END_SECONDS * 1000000000LL;
 	watch_end_machines(drive->watch, SIGTERM);
+}
+
+static bool look_at_machines(const struct drive *drive, uint64_t *ticks)
+{
+	bool idle = true;
+
+	*ticks = 0;
+	for (size_t i = 0; i < drive->watch->nr_runs; i++)
+		idle = watch_process_idle(drive->watch->runs[i].pid, ticks) && idle;
+	return idle;
+}
+
+static void rest(struct drive *drive)
+{
+	uint64_t ticks;
+
+	watch_read_runs(drive->watch);
+	look_at_machines(drive, &ticks);
+	watch_quiet_begin(&drive->quiet, ticks);
+	drive->state = RESTING;
+	drive->state_deadline = clock_ns() + SETTLE_SECONDS * 1000000000LL;
 }
 
 static void type_next(struct drive *drive)
@@ -134,17 +152,18 @@ static void advance(struct drive *drive)
 			break;
 		if (drive->watch->options->until && matches(&drive->until, drive)) {
 			drive->state = SETTLING;
-			drive->state_deadline = now_ns() + SETTLE_SECONDS * 1000000000LL;
+			drive->state_deadline = clock_ns() + SETTLE_SECONDS * 1000000000LL;
 			/* The prompt that ends it may have come with it. */
 			advance(drive);
 		} else if (!drive->watch->options->until && drive->nr_typed && at_prompt) {
-			end_machines(drive);
+			rest(drive);
 		}
 		break;
 	case SETTLING:
 		if (at_prompt)
-			end_machines(drive);
+			rest(drive);
 		break;
+	case RESTING:
 	case ENDING:
 		break;
 	}
@@ -217,15 +236,21 @@ static void take_signals(struct drive *drive)
 
 static void check_times(struct drive *drive)
 {
-	int64_t now = now_ns();
+	int64_t now = clock_ns();
+	uint64_t ticks;
 
+	if (drive->state == RESTING) {
+		bool idle = look_at_machines(drive, &ticks);
+		if (watch_quiet_look(&drive->quiet, idle, ticks))
+			end_machines(drive);
+	}
 	if (drive->deadline && now >= drive->deadline) {
 		drive->deadline = 0;
 		drive->watch->end = WATCH_TIMED_OUT;
 		drive->watch->end_text = "ended after the --timeout";
 		end_machines(drive);
 	} else if (drive->state_deadline && now >= drive->state_deadline) {
-		if (drive->state == SETTLING) {
+		if (drive->state != ENDING) {
 			end_machines(drive);
 			return;
 		}
@@ -240,11 +265,14 @@ static int patience(const struct drive *drive)
 {
 	int64_t first = drive->deadline;
 
+	if (drive->state == RESTING)
+		return QUIET_LOOK_MS;
+
 	if (drive->state_deadline && (!first || drive->state_deadline < first))
 		first = drive->state_deadline;
 	if (!first)
 		return -1;
-	int64_t left = first - now_ns();
+	int64_t left = first - clock_ns();
 	return left > 0 ? (int)(left / 1000000 + 1) : 0;
 }
 
@@ -270,20 +298,13 @@ static void relay(struct drive *drive)
 static void start(struct drive *drive)
 {
 	char **command = drive->watch->options->command;
-	sigset_t mask;
 
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGINT);
-	sigaddset(&mask, SIGTERM);
-	sigaddset(&mask, SIGHUP);
-	sigaddset(&mask, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &mask, NULL);
-	drive->signals = signalfd(-1, &mask, SFD_NONBLOCK | SFD_CLOEXEC);
+	drive->signals = signals_catch(&drive->mask, (int[]){SIGINT, SIGTERM, SIGHUP, SIGCHLD, 0});
 	drive->pid = forkpty(&drive->terminal, NULL, NULL, NULL);
 	if (drive->pid < 0)
 		die("no terminal for the command: %s", strerror(errno));
 	if (drive->pid == 0) {
-		sigprocmask(SIG_UNBLOCK, &mask, NULL);
+		sigprocmask(SIG_UNBLOCK, &drive->mask, NULL);
 		execvp(command[0], command);
 		fprintf(stderr, "pagetrail: %s: %s\n", command[0], strerror(errno));
 		_exit(127);
@@ -298,7 +319,7 @@ void watch_drive(struct watch *watch)
 	compile(&drive.prompt, options->prompt ? options->prompt : DEFAULT_PROMPT, "prompt", 0);
 	compile(&drive.until, options->until ? options->until : "^", "until", REG_NEWLINE);
 	if (options->timeout_seconds)
-		drive.deadline = now_ns() + (int64_t)options->timeout_seconds * 1000000000LL;
+		drive.deadline = clock_ns() + (int64_t)options->timeout_seconds * 1000000000LL;
 	drive.state = more_to_type(&drive) ? TYPING : AWAITING;
 	start(&drive);
 	relay(&drive);
@@ -311,6 +332,6 @@ void watch_drive(struct watch *watch)
 	}
 	regfree(&drive.prompt);
 	regfree(&drive.until);
-	close(drive.signals);
+	signals_release(drive.signals, &drive.mask);
 	close(drive.terminal);
 }

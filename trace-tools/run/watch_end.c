@@ -73,15 +73,13 @@ static char *nothing_recorded(const char *folder, const struct json_value *plugi
 {
 	const struct json_value *ram = json_get(plugin, "ram_found");
 
-	if (ram && !ram->number)
-		return xasprintf(
-		    "%s: the kernel recorded nothing: the machine has no RAM where the description says, or "
-		    "the kernel did not start",
-		    folder);
 	return xasprintf(
-	    "%s: the kernel recorded nothing: it did not come as far as its allocator. What it said is in "
-	    "logs/console.log%s; is it a machine that this kernel can start on?",
-	    folder, json_get_number(plugin, "console_bytes", 0) ? "" : " (nothing)");
+	    "%s: the kernel recorded nothing: %s. What it said is in logs/console.log%s; is it a machine "
+	    "that this kernel can start on?",
+	    folder,
+	    ram && ram->number ? "it did not come as far as its allocator"
+			       : "it did not start, or the machine has no RAM where the description says",
+	    json_get_number(plugin, "console_bytes", 0) ? "" : " (nothing)");
 }
 
 static void copy_start(struct json *json, const struct json_value *start)

@@ -66,7 +66,7 @@ static Dwarf_Die find_structure(struct layout *layout, const char *name)
 				return entry;
 		} while (!dwarf_siblingof(&entry, &entry));
 	}
-	die("%s has no struct %s: it is a kernel of another make", layout->path, name);
+	die("%s has no struct %s: it is another kind of kernel", layout->path, name);
 }
 
 uint32_t layout_size(struct layout *layout, const char *structure)
@@ -92,7 +92,7 @@ struct member layout_member(struct layout *layout, const char *structure, const 
 			break;
 		return (struct member){(uint32_t)offset, (uint32_t)bytes};
 	}
-	die("%s has no member %s in struct %s: it is a kernel of another make", layout->path, member,
+	die("%s has no member %s in struct %s: it is another kind of kernel", layout->path, member,
 	    structure);
 }
 
@@ -115,5 +115,5 @@ uint64_t layout_variable(struct layout *layout, const char *name, uint64_t *byte
 							      : symbol.st_value;
 		}
 	}
-	die("%s has no variable %s: it is a kernel of another make", layout->path, name);
+	die("%s has no variable %s: it is another kind of kernel", layout->path, name);
 }

@@ -22,7 +22,7 @@ struct stack_table *stack_table_open(const struct run *run)
 		free(problem);
 		problem = xstrdup(run->kernel_fault);
 	} else if (run->kernel_path && !run->kernel_proved) {
-		warn("unknown kernel build: nothing says that %s is the kernel that ran; its names are taken",
+		warn("unknown kernel build: nothing says that %s is the kernel that ran; its names are used",
 		     run->kernel_path);
 	}
 	stacks->views = xcalloc(run->nr_stacks + 1, sizeof(*stacks->views));

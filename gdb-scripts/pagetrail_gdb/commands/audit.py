@@ -83,7 +83,7 @@ work. -p also reads every free page for its poison."""
 class Leaks(Command):
     """Print leaked pages and objects, grouped by the stack that allocated them: leaks
 
-Pages whose count exceeds the holders found (OVER), that nobody holds (UNREACH, ORPHAN), and live objects that no
+Pages whose count exceeds the holders found (OVER), that nothing holds (UNREACH, ORPHAN), and live objects that no
 structure reaches (OBJ). Each group shows how many, what, one representative, the allocation stack, and, if the rings
 still have it, the reference that was acquired and never released."""
 

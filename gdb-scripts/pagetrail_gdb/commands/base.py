@@ -127,7 +127,7 @@ def evaluate(kernel, value, text):
 
 
 def _is_member_of_variable(kernel, value, text):
-    """Whether the value stands inside the variable that the expression names, without a pointer on the way."""
+    """Whether the value lies inside the variable that the expression names, without a pointer on the way."""
     match = _MEMBER.fullmatch(text)
     if not match or value.address is None:
         return False

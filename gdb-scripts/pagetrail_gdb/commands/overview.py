@@ -7,7 +7,7 @@ _HEAD = """Look into the memory of a Pagetrail kernel, live or dead: the command
 
 """
 _TAIL = """
-`help COMMAND` tells more of one of them. `help set pagetrail` lists the settings, `show pagetrail` their values,
+`help COMMAND` describes one of them. `help set pagetrail` lists the settings, `show pagetrail` their values,
 `show pagetrail memory` where memory is read from. docs/GDB.md is the manual."""
 
 

@@ -1,4 +1,4 @@
-"""The kernel under inspection: a layout and a memory together. Everything else in the model stands on this.
+"""The kernel under inspection: a layout and a memory together. Everything else in the model builds on this.
 
 Addresses: pa and pfn are physical, va is a kernel virtual address, ua a user's. Objects are read through
 their physical addresses, so nothing here depends on the mode or page table of a hart.
@@ -100,7 +100,7 @@ class Kernel:
         return Obj(self, kind, va, self.read_va(va, kind.size))
 
     def container(self, struct_name, member, va):
-        """The struct whose member stands at va."""
+        """The struct whose member is at va."""
         return self.obj(struct_name, va - self.layout.struct(struct_name).offset(member))
 
     def symbol_va(self, name):

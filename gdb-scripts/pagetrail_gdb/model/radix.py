@@ -32,7 +32,7 @@ class RadixWalk:
 
     def _walk(self, node_va, level, base):
         if node_va in self._seen:
-            self._report(f"node {node_va:#x} stands in the tree twice")
+            self._report(f"node {node_va:#x} is in the tree twice")
             return
         self._seen.add(node_va)
         try:

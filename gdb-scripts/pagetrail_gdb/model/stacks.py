@@ -1,4 +1,4 @@
-"""Kernel stacks: where a sleeping task stands, by its frame pointers.
+"""Kernel stacks: where a sleeping task is, by its frame pointers.
 
 The frame record is the RISC-V psABI's ("Frame Pointer Convention"): the return address at fp - 8, the
 caller's frame pointer at fp - 16. The kernel is compiled with frame pointers throughout.
