@@ -157,6 +157,9 @@ class Image:
             self.put(address, head)
             head = address
         self.put(self.at["kmem"] + 8, head)
+        return self.write_out(folder)
+
+    def write_out(self, folder):
         for patch in self.patches:
             patch()
         self.machine.write(str(folder), paths.BUILD / "trace-tools/metadata")

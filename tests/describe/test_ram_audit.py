@@ -5,7 +5,7 @@ import random
 import shutil
 
 import pytest
-from audit_image import BASE, DESCRIPTION, FIRST, KSTACK, PAGE, PAGES, SOURCE, U, V, Image, R, W
+from audit_image import BASE, DESCRIPTION, FIRST, KSTACK, PAGE, PAGES, SOURCE, U, V, Image, R, W, symbols_of, tracegen
 from conftest import run_sanitized
 
 
@@ -286,3 +286,94 @@ def test_a_copy_that_is_cut_off(sanitized_build, image, tmp_path, bytes_left):
         ram.truncate(bytes_left)
     done = run_sanitized(sanitized_build / "pagetrail", "audit", folder, statuses=(1, 2))
     assert "no leaks" not in done.stdout
+
+
+# ---- struct page, blocks, slabs ----
+
+FRAMES = """
+typedef unsigned long uint64;
+struct list { struct list *next, *prev; };
+struct cache { int size; struct list slabs; };
+struct page { int order, inuse; struct list node; struct cache *cache; void *objects; uint64 pad; };
+struct page pages[1024];
+struct list free_lists[3];
+struct cache things;
+struct thing { void *data; uint64 words[3]; };
+void *block;
+struct page *alloc(int order) { struct page *p = (void *)free_lists[order].next; return p + (block == 0) + things.size; }
+void release(struct page *p, int order) { p->order = order; }
+"""
+FRAMES_DESCRIPTION = """
+ram base=0x80000000
+map va=0x80000000 pa=0x80000000 size=0x400000
+pages base=pages stride=48 pa=0x80000000
+alloc alloc page=ret type=struct count=1<<a0
+free release page=a0 type=struct count=1<<a1
+slab free=objects size=cache->size used=inuse
+list free_lists[] next=next link=node pages=1<<[1] type=struct
+"""
+FRAME = 48
+
+
+class Frames:
+    """All free pages are blocks of 4 in free_lists[2]; a slab with one live and one free thing."""
+
+    def __init__(self, elf):
+        self.elf, self.at, self.description, self.patches = elf, symbols_of(elf), FRAMES_DESCRIPTION, []
+        self.ram = bytearray(PAGES * PAGE)
+        self.machine = tracegen.Machine(first_pfn=(BASE >> 12) + FIRST, nr_pages=PAGES - FIRST)
+        self.free = list(range(FIRST, PAGES, 4))
+        for number in self.free:
+            self.machine.emit("page_free", kind=1, flags=0xf2, pfn=(BASE >> 12) + number)
+        self.slab, self.held, self.stale = (self.take(0)[0] for _ in range(3))
+        frame = self.frame(self.slab)
+        self.put(self.at["things"], 32, "I")
+        self.ring(self.at["things"] + 8, [frame + 8])
+        self.put(frame + 4, 1, "I")                          # one object is in use
+        self.put(frame + 24, self.at["things"])
+        self.put(frame + 32, self.address(self.slab) + 32)     # the free one, second in the page
+        self.put(self.address(self.slab), self.address(self.held))
+        self.put(self.address(self.slab) + 40, self.address(self.stale))
+
+    put, get, at_last = Image.put, Image.get, Image.at_last
+
+    def frame(self, number):
+        return self.at["pages"] + number * FRAME
+
+    def address(self, number):
+        return BASE + number * PAGE
+
+    def take(self, order):
+        """A block from the first pages that are free; the rest of its four goes with it, one by one."""
+        first = self.free.pop(0)
+        self.machine.emit("page_alloc", kind=1, flags=0xf0 | order, pfn=(BASE >> 12) + first, after=1)
+        left = [first + i for i in range(1 << order, 4)]
+        self.loose = getattr(self, "loose", []) + left
+        return [first + i for i in range(1 << order)]
+
+    def ring(self, head, nodes):
+        around = [head, *nodes]
+        for one, following in zip(around, around[1:] + around[:1]):
+            self.put(one, following)
+            self.put(following + 8, one)
+
+    def write(self, folder):
+        self.ring(self.at["free_lists"], [self.frame(number) + 8 for number in self.loose])
+        self.ring(self.at["free_lists"] + 16, [])
+        self.ring(self.at["free_lists"] + 32, [self.frame(number) + 8 for number in self.free])
+        return Image.write_out(self, folder)
+
+
+def test_blocks_and_slabs(audit, compiled):
+    """A pointer to one page of a block holds all of it; what stands in a free object holds nothing."""
+    frames = Frames(compiled(FRAMES))
+    block, lost = frames.take(2), frames.take(1)
+    frames.put(frames.at["block"], frames.frame(block[2]))
+    said = audit(frames)
+    assert said["free_checked"] and said["free_only_listed"] == said["free_only_in_trace"] == 0, said["reasons"]
+    assert {page["pa"]: page["held_by"] for page in said["pages"] if page["pa"] in map(frames.address, block)} \
+        == {frames.address(number): "block" for number in block}
+    assert holder_of(said, frames.address(frames.slab)).startswith("things.slabs")
+    assert holder_of(said, frames.address(frames.held)) == f"page {hex(frames.address(frames.slab))} + 0x0"
+    # Nothing tells where page tables are, so what nothing reaches may be mapped.
+    assert sorted(of(said, "uncertain")) == sorted(map(frames.address, [frames.stale, *lost]))

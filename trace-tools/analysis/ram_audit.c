@@ -270,18 +270,20 @@ static enum page_verdict classify_page(struct ram_audit *audit, uint32_t i)
 		return PAGE_UNMANAGED;
 	if (page->listed)
 		return PAGE_FREE;
-	if (page->holder.kind)
+	/* A pointer may be a stale one; a mapping says that it is the trace that is wrong. */
+	bool freed = map->life && map->life[i] == LIFE_FREE;
+	if (page->holder.kind && (!freed || page->holder.kind < HOLD_VARIABLE))
 		return PAGE_HELD;
 	if (audit->inside->blind) {
 		page->why = audit->inside->blind;
 		return PAGE_UNCERTAIN;
 	}
-	if (map->life && map->life[i] == LIFE_FREE) {
+	if (freed) {
 		page->why = "the trace says that it was freed, but it is on no free list";
 		/* Of a list that is damaged the rest is not seen. */
 		if (!audit->nr_by_fault[FAULT_LIST_BROKEN] && !audit->nr_by_fault[FAULT_FREE_TWICE])
 			audit_note(audit, FAULT_FREE_NOT_LISTED, ram_audit_pa(audit, i),
-				   "nothing holds it either");
+				   "no page table maps it");
 		return PAGE_UNCERTAIN;
 	}
 	if (!page->why && may_be_in_registers(audit, i))

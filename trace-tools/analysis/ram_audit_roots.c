@@ -385,6 +385,53 @@ static bool mask_leaf(void *context, const struct type_leaf *leaf)
 	return true;
 }
 
+static uint64_t frame_of(const struct ram_audit *audit, uint64_t pa)
+{
+	return audit->inside->frames +
+	       ((pa - audit->inside->frames_pa) >> PAGE_SHIFT) * audit->inside->frame_bytes;
+}
+
+/* A member of a page's struct page, or "cache->size", one of what it points to. */
+static bool frame_member(const struct ram_audit *audit, uint64_t frame, const char *path, uint64_t *value)
+{
+	const char *arrow = strstr(path, "->");
+	char *first = xasprintf("%.*s", arrow ? (int)(arrow - path) : (int)strlen(path), path);
+	uint64_t offset;
+	const struct type *type = type_member(types_struct(audit->inside->types, "page"), first, &offset);
+	bool found = type && memory_load(audit, frame + offset, type_size(type), value);
+
+	free(first);
+	if (!found || !arrow)
+		return found;
+	type = type_member(type_target(type), arrow + 2, &offset);
+	return type && memory_load(audit, *value + offset, type_size(type), value);
+}
+
+/* Free objects of a slab keep what their last user wrote. Each must lie in the page as an object does, or none counts. */
+static void mask_free_objects(struct ram_audit *audit, uint64_t pa, struct mask *mask)
+{
+	const struct kd_item *item = kd_item(audit->kernel->kd, KD_SLAB, 0);
+	uint64_t frame = frame_of(audit, pa), node, size, used;
+	bool text[WORDS];
+
+	if (!item || !memory_is_frame(audit, frame) ||
+	    !frame_member(audit, frame, kd_get(item, "used"), &used) || !used ||
+	    !frame_member(audit, frame, kd_get(item, "free"), &node) ||
+	    !frame_member(audit, frame, kd_get(item, "size"), &size) || size < 8 || size > PAGE_BYTES)
+		return;
+	memcpy(text, mask->text, sizeof(text));
+	while (node) {
+		uint64_t offset = memory_pa(audit, node) - pa;
+		if (offset >= PAGE_BYTES || offset % size || offset + size > PAGE_BYTES || text[offset / 8])
+			return;
+		for (uint64_t word = offset / 8; word < (offset + size) / 8; word++)
+			text[word] = true;
+		if (!memory_load(audit, node, 8, &node))
+			return;
+	}
+	memcpy(mask->text, text, sizeof(text));
+}
+
 /* The page's struct page leads on, where pages are in lists. */
 static void look_at_frame(struct ram_audit *audit, uint64_t pa)
 {
@@ -413,6 +460,7 @@ static void look_through(struct ram_audit *audit, const struct audit_task *task)
 	}
 	if (task->type && type_kind(task->type) == TYPE_STRUCT)
 		type_walk(task->type, mask_leaf, &mask);
+	mask_free_objects(audit, pa, &mask);
 	look_at_frame(audit, pa);
 	for (uint32_t i = 0; i < WORDS; i++) {
 		if (!mask.text[i] && memory_read(audit, pa + i * 8, 8, &word))

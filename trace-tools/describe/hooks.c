@@ -424,6 +424,10 @@ static void compile_item(struct compiling *compiling)
 	case KD_WEAK:
 		find_place(compiling, compiling->item->subject, &place);
 		break;
+	case KD_SLAB:
+		check_members(compiling, types_struct(compiling->types, "page"), "free");
+		check_members(compiling, types_struct(compiling->types, "page"), "used");
+		break;
 	case KD_OBJALLOC:
 	case KD_OBJFREE:
 		check_functions(compiling);

@@ -46,6 +46,7 @@ enum kd_verb {
 	KD_PTE,
 	KD_TABLE,
 	KD_WEAK,
+	KD_SLAB,
 	KD_CONSOLE,
 	KD_MARK,
 	KD_NR,
