@@ -49,8 +49,8 @@ def picture(pagetrail, write):
 
 def test_tests_and_losses_are_labelled(picture):
     words = picture(marked_machine())
-    assert {"good-test", "bad-test", "bad-test: 3 lost", "seconds since power-on", "free pages of 4 KiB"} <= set(words)
-    assert any("2 tests, 3 pages lost" in w for w in words)
+    assert {"good-test", "bad-test", "bad-test: 3 leaked", "seconds since power-on", "free pages of 4 KiB"} <= set(words)
+    assert any("2 tests, 3 pages leaked" in w for w in words)
     assert not any(w.startswith("good-test:") for w in words)
 
 
@@ -73,7 +73,7 @@ def test_map_shows_what_was_lost(picture, sites):
     kernel.machine.alloc("ANON", "PTE", (9, 0))
     kernel.machine.audit([])
     words = picture(kernel.machine, "map")
-    assert {"lost: 10 pages", "pagecache", "anon", "0x80200000"} <= set(words)
+    assert {"leaked: 10 pages", "pagecache", "anon", "0x80200000"} <= set(words)
     assert any(w.endswith(" MiB never used") for w in words), words
 
 
@@ -89,7 +89,7 @@ def test_runs_over_one_another(pagetrail, write, tmp_path):
     result = pagetrail("plot", *runs, "--out", tmp_path / "all", "--json")
     assert result.status == 0 and [f.rsplit("/", 1)[1] for f in result.json()["files"]] == ["all.png", "all.svg"]
     words = words_of(tmp_path / "all")
-    assert {"one", "two", "three", "3 runs compared", "pages lost", "bad-test"} <= set(words)
+    assert {"one", "two", "three", "3 runs compared", "pages leaked", "bad-test"} <= set(words)
     assert "good-test" not in words and words.count("3") >= 3
     assert pagetrail("plot", *runs, "--what", "map").status == 2
     assert pagetrail("plot", runs[0], "--what", "nonsense").status == 2
