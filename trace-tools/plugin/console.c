@@ -45,14 +45,12 @@ uint64_t console_bytes(void)
 static void fire(unsigned hart, const struct mark_pattern *mark, const regmatch_t *groups)
 {
 	char name[sizeof(last_begin)];
-	bool grouped = mark->regex.re_nsub > 0 && groups[1].rm_so >= 0;
+	const regmatch_t *group = mark->regex.re_nsub > 0 && groups[1].rm_so >= 0 ? &groups[1] : &groups[0];
 
-	if (grouped)
-		snprintf(name, sizeof(name), "%.*s", (int)(groups[1].rm_eo - groups[1].rm_so),
-			 line + groups[1].rm_so);
+	if (mark->what == MARK_END && last_begin[0])
+		memcpy(name, last_begin, sizeof(name));
 	else
-		snprintf(name, sizeof(name), "%s",
-			 mark->what == MARK_END ? last_begin : line + groups[0].rm_so);
+		snprintf(name, sizeof(name), "%.*s", (int)(group->rm_eo - group->rm_so), line + group->rm_so);
 	if (mark->what == MARK_BEGIN)
 		memcpy(last_begin, name, sizeof(last_begin));
 	if (mark->what == MARK_PANIC)
