@@ -51,7 +51,7 @@
  *                              the kernel maps it as it likes
  * mark begin=REGEX             POSIX extended, matched on a console line as far as it has come, after every byte; fires
  * mark end=REGEX               once a line. Group 1 (else all that matched) is the name; but an `end` has the name of the last
- * mark panic=REGEX             `begin`, if there was one
+ * mark panic=REGEX             `begin`, if there was one; `panic` is matched at the end of its line
  *
  * Keys that alloc, free, get, put, count and state share
  *
