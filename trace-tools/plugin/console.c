@@ -45,14 +45,12 @@ uint64_t console_bytes(void)
 static void fire(unsigned hart, const struct mark_pattern *mark, const regmatch_t *groups)
 {
 	char name[sizeof(last_begin)];
-	bool grouped = mark->regex.re_nsub > 0 && groups[1].rm_so >= 0;
+	const regmatch_t *group = mark->regex.re_nsub > 0 && groups[1].rm_so >= 0 ? &groups[1] : &groups[0];
 
-	if (grouped)
-		snprintf(name, sizeof(name), "%.*s", (int)(groups[1].rm_eo - groups[1].rm_so),
-			 line + groups[1].rm_so);
+	if (mark->what == MARK_END && last_begin[0])
+		memcpy(name, last_begin, sizeof(name));
 	else
-		snprintf(name, sizeof(name), "%s",
-			 mark->what == MARK_END ? last_begin : line + groups[0].rm_so);
+		snprintf(name, sizeof(name), "%.*s", (int)(group->rm_eo - group->rm_so), line + group->rm_so);
 	if (mark->what == MARK_BEGIN)
 		memcpy(last_begin, name, sizeof(last_begin));
 	if (mark->what == MARK_PANIC)
@@ -61,12 +59,14 @@ static void fire(unsigned hart, const struct mark_pattern *mark, const regmatch_
 		record_name(hart, EV_mark, mark->what == MARK_END, name);
 }
 
-static void match(unsigned hart)
+/* A panic is matched when its line is whole: its text is the end of the line. */
+static void match(unsigned hart, bool line_ended)
 {
 	regmatch_t groups[2];
 
 	for (uint32_t i = 0; i < hooks.nr_marks; i++) {
-		if (fired >> i & 1 || regexec(&hooks.marks[i].regex, line, 2, groups, 0))
+		if (fired >> i & 1 || (hooks.marks[i].what == MARK_PANIC) != line_ended ||
+		    regexec(&hooks.marks[i].regex, line, 2, groups, 0))
 			continue;
 		fired |= 1U << i;
 		fire(hart, &hooks.marks[i], groups);
@@ -82,12 +82,14 @@ void console_byte(unsigned hart, uint8_t byte)
 		log_fd = -1;
 	}
 	if (byte == '\n' || byte == '\r') {
+		match(hart, true);
 		length = 0;
+		line[0] = 0;
 		fired = 0;
 	} else if (length < LINE_MAX_BYTES && byte) {
 		line[length++] = (char)byte;
 		line[length] = 0;
-		match(hart);
+		match(hart, false);
 	}
 	spin_unlock(&lock);
 }

@@ -50,8 +50,8 @@
  * console uart=N funcs=…       stores to the UART's transmit register at virtual address N, in this code; or pa=N, where
  *                              the kernel maps it as it likes
  * mark begin=REGEX             POSIX extended, matched on a console line as far as it has come, after every byte; fires
- * mark end=REGEX               once a line. Group 1 is the name; without a group `end` takes the name of the last
- * mark panic=REGEX             `begin`, and `panic` the rest of the line
+ * mark end=REGEX               once a line. Group 1 (else all that matched) is the name; but an `end` has the name of the last
+ * mark panic=REGEX             `begin`, if there was one; `panic` is matched at the end of its line
  *
  * Keys that alloc, free, get, put, count and state share
  *
