@@ -43,6 +43,22 @@ def mistakes():
     return found
 
 
+def options(variant):
+    """{option: value} of a variant's -D flags."""
+    return dict(flag[2:].split("=") for flag in variant.flags if flag.startswith("-D"))
+
+
+def description(name, folder):
+    """Words for commands that take a kernel description: none where it is found, else a file in the folder."""
+    variant = next(variant for variant in variants() if name == variant.name or name.startswith(variant.name + "-"))
+    if variant.folder == "small":
+        return []
+    text = (FOLDER / "higher/higher.kd").read_text()
+    path = Path(folder) / "higher.kd"
+    path.write_text(text.replace("pte ", f"pte levels={options(variant).get('LEVELS', 3)} "))
+    return ["--kernel-description", path]
+
+
 def elf(name):
     path = paths.BUILD / "foreign" / f"{name}.elf"
     assert path.exists(), f"{path} is not built: make foreign"

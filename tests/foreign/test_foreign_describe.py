@@ -13,7 +13,6 @@ from harness import paths, tool
 
 SMALL = [variant for variant in kernels.variants() if variant.folder == "small"]
 HIGHER = [variant for variant in kernels.variants() if variant.folder == "higher"]
-DESCRIPTION = kernels.FOLDER / "higher/higher.kd"
 
 
 def describe(name, *words):
@@ -28,14 +27,9 @@ def describe(name, *words):
     return done.status, found
 
 
-def options(variant):
-    """{option: value} of the -D flags."""
-    return dict(flag[2:].split("=") for flag in variant.flags if flag.startswith("-D"))
-
-
 def first_counted_page(variant):
     """The page whose count is element 0, by the option COUNT_INDEX."""
-    index = options(variant).get("COUNT_INDEX", "COUNT_FROM_BASE")
+    index = kernels.options(variant).get("COUNT_INDEX", "COUNT_FROM_BASE")
     if index != "COUNT_FROM_END":
         return {"COUNT_FROM_BASE": 0x80000000, "COUNT_ABSOLUTE": 0}[index]
     out = subprocess.run([paths.CROSS + "nm", kernels.elf(variant.name)], check=True, capture_output=True, text=True)
@@ -53,13 +47,14 @@ def words_of(item):
 @pytest.mark.parametrize("variant", SMALL, ids=lambda variant: variant.name)
 def test_small(variant):
     status, found = describe(variant.name)
-    asked = options(variant)
+    asked = kernels.options(variant)
     assert status == 0
     assert [words_of(item)[""] for item in found["alloc"]] == ["kalloc"]
     assert [words_of(item)[""] for item in found["free"]] == ["kfree"]
     lists = [words_of(item)[""] for item in found["list"]]
     assert lists == (["kmem[].freelist"] if "PERCPU" in asked else ["kmem.freelist"])
     assert found["root"] == ["kernel_pagetable"]
+    assert words_of(found["maybe"][0])["va"] == words_of(found["maybe"][0])["pa"] == "0x80000000"
     procs = words_of(found["procs"][0])
     assert procs[""] == "proc[]" and procs["unused"] == "UNUSED" and procs["zombie"] == "ZOMBIE"
     tables = ["pagetable"] + ([asked.get("KPT_NAME", "kpagetable")] if "KPT" in asked else [])
@@ -71,7 +66,7 @@ def test_small(variant):
 
 @pytest.mark.parametrize("variant", SMALL, ids=lambda variant: variant.name)
 def test_small_counts(variant):
-    asked = options(variant)
+    asked = kernels.options(variant)
     _, found = describe(variant.name)
     if "COW" not in asked:
         assert "count" not in found
@@ -90,10 +85,10 @@ def test_small_counts(variant):
 
 
 @pytest.mark.parametrize("variant", HIGHER, ids=lambda variant: variant.name)
-def test_higher_needs_a_description(variant):
+def test_higher_needs_a_description(variant, tmp_path):
     status, found = describe(variant.name)
     assert status == 2 and "alloc" not in found
-    status, found = describe(variant.name, "--kernel-description", DESCRIPTION)
+    status, found = describe(variant.name, *kernels.description(variant.name, tmp_path))
     assert status == 0
     assert [words_of(item)[""] for item in found["alloc"]] == ["buddy_take"]
     assert [words_of(item)[""] for item in found["put"]] == ["page_put"]

@@ -138,6 +138,19 @@ struct life_watch {
 	struct ram_audit *audit;
 };
 
+/*
+ * Where a part of a block is freed, the pages behind that part are a block of their own: what reaches the freed part in
+ * its next life does not hold them.
+ */
+static void split_block(const struct ram_audit *audit, struct page_life_map *map, uint32_t first,
+			uint32_t behind)
+{
+	uint32_t head = map->head[first];
+
+	for (uint32_t i = behind; i < audit->nr_pages && map->head[i] == head; i++)
+		map->head[i] = behind;
+}
+
 /* A block that was freed may come back in parts, so each page has its own life. */
 static void watch_event(void *arg, const struct model *model, const struct trace_record *record,
 			uint32_t stream)
@@ -149,6 +162,7 @@ static void watch_event(void *arg, const struct model *model, const struct trace
 
 	if ((record->event != EV_page_alloc && record->event != EV_page_free) || first == NO_PAGE)
 		return;
+	split_block(audit, map, first, first + (1U << record_order(record)));
 	for (uint32_t i = first; i < first + (1U << record_order(record)) && i < audit->nr_pages; i++) {
 		map->life[i] = record->event == EV_page_alloc ? LIFE_LIVE : LIFE_FREE;
 		map->head[i] = record->event == EV_page_alloc ? first : i;

@@ -20,6 +20,8 @@ static const struct {
 } anomalies[] = {
     {"handed_out_twice", "pages were handed out that were in use"},
     {"freed_twice", "pages were freed that were free: a double free, or the description is wrong"},
+    {"get_or_put_of_free_page",
+     "references to free pages were acquired or released: a release too many, or the description is wrong"},
     {"unaligned", "addresses of pages are not at a page's beginning: the description is wrong"},
     {"outside_ram", "addresses of pages are outside RAM: the description is wrong"},
 };

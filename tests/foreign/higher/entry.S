@@ -71,5 +71,3 @@ early_gigabytes:
 early_root:
 	.zero	PAGE_SIZE
 #endif
-boot_stacks:
-	.zero	2 * PAGE_SIZE * MAX_HARTS

@@ -57,6 +57,7 @@ void lock_release(struct lock *lock);
 
 /* ---- page.c, buddy.c ---- */
 
+#define POISON 0xd6 /* in free pages and free objects */
 #define MAX_ORDER 9 /* 2 MiB */
 
 #define PG_RESERVED 0x1 /* never free: the kernel, or not there */
@@ -261,6 +262,10 @@ void store_init(void);
 int store_add(u64 key, u64 value);
 int store_read(u64 key, u64 *value);
 void store_evict(u64 key);
+
+/* ---- main.c ---- */
+
+void machine_idle(void);
 
 /* ---- tests.c ---- */
 

@@ -8,8 +8,6 @@
  */
 #include "kernel.h"
 
-#define POISON 0xd6
-
 #if PAGES_STATIC
 struct page pages[NR_PFNS];
 #else

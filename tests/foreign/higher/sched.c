@@ -203,7 +203,9 @@ void sched_loop(void)
 			run(hart, container_of(ready.next, struct task, queue));
 		hart->interrupts_were_on = true;
 		lock_release(&sched_lock);
-		if (idle)
+		if (idle) {
+			machine_idle();
 			asm volatile("wfi");
+		}
 	}
 }

@@ -4,6 +4,7 @@
  * the page's struct page. A slab is in its cache's list `partial` or `full`; when its last object goes, the page goes, too.
  *
  * SLAB-1  a slab is in `full` iff it has no free object; an empty one is in no list.
+ * SLAB-2  a free object is filled with POISON behind its link.
  */
 #include "kernel.h"
 
@@ -68,6 +69,7 @@ void object_free(struct cache *cache, void *object)
 
 	if (slab->cache != cache)
 		panic("an object of another cache");
+	memset(object, POISON, cache->size);
 	lock_acquire(&cache->lock);
 	*(void **)object = slab->objects;
 	slab->objects = object;

@@ -85,7 +85,7 @@ static void drop_region(struct space *space, struct region *region, bool clear)
 			pte_set(pte, 0);
 		else
 			truth("mapped", page_pa(page));
-		if (MISTAKEN(unmap_keeps))
+		if (MISTAKEN(unmap_keeps) && !truth_armed)
 			truth("leak", page_pa(page));
 		else
 			page_put(page);
@@ -181,7 +181,7 @@ static int share_leaf(struct space *to, u64 va, pte_t *pte)
 	if (*pte & PTE_W)
 		pte_set(pte, (*pte & ~PTE_W) | PTE_SHARED);
 	pte_set(target, *pte);
-	if (MISTAKEN(clone_takes_two)) {
+	if (MISTAKEN(clone_takes_two) && !truth_armed) {
 		truth_of("leak", page_pa(page), "space_clone");
 		page_get(page);
 	}
