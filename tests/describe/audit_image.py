@@ -12,7 +12,7 @@ import sys
 
 from harness import paths
 
-sys.path[:0] = [str(paths.ROOT / "tests/trace"), str(paths.BUILD / "trace-tools")]
+sys.path += [str(paths.ROOT / "tests/trace"), str(paths.BUILD / "trace-tools")]
 import tracegen  # noqa: E402 (the paths above)
 
 BASE, PAGES, PAGE = 0x80000000, 1024, 4096
