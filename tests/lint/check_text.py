@@ -4,6 +4,7 @@
   paths     no path of somebody's machine (this checkout's, or below /home or /root)
   marks     no note of unfinished work: that belongs in docs/STATUS.md
   blanks    no trailing blanks, no missing newline at the end
+  licence   the first line of a source, or the one after #!, is its SPDX line
   format    clang-format has nothing to change (C sources and headers). Versions differ in what they make of the same
             settings, so one is asked: FORMAT_VERSION. Where another one is installed, or none, a note says that the
             format was not checked.
@@ -21,6 +22,7 @@ from pathlib import Path
 LONG_FILE_LINES = 600
 FORMAT_VERSION = 14  # Debian 12's
 TEXT_SUFFIXES = {".c", ".h", ".S", ".ld", ".def", ".py", ".sh", ".mk", ".md", ".json", ".toml", ".ini", ".txt", ""}
+LICENCE = re.compile(r"(#!.*\n)?(# SPDX-License-Identifier: MIT\n|/\* SPDX-License-Identifier: MIT( \*/)?\n)")
 MARKS = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b")
 
 
@@ -59,6 +61,17 @@ def check_lines(path, text, patterns):
             yield f"{path}:{number}: trailing blanks"
     if text and not text.endswith("\n"):
         yield f"{path}: no newline at the end"
+
+
+def wants_licence(path, text):
+    """Whether a file is a source: C, assembler, Python, shell, make."""
+    return (path.suffix in {".c", ".h", ".S", ".ld", ".def", ".py", ".sh", ".mk"} or path.name == "Makefile"
+            or (not path.suffix and text.startswith("#!")))
+
+
+def check_licence(path, text):
+    if wants_licence(path, text) and not LICENCE.match(text):
+        yield f"{path}:1: no SPDX-License-Identifier: MIT"
 
 
 def formatter():
@@ -115,6 +128,7 @@ def check(root):
         except UnicodeDecodeError:
             continue
         errors += check_lines(path, text, patterns)
+        errors += check_licence(path, text)
         lines = text.count("\n")
         if lines > LONG_FILE_LINES and path.suffix in (".c", ".h", ".S", ".py"):
             long_files.append((lines, path))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).resolve().parent
+BAD_FORMAT = "/* SPDX-License-Identifier: MIT */\nint  a;\n"
 sys.path.insert(0, str(HERE))
 
 import check_text  # noqa: E402 (the path above)
@@ -97,6 +98,9 @@ def test_broken_room_is_found(kernel, tools, where, text, message):
     ("a.py", "# TO" "DO: later\n", "unfinished work"),
     ("a.mk", "x = 1 \n", "trailing blanks"),
     ("a.h", "int a;", "no newline at the end"),
+    ("a.c", "int a;\n", "no SPDX"),
+    ("a", "#!/bin/sh\n:\n", "no SPDX"),
+    ("Makefile", "a:\n", "no SPDX"),
 ])
 def test_bad_text_is_found(tmp_path, name, text, message):
     if "clang-format" in message and not check_text.formatter()[0]:
@@ -115,7 +119,7 @@ def test_format_left_unchecked_is_said(tmp_path, version, note):
     tree, commands = tmp_path / "tree", tmp_path / "commands"
     tree.mkdir()
     commands.mkdir()
-    (tree / "a.c").write_text("int  a;\n")
+    (tree / "a.c").write_text(BAD_FORMAT)
     if version:
         program = commands / "clang-format"
         program.write_text(f"#!/bin/sh\n[ \"$*\" = --version ] && echo 'clang-format version {version}' || : >{tree}/called\n")
@@ -124,7 +128,7 @@ def test_format_left_unchecked_is_said(tmp_path, version, note):
     status, out = run("check_text.py", tree, env=environment)
     assert status == 0 and "format of the C sources was not checked" in out and note in out
     assert run("check_text.py", "--rewrite", tree, env=environment)[0] == 2
-    assert (tree / "a.c").read_text() == "int  a;\n" and not (tree / "called").exists()
+    assert (tree / "a.c").read_text() == BAD_FORMAT and not (tree / "called").exists()
 
 
 def test_every_fault_can_be_made():
