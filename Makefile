@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Pagetrail: a small kernel that keeps books on its own memory, and the tools that read them.
 # `make help` lists the targets; each is described by the `##` comment beside it.
 #

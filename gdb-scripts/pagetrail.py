@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Loads the Pagetrail commands into gdb:  (gdb) source gdb-scripts/pagetrail.py
 
 Sourcing it again loads changed scripts again.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # The kernel: every .c and .S below kernel/ is part of it; public headers are in kernel/include.
 CROSS ?= riscv64-unknown-elf-
 KERNEL_ELF := $(BUILD)/kernel/pagetrail.elf

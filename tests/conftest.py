@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Shared by every pytest folder below tests/: the harness package, and the end of temporary folders."""
 import shutil
 import sys

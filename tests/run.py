@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Runs the parts of the test suite one after another and adds up what they say.
 
 Each part is a make target. Its output goes to BUILD/results/PART.log and, when it fails, its end to the

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """`make soak`: every test program of the disk on every shape of machine, and what the books said afterwards.
 
 A row is one boot: the program runs, then the auditor and the structure checks of /proc run once more, the machine

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # The test suite in parts, each callable alone. `make test` runs them all through tests/run.py, which adds up.
 TEST_PARTS := lint test-host test-trace test-describe test-fuzz test-qemu test-gdb test-foreign test-watch test-faults
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # The host's tools: libpagetrail, the `pagetrail` command, and what is generated for CTF readers and Python.
 HOSTCC ?= gcc
 TOOLS_BUILD := $(BUILD)/trace-tools

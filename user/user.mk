@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # User programs and the disk they live on. A program is user/bin/NAME.c, or the .c files of user/bin/NAME/.
 # $(BUILD)/user/NAME is the program with its debug information; the disk gets a stripped copy.
 USER_BUILD := $(BUILD)/user

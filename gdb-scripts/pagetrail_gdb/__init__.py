@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: MIT
 """GDB commands for Pagetrail: `model` reads memory and returns data, `commands` prints."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Pretty-printers: what gdb's own `print` shows for the kernel's structures. print/r shows them raw."""
 
 import gdb

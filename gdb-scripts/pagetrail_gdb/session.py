@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Which memory the commands look at, and the `set pagetrail ...` parameters that decide it."""
 
 import json

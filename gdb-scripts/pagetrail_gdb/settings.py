@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The `set pagetrail ...` and `show pagetrail ...` parameters but for ram-file, which session.py has.
 
 PARAMETERS is everything there is. A limit of 0 or `unlimited` shows everything.

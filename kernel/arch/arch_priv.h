@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What the files of arch share among themselves. */
 #ifndef ARCH_PRIV_H
 #define ARCH_PRIV_H

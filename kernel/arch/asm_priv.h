@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Numbers that the assembler shares with C; arch/hart.c asserts those that C can see. */
 #ifndef ARCH_ASM_PRIV_H
 #define ARCH_ASM_PRIV_H

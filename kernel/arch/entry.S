@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Where harts come in, from the firmware, with paging off: all at one place. The first one is the boot hart; the others
  * come when arch_fetch_harts asks for them, and find their struct by their number. The firmware may let one go before it

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reading the tree's bytes: see fdt_tree.h. */
 #include "fdt_tree.h"
 #include <kernel/lib.h>

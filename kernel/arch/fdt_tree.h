@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A flattened device tree (Devicetree Specification 0.4, chapter 5), read in place, item by item.
  * Knows nothing of the kernel, and trusts nothing: whatever the bytes say, no read leaves

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The harts: their structs, their boot stacks, how they begin and how the machine ends.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the device tree says of the machine, into `machine`; and the boot arguments.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * panic and panic_about: the registers as they are at the call go to the hart's struct, before any prologue moves them. What
  * the panicking code held in its hands is in them: tools look there for the pages and objects concerned.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The interrupt controller. All sources go to the boot hart's supervisor context; on this board that is
  * context 2 * hart id + 1 (machine and supervisor mode of each hart in turn).

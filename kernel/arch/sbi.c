@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Calls to the firmware. Extensions and functions by number, as in the RISC-V SBI specification 1.0:
  * TIME, sPI, RFNC, HSM, SRST and the legacy console, all of which OpenSBI has.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The timer: the stimecmp register where the machine has Sstc and the firmware lets us use it, else a call
  * to the firmware. Which of the two is found out once, by trying.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Traps, after trap.S saved the registers: what came, and who is to know of it.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Unwinding a stack that does not run: a sleeping task's, or one that a panic stopped. The step is arch.h's, where the
  * layout of frames is told.

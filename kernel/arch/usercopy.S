@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The loops that touch user memory. Each routine is one range of the exception table: a page fault on a user
  * address between its first and last instruction, which the layers above cannot serve, goes on at its fixup.

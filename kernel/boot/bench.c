@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What `make bench` measures: guest instructions of one operation, by the instret CSR.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Between the files of boot. */
 #ifndef BOOT_PRIV_H
 #define BOOT_PRIV_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Memory before the page allocator: a short, sorted list of ranges that are taken, and first fit between
  * them.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The end of the kernel: panic, and what is left behind for the host.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which block device holds the root file system. Drivers offer theirs at boot, on one hart. */
 #include "block_priv.h"
 

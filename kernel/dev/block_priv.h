@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #ifndef KERNEL_DEV_BLOCK_PRIV_H
 #define KERNEL_DEV_BLOCK_PRIV_H
 

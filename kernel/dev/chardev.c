@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The table of character devices by major number, and the two that need no hardware.
  * Written at boot only, so it has no lock.

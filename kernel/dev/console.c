@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The console: a line-edited input over the UART, and its output, as character device 1.
  *

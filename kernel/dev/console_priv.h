@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Between uart.c and console.c. */
 #ifndef CONSOLE_PRIV_H
 #define CONSOLE_PRIV_H

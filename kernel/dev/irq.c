@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * External interrupts: which driver hears which PLIC source. The table is written at boot, before a source is
  * enabled, and only read afterwards; so it needs no lock.

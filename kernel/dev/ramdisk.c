@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The initrd as a block device: blocks are copied between it and the page cache. Its pages are of kind
  * RAMDISK, claimed at boot for good, so what is written there is visible to the host in guest RAM, and lost

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The device `statistics` (major 2): what kalloctest-like programs read to learn whether harts wait for each other in
  * the allocators. The first number behind a '=' is the sum of failed test-and-sets on the locks of the page allocator

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The 16550 UART of the machine: the console's bytes in and out, and kprintf's sink.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * virtio-blk over virtio-mmio: the legacy register layout (version 1) and the modern one (version 2).
  * Source of registers, ring and request layout: Virtual I/O Device (VIRTIO) 1.1, sections 2.6, 4.2 and 5.2.

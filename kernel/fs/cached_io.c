@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reading a file through its page cache: one copy, from the cached page straight to its destination. */
 #include "fs_priv.h"
 

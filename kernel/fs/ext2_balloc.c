@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ext2: group descriptors, and the blocks that their bitmaps give and take (EXT2-1). */
 #include "ext2_priv.h"
 

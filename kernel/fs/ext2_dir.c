@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ext2: directory blocks. Entries fill a block without gaps; one with inode 0 is free, and the last reaches to the end.
  *

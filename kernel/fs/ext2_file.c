@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ext2: contents of files. Reading is inode_read_cached; writing goes page by page, and allocates a page's block when
  * the page is written to, so that write-back has nothing left to decide.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ext2: inode numbers (EXT2-1 for the inode bitmaps). */
 #include "ext2_priv.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ext2: inodes between disk and core, and the end of a deleted one. */
 #include "ext2_priv.h"
 #include <kernel/trace.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ext2: which block holds page `index` of a file. 12 numbers stand in the inode, the rest behind one, two or three
  * levels of indirect blocks of 1024 numbers each.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ext2: the targets of symbolic links. One of up to 59 bytes stands in the inode, in the place of its block numbers; a
  * longer one is the link's contents.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Open files: what descriptors point to. A file is counted by the descriptors (of all processes) that share it; the
  * last close gives back the inode or the pipe's end.

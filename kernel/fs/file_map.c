@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Files in address spaces: what a page fault, a split and the end of a mapping mean for the file behind a VMA.
  *

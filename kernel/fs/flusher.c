@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The write-back thread. It sleeps without a timer while nothing is dirty, so idle harts stay idle; the first dirty
  * page wakes it, and from then on it looks about once a second until everything old enough is on disk.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Shared by the files of fs above the page cache. */
 #ifndef KERNEL_FS_PRIV_H
 #define KERNEL_FS_PRIV_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * In-core inodes: found by (superblock, number), counted, kept a while when unused.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Mounted file systems: the list of superblocks, the root, mount points, sync.
  *

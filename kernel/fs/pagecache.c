@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Page cache: lookup, filling, LRU, dropping. Invariants and states stand in pagecache.h.
  *

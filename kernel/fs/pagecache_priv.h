@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Shared by the files of the page cache: pagecache.c, mapping.c, reclaim.c, writeback.c. */
 #ifndef KERNEL_FS_PAGECACHE_PRIV_H
 #define KERNEL_FS_PAGECACHE_PRIV_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What is done by name: lookup, creation, link, unlink. The way to a name is in walk.c.
  *

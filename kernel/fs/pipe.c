@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Pipes: a ring of one page between two ends. An end is one struct file, shared by however many descriptors.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Read-ahead: while a reader goes through a file page by page, the device reads what he will want next.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * In-memory file systems from a static table of nodes (procfs' fixed part, devfs). Nodes and superblock are static
  * data; only inodes in use are allocated, and they hold no pages.

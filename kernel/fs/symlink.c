@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Symbolic links: making them, and opening files through them. How a walk follows one is in walk.c.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The walk along a path, from component to component and through symbolic links.
  *

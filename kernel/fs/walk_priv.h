@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The walk along a path (walk.c), for path.c and symlink.c. */
 #ifndef KERNEL_FS_WALK_PRIV_H
 #define KERNEL_FS_WALK_PRIV_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What the compiler calls for __builtin_ctzl, __builtin_clzl and __builtin_popcountl, since the kernel's
  * instruction set has no such instructions (and the compiler's own library is built for another one).

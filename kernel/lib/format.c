@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * printf into a buffer. One writer, `struct output`, counts what the whole text needs and stores what fits.
  * The conversions are those that lib.h names; an unknown one is printed as it stands.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The radix tree of radix.h. An insertion takes every node it may need before it changes anything, so a
  * failure leaves the tree as it was.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Memory and strings. The byte movers work in eight-byte words, eight to a round, since pages are copied and
  * filled here: a page costs about 100 instructions a KiB instead of 4000.

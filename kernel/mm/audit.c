@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The auditor (interface: audit.h): stops the world, collects every claim, compares with every count.
  *

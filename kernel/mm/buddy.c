@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The buddy allocator: free blocks of 2^k pages, k = 0 .. PAGE_MAX_ORDER, on one list per order.
  *

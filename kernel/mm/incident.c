@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Incidents: faults seen at the moment they are made (freed twice, free page written, freed in use, count
  * below its holders), when the culprit's stack is still there to be named.

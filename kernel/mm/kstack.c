@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Kernel stacks (interface and KSTACK-1: kstack.h).
  *

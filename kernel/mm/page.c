@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Pages and references: allocation, get, put, and the one place where a count reaches zero.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The books of pages: taking over RAM at boot, totals, names, and the check of every invariant of page.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Per-hart page caches: single pages between the buddy allocator and whoever allocates and frees them.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The usual way in and out of a per-hart page cache, in place: it is part of every page_alloc and page_put, and a few
  * dozen instructions. What is rare, and the theory, is in pcp.c.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Typed slab caches (interface and SLAB-1 to SLAB-3: slab.h).
  *

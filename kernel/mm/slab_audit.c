@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Slab caches as the auditor sees them: finding the object at an address, the check of SLAB-1 to SLAB-3,
  * and the claim bitmaps.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * slab, inside: the layout of a slab, shared by slab.c and slab_audit.c.
  */

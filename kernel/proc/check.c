@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Checks of proc's invariants (proc.h, proc.c), with the world stopped and nobody in the middle of a fork. */
 #include "proc_priv.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ELF: static 64-bit little-endian RISC-V programs. Numbers: System V ABI, chapters "ELF Header" and "Program
  * Header", and the RISC-V ELF psABI (machine 243).

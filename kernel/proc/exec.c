@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * exec: a new image for a process, made whole before the old one is touched. Whatever fails (no such file,
  * not a program, too many arguments, no memory, a disk error), the caller's memory is as it was and nothing

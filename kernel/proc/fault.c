@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What user mode does to the kernel besides system calls: page faults, other exceptions, and the way back.
  * No exception of user mode is ever the kernel's end: what cannot be served kills the process.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The file table of a process: slots of counted files, touched by the process itself only (or by its maker
  * before it runs). So it needs no lock; the counts inside struct file have theirs.

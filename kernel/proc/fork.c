@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fork: a second process with a copy, on write, of the first one's memory, and the same open files. */
 #include "proc_priv.h"
 

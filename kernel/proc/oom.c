@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The report of a death for want of memory: which kinds of page fill the machine, and which call sites took
  * most.

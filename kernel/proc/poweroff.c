@@ -1,6 +1,5 @@
+/* SPDX-License-Identifier: MIT */
 /*
- * SPDX-License-Identifier: MIT
- *
  * The end of the machine: every program ends, the disk is written, and memory is audited twice.
  *
  * A leak of something that lives as long as its program (an address space, an open file) is hard to see while

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The tree of processes: making and freeing them, finding and killing them.
  *

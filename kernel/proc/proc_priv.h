@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* proc's own: what its files share. */
 #ifndef PROC_PRIV_H
 #define PROC_PRIV_H

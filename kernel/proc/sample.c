@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The points of the free-page curve. */
 #include "proc_priv.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What a process keeps for the calls of xv6 programs that work behind the program's back: an alarm that interrupts it,
  * and a page that tells its pid without a call. The calls themselves are in syscall/xv6_calls.c.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* /proc/buddyinfo and /proc/slabinfo (version 2.1), in Linux's formats (proc(5), slabinfo(5)). */
 #include "procfs_priv.h"
 #include <kernel/slab.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * /proc/allocinfo: what each call site has in use, in the columns of Linux's file of that name (version 1.0): bytes,
  * blocks, and a tag. Linux's tag is file, line and function; ours is the innermost return address and the stack's

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* /proc/audit: reading it from the start runs an audit, and waits for a quiescent point for it. */
 #include "procfs_priv.h"
 #include <kernel/audit.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * /proc/checks: every checker of the kernel that can run in the guest, one line each: its name, and "ok" or the text
  * of the invariant that is broken. An audit runs them, too, and shows only what is broken.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Open /proc files: a block of kernel memory with the text, and where the reader is in it.
  *

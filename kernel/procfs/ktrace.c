@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * /proc/ktrace: the trace as bytes, whole packets: those of each hart in turn, then the depot's one (docs/
  * TRACE-FORMAT.md), which so has every stack that the others name. In stream mode without a consumer on the host,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * /proc/lockstat: how often each lock was taken, and how often a hart that wanted it found it taken.
  *

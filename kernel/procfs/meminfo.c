@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * /proc/meminfo and /proc/vmstat, with Linux's names (proc(5)) for what this kernel has, so that `free` and
  * its like can read them. meminfo is in KiB, vmstat in pages.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * /proc/page_owner: every block in use whose allocation stack is known, and /proc/stacks: the depot. Both are read record
  * by record; the cursor is the page's number in RAM, or the stack's.

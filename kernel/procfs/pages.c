@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Every page of RAM: /proc/pages, a line of text for each block, and Linux's /proc/kpagecount and
  * /proc/kpageflags, an u64 for each page by its number (Documentation/admin-guide/mm/pagemap.rst). Page numbers

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * /proc/PID: status, maps, pagemap, stack, fail-nth of one task.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The tree of /proc: a root with one file per subject and one directory per task, "self" among them.
  *

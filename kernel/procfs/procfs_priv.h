@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* procfs' own: what a /proc file is made of. */
 #ifndef PROCFS_PRIV_H
 #define PROCFS_PRIV_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Checks of sched's invariants (sched.h, task.c, runqueue.c, timer.c), with the world stopped. A stopped hart stands
  * in an interrupt, so it is never in the middle of a switch: those are made with interrupts off.

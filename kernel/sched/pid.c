@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Process numbers: a bitmap, searched from behind the last one given, so that a number rests as long as
  * possible before it is used again (traces and holders speak of pids).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The run queue: one first-in first-out list for all harts, and the set of idle harts.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sched's own: what its files share. */
 #ifndef SCHED_PRIV_H
 #define SCHED_PRIV_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Sleep locks: an owner and a queue. The lock is free iff owner is NULL; release wakes one waiter, which
  * competes for it like everybody (no hand-over: a running task may take it first, and that is the faster

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Tasks: made, switched, woken, reaped. States and TASK-1..3 are in sched.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Wait queues. A waiter enters the list under the queue's lock while it still holds the lock of its
  * condition, so a wake-up that follows a change of the condition cannot miss it; and one that comes before

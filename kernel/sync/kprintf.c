@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * kprintf: one message at a time. Here and not in lib, because it needs a lock; declared in lib.h, because
  * everybody prints. A message longer than the buffer is cut, and says so.

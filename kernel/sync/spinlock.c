@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Spinlocks: test-and-set with interrupts off, and the checks of SPIN-1..3. The short ways are in the header.
  *

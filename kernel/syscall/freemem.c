@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * freemem: what the machine's memory is used for, and the newest events. The bracket for any test.
  *

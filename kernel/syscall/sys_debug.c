@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* System calls for tests: marks in the trace, kdebug, power-off. */
 #include "syscall_priv.h"
 #include <kernel/audit.h>

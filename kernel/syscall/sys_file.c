@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* System calls on open files. */
 #include "syscall_priv.h"
 #include "xv6_priv.h"

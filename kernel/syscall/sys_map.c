@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* mmap and munmap. */
 #include "syscall_priv.h"
 #include <uapi/mman.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* System calls on names. */
 #include "syscall_priv.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* System calls on processes, their memory and time. */
 #include "syscall_priv.h"
 #include "xv6_priv.h"

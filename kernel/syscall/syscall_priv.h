@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* syscall's own: the entry points, and how they take their arguments. */
 #ifndef SYSCALL_PRIV_H
 #define SYSCALL_PRIV_H

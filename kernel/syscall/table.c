@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The way from a number to a function. Entry points are thin: they fetch and check what the user gave, call
  * the layer that does the work, and copy the result back. No value of any argument may do more harm than an

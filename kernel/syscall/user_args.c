@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Strings and ranges that come from user mode. */
 #include "syscall_priv.h"
 #include "xv6_priv.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The xv6 personality: all that this kernel does differently for programs built against user/compat/xv6.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The system call xv6: what lab programs for xv6 ask the kernel and no other program does (uapi/xv6.h), and what
  * tracing and interposing do to every other call.

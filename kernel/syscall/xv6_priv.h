@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The xv6 personality: what syscall's entry points ask when the process has it. See xv6.c. */
 #ifndef XV6_PRIV_H
 #define XV6_PRIV_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The stack depot: every call stack seen, once, as an array that is itself a CTF packet.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Reading the trace from inside the guest: totals, the newest records, whole packets.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The rings: one per hart, whose bytes are CTF packets.
  *

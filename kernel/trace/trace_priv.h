@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * trace, inside: what ring.c, depot.c and read.c share.
  */

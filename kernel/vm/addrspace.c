@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Address spaces: making, dropping, claiming and checking them (interface and MM-1 to MM-3: addrspace.h).
  *

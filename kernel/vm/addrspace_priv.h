@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Address spaces, inside: what addrspace.c, vma.c, vma_tree.c, vma_set.c, fault.c, fork.c and shared.c share.
  */

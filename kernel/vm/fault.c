@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Page faults: what an access to a user address makes of the table.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Copying an address space: VMAs first, then every leaf, with both sides read-only and marked COW where the
  * VMA is private and writable. Both take time that grows with the number of VMAs and leaves, and no faster; between

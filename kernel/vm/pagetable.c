@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Sv39 tables of user address spaces (interface and PT-1 to PT-3: pagetable.h).
  *

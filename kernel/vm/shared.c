@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Shared anonymous memory: the object behind a mapping that parent and child see alike (mmap: MAP_SHARED with
  * MAP_ANONYMOUS). A page belongs to the object from the first touch in any mapping, so it does not matter who touches it

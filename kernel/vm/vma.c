@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * VMAs: mapping, unmapping and the heap. How one is found is in vma_tree.c.
  *

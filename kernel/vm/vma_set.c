@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * From an object to the leaves that map it (interface and locking: struct vma_set in addrspace.h).
  *

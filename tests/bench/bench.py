@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """What tracing costs, in guest instructions: exact and repeatable, as one hart under -icount counts them.
 
 Boots one machine for each way of tracing (off at boot; on, but every category masked; on), runs the user

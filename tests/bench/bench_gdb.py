@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Seconds that the GDB commands take on a kernel at its prompt: through the RAM file, through the gdbstub alone, on a core.
 
 One gdb for each way, after one command that loads what gdb keeps (DWARF, macros). The best of three times is

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """How fast and how large the trace tools are on a long run: a recorded one multiplied (tests/trace/multiply.py).
 
 CPU time is that of the process, the least of several runs, since a busy machine can only add to it. Memory is the peak of

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """What the machine takes in seconds: `usertests -q` with 3 harts and 128 MiB, and the way from power-on to the prompt.
 
 Seconds of a host that does other work besides say little, so its load stands beside them, and so does the processor

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The fault catalogue: a kernel with a known mistake runs, and the tools must say what it is. What `expect` in fault.json
 means stands in harness/expect.py.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Small kernels of our own that are not Pagetrail's: what `pagetrail watch` is tried on. tests/foreign/variants lists the
 # builds, tests/foreign/mistakes those with a mistake. Each is one call of the compiler.
 FOREIGN := tests/foreign

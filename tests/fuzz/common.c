@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* common: see fuzz.h. */
 #include "fuzz.h"
 

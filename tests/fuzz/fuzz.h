@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * fuzz: what the targets share. A target is LLVMFuzzerTestOneInput in a file of its own, linked with libFuzzer and with
  * what mutates its inputs, or with replay.c, which needs no clang. See tests/fuzz/README.md.

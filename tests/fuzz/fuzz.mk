@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # The fuzzer of the reading layer: tests/fuzz/README.md. Each of FUZZ_TARGETS is fuzz_NAME.c with what mutates its inputs:
 #   BUILD/fuzz/clang/fuzz_NAME    with libFuzzer, ASan and UBSan
 #   BUILD/fuzz/gcc/replay_NAME    the same code with gcc and the sanitizers, fed with files

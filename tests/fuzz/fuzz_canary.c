@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * fuzz_canary: a target that must fail: it cannot bear a trace of three harts without damage, and no seed is one. What
  * finds it comes past the packet headers and notices what is new.

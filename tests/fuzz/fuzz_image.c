@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * fuzz_image: the memory of a dead machine, a RAM file or an ELF core, through what `recover` does with it: the file's
  * own headers, trace_desc, the panic's remains, the rings and the depot, which are drained into files.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * fuzz_model: a trace through all that stands on the reading layer: the replay, leaks, a page's history, the exports.
  * The inputs are those of fuzz_trace; slower by far, since a replay has tables for all of RAM.

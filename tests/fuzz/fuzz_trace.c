@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * fuzz_trace: the bytes of a trace through the reading layer: packets, stacks, records in order, each field of each
  * record. The input is a capture of /proc/ktrace: packets of stacks and of several harts in one file.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * mutate_capture: changes a capture in ways that leave most of it believable, so that the fuzzer comes past the packet
  * headers: fields of records get values that other records have, records and packets are removed, doubled and moved.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * mutate_image: changes the words of a memory that tell where things are: trace_desc, packet headers, an ELF core's
  * headers. Every fourth change is libFuzzer's own, anywhere.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* replay: gives files to a target, one after another, without libFuzzer: what once was found stays mended. */
 #include <stdlib.h>
 

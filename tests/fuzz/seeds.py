@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Seeds for the fuzzer: small whole inputs, so that it begins behind the headers.
 
 Usage: seeds.py TARGET FOLDER     writes FOLDER/*; TARGET is trace, model or image

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The fuzzer itself: what it once found stays mended, a short run finds nothing, and a planted fault is found."""
 import re
 import signal

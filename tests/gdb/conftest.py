@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Fixtures for the gdb tests: the kernel's layout as plain data, and the scripts on sys.path."""
 import json
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """gdb-multiarch in batch mode with the Pagetrail scripts: commands in, their outputs out."""
 import re
 import socket

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A made-up machine for the model's unit tests: RAM in a bytearray, filled through the kernel's own layout.
 
 Everything is placed with offsets from DWARF, so these tests follow the kernel's structures as they change.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A machine that gdb can connect to, and what its kernel says of itself on the console."""
 import re
 import time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Allocator, slabs, page cache and the audit over them, on made-up memory: whole, and broken one byte at a time."""
 import re
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Each structure that the commands walk, broken on purpose in a real kernel's memory: a finding names it, and the command goes
 on to its end. A traceback, an endless loop or silence fails.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What surrounds the answers: arguments, messages, help, completion, parameters, pretty-printers."""
 import re
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The memory of a real kernel, damaged at random: findings and messages, never an exception or an endless loop.
 
 Each case is replayed by its seed: pytest -k 'damage and seed12'.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The independent audit on kernels with known faults: it must say what the kernel's own audit says, and name the place."""
 import re
 

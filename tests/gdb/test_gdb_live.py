@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The commands on machines that run: stopped at the prompt, in the kernel, in user mode, in the firmware.
 
 A machine is stopped by gdb connecting to it, or at a breakpoint; the guest's own figures come from its console.

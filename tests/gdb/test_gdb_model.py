@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The model on made-up memory, whole and broken: no gdb, no QEMU."""
 import pytest
 from image import Image

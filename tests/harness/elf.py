@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the tests need to know of the kernel ELF, asked of nm and gdb instead of being typed again."""
 import functools
 import os

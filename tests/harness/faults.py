@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The fault catalogue: kernels built from patched copies of the tree.
 
 tests/faults/NN-name/ holds

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A virtual machine under test: QEMU with the kernel, its console, its memory and its disk.
 
     with Machine(folder, smp=2, run="usertests -q") as machine:

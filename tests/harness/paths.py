@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Where things are: the checkout, what was built, what a test run leaves behind.
 
 The makefile hands its BUILD folder over in PAGETRAIL_BUILD; a test started by hand uses build/.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The pagetrail command and babeltrace2, as tests use them."""
 import json
 import os

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The machine that host tests run on: see include/host/arch_host.h and include/host/host_test.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Must fail, in each of the three ways that the tests rely on; run-host-tests is red if it passes. One program shows
  * one failure, so each way runs in a child, and the program fails as it should only if all children do.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Host tests of the radix tree and of fs: ext2 images are made by mke2fs and checked by e2fsck and debugfs.
 HOST_FS := $(HOST_PAGES) fs/pagecache fs/mapping fs/reclaim fs/writeback fs/icache fs/mount fs/walk fs/path fs/file \
 	fs/pipe fs/static_fs fs/cached_io fs/readahead fs/file_map fs/ext2_super fs/ext2_balloc fs/ext2_ialloc fs/ext2_inode fs/ext2_map \

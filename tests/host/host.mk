@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Host tests: the kernel's own sources under ASan and UBSan. `make host-test` builds and runs them all.
 #
 # A test program is tests/host/test_NAME.c (or fs_NAME.c); the kernel sources it needs, without kernel/ and .c, stand

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The memory side of boot, in boot's order; for programs that link mm. */
 #include <host/host_test.h>
 #include <kernel/page.h>

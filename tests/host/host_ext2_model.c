@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See include/host/ext2_model.h. */
 #include <host/ext2_model.h>
 #include <stdio.h>

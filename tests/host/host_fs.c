@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See include/host/host_fs.h. */
 #include <host/host_fs.h>
 #include <kernel/audit.h>

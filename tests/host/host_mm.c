@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* See include/host/host_mm.h. */
 #include <host/host_mm.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Sleeping on the host: there is one task, so whoever would sleep would sleep for ever. A test that wants to see what
  * happens in such a moment sets host_on_sleep; otherwise it is a panic.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Sleeping on the host with real threads: each thread pretends to be a hart that runs one task. All wait queues share
  * one condition: whoever wakes one wakes all, which the rules of wait queues allow (spurious returns happen).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One address space: page tables, VMAs, the heap, faults of every kind. */
 #include <host/host_mm.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The auditor on a healthy little world, and then on one broken in every way that it has a verdict for. After each
  * break is mended the audit must be clean again.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ext2 on real images, case by case: names, refusals, the state on the disk, failures of every single allocation, and
  * failing transfers. What random operations find is in test_ext2_random.c.

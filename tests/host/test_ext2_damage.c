@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ext2 on damaged images: whatever stands on the disk, every call returns, with an error or without one, nothing is
  * lost in memory, and nothing panics. A case is a good image with some of its words replaced; the seed names them.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ext2 on real images against a model of the tree: random operations through paths and open files, failing
  * allocations, a full disk. The judges are the model, the auditor, e2fsck -fn, and debugfs, which reads the same contents.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The device tree reader on a small tree made here, then on damaged ones: whatever the bytes say, no read may
  * leave the blob (ASan watches its ends) and the walk must end.

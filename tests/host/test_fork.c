@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Families of address spaces: random life against a model of what each must read; and every allocation of every
  * operation refused once.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* kvsnprintf against the C library's, conversion by conversion; cut texts; the growing text buffer; kprintf. */
 #include <host/host_test.h>
 #include <kernel/trace.h>

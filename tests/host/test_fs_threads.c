@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The page cache and ext2 with real threads on real harts' locks: writers and readers of shared files, with write-back,
  * reclaim, truncation, creation and removal going on beside them; little memory, so that reclaim is busy, too.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Kernel stacks: guard pages, reuse, refusal, and the stack that a hart stands on. */
 #include <host/host_mm.h>
 #include <kernel/kstack.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Mapped files on a real image: what a sync has put on the disk by the time it returns, and what is left of a mapping when
  * its file is cut. Races are in mmaptest; here each step is looked at.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Pages: random life against a plain model, boot, and every fault that the allocator sees when it is made. */
 #include <host/host_test.h>
 #include <kernel/audit.h>

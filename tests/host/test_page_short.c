@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Pages when memory is short: what other harts have parked, what reclaim gives back, failures that are asked for. */
 #include <host/host_test.h>
 #include <kernel/page.h>

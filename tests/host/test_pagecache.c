@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The page cache against a model: for every page of three files, what its contents must be and whether they are dirty.
  * Allocations and transfers fail at random; and while a page is being transferred, other things happen to the cache,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Pipes between one task and what it does "meanwhile": whoever would sleep runs a step of the other side instead. A
  * model counts the bytes that are in the pipe and checks their order.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The radix tree against a plain sorted array; invariants after every step; failures of allocation. */
 #include <host/host_test.h>
 #include <kernel/errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Read-ahead: how many requests a reader costs, what is left when a request is refused, fails or has no memory, and what
  * happens to a file whose pages are under way.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The rings with threads as harts: writers that record as fast as they can, a consumer that drains closed packets as
  * the host does, and a reader that judges every packet at any moment, open or closed.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What lies behind mappings that several address spaces have: shared memory against a model of who has which page, each
  * allocation refused once, and the way from an object back to its leaves.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Slab caches: random life against a model, and what a wrong free or a stray write does. */
 #include <host/host_test.h>
 #include <kernel/audit.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* SPIN-2 and SPIN-3: what the lock checks let through, and that they stop everything else, naming it. */
 #include <host/host_test.h>
 #include <kernel/spinlock.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The kernel's own memory and string functions against the C library's, which stand in for them in all other
  * host tests: the source is compiled here once more, without the host switch and under other names.

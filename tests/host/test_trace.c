@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The trace as one hart sees it: layout, depot, modes, and every way of reading it. */
 #include <host/host_test.h>
 #include <kernel/trace.h>

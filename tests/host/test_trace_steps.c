@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * "A packet is valid at every instant", taken literally: a child records, the parent lets it run one machine
  * instruction at a time and judges all packets of the ring and of the depot after each.

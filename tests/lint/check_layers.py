@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Checks every #include of the kernel against kernel/LAYERS, and of the host tools against trace-tools/LAYERS.
 
 Rules of the kernel, each of which has its own message:

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Checks the text of every file that is or would be tracked.
 
   paths     no path of somebody's machine (this checkout's, or below /home or /root)

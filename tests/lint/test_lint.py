@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The checks must be able to fail: each is run on a small tree that breaks its rule."""
 import os
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Fixtures: machines that are cleaned up, whose disks are checked when they ended by themselves."""
 import pytest
 

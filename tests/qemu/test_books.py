@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The accounting identity and the audit: exact before, during and after work, and able to see a loss."""
 import re
 

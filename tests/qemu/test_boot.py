@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The machine starts, on every shape it is promised for, and ends with the status that was asked for."""
 import os
 import shutil

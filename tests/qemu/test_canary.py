@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The harness must be able to fail. Each of these is a run in which something is wrong."""
 import shutil
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Every error path walked: each scenario's allocations are refused one by one, and nothing is lost by it."""
 import re
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Random system calls by several processes at once; the books are balanced after every round.
 
 As many rounds each time, however busy the host is: `grind SECONDS` would make fewer.

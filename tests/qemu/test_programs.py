@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The test programs beside usertests, whole, on every number of harts; and what lockstat says of the page allocator."""
 import re
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Read-ahead from a real device: what a program costs in requests, and what the counts of /proc/vmstat say."""
 import re
 

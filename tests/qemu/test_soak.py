@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`make soak` itself: a good row is good, and each thing that can be wrong with one is seen."""
 import pytest
 

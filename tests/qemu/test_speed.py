@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the project promises of its speed, in figures that repeat: guest instructions, one of them a nanosecond."""
 import re
 

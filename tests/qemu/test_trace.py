@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Runs under stream trace: nothing lost on the way, readable by stock tools, also when QEMU dies."""
 import os
 import re

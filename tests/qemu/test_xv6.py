@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Programs written for xv6 compile unchanged, run, and lose nothing: see tests/xv6 and user/compat/xv6."""
 import re
 import shutil

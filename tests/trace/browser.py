@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Debian's chromium without a window, driven through the pipe of its DevTools protocol: loads a page, presses keys, looks.
 
 https://chromedevtools.github.io/devtools-protocol: messages are JSON, each ended by a zero byte, on descriptors 3 and 4.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Fixtures of the trace tools' tests: the program, the metadata, a kernel with known symbols, traces on demand."""
 import shutil
 import subprocess

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """The examples in the documents, made again from the recorded runs, so that no document shows what is not so any more.
 
 In DOCUMENTS a comment before a fenced block says what the block is, and one before a picture how it is drawn:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Stands in for QEMU in the tests of `pagetrail run` and `record`: a guest whose harts (threads) fill trace rings in shared
  * memory, by the protocol of kernel/trace/ring.c: record, end time, content size with release; a packet is reused only

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """The recorded runs in traces/: made, unpacked, and what the tools say of them compared with what they said.
 
 traces/recorded.tar.xz      run folders, one for each entry of RUNS; one archive, because the kernels in it are alike

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """A recorded run made as long as one likes, and still one that a machine could have recorded.
 
 The run is kept as it is, up to the end of its last audit; then what happened between its first test and there happens

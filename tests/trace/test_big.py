@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Long runs: a recorded one multiplied is consistent, and what reading it takes does not grow with its events.
 
 How fast it is read, `make bench` says.

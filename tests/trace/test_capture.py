@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A capture of /proc/ktrace, one file with packets of all harts, is read as a run folder is."""
 import struct
 import subprocess

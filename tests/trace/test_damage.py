@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Damaged runs: the exact file and offset, what is wrong, the rest read all the same; never a crash or a hang."""
 import random
 import struct

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What two moments hold: of one run, of two runs, of two kernels."""
 
 import pytest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What is generated in docs/ is what the program generates now, and help exists for every command."""
 import re
 import struct

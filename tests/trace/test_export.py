@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What `pagetrail export` writes, read back by other readers: json, csv, sqlite3, and a protobuf reader of our own."""
 import collections
 import csv

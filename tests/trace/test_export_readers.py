@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What `pagetrail export` writes of the recorded runs, opened by other people's readers: jsonschema, protoc, sqlite3."""
 import json
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The files are CTF 1.8: stock babeltrace2 reads every event, names and all, and counts as we do."""
 import random
 

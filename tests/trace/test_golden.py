@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The recorded runs of traces/: every command says what it said; `make golden-update` accepts a change."""
 import difflib
 import re

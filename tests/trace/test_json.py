@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What --json says, of every command, against the schema that docs/JSON.md is written from; and that the schema refuses."""
 import copy
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The tools on the real kernel in QEMU: counts, verdicts, and a machine that is killed."""
 import os
 import re

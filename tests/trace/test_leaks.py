@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What leaked, how audit and trace detect it, and which release is missing: on machines whose leaks are known."""
 import re
 

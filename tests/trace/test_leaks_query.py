@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`leaks` of a part of a run, and of a run with known losses: what is left out, what is suppressed, and the status."""
 import pytest
 from test_leaks import Kernel, fault_5, fault_7, kernel, leaks, lost_pte  # noqa: F401  (fixtures among them)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What is held at an instant, how the references of a page add up, and the call sites by what they allocate."""
 import collections
 import json

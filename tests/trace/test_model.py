@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The replay against the generator's own books."""
 import collections
 import random

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Where output goes: full disks, closed pipes, and files that are no ordinary ones; whatever the command."""
 import os
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """A kernel that panics: `run` and `recover` name the pages and objects that it had in its hands, with their histories, and
 leave a run folder that every command reads."""
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Run folders that may not be read, or only in part: said as it is, and never taken for a run without losses."""
 import os
 import subprocess

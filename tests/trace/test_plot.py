@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The pictures: made in both forms, with what they must say in the SVG's text; no trace is too small for them."""
 import json
 import re

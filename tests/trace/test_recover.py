@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`pagetrail recover`: a run folder from the memory of a machine that panicked or was stopped in the middle."""
 import hashlib
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`pagetrail report`: one HTML file that holds what `leaks` says, needs nothing from outside, and stays small."""
 import base64
 import html.parser

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`pagetrail run` and `record` with a stand-in for QEMU: lossless at full speed, and readable however it ends."""
 import json
 import os

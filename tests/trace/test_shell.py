@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Completion, asked for as bash asks; man pages, judged by mandoc and groff; what `make install` puts where."""
 import re
 import subprocess

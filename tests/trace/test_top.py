@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`pagetrail top` on a folder that grows under it: as text, in a terminal, and to the machine's end."""
 import contextlib
 import fcntl

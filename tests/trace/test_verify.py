@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """`pagetrail verify`: trace and memory agree on clean runs; one thing changed on either side is found and named."""
 import functools
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Makes run folders with known contents: a small machine whose pages, objects and processes are traced.
 
 `Machine` plays the kernel's part: each act (alloc, get, put, free, ...) becomes one record on one hart. It keeps its

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // A program in the manner of xv6's, for tests/qemu: checks what the personality promises.
 #include "kernel/types.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // The lab calls, for tests/qemu: each as a lab's own program would use it.
 #include "kernel/types.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // What a lab changes for all programs of a disk, for tests/qemu: the size of a file, and whether sbrk gives memory at
 // once. Built without LAB and with LAB="fs lazy".
 #include "kernel/types.h"

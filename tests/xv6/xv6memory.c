@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // Memory as xv6's programs count it, for tests/qemu: to the page, in this process and in a child, with files in the
 // cache, with next to nothing left, and beside others that fork and take.
 #include "kernel/types.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 // mmap and munmap of files, for tests/qemu, as the lab's own program uses them.
 #include "kernel/types.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* compare: see compare.h. */
 #include "compare.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * compare: what two instants hold, of one run or of two, side by side.
  *

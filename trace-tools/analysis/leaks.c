@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* leaks: finding, classifying and grouping. See leaks.h. */
 #include "leaks.h"
 

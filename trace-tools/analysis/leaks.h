@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * leaks: what leaked, grouped, with the release that is missing.
  *

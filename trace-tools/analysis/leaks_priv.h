@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* leaks, inside: leaks.c finds and groups, leaks_query.c leaves out, missing.c compares. */
 #ifndef TOOLS_ANALYSIS_LEAKS_PRIV_H
 #define TOOLS_ANALYSIS_LEAKS_PRIV_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* leaks_query: leaving out what was not asked for, and what is suppressed. See leaks.h. */
 #include <stdlib.h>
 #include <string.h>

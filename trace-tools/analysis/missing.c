@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * missing: the release that the leaked ones lack and the others have. See leaks.h for the order of the search.
  *

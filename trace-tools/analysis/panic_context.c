@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* contexts: see contexts.h. */
 #include "panic_context.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * panic_context: the pages and objects that a panicking kernel had in its hands, with what memory and trace say of them.
  *

@@ -1,6 +1,5 @@
+/* SPDX-License-Identifier: MIT */
 /*
- * SPDX-License-Identifier: MIT
- *
  * ram_audit: the order of its parts, the verdict of each page and of the whole. See ram_audit.h.
  */
 #include "ram_audit.h"

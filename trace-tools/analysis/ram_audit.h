@@ -1,6 +1,5 @@
+/* SPDX-License-Identifier: MIT */
 /*
- * SPDX-License-Identifier: MIT
- *
  * ram_audit: what each page of a stranger's kernel is, from a copy of its RAM: free, held and by what, or leaked.
  *
  * A trace says that a page was allocated and not freed. Whether that is a leak, only memory can tell: somebody may still

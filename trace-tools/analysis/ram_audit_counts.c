@@ -1,6 +1,5 @@
+/* SPDX-License-Identifier: MIT */
 /*
- * SPDX-License-Identifier: MIT
- *
  * ram_audit_counts: the kernel's reference counts against the mappings that were found. See ram_audit.h.
  *
  * What a count counts differs: one more than the others' mappings, one for the kernel's own pointer, nothing for pages

@@ -1,6 +1,5 @@
+/* SPDX-License-Identifier: MIT */
 /*
- * SPDX-License-Identifier: MIT
- *
  * ram_audit_lists: the free lists, as the kernel's memory has them. See ram_audit.h.
  *
  * A list ends at 0, at its own head (a ring), or, being damaged, at the first node that was seen in it before or that is

@@ -1,6 +1,5 @@
+/* SPDX-License-Identifier: MIT */
 /*
- * SPDX-License-Identifier: MIT
- *
  * ram_audit_memory: the copy of RAM by physical and by kernel address, and which page a word means. See ram_audit.h.
  *
  * Addresses go through the linear mappings that the description names; what those do not cover, through the kernel's own

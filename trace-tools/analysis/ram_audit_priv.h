@@ -1,6 +1,5 @@
+/* SPDX-License-Identifier: MIT */
 /*
- * SPDX-License-Identifier: MIT
- *
  * ram_audit, inside. ram_audit.c runs the parts and judges; ram_audit_memory.c reads and translates; ram_audit_lists.c,
  * ram_audit_tables.c, ram_audit_roots.c find what is free and what is reached; ram_audit_counts.c compares counts.
  */

@@ -1,6 +1,5 @@
+/* SPDX-License-Identifier: MIT */
 /*
- * SPDX-License-Identifier: MIT
- *
  * ram_audit_roots: what points to pages: variables by their types, slots of the process table, kernel stacks, and the
  * pages that these reach. See ram_audit.h.
  *

@@ -1,6 +1,5 @@
+/* SPDX-License-Identifier: MIT */
 /*
- * SPDX-License-Identifier: MIT
- *
  * ram_audit_tables: page tables, walked exactly. See ram_audit.h.
  *
  * A leaf holds its page, unless it is the kernel's view of all of RAM: without PTE_U, at the page's address in a linear

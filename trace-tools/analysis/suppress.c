@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* suppress: see suppress.h. */
 #include "suppress.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * suppress: losses that are known and not to be told again, from a file in the syntax of LeakSanitizer.
  *

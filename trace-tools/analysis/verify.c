@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* verify: pages, free lists and per-hart caches. See verify.h. */
 #include "verify.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * verify: the trace replayed against the memory that the machine left.
  *

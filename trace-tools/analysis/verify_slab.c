@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* verify_slab: every slab page of memory, and its live objects against the trace's. See verify.h. */
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* elf_file: see elf_file.h. */
 #include "elf_file.h"
 

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* elf_file: what an ELF file is by its frame alone: whole or cut off, and which build. */
 #ifndef TOOLS_BASE_ELF_FILE_H
 #define TOOLS_BASE_ELF_FILE_H

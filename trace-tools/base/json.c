@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* json: see json.h. */
 #include "json.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* json: writing it, indented, one member a line, with everything quoted that must be. */
 #ifndef TOOLS_BASE_JSON_H
 #define TOOLS_BASE_JSON_H

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* json_read: see json_read.h. */
 #include "json_read.h"
 

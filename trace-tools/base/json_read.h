@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * json_read: the few values that the tools read back from a JSON file of their own (run.json).
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* outfile: see outfile.h. */
 #include "outfile.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* png: see png.h. The format: https://www.w3.org/TR/png: signature, then chunks of length, type, data, CRC. */
 #include "png.h"
 

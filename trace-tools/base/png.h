@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* png: a picture of palette colours as the bytes of a PNG file. */
 #ifndef TOOLS_BASE_PNG_H
 #define TOOLS_BASE_PNG_H

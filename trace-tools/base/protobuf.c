@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* protobuf: see protobuf.h. */
 #include "protobuf.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* protobuf: writing messages in the wire format (protobuf.dev, "Encoding"): varints and length-delimited fields. */
 #ifndef TOOLS_BASE_PROTOBUF_H
 #define TOOLS_BASE_PROTOBUF_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* util: memory that does not fail, growing arrays, a hash table of counters, text. For every part of the tools. */
 #ifndef TOOLS_BASE_UTIL_H
 #define TOOLS_BASE_UTIL_H

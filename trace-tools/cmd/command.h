@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * command: the table that commands, their options, `--help` and docs/PAGETRAIL.md come from.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * complete: what may stand next on the command line. See help.h.
  *

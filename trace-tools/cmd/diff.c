@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pagetrail diff: what two instants hold, of one run or of two. */
 #include <inttypes.h>
 #include <stdlib.h>

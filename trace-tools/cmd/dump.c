@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pagetrail dump: the records of a run as text, in one order over all harts. */
 #include <inttypes.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pagetrail export: a run in the formats of other programs. The formats are in export/. */
 #include <errno.h>
 #include <stdlib.h>

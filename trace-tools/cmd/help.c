@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* help: see help.h. */
 #include "help.h"
 

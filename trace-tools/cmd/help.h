@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* help: the texts that come from the commands' tables: --help, docs/PAGETRAIL.md, man pages; and completion. */
 #ifndef CMD_HELP_H
 #define CMD_HELP_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pagetrail leaks: the command; the text of the report is in leaks_print.c. */
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pagetrail live: what was held at an instant, and by what. */
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pagetrail: the command line. See command.h. */
 #include <stdlib.h>
 #include <string.h>

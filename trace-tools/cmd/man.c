@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* man: the commands' tables as man pages, in the macros of man(7). See help.h. */
 #include <ctype.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* open: what several commands begin with: a run, an instant of it, the descriptor of a kernel. */
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pagetrail page: one page's life; each get beside the put that released it. */
 #include <inttypes.h>
 #include <stdlib.h>

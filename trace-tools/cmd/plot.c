@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pagetrail plot: hands runs to plots/plot.py, with a Python that has matplotlib. */
 #include <errno.h>
 #include <limits.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pagetrail record: a run folder from the RAM file of a machine that somebody else started, running or dead. */
 #include <errno.h>
 #include <poll.h>

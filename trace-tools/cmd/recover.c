@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pagetrail recover: a run folder from the memory of a dead machine, and what it died of. */
 #include <errno.h>
 #include <inttypes.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pagetrail report: the command; the HTML file is written by report/html.c. */
 #include <stdlib.h>
 #include <sys/stat.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pagetrail run: the command; the machine is run by run/session.c. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pagetrail stacks: the call sites that take pages and objects, by how much they hold and how often they take. */
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pagetrail summary: how much of what is in a run. */
 #include <inttypes.h>
 #include <stdlib.h>

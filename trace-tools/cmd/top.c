@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * pagetrail top: a machine watched while it runs, through its growing run folder.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* top: what top.c (the loop and the terminal) and top_screen.c (what is shown) share. */
 #ifndef CMD_TOP_H
 #define CMD_TOP_H

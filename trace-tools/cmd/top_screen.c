@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* top_screen: what `pagetrail top` shows, as text and as JSON. */
 #include <inttypes.h>
 #include <stdarg.h>

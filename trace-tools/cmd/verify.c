@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pagetrail verify: the trace against the memory that the machine left. What is compared: lib/verify.h. */
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * colours: see colours.h. What never changes is grey; of the others each differs in lightness from the kinds before and
  * behind it, as which it lies in a pile, so that the pictures can be read in grey.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* colours: of page kinds, the same in every picture. */
 #ifndef TOOLS_CTF_COLOURS_H
 #define TOOLS_CTF_COLOURS_H

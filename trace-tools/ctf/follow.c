@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* follow: see follow.h. */
 #include "follow.h"
 

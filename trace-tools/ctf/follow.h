@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * follow: a run folder that grows: hands out the packets that were added since the last look, hart by hart.
  *

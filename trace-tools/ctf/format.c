@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* format: the tables themselves. See format.h. */
 #include "format.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * format: names for the numbers of the trace, from the kernel's own tables (events.def and its fellows).
  *

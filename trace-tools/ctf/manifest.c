@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* manifest: see manifest.h. */
 #include "manifest.h"
 

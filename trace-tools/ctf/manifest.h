@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * manifest: what a run's files must hold, written into run.json when recording ends.
  *

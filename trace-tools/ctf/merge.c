@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* merge: see merge.h. */
 #include "merge.h"
 

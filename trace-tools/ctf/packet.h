@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * packet: what a packet of the trace is, for everybody who reads or writes one.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* run: the files of a run, opened and closed. See run.h. */
 #include <dirent.h>
 #include <errno.h>

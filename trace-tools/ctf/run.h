@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * run: what was recorded, opened for reading: a run folder, or a capture of /proc/ktrace.
  *

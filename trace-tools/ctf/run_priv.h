@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* run_priv: what run.c (files) and run_scan.c (what is in them) share. See run.h. */
 #ifndef TOOLS_CTF_RUN_PRIV_H
 #define TOOLS_CTF_RUN_PRIV_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * run_scan: from the bytes of a file to packets and stacks, by the headers alone. See run.h.
  *

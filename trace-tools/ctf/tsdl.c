@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * tsdl: describes the bytes of uapi/trace_format.h in the Trace Stream Description Language.
  *

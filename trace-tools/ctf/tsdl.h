@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* tsdl: the CTF 1.8 metadata of our traces, written from the kernel's tables. */
 #ifndef TOOLS_CTF_TSDL_H
 #define TOOLS_CTF_TSDL_H

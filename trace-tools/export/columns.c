@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* columns: the fields of all events as columns of one wide table. See export.h. */
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * export: a run in the formats of other programs. Each function writes one format; the caller has replayed the run.
  *

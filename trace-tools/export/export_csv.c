@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* export_csv: one line an event, in the order of time. See export.h; RFC 4180 quoting. */
 #include <inttypes.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * export_perfetto: counters of free pages and pages by kind, one slice a test, an instant for what was lost.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * export_sqlite: the run as a data base. See export.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* export_stacks: allocation stacks by weight, as collapsed lines and for speedscope. See export.h. */
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* gen: what is generated from the kernel's tables, one writer a form. The CTF metadata is written by ctf/tsdl.c. */
 #ifndef TOOLS_GEN_GEN_H
 #define TOOLS_GEN_GEN_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Prints what is generated from the kernel's tables: `tables metadata|python|markdown|man`. */
 #include <stdio.h>
 #include <string.h>

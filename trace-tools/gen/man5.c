@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* man5: pagetrail-trace(5), the trace in short, from the kernel's own tables. docs/TRACE-FORMAT.md has every bit. */
 #include "ctf/format.h"
 #include "gen.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* markdown: the tables of docs/TRACE-FORMAT.md that come from the kernel's own. */
 #include "ctf/format.h"
 #include "gen.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* python_tables: the trace's numbers as a Python module, for the plots and the tests. */
 #include "ctf/colours.h"
 #include "ctf/format.h"

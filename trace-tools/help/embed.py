@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Writes the help texts as a C source: a table of (name, text), sorted by name.
 
 A text is a file NAME.txt: one paragraph a line, empty lines between paragraphs, indented lines as they are. The program

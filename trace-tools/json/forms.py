@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """forms.py schema|markdown: makes docs/pagetrail.schema.json or docs/JSON.md from forms.txt, which says what the lines mean."""
 import json
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Several runs over one another: free pages from the first test on, and what each test leaked.
 
 Runs of the same tests take different times for them, so their time is stretched until each test begins and ends where it does in the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Free pages over time, the tests marked, what leaked labelled.
 
 The curve replays every page_alloc and page_free, so it is exact; the first of the kernel's own samples fixes its

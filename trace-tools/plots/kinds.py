@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Pages by kind over time, one on the other: what the memory that was taken is used for.
 
 Kinds that stay from boot to the end (the image, the metadata of pages, the trace, the disk) are left out. The picture has

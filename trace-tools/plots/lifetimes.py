@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """How long pages live: one row for each kind and each busy call site, the time on a logarithmic axis.
 
 A row is a histogram of its own height, so that rare kinds can be read, too; the number of lives is beside it, and at

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """RAM over time: up the addresses, to the right time, the colour what the page is used for.
 
 A cell stands for some pages and a stretch of time, and shows how they are at its end: the kind that most of the used

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Reads a run folder into numpy arrays, without copying more than what is asked for.
 
 The record layout is not retyped here: field offsets come from pagetrail_tables.py, which the build generates from

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What all pictures share: size, type, colours, the bands of tests, the title, and how they are written."""
 import matplotlib
 

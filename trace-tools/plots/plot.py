@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """plot.py PAGETRAIL PICTURE=OUT... RUN...: draws each picture as OUT.png and OUT.svg.
 
 PICTURE is free, kinds, map, lifetimes or compare; PAGETRAIL the program, which is asked what was leaked (map) and for the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* curve: see curve.h. */
 #include "curve.h"
 

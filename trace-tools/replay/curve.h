@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * curve: free pages and pages by kind over time, in a fixed number of steps, gathered while the model replays.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* history: see history.h. */
 #include "history.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* history: all records of a few pages, and what became of the pages of lost objects. A second look at the trace. */
 #ifndef TOOLS_REPLAY_HISTORY_H
 #define TOOLS_REPLAY_HISTORY_H

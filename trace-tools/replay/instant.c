@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* instant: see instant.h. */
 #include "instant.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * instant: an instant of a run as people write it.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ledger: see ledger.h. */
 #include "ledger.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ledger: one page's life, event by event: each get with the put that released it.
  *

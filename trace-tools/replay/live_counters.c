@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* live_counters: see live_counters.h. */
 #include "live_counters.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * counters: how a machine is doing, counted so that the order of records does not matter: free pages, pages by kind, and
  * what each call site took since the last beat.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* set: see set.h. */
 #include "live_set.h"
 

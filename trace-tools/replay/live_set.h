@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * live_set: who held what at the instant to which a model was replayed: live pages and objects by kind, by the stack
  * that took them, or by the processes that hold them.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* model: the replay. See model.h. */
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * model: the machine's accounting, replayed from the trace: what is live, who holds it, and how references were
  * released.

@@ -1,6 +1,5 @@
+/* SPDX-License-Identifier: MIT */
 /*
- * SPDX-License-Identifier: MIT
- *
  * model_holders: processes, address spaces, inodes: when they began and ended. See model.h.
  */
 #include "base/util.h"

@@ -1,6 +1,5 @@
+/* SPDX-License-Identifier: MIT */
 /*
- * SPDX-License-Identifier: MIT
- *
  * model_marks: tests, samples, findings, audits. See model.h.
  */
 #include <stdlib.h>

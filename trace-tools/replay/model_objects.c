@@ -1,6 +1,5 @@
+/* SPDX-License-Identifier: MIT */
 /*
- * SPDX-License-Identifier: MIT
- *
  * model_objects: the live objects, and their caches. See model.h.
  */
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* model_pages: page events applied to pages, sites and releases; which put releases which get is pairing.h's. See model.h. */
 #include <stdlib.h>
 

@@ -1,6 +1,5 @@
+/* SPDX-License-Identifier: MIT */
 /*
- * SPDX-License-Identifier: MIT
- *
  * model, inside: what it keeps, and what its files do for each other. See model.h.
  */
 #ifndef TOOLS_REPLAY_MODEL_PRIV_H

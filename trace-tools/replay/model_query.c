@@ -1,6 +1,5 @@
+/* SPDX-License-Identifier: MIT */
 /*
- * SPDX-License-Identifier: MIT
- *
  * model_query: answers of the model that are a field or two. See model.h.
  */
 #include <stdlib.h>

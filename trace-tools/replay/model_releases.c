@@ -1,6 +1,5 @@
+/* SPDX-License-Identifier: MIT */
 /*
- * SPDX-License-Identifier: MIT
- *
  * model_releases: how references and objects were released, counted. See model.h.
  */
 #include <stdlib.h>

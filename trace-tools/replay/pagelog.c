@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* pagelog: see pagelog.h. */
 #include "pagelog.h"
 

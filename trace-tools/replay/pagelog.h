@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * pagelog: what each page of RAM is used for, at a fixed number of instants, gathered while the model replays.
  *

@@ -1,6 +1,5 @@
+/* SPDX-License-Identifier: MIT */
 /*
- * SPDX-License-Identifier: MIT
- *
  * pairing: what is left at the end of a trace. See pairing.h.
  */
 #include "pairing.h"

@@ -1,6 +1,5 @@
+/* SPDX-License-Identifier: MIT */
 /*
- * SPDX-License-Identifier: MIT
- *
  * pairing: which put releases which get.
  *
  * The count of a page is a number; a leak is a reference without an owner. So each reference is followed on its own.

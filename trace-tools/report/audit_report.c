@@ -1,6 +1,5 @@
+/* SPDX-License-Identifier: MIT */
 /*
- * SPDX-License-Identifier: MIT
- *
  * audit_report: see audit_report.h. First the verdict, then what it rests on, then the pages that nothing holds, by where
  * they were allocated, then other findings, then who holds the rest.
  */

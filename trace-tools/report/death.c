@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * death: why a machine died, in words: the panic with the state of each page and object that it was working on, every
  * hart's stack, the last events of these pages, the last events of all. `run` prints it at its end, and `recover`.

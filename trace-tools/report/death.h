@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* death: what a machine died of, in words. */
 #ifndef TOOLS_REPORT_DEATH_H
 #define TOOLS_REPORT_DEATH_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * html: one HTML file that says of a run what the other commands say, with pictures.
  *

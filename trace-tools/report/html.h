@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* html: the report as one HTML file: html.c writes it, with pictures of html_svg.c and html_map.c and stacks of html_source.c. */
 #ifndef TOOLS_REPORT_HTML_H
 #define TOOLS_REPORT_HTML_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * report_map: RAM over time in the HTML report: up the addresses, to the right time, by kind. See report.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* report_source: stacks in the HTML report, and the lines of source behind them. See report.h. */
 #include <inttypes.h>
 #include <limits.h>

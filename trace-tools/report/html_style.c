@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* report_style: how the HTML report looks: light and dark, wide and narrow, on paper. See report.h. */
 #include "html.h"
 

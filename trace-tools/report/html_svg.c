@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* report_svg: the curves of the HTML report, and what all its pictures share. See report.h. */
 #include <inttypes.h>
 #include <math.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* leaks_head: the head of the leak report: gaps in the trace, verdict, suspects, audit, what was left out. */
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,6 +1,5 @@
+/* SPDX-License-Identifier: MIT */
 /*
- * SPDX-License-Identifier: MIT
- *
  * leaks_headline: the two lines that a reader of a leak needs first.
  *
  *     inode_read_cached() acquires a page-cache reference at kernel/fs/cached_io.c:30 and never releases it: 316 pages leaked

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* leaks_json: the leak report as JSON: the same facts as leaks_print.c prints. */
 #include <stdlib.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* leaks_print: the groups of the leak report as text; its head is in leaks_head.c, what it reports is found in analysis/. */
 #include <inttypes.h>
 #include <stdlib.h>

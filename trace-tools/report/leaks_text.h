@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* leaks_text: the leak report in words and as JSON; leaks_print.c, leaks_head.c and leaks_json.c write it. */
 #ifndef TOOLS_REPORT_LEAKS_TEXT_H
 #define TOOLS_REPORT_LEAKS_TEXT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* print: what several commands print: records, holders, times, the table of tests. */
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* print: what several reports print: records, holders, times, stacks as JSON, the table of tests. */
 #ifndef TOOLS_REPORT_PRINT_H
 #define TOOLS_REPORT_PRINT_H

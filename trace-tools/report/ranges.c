@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ranges: see ranges.h. */
 #include "ranges.h"
 

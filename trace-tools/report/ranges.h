@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ranges: sets of numbers as text: "0-9, 12". For the pids, inodes and page indexes of a report. */
 #ifndef TOOLS_REPORT_RANGES_H
 #define TOOLS_REPORT_RANGES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * console: what the guest says, on its way to the log and to the user.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* drain: see drain.h. */
 #include "drain.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * drain: carries packets from a guest's rings to the files of a run folder.
  *

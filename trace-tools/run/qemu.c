@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* qemu: see qemu.h. */
 #include "qemu.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* qemu: the command line of the machine, and the process. */
 #ifndef TOOLS_RUN_QEMU_H
 #define TOOLS_RUN_QEMU_H

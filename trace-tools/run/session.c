@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * session: starts a machine, empties its trace rings while it runs, and leaves a run folder.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * session: one machine under `pagetrail run`, from the empty run folder to run.json. session.c runs it, session_end.c says
  * how it ended.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* session_end: how a machine under `pagetrail run` ended, in run.json and in words. */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* guest: see guest.h. */
 #include "guest.h"
 

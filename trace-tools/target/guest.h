@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* guest: the RAM of a machine as a shared file: found, mapped, and looked into by physical address. */
 #ifndef TOOLS_TARGET_GUEST_H
 #define TOOLS_TARGET_GUEST_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * image: the memory of a dead machine: a RAM file, or an ELF core whose PT_LOADs hold physical memory.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* layout: see layout.h. */
 #include "layout.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * layout: where the kernel keeps what, from its ELF file: addresses of variables, offsets of members by DWARF.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* panic: what the kernel kept of its harts when it panicked. See image.h; the layout is kernel/boot.h's. */
 #include <kernel/boot.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* stack_table: see stack_table.h. */
 #include "stack_table.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* stack_table: the stacks of one run with their symbols, each expanded once. */
 #ifndef TOOLS_TARGET_STACK_TABLE_H
 #define TOOLS_TARGET_STACK_TABLE_H

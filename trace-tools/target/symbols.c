@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* symbols: see symbols.h. */
 #include "symbols.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * symbols: from a return address of the kernel to function, file and line, inlined functions included.
  *

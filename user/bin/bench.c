@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * bench                 what one operation costs in the kernel, as KDEBUG_BENCH measures it
  * bench run CMD ARG...  runs a command and counts the instructions of the machine meanwhile

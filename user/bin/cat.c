@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* cat [FILE...]: copies files, or the input, to the output. */
 #include "ulib.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* cp FROM TO */
 #include "ulib.h"
 

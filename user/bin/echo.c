@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* echo [-n] [WORD...] */
 #include "ulib.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* false: fails. */
 int main(void)
 {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fill FILE BYTES [BLOCK]: writes a file of that many bytes of a pattern, in writes of BLOCK bytes (64K at most). */
 #include "ulib.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * forktest [N]: makes N children (200) that all live at once, or as many as there can be, and waits for them.
  * For the time when memory or processes run out: it is done with little.

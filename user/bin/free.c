@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * free: where the machine's memory is, by what it holds and by size of free blocks, and whether the parts add up.
  * Status 1 when they do not.

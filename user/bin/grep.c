@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * grep [-v] [-c] PATTERN [FILE...]: lines that contain the pattern. In a pattern `.` is any character, `*` repeats
  * the one before it, `^` and `$` are the line's ends. Status 0 when a line was found, 1 when none, 2 on errors.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* hexdump [FILE]: bytes as numbers and as text, sixteen in a line. */
 #include "ulib.h"
 

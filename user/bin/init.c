@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * init: process 1. Opens the console, then runs one command (its arguments, from `run=` at boot) or a shell, takes
  * in the children of dead parents, and ends the machine with the status of what it ran.

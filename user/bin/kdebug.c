@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* kdebug OPERATION [NUMBER]: one kdebug system call from the shell; prints what it returns. Status 1 on an
  * error. */
 #include "ulib.h"

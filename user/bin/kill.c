@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* kill PID... */
 #include "ulib.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ktrace COMMAND [ARG...]: runs a command between two marks in the trace and shows what memory it did not give back,
  * and what the auditor says of it. Status 1 when pages were lost or the auditor found something, else the command's.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * leakdemo N [objects M] [keep]: loses N pages (and M objects) on purpose and asks the auditor. Status 0 when it found
  * exactly those, 1 when it did not. The loss is given back at the end, unless `keep` is there.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ln [-s] FILE NAME: one more name for a file, or a symbolic link to it. */
 #include "ulib.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ls [-l] [PATH...]: names of files; -l adds kind, links, size and inode number. */
 #include "ulib.h"
 

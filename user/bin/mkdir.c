@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* mkdir DIRECTORY... */
 #include "ulib.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * poweroff [STATUS]: ends the machine; its host sees the status, 0 to 127. Only on a machine booted with debug=on; elsewhere
  * the machine ends with what init runs, the shell at the prompt or the command of run=.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* ps: the processes and kernel threads, from /proc/PID/status. */
 #include "ulib.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* rm FILE... */
 #include "ulib.h"
 

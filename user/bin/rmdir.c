@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* rmdir DIRECTORY... */
 #include "ulib.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * sh [-c COMMAND | FILE]: the shell.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sleep SECONDS[.TENTHS] */
 #include "ulib.h"
 

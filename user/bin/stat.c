@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* stat PATH...: what the file system knows of a file. */
 #include "ulib.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * stressfs [WRITERS [ROUNDS]]: several processes write, read back and remove files of their own in /tmp, all at once.
  */

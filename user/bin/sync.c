@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* sync: writes everything that is dirty back to the disk. */
 #include "ulib.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* touch FILE...: makes files that are not there. */
 #include "ulib.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* true: succeeds. */
 int main(void)
 {

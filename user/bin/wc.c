@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* wc [FILE...]: lines, words and bytes. */
 #include "ulib.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #include "books.h"
 
 #define SETTLE_STEP_MS 20

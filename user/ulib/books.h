@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * books: what programs that look for losses count, and how they bring themselves into a state in which counting is fair.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * malloc: a row of blocks, each with its header, neighbours merged when freed; the free ones on a list, first fit. So
  * a block is found without a look at those in use, and freed without a search.

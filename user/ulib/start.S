@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Where a program begins: the kernel gives argc in a0 and argv in a1; what main returns is the exit status. */
 	.section .text.start, "ax"
 	.globl _start

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * One stub for each line of uapi/syscalls.def: sys_NAME, and NAME itself unless the library defines a friendlier
  * function of that name (see wrappers.c). syscall(number, a0 .. a5) makes any call, known or not.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Output, lines, numbers, error texts. The formatter is the kernel's (kernel/lib/format.c). */
 #include "ulib.h"
 

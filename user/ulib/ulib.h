@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * ulib: what a Pagetrail program has instead of a C library.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The friendlier forms of system calls, and the few things that every program does with them. */
 #include "ulib.h"
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The commands, one module per subject. COMMANDS is everything the user can type."""
 
 from .. import printers, session

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """audit, leaks and freemem."""
 
 from ..model.audit import Audit

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What every command shares: argument parsing, errors without tracebacks, findings at the end."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """buddy-print."""
 
 from ..model.buddy import buddy_of

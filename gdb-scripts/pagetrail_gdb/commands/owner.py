@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """page-owner: everything that is known about one page."""
 
 from ..model.claims import accounting_of

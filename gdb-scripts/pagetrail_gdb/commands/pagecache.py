@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """pagecache-print and dirty-print."""
 
 from ..model.errors import CommandError

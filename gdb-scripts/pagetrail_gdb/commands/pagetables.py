@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """vmprint and pte-walk."""
 
 from ..model.errors import CommandError

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """panic: what the kernel died of."""
 
 from ..model.panic import panic_or_error

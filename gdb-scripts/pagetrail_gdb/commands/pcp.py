@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """pcp-print."""
 
 from ..model.pages import pages_of

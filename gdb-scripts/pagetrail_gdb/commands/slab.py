@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """slab-print."""
 
 from ..model.errors import CommandError

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """ps and kstack-print."""
 
 import gdb

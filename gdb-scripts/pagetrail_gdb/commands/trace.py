@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """page-history and trace-dump: events from the rings in memory, and how they are printed."""
 
 import sys

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """whatis: what an address is."""
 
 import gdb

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Who holds what: every structure is walked from its root, and each reference found is entered as a claim.
 
 This is the fourth set of accounts (docs/DESIGN.md): it shares nothing with the kernel's own claims functions

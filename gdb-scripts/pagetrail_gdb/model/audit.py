@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The independent audit: every count against the holders found by walking, with the kernel's verdicts.
 
 It must agree with /proc/audit (kernel/mm/audit.c says what each verdict means). It differs in how it gets

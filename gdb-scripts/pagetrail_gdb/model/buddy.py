@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The buddy allocator's free lists, walked and checked: BUDDY-1 to BUDDY-4 and PAGE-1 of kernel/include/kernel/page.h."""
 
 from .errors import Finding

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """All accounting together: every walker, run once per command."""
 
 from .accounting import Accounting

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What processes and the file system hold: open files, inodes in core, pipes, open /proc files."""
 
 from .errors import Finding, ReadError

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What boot took for good, and pages that one kernel object owns."""
 
 from .pages import pages_of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What address spaces and kernel stacks hold."""
 
 from .errors import Finding, ReadError

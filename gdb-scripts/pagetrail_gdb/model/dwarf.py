@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The layout of the kernel whose ELF is loaded in gdb, from its DWARF (types, symbols, lines, macros)."""
 
 import re

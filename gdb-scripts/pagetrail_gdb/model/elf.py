@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Program headers of 64-bit little-endian ELF files. Source: System V gABI, "ELF Header" and "Program Header"."""
 
 import struct

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What can be wrong: with the question (ReadError, CommandError) or with the kernel's structures (Finding)."""
 
 from dataclasses import dataclass

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The kernel under inspection: a layout and a memory together. Everything else in the model builds on this.
 
 Addresses: pa and pfn are physical, va is a kernel virtual address, ua a user's. Objects are read through

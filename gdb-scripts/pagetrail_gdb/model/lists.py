@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Walking the kernel's rings (struct list) with suspicion: loops, wild and one-way links become findings."""
 
 from .errors import Finding, ReadError

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Memory of a machine that gdb is attached to: QEMU's gdbstub, whatever mode its harts are in.
 
 Ways, fastest first; `attach` takes the first that works:

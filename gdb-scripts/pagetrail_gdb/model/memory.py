@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Physical memory, read only, from wherever it is. Addresses are physical; sizes are bytes.
 
 Every backend has `ranges`, the parts of RAM it knows as (start, end), and `read`, which gives exactly the

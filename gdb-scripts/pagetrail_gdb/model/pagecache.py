@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The page cache: mappings, their trees and dirty records; PC-1 and PC-2 of kernel/include/kernel/pagecache.h."""
 
 from .errors import Finding, ReadError

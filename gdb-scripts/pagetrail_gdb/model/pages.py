@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The array of struct page, decoded in one go."""
 
 import struct

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Page tables, walked from memory alone. A table is read once, whole; loops and wild tables are findings."""
 
 import struct

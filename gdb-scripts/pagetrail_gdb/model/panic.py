@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a panic left in memory: panic_info of kernel/include/kernel/boot.h."""
 
 from .errors import CommandError

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Per-hart page caches: PCP-1 and PCP-3 of kernel/mm/pcp.c checked on the way."""
 
 from .errors import Finding

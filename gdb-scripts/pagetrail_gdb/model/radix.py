@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Radix trees, with RADIX-1 to RADIX-3 of kernel/include/kernel/radix.h checked on the way."""
 
 from .errors import Finding, ReadError

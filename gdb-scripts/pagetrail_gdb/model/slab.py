@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Slab caches: their slabs, the objects in them, and SLAB-1 to SLAB-3 of kernel/include/kernel/slab.h."""
 
 import struct

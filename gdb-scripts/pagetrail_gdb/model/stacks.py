@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Kernel stacks: where a sleeping task is, by its frame pointers.
 
 The frame record is the RISC-V psABI's ("Frame Pointer Convention"): the return address at fp - 8, the

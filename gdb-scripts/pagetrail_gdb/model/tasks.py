@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Tasks and address spaces."""
 
 from .errors import CommandError, ReadError

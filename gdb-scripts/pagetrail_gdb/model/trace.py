@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The trace rings and the stack depot as they stand in memory.
 
 The bytes are described in kernel/include/uapi/trace_format.h; offsets come from DWARF. A ring is read whole

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the kernel's structures look like: sizes, offsets, enums and macros, as plain data.
 
 A `Layout` answers questions about types and symbols. The one used in gdb (`dwarf.GdbLayout`) gets its

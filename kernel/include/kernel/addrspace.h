@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Address spaces: struct mm, its VMAs, and what faults do to them.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * arch: everything that says "riscv". What the layers above may ask of the machine.
  *

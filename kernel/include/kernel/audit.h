@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The auditor: stops the world, asks every subsystem what it holds, compares with every count.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * boot: from the firmware to init. Order of initialisation, and why, stands in kernel/boot/main.c.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * dev: UART, console, block devices, and the table of character devices that fs opens by number.
  */

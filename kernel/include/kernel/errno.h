@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Kernel errors are negative; the numbers are the user's (uapi/errno.h). */
 #ifndef KERNEL_ERRNO_H
 #define KERNEL_ERRNO_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * fs: inodes, path walk, open files. File systems are ext2 (root), procfs (/proc) and devfs (/dev).
  *

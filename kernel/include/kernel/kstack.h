@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Kernel stacks: KSTACK_PAGES pages (kind KSTACK, reference KSTACK held by (pid, page of stack)) mapped in
  * a slot of the window at KSTACK_BASE with two unmapped guard pages below. A slot is 16 KiB.

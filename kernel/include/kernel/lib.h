@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * lib: what a C library would give, and no more. Depends on nothing of the kernel; kprintf's output goes
  * through one function pointer that the console sets.

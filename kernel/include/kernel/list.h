@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A doubly linked ring with an explicit head. Invariant LIST-1: for every node n on a ring,
  * n->next->prev == n and n->prev->next == n. A node off every ring points to itself.

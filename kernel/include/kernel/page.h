@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Physical pages: struct page, the buddy allocator, references with a kind and a holder.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The page cache: pages of one file (or of the block device) by index, and dirty records.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Sv39 page tables of user address spaces. The tables themselves are pages of kind PAGETABLE, each held
  * by one reference TABLE (mm id, level << 27 | first user page number it spans); the root is level 2.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * proc: processes: a task with an address space, open files, a directory, a parent.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * procfs: the /proc files. kernel/procfs/<file>.c has one subject. A file's text is built when it is read from its
  * start, so a program that keeps it open and seeks back to 0 sees the news.

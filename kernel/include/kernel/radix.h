@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A radix tree from a 32-bit index to a non-NULL pointer, 64 slots a node.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * sched: tasks, run queue, blocking. The kernel is not preempted: a task leaves the hart when it blocks,
  * when it exits, or at the edge to user mode after a tick.

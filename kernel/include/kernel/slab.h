@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Typed slab caches: every object has a type, and its birth (stack, pid) is kept beside it.
  *

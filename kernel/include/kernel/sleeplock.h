@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Long-term locks: the holder may sleep and touch user memory. Not recursive; the owner is recorded. */
 #ifndef KERNEL_SLEEPLOCK_H
 #define KERNEL_SLEEPLOCK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* syscall: the table (from uapi/syscalls.def) and the thin entry points. upcall_syscall is defined here. */
 #ifndef KERNEL_SYSCALL_H
 #define KERNEL_SYSCALL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * trace: event records in per-hart rings whose bytes are CTF 1.8 packets, and the stack depot.
  *

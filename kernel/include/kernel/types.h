@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Integer types and the address vocabulary of the whole kernel.
  *

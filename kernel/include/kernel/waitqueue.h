@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Wait queues: a condition, guarded by some spinlock, and the tasks that wait for it.
  *

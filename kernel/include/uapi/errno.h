@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Error numbers, with the values Linux gives them on RISC-V (asm-generic/errno-base.h and errno.h). */
 #ifndef UAPI_ERRNO_H
 #define UAPI_ERRNO_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The freemem and kdebug system calls. All counts are in pages of 4096 bytes unless named otherwise. */
 #ifndef UAPI_FREEMEM_H
 #define UAPI_FREEMEM_H

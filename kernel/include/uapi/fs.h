@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Files as the user sees them. Values are Linux's (asm-generic) unless said otherwise. */
 #ifndef UAPI_FS_H
 #define UAPI_FS_H

@@ -1,6 +1,5 @@
+/* SPDX-License-Identifier: MIT */
 /*
- * SPDX-License-Identifier: MIT
- *
  * layout: the numbers by which a reader of the kernel's memory finds its way, once: for the kernel, its assembly, and the
  * host's tools. What DWARF can tell (members, sizes, enumerations) is not here: the tools ask the kernel's ELF file.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* mmap and munmap. Values are Linux's. */
 #ifndef UAPI_MMAN_H
 #define UAPI_MMAN_H

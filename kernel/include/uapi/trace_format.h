@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The trace as bytes: shared by the kernel, the host tools and the tests (all little endian).
  * The words are explained in docs/TRACE-FORMAT.md. Source for the packet layout: CTF 1.8.3.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * Operations of the system call xv6: what programs written for xv6-riscv ask for and no Pagetrail program needs. Only
  * user/compat/xv6/xv6lib.c uses them.

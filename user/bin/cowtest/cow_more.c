@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Copy on write at its edges: many sharers, deep stacks, sharers that die or exec in the middle of a copy. */
 #include "../usertests/tests.h"
 

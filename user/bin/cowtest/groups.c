@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* cowtest: copy on write: what usertests has of it, and more. */
 #include "../usertests/tests.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * failsweep: every error path walked, one failed allocation at a time.
  *

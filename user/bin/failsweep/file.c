@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Scenarios: contents of files. Page 12 is the first behind an indirect block, page 1036 behind a double one. */
 #include "failsweep.h"
 

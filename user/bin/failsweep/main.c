@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * failsweep [-q] [-l] [NAME...]: walks the error paths of every scenario and counts.
  *

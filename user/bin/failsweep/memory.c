@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Scenarios: memory, and the kernel's copies to and from it. */
 #include "failsweep.h"
 

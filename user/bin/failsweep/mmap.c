@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Scenarios: mmap and munmap. The file is 16 pages long: its last ones are behind an indirect block. */
 #include "failsweep.h"
 

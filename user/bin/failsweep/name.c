@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Scenarios: names and descriptors. */
 #include "failsweep.h"
 

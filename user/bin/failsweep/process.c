@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Scenarios: processes. */
 #include "books.h"
 #include "failsweep.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Scenarios: reading files, directories and /proc. */
 #include "failsweep.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What several scenarios need. */
 #include "failsweep.h"
 

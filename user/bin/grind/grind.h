@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * grind: random system calls by several processes at once, from a seed, in rounds; an audit between rounds.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * grind [SECONDS | ROUNDSr] [SEED] [lose]: 10 seconds by default, and a seed from the clock.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * One worker: what it holds, and the calls it makes.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* kalloctest: the page allocator under many harts. */
 #include "../usertests/tests.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The page allocator when all harts want it at once. Whether they wait for each other is read from the device
  * `statistics`: the failed test-and-sets on its locks since boot.

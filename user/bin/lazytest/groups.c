@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* lazytest: memory that comes when it is touched: what usertests has of the heap, and more. */
 #include "../usertests/tests.h"
 

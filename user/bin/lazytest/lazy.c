@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Lazy memory at its edges: holes that system calls, fork and exec meet, and the limits of what may be touched. */
 #include "../usertests/tests.h"
 

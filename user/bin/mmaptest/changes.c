@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Files that change under their mappings: stores among syncs, ends that move, blocks that come late. */
 #include "../usertests/tests.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* mmaptest: mappings: what usertests has of them, and more. */
 #include "../usertests/tests.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Mappings at their edges: a model of many of them, memory that ends, generations of sharers. */
 #include "../usertests/tests.h"
 

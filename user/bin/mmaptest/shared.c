@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Memory without a file that parent and child share: whoever touches a page first, all see it; and when it goes. */
 #include "../usertests/tests.h"
 

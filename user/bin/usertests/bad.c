@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* System calls with arguments that no careful program would give. None may do more harm than an error. */
 #include "tests.h"
 

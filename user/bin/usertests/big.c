@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Large files, many files, full disks. Sizes follow what the disk has. */
 #include "tests.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The kernel's books as a program sees them: freemem, /proc, the debug calls. */
 #include "tests.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Tests that must fail, each in another way: they show that usertests can. They run only when they are named. */
 #include "tests.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* fork's copy on write: who sees which write, who copies, who frees. */
 #include "tests.h"
 

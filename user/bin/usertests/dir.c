@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Directories and names. */
 #include "tests.h"
 

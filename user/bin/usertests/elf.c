@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* exec of files that are nearly programs: /bin/true with one thing wrong. */
 #include "tests.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* exec: arguments, their limits, and what it refuses. */
 #include "tests.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What user code must not do: each of these kills the process and nothing else. */
 #include "tests.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Regular files: open, read, write, seek, truncate, descriptors. */
 #include "tests.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* usertests: the kernel's tests from the user's side, all of them. See run.c for its words. */
 #include "tests.h"
 

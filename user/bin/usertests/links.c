@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Symbolic links on the way: in the middle of paths, before slashes, in chains, for every call that takes a path. */
 #include "tests.h"
 

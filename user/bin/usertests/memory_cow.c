@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Copies on write that find no memory: the writer dies, the other sharers and the kernel live, every page comes back. */
 #include "tests.h"
 

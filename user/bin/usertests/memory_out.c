@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* When there is no memory: errors or a killed process, never more, and afterwards every page is back. */
 #include "tests.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* mmap and munmap: anonymous and file mappings, private and shared. */
 #include "tests.h"
 

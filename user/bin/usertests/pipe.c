@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Pipes. */
 #include "tests.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What /proc says of each page: pagemap, kpagecount, kpageflags, pages, allocinfo. Formats are Linux's where it has them. */
 #include "tests.h"
 

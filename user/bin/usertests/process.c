@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Processes: fork, exit, wait, kill, sleep, time. */
 #include "tests.h"
 

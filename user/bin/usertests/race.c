@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Several processes at the same names and files. */
 #include "tests.h"
 

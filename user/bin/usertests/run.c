@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The main function of usertests, kalloctest, cowtest, lazytest and mmaptest: runs tests and counts. Each program's
  * groups.c says which tests it has.

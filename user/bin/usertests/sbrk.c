@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The heap: sbrk, eager and lazy. */
 #include "tests.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What several tests need. */
 #include "books.h"
 #include "tests.h"

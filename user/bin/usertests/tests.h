@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * usertests: the kernel tested from the user's side.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Files and directories that are used after their last name is gone. */
 #include "tests.h"
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Programs written for xv6-riscv, unchanged: make EXTRA_USER="path/one.c path/two.c" disk puts them on the disk. They
 # are /one and /two, and the shell finds them by name, also where a program of ours has that name (but sh and init,
 # which the machine needs). A program of several files is one word, path/uthread.c+path/uthread_switch.S.

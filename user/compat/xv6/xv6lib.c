@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The library of programs written for xv6-riscv: their system calls over Pagetrail's, and their few functions.
  *

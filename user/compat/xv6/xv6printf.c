@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * printf and fprintf as programs written for xv6-riscv know them: %d %u %x and their l and ll forms, %p, %s, %c, %%;
  * digits above 9 are capitals, %p has all sixteen. %l alone is an unsigned long, as in its early years. Anything else

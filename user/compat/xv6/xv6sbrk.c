@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * sbrk, and the memory that malloc asks for: at once, or with SBRK_DEFAULT lazily, as programs of the lab on lazy
  * allocation (LAB=lazy) expect.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The host tests' stand-in for kernel/arch.h: a block of the host's memory as RAM, threads as harts (each has its
  * own host_hart), no interrupts. Only what lib, sync, trace, mm and fs use. Included through kernel/arch.h when

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * A model of an ext2 tree in the test's memory: nodes with sparse contents, names, open files; and its comparison with
  * what the kernel's code reads.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What host tests of the file systems share: a task that may sleep (it never does), a disk in memory, real images. */
 #ifndef HOST_HOST_FS_H
 #define HOST_HOST_FS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * For tests of address spaces: spaces with a heap, "files" that VMAs may map, accesses as the hardware would try them,
  * and books that must balance at the end of each test.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What every host test may use: a kernel's memory side brought up on the host, panics that a test can expect,
  * the text that kprintf printed, and random numbers whose seed replays a failure.

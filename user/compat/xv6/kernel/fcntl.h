@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 #ifndef XV6_KERNEL_FCNTL_H
 #define XV6_KERNEL_FCNTL_H
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Device numbers for mknod; the rest of the file is the kernel's business. */
 #ifndef XV6_KERNEL_FILE_H
 #define XV6_KERNEL_FILE_H

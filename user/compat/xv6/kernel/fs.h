@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* File system limits as programs written for xv6-riscv take them; the disk itself is ext2. */
 #ifndef XV6_KERNEL_FS_H
 #define XV6_KERNEL_FS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Addresses by their xv6 names; KERNBASE and above are for programs that try what they may not. */
 #ifndef XV6_KERNEL_MEMLAYOUT_H
 #define XV6_KERNEL_MEMLAYOUT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Limits by their xv6 names. What this kernel really allows may be more; never less. */
 #ifndef XV6_KERNEL_PARAM_H
 #define XV6_KERNEL_PARAM_H

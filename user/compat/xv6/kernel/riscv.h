@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Sv39 as user programs look at it. Source: the RISC-V privileged specification, chapter Sv39. */
 #ifndef XV6_KERNEL_RISCV_H
 #define XV6_KERNEL_RISCV_H

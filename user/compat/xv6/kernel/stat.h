@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What fstat and stat fill: kernel/syscall/xv6.c. */
 #ifndef XV6_KERNEL_STAT_H
 #define XV6_KERNEL_STAT_H

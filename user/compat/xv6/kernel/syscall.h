@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Numbers by which programs name system calls to each other (trace masks); the kernel's own differ. */
 #ifndef XV6_KERNEL_SYSCALL_H
 #define XV6_KERNEL_SYSCALL_H

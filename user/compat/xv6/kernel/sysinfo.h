@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What sysinfo fills. */
 #ifndef XV6_KERNEL_SYSINFO_H
 #define XV6_KERNEL_SYSINFO_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Integer names that programs written for xv6-riscv use. */
 #ifndef XV6_KERNEL_TYPES_H
 #define XV6_KERNEL_TYPES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * What programs written for xv6-riscv include: system calls and library functions under the names and with
  * the meaning that those programs take for granted. Failure is -1, or (char *)-1 from sbrk.
