@@ -110,7 +110,7 @@ def test_qemu_that_is_not_there(machine, monkeypatch, kernel_elf, tmp_path):
 
 def test_guest_without_a_trace(machine):
     result, _ = machine("--leaks", end="no-trace")
-    assert result.status == CANNOT_TELL and "never said where its trace is" in result.err
+    assert result.status == CANNOT_TELL and "never announced its trace" in result.err
 
 
 def test_suppressions_are_read_before_the_machine_runs(machine, tmp_path):
