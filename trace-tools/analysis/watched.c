@@ -37,7 +37,26 @@ static void take_anomaly(struct ram_audit *audit, const struct json_value *all, 
 				 json_get_number(examples ? examples->first : NULL, "pa", 0));
 }
 
-static void take_plugin(struct ram_audit *audit, const char *folder)
+/*
+ * A kernel's mistake is rare among its calls. Where one page in CONTRADICTED_PART that came or went did so against the rules, the
+ * description is wrong, and nothing that follows from it is said.
+ */
+#define CONTRADICTED_PART 8
+
+static bool is_contradicted(const struct json_value *plugin)
+{
+	const struct json_value *calls = json_get(plugin, "calls"), *all = json_get(plugin, "anomalies");
+	uint64_t pages = 0, odd = 0;
+
+	for (const struct json_value *call = calls ? calls->first : NULL; call; call = call->next)
+		pages += json_get_number(call, "events", 0);
+	for (size_t i = 0; i < sizeof(anomalies) / sizeof(anomalies[0]); i++)
+		odd += json_get_number(json_get(all, anomalies[i].name), "count", 0);
+	return odd > pages / CONTRADICTED_PART;
+}
+
+/* False: what the plugin saw contradicts the description. */
+static bool take_plugin(struct ram_audit *audit, const char *folder)
 {
 	char *path = xasprintf("%s/plugin.json", folder);
 	const char *fault;
@@ -53,9 +72,13 @@ static void take_plugin(struct ram_audit *audit, const char *folder)
 		ram_audit_reason(
 		    audit, "stores into free pages were not watched: the description has no `map`, which "
 			   "says where the kernel sees RAM");
+	bool contradicted = plugin && is_contradicted(plugin);
+	if (contradicted)
+		ram_audit_reason(audit, "what the kernel did contradicts its description (kernel/kernel.kd)");
 	json_value_free(plugin);
 	free(text);
 	free(path);
+	return !contradicted;
 }
 
 /* ---- findings ---- */
@@ -104,8 +127,10 @@ struct watched *watched_audit(struct run *run, struct model *model, char **probl
 		return NULL;
 	}
 	watched->audit = ram_audit_make(&watched->kernel, &watched->ram, run);
-	take_plugin(watched->audit, run->folder);
-	if (watched->audit->pages)
+	bool sound = take_plugin(watched->audit, run->folder);
+	if (!sound)
+		watched->audit->status = STATUS_CANNOT_TELL;
+	if (watched->audit->pages && sound)
 		give_findings(watched->audit, model);
 	return watched;
 }
