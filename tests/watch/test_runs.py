@@ -73,7 +73,7 @@ def test_stores_into_free_pages(tmp_path):
     done = watched(tmp_path, "small-plain-write_after_free", "--check", "writes", smp=2)
     truths = {truth.address >> 12 for truth in kernels.Console(done.out).truths()}
     answer = pagetrail_json("leaks", tmp_path / "run")
-    assert done.status == LEAKED and "BROKEN: " in done.out and "stores into free pages" in done.out
+    assert done.status == LEAKED and re.search(r"^BROKEN: use after free: a free page was written: \d+ times", done.out, re.M)
     assert {finding["where"] for finding in answer["findings"]} == truths
     assert {finding["verdict"] for finding in answer["findings"]} == {"POISON"}
     for finding in answer["findings"]:
@@ -81,6 +81,15 @@ def test_stores_into_free_pages(tmp_path):
     assert re.search(r"offset 0x28, 0x0 -> 0x\w+ \(low 16 bits\), pid \d+\n +pipe_close ", done.out)
     page = pagetrail("page", tmp_path / "run", hex(min(truths) << 12), "--resolve").out
     assert "page_write" in page and "pipe_close" in page
+
+
+def test_freed_twice(tmp_path):
+    done = watched(tmp_path, "small-plain-munmap_frees_twice", smp=2)
+    truths = {truth.address >> 12 for truth in kernels.Console(done.out).truths()}
+    answer = pagetrail_json("leaks", tmp_path / "run")
+    assert done.status == LEAKED and re.search(r"^BROKEN: double free: ", done.out, re.M), done.out
+    assert {finding["where"] for finding in answer["findings"] if finding["verdict"] == "DBL"} == truths
+    assert all("munmap" in [frame["function"] for frame in finding["stack"]] for finding in answer["findings"])
 
 
 def test_stores_of_a_clean_kernel(tmp_path):

@@ -55,8 +55,8 @@ static bool is_contradicted(const struct json_value *plugin)
 	return odd > pages / CONTRADICTED_PART;
 }
 
-/* False: what the plugin saw contradicts the description. */
-static bool take_plugin(struct ram_audit *audit, const char *folder)
+/* NULL, and a reason in the audit, where it cannot be read. */
+static struct json_value *read_plugin(struct ram_audit *audit, const char *folder)
 {
 	char *path = xasprintf("%s/plugin.json", folder);
 	const char *fault;
@@ -65,6 +65,14 @@ static bool take_plugin(struct ram_audit *audit, const char *folder)
 
 	if (!plugin)
 		ram_audit_reason(audit, "%s: %s", path, text ? "it is no JSON" : fault);
+	free(text);
+	free(path);
+	return plugin;
+}
+
+/* False: what the plugin saw contradicts the description. */
+static bool take_plugin(struct ram_audit *audit, const struct json_value *plugin)
+{
 	for (size_t i = 0; i < sizeof(anomalies) / sizeof(anomalies[0]); i++)
 		take_anomaly(audit, json_get(plugin, "anomalies"), i);
 	const struct json_value *writes = json_get(plugin, "check_writes");
@@ -75,19 +83,44 @@ static bool take_plugin(struct ram_audit *audit, const char *folder)
 	bool contradicted = plugin && is_contradicted(plugin);
 	if (contradicted)
 		ram_audit_reason(audit, "what the kernel did contradicts its description (kernel/kernel.kd)");
-	json_value_free(plugin);
-	free(text);
-	free(path);
 	return !contradicted;
 }
 
 /* ---- findings ---- */
 
-static void give_findings(const struct ram_audit *audit, struct model *model)
-{
-	struct trace_record *findings = NULL;
-	size_t nr = 0, capacity = 0;
+struct findings {
+	struct trace_record *list;
+	size_t nr, capacity;
+};
 
+/*
+ * Who freed a page that was free. Said only where the free lists show what comes of it: else it may be the description that is
+ * wrong.
+ */
+static void give_double_frees(const struct ram_audit *audit, const struct json_value *plugin,
+			      struct findings *findings)
+{
+	const struct json_value *twice = json_get(json_get(plugin, "anomalies"), "freed_twice"),
+				*examples = json_get(twice, "examples");
+
+	if (!audit->nr_by_fault[FAULT_FREE_TWICE] && !audit->nr_by_fault[FAULT_LIST_BROKEN])
+		return;
+	for (const struct json_value *one = examples ? examples->first : NULL; one; one = one->next) {
+		struct trace_record finding = {.event = EV_finding,
+					       .kind = VERDICT_DBL,
+					       .time = json_get_number(one, "time", 0),
+					       .stack = (uint32_t)json_get_number(one, "stack", 0)};
+		finding.payload.ev_payload_finding.where =
+		    (uint32_t)(json_get_number(one, "pa", 0) >> PAGE_SHIFT);
+		ARRAY_PUSH(findings->list, findings->nr, findings->capacity) = finding;
+	}
+}
+
+static void give_findings(const struct ram_audit *audit, const struct json_value *plugin, struct model *model)
+{
+	struct findings findings = {0};
+
+	give_double_frees(audit, plugin, &findings);
 	for (uint32_t i = 0; i < audit->nr_pages; i++) {
 		struct trace_record finding = {.event = EV_finding,
 					       .kind = VERDICT_UNREACH,
@@ -97,10 +130,10 @@ static void give_findings(const struct ram_audit *audit, struct model *model)
 		if (audit->pages[i].verdict != PAGE_LEAKED || audit->pages[i].head != i)
 			continue;
 		finding.payload.ev_payload_finding.where = (uint32_t)(ram_audit_pa(audit, i) >> PAGE_SHIFT);
-		ARRAY_PUSH(findings, nr, capacity) = finding;
+		ARRAY_PUSH(findings.list, findings.nr, findings.capacity) = finding;
 	}
-	model_take_audit(model, findings, nr, (uint32_t)audit->nr_managed, audit->quiescent);
-	free(findings);
+	model_take_audit(model, findings.list, findings.nr, (uint32_t)audit->nr_managed, audit->quiescent);
+	free(findings.list);
 }
 
 struct watched *watched_audit(struct run *run, struct model *model, char **problem)
@@ -127,11 +160,13 @@ struct watched *watched_audit(struct run *run, struct model *model, char **probl
 		return NULL;
 	}
 	watched->audit = ram_audit_make(&watched->kernel, &watched->ram, run);
-	bool sound = take_plugin(watched->audit, run->folder);
+	struct json_value *plugin = read_plugin(watched->audit, run->folder);
+	bool sound = take_plugin(watched->audit, plugin);
 	if (!sound)
 		watched->audit->status = STATUS_CANNOT_TELL;
 	if (watched->audit->pages && sound)
-		give_findings(watched->audit, model);
+		give_findings(watched->audit, plugin, model);
+	json_value_free(plugin);
 	return watched;
 }
 
