@@ -37,7 +37,26 @@ static void take_anomaly(struct ram_audit *audit, const struct json_value *all, 
 				 json_get_number(examples ? examples->first : NULL, "pa", 0));
 }
 
-static void take_plugin(struct ram_audit *audit, const char *folder)
+/*
+ * A kernel's mistake is rare among its calls. Where one page in CONTRADICTED_PART that came or went did so against the rules, the
+ * description is wrong, and nothing that follows from it is said.
+ */
+#define CONTRADICTED_PART 8
+
+static bool is_contradicted(const struct json_value *plugin)
+{
+	const struct json_value *calls = json_get(plugin, "calls"), *all = json_get(plugin, "anomalies");
+	uint64_t pages = 0, odd = 0;
+
+	for (const struct json_value *call = calls ? calls->first : NULL; call; call = call->next)
+		pages += json_get_number(call, "events", 0);
+	for (size_t i = 0; i < sizeof(anomalies) / sizeof(anomalies[0]); i++)
+		odd += json_get_number(json_get(all, anomalies[i].name), "count", 0);
+	return odd > pages / CONTRADICTED_PART;
+}
+
+/* NULL, and a reason in the audit, where it cannot be read. */
+static struct json_value *read_plugin(struct ram_audit *audit, const char *folder)
 {
 	char *path = xasprintf("%s/plugin.json", folder);
 	const char *fault;
@@ -46,6 +65,14 @@ static void take_plugin(struct ram_audit *audit, const char *folder)
 
 	if (!plugin)
 		ram_audit_reason(audit, "%s: %s", path, text ? "it is no JSON" : fault);
+	free(text);
+	free(path);
+	return plugin;
+}
+
+/* False: what the plugin saw contradicts the description. */
+static bool take_plugin(struct ram_audit *audit, const struct json_value *plugin)
+{
 	for (size_t i = 0; i < sizeof(anomalies) / sizeof(anomalies[0]); i++)
 		take_anomaly(audit, json_get(plugin, "anomalies"), i);
 	const struct json_value *writes = json_get(plugin, "check_writes");
@@ -53,18 +80,47 @@ static void take_plugin(struct ram_audit *audit, const char *folder)
 		ram_audit_reason(
 		    audit, "stores into free pages were not watched: the description has no `map`, which "
 			   "says where the kernel sees RAM");
-	json_value_free(plugin);
-	free(text);
-	free(path);
+	bool contradicted = plugin && is_contradicted(plugin);
+	if (contradicted)
+		ram_audit_reason(audit, "what the kernel did contradicts its description (kernel/kernel.kd)");
+	return !contradicted;
 }
 
 /* ---- findings ---- */
 
-static void give_findings(const struct ram_audit *audit, struct model *model)
-{
-	struct trace_record *findings = NULL;
-	size_t nr = 0, capacity = 0;
+struct findings {
+	struct trace_record *list;
+	size_t nr, capacity;
+};
 
+/*
+ * Who freed a page that was free. Said only where the free lists show what comes of it: else it may be the description that is
+ * wrong.
+ */
+static void give_double_frees(const struct ram_audit *audit, const struct json_value *plugin,
+			      struct findings *findings)
+{
+	const struct json_value *twice = json_get(json_get(plugin, "anomalies"), "freed_twice"),
+				*examples = json_get(twice, "examples");
+
+	if (!audit->nr_by_fault[FAULT_FREE_TWICE] && !audit->nr_by_fault[FAULT_LIST_BROKEN])
+		return;
+	for (const struct json_value *one = examples ? examples->first : NULL; one; one = one->next) {
+		struct trace_record finding = {.event = EV_finding,
+					       .kind = VERDICT_DBL,
+					       .time = json_get_number(one, "time", 0),
+					       .stack = (uint32_t)json_get_number(one, "stack", 0)};
+		finding.payload.ev_payload_finding.where =
+		    (uint32_t)(json_get_number(one, "pa", 0) >> PAGE_SHIFT);
+		ARRAY_PUSH(findings->list, findings->nr, findings->capacity) = finding;
+	}
+}
+
+static void give_findings(const struct ram_audit *audit, const struct json_value *plugin, struct model *model)
+{
+	struct findings findings = {0};
+
+	give_double_frees(audit, plugin, &findings);
 	for (uint32_t i = 0; i < audit->nr_pages; i++) {
 		struct trace_record finding = {.event = EV_finding,
 					       .kind = VERDICT_UNREACH,
@@ -74,10 +130,10 @@ static void give_findings(const struct ram_audit *audit, struct model *model)
 		if (audit->pages[i].verdict != PAGE_LEAKED || audit->pages[i].head != i)
 			continue;
 		finding.payload.ev_payload_finding.where = (uint32_t)(ram_audit_pa(audit, i) >> PAGE_SHIFT);
-		ARRAY_PUSH(findings, nr, capacity) = finding;
+		ARRAY_PUSH(findings.list, findings.nr, findings.capacity) = finding;
 	}
-	model_take_audit(model, findings, nr, (uint32_t)audit->nr_managed, audit->quiescent);
-	free(findings);
+	model_take_audit(model, findings.list, findings.nr, (uint32_t)audit->nr_managed, audit->quiescent);
+	free(findings.list);
 }
 
 struct watched *watched_audit(struct run *run, struct model *model, char **problem)
@@ -104,9 +160,13 @@ struct watched *watched_audit(struct run *run, struct model *model, char **probl
 		return NULL;
 	}
 	watched->audit = ram_audit_make(&watched->kernel, &watched->ram, run);
-	take_plugin(watched->audit, run->folder);
-	if (watched->audit->pages)
-		give_findings(watched->audit, model);
+	struct json_value *plugin = read_plugin(watched->audit, run->folder);
+	bool sound = take_plugin(watched->audit, plugin);
+	if (!sound)
+		watched->audit->status = STATUS_CANNOT_TELL;
+	if (watched->audit->pages && sound)
+		give_findings(watched->audit, plugin, model);
+	json_value_free(plugin);
 	return watched;
 }
 

@@ -7,6 +7,8 @@
  * by its allocation, its references and other lives explains these, too. What the plugin noticed while the machine ran
  * and what speaks against the description (a page handed out twice) is a reason for no verdict.
  *
+ * Where that is not rare but the rule, the description is contradicted, and there is no verdict at all.
+ *
  * WATCHED-1  a run of which RAM was not kept has no audit; the reason is said.
  */
 #ifndef TOOLS_ANALYSIS_WATCHED_H

@@ -35,7 +35,7 @@
  *                              raw value of a failed call (0). Several lines may share a name (clones)
  * free name=W entry=N …        page=E (default a0), count=E (1). With push=LO-HI,… the call alone means nothing: the store
  *                              of a list link (0 or a page's address, 8 bytes) to the head of a page within these
- *                              ranges of code is the free
+ *                              ranges of code is the free, of as many pages as a constant count says
  * get / put name=W entry=N …   a reference is taken / returned: page=E (a0), count=E (1: pages, each one reference)
  * count name=W lo=N hi=N …     an array of counts. elem=1|2|4|8 bytes, at off=N in every stride=N bytes (stride
  *                              defaults to elem); page=E of element `i`; funcs=LO-HI,… code whose stores and atomics

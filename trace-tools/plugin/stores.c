@@ -71,6 +71,18 @@ struct act store_act(unsigned hart, const struct site *site, const char *name)
 
 /* ---- list links ---- */
 
+/*
+ * Pages that a push gives back. A formula of the call's arguments cannot be computed in its middle: then it is the one that was
+ * stored to.
+ */
+static uint64_t pushed_pages(unsigned hart, const struct hook *hook)
+{
+	struct expr_context context = {.hart = hart};
+	uint64_t nr;
+
+	return !hook->count.registers && expr_compute(&hook->count, &context, &nr) ? nr : 1;
+}
+
 static void on_push(unsigned hart, const struct site *site, uint64_t va, unsigned bytes)
 {
 	uint64_t pa = guest_va_to_pa(hart, va), link, next;
@@ -95,7 +107,7 @@ static void on_push(unsigned hart, const struct site *site, uint64_t va, unsigne
 				  .pid = act_pid(hart),
 				  .hook = hook->name};
 		calls_mine(hart, number)->pages++;
-		pages_free(&act, pa, 1);
+		pages_free(&act, pa, pushed_pages(hart, hook));
 		return;
 	}
 }

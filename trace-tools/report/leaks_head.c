@@ -84,6 +84,22 @@ static void print_suspects(const struct leaks *leaks, FILE *out)
 	}
 }
 
+/* Those of a watched run: they are few kinds, and nobody audited them before. */
+static void print_incident_kinds(const struct leaks *leaks, FILE *out)
+{
+	size_t nr_incidents;
+	const struct trace_record *incidents = model_incidents(leaks->model, &nr_incidents);
+
+	for (uint32_t kind = 0; kind < VERDICT_NR; kind++) {
+		size_t nr = 0;
+		for (size_t i = 0; i < nr_incidents; i++)
+			nr += leaks->incident_shown[i] && incidents[i].kind == kind;
+		if (nr)
+			fprintf(out, "BROKEN: %s: %zu time%s, listed at the end\n", verdict_help(kind), nr,
+				nr == 1 ? "" : "s");
+	}
+}
+
 static void print_verdict(const struct leaks *leaks, FILE *out)
 {
 	char bytes[24];
@@ -113,8 +129,7 @@ static void print_verdict(const struct leaks *leaks, FILE *out)
 				nr == 1 ? "" : "s");
 	}
 	if (leaks->nr_incidents && model_run(leaks->model)->watched)
-		fprintf(out, "BROKEN: %zu store%s into free pages, listed at the end\n", leaks->nr_incidents,
-			leaks->nr_incidents == 1 ? "" : "s");
+		print_incident_kinds(leaks, out);
 	else if (leaks->nr_incidents)
 		fprintf(out, "BROKEN: %zu finding%s other than leaks, listed at the end\n",
 			leaks->nr_incidents, leaks->nr_incidents == 1 ? "" : "s");

@@ -383,10 +383,12 @@ static void print_incidents(const struct leaks *leaks, FILE *out)
 			continue;
 		fprintf(out, "  %s %s: %s", time_text(record->time, time), verdict_text(record->kind),
 			verdict_help(record->kind));
-		if (model_run(model)->watched)
+		if (model_run(model)->watched && record->kind == VERDICT_POISON)
 			fprintf(out, ": page 0x%x, offset 0x%x, 0x%x -> 0x%x (low 16 bits), pid %u",
 				finding->where, finding->index, finding->count, finding->claims,
 				finding->pid);
+		else if (model_run(model)->watched)
+			fprintf(out, ": page 0x%x", finding->where);
 		else if (finding->where) /* the sums and the invariants belong to no page */
 			fprintf(out, ": %s 0x%x, count %u, claims %u, pid %u",
 				record->flags ? "object" : "page", finding->where, finding->count,
