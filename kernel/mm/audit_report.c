@@ -4,7 +4,7 @@
  *
  *   RAM 32768 = firmware 512 + image 96 + ... + pcp 0 + free 31000  OK        (or: "DIFFERS by N pages")
  *   audited 32256 pages, 410 objects, 0 parked, quiescent
- *   OVER 1  count above the holders found                                     (a line for each verdict that
+ *   OVER 1  leaked reference: the count is above the holders found                 (a line for each verdict that
  * occurred) OVER pfn 0x80412 pagecache count 2 claims 1 cache inode 12 index 3 pid 4  (a line for each
  * finding kept) from 12345 1f000 ...                                                    (return addresses -
  * PHYS_OFFSET) now 22344 ...                                                           (incidents: the act

@@ -191,13 +191,18 @@ u32 trace_stack_walk(const void *frame, u32 skip, u64 site)
 	return id;
 }
 
+void stack_cache_clear(void *memory)
+{
+	memset(memory, 0, STACK_CACHE_BYTES);
+	for (u32 i = 0; i < STACK_CACHE_SETS * STACK_CACHE_WAYS; i++)
+		((struct cached_stack *)memory)[i].check = other_way; /* for a tag that is 0, too */
+}
+
 void stack_cache_init(u32 hart, void *memory)
 {
 	bool check = bootarg("trace.check_stacks", NULL, 0);
 
-	memset(memory, 0, STACK_CACHE_BYTES);
-	for (u32 i = 0; i < STACK_CACHE_SETS * STACK_CACHE_WAYS; i++)
-		((struct cached_stack *)memory)[i].check = other_way; /* for a tag that is 0, too */
+	stack_cache_clear(memory);
 	harts[hart].stack_cache = check || !ARCH_FRAMES ? NULL : memory;
 	checked_caches[hart] = check && ARCH_FRAMES ? memory : NULL;
 }

@@ -68,6 +68,8 @@ STATIC_ASSERT(sizeof(struct cached_stack) == 128, "indexed by a shift");
 
 /* hart's cache; memory: STACK_CACHE_BYTES. */
 void stack_cache_init(u32 hart, void *memory);
+/* No entry is in use. memory: STACK_CACHE_BYTES. */
+void stack_cache_clear(void *memory);
 /* The stack of a function with this frame that records at `site`, if the cache has it; else 0. */
 u32 stack_cache_find(const struct cached_stack *cache, const void *frame, u64 site);
 /* Remembers a stack of which fresh has at[] and ra[]. */
