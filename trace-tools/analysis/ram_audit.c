@@ -159,12 +159,16 @@ static void watch_event(void *arg, const struct model *model, const struct trace
 	uint32_t first =
 	    memory_page(audit, (uint64_t)record->payload.ev_payload_page_alloc.pfn << PAGE_SHIFT);
 
-	if ((record->event != EV_page_alloc && record->event != EV_page_free) || first == NO_PAGE)
+	if (first == NO_PAGE || (!event_is_page(record->event) && !event_is_about_page(record->event)))
+		return;
+	map->pid[first] = record->payload.ev_payload_page_alloc.pid;
+	if (record->event != EV_page_alloc && record->event != EV_page_free)
 		return;
 	split_block(audit, map, first, first + (1U << record_order(record)));
 	for (uint32_t i = first; i < first + (1U << record_order(record)) && i < audit->nr_pages; i++) {
 		map->life[i] = record->event == EV_page_alloc ? LIFE_LIVE : LIFE_FREE;
 		map->head[i] = record->event == EV_page_alloc ? first : i;
+		map->pid[i] = map->pid[first];
 	}
 	/* What is left of a larger block that began here is no part of it any more. */
 	for (uint32_t i = first + (1U << record_order(record)); i < audit->nr_pages && map->head[i] == first;
@@ -179,6 +183,7 @@ static void replay(struct ram_audit *audit, struct run *run)
 
 	map->life = xcalloc(audit->nr_pages, 1);
 	map->head = xcalloc(audit->nr_pages, sizeof(*map->head));
+	map->pid = xcalloc(audit->nr_pages, sizeof(*map->pid));
 	for (uint32_t i = 0; i < audit->nr_pages; i++)
 		map->head[i] = i;
 	audit->inside->model = model_replay(run, &(struct model_watch){watch_event, &watch});
@@ -258,17 +263,22 @@ static void check_free_sets(struct ram_audit *audit)
 
 /* ---- verdicts ---- */
 
-/* Whether a process that runs, and so has its registers elsewhere, allocated the page. */
+/*
+ * Whether a process that runs, and so has its registers elsewhere, allocated the page or was the last to do something to it: it may
+ * be about to free it.
+ */
 static bool may_be_in_registers(const struct ram_audit *audit, uint32_t i)
 {
 	const struct page_state *page =
 	    audit->model
 		? model_page(audit->model, (uint32_t)(audit->base >> PAGE_SHIFT) + audit->pages[i].head)
 		: NULL;
+	const struct page_life_map *map = &audit->inside->trace;
 
 	for (size_t k = 0; k < audit->nr_processes; k++) {
 		const struct process_view *process = &audit->processes[k];
-		if (!process->asleep && (!page || !page->alloc_pid || process->pid == page->alloc_pid))
+		if (!process->asleep && (!page || !page->alloc_pid || process->pid == page->alloc_pid ||
+					 (map->pid && process->pid == map->pid[i])))
 			return true;
 	}
 	return false;
@@ -300,10 +310,16 @@ static enum page_verdict classify_page(struct ram_audit *audit, uint32_t i)
 		return PAGE_UNCERTAIN;
 	}
 	if (!page->why && may_be_in_registers(audit, i))
-		page->why = "a process that runs may hold it in a register";
+		page->why = "a process that runs may hold it in a register, or be about to free it";
 	if (!page->why && audit->inside->root == NO_ADDRESS && audit->inside->guess_tables)
 		page->why = "neither processes nor page tables are described, so what they map is not known";
 	return page->why ? PAGE_UNCERTAIN : PAGE_LEAKED;
+}
+
+/* What is so for a moment in a healthy kernel, too: between a store and the next one. A list that is broken stays so. */
+static bool may_pass(enum audit_fault fault)
+{
+	return fault != FAULT_FREE_TWICE && fault != FAULT_LIST_BROKEN && fault != FAULT_TABLE_TWICE;
 }
 
 static void verdict_of(struct ram_audit *audit)
@@ -315,13 +331,16 @@ static void verdict_of(struct ram_audit *audit)
 		audit->nr_by_verdict[audit->pages[i].verdict]++;
 	}
 	for (int fault = 0; fault < AUDIT_FAULTS; fault++)
-		nr_faults += audit->nr_by_fault[fault];
+		nr_faults +=
+		    audit->quiescent || !may_pass((enum audit_fault)fault) ? audit->nr_by_fault[fault] : 0;
 	if (audit->nr_by_verdict[PAGE_UNCERTAIN])
 		ram_audit_reason(audit, "%" PRIu64 " pages are uncertain",
 				 audit->nr_by_verdict[PAGE_UNCERTAIN]);
 	if (!audit->quiescent)
 		ram_audit_reason(audit, "processes still running");
-	audit->status = audit->nr_by_verdict[PAGE_LEAKED] || nr_faults ? 1 : audit->nr_reasons ? 2 : 0;
+	/* A process that runs may hold a whole address space by one register: exec() gives back the old one. */
+	bool leaked = audit->nr_by_verdict[PAGE_LEAKED] && audit->quiescent;
+	audit->status = leaked || nr_faults ? 1 : audit->nr_reasons ? 2 : 0;
 }
 
 /* ---- all ---- */
@@ -388,6 +407,7 @@ void ram_audit_free(struct ram_audit *audit)
 	free(inside->stamps);
 	free(inside->trace.life);
 	free(inside->trace.head);
+	free(inside->trace.pid);
 	free(audit->reasons);
 	free(audit->processes);
 	free(audit->pages);

@@ -20,6 +20,9 @@
  *
  * RAMAUDIT-1  A page gets one verdict. Leaked is said only of a page that the trace knows as allocated (without a trace:
  *             that lies between pages of the free lists).
+ *             So it is not said either of a page to which a process that runs did the last thing; and where one runs, a
+ *             fault that passes (a page freed and not listed yet) is no verdict, and neither is a leak, since a register
+ *             may lead to any page: then the status is 2.
  * RAMAUDIT-2  The copy of RAM is not trusted: each address is checked before it is read, lists end at the first page seen
  *             twice, page tables are walked to their last level within a budget. What was cut off is said.
  * RAMAUDIT-3  "No leaks" needs: a complete trace, whose free pages are those of the lists; all processes asleep; no page

@@ -21,6 +21,7 @@ struct linear_map {
 struct page_life_map {
 	uint8_t *life;  /* enum page_life */
 	uint32_t *head; /* first page of the block it was allocated in */
+	uint16_t *pid;  /* who did the last thing to it, of whatever kind; 0: nobody, or not known */
 };
 
 /* A page to be looked through. */

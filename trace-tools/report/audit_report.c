@@ -31,8 +31,9 @@ static void print_verdict(const struct ram_audit *audit, FILE *out)
 	for (int fault = 0; fault < AUDIT_FAULTS; fault++)
 		nr_faults += audit->nr_by_fault[fault];
 	if (leaked)
-		fprintf(out, "LEAKED: %" PRIu64 " page%s: allocated, not free, and nothing points to %s\n",
-			leaked, plural(leaked), leaked == 1 ? "it" : "them");
+		fprintf(out, "%sLEAKED: %" PRIu64 " page%s: allocated, not free, and nothing points to %s\n",
+			audit->status == STATUS_LEAKED ? "" : "POSSIBLY ", leaked, plural(leaked),
+			leaked == 1 ? "it" : "them");
 	else if (audit->status == STATUS_OK)
 		fprintf(out, "no leaks: every page that is not free is held\n");
 	else if (!nr_faults)
