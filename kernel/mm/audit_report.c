@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The text of /proc/audit:
+ * The text of /proc/audit, an example:
  *
- *   RAM 32768 = firmware 512 + image 96 + ... + pcp 0 + free 31000  OK        (or: "DIFFERS by N pages")
+ *   RAM 32768 = firmware 512 + image 96 + ... + pcp 0 + free 31000  OK
  *   audited 32256 pages, 410 objects, 0 parked, quiescent
- *   OVER 1  leaked reference: the count is above the holders found                 (a line for each verdict that
- * occurred) OVER pfn 0x80412 pagecache count 2 claims 1 cache inode 12 index 3 pid 4  (a line for each
- * finding kept) from 12345 1f000 ...                                                    (return addresses -
- * PHYS_OFFSET) now 22344 ...                                                           (incidents: the act
- * itself) verdict: clean | N findings | not quiescent[, N findings]
+ *   OVER 1  leaked reference: the count is above the holders found
+ *   OVER pfn 0x80412 pagecache count 2 claims 1 cache inode 12 index 3 pid 4
+ *     from 12345 1f000 ...
+ *     now 22344 ...
+ *   verdict: 1 findings
+ *
+ * OK is else "DIFFERS by N pages". The third line comes once for each verdict that occurred, what follows once for each finding
+ * kept: `from` is the stack of the allocation, `now` of the event itself. The last line is else "clean" or "not quiescent".
  *
  * Addresses of frames are physical, since the kernel is linked at PHYS_OFFSET + physical: adding PHYS_OFFSET
  * gives what the ELF's symbols say.
