@@ -132,6 +132,9 @@ def test_every_command_reads_the_folder(pagetrail, dead, tmp_path, mode):
     for name in commands(pagetrail):
         done = pagetrail(name, *words.get(name, [run]))
         assert done.status in (OK, LEAKED, CANNOT_TELL), name
+        if name == "audit":
+            assert "audits itself" in done.err
+            continue
         assert done.out or list(tmp_path.iterdir()), f"{name}: {done.err}"
         assert not re.search(r"damaged|not a run|no trace", done.err), f"{name}: {done.err}"
     assert "panic" in pagetrail("summary", run).out and "panic_with_page" in pagetrail("page", run, page).out
@@ -145,7 +148,7 @@ FAULTS = {
     # name: (boot arguments, verdict of the first thing involved)
     "33": ("incident.panic", r"page 0x\w+, .* named by the panic\n    DBL: .*first by [\w <]+ \(pid \d+\) at .*, and again by \w+"),
     "03": ("incident.panic", r"page 0x\w+, .* named by the panic\n    POISON: .*freed by [\w <]+ \(pid \d+\) at .*, then written"),
-    "31": ("", r"page 0x\w+, anon, .* named by the panic\n    allocated by \w+.*\n    held as pte of mm \d+.* not returned"),
+    "31": ("", r"page 0x\w+, anon, .* named by the panic\n    allocated by \w+.*\n    held as pte of mm \d+.* not released"),
 }
 
 

@@ -26,6 +26,11 @@ static char *find_kernel(const struct arguments *arguments, const char *folder)
 	char *path = option(arguments, "kernel") ? xstrdup(option(arguments, "kernel"))
 						 : in_folder(folder, "kernel/kernel.elf");
 
+	char *ours = path ? NULL : in_folder(folder, "kernel/pagetrail.elf");
+	if (ours)
+		die("%s is a run of the Pagetrail kernel, which audits itself: `pagetrail leaks` and "
+		    "`verify` are for it",
+		    folder);
 	if (!path)
 		die("%s has no kernel/kernel.elf: name the kernel with --kernel", folder);
 	return path;
