@@ -252,6 +252,74 @@ def test_counts_that_follow_no_rule(audit, image):
     assert said["verdict"] == "cannot tell" and "follow no rule" in said["reasons"][0]
 
 
+# ---- a description that is wrong, of a kernel in which a page has leaked ----
+
+WRONG = {
+    "states are pids": ("state=state unused=UNUSED", "state=pid unused=1"),
+    "processes that sleep are no processes": ("unused=UNUSED", "unused=SLEEPING"),
+    "stacks for page tables": ("tables=pagetable,kpagetable", "tables=kstack"),
+    "trap frames for page tables": ("tables=pagetable,kpagetable", "tables=trapframe"),
+    "no free list": ("list kmem.freelist next=next\n", ""),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_wrong_description(audit, compiled, what):
+    """Neither "no leaks" nor a page that is said to have leaked: what it leaves out would be among them."""
+    assert WRONG[what][0] in DESCRIPTION
+    image = Image(compiled(SOURCE), processes=3, description=DESCRIPTION.replace(*WRONG[what]))
+    image.page()
+    said = audit(image)
+    assert said["verdict"] == "cannot tell" and not of(said, "leaked"), said["text"]
+
+
+def test_page_tables_of_processes_not_described(audit, compiled):
+    """What looks like one is walked: all is held, and the leak is found."""
+    image = Image(compiled(SOURCE), description=DESCRIPTION.replace("tables=pagetable,kpagetable", ""))
+    leaked = image.page()
+    assert of(audit(image), "leaked") == [leaked]
+
+
+def test_stacks_not_described(audit, compiled):
+    image = Image(compiled(SOURCE), description=DESCRIPTION.replace("stack=kstack sp=context.sp", ""))
+    image.machine.pid = 1
+    of_living = image.page()
+    image.machine.pid = 77
+    of_dead = image.page()
+    said = audit(image)
+    assert of(said, "uncertain") == [of_living] and of(said, "leaked") == [of_dead]
+
+
+def test_a_trace_that_contradicts_the_list(audit, image):
+    """Frees that the trace does not have: its allocations may be as wrong, and no page is certain."""
+    image.page()
+    image.at_last(lambda: image.machine.emit("page_alloc", kind=0, flags=0xf0, pfn=(BASE >> 12) + image.free[7]))
+    said = audit(image)
+    assert said["free_only_listed"] == 1 and said["verdict"] == "cannot tell" and not of(said, "leaked")
+
+
+def test_an_allocator_without_pages(audit, image):
+    image.free, image.live = [], {}
+    said = audit(image, trace=False)
+    assert said["managed"] == 0 and said["verdict"] == "cannot tell" and "owns no page" in said["text"]
+
+
+def test_a_page_table_that_is_being_built(audit, image):
+    """exec() went to sleep while it read the program: only its stack leads to the new table."""
+    root, user = image.table(), image.page()
+    image.enter(root, 0x3000, user, R | W | U)
+    image.put(image.at["refs"] + 4 * ((user - BASE) // PAGE), 1, "I")
+    image.put(image.processes[0]["stack_pa"] + 0xff0, root)
+    said = audit(image)
+    assert said["verdict"] == "no leaks", said["text"]
+    assert holder_of(said, user).endswith("leaf 0x3000")
+
+
+def test_no_processes_described(audit, compiled):
+    image = Image(compiled(SOURCE), description="\n".join(line for line in DESCRIPTION.split("\n") if not line.startswith("procs")))
+    assert "whether one runs is not known" in audit(image)["text"]
+
+
 # ---- memory that means harm ----
 
 @pytest.mark.parametrize("seed", range(12))

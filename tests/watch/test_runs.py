@@ -4,6 +4,7 @@
 Verified here: WATCH-3 (run.json is there once a machine has ended).
 """
 import json
+import os
 import re
 import subprocess
 
@@ -209,6 +210,43 @@ def test_another_description_in_the_folder(clean, tmp_path, ended):
     path.write_text(path.read_text() + "\n# changed\n")
     done = pagetrail("leaks", run)
     assert done.status == CANNOT_TELL and "kernel.kd" in done.out and "not the file" in done.out, done.out
+
+
+def flip_bit(path):
+    with path.open("r+b") as file:
+        file.seek(0x100008)
+        byte = file.read(1)[0]
+        file.seek(0x100008)
+        file.write(bytes([byte ^ 1]))
+
+
+END_DAMAGE = {
+    "ram": {"one bit": flip_bit, "half of it": lambda path: os.truncate(path, path.stat().st_size // 2),
+            "twice as long": lambda path: os.truncate(path, path.stat().st_size * 2), "empty": lambda path: os.truncate(path, 0),
+            "a FIFO": lambda path: (path.unlink(), os.mkfifo(path)), "gone": lambda path: path.unlink()},
+    "plugin.json": {"an empty object": lambda path: path.write_text("{}"),
+                    "of another machine": lambda path: path.write_text(re.sub(r'"boot_id": \d+', '"boot_id": 7', path.read_text())),
+                    "a FIFO": lambda path: (path.unlink(), os.mkfifo(path)), "gone": lambda path: path.unlink()},
+}
+
+
+@pytest.mark.parametrize("name, how", [(name, how) for name in END_DAMAGE for how in END_DAMAGE[name]])
+@pytest.mark.parametrize("manifest", [True, False])
+def test_what_the_machine_left_is_checked(clean, tmp_path, name, how, manifest):
+    """The audit believes the copy of RAM and the plugin's last words: neither may be another machine's, or cut."""
+    if not manifest and name == "ram" and how in ("one bit", "twice as long", "half of it"):
+        return  # an older run.json has no checksum: nobody can know
+    run = copy_of(clean[1], tmp_path)
+    if not manifest:
+        about = json.loads((run / "run.json").read_text())
+        del about["manifest"]["ram"], about["manifest"]["plugin"]
+        (run / "run.json").write_text(json.dumps(about))
+    assert pagetrail("leaks", run).status == OK
+    END_DAMAGE[name][how](run / name)
+    done = pagetrail("leaks", run)
+    assert done.status == CANNOT_TELL and (f"{run}/{name}" in done.out or "no copy of the machine's RAM" in done.out), done.out
+    if (run / "ram").is_file() and (run / "ram").stat().st_size and how != "gone":
+        assert pagetrail("audit", run).status == CANNOT_TELL
 
 
 def test_without_any_identity(clean, tmp_path):

@@ -95,6 +95,11 @@ void ram_audit_reason(struct ram_audit *audit, const char *fmt, ...)
 	audit->status = audit->status ? audit->status : 2;
 }
 
+void ram_audit_doubt(struct ram_audit *audit)
+{
+	audit->status = 2;
+}
+
 void audit_note(struct ram_audit *audit, enum audit_fault fault, uint64_t pa, const char *fmt, ...)
 {
 	va_list args;
@@ -243,6 +248,8 @@ static void check_free_sets(struct ram_audit *audit)
 	audit->checked = true;
 	for (uint32_t i = 0; i < audit->nr_pages; i++) {
 		bool listed = audit->pages[i].listed != 0, freed = map->life[i] == LIFE_FREE;
+		if (listed && map->life[i] == LIFE_LIVE)
+			audit->inside->blind = "the trace and the free lists contradict each other";
 		if (listed && !freed && audit->nr_only_listed++ == 0)
 			audit->first_only_listed = ram_audit_pa(audit, i);
 		if (freed && !listed && audit->nr_only_trace++ == 0)
@@ -264,10 +271,10 @@ static void check_free_sets(struct ram_audit *audit)
 /* ---- verdicts ---- */
 
 /*
- * Whether a process that runs, and so has its registers elsewhere, allocated the page or was the last to do something to it: it may
- * be about to free it.
+ * Whether a process that runs, or without `running` just lives, allocated the page or was the last to do something to it. The
+ * registers of one that runs are elsewhere, and it may be about to free the page.
  */
-static bool may_be_in_registers(const struct ram_audit *audit, uint32_t i)
+static bool is_of_process(const struct ram_audit *audit, uint32_t i, bool running)
 {
 	const struct page_state *page =
 	    audit->model
@@ -277,8 +284,9 @@ static bool may_be_in_registers(const struct ram_audit *audit, uint32_t i)
 
 	for (size_t k = 0; k < audit->nr_processes; k++) {
 		const struct process_view *process = &audit->processes[k];
-		if (!process->asleep && (!page || !page->alloc_pid || process->pid == page->alloc_pid ||
-					 (map->pid && process->pid == map->pid[i])))
+		if ((running ? !process->asleep : !process->zombie) &&
+		    (!page || !page->alloc_pid || process->pid == page->alloc_pid ||
+		     (map->pid && process->pid == map->pid[i])))
 			return true;
 	}
 	return false;
@@ -309,8 +317,10 @@ static enum page_verdict classify_page(struct ram_audit *audit, uint32_t i)
 				   "no page table maps it");
 		return PAGE_UNCERTAIN;
 	}
-	if (!page->why && may_be_in_registers(audit, i))
+	if (!page->why && is_of_process(audit, i, true))
 		page->why = "a process that runs may hold it in a register, or be about to free it";
+	if (!page->why && audit->inside->no_stacks && is_of_process(audit, i, false))
+		page->why = "stacks of processes are not described, and one may hold it";
 	if (!page->why && audit->inside->root == NO_ADDRESS && audit->inside->guess_tables)
 		page->why = "neither processes nor page tables are described, so what they map is not known";
 	return page->why ? PAGE_UNCERTAIN : PAGE_LEAKED;
@@ -333,6 +343,8 @@ static void verdict_of(struct ram_audit *audit)
 	for (int fault = 0; fault < AUDIT_FAULTS; fault++)
 		nr_faults +=
 		    audit->quiescent || !may_pass((enum audit_fault)fault) ? audit->nr_by_fault[fault] : 0;
+	if (audit->nr_managed == 0)
+		ram_audit_reason(audit, "the allocator that is described owns no page");
 	if (audit->nr_by_verdict[PAGE_UNCERTAIN])
 		ram_audit_reason(audit, "%" PRIu64 " pages are uncertain",
 				 audit->nr_by_verdict[PAGE_UNCERTAIN]);

@@ -124,6 +124,8 @@ struct ram_audit *ram_audit_make(const struct description *kernel, const struct 
 void ram_audit_free(struct ram_audit *audit);
 /* What others know that speaks against a last word: there is no "no leaks" then. */
 void ram_audit_reason(struct ram_audit *audit, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The audit was of the wrong files, or went by a description that is wrong: nothing that it found is certain either. */
+void ram_audit_doubt(struct ram_audit *audit);
 /* "proc[3].pagetable leaf 0x5000". Into buf. */
 const char *ram_audit_holder(const struct page_holder *holder, char *buf, size_t bytes);
 static inline uint64_t ram_audit_pa(const struct ram_audit *audit, uint32_t number)

@@ -135,8 +135,10 @@ void lists_walk(struct ram_audit *audit)
 		for (uint64_t number = 0; number < form.place.nr; number++)
 			walk_list(audit, &form, number);
 	}
-	if (n == 0)
+	if (n == 0) {
 		ram_audit_reason(audit, "the description names no free list");
+		audit->inside->blind = "no free list is described";
+	}
 	for (uint32_t i = 0; i < audit->nr_pages; i++)
 		audit->nr_listed += audit->pages[i].listed != 0;
 }

@@ -50,6 +50,7 @@ struct ram_audit_inside {
 	uint32_t *stamps, epoch; /* by page: the walk that saw it last */
 	uint64_t entries_left;   /* of page tables */
 	bool guess_tables;       /* no process table says where they are */
+	bool no_stacks;          /* nor where the stacks of processes are */
 	const char *
 	    blind; /* what the description names and memory did not show: nothing is said to be leaked; NULL */
 };
@@ -91,6 +92,8 @@ uint32_t memory_typed_page(const struct ram_audit *audit, const char *type, cons
 void lists_walk(struct ram_audit *audit);
 /* Walks the tree under the table at pa. ghost: of an unused slot, so that nothing is held by it. */
 void tables_walk(struct ram_audit *audit, const char *name, uint64_t pa, bool ghost);
+/* Whether hardware could take this page for a root: a weaker question, which swapped pages and the like do not change. */
+bool tables_may_be_root(const struct ram_audit *audit, uint64_t pa);
 /* Whether a page's words can only be the entries of a root, with a table below it. */
 bool tables_look_like(const struct ram_audit *audit, uint64_t pa);
 void processes_read(struct ram_audit *audit);

@@ -237,6 +237,8 @@ void processes_read(struct ram_audit *audit)
 		audit->inside->guess_tables = true;
 		return;
 	}
+	audit->inside->guess_tables = !kd_get(slots.item, "tables");
+	audit->inside->no_stacks = !kd_get(slots.item, "stack") || !kd_get(slots.item, "sp");
 	for (uint64_t slot = 0; slot < slots.place.nr; slot++) {
 		if (slot_member(&slots, slot, kd_get(slots.item, "state"), &state) &&
 		    !slot_state_is(&slots, "unused", state))
@@ -287,11 +289,54 @@ static bool visit_slot(void *context, const struct type_leaf *leaf)
 	return true;
 }
 
+/*
+ * A process that can run has a page table: where a slot that is said to be in use shows none, the description of the
+ * processes is wrong, and what it leaves out would be taken for leaked.
+ */
+static void doubt_processes(struct ram_audit *audit, const char *prefix, const char *path)
+{
+	if (path)
+		ram_audit_reason(audit, "%s.%s is no page table: the description of the processes is wrong",
+				 prefix, path);
+	else
+		ram_audit_reason(
+		    audit,
+		    "%s is in use and has no page table: the description of the processes is wrong, or the "
+		    "process was being made",
+		    prefix);
+	audit->inside->blind = "the processes do not fit their description";
+}
+
+static void check_process_tables(const struct slots *slots)
+{
+	struct ram_audit *audit = slots->audit;
+	char *path;
+	uint64_t word, nr = 0;
+
+	for (size_t n = 0; (path = kd_nth(kd_get(slots->item, "tables"), n)); n++) {
+		if (slot_member(slots, slots->process->slot, path, &word) && word) {
+			uint64_t root = memory_root(audit, word);
+			uint32_t page = memory_page(audit, root);
+			/* One that was freed under its process is a finding of its own. */
+			if (page == NO_PAGE ||
+			    (!audit->pages[page].listed && !tables_may_be_root(audit, root)))
+				doubt_processes(audit, slots->prefix, path);
+			nr++;
+		}
+		free(path);
+	}
+	if (!nr && !slots->process->zombie && kd_get(slots->item, "tables"))
+		doubt_processes(audit, slots->prefix, NULL);
+}
+
 static void walk_process_tables(struct slots *slots, uint64_t slot, bool ghost)
 {
 	struct ram_audit *audit = slots->audit;
 	char *path;
 	uint64_t word;
+
+	if (!ghost)
+		check_process_tables(slots);
 
 	for (size_t n = 0; (path = kd_nth(kd_get(slots->item, "tables"), n)); n++) {
 		uint64_t root =
@@ -305,7 +350,7 @@ static void walk_process_tables(struct slots *slots, uint64_t slot, bool ghost)
 				!audit->pages[page].holder.kind)))
 			tables_walk(audit, name, root, ghost);
 		if (ghost && page != NO_PAGE && audit->pages[page].ghost.name == name &&
-		    !audit->pages[page].holder.kind)
+		    !audit->pages[page].holder.kind && !audit->inside->blind)
 			audit_note(audit, FAULT_DEAD_TABLE, root,
 				   "%s of a slot that is not in use still names it", name);
 		free(path);
@@ -453,7 +498,9 @@ static void look_through(struct ram_audit *audit, const struct audit_task *task)
 
 	if (audit->pages[task->page].table)
 		return;
-	if (audit->inside->guess_tables && tables_look_like(audit, pa)) {
+	/* One that exec() or fork() was building when its process went to sleep: only its stack leads to it. */
+	bool may_be_table = audit->inside->guess_tables || audit->pages[task->page].holder.kind == HOLD_STACK;
+	if (may_be_table && tables_look_like(audit, pa)) {
 		tables_walk(audit, audit_name(audit, xasprintf("table 0x%" PRIx64, pa)), pa, false);
 		return;
 	}

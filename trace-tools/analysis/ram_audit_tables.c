@@ -147,6 +147,27 @@ static bool entry_fits(const struct ram_audit *audit, uint64_t pte, int level)
 	return level > 0 && page != NO_PAGE && audit->pages[page].managed && !audit->pages[page].listed;
 }
 
+bool tables_may_be_root(const struct ram_audit *audit, uint64_t pa)
+{
+	int level = audit->inside->levels - 1;
+	uint64_t pte, nr_below = 0;
+
+	for (uint64_t i = 0; i < ENTRIES; i++) {
+		if (!memory_read(audit, pa + i * 8, 8, &pte))
+			return false;
+		if (!(pte & PTE_V))
+			continue;
+		uint64_t to = PTE_PPN(pte) << PAGE_SHIFT;
+		bool is_leaf = (pte & PTE_LEAF_BITS) != 0;
+		if (is_leaf ? ((pte & PTE_W) && !(pte & PTE_R)) ||
+				  (to & ((1ULL << PT_LEVEL_SHIFT((unsigned)level)) - 1))
+			    : memory_page(audit, to) == NO_PAGE)
+			return false;
+		nr_below += !is_leaf;
+	}
+	return nr_below != 0;
+}
+
 /* Looks below its first entry only: a table that is one all the way down has that, too. */
 static bool looks_like(const struct ram_audit *audit, uint64_t pa, int level, uint64_t *nr_below)
 {

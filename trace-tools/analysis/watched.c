@@ -17,13 +17,15 @@
 
 static const struct {
 	const char *name, *text;
+	bool wrong_description; /* no kernel does this by mistake and still runs */
 } anomalies[] = {
-    {"handed_out_twice", "pages were handed out that were in use"},
-    {"freed_twice", "pages were freed that were free: a double free, or the description is wrong"},
+    {"handed_out_twice", "pages were handed out that were in use", false},
+    {"freed_twice", "pages were freed that were free: a double free, or the description is wrong", false},
     {"get_or_put_of_free_page",
-     "references to free pages were acquired or released: a release too many, or the description is wrong"},
-    {"unaligned", "addresses of pages are not at a page's beginning: the description is wrong"},
-    {"outside_ram", "addresses of pages are outside RAM: the description is wrong"},
+     "references to free pages were acquired or released: a release too many, or the description is wrong",
+     false},
+    {"unaligned", "addresses of pages are not at a page's beginning: the description is wrong", true},
+    {"outside_ram", "addresses of pages are outside RAM: the description is wrong", true},
 };
 
 static void take_anomaly(struct ram_audit *audit, const struct json_value *all, size_t i)
@@ -35,6 +37,8 @@ static void take_anomaly(struct ram_audit *audit, const struct json_value *all, 
 	if (count)
 		ram_audit_reason(audit, "%" PRIu64 " times %s, first 0x%" PRIx64, count, anomalies[i].text,
 				 json_get_number(examples ? examples->first : NULL, "pa", 0));
+	if (count && anomalies[i].wrong_description)
+		ram_audit_doubt(audit);
 }
 
 /*
@@ -55,16 +59,31 @@ static bool is_contradicted(const struct json_value *plugin)
 	return odd > pages / CONTRADICTED_PART;
 }
 
-/* NULL, and a reason in the audit, where it cannot be read. */
-static struct json_value *read_plugin(struct ram_audit *audit, const char *folder)
+/* NULL, or why it is not what the plugin of this run's machine wrote at its end. */
+static const char *plugin_fault(const struct json_value *plugin, const struct run *run)
 {
-	char *path = xasprintf("%s/plugin.json", folder);
+	const struct json_value *ended = json_get(plugin, "ended"), *whole = json_get(plugin, "end");
+
+	if (!plugin)
+		return "it is no JSON";
+	if (!whole || !json_get(plugin, "anomalies") || !json_get(plugin, "boot_id"))
+		return "it is not whole";
+	if (run->boot_known && json_get_number(plugin, "boot_id", 0) != run->boot_id)
+		return "it belongs to another machine";
+	return ended && ended->number ? NULL : "the machine had not ended when it was written";
+}
+
+/* NULL where it cannot be read; a reason in the audit where it is not this run's. */
+static struct json_value *read_plugin(struct ram_audit *audit, const struct run *run)
+{
+	char *path = xasprintf("%s/plugin.json", run->folder);
 	const char *fault;
 	char *text = file_read_regular(path, PLUGIN_JSON_MAX, NULL, &fault);
 	struct json_value *plugin = text ? json_parse(text) : NULL;
 
-	if (!plugin)
-		ram_audit_reason(audit, "%s: %s", path, text ? "it is no JSON" : fault);
+	fault = text ? plugin_fault(plugin, run) : fault;
+	if (fault)
+		ram_audit_reason(audit, "%s: %s", path, fault);
 	free(text);
 	free(path);
 	return plugin;
@@ -84,6 +103,15 @@ static bool take_plugin(struct ram_audit *audit, const struct json_value *plugin
 	if (contradicted)
 		ram_audit_reason(audit, "what the kernel did contradicts its description (kernel/kernel.kd)");
 	return !contradicted;
+}
+
+void watched_take_plugin(struct ram_audit *audit, const struct run *run)
+{
+	struct json_value *plugin = read_plugin(audit, run);
+
+	if (!take_plugin(audit, plugin))
+		ram_audit_doubt(audit);
+	json_value_free(plugin);
 }
 
 /* ---- findings ---- */
@@ -143,8 +171,10 @@ struct watched *watched_audit(struct run *run, struct model *model, char **probl
 	struct watched *watched = xcalloc(1, sizeof(*watched));
 	bool good = false;
 
-	*problem = NULL;
-	if (access(ram, F_OK))
+	*problem = manifest_end_fault(run);
+	if (*problem)
+		;
+	else if (access(ram, F_OK))
 		*problem =
 		    xasprintf("%s: there is no copy of the machine's RAM, so there is no audit", run->folder);
 	else if (describe_kernel(&watched->kernel, elf, kd, problem)) {
@@ -160,10 +190,10 @@ struct watched *watched_audit(struct run *run, struct model *model, char **probl
 		return NULL;
 	}
 	watched->audit = ram_audit_make(&watched->kernel, &watched->ram, run);
-	struct json_value *plugin = read_plugin(watched->audit, run->folder);
+	struct json_value *plugin = read_plugin(watched->audit, run);
 	bool sound = take_plugin(watched->audit, plugin);
 	if (!sound)
-		watched->audit->status = STATUS_CANNOT_TELL;
+		ram_audit_doubt(watched->audit);
 	if (watched->audit->pages && sound)
 		give_findings(watched->audit, plugin, model);
 	json_value_free(plugin);

@@ -27,6 +27,11 @@ struct watched {
  * run and model must live as long as the answer.
  */
 struct watched *watched_audit(struct run *run, struct model *model, char **problem);
+/*
+ * What the plugin noticed, as reasons of an audit of the folder's RAM: contradictions of the description, a plugin.json that is
+ * not this run's. For an audit that watched_audit does not make.
+ */
+void watched_take_plugin(struct ram_audit *audit, const struct run *run);
 void watched_free(struct watched *watched);
 
 #endif

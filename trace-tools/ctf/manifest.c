@@ -75,6 +75,10 @@ void manifest_write(const struct manifest *manifest, struct json *json)
 	write_file(json, "stacks", &manifest->stacks, true);
 	write_file(json, "metadata", &manifest->metadata, false);
 	manifest_write_kernel(manifest, json);
+	if (manifest->ram.bytes)
+		write_file(json, "ram", &manifest->ram, false);
+	if (manifest->plugin.bytes)
+		write_file(json, "plugin", &manifest->plugin, false);
 	json_close(json, '}');
 }
 
@@ -122,15 +126,18 @@ static bool read_file(const struct json_value *from, struct manifest_file *file,
 	return good;
 }
 
+static void read_known_file(const struct json_value *from, const char *key, struct manifest_file *file)
+{
+	const struct json_value *known = json_get(from, key);
+
+	if (!known || !read_file(known, file, false))
+		*file = (struct manifest_file){0};
+}
+
 void manifest_read_kernel(struct manifest *manifest, const struct json_value *from)
 {
-	const struct json_value *elf = json_get(from, "kernel_elf"),
-				*description = json_get(from, "kernel_description");
-
-	if (!elf || !read_file(elf, &manifest->kernel_elf, false))
-		manifest->kernel_elf = (struct manifest_file){0};
-	if (!description || !read_file(description, &manifest->kernel_description, false))
-		manifest->kernel_description = (struct manifest_file){0};
+	read_known_file(from, "kernel_elf", &manifest->kernel_elf);
+	read_known_file(from, "kernel_description", &manifest->kernel_description);
 }
 
 static void copy_text(char *to, size_t bytes, const char *from)
@@ -151,6 +158,8 @@ static bool read_whole(struct manifest *manifest, const struct json_value *from)
 		return false;
 	manifest->boot_id = (uint32_t)boot_id;
 	manifest_read_kernel(manifest, from);
+	read_known_file(from, "ram", &manifest->ram);
+	read_known_file(from, "plugin", &manifest->plugin);
 	copy_text(manifest->build_id, sizeof(manifest->build_id), json_get_string(from, "build_id"));
 	const struct json_value *kernel = json_get(from, "kernel");
 	manifest->has_kernel = kernel && kernel->type == JSON_BOOL && kernel->number;
@@ -300,8 +309,10 @@ static uint32_t checksum(const uint8_t *bytes, size_t nr)
 bool manifest_of_file(struct manifest_file *file, const char *path)
 {
 	uint8_t bytes[65536];
-	FILE *in = fopen(path, "rb");
-	size_t nr;
+	const char *fault;
+	size_t size, nr;
+	int fd = file_open_regular(path, UINT64_MAX, &size, &fault);
+	FILE *in = fd < 0 ? NULL : fdopen(fd, "rb");
 
 	*file = (struct manifest_file){0};
 	if (!in)
@@ -334,6 +345,25 @@ static char *file_fault(const struct manifest_file *wanted, const char *path)
 char *manifest_kernel_fault(const struct run *run, const char *path)
 {
 	return file_fault(&run->manifest.kernel_elf, path);
+}
+
+/* "PATH: how it differs" of a file of the folder; NULL. */
+static char *named_fault(const struct run *run, const struct manifest_file *wanted, const char *name)
+{
+	char *path = xasprintf("%s/%s", run->folder, name), *fault = file_fault(wanted, path), *text = NULL;
+
+	if (fault)
+		text = xasprintf("%s: %s", path, fault);
+	free(fault);
+	free(path);
+	return text;
+}
+
+char *manifest_end_fault(const struct run *run)
+{
+	char *fault = named_fault(run, &run->manifest.plugin, "plugin.json");
+
+	return fault ? fault : named_fault(run, &run->manifest.ram, "ram");
 }
 
 void manifest_compare_description(struct run *run)

@@ -18,7 +18,10 @@
  *
  *      "kernel_elf": {"bytes": 271824, "crc32": 5561}, "kernel_description": {"bytes": 1711, "crc32": 812}
  *
- * They stand in RUN/watch.json, too, from before the machine starts: a run that was interrupted has no run.json.
+ * They stand in RUN/watch.json, too, from before the machine starts: a run that was interrupted has no run.json. What the
+ * plugin left when the machine ended is what the audit believes, so it is said as well:
+ *
+ *      "ram": {"bytes": 134217728, "crc32": 1933}, "plugin": {"bytes": 1200, "crc32": 8120}
  *
  * A hart with no packet has no file. Without run.json the recording was interrupted (or still goes on). run.json of format 1
  * has no manifest, but the number of events, of harts and of discards; that much is compared.
@@ -72,6 +75,7 @@ struct manifest {
 	uint32_t nr_harts;
 	struct manifest_file stacks, metadata;
 	struct manifest_file kernel_elf, kernel_description; /* bytes 0: not said */
+	struct manifest_file ram, plugin;                    /* a watched run's end; bytes 0: not said */
 	uint64_t events, discarded;                          /* MANIFEST_FORMAT1 */
 };
 
@@ -96,6 +100,8 @@ void manifest_compare(struct run *run);
 void manifest_compare_marks(struct run *run, uint64_t marks);
 /* Notes as damage where the description of a watched run's kernel is another than in force; where nobody said, it stands. */
 void manifest_compare_description(struct run *run);
+/* NULL: RUN/ram and RUN/plugin.json are those that the machine left, or nobody said so. Else what is wrong (caller frees). */
+char *manifest_end_fault(const struct run *run);
 /* NULL: this file is the kernel that ran, or nobody said so. Else what is wrong with it (caller frees). */
 char *manifest_kernel_fault(const struct run *run, const char *path);
 /*

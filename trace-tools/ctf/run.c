@@ -172,7 +172,8 @@ static void check_kernel(struct run *run)
 		return;
 	}
 	if (!run->kernel_path)
-		run->kernel_path = xasprintf("%s/kernel/pagetrail.elf", run->folder);
+		run->kernel_path =
+		    xasprintf("%s/kernel/%s", run->folder, run->watched ? "kernel.elf" : "pagetrail.elf");
 	run_damage(run, run->kernel_path, 0, "%s: addresses stay numbers", what);
 	run->kernel_fault = xasprintf("%s: %s: addresses stay numbers (--force-symbols: use its names)",
 				      run->kernel_path, what);

@@ -66,6 +66,8 @@ void audit_report_ground(const struct ram_audit *audit, FILE *out)
 				fprintf(out, "state %" PRIu64, process->state);
 		}
 		fputc('\n', out);
+	} else if (audit->pages && !kd_item(audit->kernel->kd, KD_PROCS, 0)) {
+		fprintf(out, "no table of processes is described: whether one runs is not known\n");
 	}
 	for (size_t i = 0; i < audit->nr_reasons; i++)
 		fprintf(out, "%s %s\n", i ? "            " : "not certain:", audit->reasons[i]);

@@ -38,6 +38,17 @@ static uint32_t checksum(const uint8_t *bytes, size_t nr)
 	return nr ? (uint32_t)crc32(0, bytes, (uInt)nr) : 0;
 }
 
+/* A machine without a copy of RAM has none to identify: its audit says that it is missing. */
+static void identify_end(struct manifest *manifest, const char *folder)
+{
+	char *ram = xasprintf("%s/ram", folder), *plugin = xasprintf("%s/plugin.json", folder);
+
+	manifest_of_file(&manifest->ram, ram);
+	manifest_of_file(&manifest->plugin, plugin);
+	free(ram);
+	free(plugin);
+}
+
 /* hart 0 stands for all of them when it says of them together that some are missing. */
 static void fill_manifest(struct manifest *manifest, struct run *run, const struct json_value *plugin,
 			  const struct json_value *start)
@@ -65,6 +76,7 @@ static void fill_manifest(struct manifest *manifest, struct run *run, const stru
 						  .crc = checksum(run->stacks_map, run->stacks_bytes)};
 	manifest->metadata = (struct manifest_file){.bytes = bytes, .crc = checksum((uint8_t *)text, bytes)};
 	manifest_read_kernel(manifest, start);
+	identify_end(manifest, run->folder);
 	free(text);
 	free(path);
 }
