@@ -26,6 +26,10 @@ static char *find_kernel(const struct arguments *arguments, const char *folder)
 	char *path = option(arguments, "kernel") ? xstrdup(option(arguments, "kernel"))
 						 : in_folder(folder, "kernel/kernel.elf");
 
+	if (!path && (path = in_folder(folder, "kernel/pagetrail.elf")))
+		die("%s is a run of the Pagetrail kernel, which audits itself: see `pagetrail leaks` and "
+		    "`pagetrail verify`",
+		    folder);
 	if (!path)
 		die("%s has no kernel/kernel.elf: name the kernel with --kernel", folder);
 	return path;
