@@ -40,8 +40,7 @@ static void recover(struct guest *guest)
 		panic_free(&panic);
 	symbols_close(symbols);
 	free(problem);
-	guest->desc->mode = TRACE_FLIGHT;
-	if (!drain_open(&drain, guest, folder))
+	if (!drain_open(&drain, guest, folder, DRAIN_ALL))
 		abort();
 	drain_finish(&drain);
 	if (drain.error)

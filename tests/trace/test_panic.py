@@ -112,11 +112,11 @@ def test_recover_says_the_same(pagetrail, dead, tmp_path, how):
 
 
 def commands(pagetrail):
-    """Every command that reads a run folder."""
+    """Every command that reads a run folder of our own kernel."""
     helped = pagetrail("--help").out
     names = re.findall(r"^  ([a-z]+)  +\S", helped, re.M)
     assert {"summary", "leaks", "page", "verify", "report", "export"} <= set(names), helped
-    others = ("run", "watch", "record", "recover", "describe", "help", "completion")
+    others = ("run", "watch", "audit", "record", "recover", "describe", "help", "completion")
     assert set(others) - {"help", "completion"} <= set(names)
     return [name for name in names if name not in others]
 
@@ -137,6 +137,8 @@ def test_every_command_reads_the_folder(pagetrail, dead, tmp_path, mode):
             continue
         assert done.out or list(tmp_path.iterdir()), f"{name}: {done.err}"
         assert not re.search(r"damaged|not a run|no trace", done.err), f"{name}: {done.err}"
+    audit = pagetrail("audit", run)
+    assert audit.status == CANNOT_TELL and "audits itself: see `pagetrail leaks`" in audit.err
     assert "panic" in pagetrail("summary", run).out and "panic_with_page" in pagetrail("page", run, page).out
     assert pagetrail("verify", run).status in (OK, LEAKED if mode == "flight" else OK)
     assert babeltrace(run)

@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "analysis/watched.h"
+#include "analysis/ram_audit.h"
 #include "command.h"
 #include "report/audit_report.h"
 #include "target/image.h"
@@ -26,10 +26,9 @@ static char *find_kernel(const struct arguments *arguments, const char *folder)
 	char *path = option(arguments, "kernel") ? xstrdup(option(arguments, "kernel"))
 						 : in_folder(folder, "kernel/kernel.elf");
 
-	char *ours = path ? NULL : in_folder(folder, "kernel/pagetrail.elf");
-	if (ours)
-		die("%s is a run of the Pagetrail kernel, which audits itself: `pagetrail leaks` and "
-		    "`verify` are for it",
+	if (!path && (path = in_folder(folder, "kernel/pagetrail.elf")))
+		die("%s is a run of the Pagetrail kernel, which audits itself: see `pagetrail leaks` and "
+		    "`pagetrail verify`",
 		    folder);
 	if (!path)
 		die("%s has no kernel/kernel.elf: name the kernel with --kernel", folder);
@@ -63,18 +62,7 @@ static int audit_command(const struct arguments *arguments)
 	if (!describe_kernel(&description, kernel, kd, &error) || !image_open(&guest, ram, &error))
 		die("%s", error);
 	struct run *run = open_trace(folder);
-	char *plugin = run ? in_folder(folder, "plugin.json") : NULL;
-	char *other = run && !named ? manifest_end_fault(run) : NULL;
 	struct ram_audit *audit = ram_audit_make(&description, &guest, run);
-	if (other) {
-		ram_audit_reason(audit, "%s", other);
-		ram_audit_doubt(audit);
-	}
-	/* A copy of RAM with a trace may come without it; a watched run's manifest says that it was there. */
-	if (plugin && !named)
-		watched_take_plugin(audit, run);
-	free(other);
-	free(plugin);
 	struct stack_table *stacks = run ? stack_table_open(run) : NULL;
 	if (option(arguments, "json"))
 		audit_report_json(audit, stacks, stdout);
