@@ -66,8 +66,8 @@ static char *find_plugin(void)
 			return file;
 		free(file);
 	}
-	die("%s is neither beside this program nor in ../lib/pagetrail: `make tools` builds it, `make "
-	    "install` installs it",
+	die("%s is not beside this program: `make tools` builds it, `make install` installs it with "
+	    "pagetrail",
 	    PLUGIN);
 }
 
