@@ -54,6 +54,7 @@ PREFIX ?= /usr/local
 install: tools man ## put pagetrail, its man pages and completion under PREFIX (/usr/local); DESTDIR=
 	@mkdir -p $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/pagetrail/plots $(DESTDIR)$(PREFIX)/share/pagetrail/descriptions
 	install $(PAGETRAIL) $(DESTDIR)$(PREFIX)/bin/pagetrail
+	install -D -m 644 $(PLUGIN) $(DESTDIR)$(PREFIX)/lib/pagetrail/$(notdir $(PLUGIN))
 	install -m 644 $(TOOLS_BUILD)/pagetrail_tables.py $(DESTDIR)$(PREFIX)/share/pagetrail/
 	install -m 644 docs/pagetrail.schema.json $(DESTDIR)$(PREFIX)/share/pagetrail/
 	install -m 644 $(TOOLS_PLOTS) $(DESTDIR)$(PREFIX)/share/pagetrail/plots/

@@ -104,3 +104,9 @@ def test_the_installed_program_finds_its_plots(installed, write):
     run = write(tracegen.Machine())
     done = subprocess.run([installed / "bin/pagetrail", "plot", run], stderr=subprocess.PIPE, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
+
+
+def test_plugin_is_installed(installed):
+    """`watch` looks for it beside pagetrail and in ../lib/pagetrail."""
+    plugin = installed / "lib/pagetrail/pagetrail-plugin.so"
+    assert plugin.read_bytes()[:4] == b"\x7fELF", "pagetrail watch cannot work after make install"

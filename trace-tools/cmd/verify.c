@@ -87,6 +87,10 @@ static int verify_command(const struct arguments *arguments)
 	struct run *run = open_run(folder);
 	struct guest guest;
 
+	if (run->watched)
+		die("%s: verify needs a Pagetrail kernel, and this one was watched from outside. "
+		    "`pagetrail audit` compares its free lists with the trace",
+		    folder);
 	kernel = kernel ? kernel : run->kernel_path;
 	if (!kernel)
 		die("%s has no kernel in it: name it with --kernel", folder);

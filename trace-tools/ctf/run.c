@@ -276,10 +276,12 @@ struct run *run_open(const char *path, char **error)
 	*error = run->is_capture
 		     ? xasprintf("%s: no capture of /proc/ktrace: no packet of events is in it", path)
 		 : problem == EACCES ? xasprintf("%s: %s", run->trace_folder, strerror(problem))
-		 : run->watched ? xasprintf("%s: no event was recorded: the kernel did not come as far as "
-					    "its allocator. What it said is in logs/console.log",
-					    path)
-				: xasprintf("%s: not a run folder: there is no trace/hart0 in it", path);
+		 : run->watched
+		     ? xasprintf("%s: no event was recorded: the kernel did not come as far as "
+				 "its allocator. What it said is in logs/console.log",
+				 path)
+		     : xasprintf("%s: not a run folder: %s", path,
+				 access(path, F_OK) ? "it does not exist" : "there is no trace/hart0 in it");
 	run_close(run);
 	return NULL;
 }

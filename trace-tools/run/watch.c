@@ -28,7 +28,7 @@ static char *default_folder(void)
 	char text[32];
 
 	if (make_folders(RUNS_FOLDER))
-		die("%s: %s", RUNS_FOLDER, strerror(errno));
+		die("%s: %s; --out RUN puts the run elsewhere", RUNS_FOLDER, strerror(errno));
 	FILE *ignore = fopen(RUNS_FOLDER "/.gitignore", "wx");
 	if (ignore) {
 		fputs("*\n", ignore);

@@ -66,7 +66,9 @@ static char *find_plugin(void)
 			return file;
 		free(file);
 	}
-	die("%s is not beside this program: `make tools` builds it", PLUGIN);
+	die("%s is not beside this program: `make tools` builds it, `make install` installs it with "
+	    "pagetrail",
+	    PLUGIN);
 }
 
 /* ---- the words of the call ---- */

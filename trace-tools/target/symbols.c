@@ -103,15 +103,36 @@ bool symbols_value(struct symbols *symbols, const char *name, uint64_t *value)
 	return false;
 }
 
+/* The nearest symbol at or before pc that names something. "$x" and the like, which only say that code begins, do not. */
+static const char *symbol_before(struct symbols *symbols, uint64_t pc, GElf_Off *behind)
+{
+	GElf_Sym sym;
+	const char *nearest = dwfl_module_addrinfo(symbols->module, pc, behind, &sym, NULL, NULL, NULL);
+
+	if (!nearest || nearest[0] != '$')
+		return nearest;
+	nearest = NULL;
+	for (int i = 0, nr = dwfl_module_getsymtab(symbols->module); i < nr; i++) {
+		GElf_Addr address;
+		const char *name =
+		    dwfl_module_getsym_info(symbols->module, i, &sym, &address, NULL, NULL, NULL);
+		int type = GELF_ST_TYPE(sym.st_info);
+		if (!name || !*name || name[0] == '$' || (type != STT_FUNC && type != STT_NOTYPE) ||
+		    sym.st_shndx == SHN_UNDEF || sym.st_shndx == SHN_ABS || address > pc ||
+		    (nearest && pc - address >= *behind))
+			continue;
+		nearest = name;
+		*behind = pc - address;
+	}
+	return nearest;
+}
+
 bool symbols_function(struct symbols *symbols, uint32_t address, const char **name, uint64_t *offset)
 {
 	GElf_Off behind = 0;
-	GElf_Sym sym;
 
 	/* The call, not what follows it: it may be the function's last instruction. */
-	*name = symbols->module ? dwfl_module_addrinfo(symbols->module, symbols->base + address - 1, &behind,
-						       &sym, NULL, NULL, NULL)
-				: NULL;
+	*name = symbols->module ? symbol_before(symbols, symbols->base + address - 1, &behind) : NULL;
 	*offset = behind + 1;
 	return *name != NULL;
 }
@@ -196,7 +217,8 @@ static uint32_t look_up(struct symbols *symbols, uint64_t pc, struct symbol_fram
 	uint32_t nr = cu ? inline_frames(cu, pc - bias, out, file, (uint32_t)line) : 0;
 	/* Where DWARF knows no function (assembly), or ends inside an inlined one, the symbol table knows. */
 	if (nr == 0 || out[nr - 1].inlined) {
-		const char *name = dwfl_module_addrname(symbols->module, pc);
+		GElf_Off behind;
+		const char *name = symbol_before(symbols, pc, &behind);
 		bool alone = nr == 0;
 		if (name && nr < INLINE_MAX)
 			out[nr++] = (struct symbol_frame){.function = name,
