@@ -99,7 +99,13 @@ class Console:
 
 
 def run(name, smp=1, typed="", limit=60):
-    """Boots a kernel to its end; its Console."""
-    done = subprocess.run(["timeout", "--foreground", "-s", "KILL", str(limit), *qemu_command(name, smp)],
-                          input=typed, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
-    return Console(done.stdout, done.returncode)
+    """Boots a kernel to its end; its Console. typed: once it asks, as its start empties the UART."""
+    process = subprocess.Popen(["timeout", "--foreground", "-s", "KILL", str(limit), *qemu_command(name, smp)],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0)
+    said = b""
+    while typed and not said.endswith(b"$ "):
+        more = process.stdout.read(1)
+        assert more, f"{name} ended before it asked for a command:\n{said.decode(errors='replace')}"
+        said += more
+    rest, _ = process.communicate(typed.encode())
+    return Console((said + rest).decode(errors="replace"), process.returncode)

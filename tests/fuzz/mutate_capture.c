@@ -143,6 +143,7 @@ static void change_header(struct capture *capture)
 	switch (pick(capture, 6)) {
 	case 0:
 		header->instance = pick(capture, 4) ? other->instance : (uint16_t)extreme(capture);
+		header->cpu = pick(capture, 4) ? header->instance : header->cpu;
 		break;
 	case 1:
 		header->sequence += pick(capture, 3);
@@ -173,7 +174,7 @@ static void remove_packet(struct capture *capture)
 	capture->size -= bytes;
 }
 
-/* A packet again, at the end, as the next of its hart. */
+/* A packet again, at the end: as the next of its hart, or as the first of another, whose beginning is not missing then. */
 static void double_packet(struct capture *capture)
 {
 	size_t number = pick(capture, capture->nr_packets);
@@ -186,7 +187,10 @@ static void double_packet(struct capture *capture)
 	struct trace_packet_header *copy = (void *)(capture->data + capture->size);
 	if (capture->size % 8 == 0) {
 		copy->sequence += 1 + pick(capture, 3);
-		copy->instance = pick(capture, 4) ? copy->instance : (uint16_t)pick(capture, 5);
+		if (!pick(capture, 4)) {
+			copy->cpu = copy->instance = (uint16_t)pick(capture, 5);
+			copy->sequence = pick(capture, 2);
+		}
 	}
 	capture->size += bytes;
 }
