@@ -200,7 +200,7 @@ CASES = {
         "pagecache-print", r"wild node: 0x6b"),
     "radix: a node twice": (
         lambda b: b.poke(b.big().nodes[0] + b.layout.struct("radix_node").offset("slots"), b.big().nodes[0]),
-        "pagecache-print", r"stands in the tree twice"),
+        "pagecache-print", r"is in the tree twice"),
     "radix: height": (
         lambda b: b.member(b.big().obj, "tree.height", 99),
         "pagecache-print", r"height 99 is more than any index needs"),
