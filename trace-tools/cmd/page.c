@@ -55,11 +55,10 @@ static void print_entry(const struct look *look, size_t i, bool resolve)
 
 	printf("#%-4zu %s %-10s %2u -> %-2u pid %-3u ", i + 1, time_text(record->time, time),
 	       event_info(record->event)->name, event->before, event->after, event->pid);
-	if (record->event == EV_page_kind)
-		printf("now %s", page_kind_text(record->kind));
-	else
-		print_holder(stdout, look->model, record->kind, event->holder, event->index);
-	if (record->event == EV_page_alloc)
+	print_record_reference(stdout, look->model, record);
+	if (record->event == EV_page_alloc && model_run(look->model)->watched)
+		printf("order %u", record_order(record));
+	else if (record->event == EV_page_alloc)
 		printf(", %s order %u", page_kind_text(record_page_kind(record)), record_order(record));
 	if (event->pfn != look->pfn)
 		printf(", block at 0x%x", event->pfn);

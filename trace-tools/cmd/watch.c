@@ -51,6 +51,7 @@ static int report_run(const struct watch *watch, const struct watch_run *machine
 	struct run *run = open_run(machine->folder);
 	struct model *model = model_replay(run, NULL);
 	int status = leaks_report(run, model, arguments, REPORT_TEXT);
+	printf("\nnext: pagetrail report %s    (one HTML file with all of it)\n", machine->folder);
 	model_free(model);
 	run_close(run);
 	return status;

@@ -312,10 +312,7 @@ static void print_life(const struct leaks *leaks, const struct leak_group *group
 		}
 		fprintf(out, "    %s %-10s %2u -> %-2u pid %-3u ", time_text(record->time, time),
 			event_info(record->event)->name, event->before, event->after, event->pid);
-		if (record->event == EV_page_kind)
-			fprintf(out, "now %s", page_kind_text(record->kind));
-		else
-			print_holder(out, leaks->model, record->kind, event->holder, event->index);
+		print_record_reference(out, leaks->model, record);
 		fprintf(out, "  in %s\n", stack_table_function(leaks->stacks, record->stack));
 	}
 }

@@ -83,6 +83,20 @@ void print_holder(FILE *out, const struct model *model, uint32_t ref, uint16_t h
 		fprintf(out, ", %s %u", ref_index_text(ref), index);
 }
 
+void print_record_reference(FILE *out, const struct model *model, const struct trace_record *record)
+{
+	const struct trace_payload_page *event = &record->payload.ev_payload_page_alloc;
+
+	if (record->event == EV_page_kind)
+		fprintf(out, "now %s", page_kind_text(record->kind));
+	else if (record->event == EV_page_write)
+		fprintf(out, "at offset 0x%x", event->index);
+	else if (event_is_about_page(record->event))
+		fprintf(out, "at 0x%" PRIx64, (uint64_t)event->index << PAGE_SHIFT);
+	else if (!model_run(model)->watched)
+		print_holder(out, model, record->kind, event->holder, event->index);
+}
+
 void json_frame(struct json *json, const struct symbol_frame *frame)
 {
 	json_open(json, NULL, '{');

@@ -15,6 +15,11 @@ void print_record_fields(FILE *out, const struct trace_record *record);
 const char *time_text(uint64_t time, char buf[24]);
 /* "pid 7 (usertests)": what holds a reference. */
 void print_holder(FILE *out, const struct model *model, uint32_t ref, uint16_t holder, uint32_t index);
+/*
+ * The reference that a page's record is about, with its holder; of a page-table entry its virtual address. Nothing in a watched run
+ * else: there references have no names.
+ */
+void print_record_reference(FILE *out, const struct model *model, const struct trace_record *record);
 
 void json_frame(struct json *json, const struct symbol_frame *frame);
 /* The frames of a stack, innermost first, as an array. */
