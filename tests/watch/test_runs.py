@@ -156,7 +156,7 @@ def test_grade_script(tmp_path):
     script.write_text(GRADER)
     done = watch("--out", tmp_path / "run", "--kernel-description", described(tmp_path, "small-prompt"),
                  "/usr/bin/python3", script, *kernel("small-prompt", 2))
-    assert "score 2/2" in done.out and done.out.count(str(tmp_path / "run")) == 2
+    assert "score 2/2" in done.out and len(re.findall(rf"^{re.escape(str(tmp_path / 'run'))}(?:-2)?$", done.out, re.M)) == 2
     for run in (tmp_path / "run", tmp_path / "run-2"):
         audit = pagetrail_json("audit", run)
         assert audit["leaked"] == audit["uncertain"] == audit["free_only_listed"] == audit["free_only_in_trace"] == 0

@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "analysis/ram_audit.h"
+#include "analysis/watched.h"
 #include "command.h"
 #include "report/audit_report.h"
 #include "target/image.h"
@@ -62,7 +62,18 @@ static int audit_command(const struct arguments *arguments)
 	if (!describe_kernel(&description, kernel, kd, &error) || !image_open(&guest, ram, &error))
 		die("%s", error);
 	struct run *run = open_trace(folder);
+	char *plugin = run ? in_folder(folder, "plugin.json") : NULL;
+	char *other = run && !named ? manifest_end_fault(run) : NULL;
 	struct ram_audit *audit = ram_audit_make(&description, &guest, run);
+	if (other) {
+		ram_audit_reason(audit, "%s", other);
+		ram_audit_doubt(audit);
+	}
+	/* A copy of RAM with a trace may come without it; a watched run's manifest says that it was there. */
+	if (plugin && !named)
+		watched_take_plugin(audit, run);
+	free(other);
+	free(plugin);
 	struct stack_table *stacks = run ? stack_table_open(run) : NULL;
 	if (option(arguments, "json"))
 		audit_report_json(audit, stacks, stdout);
