@@ -65,7 +65,8 @@ def record_both(folder, smp, *command, options=""):
     words = run_command(inside, *command, options=["--smp", str(smp), "--quiet"])
     done = subprocess.run([str(w) for w in [paths.PAGETRAIL, *words]], env={**os.environ, "QEMU": str(program)},
                           capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, "\n".join(line for line in said.splitlines() if "FAILED" in line) + said[-2000:]
     return inside, outside
 
 
