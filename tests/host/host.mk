@@ -30,6 +30,9 @@ HOST_shared := $(HOST_PAGES)
 HOST_kstack := $(HOST_PAGES)
 $(foreach name,addrspace fork shared kstack,$(eval HOST_EXTRA_$(name) := host_mm))
 HOST_audit := $(HOST_PAGES)
+HOST_audit_report := $(HOST_PAGES)
+HOST_EXTRA_audit := audit_world
+HOST_EXTRA_audit_report := audit_world
 HOST_canary_harness := $(HOST_PAGES)
 -include tests/host/fs.mk
 

@@ -1,85 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The auditor on a healthy little world, and then on one broken in every way that it has a verdict for. After each
- * break is mended the audit must be clean again.
+ * break is mended the audit must be clean again. What it does with its findings is tested in test_audit_report.c.
  */
-#include <host/host_test.h>
+#include <host/audit_world.h>
 #include <kernel/addrspace.h>
-#include <kernel/audit.h>
 #include <kernel/kstack.h>
 #include <stdlib.h>
-
-static struct kmem_cache *thing_cache;
-static struct mm *mm;
-static void *stack;
-
-/* What the world's one other subsystem holds. */
-static struct page *cache_page;
-static void *things[3];
-static bool skip_page, skip_thing, claim_twice;
-static const struct page *extra_page;
-static enum ref_kind extra_ref;
-static u32 nr_extra_claims = 1;
-static struct holder extra_holder;
-static const void *extra_object;
-
-static void world_claims(struct claims *claims)
-{
-	if (!skip_page)
-		claim_page(claims, cache_page, REF_CACHE, HOLDER(12, 3));
-	if (claim_twice)
-		claim_page(claims, cache_page, REF_IO, HOLDER(1, 3));
-	for (u32 i = 0; i < ARRAY_SIZE(things); i++)
-		if (i != 1 || !skip_thing)
-			claim_object(claims, things[i]);
-	for (u32 i = 0; extra_ref && i < nr_extra_claims; i++)
-		claim_page(claims, extra_page, extra_ref, extra_holder);
-	if (extra_object)
-		claim_object(claims, extra_object);
-}
-
-static int boot(void **state)
-{
-	host_boot(16UL << 20, 2);
-	addrspace_init();
-	thing_cache = kmem_cache_create("thing", 64);
-	audit_register("world", CLAIMS_OF_PROGRAMS, world_claims);
-	audit_register("world", CLAIMS_OF_PROGRAMS, world_claims); /* once is enough */
-	mm = mm_create(4);
-	assert_int_equal(mm_map(mm, 0x10000, 0x20000, VMA_READ | VMA_WRITE, NULL, NULL, 0), 0);
-	for (uaddr_t ua = 0x10000; ua < 0x18000; ua += 0x1000)
-		assert_int_equal(mm_fault(mm, ua, true, false), 0);
-	stack = kstack_alloc(4);
-	cache_page = page_alloc_zeroed(PK_PAGECACHE, REF_CACHE, HOLDER(12, 3));
-	for (u32 i = 0; i < ARRAY_SIZE(things); i++)
-		things[i] = kmem_cache_alloc(thing_cache, HOLDER_NONE);
-	assert_non_null(stack);
-	return 0;
-}
-
-static struct audit_result *audit(u32 flags)
-{
-	struct audit_result *result;
-
-	audit_lock();
-	result = audit_run_locked(flags);
-	audit_unlock();
-	assert_int_equal(host_world_stopped, 0);
-	return result;
-}
-
-static int clean(void **state)
-{
-	const struct audit_result *result = audit(AUDIT_POISON);
-
-	if (result->nr_findings)
-		fail_msg("%u findings in a healthy world, first %s at pfn 0x%x", result->nr_findings,
-			 verdict_name(result->findings[0].verdict), result->findings[0].pfn);
-	assert_true(result->quiet);
-	assert_int_equal(result->identity_difference, 0);
-	host_log_clear();
-	return 0;
-}
 
 /* Without those of checkers, which may see the same break from their side. */
 static u32 nr_of_books(const struct audit_result *result)
@@ -90,7 +17,7 @@ static u32 nr_of_books(const struct audit_result *result)
 /* Exactly one finding of the books, of this verdict. */
 static const struct finding *only(enum verdict verdict)
 {
-	const struct audit_result *result = audit(0);
+	const struct audit_result *result = world_audit(0);
 
 	for (u32 i = 0; i < result->nr_kept && result->nr_findings != 1; i++)
 		print_message("%s pfn 0x%x count %u claims %u\n", verdict_name(result->findings[i].verdict),
@@ -104,7 +31,7 @@ static const struct finding *only(enum verdict verdict)
 /* Exactly one finding, a checker's. */
 static const struct finding *only_broken(void)
 {
-	const struct audit_result *result = audit(0);
+	const struct audit_result *result = world_audit(0);
 
 	assert_int_equal(result->nr_findings, 1);
 	assert_int_equal(result->nr_by_verdict[VERDICT_INVARIANT], 1);
@@ -113,7 +40,7 @@ static const struct finding *only_broken(void)
 
 static void test_clean_numbers(void **state)
 {
-	const struct audit_result *result = audit(0);
+	const struct audit_result *result = world_audit(0);
 
 	assert_int_equal(result->nr_pages, 4096 - 512);
 	assert_int_equal(result->nr_objects, 3 + 1 + 1);
@@ -127,35 +54,35 @@ static void test_over(void **state)
 {
 	const struct finding *finding;
 
-	page_get(cache_page, REF_IO, HOLDER(4, 3)); /* and never returned */
+	page_get(world.cache_page, REF_IO, HOLDER(4, 3)); /* and never returned */
 	finding = only(VERDICT_OVER);
-	assert_int_equal(finding->pfn, page_to_pfn(cache_page));
+	assert_int_equal(finding->pfn, page_to_pfn(world.cache_page));
 	assert_int_equal(finding->kind, PK_PAGECACHE);
 	assert_int_equal(finding->count, 2);
 	assert_int_equal(finding->claims, 1);
 	assert_int_equal(finding->ref, REF_CACHE); /* who is known to hold it */
 	assert_int_equal(finding->owner_id, 12);
 	assert_int_equal(finding->owner_index, 3);
-	page_put(cache_page, REF_IO, HOLDER(4, 3));
+	page_put(world.cache_page, REF_IO, HOLDER(4, 3));
 }
 
 static void test_under(void **state)
 {
 	const struct finding *finding;
 
-	claim_twice = true;
+	world.claim_twice = true;
 	finding = only(VERDICT_UNDER);
-	assert_int_equal(finding->pfn, page_to_pfn(cache_page));
+	assert_int_equal(finding->pfn, page_to_pfn(world.cache_page));
 	assert_int_equal(finding->count, 1);
 	assert_int_equal(finding->claims, 2);
-	claim_twice = false;
+	world.claim_twice = false;
 }
 
 /* Two address spaces map a page that has one reference. */
 static void test_under_pte(void **state)
 {
-	pte_t *from = pt_walk(mm->root, 0x10000, mm->id, false),
-	      *to = pt_walk(mm->root, 0x1f000, mm->id, true);
+	pte_t *from = pt_walk(world.mm->root, 0x10000, world.mm->id, false),
+	      *to = pt_walk(world.mm->root, 0x1f000, world.mm->id, true);
 
 	*to = *from;
 	assert_int_equal(only(VERDICT_UNDER)->claims, 2);
@@ -178,21 +105,21 @@ static void test_orphan(void **state)
 
 static void test_under_at_zero(void **state)
 {
-	cache_page->count = 0; /* count 0, but the cache still holds it */
+	world.cache_page->count = 0; /* count 0, but the cache still holds it */
 	assert_int_equal(only(VERDICT_UNDER)->count, 0);
-	cache_page->count = 1;
+	world.cache_page->count = 1;
 }
 
 static void test_unreach(void **state)
 {
 	const struct finding *finding;
 
-	skip_page = true;
+	world.skip_page = true;
 	finding = only(VERDICT_UNREACH);
-	assert_int_equal(finding->pfn, page_to_pfn(cache_page));
+	assert_int_equal(finding->pfn, page_to_pfn(world.cache_page));
 	assert_int_equal(finding->ref, REF_NONE);
 	assert_int_equal(finding->owner_id, 12);
-	skip_page = false;
+	world.skip_page = false;
 }
 
 /* The whole tree of a root that was forgotten (faults 1, 22, 27). */
@@ -202,7 +129,7 @@ static void test_unreach_tables(void **state)
 	const struct audit_result *result;
 
 	*pt_walk(root, 0x5000, 77, true) = 0;
-	result = audit(0);
+	result = world_audit(0);
 	assert_int_equal(result->nr_by_verdict[VERDICT_UNREACH], 3);
 	assert_int_equal(nr_of_books(result), 3);
 	for (u32 i = 0; i < 3; i++) {
@@ -214,7 +141,7 @@ static void test_unreach_tables(void **state)
 
 static bool no_task_has_it(const struct mm *some_mm)
 {
-	return some_mm != mm;
+	return some_mm != world.mm;
 }
 
 /* An address space that is on its list and no task's: all that it has is lost, the mm itself too. */
@@ -223,7 +150,7 @@ static void test_unreach_forgotten_mm(void **state)
 	const struct audit_result *result;
 
 	mm_set_owner_hook(no_task_has_it);
-	result = audit(0);
+	result = world_audit(0);
 	assert_int_equal(result->nr_by_verdict[VERDICT_OBJ], 2); /* mm, vma */
 	assert_int_equal(result->nr_by_verdict[VERDICT_UNREACH],
 			 8 + 3); /* pages, and tables of three levels */
@@ -243,27 +170,27 @@ static void test_object_lost(void **state)
 {
 	const struct finding *finding;
 
-	skip_thing = true;
+	world.skip_thing = true;
 	finding = only(VERDICT_OBJ);
 	assert_true(finding->is_object);
-	assert_true(finding->object == (u64)things[1]);
+	assert_true(finding->object == (u64)world.things[1]);
 	assert_string_equal(finding->cache_name, "thing");
 	assert_int_not_equal(finding->stack, 0);
-	skip_thing = false;
+	world.skip_thing = false;
 }
 
 static void test_objstale(void **state)
 {
-	void *dead = kmem_cache_alloc(thing_cache, HOLDER_NONE);
+	void *dead = kmem_cache_alloc(world.thing_cache, HOLDER_NONE);
 
-	kmem_cache_free(thing_cache, dead, HOLDER_NONE);
-	extra_object = dead;
+	kmem_cache_free(world.thing_cache, dead, HOLDER_NONE);
+	world.extra_object = dead;
 	assert_string_equal(only(VERDICT_OBJSTALE)->cache_name, "thing");
-	extra_object = (u8 *)things[0] + 8;
+	world.extra_object = (u8 *)world.things[0] + 8;
 	only(VERDICT_OBJSTALE);
-	extra_object = &extra_object; /* no slab, no RAM */
+	world.extra_object = &world.extra_object; /* no slab, no RAM */
 	only(VERDICT_OBJSTALE);
-	extra_object = NULL;
+	world.extra_object = NULL;
 }
 
 static void test_stale(void **state)
@@ -272,16 +199,16 @@ static void test_stale(void **state)
 	const struct finding *finding;
 
 	page_put(page, REF_PTE, HOLDER(1, 1));
-	extra_page = page; /* free */
-	extra_ref = REF_PTE;
-	extra_holder = HOLDER(9, 8);
+	world.extra_page = page; /* free */
+	world.extra_ref = REF_PTE;
+	world.extra_holder = HOLDER(9, 8);
 	finding = only(VERDICT_STALE);
 	assert_int_equal(finding->ref, REF_PTE);
 	assert_int_equal(finding->owner_id, 9);
 	assert_int_equal(finding->owner_index, 8);
-	extra_page = NULL; /* not RAM at all */
+	world.extra_page = NULL; /* not RAM at all */
 	only(VERDICT_STALE);
-	extra_ref = REF_NONE;
+	world.extra_ref = REF_NONE;
 }
 
 /* A reference to a page that lives, but is another's: STALE for the claim, UNDER for the count. */
@@ -296,15 +223,15 @@ static void test_stale_others(void **state)
 	for (u32 i = 0; i < ARRAY_SIZE(wrong); i++) {
 		const struct audit_result *result;
 
-		extra_ref = wrong[i].ref;
-		extra_page = wrong[i].ref == REF_PTE ? mm->root : cache_page;
-		extra_holder = HOLDER(12, wrong[i].index);
-		result = audit(0);
+		world.extra_ref = wrong[i].ref;
+		world.extra_page = wrong[i].ref == REF_PTE ? world.mm->root : world.cache_page;
+		world.extra_holder = HOLDER(12, wrong[i].index);
+		result = world_audit(0);
 		assert_int_equal(result->nr_by_verdict[VERDICT_STALE], 1);
 		assert_int_equal(result->nr_by_verdict[VERDICT_UNDER], 1);
 		assert_int_equal(nr_of_books(result), 2);
 	}
-	extra_ref = REF_NONE;
+	world.extra_ref = REF_NONE;
 }
 
 static void test_double_free(void **state)
@@ -332,8 +259,8 @@ static void test_poison(void **state)
 
 	page_put(page, REF_PTE, HOLDER(1, 1));
 	((u8 *)page_to_va(page))[4000] = 0;
-	assert_int_equal(nr_of_books(audit(0)), 0); /* not looked at */
-	result = audit(AUDIT_POISON);
+	assert_int_equal(nr_of_books(world_audit(0)), 0); /* not looked at */
+	result = world_audit(AUDIT_POISON);
 	assert_int_equal(nr_of_books(result), 1);
 	assert_int_equal(result->findings[0].verdict, VERDICT_POISON);
 	assert_int_equal(result->findings[0].pfn, page_to_pfn(page));
@@ -346,7 +273,7 @@ static void test_inuse(void **state)
 
 	host_active_roots[0] = page_to_pa(page);
 	page_put(page, REF_TABLE, HOLDER(1, 1));
-	result = audit(0);
+	result = world_audit(0);
 	assert_int_equal(result->nr_by_verdict[VERDICT_INUSE], 1);
 	assert_int_equal(result->nr_by_verdict[VERDICT_ORPHAN], 1); /* kept out of the free lists */
 	assert_int_equal(nr_of_books(result), 2);
@@ -364,7 +291,7 @@ static void test_identity(void **state)
 
 	page->kind = PK_FREE; /* off the lists, yet free: one page is missing */
 	page->count = 0;
-	result = audit(0);
+	result = world_audit(0);
 	assert_int_equal(result->nr_by_verdict[VERDICT_IDENTITY], 1);
 	assert_int_equal(result->identity_difference, 1);
 	audit_format(result, &text);
@@ -372,12 +299,12 @@ static void test_identity(void **state)
 	page->kind = PK_ANON;
 	page->count = 1;
 	page_put(page, REF_PTE, HOLDER(1, 1));
-	cache_page->kind = PK_PIPE; /* the sum is right, the parts are not */
-	extra_ref = REF_NONE;
-	result = audit(0);
+	world.cache_page->kind = PK_PIPE; /* the sum is right, the parts are not */
+	world.extra_ref = REF_NONE;
+	result = world_audit(0);
 	assert_int_equal(result->nr_by_verdict[VERDICT_IDENTITY], 1);
 	assert_int_equal(result->identity_difference, 0);
-	cache_page->kind = PK_PAGECACHE;
+	world.cache_page->kind = PK_PAGECACHE;
 }
 
 /* Pages in a per-hart cache are counted, and are no finding. */
@@ -388,7 +315,7 @@ static void test_parked(void **state)
 	u32 parked;
 
 	page_put(page, REF_PTE, HOLDER(1, 1));
-	result = audit(0);
+	result = world_audit(0);
 	assert_true(page_nr_parked() > 0);
 	assert_int_equal(result->nr_parked, page_nr_parked());
 	assert_int_equal(result->totals.nr_by_kind[PK_PCP], page_nr_parked());
@@ -398,7 +325,7 @@ static void test_parked(void **state)
 	parked = page_nr_parked();
 	page->kind = PK_PCP;
 	page->count = 0;
-	result = audit(0);
+	result = world_audit(0);
 	assert_int_equal(result->nr_parked, parked + 1);
 	assert_int_equal(result->nr_by_verdict[VERDICT_IDENTITY], 1); /* the totals do not know of it */
 	assert_int_equal(nr_of_books(result), 1);
@@ -424,15 +351,15 @@ static void test_broken(void **state)
 
 	audit_register_check("promise", promise_check);
 	audit_register_check("promise", promise_check);
-	assert_int_equal(audit(0)->nr_findings, 0);
+	assert_int_equal(world_audit(0)->nr_findings, 0);
 	broken_promise = "P-1: not kept";
-	result = audit(0);
+	result = world_audit(0);
 	assert_int_equal(result->nr_findings, 1);
 	assert_int_equal(result->findings[0].verdict, VERDICT_INVARIANT);
 	audit_format(result, &text);
 	assert_non_null(strstr(buf, "\nINVARIANT promise: P-1: not kept\nverdict: 1 findings\n"));
 	host_world_quiet = false;
-	assert_int_equal(audit(0)->nr_findings, 0);
+	assert_int_equal(world_audit(0)->nr_findings, 0);
 	host_world_quiet = true;
 	broken_promise = NULL;
 }
@@ -440,8 +367,8 @@ static void test_broken(void **state)
 /* A private leaf that may write a page with two holders, each of which is counted: only the checker sees it. */
 static void test_writable_and_shared(void **state)
 {
-	struct mm *child = mm_fork(mm, 5, false);
-	pte_t *pte = pt_walk(mm->root, 0x10000, mm->id, false);
+	struct mm *child = mm_fork(world.mm, 5, false);
+	pte_t *pte = pt_walk(world.mm->root, 0x10000, world.mm->id, false);
 	const struct finding *finding;
 
 	assert_non_null(child);
@@ -460,189 +387,18 @@ static void test_many(void **state)
 	const struct audit_result *result;
 
 	for (u32 i = 0; i < 300; i++)
-		lost[i] = kmem_cache_alloc(thing_cache, HOLDER_NONE);
-	skip_page = true;
-	result = audit(0);
+		lost[i] = kmem_cache_alloc(world.thing_cache, HOLDER_NONE);
+	world.skip_page = true;
+	result = world_audit(0);
 	assert_int_equal(result->nr_by_verdict[VERDICT_OBJ], 300);
 	assert_int_equal(result->nr_by_verdict[VERDICT_UNREACH], 1);
 	assert_int_equal(nr_of_books(result), 301);
-	skip_page = false;
+	world.skip_page = false;
 	for (u32 i = 0; i < 300; i++)
-		kmem_cache_free(thing_cache, lost[i], HOLDER_NONE);
+		kmem_cache_free(world.thing_cache, lost[i], HOLDER_NONE);
 }
 
-/* ---- quiet, text, events ---- */
-
-static u32 nr_busy, nr_yields;
-
-static u32 busy(void)
-{
-	return nr_busy;
-}
-
-static void yield(void)
-{
-	assert_int_equal(host_world_stopped, 0);
-	if (++nr_yields == 3)
-		nr_busy = 0;
-}
-
-static void test_quiet(void **state)
-{
-	static int task;
-
-	this_hart()->current = (struct task *)&task;
-	audit_set_busy_hook(busy);
-	audit_set_yield_hook(yield);
-	nr_busy = 2;
-	assert_false(audit(0)->quiet);
-	assert_int_equal(nr_yields, 0);
-	assert_true(audit(AUDIT_WAIT)->quiet);
-	assert_int_equal(nr_yields, 3);
-	host_world_quiet = false;
-	assert_false(audit(AUDIT_WAIT)->quiet); /* bounded */
-	host_world_quiet = true;
-	audit_set_busy_hook(NULL);
-	audit_set_yield_hook(NULL);
-	this_hart()->current = NULL;
-}
-
-static void test_text(void **state)
-{
-	static char buf[16384];
-	struct text text = {buf, sizeof(buf), 0};
-	u64 ram = 0, sum = 0;
-	char *at;
-
-	audit_format(audit(0), &text);
-	assert_true(text.length_bytes < sizeof(buf));
-	assert_non_null(strstr(buf, "verdict: clean\n"));
-	at = strchr(buf, '\n');
-	assert_memory_equal(at - 4, "  OK", 4);
-	ram = strtoul(buf + 4, &at, 10);
-	while ((at = strpbrk(at, "=+"))) { /* "= firmware 512 + image 3 ..." */
-		at += 2 + strcspn(at + 2, " ");
-		sum += strtoul(at, &at, 10);
-		if (at[0] == ' ' && at[1] == ' ')
-			break;
-	}
-	assert_int_equal(ram, 4096);
-	assert_int_equal(sum, ram);
-
-	text.length_bytes = 0;
-	page_get(cache_page, REF_IO, HOLDER(4, 3));
-	skip_thing = true;
-	audit_format(audit(0), &text);
-	assert_non_null(strstr(buf, "OVER 1  leaked reference: the count is above the holders found\n"));
-	assert_non_null(
-	    strstr(buf, "pagecache count 2 claims 1 cache inode 12 page index 3 pid 0\n  from 200"));
-	assert_non_null(strstr(buf, "OBJ 1  unreachable object: live, and nothing points to it\n"));
-	assert_non_null(strstr(buf, " cache thing pid 0\n"));
-	assert_non_null(strstr(buf, "verdict: 2 findings\n"));
-	skip_thing = false;
-	page_put(cache_page, REF_IO, HOLDER(4, 3));
-}
-
-static void test_events(void **state)
-{
-	struct trace_record records[4];
-
-	page_get(cache_page, REF_IO, HOLDER(4, 3));
-	audit(0);
-	assert_int_equal(trace_newest(records, 4 * 32), 64); /* two rings share the room */
-	assert_int_equal(records[0].event, EV_finding);
-	assert_int_equal(records[0].kind, VERDICT_OVER);
-	assert_int_equal(records[0].stack, cache_page->stack);
-	assert_int_equal(records[0].payload.ev_payload_finding.where, page_to_pfn(cache_page));
-	assert_int_equal(records[0].payload.ev_payload_finding.count, 2);
-	assert_int_equal(records[0].payload.ev_payload_finding.claims, 1);
-	assert_int_equal(records[1].event, EV_audit_done);
-	assert_int_equal(records[1].payload.ev_payload_audit_done.findings, 1);
-	assert_int_equal(records[1].payload.ev_payload_audit_done.quiet, 1);
-	page_put(cache_page, REF_IO, HOLDER(4, 3));
-}
-
-/* Findings that the trace got since the last call, by verdict. */
-static void count_recorded(u32 nr_by_verdict[VERDICT_NR])
-{
-	static struct trace_record records[4096];
-	static u64 since;
-	u64 nr = trace_newest(records, sizeof(records)) / sizeof(records[0]), newest = since;
-
-	memset(nr_by_verdict, 0, VERDICT_NR * sizeof(nr_by_verdict[0]));
-	for (u64 i = 0; i < nr; i++) {
-		if (records[i].event == EV_finding && records[i].time > since)
-			nr_by_verdict[records[i].kind]++;
-		newest = MAX(newest, records[i].time);
-	}
-	since = newest;
-}
-
-/* More incidents than are kept for the audit: all are counted, by verdict, and the trace has each of them once. */
-static void test_many_incidents(void **state)
-{
-	static char buf[32768];
-	struct text text = {buf, sizeof(buf), 0};
-	struct page *page = page_alloc(0, PK_ANON, REF_PTE, HOLDER(1, 1));
-	u32 nr_recorded[VERDICT_NR];
-	const struct audit_result *result;
-
-	count_recorded(nr_recorded);
-	page_put(page, REF_PTE, HOLDER(1, 1));
-	for (u32 i = 0; i < 48; i++)
-		page_put(page, REF_PTE, HOLDER(1, 1));
-	result = audit(0);
-	assert_int_equal(result->nr_findings, 48);
-	assert_int_equal(result->nr_by_verdict[VERDICT_DBL], 48);
-	assert_int_equal(result->nr_kept, 32);
-	for (u32 i = 0; i < result->nr_kept; i++)
-		assert_int_equal(result->findings[i].verdict, VERDICT_DBL);
-	count_recorded(nr_recorded);
-	for (u32 verdict = 0; verdict < VERDICT_NR; verdict++)
-		assert_int_equal(nr_recorded[verdict], verdict == VERDICT_DBL ? 48 : 0);
-	audit_format(result, &text);
-	assert_non_null(strstr(buf, "\nDBL 48  "));
-	assert_non_null(strstr(buf, "\nand 16 more, not kept here: the trace has each of them\n"));
-}
-
-/* More findings than are kept, of a sort that comes from claims: those beyond go to the trace as well. */
-static void test_many_stale(void **state)
-{
-	struct page *page = page_alloc(0, PK_ANON, REF_PTE, HOLDER(1, 1));
-	u32 nr_recorded[VERDICT_NR];
-	const struct audit_result *result;
-
-	page_put(page, REF_PTE, HOLDER(1, 1));
-	count_recorded(nr_recorded);
-	nr_extra_claims = AUDIT_FINDINGS_MAX + 10;
-	extra_page = page;
-	extra_ref = REF_PTE;
-	result = audit(0);
-	nr_extra_claims = 1;
-	extra_ref = REF_NONE;
-	assert_int_equal(result->nr_by_verdict[VERDICT_STALE], AUDIT_FINDINGS_MAX + 10);
-	assert_int_equal(result->nr_kept, AUDIT_FINDINGS_MAX);
-	count_recorded(nr_recorded);
-	assert_int_equal(nr_recorded[VERDICT_STALE], AUDIT_FINDINGS_MAX + 10);
-}
-
-/* At the machine's end the claims of programs do not count: what they hold is found, what the kernel holds is not. */
-static void test_end(void **state)
-{
-	const struct audit_result *result = audit(AUDIT_END);
-	bool found = false;
-
-	assert_int_equal(result->nr_by_verdict[VERDICT_OBJ], ARRAY_SIZE(things) + 1 + 1); /* mm and its VMA */
-	assert_int_equal(result->nr_by_verdict[VERDICT_UNREACH],
-			 1 + result->totals.nr_by_kind[PK_ANON] + result->totals.nr_by_kind[PK_PAGETABLE]);
-	for (u32 i = 0; i < result->nr_kept; i++) {
-		assert_int_not_equal(result->findings[i].kind, PK_KSTACK);
-		found = found || result->findings[i].pfn == page_to_pfn(cache_page);
-	}
-	assert_true(found);
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, clean, clean)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, world_is_clean, world_is_clean)
 
 int main(void)
 {
@@ -658,10 +414,7 @@ int main(void)
 	    TEST(test_inuse),         TEST(test_identity),
 	    TEST(test_parked),        TEST(test_many),
 	    TEST(test_broken),        TEST(test_writable_and_shared),
-	    TEST(test_quiet),         TEST(test_text),
-	    TEST(test_events),        TEST(test_many_incidents),
-	    TEST(test_many_stale),    TEST(test_end),
 	};
 
-	return cmocka_run_group_tests(tests, boot, NULL);
+	return cmocka_run_group_tests(tests, world_boot, NULL);
 }
