@@ -305,9 +305,7 @@ static void collect(struct panic_contexts *found, struct run *run)
 				    (struct panic_context_event){*record, run->streams[stream].hart};
 		}
 	}
-	for (size_t i = nr_damages; i < run->nr_damages && i < DAMAGES_KEPT; i++)
-		free(run->damages[i].what);
-	run->nr_damages = nr_damages;
+	run_forget_damages(run, nr_damages);
 }
 
 void panic_contexts_find(struct panic_contexts *found, const struct guest *guest,

@@ -9,7 +9,6 @@
 #include <time.h>
 
 #include "base/json.h"
-#include "base/outfile.h"
 #include "base/signals.h"
 #include "command.h"
 #include "run/drain.h"
@@ -51,27 +50,20 @@ static const char *end_text(const struct guest *guest)
 static void write_json(const char *folder, const struct guest *guest, const struct drain *drain,
 		       bool has_kernel)
 {
-	char *path = xasprintf("%s/run.json", folder);
 	struct manifest manifest;
-	struct outfile out;
-	struct json json;
+	struct run_json file;
 
 	drain_manifest(drain, guest, &manifest);
 	manifest.has_kernel = has_kernel;
-	outfile_open(&out, path);
-	json_begin(&json, out.file);
-	json_int(&json, "format", RUN_FORMAT);
-	json_string(&json, "recorded_from", guest->path);
-	json_string(&json, "end", end_text(guest));
-	json_int(&json, "harts", guest->desc->nr_rings);
-	json_int(&json, "ram_bytes", (int64_t)guest->bytes);
-	json_int(&json, "events", (int64_t)drain->nr_events);
-	json_int(&json, "packets_missed", (int64_t)drain->missed_packets);
-	json_string(&json, "ram_file", guest->path);
-	manifest_write(&manifest, &json);
-	json_end(&json);
-	outfile_close(&out);
-	free(path);
+	run_json_begin(&file, folder);
+	json_string(&file.json, "recorded_from", guest->path);
+	json_string(&file.json, "end", end_text(guest));
+	json_int(&file.json, "harts", guest->desc->nr_rings);
+	json_int(&file.json, "ram_bytes", (int64_t)guest->bytes);
+	json_int(&file.json, "events", (int64_t)drain->nr_events);
+	json_int(&file.json, "packets_missed", (int64_t)drain->missed_packets);
+	json_string(&file.json, "ram_file", guest->path);
+	run_json_end(&file, &manifest);
 }
 
 static void say_json(const char *folder, const struct guest *guest, const struct drain *drain)

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "base/outfile.h"
 #include "command.h"
 #include "report/death.h"
 #include "report/print.h"
@@ -87,21 +86,14 @@ static void say_json(const char *folder, const struct guest *guest, const struct
 static void write_json(const char *folder, const struct guest *guest, const struct drain *drain,
 		       const struct panic_state *panic, bool has_kernel)
 {
-	char *path = xasprintf("%s/run.json", folder);
 	struct manifest manifest;
-	struct outfile out;
-	struct json json;
+	struct run_json file;
 
 	drain_manifest(drain, guest, &manifest);
 	manifest.has_kernel = has_kernel;
-	outfile_open(&out, path);
-	json_begin(&json, out.file);
-	json_int(&json, "format", RUN_FORMAT);
-	json_members(&json, guest, drain, panic);
-	manifest_write(&manifest, &json);
-	json_end(&json);
-	outfile_close(&out);
-	free(path);
+	run_json_begin(&file, folder);
+	json_members(&file.json, guest, drain, panic);
+	run_json_end(&file, &manifest);
 }
 
 static void print_state(const struct guest *guest, const struct drain *drain, const char *folder, FILE *out)

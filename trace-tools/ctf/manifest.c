@@ -47,7 +47,7 @@ static void write_file(struct json *json, const char *key, const struct manifest
 	json_close(json, '}');
 }
 
-void manifest_write(const struct manifest *manifest, struct json *json)
+static void write_manifest(const struct manifest *manifest, struct json *json)
 {
 	json_open(json, "manifest", '{');
 	json_int(json, "boot_id", manifest->boot_id);
@@ -88,6 +88,22 @@ void manifest_write_kernel(const struct manifest *manifest, struct json *json)
 		write_file(json, "kernel_elf", &manifest->kernel_elf, false);
 	if (manifest->kernel_description.bytes)
 		write_file(json, "kernel_description", &manifest->kernel_description, false);
+}
+
+void run_json_begin(struct run_json *file, const char *folder)
+{
+	file->path = xasprintf("%s/run.json", folder);
+	outfile_open(&file->out, file->path);
+	json_begin(&file->json, file->out.file);
+	json_int(&file->json, "format", RUN_FORMAT);
+}
+
+void run_json_end(struct run_json *file, const struct manifest *manifest)
+{
+	write_manifest(manifest, &file->json);
+	json_end(&file->json);
+	outfile_close(&file->out);
+	free(file->path);
 }
 
 /* ---- reading ---- */

@@ -32,6 +32,7 @@
 #define TOOLS_CTF_MANIFEST_H
 
 #include "base/json.h"
+#include "base/outfile.h"
 #include "packet.h"
 #include "tsdl.h"
 
@@ -82,8 +83,17 @@ struct manifest {
 struct run;
 struct json_value;
 
-/* The member "manifest" of an open object. */
-void manifest_write(const struct manifest *manifest, struct json *json);
+/* RUN/run.json while it is written: what its writer alone knows goes into `json` between these two, which die on errors. */
+struct run_json {
+	char *path;
+	struct outfile out;
+	struct json json;
+};
+
+void run_json_begin(struct run_json *file, const char *folder);
+/* With the manifest, the last member. */
+void run_json_end(struct run_json *file, const struct manifest *manifest);
+
 /* The members "kernel_elf" and "kernel_description" of an open object, where they are known. */
 void manifest_write_kernel(const struct manifest *manifest, struct json *json);
 void manifest_read_kernel(struct manifest *manifest, const struct json_value *from);

@@ -7,7 +7,6 @@
 #include <sys/wait.h>
 
 #include "base/json.h"
-#include "base/outfile.h"
 #include "base/util.h"
 #include "report/death.h"
 #include "session.h"
@@ -105,25 +104,18 @@ void session_json(const struct session *session, struct json *json)
 
 void session_write_json(const struct session *session, char **command)
 {
-	char *path = xasprintf("%s/run.json", session->folder);
 	struct manifest manifest;
-	struct outfile out;
-	struct json json;
+	struct run_json file;
 
 	session_manifest(session, &manifest);
 	manifest.has_kernel = true;
-	outfile_open(&out, path);
-	json_begin(&json, out.file);
-	json_int(&json, "format", RUN_FORMAT);
-	session_json(session, &json);
-	json_open(&json, "qemu", '[');
+	run_json_begin(&file, session->folder);
+	session_json(session, &file.json);
+	json_open(&file.json, "qemu", '[');
 	for (char **word = command; *word; word++)
-		json_string(&json, NULL, *word);
-	json_close(&json, ']');
-	manifest_write(&manifest, &json);
-	json_end(&json);
-	outfile_close(&out);
-	free(path);
+		json_string(&file.json, NULL, *word);
+	json_close(&file.json, ']');
+	run_json_end(&file, &manifest);
 }
 
 bool session_report(struct session *session)

@@ -14,7 +14,6 @@
 #include <zlib.h>
 
 #include "base/json_read.h"
-#include "base/outfile.h"
 #include "base/util.h"
 #include "replay/model.h"
 #include "watch.h"
@@ -112,25 +111,18 @@ static void write_run_json(const struct run *run, const struct manifest *manifes
 			   const struct json_value *start, const struct json_value *plugin,
 			   const char *end_text)
 {
-	char *path = xasprintf("%s/run.json", run->folder);
-	struct outfile out;
-	struct json json;
+	struct run_json file;
 
-	outfile_open(&out, path);
-	json_begin(&json, out.file);
-	json_int(&json, "format", RUN_FORMAT);
-	json_string(&json, "tracer", "watch");
-	copy_start(&json, start);
-	json_int(&json, "harts", run->nr_streams);
-	json_int(&json, "ram_bytes", (int64_t)json_get_number(plugin, "ram_bytes", 0));
-	json_string(&json, "end", "poweroff");
-	json_string(&json, "ended_by", end_text ? end_text : "itself");
-	json_int(&json, "events", (int64_t)run->nr_records);
-	json_int(&json, "events_discarded", (int64_t)json_get_number(plugin, "discarded", 0));
-	manifest_write(manifest, &json);
-	json_end(&json);
-	outfile_close(&out);
-	free(path);
+	run_json_begin(&file, run->folder);
+	json_string(&file.json, "tracer", "watch");
+	copy_start(&file.json, start);
+	json_int(&file.json, "harts", run->nr_streams);
+	json_int(&file.json, "ram_bytes", (int64_t)json_get_number(plugin, "ram_bytes", 0));
+	json_string(&file.json, "end", "poweroff");
+	json_string(&file.json, "ended_by", end_text ? end_text : "itself");
+	json_int(&file.json, "events", (int64_t)run->nr_records);
+	json_int(&file.json, "events_discarded", (int64_t)json_get_number(plugin, "discarded", 0));
+	run_json_end(&file, manifest);
 }
 
 char *watch_write_end(const char *folder, const char *end_text)
