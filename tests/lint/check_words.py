@@ -8,8 +8,8 @@ which of this project's own words crept in before, and what to write instead:
     trace-tools/cmd/x.c:12: "settled": say released
 
 Looked at are string literals of C and Python sources (comments and identifiers are not), help texts, the description of the
-JSON answers, and documents. Exempt: what guest programs print, and the recorded runs of
-traces/ with their consoles, until they are recorded again; patches; and the lines in documents between ``` that show a
+JSON answers, and documents. Exempt: what guest programs print, and with it the recorded consoles in
+traces/; patches; and the lines in documents between ``` that show a
 console.
 
 Usage: check_words.py [ROOT]     exit status 1 if something was found
