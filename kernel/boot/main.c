@@ -18,6 +18,7 @@
 #include <kernel/audit.h>
 #include <kernel/dev.h>
 #include <kernel/errno.h>
+#include <kernel/ext2.h>
 #include <kernel/fs.h>
 #include <kernel/kstack.h>
 #include <kernel/lib.h>
@@ -190,8 +191,8 @@ static void boot_task(void *arg)
 
 	writeback_init();
 	if (!root) /* says so itself */
-		cannot_start("find", "a root disk", fs_mount_root(NULL));
-	int err = fs_mount_root(root);
+		cannot_start("find", "a root disk", fs_mount_root(&ext2_type, NULL));
+	int err = fs_mount_root(&ext2_type, root);
 	if (err)
 		cannot_start("mount the root disk", root->name, err);
 	mount(devfs_create(), "/dev");

@@ -385,7 +385,7 @@ static bool is_any(const struct inode *inode)
 	return true;
 }
 
-u32 icache_shrink(void)
+u32 upcall_shrink_inodes(void)
 {
 	struct inode *inode;
 	u32 dropped = 0;
@@ -402,6 +402,12 @@ void icache_free_left_over(void)
 	while ((inode = take_victim(NULL, is_left_over)))
 		if (!free_deleted(inode))
 			break;
+}
+
+void upcall_store_inodes(void)
+{
+	icache_free_left_over();
+	icache_write_dirty();
 }
 
 void icache_drop(struct superblock *sb)

@@ -9,6 +9,7 @@
 
 static struct list superblocks = LIST_INIT(superblocks);
 static struct superblock *root_sb;
+static const struct fs_type *root_type; /* the root's, of the last one mounted */
 
 void fs_init(void)
 {
@@ -26,7 +27,7 @@ static void add_superblock(struct superblock *sb)
 	list_push_back(&superblocks, &sb->link);
 }
 
-int fs_mount_root(struct block_device *device)
+int fs_mount_root(const struct fs_type *type, struct block_device *device)
 {
 	int err = -ENODEV;
 
@@ -35,7 +36,8 @@ int fs_mount_root(struct block_device *device)
 		return err;
 	}
 	KASSERT(!root_sb);
-	root_sb = ext2_mount(device, &err);
+	root_type = type;
+	root_sb = type->mount(device, &err);
 	if (!root_sb)
 		return err;
 	add_superblock(root_sb);
@@ -114,7 +116,7 @@ int fs_unmount_root(void)
 	inode_put(root_sb->root);
 	icache_drop(root_sb);
 	list_remove(&root_sb->link);
-	ext2_unmount(root_sb);
+	root_type->unmount(root_sb);
 	root_sb = NULL;
 	return err;
 }
@@ -144,8 +146,7 @@ void fs_unmount_all(void)
 		icache_drop(last);
 	}
 	if (root_sb)
-		if (root_sb)
-			ext2_unmount(root_sb);
+		root_type->unmount(root_sb);
 	root_sb = NULL;
 }
 
@@ -155,7 +156,7 @@ u32 fs_drop_caches(void)
 
 	fs_sync();
 	readahead_wait();
-	icache_shrink();
+	upcall_shrink_inodes();
 	pagecache_shrink(~0U);
 	kmem_cache_shrink_all();
 	after = page_nr_free();
@@ -166,5 +167,6 @@ void fs_claims(struct claims *claims)
 {
 	/* Superblocks are static; what they count is in the table of inodes. */
 	icache_claims(claims);
-	ext2_claims(claims);
+	if (root_type)
+		root_type->claims(claims);
 }

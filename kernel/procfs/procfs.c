@@ -7,6 +7,7 @@
  * missing when the inode is read in or a file on it is opened.
  */
 #include "procfs_priv.h"
+#include <kernel/audit.h>
 #include <kernel/procfs.h>
 #include <kernel/slab.h>
 

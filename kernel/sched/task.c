@@ -21,6 +21,7 @@
  * Locks: `task` of each task; task_list_lock around the list of all. Never one inside the other.
  */
 #include "sched_priv.h"
+#include <kernel/audit.h>
 #include <kernel/errno.h>
 #include <kernel/kstack.h>
 #include <kernel/lib.h>

@@ -8,6 +8,7 @@
  * Locks: `mmlist` for mm_all and the ids. Of an mm itself: see addrspace.h.
  */
 #include "addrspace_priv.h"
+#include <kernel/audit.h>
 
 struct list mm_all = LIST_INIT(mm_all);
 static struct spinlock mm_list_lock = SPINLOCK_INIT(mmlist);

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* kernel/fs/flusher.c is a thread, so it is not part of these tests. */
+/* kernel/cache/flusher.c is a thread, so it is not part of these tests. */
 void writeback_wake(void);
 void writeback_wake(void) {}
 void writeback_wait(void) {}
@@ -67,7 +67,7 @@ u64 host_pages_of_kind(enum page_kind kind)
 {
 	struct page_totals totals;
 
-	icache_shrink();
+	upcall_shrink_inodes();
 	pagecache_shrink(~0U);
 	kmem_cache_shrink_all();
 	page_totals(&totals);

@@ -4,7 +4,7 @@
  * Allocations and transfers fail at random; and while a page is being transferred, other things happen to the cache,
  * from inside the transfer. Invariants after every step, the auditor every now and then.
  */
-#include "../../kernel/fs/pagecache_priv.h"
+#include "../../kernel/cache/pagecache_priv.h"
 #include <host/host_fs.h>
 #include <stdlib.h>
 

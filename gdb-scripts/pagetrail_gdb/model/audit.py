@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The independent audit: every count against the holders found by walking, with the kernel's verdicts.
 
-It must agree with /proc/audit (kernel/mm/audit.c says what each verdict means). It differs in how it gets
+It must agree with /proc/audit (kernel/audit/audit.c says what each verdict means). It differs in how it gets
 there: nothing that the kernel's claims functions or running totals say is used.
 """
 

@@ -14,7 +14,7 @@
 #ifndef KERNEL_ADDRSPACE_H
 #define KERNEL_ADDRSPACE_H
 
-#include <kernel/audit.h>
+#include <kernel/claims.h>
 #include <kernel/list.h>
 #include <kernel/pagetable.h>
 #include <kernel/tree.h>

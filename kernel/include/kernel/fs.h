@@ -12,7 +12,7 @@
 #define KERNEL_FS_H
 
 #include <kernel/addrspace.h>
-#include <kernel/audit.h>
+#include <kernel/claims.h>
 #include <kernel/dev.h>
 #include <kernel/pagecache.h>
 #include <kernel/sleeplock.h>
@@ -21,6 +21,7 @@
 struct inode;
 struct superblock;
 struct file;
+struct fs_type; /* fs_driver.h */
 
 /* A directory's entries are handed to emit one by one; emit returns false to stop. */
 typedef bool (*dir_emit_fn)(void *arg, const char *name, u32 name_bytes, u32 inode_number, u8 type);
@@ -124,8 +125,8 @@ struct superblock {
 	void *private;
 };
 
-void fs_init(void);                                    /* caches, icache */
-int fs_mount_root(struct block_device *device);        /* ext2; 0 or errno with a message */
+void fs_init(void);                                                         /* caches, icache */
+int fs_mount_root(const struct fs_type *type, struct block_device *device); /* 0 or errno with a message */
 int fs_mount(struct superblock *sb, const char *path); /* 0; or an error, and sb's root is given back */
 struct inode *fs_root(void);                           /* counted */
 int fs_sync(void);
@@ -148,8 +149,6 @@ void inode_unlock(struct inode *inode);
 void inode_stat(struct inode *inode, struct stat *st); /* locked */
 /* NULL, or which of icache's invariants is broken (static text buffer). World stopped. */
 const char *icache_check(void);
-/* Drops unused in-core inodes; returns how many. */
-u32 icache_shrink(void);
 /* The generic read / write over the page cache, for inode_ops (file systems with a mapping). Locked. */
 ssize_t inode_read_cached(struct inode *inode, u64 offset, u64 buffer, size_t size_bytes, bool user,
 			  struct readahead *ahead);

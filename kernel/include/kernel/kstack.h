@@ -11,7 +11,7 @@
 #ifndef KERNEL_KSTACK_H
 #define KERNEL_KSTACK_H
 
-#include <kernel/audit.h>
+#include <kernel/claims.h>
 #include <kernel/types.h>
 
 #define KSTACK_BYTES (KSTACK_PAGES * PAGE_SIZE)

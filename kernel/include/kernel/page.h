@@ -65,9 +65,12 @@ enum {
 STATIC_ASSERT(PAGE_STATES_SUM == PAGE_STATES_ALL && PAGE_STATES_ALL <= 0xff,
 	      "no two of the bits are the same");
 
+struct claims;
+
 extern struct page *pages; /* pages[pfn - first_pfn] */
 extern pfn_t first_pfn;    /* of RAM */
 extern u32 nr_pages;       /* in RAM, firmware's included */
+extern pfn_t managed_pfn;  /* first page that is not the firmware's */
 
 static inline bool pfn_valid(pfn_t pfn)
 {
@@ -124,6 +127,11 @@ static inline s32 page_count(const struct page *page)
 {
 	return __atomic_load_n(&page->count, __ATOMIC_ACQUIRE);
 }
+/* As the trace's 16 bits say it. */
+static inline u16 count_for_event(s32 count)
+{
+	return count < 0 ? 0 : (u16)(count < 0xffff ? count : 0xffff);
+}
 
 /* ---- accounting ---- */
 
@@ -144,7 +152,6 @@ u32 page_nr_parked(void); /* per-hart caches alone; likewise */
 u32 page_drain_caches(void);
 const char *page_kind_name(enum page_kind kind);
 const char *ref_kind_name(enum ref_kind ref);
-const char *verdict_name(enum verdict verdict);
 
 /* ---- boot ---- */
 
@@ -170,6 +177,8 @@ void page_set_fail_hook(bool (*fail)(u32 order));
 const char *page_check(void);
 /* Reads every free page; reports POISON incidents. Returns how many. World stopped. */
 u32 page_check_poison(void);
+
+void page_claims(struct claims *claims); /* what boot keeps for ever */
 
 /* Calls visit(head, order) for every block on the free lists, under `buddy`. */
 void buddy_for_each(void (*visit)(struct page *head, u32 order, void *arg), void *arg);

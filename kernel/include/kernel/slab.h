@@ -59,6 +59,7 @@ bool kmem_find_object(const void *va, struct kmem_object *object);
 const char *kmem_check(void);
 
 /* Auditor's part (world stopped). claim: 0, or the verdict this claim deserves (OBJSTALE). */
+void kmem_claims(struct claims *claims); /* the slabs' pages */
 void kmem_claims_reset(void);
 enum verdict kmem_claim(const void *obj);
 void kmem_for_each_unclaimed(void (*visit)(const struct kmem_object *object, void *arg), void *arg);

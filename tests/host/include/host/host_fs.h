@@ -4,7 +4,9 @@
 #define HOST_HOST_FS_H
 
 #include <host/host_test.h>
+#include <kernel/audit.h>
 #include <kernel/dev.h>
+#include <kernel/ext2.h>
 #include <kernel/fs.h>
 
 struct task *host_task(void);

@@ -3,7 +3,6 @@
  * The write-back thread. It sleeps without a timer while nothing is dirty, so idle harts stay idle; the first dirty
  * page wakes it, and from then on it looks about once a second until everything old enough is on disk.
  */
-#include "fs_priv.h"
 #include "pagecache_priv.h"
 #include <kernel/sched.h>
 #include <kernel/sleeplock.h>
@@ -57,8 +56,7 @@ static void flusher_main(void *arg)
 		wait_for_work();
 		sched_sleep_until(arch_time() + FLUSH_INTERVAL);
 		sleeplock_acquire(&pass_lock);
-		icache_free_left_over();
-		icache_write_dirty();
+		upcall_store_inodes();
 		for (struct mapping *mapping = NULL; (mapping = mapping_next(mapping, mapping_has_dirty));)
 			if (oldest_is_due(mapping, arch_time()))
 				pagecache_sync(mapping);

@@ -11,7 +11,7 @@
  */
 #include <kernel/arch.h>
 
-#include "mm_priv.h"
+#include "audit_priv.h"
 
 static struct spinlock incident_lock = SPINLOCK_INIT(incident);
 static struct finding incidents[INCIDENTS_MAX];
@@ -78,7 +78,7 @@ static void __attribute__((noreturn)) incident_panic(const struct finding *findi
 		    page_kind_name(finding->kind), finding->count);
 }
 
-void incident_add(const struct finding *finding)
+static void incident_add(const struct finding *finding)
 {
 	u32 seen;
 

@@ -9,7 +9,6 @@
  *            that nobody has and that need no writing.
  * RECLAIM-2  one task at a time; an allocation made inside reclaim fails rather than reclaims.
  */
-#include "fs_priv.h"
 #include "pagecache_priv.h"
 #include <kernel/sleeplock.h>
 
@@ -97,7 +96,7 @@ u32 pagecache_reclaim(u32 nr_wanted)
 	if (freed < nr_wanted) {
 		u32 before = __atomic_load_n(&pagecache.nr_lru, __ATOMIC_RELAXED), after;
 
-		icache_shrink();
+		upcall_shrink_inodes();
 		after = __atomic_load_n(&pagecache.nr_lru, __ATOMIC_RELAXED);
 		freed += after < before ? before - after : 0;
 		freed += kmem_cache_shrink_all();

@@ -23,7 +23,7 @@
 #include <kernel/arch.h>
 #include <kernel/kstack.h>
 
-#include "mm_priv.h"
+#include "audit_priv.h"
 
 #define QUIET_TRIES 400
 #define QUIET_WAIT_TICKS (TIME_HZ / 2) /* all tries together */

@@ -315,7 +315,19 @@ static int hold_super(struct ext2 *fs)
 	return 0;
 }
 
-struct superblock *ext2_mount(struct block_device *device, int *err)
+static void ext2_unmount(struct superblock *sb)
+{
+	struct ext2 *fs = sb->private;
+
+	ext2_release_group(fs);
+	if (fs->super_page)
+		page_put(fs->super_page, REF_OWNER, HOLDER_NONE);
+	fs->super_page = NULL;
+	pagecache_truncate(&fs->blocks, 0);
+	mapping_destroy(&fs->blocks);
+}
+
+static struct superblock *ext2_mount(struct block_device *device, int *err)
 {
 	struct ext2 *fs = &root_fs;
 
@@ -348,19 +360,7 @@ struct superblock *ext2_mount(struct block_device *device, int *err)
 	return &fs->sb;
 }
 
-void ext2_unmount(struct superblock *sb)
-{
-	struct ext2 *fs = sb->private;
-
-	ext2_release_group(fs);
-	if (fs->super_page)
-		page_put(fs->super_page, REF_OWNER, HOLDER_NONE);
-	fs->super_page = NULL;
-	pagecache_truncate(&fs->blocks, 0);
-	mapping_destroy(&fs->blocks);
-}
-
-void ext2_claims(struct claims *claims)
+static void ext2_claims(struct claims *claims)
 {
 	if (root_fs.super_page)
 		claim_page(claims, root_fs.super_page, REF_OWNER, HOLDER_NONE);
@@ -369,3 +369,9 @@ void ext2_claims(struct claims *claims)
 		claim_page(claims, root_fs.held_desc, REF_OWNER, HOLDER_NONE);
 	}
 }
+
+const struct fs_type ext2_type = {
+    .mount = ext2_mount,
+    .unmount = ext2_unmount,
+    .claims = ext2_claims,
+};

@@ -18,7 +18,7 @@
  */
 #include <kernel/arch.h>
 
-#include "mm_priv.h"
+#include "audit_priv.h"
 
 /* What a holder's two numbers are called, by ref kind. */
 static const struct {
@@ -34,6 +34,18 @@ static const char *const verdict_texts[VERDICT_NR] = {
 #include <kernel/verdicts.def>
 #undef VERDICT
 };
+
+static const char *const verdict_names[VERDICT_NR] = {
+    "none",
+#define VERDICT(ev_verdict, ev_value, ev_leak, ev_text) [ev_value] = #ev_verdict,
+#include <kernel/verdicts.def>
+#undef VERDICT
+};
+
+const char *verdict_name(enum verdict verdict)
+{
+	return (u32)verdict < VERDICT_NR ? verdict_names[verdict] : "?";
+}
 
 /* Where no claim names the holder, the kind tells what `owner` was set to at allocation. */
 static enum ref_kind usual_ref(u8 kind)

@@ -21,7 +21,8 @@
 #ifndef KERNEL_FS_EXT2_PRIV_H
 #define KERNEL_FS_EXT2_PRIV_H
 
-#include "fs_priv.h"
+#include <kernel/ext2.h>
+#include <kernel/fs_driver.h>
 
 #define EXT2_MAGIC 0xEF53
 #define EXT2_ROOT_INODE 2
