@@ -27,6 +27,7 @@
 #include <kernel/sched.h>
 #include <kernel/syscall.h>
 #include <kernel/trace.h>
+#include <kernel/xv6.h>
 
 #define CANNOT_START_STATUS 123
 #define INIT_PATH "/bin/init"
@@ -130,6 +131,7 @@ static void subsystems_init(void)
 	addrspace_init();
 	proc_init();
 	syscall_init();
+	abi_register(&xv6_abi);
 	pagecache_init();
 	fs_init();
 	register_with_auditor();

@@ -183,9 +183,8 @@ static int elf_load_with(struct inode *inode, struct exec_image *image, struct e
 		if (segments[i].type == SEGMENT_LOAD)
 			err = elf_fill(inode, image->mm, &segments[i], &ahead);
 	image->entry = header.entry;
-	image->xv6 = header.ident[IDENT_ABI_VERSION] == XV6_ELF_ABI_VERSION
-			 ? XV6_PROGRAM | (u32)header.ident[IDENT_PADDING] << 1
-			 : 0;
+	image->abi = abi_of_elf(header.ident[IDENT_ABI_VERSION]);
+	image->abi_flags = image->abi == &native_abi ? 0 : header.ident[IDENT_PADDING];
 	return err;
 }
 

@@ -8,12 +8,11 @@
 int fd_install(struct file *file)
 {
 	struct proc *proc = current_proc();
-	int max = proc->xv6 ? XV6_FILES_MAX : NOFILE;
 
-	for (int fd = 0; fd < max; fd++) {
+	for (u32 fd = 0; fd < proc->abi->nr_files; fd++) {
 		if (!proc->files[fd]) {
 			proc->files[fd] = file;
-			return fd;
+			return (int)fd;
 		}
 	}
 	return -EMFILE;

@@ -62,6 +62,7 @@ struct proc *proc_create(u16 pid, const char *name, int *err)
 	if (!proc->task)
 		goto no_task;
 	proc->task->proc = proc;
+	proc->abi = &native_abi;
 	list_init(&proc->children);
 	list_init(&proc->sibling);
 	list_init(&proc->all);

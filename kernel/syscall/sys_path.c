@@ -79,7 +79,7 @@ static s64 remove_name(uaddr_t ua, bool directory)
 	if (err)
 		return err;
 	err = path_unlink(current_proc()->cwd, path, directory);
-	if (err == -EISDIR && current_proc()->xv6)
+	if (err == -EISDIR && current_proc()->abi->unlink_takes_directories)
 		err = path_unlink(current_proc()->cwd, path, true);
 	path_release(path);
 	return err;

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The system call xv6: what lab programs for xv6 ask the kernel and no other program does (uapi/xv6.h), and what
- * tracing and interposing do to every other call.
+ * The system call `abi`: what lab programs for xv6 ask the kernel and no other program does (uapi/xv6.h), and what
+ * tracing and interposing do to every other call, also of a program of ours that such a program starts.
  */
-#include "syscall_priv.h"
 #include "xv6_priv.h"
-#include <uapi/xv6.h>
 
 #define ACCESS_PAGES_MAX 64U
 
@@ -21,7 +19,7 @@ static const struct {
     [SYS_sleep] = {13, "sleep"},  [SYS_uptime] = {14, "uptime"}, [SYS_open] = {15, "open"},
     [SYS_write] = {16, "write"},  [SYS_mknod] = {17, "mknod"},   [SYS_unlink] = {18, "unlink"},
     [SYS_rmdir] = {18, "unlink"}, [SYS_link] = {19, "link"},     [SYS_mkdir] = {20, "mkdir"},
-    [SYS_close] = {21, "close"},  [SYS_xv6] = {22, "trace"},
+    [SYS_close] = {21, "close"},  [SYS_abi] = {22, "trace"},
 };
 
 static bool in_mask(u64 number, u32 mask)
@@ -31,25 +29,35 @@ static bool in_mask(u64 number, u32 mask)
 	return theirs && mask >> theirs & 1;
 }
 
-bool xv6_call_refused(u64 number, const u64 *arg)
+static bool call_refused(u64 number, const u64 *arg)
 {
-	const struct xv6_state *lab = &current_proc()->lab;
+	const struct xv6_state *state = xv6_state_of(current_proc());
 	char path[XV6_PATH_BYTES];
 
-	if (!in_mask(number, lab->refused))
+	if (!in_mask(number, state->refused))
 		return false;
 	if (number != SYS_open && number != SYS_exec)
 		return true;
-	return strncpy_from_user(path, arg[0], sizeof(path)) < 0 || strcmp(path, lab->allowed) != 0;
+	return strncpy_from_user(path, arg[0], sizeof(path)) < 0 || strcmp(path, state->allowed) != 0;
 }
 
-void xv6_print_call(u64 number, s64 result)
+static s64 watch_call(u64 number, const u64 *arg)
 {
 	const struct proc *proc = current_proc();
+	s64 result = call_refused(number, arg) ? -EPERM : syscall_run(number, arg);
 
-	if (in_mask(number, proc->lab.traced))
+	if (in_mask(number, xv6_state_of(current_proc())->traced))
 		kprintf("%u: syscall %s -> %d\n", proc->task->pid, known_calls[number].name,
 			result < 0 ? -1 : (int)result);
+	return result;
+}
+
+/* After a change of the masks. */
+static void watch_if_wanted(struct proc *proc)
+{
+	const struct xv6_state *state = xv6_state_of(proc);
+
+	proc->watch_call = state->traced || state->refused ? watch_call : NULL;
 }
 
 /*
@@ -73,16 +81,27 @@ static s64 sysinfo(uaddr_t ua)
 	return copy_to_user(ua, info, sizeof(info)) ? -EFAULT : 0;
 }
 
+static s64 trace_calls(u64 mask)
+{
+	struct proc *proc = current_proc();
+
+	xv6_state_of(proc)->traced = (u32)mask;
+	watch_if_wanted(proc);
+	return 0;
+}
+
 static s64 interpose(u64 mask, uaddr_t ua)
 {
-	struct xv6_state *lab = &current_proc()->lab;
+	struct proc *proc = current_proc();
+	struct xv6_state *state = xv6_state_of(proc);
 	char path[XV6_PATH_BYTES];
 	ssize_t length = strncpy_from_user(path, ua, sizeof(path));
 
 	if (length < 0)
 		return length;
-	memcpy(lab->allowed, path, (size_t)length + 1);
-	lab->refused = (u32)mask;
+	memcpy(state->allowed, path, (size_t)length + 1);
+	state->refused = (u32)mask;
+	watch_if_wanted(proc);
 	return 0;
 }
 
@@ -142,14 +161,13 @@ static s64 pin_to(u64 hart)
 	return 0;
 }
 
-s64 sys_xv6(const u64 *arg)
+s64 xv6_call(const u64 *arg)
 {
 	switch (arg[0]) {
 	case XV6_SYSINFO:
 		return sysinfo(arg[1]);
 	case XV6_TRACE:
-		current_proc()->lab.traced = (u32)arg[1];
-		return 0;
+		return trace_calls(arg[1]);
 	case XV6_INTERPOSE:
 		return interpose(arg[1], arg[2]);
 	case XV6_SIGALARM:

@@ -1,27 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The xv6 personality: all that this kernel does differently for programs built against user/compat/xv6.
- *
- * Such a program carries ABI version 6 in its ELF header; exec sets proc->xv6 from it, fork hands it down. What
- * can be done in the program's own library is done there; here stands what only the kernel can do:
- *
- *   names      keep 14 characters; a path of 128 and more fails
- *   read       of a directory gives records of 16 bytes {u16 inode; char name[14]}, one for each entry
- *   fstat      gives a structure of 24 bytes: device, inode, type, links, size
- *   write      to a file is all or an error; it fails beyond the end of the file, and beyond 268 blocks of 1024
- *              bytes, or the 65803 of a program that says so (XV6_LARGE_FILES)
- *   unlink     removes empty directories, too
- *   sbrk       below address 0 gives the old end and leaves it there
- *   descriptors  16 of them (proc/files.c)
- *   exec       takes 31 arguments that fill a page, also for a program of another kind; the stack is one page, so arguments over a page fail, and what lies below it faults; the heap may
- *              grow up to where that system keeps its own two pages (proc/exec.c)
- *
- * Numbers: the headers in user/compat/xv6/kernel.
- */
+/* Names, files and directories as programs for xv6 know them. */
 #include "xv6_priv.h"
-#include <kernel/errno.h>
-#include <kernel/lib.h>
-#include <uapi/xv6.h>
 
 #define XV6_NAME_BYTES 14U
 #define XV6_FILE_BYTES (268 * 1024UL)
@@ -49,7 +28,7 @@ int xv6_fit_path(char *path)
 	return 0;
 }
 
-bool xv6_reads_directory(const struct file *file)
+static bool reads_directory(const struct file *file)
 {
 	return file->type == FILE_INODE && (file->inode->mode & S_IFMT) == S_IFDIR;
 }
@@ -76,7 +55,7 @@ static bool emit_record(void *arg, const char *name, u32 name_bytes, u32 inode_n
 	return true;
 }
 
-ssize_t xv6_read_directory(struct file *file, uaddr_t dst, size_t size_bytes)
+static ssize_t read_directory(struct file *file, uaddr_t dst, size_t size_bytes)
 {
 	struct directory_read read = {.dst = dst, .left_bytes = size_bytes};
 	struct inode *inode = file->inode;
@@ -92,6 +71,12 @@ ssize_t xv6_read_directory(struct file *file, uaddr_t dst, size_t size_bytes)
 	if (read.dst != dst)
 		return (ssize_t)(read.dst - dst);
 	return err ? err : read.err;
+}
+
+ssize_t xv6_read(struct file *file, uaddr_t dst, size_t size_bytes)
+{
+	return reads_directory(file) ? read_directory(file, dst, size_bytes)
+				     : file_read(file, dst, size_bytes);
 }
 
 struct xv6_stat {
@@ -122,7 +107,7 @@ int xv6_give_stat(const struct stat *st, uaddr_t ua)
 /* Reads the position under its lock: a size that was read before another writer's end is too small for it. */
 static bool may_write_at_position(struct file *file, size_t size_bytes)
 {
-	u64 limit = current_proc()->xv6 & XV6_LARGE_FILES ? XV6_LARGE_FILE_BYTES : XV6_FILE_BYTES;
+	u64 limit = current_proc()->abi_flags & XV6_ELF_LARGE_FILES ? XV6_LARGE_FILE_BYTES : XV6_FILE_BYTES;
 	bool may;
 
 	sleeplock_acquire(&file->position_lock);
@@ -140,21 +125,4 @@ ssize_t xv6_write(struct file *file, uaddr_t src, size_t size_bytes)
 		return -EFBIG;
 	done = file_write(file, src, size_bytes);
 	return regular && done >= 0 && (size_t)done < size_bytes ? -EIO : done;
-}
-
-/* That system's stack is one page, in which each string begins at a multiple of 16, the array below them, too. */
-bool xv6_args_fit(char *const *argv, u32 argc)
-{
-	u64 used_bytes = ((argc + 1) * sizeof(u64) + 15) & ~15UL;
-
-	for (u32 i = 0; i < argc; i++)
-		used_bytes += (strlen(argv[i]) + 1 + 15) & ~15UL;
-	return used_bytes <= PAGE_SIZE;
-}
-
-s64 xv6_sbrk(struct mm *mm, s64 delta, bool lazy)
-{
-	if (delta < 0 && -(u64)delta > mm->heap_end)
-		return (s64)mm->heap_end;
-	return mm_sbrk(mm, delta, lazy);
 }

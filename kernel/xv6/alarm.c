@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a process keeps for the calls of xv6 programs that work behind the program's back: an alarm that interrupts it,
- * and a page that tells its pid without a call. The calls themselves are in syscall/xv6_calls.c.
+ * and a page that tells its pid without a call. The calls themselves are in calls.c.
  *
  * Alarm: when the process has used up its ticks in user mode, it returns from the kernel into its handler. The
  * registers of the interrupted code wait on the user's own stack, so the kernel needs no memory for them; what the
@@ -11,80 +11,88 @@
  * Pid page: made on the first touch, read-only, and dropped from a forked child's address space, whose first touch
  * makes another.
  */
-#include "proc_priv.h"
+#include "xv6_priv.h"
 
 #define TICK_MS 100U     /* of that system */
 #define USER_TICK_MS 10U /* of task->user_ticks */
 
-void xv6_forked(struct proc *child, const struct proc *parent, struct mm *mm)
+static void alarm_off(struct proc *proc)
 {
-	child->xv6 = parent->xv6;
-	child->lab = parent->lab;
-	child->lab.alarm_ticks = 0;
-	if (child->xv6)
-		mm_unmap(mm, XV6_USYSCALL, XV6_USYSCALL + PAGE_SIZE); /* one VMA, whole: needs no memory */
+	xv6_state_of(proc)->alarm_ticks = 0;
+	proc->before_return = NULL;
 }
 
-void xv6_entered(struct proc *proc, u32 xv6)
+void xv6_forked(struct proc *child, struct mm *mm)
 {
-	proc->xv6 = xv6;
-	proc->lab.alarm_ticks = 0;
-	proc->lab.alarm_frame = 0;
+	alarm_off(child);
+	mm_unmap(mm, XV6_USYSCALL, XV6_USYSCALL + PAGE_SIZE); /* one VMA, whole: needs no memory */
+}
+
+void xv6_entered(struct proc *proc)
+{
+	alarm_off(proc);
+	xv6_state_of(proc)->alarm_frame = 0;
 }
 
 /* ---- alarm ---- */
 
 static void alarm_restart(struct proc *proc)
 {
-	proc->lab.alarm_due = proc->task->user_ticks + proc->lab.alarm_ticks * (TICK_MS / USER_TICK_MS);
+	struct xv6_state *state = xv6_state_of(proc);
+
+	state->alarm_due = proc->task->user_ticks + state->alarm_ticks * (TICK_MS / USER_TICK_MS);
+}
+
+static void ring_alarm(struct trapframe *frame)
+{
+	struct proc *proc = current_proc();
+	struct xv6_state *state = xv6_state_of(proc);
+	uaddr_t saved = (frame->x[REG_SP] - sizeof(*frame)) & ~15UL;
+
+	if (proc->task->user_ticks < state->alarm_due || state->alarm_frame)
+		return;
+	proc->task->in_user = false; /* until it is back there: the copy may take a page */
+	if (copy_to_user(saved, frame, sizeof(*frame)))
+		proc_die("no room on the stack for an alarm", saved);
+	state->alarm_frame = saved;
+	frame->x[REG_SP] = saved;
+	frame->pc = state->alarm_handler;
 }
 
 int xv6_set_alarm(u64 ticks, uaddr_t handler)
 {
 	struct proc *proc = current_proc();
+	struct xv6_state *state = xv6_state_of(proc);
 
 	if (ticks > UINT32_MAX)
 		return -EINVAL;
-	proc->lab.alarm_ticks = ticks;
-	proc->lab.alarm_handler = handler;
+	state->alarm_ticks = ticks;
+	state->alarm_handler = handler;
+	proc->before_return = ticks ? ring_alarm : NULL;
 	alarm_restart(proc);
 	return 0;
-}
-
-void xv6_ring_alarm(struct trapframe *frame)
-{
-	struct proc *proc = current_proc();
-	uaddr_t saved = (frame->x[REG_SP] - sizeof(*frame)) & ~15UL;
-
-	if (proc->task->user_ticks < proc->lab.alarm_due || proc->lab.alarm_frame)
-		return;
-	proc->task->in_user = false; /* until it is back there: the copy may take a page */
-	if (copy_to_user(saved, frame, sizeof(*frame)))
-		proc_die("no room on the stack for an alarm", saved);
-	proc->lab.alarm_frame = saved;
-	frame->x[REG_SP] = saved;
-	frame->pc = proc->lab.alarm_handler;
 }
 
 s64 xv6_end_alarm(void)
 {
 	struct proc *proc = current_proc();
+	struct xv6_state *state = xv6_state_of(proc);
 	struct trapframe *frame = proc->task->frame, saved;
 
-	if (!proc->lab.alarm_frame)
+	if (!state->alarm_frame)
 		return -EINVAL;
-	if (copy_from_user(&saved, proc->lab.alarm_frame, sizeof(saved)))
+	if (copy_from_user(&saved, state->alarm_frame, sizeof(saved)))
 		return -EFAULT;
 	memcpy(frame->x, saved.x, sizeof(frame->x));
 	frame->pc = saved.pc;
-	proc->lab.alarm_frame = 0;
+	state->alarm_frame = 0;
 	alarm_restart(proc);
 	return (s64)frame->x[REG_A0]; /* a0 is what a call returns: it must return what was there */
 }
 
 /* ---- pid page ---- */
 
-int xv6_map_pid_page(struct task *task)
+static int map_pid_page(struct task *task)
 {
 	struct mm *mm = task->mm;
 	pte_t *pte;
@@ -97,4 +105,9 @@ int xv6_map_pid_page(struct task *task)
 	pte = pt_walk(mm->root, XV6_USYSCALL, mm->id, false);
 	*(s32 *)pa_to_va(PTE_PA(*pte)) = task->pid;
 	return 0;
+}
+
+int xv6_user_fault(struct task *task, uaddr_t ua, bool write, bool exec)
+{
+	return write || exec || PAGE_ALIGN_DOWN(ua) != XV6_USYSCALL ? -EFAULT : map_pid_page(task);
 }
