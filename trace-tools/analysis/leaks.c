@@ -25,6 +25,7 @@ const char *leak_doubt_text(enum leak_doubt doubt)
 	    [DOUBT_NOT_LISTED] =
 		"audit and trace: the trace names them, the audit counted as many without listing them",
 	    [DOUBT_NOT_IN_TRACE] = "audit only: THE TRACE DOES NOT KNOW IT AS LIVE",
+	    [DOUBT_WATCHED] = "audit only: the trace of a watched kernel does not say who holds a page",
 	};
 	return texts[doubt];
 }
@@ -132,7 +133,7 @@ static void add_audit_page(struct leaks *leaks, const struct trace_record *findi
 		item.inode_index = what->index;
 	}
 	if (!item.by_trace && item.doubt == DOUBT_NONE)
-		item.doubt = DOUBT_HOLDER_LIVES;
+		item.doubt = model_run(leaks->model)->watched ? DOUBT_WATCHED : DOUBT_HOLDER_LIVES;
 	ARRAY_PUSH(leaks->items, leaks->nr_items, leaks->items_capacity) = item;
 	if (page)
 		item_of_page[what->where - model_first_pfn(leaks->model)] = (uint32_t)leaks->nr_items;

@@ -41,6 +41,7 @@ enum leak_doubt {
 	DOUBT_AUDIT_SILENT, /* trace only: the audit checked it and did not report it */
 	DOUBT_NOT_LISTED,   /* trace only, and the audit counted as many as it had no room to list */
 	DOUBT_NOT_IN_TRACE, /* audit only: the trace does not know it as live */
+	DOUBT_WATCHED,      /* audit only: the trace of a watched kernel has no holders */
 	DOUBT_NR,
 };
 const char *leak_doubt_text(enum leak_doubt doubt);

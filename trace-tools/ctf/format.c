@@ -150,6 +150,8 @@ const char *page_kind_text(uint32_t kind)
 
 const char *ref_kind_text(uint32_t ref)
 {
+	if (kinds_unknown && ref == REF_NONE)
+		return "";
 	return ref < REF_NR && refs[ref].name ? refs[ref].name : "?";
 }
 

@@ -75,7 +75,7 @@ const char *event_kind_text(const struct event_info *event, uint32_t kind);
 
 /* Never NULL: an unknown value gives "?". */
 const char *page_kind_text(uint32_t kind);
-/* From now on pages have no kind: those of a watched run, of which only "page" can be said. */
+/* From now on pages and references have no kind: those of a watched run, of which only "page" can be said. */
 void page_kinds_are_unknown(void);
 const char *ref_kind_text(uint32_t ref);
 const char *ref_holder_text(uint32_t ref); /* what a holder's id is: "inode", "pid", ... */
