@@ -333,6 +333,7 @@ static void compile_console(struct compiling *compiling)
 	}
 	fprintf(compiling->out, "console");
 	put_expression(compiling, "uart", "uart", NULL);
+	put_expression(compiling, "pa", "pa", NULL);
 	if (kd_get(compiling->item, "funcs")) {
 		fprintf(compiling->out, " funcs=");
 		put_ranges(compiling, "funcs");

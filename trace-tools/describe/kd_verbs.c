@@ -173,6 +173,8 @@ const struct kd_verb_spec kd_verbs[KD_NR] = {
 		    false,
 		    "where the console's text leaves",
 		    {{"uart", KD_EXPRESSION, NULL, false, "address of the transmit register"},
+		     {"pa", KD_EXPRESSION, NULL, false,
+		      "the same, physical: for a kernel that maps it as it likes"},
 		     {"sbi", KD_FLAG, NULL, false, "calls of the firmware"},
 		     {"funcs", KD_FUNCTIONS, NULL, false, "functions that store to it"}}},
     [KD_MARK] =
