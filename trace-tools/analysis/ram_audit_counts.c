@@ -188,7 +188,8 @@ static void compare_with_trace(struct ram_audit *audit, const struct counts *cou
 	if (audit->nr_counts_differ)
 		ram_audit_reason(audit,
 				 "the count %s of %" PRIu64
-				 " live pages is another in RAM than in the trace, that of 0x%" PRIx64 " for one",
+				 " live pages is another in RAM than in the trace, that of 0x%" PRIx64
+				 " for one",
 				 counts->item->subject, audit->nr_counts_differ, first);
 }
 

@@ -125,6 +125,7 @@ static void put_call(struct compiling *compiling, const struct function *functio
 	put_expression(compiling, "n", "n", NULL);
 	put_expression(compiling, "link", "link", NULL);
 	put_expression(compiling, "count", "count", NULL);
+	put_expression(compiling, "when", "when", NULL);
 	if (alloc)
 		put_expression(compiling, "fail", "fail", NULL);
 	if (kd_get(item, "push")) {

@@ -151,7 +151,8 @@ static void check_item(struct parser *parser, const struct kd_item *item)
 	if (item->verb == KD_MARK && item->nr_pairs != 1)
 		FAIL(parser, "mark needs one of begin=…, end=…, panic=…");
 	if (item->verb == KD_LIST && !kd_get(item, "at") != !kd_get(item, "n"))
-		FAIL(parser, "list needs at=… and n=… together: where head number i is, and how many there are");
+		FAIL(parser,
+		     "list needs at=… and n=… together: where head number i is, and how many there are");
 	if (item->verb == KD_PTE && !item->nr_pairs)
 		FAIL(parser, "pte needs funcs=… or levels=…");
 	if (item->verb == KD_CONSOLE &&

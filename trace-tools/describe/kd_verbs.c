@@ -15,6 +15,7 @@
 	}
 #define CALL_KEYS                                                                                            \
 	PAGE_KEYS, {"count", KD_EXPRESSION, NULL, false, "how many pages"},                                  \
+	    {"when", KD_EXPRESSION, NULL, false, "the call counts where this is not 0"},                     \
 	{                                                                                                    \
 		"notinside", KD_FUNCTIONS, NULL, false, "calls made by these hooked functions do not count"  \
 	}
@@ -126,7 +127,8 @@ const struct kd_verb_spec kd_verbs[KD_NR] = {
 		 "a list of free pages, for the audit: its head; [] stands for every element of an array",
 		 {{"next", KD_MEMBERS, NULL, false, "the member that leads on, or its offset"},
 		  {"link", KD_MEMBERS, NULL, false, "member of struct page that the node is, or its offset"},
-		  {"at", KD_EXPRESSION, NULL, false, "address of head number i; the place is only a name then"},
+		  {"at", KD_EXPRESSION, NULL, false,
+		   "address of head number i; the place is only a name then"},
 		  {"n", KD_EXPRESSION, NULL, false, "how many heads at= has"},
 		  {"pages", KD_EXPRESSION, NULL, false,
 		   "pages of one node; [1], or i with at=, is the number of the head"},

@@ -37,7 +37,7 @@ struct watch_options {
 	    *folder; /* of the run, NULL: watch_runs_folder and the time; further machines get -2, -3, … */
 	const char *description; /* file, NULL: it is found from the ELF file */
 	const char *elf;         /* NULL: what QEMU is told to boot is one */
-	const char *symbols; /* a System.map; NULL: the ELF file has them, or the description names one */
+	const char *symbols;     /* a System.map; NULL: the ELF file has them, or the description names one */
 	bool check_writes;
 	char **command; /* NULL-terminated */
 	/* A driven terminal: any of these. */

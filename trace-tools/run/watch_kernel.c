@@ -81,8 +81,8 @@ static char *not_enough(const char *elf, const struct description *description)
 	return text;
 }
 
-char *watch_prepare_kernel(const char *folder, const char *elf, const char *description_path,
-			   const char *map, uint32_t boot_id)
+char *watch_prepare_kernel(const char *folder, const char *elf, const char *description_path, const char *map,
+			   uint32_t boot_id)
 {
 	static const char *const folders[] = {"kernel", "trace", "logs"};
 	struct description description;
