@@ -82,7 +82,8 @@ static void choose_reference(const struct leaks *leaks, const struct page_state 
 	item->get_stack = page->alloc_stack;
 	item->get_time = page->alloc_time;
 	item->get_pid = page->alloc_pid;
-	if (leaks->audit_quiescent && page->last_time < leaks->audit->time &&
+	/* Where a kernel adds several references at once, the puts may be more than the gets, and the count is not 0. */
+	if (leaks->audit_quiescent && page->last_time < leaks->audit->time && page->count == 0 &&
 	    model_totals(model)->by_event[EV_page_put])
 		item->by_trace = true;
 }

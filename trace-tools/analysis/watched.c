@@ -177,7 +177,7 @@ struct watched *watched_audit(struct run *run, struct model *model, char **probl
 	else if (access(ram, F_OK))
 		*problem =
 		    xasprintf("%s: there is no copy of the machine's RAM, so there is no audit", run->folder);
-	else if (describe_kernel(&watched->kernel, elf, kd, problem)) {
+	else if (describe_kernel(&watched->kernel, elf, kd, NULL, problem)) {
 		good = image_open(&watched->ram, ram, problem);
 		if (!good)
 			description_close(&watched->kernel);

@@ -70,7 +70,7 @@ static int audit_command(const struct arguments *arguments)
 
 	if (!ram)
 		die("%s has no copy of RAM: name one with --ram", folder);
-	if (!describe_kernel(&description, kernel, kd, &error) || !image_open(&guest, ram, &error))
+	if (!describe_kernel(&description, kernel, kd, NULL, &error) || !image_open(&guest, ram, &error))
 		die("%s", error);
 	struct run *run = open_trace(folder);
 	char *plugin = run ? in_folder(folder, "plugin.json") : NULL;

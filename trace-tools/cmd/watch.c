@@ -24,6 +24,7 @@ static void read_options(const struct arguments *arguments, struct watch_options
 	options->folder = option(arguments, "out");
 	options->description = option(arguments, "kernel-description");
 	options->elf = option(arguments, "elf");
+	options->symbols = option(arguments, "symbols");
 	options->typed = option_all(arguments, "type");
 	options->until = option(arguments, "until");
 	options->prompt = option(arguments, "prompt");
@@ -104,6 +105,7 @@ static const struct option_spec options[] = {
     {"kernel-description", "FILE",
      "what `pagetrail describe` prints, edited: for kernels it does not understand"},
     {"elf", "FILE", "the kernel with its symbols, where QEMU boots another form of it"},
+    {"symbols", "FILE", "a System.map: the names of a kernel that is a raw image, as Linux is"},
     {"check", "writes", "record every store of the kernel into a free page; up to twice as slow"},
     {"type", "TEXT", "at the next prompt, type this line; may be given several times"},
     {"until", "REGEX",

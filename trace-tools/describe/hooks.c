@@ -125,6 +125,7 @@ static void put_call(struct compiling *compiling, const struct function *functio
 	put_expression(compiling, "n", "n", NULL);
 	put_expression(compiling, "link", "link", NULL);
 	put_expression(compiling, "count", "count", NULL);
+	put_expression(compiling, "when", "when", NULL);
 	if (alloc)
 		put_expression(compiling, "fail", "fail", NULL);
 	if (kd_get(item, "push")) {
@@ -252,10 +253,39 @@ static void check_members(struct compiling *compiling, const struct type *type, 
 	}
 }
 
+/* A key whose value the audit computes. */
+static void check_expression(struct compiling *compiling, const char *key)
+{
+	struct expression expression;
+	char *error;
+
+	if (expression_compile(compiling->types, kd_get(compiling->item, key), &expression, &error)) {
+		free(expression.text);
+		return;
+	}
+	FAIL(compiling, "%s=%s", key, error);
+	free(error);
+}
+
+/* Heads by a formula: no type says where the nodes have their links. */
+static void check_heads(struct compiling *compiling)
+{
+	check_expression(compiling, "at");
+	check_expression(compiling, "n");
+	number_of(compiling, "next", 0);
+	number_of(compiling, "link", 0);
+	if (kd_get(compiling->item, "link") && !kd_item(compiling->kd, KD_PAGES, 0))
+		FAIL(compiling, "link= needs an item pages, which says where the structures are");
+}
+
 static void check_list(struct compiling *compiling)
 {
 	struct place place;
 
+	if (kd_get(compiling->item, "at")) {
+		check_heads(compiling);
+		return;
+	}
 	if (!find_place(compiling, compiling->item->subject, &place))
 		return;
 	const struct type *node =
@@ -304,6 +334,7 @@ static void compile_console(struct compiling *compiling)
 	}
 	fprintf(compiling->out, "console");
 	put_expression(compiling, "uart", "uart", NULL);
+	put_expression(compiling, "pa", "pa", NULL);
 	if (kd_get(compiling->item, "funcs")) {
 		fprintf(compiling->out, " funcs=");
 		put_ranges(compiling, "funcs");
@@ -402,8 +433,11 @@ static void compile_item(struct compiling *compiling)
 		compile_trap(compiling);
 		break;
 	case KD_PTE:
-		fprintf(compiling->out, "pte funcs=");
-		put_ranges(compiling, "funcs");
+		fprintf(compiling->out, "pte");
+		if (kd_get(compiling->item, "funcs")) {
+			fprintf(compiling->out, " funcs=");
+			put_ranges(compiling, "funcs");
+		}
 		put_expression(compiling, "levels", "levels", NULL);
 		fputc('\n', compiling->out);
 		break;

@@ -206,9 +206,13 @@ static void each_page(const struct hook *hook, const struct act *act, struct cal
 static void pages_of_call(const struct hook *hook, const struct act *act, const struct expr_context *context)
 {
 	struct call_counters *mine = calls_mine(act->hart, (unsigned)(hook - hooks.calls));
-	uint64_t raw, nr;
+	uint64_t raw, nr, counts = 1;
 
-	if (hook->pages.each.nr) {
+	if (hook->when.nr && !expr_compute(&hook->when, context, &counts)) {
+		mine->misses++;
+	} else if (!counts) {
+		mine->skipped++;
+	} else if (hook->pages.each.nr) {
 		each_page(hook, act, mine, context);
 	} else if (!expr_compute(&hook->count, context, &nr)) {
 		mine->misses++;
@@ -227,7 +231,7 @@ static void pages_of_call(const struct hook *hook, const struct act *act, const 
 static uint32_t registers_of(const struct hook *hook)
 {
 	return hook->pages.page.registers | hook->pages.each.registers | hook->pages.nr.registers |
-	       hook->count.registers;
+	       hook->count.registers | hook->when.registers;
 }
 
 static void on_entry(unsigned hart, void *data)

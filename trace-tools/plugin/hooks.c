@@ -61,6 +61,7 @@ static void read_call(struct line *line, enum hook_kind kind)
 	hook->entry = line_needed(line, "entry");
 	pages_of(line, &hook->pages, kind == HOOK_ALLOC ? "ret" : "a0", "va");
 	line_formula(line, "count", &hook->count, "1");
+	line_formula(line, "when", &hook->when, NULL);
 	hook->fail = line_number(line, "fail", 0);
 	line_ranges(line, "push", &hook->push);
 	line_ranges(line, "also", &hook->also);

@@ -59,6 +59,7 @@
  * each=E n=E link=N            several pages in one call: with n, `each` is the address of an array of n values of 8 bytes;
  *                              with link, the address of a list head (next first) whose nodes sit at offset link in
  *                              what is listed. Each value or node is then the page, by type, and `v` in count
+ * when=E                       of calls: it counts only where this is not 0; of an alloc E may ask for `ret`
  * notinside=W,W                the call does not count inside a call of one of these hooks (on the same stack)
  * also=N,N                     entries of functions that jump to this one at their end: their callers are return sites, too
  * ret=N,N                      accepted, not needed: returns are caught where the caller goes on
@@ -112,7 +113,7 @@ struct hook {
 	char name[NAME_BYTES];
 	uint64_t entry;
 	struct pages_of pages;
-	struct expr count;
+	struct expr count, when;
 	uint64_t fail;
 	struct ranges push;
 	struct ranges also;  /* lo of each is an entry */

@@ -37,6 +37,7 @@ struct watch_options {
 	    *folder; /* of the run, NULL: watch_runs_folder and the time; further machines get -2, -3, … */
 	const char *description; /* file, NULL: it is found from the ELF file */
 	const char *elf;         /* NULL: what QEMU is told to boot is one */
+	const char *symbols;     /* a System.map; NULL: the ELF file has them, or the description names one */
 	bool check_writes;
 	char **command; /* NULL-terminated */
 	/* A driven terminal: any of these. */
@@ -89,6 +90,7 @@ int watch_stand_in(int argc, char **argv);
 #define WATCH_ENV_FOLDER "PAGETRAIL_WATCH_FOLDER"           /* for the first machine's run */
 #define WATCH_ENV_DESCRIPTION "PAGETRAIL_WATCH_DESCRIPTION" /* file; unset: none */
 #define WATCH_ENV_ELF "PAGETRAIL_WATCH_ELF"                 /* file; unset: the kernel that QEMU boots */
+#define WATCH_ENV_SYMBOLS "PAGETRAIL_WATCH_SYMBOLS"         /* file; unset: what the description names */
 #define WATCH_ENV_WRITES "PAGETRAIL_WATCH_WRITES"           /* set: --check writes */
 
 #endif

@@ -225,8 +225,8 @@ int watch_stand_in(int argc, char **argv)
 			die("%s: QEMU takes a comma for the end of a plugin's option: name another folder",
 			    folder);
 		uint32_t boot_id = choose_boot_id();
-		error =
-		    watch_prepare_kernel(folder, elf ? elf : boots, getenv(WATCH_ENV_DESCRIPTION), boot_id);
+		error = watch_prepare_kernel(folder, elf ? elf : boots, getenv(WATCH_ENV_DESCRIPTION),
+					     getenv(WATCH_ENV_SYMBOLS), boot_id);
 		if (error)
 			die("%s%s", error,
 			    elf || is_elf(boots)
