@@ -174,6 +174,21 @@ static void read_trap(struct line *line)
 	line_formula(line, "fp", &trap->fp, NULL);
 }
 
+static void read_hold(struct line *line)
+{
+	struct hold *hold = &hooks.holds[hooks.nr_holds];
+
+	if (hooks.nr_holds == HOLDS_MAX) {
+		line_fail(line, "too many holds", "");
+		return;
+	}
+	hooks.nr_holds++;
+	hold->entry = line_needed(line, "entry");
+	line_formula(line, "until", &hold->until, NULL);
+	if (!hold->until.nr || hold->until.registers)
+		line_fail(line, "hold needs until, a formula of memory", "");
+}
+
 static void read_text(struct line *line)
 {
 	struct ranges *text = &hooks.text;
@@ -233,6 +248,8 @@ static void read_item(struct line *line, const char *keyword)
 		line_ranges(line, "writers", &hooks.writers);
 	} else if (!strcmp(keyword, "console")) {
 		read_console(line, line_take(line, "sbi") != NULL);
+	} else if (!strcmp(keyword, "hold")) {
+		read_hold(line);
 	} else if (!strcmp(keyword, "mark")) {
 		read_mark(line);
 	} else {

@@ -49,6 +49,7 @@
  * console sbi                  the SBI console: legacy putchar and DBCN
  * console uart=N funcs=…       stores to the UART's transmit register at virtual address N, in this code; or pa=N, where
  *                              the kernel maps it as it likes
+ * hold entry=N until=E         at this function's entry the machine stands still until the formula, of memory alone, is not 0
  * mark begin=REGEX             POSIX extended, matched on a console line as far as it has come, after every byte; fires
  * mark end=REGEX               once a line. Group 1 (else all that matched) is the name; but an `end` has the name of the last
  * mark panic=REGEX             `begin`, if there was one; `panic` is matched at the end of its line
@@ -87,6 +88,7 @@
 #define RANGES_MAX 256 /* of one list */
 #define MAPS_MAX 8
 #define MARKS_MAX 16
+#define HOLDS_MAX 8
 #define NAME_BYTES 32
 
 struct range {
@@ -142,6 +144,11 @@ struct trap_entry {
 	struct expr pc, fp;
 };
 
+struct hold {
+	uint64_t entry;
+	struct expr until;
+};
+
 enum mark_what { MARK_BEGIN, MARK_END, MARK_PANIC };
 struct mark_pattern {
 	enum mark_what what;
@@ -171,6 +178,8 @@ struct hooks {
 	uint32_t pte_levels;
 	struct mark_pattern marks[MARKS_MAX];
 	uint32_t nr_marks;
+	struct hold holds[HOLDS_MAX];
+	uint32_t nr_holds;
 };
 
 extern struct hooks hooks;
