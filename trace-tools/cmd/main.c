@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/progress.h"
 #include "help.h"
 #include "run/watch.h"
 
@@ -174,7 +175,9 @@ int main(int argc, char **argv)
 	int force = find_option(arguments.command, "force-symbols", strlen("force-symbols"));
 	if (force >= 0 && arguments.values[force])
 		run_force_symbols();
+	progress_begin(arguments.command->name);
 	int status = arguments.command->run(&arguments);
+	progress_erase();
 	free(arguments.operands);
 	return printed(status);
 }

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/progress.h"
 #include "base/util.h"
 #include "ctf/merge.h"
 #include "export.h"
@@ -188,6 +189,7 @@ static void write_events(struct table *table, struct run *run)
 	fclose(out);
 	table_begin(table, "events", text, EVENT_COLUMNS + columns.nr);
 	free(text);
+	progress_name("writing events");
 	merge_begin(&merge, run, NULL, NULL);
 	while (!table->error && (nr = merge_batch(&merge, &records, &stream)) != 0) {
 		for (size_t i = 0; i < nr; i++)
@@ -293,10 +295,13 @@ char *export_sqlite(struct run *run, struct leaks *leaks, const char *path)
 	write_events(&table, run);
 	write_tests(&table, leaks->model);
 	write_findings(&table, leaks);
+	progress_name("making the index of pages");
+	progress_show(0, 0);
 	execute(&table, "CREATE INDEX frames_by_stack ON frames (stack, depth)");
 	execute(&table, "CREATE INDEX events_by_pfn ON events (pfn) WHERE pfn IS NOT NULL");
 	execute(&table, "COMMIT");
 	sqlite3_finalize(table.row);
 	sqlite3_close(table.db);
+	progress_erase();
 	return table.error;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/progress.h"
 #include "base/util.h"
 #include "model_priv.h"
 
@@ -124,6 +125,7 @@ struct model *model_replay_to(struct run *run, const struct model_watch *watch, 
 				watch->event(watch->arg, model, record, stream);
 		}
 	}
+	progress_erase();
 	pages_end(model);
 	if (until == UINT64_MAX)
 		manifest_compare_marks(run, model->totals.by_event[EV_mark]);
