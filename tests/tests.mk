@@ -11,7 +11,7 @@ TEST_NEEDS := kernel disk tools
 include tests/fuzz/fuzz.mk
 include tests/foreign/foreign.mk
 
-.PHONY: test $(TEST_PARTS) format tidy bench bench-wall bench-watch test-xv6 faults soak
+.PHONY: test $(TEST_PARTS) format tidy bench bench-wall bench-watch test-xv6 test-linux faults soak
 test: $(TEST_NEEDS) ## run everything: lint, host tests, trace tools, QEMU with 1, 2 and 4 harts, gdb, faults
 	@$(PYTHON) tests/run.py $(TEST_PARTS)
 
@@ -44,6 +44,9 @@ bench-watch: tools ## what pagetrail watch costs on your own tree: make bench-wa
 test-xv6: tools ## pagetrail watch on your own tree: make test-xv6 XV6=DIR [XV6_OPTIONS='--smp 1 --test mmaptest']
 	@test -n "$(XV6)" || { echo "test-xv6: which tree? make test-xv6 XV6=DIR"; exit 2; }
 	@$(PYTHON) tests/watch/xv6.py $(XV6) $(XV6_OPTIONS)
+test-linux: tools ## Debian's Linux under watch: make test-linux LINUX=DIR [LINUX_OPTIONS="--smp '1 4'"]; docs/LINUX.md says what is in DIR
+	@test -n "$(LINUX)" || { echo "test-linux: which kernel? make test-linux LINUX=DIR"; exit 2; }
+	@$(PYTHON) tests/linux/linux.py $(LINUX) $(LINUX_OPTIONS)
 MINUTES ?= 10
 soak: $(TEST_NEEDS) ## every test program on 1, 2 and 4 harts, 128 MiB and 8 MiB, MINUTES=10 of grind each: a table
 	@$(PYTHON) tests/soak.py --minutes $(MINUTES) $(SOAK)
