@@ -9,9 +9,9 @@
 
 struct pagecache pagecache = {.lock = SPINLOCK_INIT_NAMED(lru, "lru")};
 
-static struct radix_node *node_alloc(void)
+static struct radix_node *node_alloc(u32 flags)
 {
-	return kmem_cache_alloc(pagecache.node_cache, HOLDER_NONE);
+	return kmem_cache_alloc(pagecache.node_cache, HOLDER_NONE, flags);
 }
 static void node_free(struct radix_node *node)
 {
@@ -101,13 +101,13 @@ struct page *lru_rotate_locked(void)
 
 /* ---- into the tree and out of it ---- */
 
-static int page_attach(struct mapping *mapping, struct page *page, u32 index, u8 state,
+static int attach_from(struct mapping *mapping, struct page *page, u32 index, u8 state,
 		       struct radix_node **stock)
 {
 	int err;
 
 	spin_lock(&mapping->lock);
-	err = radix_insert_from(&mapping->tree, index, page, stock);
+	err = radix_insert(&mapping->tree, index, page, stock);
 	if (!err) {
 		page->state = state | PAGE_ON_LRU;
 		mapping->nr_pages++;
@@ -117,15 +117,15 @@ static int page_attach(struct mapping *mapping, struct page *page, u32 index, u8
 	return err;
 }
 
-/* With all that reclaim can give: the tree's nodes are got without the lock where there are none under it. */
-static int page_attach_reclaiming(struct mapping *mapping, struct page *page, u32 index, u8 state)
+/* flags: how the tree's nodes may be got, ALLOC_*. */
+static int page_attach(struct mapping *mapping, struct page *page, u32 index, u8 state, u32 flags)
 {
 	struct radix_node *stock = NULL;
 	int err;
 
 	do
-		err = page_attach(mapping, page, index, state, &stock);
-	while (err == -ENOMEM && radix_stock_add(&mapping->tree, &stock));
+		err = attach_from(mapping, page, index, state, &stock);
+	while (err == -ENOMEM && radix_stock_add(&mapping->tree, &stock, flags));
 	radix_stock_free(&mapping->tree, stock);
 	return err;
 }
@@ -190,8 +190,7 @@ void page_fill_end(struct mapping *mapping, struct page *page, int err)
 static struct page *insert_new(struct mapping *mapping, u32 index, bool overwrite)
 {
 	struct holder holder = cache_holder(mapping, index);
-	struct page *page = overwrite ? page_alloc_zeroed(PK_PAGECACHE, REF_CACHE, holder)
-				      : page_alloc(0, PK_PAGECACHE, REF_CACHE, holder);
+	struct page *page = page_alloc(0, PK_PAGECACHE, REF_CACHE, holder, overwrite ? ALLOC_ZEROED : 0);
 	int err;
 
 	if (!page)
@@ -199,7 +198,7 @@ static struct page *insert_new(struct mapping *mapping, u32 index, bool overwrit
 	page->owner.id = mapping->inode;
 	page->owner.index = index;
 	page_get(page, REF_IO, io_holder(index));
-	err = page_attach_reclaiming(mapping, page, index, overwrite ? PAGE_UPTODATE : PAGE_LOCKED);
+	err = page_attach(mapping, page, index, overwrite ? PAGE_UPTODATE : PAGE_LOCKED, 0);
 	if (err) {
 		page_put(page, REF_IO, io_holder(index));
 		page_put(page, REF_CACHE, holder);
@@ -222,16 +221,14 @@ bool page_is_cached(struct mapping *mapping, u32 index)
 struct page *page_begin_ahead(struct mapping *mapping, u32 index)
 {
 	struct page *page =
-	    page_alloc_with(0, PK_PAGECACHE, REF_CACHE, cache_holder(mapping, index), ALLOC_NORECLAIM);
-	struct radix_node *stock = NULL;
+	    page_alloc(0, PK_PAGECACHE, REF_CACHE, cache_holder(mapping, index), ALLOC_NORECLAIM);
 	int err;
 
 	if (!page)
 		return NULL;
 	page->owner.id = mapping->inode;
 	page->owner.index = index;
-	err = page_attach(mapping, page, index, PAGE_LOCKED | PAGE_AHEAD, &stock);
-	radix_stock_free(&mapping->tree, stock);
+	err = page_attach(mapping, page, index, PAGE_LOCKED | PAGE_AHEAD, ALLOC_NORECLAIM);
 	if (err) {
 		page_put(page, REF_CACHE, cache_holder(mapping, index));
 		return NULL;

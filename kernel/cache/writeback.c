@@ -11,7 +11,7 @@
 static struct dirty_record *record_alloc(struct mapping *mapping, struct page *page, u32 block)
 {
 	struct dirty_record *record =
-	    kmem_cache_alloc(pagecache.dirty_cache, cache_holder(mapping, page->owner.index));
+	    kmem_cache_alloc(pagecache.dirty_cache, cache_holder(mapping, page->owner.index), 0);
 
 	if (!record)
 		return NULL;

@@ -22,7 +22,7 @@ void file_init(void)
 
 struct file *file_alloc(enum file_type type, u32 flags)
 {
-	struct file *file = kmem_cache_alloc(file_cache, HOLDER_NONE);
+	struct file *file = kmem_cache_alloc(file_cache, HOLDER_NONE, 0);
 
 	if (!file)
 		return NULL;

@@ -87,7 +87,7 @@ static struct inode *get(struct superblock *sb, u32 number, bool wait, int *err)
 	spin_unlock(&icache_lock);
 	if (inode || *err)
 		return inode;
-	fresh = kmem_cache_alloc(inode_cache, HOLDER(number, 0));
+	fresh = kmem_cache_alloc(inode_cache, HOLDER(number, 0), 0);
 	if (!fresh) {
 		*err = -ENOMEM;
 		return NULL;

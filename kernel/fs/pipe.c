@@ -44,10 +44,10 @@ static struct pipe *pipe_alloc(void)
 	spin_lock(&pipes_lock);
 	id = ++last_id;
 	spin_unlock(&pipes_lock);
-	pipe = kmem_cache_alloc(pipe_cache, HOLDER(id, 0));
+	pipe = kmem_cache_alloc(pipe_cache, HOLDER(id, 0), 0);
 	if (!pipe)
 		return NULL;
-	pipe->page = page_alloc(0, PK_PIPE, REF_PIPE, HOLDER(id, 0));
+	pipe->page = page_alloc(0, PK_PIPE, REF_PIPE, HOLDER(id, 0), 0);
 	if (!pipe->page) {
 		kmem_cache_free(pipe_cache, pipe, HOLDER(id, 0));
 		return NULL;

@@ -46,7 +46,7 @@ static u32 va_slot(u64 va)
 
 static paddr_t window_table(void)
 {
-	struct page *page = page_alloc_zeroed(PK_METADATA, REF_BOOT, HOLDER_NONE);
+	struct page *page = page_alloc(0, PK_METADATA, REF_BOOT, HOLDER_NONE, ALLOC_ZEROED);
 
 	if (!page)
 		return 0;
@@ -108,7 +108,7 @@ void *kstack_alloc(u16 pid)
 	u64 va = 0;
 
 	for (u32 i = 0; i < KSTACK_PAGES; i++) {
-		struct page *page = page_alloc(0, PK_KSTACK, REF_KSTACK, HOLDER(pid, i));
+		struct page *page = page_alloc(0, PK_KSTACK, REF_KSTACK, HOLDER(pid, i), 0);
 
 		if (!page) {
 			return_pages(pfns, pid);

@@ -17,7 +17,7 @@
  * unwind serves the field and the record. owner is the first holder, unless the page's user sets it.
  *
  * Locks: `buddy` inside buddy.c; the count locks are leaves, held with interrupts off around one record.
- * Callers: anyone, in any context; reclaim runs only where the caller may sleep.
+ * Callers: anyone, in any context, with ALLOC_NORECLAIM where the caller may not sleep.
  */
 #include <kernel/arch.h>
 
@@ -111,12 +111,16 @@ bool page_injected_failure(u32 order)
 
 /* ---- allocation ---- */
 
+/* Before the first task, and for those that nothing may wait for, there is only what is free. */
 static bool may_reclaim(u32 flags)
 {
 	const struct hart *hart = this_hart();
 
-	return reclaim_hook && !(flags & ALLOC_NORECLAIM) && hart->current && hart->current != hart->idle &&
-	       !hart->irq_off_depth && arch_irqs_on();
+	if (flags & ALLOC_NORECLAIM || !reclaim_hook || !hart->current || hart->current == hart->idle)
+		return false;
+	if (hart->irq_off_depth || !arch_irqs_on())
+		panic("page_alloc: it may have to sleep, with interrupts off and no ALLOC_NORECLAIM");
+	return true;
 }
 
 /* There was none: asks for reclaim as long as that gives something. NULL: recorded as a refusal. */
@@ -173,23 +177,12 @@ alloc_block(u32 order, enum page_kind kind, enum ref_kind ref, struct holder hol
 	return page;
 }
 
-struct page *page_alloc(u32 order, enum page_kind kind, enum ref_kind ref, struct holder holder)
+struct page *page_alloc(u32 order, enum page_kind kind, enum ref_kind ref, struct holder holder, u32 flags)
 {
-	return alloc_block(order, kind, ref, holder, 0);
-}
+	struct page *page = alloc_block(order, kind, ref, holder, flags);
 
-struct page *page_alloc_with(u32 order, enum page_kind kind, enum ref_kind ref, struct holder holder,
-			     u32 flags)
-{
-	return alloc_block(order, kind, ref, holder, flags);
-}
-
-struct page *page_alloc_zeroed(enum page_kind kind, enum ref_kind ref, struct holder holder)
-{
-	struct page *page = alloc_block(0, kind, ref, holder, 0);
-
-	if (page)
-		mem_fill_words(page_to_va(page), 0, PAGE_SIZE);
+	if (page && flags & ALLOC_ZEROED)
+		mem_fill_words(page_to_va(page), 0, PAGE_SIZE << order);
 	return page;
 }
 

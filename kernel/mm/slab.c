@@ -125,9 +125,9 @@ static bool object_poisoned(const u64 *words, u32 size_bytes)
 }
 
 /* A new slab of which the caller takes object 0; NULL: no memory. */
-static struct page *slab_create(struct kmem_cache *cache)
+static struct page *slab_create(struct kmem_cache *cache, u32 flags)
 {
-	struct page *page = page_alloc(0, PK_SLAB, REF_SLAB, HOLDER(cache->id, 0));
+	struct page *page = page_alloc(0, PK_SLAB, REF_SLAB, HOLDER(cache->id, 0), flags);
 	struct slab *slab;
 
 	if (!page)
@@ -208,7 +208,7 @@ static void *take_slot_locked(struct kmem_cache *cache, struct page *page, struc
 	return slab_object(cache, slab, slot);
 }
 
-void *kmem_cache_alloc(struct kmem_cache *cache, struct holder holder)
+void *kmem_cache_alloc(struct kmem_cache *cache, struct holder holder, u32 flags)
 {
 	struct slab_tag tag = {0}, before;
 	struct page *page;
@@ -223,7 +223,7 @@ void *kmem_cache_alloc(struct kmem_cache *cache, struct holder holder)
 	page = slab_with_room(cache);
 	if (!page) {
 		spin_unlock(&cache->lock);
-		page = slab_create(cache);
+		page = slab_create(cache, flags);
 		if (!page)
 			return NULL;
 		spin_lock(&cache->lock);

@@ -196,7 +196,7 @@ int elf_load(struct inode *inode, struct exec_image *image)
 
 	if (err)
 		return err;
-	segments = page_alloc(0, PK_KERNEL, REF_OWNER, holder);
+	segments = page_alloc(0, PK_KERNEL, REF_OWNER, holder, 0);
 	if (!segments)
 		return -ENOMEM;
 	err = elf_load_with(inode, image, page_to_va(segments));

@@ -55,7 +55,7 @@ struct proc *proc_create(u16 pid, const char *name, int *err)
 	if (!proc_reserve())
 		return NULL;
 	*err = -ENOMEM;
-	proc = kmem_cache_alloc(proc_cache, HOLDER_NONE);
+	proc = kmem_cache_alloc(proc_cache, HOLDER_NONE, 0);
 	if (!proc)
 		goto no_proc;
 	proc->task = task_create_pid(pid, name, NULL, NULL);

@@ -27,7 +27,7 @@ void proc_file_init(void)
 
 int proc_file_open(struct file *file, const struct proc_node *node, u16 pid)
 {
-	struct proc_file *proc_file = kmem_cache_alloc(file_cache, HOLDER_NONE);
+	struct proc_file *proc_file = kmem_cache_alloc(file_cache, HOLDER_NONE, 0);
 
 	if (!proc_file)
 		return -ENOMEM;
@@ -47,7 +47,7 @@ static int block_resize(struct proc_file *file, u32 order)
 	struct page *old = file->block;
 	u16 old_pid = file->owner_pid;
 	u16 pid = current_task()->pid;
-	struct page *block = page_alloc(order, PK_KERNEL, REF_OWNER, HOLDER(pid, 0));
+	struct page *block = page_alloc(order, PK_KERNEL, REF_OWNER, HOLDER(pid, 0), 0);
 
 	if (!block)
 		return -ENOMEM;

@@ -319,7 +319,7 @@ static void __attribute__((naked)) task_first_entry(void)
 
 struct task *task_create_pid(u16 pid, const char *name, void (*entry)(void *arg), void *arg)
 {
-	struct task *task = kmem_cache_alloc(task_cache, HOLDER_NONE);
+	struct task *task = kmem_cache_alloc(task_cache, HOLDER_NONE, 0);
 
 	if (!task)
 		return NULL;

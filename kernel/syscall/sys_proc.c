@@ -79,7 +79,7 @@ s64 sys_exec(const u64 *arg)
 
 	if (result < 0)
 		return result;
-	block = page_alloc(1, PK_KERNEL, REF_OWNER, holder);
+	block = page_alloc(1, PK_KERNEL, REF_OWNER, holder, 0);
 	if (!block) {
 		path_release(path);
 		return -ENOMEM;

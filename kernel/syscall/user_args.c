@@ -12,7 +12,7 @@ void user_args_init(void)
 
 int path_from_user(uaddr_t ua, char **path)
 {
-	char *buffer = kmem_cache_alloc(path_cache, HOLDER_NONE);
+	char *buffer = kmem_cache_alloc(path_cache, HOLDER_NONE, 0);
 	ssize_t length;
 
 	if (!buffer)

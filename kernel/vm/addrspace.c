@@ -62,7 +62,7 @@ static void mm_unpublish(struct mm *mm)
 
 struct mm *mm_create(u16 pid)
 {
-	struct mm *mm = kmem_cache_alloc(mm_cache, HOLDER(pid, 0));
+	struct mm *mm = kmem_cache_alloc(mm_cache, HOLDER(pid, 0), 0);
 
 	if (!mm)
 		return NULL;
@@ -95,7 +95,7 @@ void mm_destroy(struct mm *mm)
 
 struct vma *vma_alloc(const struct mm *mm)
 {
-	return kmem_cache_alloc(vma_cache, HOLDER(mm->id, 0));
+	return kmem_cache_alloc(vma_cache, HOLDER(mm->id, 0), 0);
 }
 
 void vma_free(const struct mm *mm, struct vma *vma)

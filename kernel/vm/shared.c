@@ -32,9 +32,9 @@ static u16 last_id;
 static u32 nr_shared; /* shared_lock */
 static struct kmem_cache *shared_cache, *node_cache;
 
-static struct radix_node *node_alloc(void)
+static struct radix_node *node_alloc(u32 flags)
 {
-	return kmem_cache_alloc(node_cache, HOLDER_NONE);
+	return kmem_cache_alloc(node_cache, HOLDER_NONE, flags);
 }
 static void node_free(struct radix_node *node)
 {
@@ -84,7 +84,7 @@ static bool shared_publish(struct shared *shared)
 
 static struct shared *shared_create(void)
 {
-	struct shared *shared = kmem_cache_alloc(shared_cache, HOLDER_NONE);
+	struct shared *shared = kmem_cache_alloc(shared_cache, HOLDER_NONE, 0);
 
 	if (!shared)
 		return NULL;
@@ -121,7 +121,7 @@ static struct page *find_or_insert(struct shared *shared, u32 index, struct page
 
 	spin_lock(&shared->set.lock);
 	page = radix_lookup(&shared->tree, index);
-	if (!page && fresh && radix_insert_from(&shared->tree, index, fresh, stock) == 0)
+	if (!page && fresh && radix_insert(&shared->tree, index, fresh, stock) == 0)
 		page = fresh;
 	if (page && !page_try_get(page, REF_PTE, holder))
 		page = NULL;
@@ -138,7 +138,7 @@ static struct page *insert_reclaiming(struct shared *shared, u32 index, struct p
 
 	for (u32 i = 0; !page && i <= RADIX_NODES_MAX; i++) {
 		page = find_or_insert(shared, index, fresh, &stock, holder);
-		if (!page && !radix_stock_add(&shared->tree, &stock))
+		if (!page && !radix_stock_add(&shared->tree, &stock, 0))
 			break;
 	}
 	radix_stock_free(&shared->tree, stock);
@@ -153,7 +153,7 @@ static struct page *shared_fault(struct vma *vma, u32 index, struct holder holde
 	if (page)
 		return page;
 	*err = -ENOMEM;
-	fresh = page_alloc_zeroed(PK_ANON, REF_SHARE, share_holder(shared, index));
+	fresh = page_alloc(0, PK_ANON, REF_SHARE, share_holder(shared, index), ALLOC_ZEROED);
 	if (!fresh)
 		return NULL;
 	page = insert_reclaiming(shared, index, fresh, holder);

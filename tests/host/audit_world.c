@@ -33,9 +33,9 @@ int world_boot(void **state)
 	for (uaddr_t ua = 0x10000; ua < 0x18000; ua += 0x1000)
 		assert_int_equal(mm_fault(world.mm, ua, true, false), 0);
 	world.stack = kstack_alloc(4);
-	world.cache_page = page_alloc_zeroed(PK_PAGECACHE, REF_CACHE, HOLDER(12, 3));
+	world.cache_page = page_alloc(0, PK_PAGECACHE, REF_CACHE, HOLDER(12, 3), ALLOC_ZEROED);
 	for (u32 i = 0; i < ARRAY_SIZE(world.things); i++)
-		world.things[i] = kmem_cache_alloc(world.thing_cache, HOLDER_NONE);
+		world.things[i] = kmem_cache_alloc(world.thing_cache, HOLDER_NONE, 0);
 	assert_non_null(world.stack);
 	return 0;
 }

@@ -91,7 +91,7 @@ static void test_under_pte(void **state)
 
 static void test_orphan(void **state)
 {
-	struct page *page = page_alloc(0, PK_ANON, REF_PTE, HOLDER(3, 5));
+	struct page *page = page_alloc(0, PK_ANON, REF_PTE, HOLDER(3, 5), 0);
 	const struct finding *finding;
 
 	page->count = 0; /* decremented behind the choke point's back */
@@ -160,7 +160,7 @@ static void test_unreach_forgotten_mm(void **state)
 
 static void test_unreach_block(void **state)
 {
-	struct page *page = page_alloc(4, PK_KERNEL, REF_OWNER, HOLDER_NONE);
+	struct page *page = page_alloc(4, PK_KERNEL, REF_OWNER, HOLDER_NONE, 0);
 
 	only(VERDICT_UNREACH); /* a block is one finding, not sixteen */
 	page_put(page, REF_OWNER, HOLDER_NONE);
@@ -181,7 +181,7 @@ static void test_object_lost(void **state)
 
 static void test_objstale(void **state)
 {
-	void *dead = kmem_cache_alloc(world.thing_cache, HOLDER_NONE);
+	void *dead = kmem_cache_alloc(world.thing_cache, HOLDER_NONE, 0);
 
 	kmem_cache_free(world.thing_cache, dead, HOLDER_NONE);
 	world.extra_object = dead;
@@ -195,7 +195,7 @@ static void test_objstale(void **state)
 
 static void test_stale(void **state)
 {
-	struct page *page = page_alloc(0, PK_ANON, REF_PTE, HOLDER(1, 1));
+	struct page *page = page_alloc(0, PK_ANON, REF_PTE, HOLDER(1, 1), 0);
 	const struct finding *finding;
 
 	page_put(page, REF_PTE, HOLDER(1, 1));
@@ -236,7 +236,7 @@ static void test_stale_others(void **state)
 
 static void test_double_free(void **state)
 {
-	struct page *page = page_alloc(0, PK_ANON, REF_PTE, HOLDER(1, 1));
+	struct page *page = page_alloc(0, PK_ANON, REF_PTE, HOLDER(1, 1), 0);
 	static const u32 first[] = {0x200111}, second[] = {0x200222};
 	const struct finding *finding;
 	const u32 *frames;
@@ -254,7 +254,7 @@ static void test_double_free(void **state)
 
 static void test_poison(void **state)
 {
-	struct page *page = page_alloc(0, PK_ANON, REF_PTE, HOLDER(1, 1));
+	struct page *page = page_alloc(0, PK_ANON, REF_PTE, HOLDER(1, 1), 0);
 	const struct audit_result *result;
 
 	page_put(page, REF_PTE, HOLDER(1, 1));
@@ -268,7 +268,7 @@ static void test_poison(void **state)
 
 static void test_inuse(void **state)
 {
-	struct page *page = page_alloc(0, PK_PAGETABLE, REF_TABLE, HOLDER(1, 1));
+	struct page *page = page_alloc(0, PK_PAGETABLE, REF_TABLE, HOLDER(1, 1), 0);
 	const struct audit_result *result;
 
 	host_active_roots[0] = page_to_pa(page);
@@ -284,7 +284,7 @@ static void test_inuse(void **state)
 
 static void test_identity(void **state)
 {
-	struct page *page = page_alloc(0, PK_ANON, REF_PTE, HOLDER(1, 1));
+	struct page *page = page_alloc(0, PK_ANON, REF_PTE, HOLDER(1, 1), 0);
 	const struct audit_result *result;
 	static char buf[8192];
 	struct text text = {buf, sizeof(buf), 0};
@@ -310,7 +310,7 @@ static void test_identity(void **state)
 /* Pages in a per-hart cache are counted, and are no finding. */
 static void test_parked(void **state)
 {
-	struct page *page = page_alloc(0, PK_ANON, REF_PTE, HOLDER(1, 1));
+	struct page *page = page_alloc(0, PK_ANON, REF_PTE, HOLDER(1, 1), 0);
 	const struct audit_result *result;
 	u32 parked;
 
@@ -321,7 +321,7 @@ static void test_parked(void **state)
 	assert_int_equal(result->totals.nr_by_kind[PK_PCP], page_nr_parked());
 	assert_int_equal(nr_of_books(result), 0);
 
-	page = page_alloc(0, PK_ANON, REF_PTE, HOLDER(1, 1));
+	page = page_alloc(0, PK_ANON, REF_PTE, HOLDER(1, 1), 0);
 	parked = page_nr_parked();
 	page->kind = PK_PCP;
 	page->count = 0;
@@ -387,7 +387,7 @@ static void test_many(void **state)
 	const struct audit_result *result;
 
 	for (u32 i = 0; i < 300; i++)
-		lost[i] = kmem_cache_alloc(world.thing_cache, HOLDER_NONE);
+		lost[i] = kmem_cache_alloc(world.thing_cache, HOLDER_NONE, 0);
 	world.skip_page = true;
 	result = world_audit(0);
 	assert_int_equal(result->nr_by_verdict[VERDICT_OBJ], 300);

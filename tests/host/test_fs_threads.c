@@ -162,7 +162,7 @@ static void take_memory(u32 left)
 {
 	for (nr_taken = 0; page_nr_free() > left; nr_taken++) {
 		assert_true(nr_taken < ARRAY_SIZE(taken));
-		taken[nr_taken] = page_alloc(0, PK_KERNEL, REF_OWNER, HOLDER(1, 0));
+		taken[nr_taken] = page_alloc(0, PK_KERNEL, REF_OWNER, HOLDER(1, 0), 0);
 		assert_non_null(taken[nr_taken]);
 	}
 }

@@ -222,7 +222,7 @@ static void test_without_memory(void **state)
 	struct file *file = open_cold(O_RDONLY);
 
 	while (page_nr_free() > nr_pages / 16)
-		taken[nr++] = page_alloc(0, PK_DEBUG, REF_OWNER, HOLDER(1, 0));
+		taken[nr++] = page_alloc(0, PK_DEBUG, REF_OWNER, HOLDER(1, 0), 0);
 	read_all(file, 4096);
 	assert_int_equal(nr_ahead(), 0);
 	assert_int_equal(disk.nr_started, 0);

@@ -104,14 +104,13 @@ static inline struct page *va_to_page(const void *va)
 /*
  * A block of 2^order pages with count 1: the first reference is (ref, holder). Contents undefined.
  * NULL when memory is out even after reclaim (see page_set_reclaim) or fail-nth says so.
+ *
+ * Reclaim writes to the disk and so sleeps. Whoever holds a spinlock, or can do without the page, says ALLOC_NORECLAIM; with a
+ * spinlock held and without it the kernel panics when memory is short.
  */
-struct page *page_alloc(u32 order, enum page_kind kind, enum ref_kind ref, struct holder holder);
-/* The same with flags, ALLOC_*. */
-struct page *page_alloc_with(u32 order, enum page_kind kind, enum ref_kind ref, struct holder holder,
-			     u32 flags);
-#define ALLOC_NORECLAIM 1U /* only what is free: for what can be done without */
-/* The same as page_alloc, one page, zeroed. */
-struct page *page_alloc_zeroed(enum page_kind kind, enum ref_kind ref, struct holder holder);
+struct page *page_alloc(u32 order, enum page_kind kind, enum ref_kind ref, struct holder holder, u32 flags);
+#define ALLOC_NORECLAIM 1U /* only what is free */
+#define ALLOC_ZEROED 2U
 void page_get(struct page *page, enum ref_kind ref, struct holder holder);
 /*
  * The same for a reference that a program can take any number of times, by mapping one page again and again: false, and

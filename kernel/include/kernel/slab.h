@@ -25,8 +25,11 @@ struct kmem_cache;
 
 /* name: at most 12 characters, static. size_bytes up to 2000. Panics when the table of caches is full. */
 struct kmem_cache *kmem_cache_create(const char *name, size_t size_bytes);
-/* Zeroed object or NULL. holder is what the trace and the auditor show for it; HOLDER_NONE if there is none. */
-void *kmem_cache_alloc(struct kmem_cache *cache, struct holder holder);
+/*
+ * Zeroed object or NULL. holder is what the trace and the auditor show for it; HOLDER_NONE if there is none. flags: 0 or
+ * ALLOC_NORECLAIM, which means what it means to page_alloc.
+ */
+void *kmem_cache_alloc(struct kmem_cache *cache, struct holder holder, u32 flags);
 void kmem_cache_free(struct kmem_cache *cache, void *obj, struct holder holder);
 /* Gives empty slabs back; returns pages. */
 u32 kmem_cache_shrink_all(void);
