@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # The test suite in parts, each callable alone. `make test` runs them all through tests/run.py, which adds up.
-TEST_PARTS := lint test-host test-trace test-describe test-fuzz test-qemu test-gdb test-foreign test-watch test-faults
+TEST_PARTS := lint test-host test-trace test-describe test-fuzz test-qemu test-gdb test-foreign test-watch test-faults test-mutants
 
 export PAGETRAIL_BUILD := $(BUILD)
 PYTEST := timeout 1800 $(PYTHON) -m pytest -q
@@ -11,7 +11,7 @@ TEST_NEEDS := kernel disk tools
 include tests/fuzz/fuzz.mk
 include tests/foreign/foreign.mk
 
-.PHONY: test $(TEST_PARTS) format tidy bench bench-wall bench-watch test-xv6 test-linux faults soak
+.PHONY: test $(TEST_PARTS) format tidy bench bench-wall bench-watch test-xv6 test-linux faults mutants soak
 test: $(TEST_NEEDS) ## run everything: lint, host tests, trace tools, QEMU with 1, 2 and 4 harts, gdb, faults
 	@$(PYTHON) tests/run.py $(TEST_PARTS)
 
@@ -38,6 +38,12 @@ test-faults: $(TEST_NEEDS) ## faults 5 and 7 of the catalogue: patch, build, run
 	@$(PYTEST) tests/faults -m "not slow"
 faults: $(TEST_NEEDS) ## every fault of the catalogue
 	@$(PYTEST) tests/faults
+test-mutants: $(TEST_NEEDS) ## twelve mutants of the kernel: what is found, and which function is named
+	@$(PYTEST) tests/mutants
+JOBS ?= 2
+mutants: $(TEST_NEEDS) ## every release deleted, skipped, ... one at a time: a table. N=50: so many; ONLY='pipe_*'; JOBS=2; JUDGE=1: recorded runs again
+	@$(PYTHON) tests/mutants/run.py --jobs $(JOBS) $(if $(N),--number $(N)) $(if $(ONLY),--only '$(ONLY)') \
+		$(if $(JUDGE),--judge) $(if $(OUT),--out $(OUT))
 bench-watch: tools ## what pagetrail watch costs on your own tree: make bench-watch XV6=DIR [BENCH_WATCH='--pairs 3 --writes']
 	@test -n "$(XV6)" || { echo "bench-watch: which tree? make bench-watch XV6=DIR"; exit 2; }
 	@$(PYTHON) tests/bench/bench_watch.py $(XV6) $(BENCH_WATCH)
