@@ -58,6 +58,9 @@ struct suspect_world *suspect_world_new(struct leaks *leaks)
 	world->then = leaks->query->baseline;
 	if (model_totals(leaks->model)->fails_injected || model_totals(leaks->model)->ooms)
 		suspect_read_refusals(world);
+	world->gives = gives_open(leaks->stacks->symbols);
+	if (!run->watched)
+		suspect_read_meetings(world);
 	if (!world->then)
 		return world;
 	world->now = baseline_of_run(leaks->model, leaks->stacks);
@@ -76,6 +79,8 @@ void suspect_world_free(struct suspect_world *world)
 		call_sites_close(world->code);
 	if (world->types)
 		types_close(world->types);
+	gives_close(world->gives);
+	free(world->meetings);
 	free(world->refusals);
 	free(world);
 }

@@ -21,6 +21,7 @@
 
 #include "baseline.h"
 #include "leaks_priv.h"
+#include "target/gives.h"
 
 /* A refused allocation, by the task that asked for it. */
 struct refusal {
@@ -36,8 +37,17 @@ struct suspect_world {
 	const struct baseline *then; /* NULL: none is given */
 	struct call_sites *code;     /* of this run's kernel; NULL: it has none */
 	struct types *types;
+	struct gives *gives;
 	struct refusal *refusals; /* by pid and time */
 	size_t nr_refusals, refusals_capacity;
+	struct meeting *meetings; /* of the other groups, too: suspect_compare.c */
+	size_t nr_meetings, meetings_capacity;
+};
+
+/* A group's others are acquired and released by calls of one function, and released through one releaser. */
+struct meeting {
+	uint32_t ref; /* as in struct release */
+	const char *function, *releaser;
 };
 
 struct suspect_case {
@@ -68,6 +78,8 @@ suspect_rule_fn suspect_by_refusal;
 /* last_change.c */
 suspect_rule_fn suspect_by_last_change;
 
+/* Before the first group is looked at: what holds for several of them. */
+void suspect_read_meetings(struct suspect_world *world);
 void suspect_read_refusals(struct suspect_world *world);
 
 /* For the rules: the suspect is this frame of this stack; a frame behind its end is none. */

@@ -130,6 +130,14 @@ static uint32_t release_ref(const struct leak_item *item)
 	return item->object ? RELEASE_OF_OBJECT(item->cache) : item->ref;
 }
 
+/* Where the pointer stops travelling up, from this frame of the leaked one's stack on. */
+static uint32_t keeper(const struct suspect_case *one, const struct stack_view *leaked, uint32_t frame)
+{
+	if (frame >= leaked->nr)
+		return frame;
+	return gives_keeper(one->world->gives, leaked, frame, one->item->object ? NULL : "page");
+}
+
 /* ---- comparisons within the run ---- */
 
 static bool compare_paths(const struct suspect_case *one_case, struct suspect_candidate *out,
@@ -165,7 +173,7 @@ static bool compare_paths(const struct suspect_case *one_case, struct suspect_ca
 		    : one_for_all        ? SUSPECT_ONE_RELEASER
 					 : SUSPECT_PATH_RELEASER;
 	if (meeting < leaked->nr)
-		suspect_set(missing, leaked, meeting);
+		suspect_set(missing, leaked, keeper(one_case, leaked, meeting));
 	else
 		suspect_putter(leaks, missing, put, item);
 	return true;
@@ -208,7 +216,8 @@ static bool compare_functions(const struct suspect_case *one_case, struct suspec
 	bool meets = meeting < get->nr || is_transient(item);
 	out->rule = meets ? SUSPECT_SAME_FUNCTION : SUSPECT_FUNC_RELEASER;
 	if (meets)
-		suspect_set(missing, leaked, corresponding_frame(leaked, get, meeting));
+		suspect_set(missing, leaked,
+			    keeper(one_case, leaked, corresponding_frame(leaked, get, meeting)));
 	else
 		suspect_putter(leaks, missing, put, item);
 	return true;
@@ -233,10 +242,57 @@ bool suspect_by_holder_end(const struct suspect_case *one, struct suspect_candid
 	return true;
 }
 
-bool suspect_by_comparison(const struct suspect_case *one, struct suspect_candidate *out)
+static bool compare(const struct suspect_case *one, struct suspect_candidate *out)
 {
 	return compare_paths(one, out, MISSING_SAME_PATH) || compare_paths(one, out, MISSING_SAME_GET) ||
 	       compare_functions(one, out);
+}
+
+void suspect_read_meetings(struct suspect_world *world)
+{
+	struct leaks *leaks = world->leaks;
+
+	for (size_t g = 0; g < leaks->nr_groups; g++) {
+		struct suspect_candidate found = {0};
+		const struct suspect_case one = {.world = world,
+						 .leaks = leaks,
+						 .group = &leaks->groups[g],
+						 .item = &leaks->items[leaks->groups[g].items[0]]};
+		if (compare(&one, &found) && found.rule == SUSPECT_SAME_PATH)
+			ARRAY_PUSH(world->meetings, world->nr_meetings, world->meetings_capacity) =
+			    (struct meeting){release_ref(one.item), found.says.suspect, found.says.putter};
+		free(found.says.suspect_place);
+	}
+}
+
+/*
+ * Things of one kind leaked in calls of several functions, and each of these releases others through the same one: not all of them
+ * forget now and then, the one that they call does.
+ */
+static bool is_releaser_of_several(const struct suspect_case *one, const struct suspect_candidate *found)
+{
+	for (size_t i = 0; i < one->world->nr_meetings; i++) {
+		const struct meeting *other = &one->world->meetings[i];
+		if (other->ref == release_ref(one->item) && strcmp(other->function, found->says.suspect) &&
+		    !strcmp(other->releaser, found->says.putter) &&
+		    strcmp(other->releaser, found->says.suspect))
+			return true;
+	}
+	return false;
+}
+
+bool suspect_by_comparison(const struct suspect_case *one, struct suspect_candidate *out)
+{
+	if (!compare(one, out))
+		return false;
+	if (out->rule == SUSPECT_SAME_PATH && out->says.suspect && is_releaser_of_several(one, out)) {
+		const struct stack_view *put = stack_table_get(one->leaks->stacks, out->says.put_stack);
+		free(out->says.suspect_place);
+		suspect_set(&out->says, put, put->site);
+		out->says.suspect_releases = true;
+		out->rule = SUSPECT_ONE_RELEASER;
+	}
+	return true;
 }
 
 /* Nothing to compare with: the caller of the function that acquired it is where to look first. */
