@@ -53,7 +53,7 @@ def test_every_command_that_has_json_has_a_form(schema, pagetrail):
     assert {f"command_{c}" for c in with_json} == {d for d in schema["$defs"] if d.startswith("command_")}
     # A description is written for programs as it is; what `watch` found is asked for with `leaks RUN --json`: while it
     # runs, the terminal is the watched command's.
-    assert set(commands) - with_json == {"describe", "watch"}
+    assert set(commands) - with_json == {"describe", "watch", "baseline"}
 
 
 @pytest.mark.parametrize("words", [

@@ -20,7 +20,7 @@
 
 #include "base/util.h"
 #include "ctf/merge.h"
-#include "leaks_priv.h"
+#include "suspect.h"
 
 struct last_changes {
 	const struct leaks *leaks;
@@ -131,27 +131,19 @@ const char *last_change_suspect(const struct leaks *leaks, const struct leak_ite
 								   : NULL;
 }
 
-/* A group's items have one suspect. The caller of the allocator is none where nothing is known. */
-void last_change_blame(struct leaks *leaks, struct leak_group *group)
+/* A group's items have one suspect. */
+bool suspect_by_last_change(const struct suspect_case *one, struct suspect_candidate *out)
 {
-	const struct leak_item *first = &leaks->items[group->items[0]];
-	const struct stack_view *view = stack_table_get(leaks->stacks, first->let_go_stack);
-	struct missing_release *missing = &group->missing;
-	char place[256];
+	const struct leak_item *first = one->item;
+	const struct stack_view *view = stack_table_get(one->leaks->stacks, first->let_go_stack);
 
-	if (!first->let_go_stack && missing->how != MISSING_NONE)
-		return;
-	free(missing->suspect_place);
-	missing->suspect_place = NULL;
-	missing->suspect = last_change_suspect(leaks, first);
-	missing->suspect_caller = NULL;
-	missing->suspect_releases = false;
 	if (!first->let_go_stack)
-		return;
-	missing->how = MISSING_LAST_CHANGE;
-	missing->later_put = first->let_go_stack;
-	missing->later_nr = missing->later_total = group->nr_items;
-	if (missing->suspect)
-		missing->suspect_place =
-		    xstrdup(frame_place(&view->frames[first->let_go_frame], place, sizeof(place)));
+		return false;
+	*out = (struct suspect_candidate){.rule = SUSPECT_LAST_CHANGE,
+					  .says = {.how = MISSING_LAST_CHANGE,
+						   .later_put = first->let_go_stack,
+						   .later_nr = one->group->nr_items,
+						   .later_total = one->group->nr_items}};
+	suspect_set(&out->says, view, first->let_go_frame);
+	return true;
 }

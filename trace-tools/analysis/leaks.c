@@ -360,15 +360,16 @@ static void make_groups(struct leaks *leaks)
 /* ---- the second look: histories and later events ---- */
 
 /* What to look for in the second pass for this item; false: nothing. */
-static bool later_event_of(const struct leak_item *item, struct later_event *later)
+static bool later_event_of(const struct leaks *leaks, const struct leak_item *item, struct later_event *later)
 {
 	*later = (struct later_event){.ref = REF_DIRTY,
 				      .object = item->object,
 				      .holder = item->holder,
 				      .index = item->index,
 				      .since = item->alloc_time};
+	/* Only the holder of a dirty record is an inode and a page's index. */
 	if (item->object)
-		return item->holder || item->index;
+		return !strcmp(model_cache(leaks->model, item->cache)->name, "dirty");
 	later->ref = item->ref;
 	later->pfn = item->where;
 	later->since = item->get_time;
@@ -382,6 +383,7 @@ static void look_again(struct leaks *leaks)
 	struct page_history *pages = xcalloc(leaks->nr_groups, sizeof(*pages));
 	size_t *first = xcalloc(leaks->nr_groups + 1, sizeof(*first));
 	struct later_event *later = xcalloc(leaks->nr_items, sizeof(*later));
+	struct suspect_world *world = suspect_world_new(leaks);
 	size_t nr_later = 0;
 
 	for (size_t g = 0; g < leaks->nr_groups; g++) {
@@ -391,16 +393,16 @@ static void look_again(struct leaks *leaks)
 		if (!oldest->object)
 			pages[g] = (struct page_history){.pfn = oldest->where, .since = oldest->alloc_time};
 		for (size_t i = 0; i < group->nr_items && i < LATER_EVENTS_MAX; i++)
-			nr_later += later_event_of(&leaks->items[group->items[i]], &later[nr_later]);
+			nr_later += later_event_of(leaks, &leaks->items[group->items[i]], &later[nr_later]);
 	}
 	first[leaks->nr_groups] = nr_later;
 	history_collect(model_run(leaks->model), pages, leaks->nr_groups, later, nr_later);
 	for (size_t g = 0; g < leaks->nr_groups; g++) {
 		struct leak_group *group = &leaks->groups[g];
 		group->history = pages[g];
-		if (first[g + 1] > first[g])
-			missing_from_later_events(leaks, group, later + first[g], first[g + 1] - first[g]);
+		suspect_find(world, group, later + first[g], first[g + 1] - first[g]);
 	}
+	suspect_world_free(world);
 	free(first);
 	free(later);
 	free(pages);
@@ -529,7 +531,6 @@ struct leaks *leaks_find(struct model *model, struct stack_table *stacks, const 
 		leaks->watched = watched_audit(model_run(model), model, &leaks->no_audit);
 		leaks->ram_audit = leaks->watched ? leaks->watched->audit : NULL;
 	}
-	leaks->baseline_stacks = leaks->query->baseline_stacks;
 	leaks->audit = model_quiescent_audit(model);
 	leaks->audit_quiescent = leaks->audit != NULL;
 	if (!leaks->audit)
@@ -543,14 +544,8 @@ struct leaks *leaks_find(struct model *model, struct stack_table *stacks, const 
 	if (model_run(model)->watched && leaks->nr_items)
 		last_change_find(leaks);
 	make_groups(leaks);
-	for (size_t g = 0; g < leaks->nr_groups; g++)
-		missing_find(leaks, &leaks->groups[g]);
 	if (leaks->nr_groups)
 		look_again(leaks);
-	for (size_t g = 0; g < leaks->nr_groups && model_run(model)->watched; g++)
-		last_change_blame(leaks, &leaks->groups[g]);
-	for (size_t g = 0; g < leaks->nr_groups && leaks->query->baseline; g++)
-		missing_from_baseline(leaks, &leaks->groups[g], leaks->query->baseline);
 	if (model_run(model)->kernel_fault || model_run(model)->is_other)
 		forget_suspects(leaks);
 	/* They grew over many tests: they belong to no span and no pid. */

@@ -26,6 +26,7 @@
 #ifndef TOOLS_ANALYSIS_LEAKS_H
 #define TOOLS_ANALYSIS_LEAKS_H
 
+#include "baseline.h"
 #include "replay/history.h"
 #include "replay/model.h"
 #include "suppress.h"
@@ -80,15 +81,35 @@ enum missing_how {
 	MISSING_HOLDER_END,
 	MISSING_PLACE_REUSED,
 	MISSING_LAST_CHANGE,
+	MISSING_BASELINE,
+	MISSING_REFUSED,
 };
+
+enum suspect_rule {
+	SUSPECT_NONE,
+#define SUSPECT_RULE(id, name, named, right, help) SUSPECT_##id,
+#include "suspect_rules.def"
+#undef SUSPECT_RULE
+	SUSPECT_NR,
+};
+/* As in suspect_rules.def: "same-path"; "none". */
+const char *suspect_rule_name(enum suspect_rule rule);
+const char *suspect_rule_help(enum suspect_rule rule);
+
+/* Of the suspect: suspect.h. */
+enum confidence { CONFIDENCE_NONE, CONFIDENCE_LIKELY, CONFIDENCE_CERTAIN };
 
 struct missing_release {
 	enum missing_how how;
-	uint64_t nr, total;          /* nr of total other references were released like this */
-	uint32_t put_stack;          /* where they were released */
-	uint32_t get_stack;          /* SAME_FUNCTION: one such get that was released */
-	const char *suspect_caller;  /* the function that should have called the suspect; NULL: unknown */
-	const char *suspect;         /* the function in which the release is missing; NULL: unknown */
+	uint64_t nr, total;         /* nr of total other references were released like this */
+	uint32_t put_stack;         /* where they were released */
+	uint32_t get_stack;         /* SAME_FUNCTION: one such get that was released */
+	const char *suspect_caller; /* the function that should have called the suspect; NULL: unknown */
+	const char *suspect;        /* the function in which the release is missing; NULL: unknown */
+	enum suspect_rule rule;     /* that named it; of the best candidate where it is not named */
+	enum confidence confidence;
+	uint32_t chance;             /* per mille, by the calibration of the rules */
+	uint32_t agreeing;           /* rules that name it, too: bits 1 << rule */
 	bool suspect_releases;       /* it releases others, and was not called for these */
 	char *suspect_place;         /* "file:line" of its call, "" */
 	const char *getter, *putter; /* the functions that acquire and release */
@@ -101,7 +122,8 @@ struct missing_release {
 	uint64_t example_time;
 	/* baseline */
 	uint64_t baseline_nr, baseline_total;
-	uint32_t baseline_put; /* stack id in the baseline run; 0: no such reference there */
+	uint32_t baseline_put; /* node in the baseline's tree; 0: no such reference there */
+	const char *expected;  /* BASELINE: what the suspect called there; NULL */
 };
 
 struct leak_group {
@@ -133,9 +155,8 @@ struct leak_sum {
  * the pid, of its unmatched get. Findings that are not leaks are never left out: they say that memory is broken.
  */
 struct leaks_query {
-	const struct model *baseline; /* a run without this leak; NULL */
-	struct stack_table *baseline_stacks;
-	const struct leak_span *spans; /* acquired in one of these; nr_spans 0: any time */
+	const struct baseline *baseline; /* how it was without this leak; NULL */
+	const struct leak_span *spans;   /* acquired in one of these; nr_spans 0: any time */
 	size_t nr_spans;
 	int32_t pid;                       /* acquired by; -1: any */
 	const char *kind;                  /* page kind or slab cache; NULL: any */
@@ -145,7 +166,7 @@ struct leaks_query {
 struct leaks {
 	struct model *model;
 	const struct leaks_query *query; /* never NULL */
-	struct stack_table *stacks, *baseline_stacks;
+	struct stack_table *stacks;
 	struct leak_item *items;
 	size_t nr_items, items_capacity;
 	struct leak_group *groups; /* largest first */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* leaks, inside: leaks.c finds and groups, leaks_query.c leaves out, missing.c compares. */
+/* leaks, inside: leaks.c finds and groups, leaks_query.c leaves out, suspect.c finds out who forgot the release. */
 #ifndef TOOLS_ANALYSIS_LEAKS_PRIV_H
 #define TOOLS_ANALYSIS_LEAKS_PRIV_H
 
@@ -11,15 +11,16 @@ void leaks_leave_out(struct leaks *leaks);
 /* True when a suppression covers this allocation stack. */
 bool leaks_suppressed(const struct leaks *leaks, uint32_t stack);
 
-void missing_find(struct leaks *leaks, struct leak_group *group);
-void missing_from_later_events(struct leaks *leaks, struct leak_group *group, const struct later_event *later,
-			       size_t nr);
-void missing_from_baseline(struct leaks *leaks, struct leak_group *group, const struct model *baseline);
+struct suspect_world;
+struct suspect_world *suspect_world_new(struct leaks *leaks);
+void suspect_world_free(struct suspect_world *world);
+/* Fills group->missing. `later`: what happened afterwards to its items. */
+void suspect_find(struct suspect_world *world, struct leak_group *group, const struct later_event *later,
+		  size_t nr_later);
 
-/* last_change.c, of a watched run: before the items are grouped; in place of what comparisons said of a group. */
+/* last_change.c, of a watched run: before the items are grouped. */
 void last_change_find(struct leaks *leaks);
 /* The function that is to blame for an item by its last change; NULL: none. */
 const char *last_change_suspect(const struct leaks *leaks, const struct leak_item *item);
-void last_change_blame(struct leaks *leaks, struct leak_group *group);
 
 #endif

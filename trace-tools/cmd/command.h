@@ -64,15 +64,22 @@ const char **option_all(const struct arguments *arguments, const char *name);
 uint64_t option_number(const struct arguments *arguments, const char *name, uint64_t otherwise, uint64_t low,
 		       uint64_t high);
 
-extern const struct command command_run, command_record, command_summary, command_dump, command_leaks,
-    command_page, command_live, command_diff, command_top, command_stacks, command_plot, command_export,
-    command_recover, command_verify, command_report, command_describe, command_audit, command_watch,
-    command_rerun;
+#define COMMAND(name) extern const struct command command_##name;
+#include "commands.def"
+#undef COMMAND
 
 /* ---- shared by several commands (open.c) ---- */
 
 /* Opens a run folder or dies. */
 struct run *open_run(const char *folder);
+/* A baseline file, or a run folder as one; or dies. */
+struct baseline *open_baseline(const char *path);
+/* Where baselines are kept. */
+#define BASELINES_FOLDER "traces/baselines"
+/* The kept baseline of a run's workload, its build's if there is one; NULL: none is kept. */
+struct baseline *kept_baseline(const struct run *run);
+/* A replayed run as a baseline, with what its kernel's code says. */
+struct baseline *baseline_of(struct run *run, struct model *model);
 /* Physical address of trace_desc by the symbols of a kernel, or dies; 0 for NULL: it must be sought. */
 uint64_t desc_address(const char *kernel);
 /* The kernel's file, or NULL after a warning when it is of another build than the one in memory says. */

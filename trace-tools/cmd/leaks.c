@@ -11,20 +11,15 @@ struct report_options {
 	struct leaks_query query;
 	struct leak_span *spans;
 	size_t nr_spans, capacity;
-	struct run *baseline_run;
-	struct model *baseline_model;
+	struct baseline *baseline;
 };
 
 /* ---- wishes ---- */
 
-static void read_baseline(struct report_options *wanted, const char *folder)
+static void read_baseline(struct report_options *wanted, const struct run *run, const char *path)
 {
-	if (!folder)
-		return;
-	wanted->baseline_run = open_run(folder);
-	wanted->baseline_model = model_replay(wanted->baseline_run, NULL);
-	wanted->query.baseline = wanted->baseline_model;
-	wanted->query.baseline_stacks = stack_table_open(wanted->baseline_run);
+	wanted->baseline = path ? open_baseline(path) : kept_baseline(run);
+	wanted->query.baseline = wanted->baseline;
 }
 
 static void read_between(struct report_options *wanted, const struct timeline *timeline, const char *from,
@@ -95,18 +90,14 @@ static void read_report_options(struct report_options *wanted, const struct argu
 	if (option(arguments, "kind"))
 		read_kind(wanted, model, option(arguments, "kind"));
 	read_suppressions(wanted, option(arguments, "suppressions"));
-	read_baseline(wanted, option(arguments, "baseline"));
+	read_baseline(wanted, model_run(model), option(arguments, "baseline"));
 	wanted->query.spans = wanted->spans;
 	wanted->query.nr_spans = wanted->nr_spans;
 }
 
 static void free_report_options(struct report_options *wanted)
 {
-	if (wanted->baseline_run) {
-		stack_table_close(wanted->query.baseline_stacks);
-		model_free(wanted->baseline_model);
-		run_close(wanted->baseline_run);
-	}
+	baseline_free(wanted->baseline);
 	suppressions_free(wanted->query.suppressions);
 	free(wanted->spans);
 }
@@ -157,7 +148,7 @@ int leaks_report(struct run *run, struct model *model, const struct arguments *a
 	struct report_options wanted = {.query.pid = -1};
 
 	read_suppressions(&wanted, option(arguments, "suppressions"));
-	read_baseline(&wanted, option(arguments, "baseline"));
+	read_baseline(&wanted, run, option(arguments, "baseline"));
 	int status = report(run, model, &wanted.query, form, option(arguments, "fail-on-leak") != NULL);
 	free_report_options(&wanted);
 	return status;
@@ -189,8 +180,9 @@ static const struct option_spec options[] = {
     {"suppressions", "FILE", "known leaks, in LeakSanitizer's format: lines of leak:PATTERN"},
     {"fail-on-leak", NULL,
      "for CI: status 1 also for leaks that are not certain, and for objects that only grow"},
-    {"baseline", "RUN",
-     "compare with a run without the leak: where were such pages and objects released there?"},
+    {"baseline", "RUN|FILE",
+     "compare with a run without the leak, or what `pagetrail baseline` kept of one, instead of the one kept "
+     "for this workload"},
     {"all", NULL, "print all groups in full, not the largest only"},
     {"json", NULL, "as JSON"},
     FORCE_SYMBOLS,

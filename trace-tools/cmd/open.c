@@ -17,6 +17,54 @@ struct run *open_run(const char *folder)
 	return run;
 }
 
+struct baseline *baseline_of(struct run *run, struct model *model)
+{
+	struct stack_table *stacks = stack_table_open(run);
+	struct baseline *baseline = baseline_of_run(model, stacks);
+	char *error = NULL;
+	struct types *types = run->kernel_path ? types_open(run->kernel_path, &error) : NULL;
+
+	if (types) {
+		struct call_sites *code =
+		    call_sites_open(types, stacks->symbols, run->watched ? run->stack_base : PHYS_OFFSET);
+		baseline_take_code(baseline, code);
+		call_sites_close(code);
+		types_close(types);
+	}
+	free(error);
+	stack_table_close(stacks);
+	return baseline;
+}
+
+struct baseline *open_baseline(const char *path)
+{
+	char *error;
+
+	if (file_is_regular(path)) {
+		struct baseline *read = baseline_read(path, &error);
+		if (!read)
+			die("%s", error);
+		return read;
+	}
+	struct run *run = open_run(path);
+	struct model *model = model_replay(run, NULL);
+	struct baseline *baseline = baseline_of(run, model);
+	model_free(model);
+	run_close(run);
+	return baseline;
+}
+
+struct baseline *kept_baseline(const struct run *run)
+{
+	char *workload = baseline_workload(run);
+	char *path = workload[0] ? baseline_seek(BASELINES_FOLDER, workload, run->build_id) : NULL;
+	struct baseline *baseline = path ? open_baseline(path) : NULL;
+
+	free(path);
+	free(workload);
+	return baseline;
+}
+
 uint64_t instant_or_die(const struct timeline *timeline, const char *option, const char *text,
 			enum instant_edge edge)
 {

@@ -113,7 +113,7 @@ static const struct option_spec options[] = {
      "is back without it and nothing more is said for 10 seconds"},
     {"prompt", "REGEX", "what a prompt ends with (a $, # or > and a blank)"},
     {"timeout", "SECONDS", "end the machine after so long"},
-    {"baseline", "RUN", "a run without the leak to compare with"},
+    {"baseline", "RUN|FILE", "a run without the leak to compare with"},
     {"suppressions", "FILE", "known leaks, as for `pagetrail leaks`"},
     {"fail-on-leak", NULL, "status 1 also for leaks that are not certain"},
     {NULL, NULL, NULL},

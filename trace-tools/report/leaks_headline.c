@@ -132,6 +132,16 @@ void leaks_what_happened(const struct leaks *leaks, const struct leak_group *gro
 		print_place(missing, out);
 		fprintf(out, " and does not free the page");
 		break;
+	case MISSING_BASELINE:
+		fprintf(out, "%s() does not call %s(), which released %s in the baseline", missing->suspect,
+			missing->expected, first->object ? "such objects" : "such references");
+		break;
+	case MISSING_REFUSED:
+		fprintf(out, "%s() fails when an allocation is refused", missing->suspect);
+		print_place(missing, out);
+		fprintf(out, " and does not %s ", is_allocation(first) ? "free" : "release");
+		print_acquired(leaks, first, out);
+		break;
 	default:
 		if (missing->suspect_releases)
 			print_not_called(leaks, first, missing, out);
@@ -141,6 +151,13 @@ void leaks_what_happened(const struct leaks *leaks, const struct leak_group *gro
 }
 
 /* ---- the evidence ---- */
+
+const char *leaks_baseline_function(const struct leaks *leaks, uint32_t put)
+{
+	const struct call_tree *tree = leaks->query->baseline->tree;
+
+	return call_tree_function(tree, call_tree_site(tree, put));
+}
 
 static void print_others(const struct leaks *leaks, const struct leak_group *group, FILE *out)
 {
@@ -192,13 +209,23 @@ void leaks_evidence(const struct leaks *leaks, const struct leak_group *group, F
 		fprintf(out, "%" PRIu64 " of %" PRIu64 " leaked pages were last released here",
 			missing->later_nr, missing->later_total);
 		break;
+	case MISSING_BASELINE:
+		fprintf(out, "%s", suspect_rule_help(missing->rule));
+		break;
+	case MISSING_REFUSED:
+		fprintf(
+		    out,
+		    "%" PRIu64 " of %" PRIu64
+		    " leaked ones were followed by a refused allocation in the same call of this function",
+		    missing->later_nr, missing->later_total);
+		break;
 	default:
 		print_others(leaks, group, out);
 	}
 	if (missing->baseline_total)
 		fprintf(out, "; in the baseline run, %" PRIu64 " of %" PRIu64 " were %s by %s()",
 			missing->baseline_nr, missing->baseline_total, object ? "freed" : "released",
-			stack_table_function(leaks->baseline_stacks, missing->baseline_put));
+			leaks_baseline_function(leaks, missing->baseline_put));
 }
 
 char *leaks_evidence_text(const struct leaks *leaks, const struct leak_group *group)

@@ -7,10 +7,29 @@
 #include "leaks_text.h"
 #include "print.h"
 
+/* Frames without lines, innermost first. */
+static void write_baseline_path(struct json *json, const struct leaks *leaks, uint32_t put)
+{
+	const struct call_tree *tree = leaks->query->baseline->tree;
+
+	json_open(json, "baseline_put", '[');
+	for (uint32_t at = call_tree_site(tree, put); at; at = tree->nodes[at].parent) {
+		json_open(json, NULL, '{');
+		json_string(json, "function", call_tree_function(tree, at));
+		json_string(json, "file", NULL);
+		json_int(json, "line", 0);
+		json_bool(json, "inlined", false);
+		json_close(json, '}');
+	}
+	json_close(json, ']');
+}
+
 static void write_missing(struct json *json, const struct leaks *leaks, const struct leak_group *group)
 {
 	static const char *const how[] = {"none",      "same-path",  "same-get",     "same-function",
-					  "later-put", "holder-end", "place-reused", "last-change"};
+					  "later-put", "holder-end", "place-reused", "last-change",
+					  "baseline",  "refused"};
+	static const char *const confidence[] = {"none", "likely", "certain"};
 	const struct missing_release *missing = &group->missing;
 	char *evidence = leaks_evidence_text(leaks, group);
 
@@ -19,6 +38,9 @@ static void write_missing(struct json *json, const struct leaks *leaks, const st
 	json_int(json, "released", (int64_t)missing->nr);
 	json_int(json, "released_total", (int64_t)missing->total);
 	json_string(json, "suspect", missing->suspect);
+	json_string(json, "rule", suspect_rule_name(missing->rule));
+	json_string(json, "confidence", confidence[missing->confidence]);
+	json_int(json, "chance", missing->chance);
 	json_string(json, "suspect_place", missing->suspect_place);
 	json_string(json, "suspect_caller", missing->suspect_caller);
 	json_string(json, "evidence", evidence);
@@ -34,7 +56,7 @@ static void write_missing(struct json *json, const struct leaks *leaks, const st
 	json_int(json, "baseline", (int64_t)missing->baseline_nr);
 	json_int(json, "baseline_total", (int64_t)missing->baseline_total);
 	if (missing->baseline_put)
-		json_stack(json, "baseline_put", leaks->baseline_stacks, missing->baseline_put);
+		write_baseline_path(json, leaks, missing->baseline_put);
 	json_close(json, '}');
 	free(evidence);
 }

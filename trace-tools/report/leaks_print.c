@@ -243,6 +243,15 @@ static void print_nothing_to_compare(const struct leaks *leaks, const struct lea
 		first->object ? "allocation" : "get", stack_table_function(leaks->stacks, first->get_stack));
 }
 
+/* The baseline's lines are those of another build: it has none. */
+static void print_baseline_path(const struct leaks *leaks, uint32_t put, FILE *out)
+{
+	const struct call_tree *tree = leaks->query->baseline->tree;
+
+	for (uint32_t at = call_tree_site(tree, put); at; at = tree->nodes[at].parent)
+		fprintf(out, "      %s\n", call_tree_function(tree, at));
+}
+
 static void print_missing(const struct leaks *leaks, const struct leak_group *group, FILE *out)
 {
 	const struct leak_item *first = group_item(leaks, group, 0);
@@ -273,6 +282,12 @@ static void print_missing(const struct leaks *leaks, const struct leak_group *gr
 					     : "The count was last lowered");
 		stack_table_print(leaks->stacks, missing->later_put, "      ", out);
 		break;
+	case MISSING_REFUSED:
+		fprintf(out, "    The next allocation of the same task was refused here:\n");
+		stack_table_print(leaks->stacks, missing->later_put, "      ", out);
+		break;
+	case MISSING_BASELINE:
+		break;
 	case MISSING_NONE:
 		print_nothing_to_compare(leaks, group, out);
 		break;
@@ -280,7 +295,7 @@ static void print_missing(const struct leaks *leaks, const struct leak_group *gr
 	if (missing->baseline_put) {
 		fprintf(out, "    In the baseline run %" PRIu64 " of %" PRIu64 " were %s here:\n",
 			missing->baseline_nr, missing->baseline_total, released);
-		stack_table_print(leaks->baseline_stacks, missing->baseline_put, "      ", out);
+		print_baseline_path(leaks, missing->baseline_put, out);
 	}
 	if (missing->suspect) {
 		fprintf(out, "    suspect: %s", missing->suspect);

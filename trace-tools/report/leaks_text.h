@@ -21,4 +21,7 @@ void leaks_print_json(const struct leaks *leaks, FILE *out);
 /* "no leaks" */
 const char *leaks_verdict(int status);
 
+/* The function that released in the baseline, by its node there. */
+const char *leaks_baseline_function(const struct leaks *leaks, uint32_t put);
+
 #endif

@@ -86,6 +86,13 @@ void symbols_close(struct symbols *symbols)
 	free(symbols);
 }
 
+struct Dwarf *symbols_dwarf(struct symbols *symbols)
+{
+	Dwarf_Addr bias;
+
+	return symbols->module ? dwfl_module_getdwarf(symbols->module, &bias) : NULL;
+}
+
 bool symbols_value(struct symbols *symbols, const char *name, uint64_t *value)
 {
 	int nr = symbols->module ? dwfl_module_getsymtab(symbols->module) : 0;

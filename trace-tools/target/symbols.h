@@ -51,4 +51,7 @@ size_t symbols_site(const struct symbols *symbols, const struct symbol_frame *fr
 /* How every stack ends (traps, the table of system calls): that two meet there says nothing. */
 bool symbols_is_entry(const struct symbol_frame *frame);
 
+/* The debug information (libdw); NULL: there is none. */
+struct Dwarf *symbols_dwarf(struct symbols *symbols);
+
 #endif

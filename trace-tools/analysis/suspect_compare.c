@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * missing: the release that the leaked ones lack and the others have. See leaks.h for the order of the search.
+ * suspect_compare: the release that the leaked ones lack and the others of this run have. See suspect.h.
  *
  * Stacks are compared by function, from the function that asked for the page (its site) outward. The function in
  * which the release is missing is, among the callers of the unmatched get, the one at which the get and the put of
@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/util.h"
-#include "leaks_priv.h"
+#include "suspect.h"
 
 /* Different put stacks that are told apart; more are counted in total only. */
 #define TALLY_MAX 64
@@ -87,16 +87,6 @@ static uint32_t meeting_frame(const struct stack_view *get, const struct stack_v
 	return get->nr;
 }
 
-static void set_suspect(struct missing_release *missing, const struct stack_view *leaked, uint32_t frame)
-{
-	char place[256];
-
-	if (frame >= leaked->nr)
-		return;
-	missing->suspect = leaked->frames[frame].function;
-	missing->suspect_place = xstrdup(frame_place(&leaked->frames[frame], place, sizeof(place)));
-}
-
 /* The leaked path's frame in the place of the released path's `meeting`: the first that differs from it. */
 static uint32_t corresponding_frame(const struct stack_view *leaked, const struct stack_view *released,
 				    uint32_t meeting)
@@ -122,7 +112,7 @@ static void suspect_putter(struct leaks *leaks, struct missing_release *missing,
 	    item->object ? NULL : model_holder(leaks->model, item->ref, item->holder);
 	const char *end = life && life->end_stack ? stack_table_function(leaks->stacks, life->end_stack) : "";
 
-	set_suspect(missing, put, put->site);
+	suspect_set(missing, put, put->site);
 	missing->suspect_releases = true;
 	for (uint32_t i = put->site + 1; i < put->nr && !symbols_is_entry(&put->frames[i]); i++) {
 		if (i == put->site + 1 || !strcmp(put->frames[i].function, end))
@@ -140,11 +130,21 @@ static uint32_t release_ref(const struct leak_item *item)
 	return item->object ? RELEASE_OF_OBJECT(item->cache) : item->ref;
 }
 
+/* Where the pointer stops travelling up, from this frame of the leaked one's stack on. */
+static uint32_t keeper(const struct suspect_case *one, const struct stack_view *leaked, uint32_t frame)
+{
+	if (frame >= leaked->nr)
+		return frame;
+	return gives_keeper(one->world->gives, leaked, frame, one->item->object ? NULL : "page");
+}
+
 /* ---- comparisons within the run ---- */
 
-static bool compare_paths(struct leaks *leaks, struct leak_group *group, const struct leak_item *item,
+static bool compare_paths(const struct suspect_case *one_case, struct suspect_candidate *out,
 			  enum missing_how how)
 {
+	struct leaks *leaks = one_case->leaks;
+	const struct leak_item *item = one_case->item;
 	const struct model *model = leaks->model;
 	const struct release *one;
 	struct tally tally = {0};
@@ -153,12 +153,12 @@ static bool compare_paths(struct leaks *leaks, struct leak_group *group, const s
 		if (one->ref != release_ref(item) || one->get_stack != item->get_stack ||
 		    (how == MISSING_SAME_PATH && one->alloc_stack != item->alloc_stack))
 			continue;
-		tally_add(&tally, one, NULL);
+		tally_add(&tally, one, stack_table_function(leaks->stacks, one->put_stack));
 	}
 	if (!tally.total)
 		return false;
 	size_t best = tally_best(&tally);
-	struct missing_release *missing = &group->missing;
+	struct missing_release *missing = &out->says;
 	*missing = (struct missing_release){.how = how,
 					    .nr = tally.by[best].count,
 					    .total = tally.total,
@@ -168,15 +168,21 @@ static bool compare_paths(struct leaks *leaks, struct leak_group *group, const s
 	uint32_t meeting = meeting_frame(leaked, put);
 	missing->getter = stack_table_function(leaks->stacks, item->get_stack);
 	missing->putter = stack_table_function(leaks->stacks, missing->put_stack);
+	bool one_for_all = missing->nr == missing->total && missing->total > one_case->group->nr_items;
+	out->rule = meeting < leaked->nr ? SUSPECT_SAME_PATH
+		    : one_for_all        ? SUSPECT_ONE_RELEASER
+					 : SUSPECT_PATH_RELEASER;
 	if (meeting < leaked->nr)
-		set_suspect(missing, leaked, meeting);
+		suspect_set(missing, leaked, keeper(one_case, leaked, meeting));
 	else
 		suspect_putter(leaks, missing, put, item);
 	return true;
 }
 
-static bool compare_functions(struct leaks *leaks, struct leak_group *group, const struct leak_item *item)
+static bool compare_functions(const struct suspect_case *one_case, struct suspect_candidate *out)
 {
+	struct leaks *leaks = one_case->leaks;
+	const struct leak_item *item = one_case->item;
 	const struct model *model = leaks->model;
 	const struct release *one;
 	const char *getter = stack_table_function(leaks->stacks, item->get_stack);
@@ -192,7 +198,7 @@ static bool compare_functions(struct leaks *leaks, struct leak_group *group, con
 		return false;
 	}
 	size_t best = tally_best(tally);
-	struct missing_release *missing = &group->missing;
+	struct missing_release *missing = &out->says;
 	*missing = (struct missing_release){.how = MISSING_SAME_FUNCTION,
 					    .nr = tally->by[best].count,
 					    .total = tally->total,
@@ -207,16 +213,21 @@ static bool compare_functions(struct leaks *leaks, struct leak_group *group, con
 	uint32_t meeting = meeting_frame(get, put);
 	if (meeting < get->nr)
 		missing->example = get->frames[meeting].function;
-	if (meeting < get->nr || is_transient(item))
-		set_suspect(missing, leaked, corresponding_frame(leaked, get, meeting));
+	bool meets = meeting < get->nr || is_transient(item);
+	out->rule = meets ? SUSPECT_SAME_FUNCTION : SUSPECT_FUNC_RELEASER;
+	if (meets)
+		suspect_set(missing, leaked,
+			    keeper(one_case, leaked, corresponding_frame(leaked, get, meeting)));
 	else
 		suspect_putter(leaks, missing, put, item);
 	return true;
 }
 
 /* What is held for a holder's whole life goes with it: then its end is where the release is missing. */
-static bool compare_holder_end(struct leaks *leaks, struct leak_group *group, const struct leak_item *item)
+bool suspect_by_holder_end(const struct suspect_case *one, struct suspect_candidate *out)
 {
+	struct leaks *leaks = one->leaks;
+	const struct leak_item *item = one->item;
 	const struct holder_life *life =
 	    item->object ? NULL : model_holder(leaks->model, item->ref, item->holder);
 
@@ -225,95 +236,110 @@ static bool compare_holder_end(struct leaks *leaks, struct leak_group *group, co
 	const struct stack_view *end = stack_table_get(leaks->stacks, life->end_stack);
 	if (end->site >= end->nr)
 		return false;
-	group->missing = (struct missing_release){.how = MISSING_HOLDER_END, .end_stack = life->end_stack};
-	set_suspect(&group->missing, end, end->site);
+	*out = (struct suspect_candidate){.rule = SUSPECT_HOLDER_END,
+					  .says = {.how = MISSING_HOLDER_END, .end_stack = life->end_stack}};
+	suspect_set(&out->says, end, end->site);
 	return true;
 }
 
-void missing_find(struct leaks *leaks, struct leak_group *group)
+static bool compare(const struct suspect_case *one, struct suspect_candidate *out)
 {
-	const struct leak_item *item = &leaks->items[group->items[0]];
-
-	if (compare_paths(leaks, group, item, MISSING_SAME_PATH) ||
-	    compare_paths(leaks, group, item, MISSING_SAME_GET) || compare_functions(leaks, group, item))
-		return;
-	if (compare_holder_end(leaks, group, item))
-		return;
-	/* Nothing to compare with: the caller of the function that acquired it is where to look first. */
-	const struct stack_view *leaked = stack_table_get(leaks->stacks, item->get_stack);
-	set_suspect(&group->missing, leaked, leaked->site + 1 < leaked->nr ? leaked->site + 1 : leaked->site);
+	return compare_paths(one, out, MISSING_SAME_PATH) || compare_paths(one, out, MISSING_SAME_GET) ||
+	       compare_functions(one, out);
 }
 
-void missing_from_later_events(struct leaks *leaks, struct leak_group *group, const struct later_event *later,
-			       size_t nr)
+void suspect_read_meetings(struct suspect_world *world)
 {
-	struct missing_release *missing = &group->missing;
-	struct tally *tally = xcalloc(1, sizeof(*tally));
-	bool object = later[0].object;
+	struct leaks *leaks = world->leaks;
 
-	for (size_t i = 0; i < nr; i++) {
-		struct release one = {.put_stack = later[i].stack, .count = 1};
-		if (one.put_stack)
-			tally_add(tally, &one, NULL);
+	for (size_t g = 0; g < leaks->nr_groups; g++) {
+		struct suspect_candidate found = {0};
+		const struct suspect_case one = {.world = world,
+						 .leaks = leaks,
+						 .group = &leaks->groups[g],
+						 .item = &leaks->items[leaks->groups[g].items[0]]};
+		if (compare(&one, &found) && found.rule == SUSPECT_SAME_PATH)
+			ARRAY_PUSH(world->meetings, world->nr_meetings, world->meetings_capacity) =
+			    (struct meeting){release_ref(one.item), found.says.suspect, found.says.putter};
+		free(found.says.suspect_place);
+	}
+}
+
+/*
+ * Things of one kind leaked in calls of several functions, and each of these releases others through the same one: not all of them
+ * forget now and then, the one that they call does.
+ */
+static bool is_releaser_of_several(const struct suspect_case *one, const struct suspect_candidate *found)
+{
+	for (size_t i = 0; i < one->world->nr_meetings; i++) {
+		const struct meeting *other = &one->world->meetings[i];
+		if (other->ref == release_ref(one->item) && strcmp(other->function, found->says.suspect) &&
+		    !strcmp(other->releaser, found->says.putter) &&
+		    strcmp(other->releaser, found->says.suspect))
+			return true;
+	}
+	return false;
+}
+
+bool suspect_by_comparison(const struct suspect_case *one, struct suspect_candidate *out)
+{
+	if (!compare(one, out))
+		return false;
+	if (out->rule == SUSPECT_SAME_PATH && out->says.suspect && is_releaser_of_several(one, out)) {
+		const struct stack_view *put = stack_table_get(one->leaks->stacks, out->says.put_stack);
+		free(out->says.suspect_place);
+		suspect_set(&out->says, put, put->site);
+		out->says.suspect_releases = true;
+		out->rule = SUSPECT_ONE_RELEASER;
+	}
+	return true;
+}
+
+/* Nothing to compare with: the caller of the function that acquired it is where to look first. */
+bool suspect_by_caller(const struct suspect_case *one, struct suspect_candidate *out)
+{
+	const struct stack_view *leaked = stack_table_get(one->leaks->stacks, one->item->get_stack);
+
+	*out = (struct suspect_candidate){.rule = SUSPECT_CALLER};
+	suspect_set(&out->says, leaked, leaked->site + 1 < leaked->nr ? leaked->site + 1 : leaked->site);
+	return out->says.suspect != NULL;
+}
+
+/* ---- what happened to them later ---- */
+
+bool suspect_by_later_events(const struct suspect_case *one, struct suspect_candidate *out)
+{
+	struct missing_release *missing = &out->says;
+	struct tally *tally = xcalloc(1, sizeof(*tally));
+	bool object = one->item->object;
+
+	for (size_t i = 0; i < one->nr_later; i++) {
+		struct release release = {.put_stack = one->later[i].stack, .count = 1};
+		if (release.put_stack)
+			tally_add(tally, &release, NULL);
 	}
 	size_t best = tally_best(tally);
 	uint32_t stack = tally->total ? tally->by[best].example.put_stack : 0;
-	/*
-	 * An object's page that is released by the very function that frees the others says nothing new. A place that
-	 * was given away says it all, if it is so for most.
-	 */
-	bool says_more = object ? missing->how == MISSING_NONE || !missing->putter ||
-				      strcmp(stack_table_function(leaks->stacks, stack), missing->putter)
-				: 2 * tally->total > nr;
-	if (stack && says_more) {
-		const struct stack_view *view = stack_table_get(leaks->stacks, stack);
-		free(missing->suspect_place);
-		missing->suspect_place = NULL;
-		missing->suspect_caller = NULL;
-		missing->suspect_releases = false;
-		missing->how = object ? MISSING_LATER_PUT : MISSING_PLACE_REUSED;
-		missing->later_nr = tally->by[best].count;
-		missing->later_total = nr;
-		missing->later_put = stack;
-		for (size_t i = 0; i < nr; i++) {
-			if (later[i].stack == stack) {
-				missing->example_pfn = later[i].found_pfn;
-				missing->example_time = later[i].time;
-				break;
-			}
+	/* A place that was given away says it all, if it is so for most. */
+	if (!stack || (!object && 2 * tally->total <= one->nr_later)) {
+		free(tally);
+		return false;
+	}
+	const struct stack_view *view = stack_table_get(one->leaks->stacks, stack);
+	*out = (struct suspect_candidate){.rule = object ? SUSPECT_COMPANION : SUSPECT_REPLACED,
+					  .says = {.how = object ? MISSING_LATER_PUT : MISSING_PLACE_REUSED,
+						   .later_nr = tally->by[best].count,
+						   .later_total = one->nr_later,
+						   .later_put = stack}};
+	free(tally);
+	for (size_t i = 0; i < one->nr_later && !missing->example_time; i++) {
+		if (one->later[i].stack == stack) {
+			missing->example_pfn = one->later[i].found_pfn;
+			missing->example_time = one->later[i].time;
 		}
-		set_suspect(missing, view, view->site);
-		if (!object && view->site + 1 < view->nr && !symbols_is_entry(&view->frames[view->site + 1]))
-			missing->suspect_caller = view->frames[view->site + 1].function;
 	}
-	free(tally);
-}
-
-/* ---- comparison with the baseline run ---- */
-
-void missing_from_baseline(struct leaks *leaks, struct leak_group *group, const struct model *baseline)
-{
-	const struct leak_item *item = &leaks->items[group->items[0]];
-	const struct stack_view *alloc = stack_table_get(leaks->stacks, item->alloc_stack);
-	const struct stack_view *get = stack_table_get(leaks->stacks, item->get_stack);
-	struct tally *tally = xcalloc(1, sizeof(*tally));
-	const struct release *one;
-
-	for (size_t at = 0; (one = model_next_release(baseline, &at));) {
-		if (item->object
-			? one->ref <= REF_NR || strcmp(model_cache(baseline, one->ref - REF_NR - 1)->name,
-						       model_cache(leaks->model, item->cache)->name)
-			: one->ref != item->ref)
-			continue;
-		if (stack_views_alike(stack_table_get(leaks->baseline_stacks, one->get_stack), get) &&
-		    stack_views_alike(stack_table_get(leaks->baseline_stacks, one->alloc_stack), alloc))
-			tally_add(tally, one, NULL);
-	}
-	if (tally->total) {
-		size_t best = tally_best(tally);
-		group->missing.baseline_nr = tally->by[best].count;
-		group->missing.baseline_total = tally->total;
-		group->missing.baseline_put = tally->by[best].example.put_stack;
-	}
-	free(tally);
+	suspect_set(missing, view, view->site);
+	if (!object && view->site + 1 < view->nr && !symbols_is_entry(&view->frames[view->site + 1]))
+		missing->suspect_caller = view->frames[view->site + 1].function;
+	return true;
 }

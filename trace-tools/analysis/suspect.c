@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/* suspect: the engine. See suspect.h. */
+#include "suspect.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+
+/* Per mille: from here on it is LIKELY, CERTAIN. */
+#define LIKELY_FROM 750
+#define CERTAIN_FROM 950
+
+struct rule_facts {
+	const char *name;
+	uint32_t named, right;
+	const char *help;
+};
+
+static const struct rule_facts facts[SUSPECT_NR] = {
+    [SUSPECT_NONE] = {"none", 0, 0, "no rule said anything"},
+#define SUSPECT_RULE(id, name, named, right, help) [SUSPECT_##id] = {name, named, right, help},
+#include "suspect_rules.def"
+#undef SUSPECT_RULE
+};
+
+/* Near to far: where nobody is named, the report shows what the first of them found. */
+static suspect_rule_fn *const rules[] = {
+    suspect_by_last_change, suspect_by_comparison, suspect_by_later_events, suspect_by_holder_end,
+    suspect_by_baseline,    suspect_by_refusal,    suspect_by_caller,
+};
+
+const char *suspect_rule_name(enum suspect_rule rule)
+{
+	return facts[rule].name;
+}
+
+const char *suspect_rule_help(enum suspect_rule rule)
+{
+	return facts[rule].help;
+}
+
+/* How often it is right, per mille. */
+static uint32_t worth(enum suspect_rule rule)
+{
+	return 1000 * (facts[rule].right + 1) / (facts[rule].named + 2);
+}
+
+/* ---- what all groups share ---- */
+
+struct suspect_world *suspect_world_new(struct leaks *leaks)
+{
+	struct suspect_world *world = xcalloc(1, sizeof(*world));
+	const struct run *run = model_run(leaks->model);
+	char *error = NULL;
+
+	world->leaks = leaks;
+	world->then = leaks->query->baseline;
+	if (model_totals(leaks->model)->fails_injected || model_totals(leaks->model)->ooms)
+		suspect_read_refusals(world);
+	world->gives = gives_open(leaks->stacks->symbols);
+	if (!run->watched)
+		suspect_read_meetings(world);
+	if (!world->then)
+		return world;
+	world->now = baseline_of_run(leaks->model, leaks->stacks);
+	world->types = run->kernel_path ? types_open(run->kernel_path, &error) : NULL;
+	free(error);
+	if (world->types)
+		world->code = call_sites_open(world->types, leaks->stacks->symbols,
+					      run->watched ? run->stack_base : PHYS_OFFSET);
+	return world;
+}
+
+void suspect_world_free(struct suspect_world *world)
+{
+	baseline_free(world->now);
+	if (world->code)
+		call_sites_close(world->code);
+	if (world->types)
+		types_close(world->types);
+	gives_close(world->gives);
+	free(world->meetings);
+	free(world->refusals);
+	free(world);
+}
+
+void suspect_set(struct missing_release *says, const struct stack_view *view, uint32_t frame)
+{
+	char place[256];
+
+	if (frame >= view->nr)
+		return;
+	says->suspect = view->frames[frame].function;
+	says->suspect_place = xstrdup(frame_place(&view->frames[frame], place, sizeof(place)));
+}
+
+/* ---- the choice ---- */
+
+static bool names(const struct suspect_candidate *candidate, const char *function)
+{
+	return candidate->says.suspect && function && !strcmp(candidate->says.suspect, function);
+}
+
+/* How likely it is, by all that name it, per mille. */
+static uint32_t chance_of(const struct suspect_candidate *candidates, size_t nr, const char *function)
+{
+	uint32_t wrong = 1000;
+
+	for (size_t i = 0; i < nr; i++) {
+		if (names(&candidates[i], function))
+			wrong = wrong * (1000 - worth(candidates[i].rule)) / 1000;
+	}
+	return 1000 - wrong;
+}
+
+/* The best candidate: of the likeliest function, the one of the best rule. nr: there is none. */
+static size_t best_of(const struct suspect_candidate *candidates, size_t nr, uint32_t *chance)
+{
+	size_t best = nr;
+
+	*chance = 0;
+	for (size_t i = 0; i < nr; i++) {
+		uint32_t one = chance_of(candidates, nr, candidates[i].says.suspect);
+		if (!candidates[i].says.suspect)
+			continue;
+		if (best == nr || one > *chance ||
+		    (one == *chance && worth(candidates[i].rule) > worth(candidates[best].rule))) {
+			best = i;
+			*chance = one;
+		}
+	}
+	return best;
+}
+
+static void forget(struct missing_release *says)
+{
+	free(says->suspect_place);
+	says->suspect_place = NULL;
+	says->suspect = says->suspect_caller = NULL;
+	says->suspect_releases = false;
+}
+
+/* What comparing within the run found stays for the report where another rule was better. */
+static void keep_comparison(struct missing_release *says, const struct suspect_candidate *candidates,
+			    size_t nr)
+{
+	for (size_t i = 0; i < nr && !says->total; i++) {
+		const struct missing_release *other = &candidates[i].says;
+		says->nr = other->nr;
+		says->total = other->total;
+		says->put_stack = other->put_stack;
+		says->getter = other->getter;
+		says->putter = other->putter;
+	}
+	for (size_t i = 0; i < nr && !says->baseline_total; i++) {
+		const struct missing_release *other = &candidates[i].says;
+		says->baseline_nr = other->baseline_nr;
+		says->baseline_total = other->baseline_total;
+		says->baseline_put = other->baseline_put;
+	}
+}
+
+/*
+ * How a call ends that fails says nothing of how others end: where unwinding forgot, what released others at the normal end is
+ * no candidate.
+ */
+static size_t drop_normal_ends(struct suspect_candidate *candidates, size_t nr)
+{
+	bool refused = false;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < nr; i++)
+		refused = refused || candidates[i].rule == SUSPECT_REFUSAL;
+	for (size_t i = 0; i < nr; i++) {
+		enum missing_how how = candidates[i].says.how;
+		if (refused &&
+		    (how == MISSING_SAME_PATH || how == MISSING_SAME_GET || how == MISSING_SAME_FUNCTION))
+			free(candidates[i].says.suspect_place);
+		else
+			candidates[kept++] = candidates[i];
+	}
+	return kept;
+}
+
+static void choose(struct leak_group *group, struct suspect_candidate *candidates, size_t nr)
+{
+	struct missing_release *says = &group->missing;
+	uint32_t chance;
+	size_t best = best_of(candidates, nr, &chance);
+
+	*says = (struct missing_release){0};
+	if (best == nr)
+		return;
+	bool likely = chance >= LIKELY_FROM;
+	size_t shown = likely ? best : 0;
+	*says = candidates[shown].says;
+	candidates[shown].says.suspect_place = NULL;
+	says->rule = candidates[best].rule;
+	says->chance = chance;
+	says->confidence = chance >= CERTAIN_FROM ? CONFIDENCE_CERTAIN
+			   : likely               ? CONFIDENCE_LIKELY
+						  : CONFIDENCE_NONE;
+	for (size_t i = 0; i < nr; i++) {
+		if (names(&candidates[i], candidates[best].says.suspect))
+			says->agreeing |= 1U << candidates[i].rule;
+	}
+	keep_comparison(says, candidates, nr);
+	if (!likely)
+		forget(says);
+}
+
+void suspect_find(struct suspect_world *world, struct leak_group *group, const struct later_event *later,
+		  size_t nr_later)
+{
+	struct suspect_candidate candidates[CANDIDATES_MAX] = {0};
+	const struct suspect_case one = {.world = world,
+					 .leaks = world->leaks,
+					 .group = group,
+					 .item = &world->leaks->items[group->items[0]],
+					 .later = later,
+					 .nr_later = nr_later};
+	size_t nr = 0;
+
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+		nr += rules[i](&one, &candidates[nr]);
+	nr = drop_normal_ends(candidates, nr);
+	if (getenv("PAGETRAIL_DEBUG_RULES"))
+		for (size_t i = 0; i < nr; i++)
+			fprintf(stderr, "RULE %s %s\n", suspect_rule_name(candidates[i].rule),
+				candidates[i].says.suspect);
+	choose(group, candidates, nr);
+	for (size_t i = 0; i < nr; i++)
+		free(candidates[i].says.suspect_place);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * suspect: which function forgot the release. One engine over evidence; each rule is measured.
+ *
+ * A wrong name costs its reader an hour, no name costs nothing. So no rule names a suspect by itself. Each looks at a group of leaked
+ * things with their history and may give a candidate: a function, its line, and what it rests on. How much a rule is worth is
+ * known: it was tried on kernels whose mistake is known (suspect_rules.def). The engine adds up what speaks for each function,
+ *
+ *     1 - (1 - 0.8)(1 - 0.5) = 0.9      same-path (0.8) and the baseline's path (0.5) name the same
+ *
+ * and names the best one as CERTAIN or LIKELY, or none: then the report says where to start.
+ *
+ * A rule is a function that reads the case and fills a candidate's `says`; what it cannot know it leaves alone. To add one: a line in
+ * suspect_rules.def, the function in a file suspect_*.c, a line in the table in suspect.c, a measurement.
+ *
+ * SUSPECT-1  Only what is CERTAIN or LIKELY has a suspect in group->missing.
+ * SUSPECT-2  What the rules found besides (where others were released) stays for the report, whoever is named.
+ */
+#ifndef TOOLS_ANALYSIS_SUSPECT_H
+#define TOOLS_ANALYSIS_SUSPECT_H
+
+#include "baseline.h"
+#include "leaks_priv.h"
+#include "target/gives.h"
+
+/* A refused allocation, by the task that asked for it. */
+struct refusal {
+	uint64_t time;
+	uint32_t stack;
+	uint16_t pid;
+};
+
+/* What all groups share; made when the first rule asks for it. */
+struct suspect_world {
+	struct leaks *leaks;
+	struct baseline *now;        /* this run, as a baseline */
+	const struct baseline *then; /* NULL: none is given */
+	struct call_sites *code;     /* of this run's kernel; NULL: it has none */
+	struct types *types;
+	struct gives *gives;
+	struct refusal *refusals; /* by pid and time */
+	size_t nr_refusals, refusals_capacity;
+	struct meeting *meetings; /* of the other groups, too: suspect_compare.c */
+	size_t nr_meetings, meetings_capacity;
+};
+
+/* A group's others are acquired and released by calls of one function, and released through one releaser. */
+struct meeting {
+	uint32_t ref; /* as in struct release */
+	const char *function, *releaser;
+};
+
+struct suspect_case {
+	struct suspect_world *world;
+	struct leaks *leaks;
+	struct leak_group *group;
+	const struct leak_item *item; /* the oldest */
+	const struct later_event *later;
+	size_t nr_later;
+};
+
+#define CANDIDATES_MAX 16
+
+struct suspect_candidate {
+	enum suspect_rule rule;
+	struct missing_release says;
+};
+
+/* A rule: true when it has filled *out. */
+typedef bool suspect_rule_fn(const struct suspect_case *one, struct suspect_candidate *out);
+
+/* suspect_compare.c */
+suspect_rule_fn suspect_by_comparison, suspect_by_later_events, suspect_by_holder_end, suspect_by_caller;
+/* suspect_baseline.c */
+suspect_rule_fn suspect_by_baseline;
+/* suspect_refusal.c */
+suspect_rule_fn suspect_by_refusal;
+/* last_change.c */
+suspect_rule_fn suspect_by_last_change;
+
+/* Before the first group is looked at: what holds for several of them. */
+void suspect_read_meetings(struct suspect_world *world);
+void suspect_read_refusals(struct suspect_world *world);
+
+/* For the rules: the suspect is this frame of this stack; a frame behind its end is none. */
+void suspect_set(struct missing_release *says, const struct stack_view *view, uint32_t frame);
+
+#endif

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * suspect_baseline: how the baseline released what leaked here. See suspect.h and baseline.h.
+ *
+ * 1. Which lives are alike: the same kind, acquired by the same functions; where there are none, by the same site for the same caller.
+ * 2. How many of each way to be released are missing: the baseline's shares of what was acquired here, less what was released here.
+ *
+ *        released by            baseline      here      missing
+ *        mm_destroy < exec         100          0          90
+ *        mm_destroy < exit         200        180           0
+ *
+ * 3. Which call is gone. Each step of the missing ways, caller and callee, is looked at: how much of what is missing it has on its
+ *    way; whether the code has fewer such calls than the baseline's (then that is it); whether the caller still did other things
+ *    here, and the callee, which did several things in the baseline, none.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "suspect.h"
+
+/* Of what is missing, in percent, that must have gone over a step for it to count. */
+#define COVERED_PERCENT 60
+#define PATH_MAX_NODES 128
+
+/* How alike lives must be. */
+enum alike { ALIKE_PATHS, ALIKE_GET, ALIKE_CALLER, ALIKE_SITE, ALIKE_NR };
+
+/* The leaked ones, in the words of one tree. A number is 0 where the tree does not have it. */
+struct life_key {
+	uint32_t kind, alloc, get, site, caller;
+	bool has_site;
+};
+
+struct step {
+	uint32_t caller, callee; /* names in the baseline's tree */
+	double missing;
+	uint64_t then, now;               /* events below the callee, on the missing ways */
+	uint64_t caller_then, caller_now; /* events below the caller besides */
+	uint32_t nr_ways;                 /* different steps that follow the callee in the baseline */
+	uint32_t depth;
+};
+
+struct comparison {
+	const struct baseline *then, *now;
+	double *missing; /* by node of the baseline's tree */
+	double total;
+	uint64_t nr_then;
+	uint32_t usual_put; /* the baseline's most frequent */
+	double usual_share;
+	struct step *steps;
+	size_t nr_steps, capacity;
+};
+
+/* ---- 1. lives that are alike ---- */
+
+static void set_site(struct life_key *key, const struct call_tree *tree, const struct call_tree *from,
+		     uint32_t get)
+{
+	uint32_t site = call_tree_site(from, get), caller = from->nodes[site].parent;
+
+	key->has_site = true;
+	key->site = call_tree_known(tree, call_tree_function(from, site));
+	key->caller = caller ? call_tree_known(tree, call_tree_function(from, caller)) : 0;
+}
+
+static bool is_alike(const struct call_tree *tree, const struct life_path *life, const struct life_key *key,
+		     enum alike alike)
+{
+	uint32_t site;
+
+	if (!key->kind || life->kind != key->kind)
+		return false;
+	switch (alike) {
+	case ALIKE_PATHS:
+		return key->get && life->get == key->get && life->alloc == key->alloc;
+	case ALIKE_GET:
+		return key->get && life->get == key->get;
+	default:
+		site = call_tree_site(tree, life->get);
+		return key->site && tree->nodes[site].name == key->site &&
+		       (alike == ALIKE_SITE ||
+			(key->caller && tree->nodes[tree->nodes[site].parent].name == key->caller));
+	}
+}
+
+/* ---- 2. what is missing ---- */
+
+/* Returns how many were acquired here. */
+static double count_missing(struct comparison *comparison, const struct life_key *key_then,
+			    const struct life_key *key_now, enum alike alike, uint64_t nr_leaked)
+{
+	const struct baseline *then = comparison->then, *now = comparison->now;
+	uint64_t nr_now = nr_leaked;
+	double *missing = comparison->missing;
+
+	for (size_t i = 0; i < now->nr_lives; i++)
+		nr_now += is_alike(now->tree, &now->lives[i], key_now, alike) ? now->lives[i].count : 0;
+	for (size_t i = 0; i < then->nr_lives; i++) {
+		const struct life_path *life = &then->lives[i];
+		if (is_alike(then->tree, life, key_then, alike))
+			missing[life->put] +=
+			    (double)life->count * (double)nr_now / (double)comparison->nr_then;
+	}
+	for (size_t i = then->tree->nr_nodes; i-- > 1;) {
+		if (missing[i] > comparison->usual_share) {
+			comparison->usual_share = missing[i];
+			comparison->usual_put = (uint32_t)i;
+		}
+	}
+	for (size_t i = 0; i < now->nr_lives; i++) {
+		const struct life_path *life = &now->lives[i];
+		uint32_t put = is_alike(now->tree, life, key_now, alike)
+				   ? call_tree_same(now->tree, life->put, then->tree)
+				   : 0;
+		missing[put] -= put ? (double)life->count : 0;
+	}
+	missing[0] = 0;
+	for (size_t i = then->tree->nr_nodes; i-- > 1;) {
+		if (missing[i] < 0)
+			missing[i] = 0;
+		comparison->total += missing[i];
+	}
+	return (double)nr_now;
+}
+
+/* ---- 3. which call is gone ---- */
+
+static struct step *step_of(struct comparison *comparison, uint32_t caller, uint32_t callee)
+{
+	for (size_t i = 0; i < comparison->nr_steps; i++) {
+		if (comparison->steps[i].caller == caller && comparison->steps[i].callee == callee)
+			return &comparison->steps[i];
+	}
+	struct step *step = &ARRAY_PUSH(comparison->steps, comparison->nr_steps, comparison->capacity);
+	step->caller = caller;
+	step->callee = callee;
+	return step;
+}
+
+static uint32_t ways_from(const struct call_tree *tree, uint32_t node)
+{
+	uint32_t nr = 0;
+
+	for (uint32_t at = tree->nodes[node].child; at; at = tree->nodes[at].next)
+		nr++;
+	return nr;
+}
+
+static void take_steps(struct comparison *comparison)
+{
+	const struct call_tree *then = comparison->then->tree, *now = comparison->now->tree;
+	double *below = xcalloc(then->nr_nodes, sizeof(*below));
+
+	for (size_t i = then->nr_nodes; i-- > 1;) {
+		below[i] += comparison->missing[i];
+		below[then->nodes[i].parent] += below[i];
+	}
+	for (uint32_t i = 1; i < then->nr_nodes; i++) {
+		uint32_t parent = then->nodes[i].parent;
+		if (!parent || below[i] <= 0)
+			continue;
+		struct step *step = step_of(comparison, then->nodes[parent].name, then->nodes[i].name);
+		uint32_t same = call_tree_same(then, i, now), same_parent = call_tree_same(then, parent, now);
+		uint32_t path[PATH_MAX_NODES], ways = ways_from(then, i);
+		uint32_t depth = (uint32_t)call_tree_path(then, i, path, PATH_MAX_NODES);
+		step->missing += below[i];
+		step->then += then->nodes[i].events_below;
+		step->now += same ? now->nodes[same].events_below : 0;
+		step->caller_then += then->nodes[parent].events_below - then->nodes[i].events_below;
+		step->caller_now += (same_parent ? now->nodes[same_parent].events_below : 0) -
+				    (same ? now->nodes[same].events_below : 0);
+		step->nr_ways = ways > step->nr_ways ? ways : step->nr_ways;
+		step->depth = depth > step->depth ? depth : step->depth;
+	}
+	free(below);
+}
+
+static bool covers(const struct comparison *comparison, const struct step *step)
+{
+	return 100 * step->missing >= COVERED_PERCENT * comparison->total;
+}
+
+/*
+ * The innermost step whose calls are fewer in this kernel's code; NULL: there is none. A function that nobody calls any more is
+ * not in the code: then its caller's call of it is the one that is gone.
+ */
+static const struct step *step_gone_from_code(const struct comparison *comparison,
+					      const struct call_sites *code)
+{
+	const struct call_tree *then = comparison->then->tree;
+	const struct step *found = NULL;
+
+	for (size_t i = 0; code && i < comparison->nr_steps; i++) {
+		const struct step *step = &comparison->steps[i];
+		const char *caller = then->names[step->caller], *callee = then->names[step->callee];
+		int64_t nr = baseline_calls(comparison->then, caller, callee);
+		if (nr > 0 && call_sites_nr(code, caller, callee) < nr && call_sites_has(code, caller) &&
+		    4 * step->missing >= comparison->total && (!found || step->depth > found->depth))
+			found = step;
+	}
+	return found;
+}
+
+/* The caller goes on with other work, and nothing of the callee's several ways is left. */
+static const struct step *step_without_its_branches(const struct comparison *comparison)
+{
+	const struct step *found = NULL;
+
+	for (size_t i = 0; i < comparison->nr_steps; i++) {
+		const struct step *step = &comparison->steps[i];
+		if (covers(comparison, step) && step->nr_ways > 1 && !step->now && step->caller_now &&
+		    (!found || step->depth < found->depth))
+			found = step;
+	}
+	return found;
+}
+
+/* The innermost step that most of what is missing went over. */
+static const struct step *step_of_most(const struct comparison *comparison)
+{
+	const struct step *found = NULL;
+
+	for (size_t i = 0; i < comparison->nr_steps; i++) {
+		const struct step *step = &comparison->steps[i];
+		if (covers(comparison, step) && (!found || step->depth > found->depth))
+			found = step;
+	}
+	return found;
+}
+
+/* ---- the rule ---- */
+
+/* A frame of this run that has this function, for its file; NULL: none has. */
+static const struct symbol_frame *frame_of(struct stack_table *stacks, const char *function)
+{
+	for (uint32_t id = 1; id <= stacks->run->nr_stacks; id++) {
+		const struct stack_view *view = stack_table_get(stacks, id);
+		for (uint32_t i = 0; i < view->nr; i++) {
+			if (!strcmp(view->frames[i].function, function))
+				return &view->frames[i];
+		}
+	}
+	return NULL;
+}
+
+static bool choose_step(const struct suspect_case *one, const struct comparison *comparison,
+			struct suspect_candidate *out)
+{
+	const struct step *step = step_gone_from_code(comparison, one->world->code);
+
+	out->rule = SUSPECT_CODE;
+	if (!step) {
+		step = step_without_its_branches(comparison);
+		out->rule = SUSPECT_BRANCH;
+	}
+	if (!step) {
+		step = step_of_most(comparison);
+		out->rule = SUSPECT_DEFICIT;
+	}
+	if (!step)
+		return false;
+	out->says.suspect = comparison->then->tree->names[step->caller];
+	out->says.expected = comparison->then->tree->names[step->callee];
+	const struct symbol_frame *frame = frame_of(one->leaks->stacks, out->says.suspect);
+	out->says.suspect_place = xstrdup(frame && frame->file ? frame->file : "");
+	return true;
+}
+
+bool suspect_by_baseline(const struct suspect_case *one, struct suspect_candidate *out)
+{
+	const struct suspect_world *world = one->world;
+	const struct leak_item *item = one->item;
+	char text[32];
+
+	if (!world->then)
+		return false;
+	const char *kind = item->object ? baseline_kind_of_object(one->leaks->model, item->cache, text)
+					: baseline_kind_of_page(item->ref);
+	const char *act = baseline_act(item->object, false);
+	struct call_tree *now = world->now->tree;
+	const struct call_tree *then = world->then->tree;
+	struct life_key key_now = {
+	    .kind = call_tree_known(now, kind),
+	    .alloc = call_tree_add(now, stack_table_get(one->leaks->stacks, item->alloc_stack), act),
+	    .get = call_tree_add(now, stack_table_get(one->leaks->stacks, item->get_stack), act)};
+	struct life_key key_then = {.kind = call_tree_known(then, kind),
+				    .alloc = call_tree_same(now, key_now.alloc, then),
+				    .get = call_tree_same(now, key_now.get, then)};
+	set_site(&key_now, now, now, key_now.get);
+	set_site(&key_then, then, now, key_now.get);
+	struct comparison comparison = {.then = world->then, .now = world->now};
+	enum alike alike = ALIKE_PATHS;
+	for (; alike < ALIKE_NR && !comparison.nr_then; alike++) {
+		for (size_t i = 0; i < world->then->nr_lives; i++)
+			comparison.nr_then += is_alike(then, &world->then->lives[i], &key_then, alike)
+						  ? world->then->lives[i].count
+						  : 0;
+	}
+	if (!comparison.nr_then)
+		return false;
+	comparison.missing = xcalloc(then->nr_nodes, sizeof(*comparison.missing));
+	double nr_acquired = count_missing(&comparison, &key_then, &key_now, alike - 1,
+					   one->group->nr_refs ? one->group->nr_refs : one->group->nr_items);
+	take_steps(&comparison);
+	*out = (struct suspect_candidate){
+	    .says = {.how = MISSING_BASELINE,
+		     .baseline_nr =
+			 (uint64_t)(comparison.usual_share * (double)comparison.nr_then / nr_acquired + 0.5),
+		     .baseline_total = comparison.nr_then,
+		     .baseline_put = comparison.usual_put}};
+	bool found = comparison.total > 0 && choose_step(one, &comparison, out);
+	free(comparison.missing);
+	free(comparison.steps);
+	return found || comparison.usual_put;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * suspect_refusal: where unwinding forgot. See suspect.h.
+ *
+ * A call that fails half way must give back what it had. What was refused has a stack, and so has what leaked; where the two part is
+ * the call that had the one and was refused the other:
+ *
+ *     leaked    page_alloc < pt_create < mm_create   < mm_fork < sys_fork
+ *     refused   kmem_cache_alloc < vma_copy          < mm_fork < sys_fork      ->  mm_fork
+ *
+ * It counts only where others of the same path were released (the way without an error is all right), and where the next refusal of
+ * nearly every leaked one met it in the same function.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "ctf/merge.h"
+#include "suspect.h"
+
+/* So many of the leaked ones, in percent, must have been followed by a refusal that met them in one function. */
+#define ENOUGH_PERCENT 80
+
+static int compare_refusals(const void *a, const void *b)
+{
+	const struct refusal *left = a, *right = b;
+
+	if (left->pid != right->pid)
+		return left->pid < right->pid ? -1 : 1;
+	return left->time < right->time ? -1 : left->time > right->time;
+}
+
+void suspect_read_refusals(struct suspect_world *world)
+{
+	struct run *run = model_run(world->leaks->model);
+	size_t nr_damages = run->nr_damages, nr;
+	const struct trace_record *records;
+	struct merge merge;
+	uint32_t stream;
+
+	merge_begin(&merge, run, NULL, NULL);
+	while ((nr = merge_batch(&merge, &records, &stream)) != 0) {
+		for (size_t i = 0; i < nr; i++) {
+			if (records[i].event != EV_oom && records[i].event != EV_fail_injected)
+				continue;
+			ARRAY_PUSH(world->refusals, world->nr_refusals, world->refusals_capacity) =
+			    (struct refusal){records[i].time, records[i].stack,
+					     records[i].payload.ev_payload_task_fork.pid};
+		}
+	}
+	run_forget_damages(run, nr_damages);
+	if (world->nr_refusals)
+		qsort(world->refusals, world->nr_refusals, sizeof(*world->refusals), compare_refusals);
+}
+
+/* The first refusal of this task from then on; NULL: there is none. */
+static const struct refusal *next_refusal(const struct suspect_world *world, uint16_t pid, uint64_t time)
+{
+	const struct refusal wanted = {.time = time, .pid = pid};
+	size_t low = 0, high = world->nr_refusals;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (compare_refusals(&world->refusals[middle], &wanted) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < world->nr_refusals && world->refusals[low].pid == pid ? &world->refusals[low] : NULL;
+}
+
+/* The innermost frame of `leaked` whose callers are those of `refused`, too; leaked->nr: only the entry is. */
+static uint32_t parting_frame(const struct stack_view *leaked, const struct stack_view *refused)
+{
+	uint32_t nr = 0;
+
+	while (nr < leaked->nr && nr < refused->nr &&
+	       !strcmp(leaked->frames[leaked->nr - 1 - nr].function,
+		       refused->frames[refused->nr - 1 - nr].function))
+		nr++;
+	uint32_t at = leaked->nr - nr;
+	if (at < leaked->site)
+		at = leaked->site;
+	return nr == 0 || at >= leaked->nr || symbols_is_entry(&leaked->frames[at]) ? leaked->nr : at;
+}
+
+/* How many references of this get stack were released. */
+static uint64_t nr_released(const struct suspect_case *one)
+{
+	const struct release *release;
+	uint64_t nr = 0;
+
+	for (size_t at = 0; (release = model_next_release(one->leaks->model, &at));)
+		nr += release->get_stack == one->item->get_stack ? release->count : 0;
+	return nr;
+}
+
+bool suspect_by_refusal(const struct suspect_case *one, struct suspect_candidate *out)
+{
+	struct leaks *leaks = one->leaks;
+	const struct stack_view *leaked = stack_table_get(leaks->stacks, one->item->get_stack);
+	uint32_t *nr_by_frame = xcalloc(leaked->nr + 1, sizeof(*nr_by_frame)), best = leaked->nr;
+	uint32_t stack = 0;
+
+	if (!one->world->nr_refusals || !nr_released(one)) {
+		free(nr_by_frame);
+		return false;
+	}
+	for (size_t i = 0; i < one->group->nr_items; i++) {
+		const struct leak_item *item = &leaks->items[one->group->items[i]];
+		const struct refusal *refusal = next_refusal(one->world, item->get_pid, item->get_time);
+		uint32_t frame = refusal
+				     ? parting_frame(leaked, stack_table_get(leaks->stacks, refusal->stack))
+				     : leaked->nr;
+		nr_by_frame[frame]++;
+		if (frame < leaked->nr && (best == leaked->nr || nr_by_frame[frame] > nr_by_frame[best])) {
+			best = frame;
+			stack = refusal->stack;
+		}
+	}
+	uint64_t nr = nr_by_frame[best];
+	free(nr_by_frame);
+	if (best == leaked->nr || 100 * nr < ENOUGH_PERCENT * one->group->nr_items)
+		return false;
+	*out = (struct suspect_candidate){.rule = SUSPECT_REFUSAL,
+					  .says = {.how = MISSING_REFUSED,
+						   .later_nr = nr,
+						   .later_total = one->group->nr_items,
+						   .later_put = stack}};
+	suspect_set(&out->says, leaked, best);
+	return true;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * gives: which functions hand a pointer to their caller.
+ *
+ * Who must release what was acquired? Not who asked the allocator for it, if that returned it: ownership ends where the pointer stops
+ * travelling up. DWARF says what a function can give away:
+ *
+ *     struct page *ext2_block_page(...)                  returns it
+ *     int path_from_user(u64 ua, char **path)            stores it through an out-parameter
+ *     int search_block(..., struct place *found)         stores it in a member of its caller's struct, if the caller, or one
+ *                                                        further out, has a local `struct place`
+ *
+ * Functions are known by their source's name, inlined ones too.
+ *
+ * GIVES-1  It says what can be, not what is: a function with such a parameter need not store this pointer there.
+ */
+#ifndef TOOLS_TARGET_GIVES_H
+#define TOOLS_TARGET_GIVES_H
+
+#include "stack_table.h"
+
+struct gives;
+
+/* Without debug information nobody gives anything. */
+struct gives *gives_open(struct symbols *symbols);
+void gives_close(struct gives *gives);
+/*
+ * From this frame outward, the first that keeps the pointer: it gives nothing of that type away. `to`: the type's name ("page"), or
+ * NULL: what the frame's function gives, if it gives any. The frame before the entry at most.
+ */
+uint32_t gives_keeper(const struct gives *gives, const struct stack_view *view, uint32_t frame,
+		      const char *to);
+
+#endif
