@@ -67,7 +67,7 @@ uint64_t option_number(const struct arguments *arguments, const char *name, uint
 extern const struct command command_run, command_record, command_summary, command_dump, command_leaks,
     command_page, command_live, command_diff, command_top, command_stacks, command_plot, command_export,
     command_recover, command_verify, command_report, command_describe, command_audit, command_watch,
-    command_rerun;
+    command_rerun, command_why;
 
 /* ---- shared by several commands (open.c) ---- */
 

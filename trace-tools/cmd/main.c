@@ -10,7 +10,7 @@ const struct command *const all_commands[] = {
     &command_run,    &command_watch,  &command_record,   &command_summary, &command_leaks,
     &command_audit,  &command_page,   &command_live,     &command_diff,    &command_top,
     &command_stacks, &command_dump,   &command_plot,     &command_export,  &command_recover,
-    &command_verify, &command_report, &command_describe, &command_rerun};
+    &command_verify, &command_report, &command_describe, &command_rerun,   &command_why};
 const size_t nr_all_commands = sizeof(all_commands) / sizeof(all_commands[0]);
 
 /* ---- options ---- */
