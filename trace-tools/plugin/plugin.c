@@ -33,6 +33,7 @@
 #include "calls.h"
 #include "console.h"
 #include "depot.h"
+#include "follow.h"
 #include "guest.h"
 #include "hold.h"
 #include "hooks.h"
@@ -52,7 +53,7 @@ static struct {
 	uint32_t boot_id; /* 0: the writer chooses */
 } options = {.keep_ram = true, .trace = true};
 static bool ram_found;
-static char summary_path[4096], ram_path[4096];
+static char summary_path[4096], ram_path[4096], leak_points_path[4096];
 
 /* ---- translation ---- */
 
@@ -60,7 +61,8 @@ static char summary_path[4096], ram_path[4096];
 static void find_ram(void)
 {
 	ram_found = guest_find_ram(hooks.ram_base) && pages_init(hooks.ram_base, guest_ram_bytes()) &&
-		    page_tables_init(guest_ram_bytes()) && stores_init(options.check_writes);
+		    page_tables_init(guest_ram_bytes()) && stores_init(options.check_writes) &&
+		    (!follow_wanted() || follow_init());
 	if (!ram_found)
 		fprintf(stderr,
 			"pagetrail-plugin: no RAM at %#llx, or arrays too large: nothing is recorded\n",
@@ -93,6 +95,8 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		if (!is_text)
 			continue;
 		hold_translate(insn, va);
+		if (follow_wanted())
+			follow_translate(insn, va, bits, size, i == 0);
 		calls_translate(insn, va, i == 0);
 		stores_translate(insn, va, bits, size);
 	}
@@ -107,6 +111,8 @@ static void on_hart(qemu_plugin_id_t id, unsigned hart)
 
 static void on_end(qemu_plugin_id_t id, void *data)
 {
+	if (follow_wanted() && ram_found)
+		follow_write(leak_points_path);
 	if (options.trace) {
 		writer_close();
 		depot_close();
@@ -169,6 +175,7 @@ static bool open_run(void)
 		return false;
 	snprintf(summary_path, sizeof(summary_path), "%s/plugin.json", options.run);
 	snprintf(ram_path, sizeof(ram_path), "%s/ram", options.run);
+	snprintf(leak_points_path, sizeof(leak_points_path), "%s/leak-points", options.run);
 	if (!options.trace)
 		return true;
 	if (!make_folder("logs", folder, sizeof(folder)))

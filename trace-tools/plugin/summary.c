@@ -31,7 +31,7 @@ static void print_name(FILE *out, const char *name)
 
 static void print_calls(FILE *out)
 {
-	static const char *const kinds[] = {"alloc", "free", "get", "put"};
+	static const char *const kinds[] = {"alloc", "free", "get", "put", "objalloc", "objfree"};
 
 	fprintf(out, "  \"calls\": [");
 	for (uint32_t i = 0; i < hooks.nr_calls; i++) {

@@ -107,10 +107,10 @@ bool again_read(struct again *again, const char *run, char **error)
 	return !*error;
 }
 
-struct session *again_run(struct again *again, const char *folder, const char *plugin)
+struct session *again_run(struct again *again, const char *folder, const char *more_hooks)
 {
 	again->options.folder = folder;
-	again->options.plugin = plugin;
+	again->options.more_hooks = more_hooks;
 	struct session *session = session_run(&again->options);
 	console_end(&session->console);
 	return session;

@@ -31,10 +31,10 @@ struct again {
 /* False, and why this run cannot be repeated, in words that say what to do (caller frees). */
 bool again_read(struct again *again, const char *run, char **error);
 /*
- * Runs the machine again and leaves a run in `folder`. plugin NULL, or what else the plugin shall do (plugin.h of the
- * plugin), as ",key=value,…". Says how far it is on a terminal.
+ * Runs the machine again and leaves a run in `folder`. more_hooks: further lines of the plugin's hooks file
+ * (plugin/hooks.h), or NULL. Says how far it is on a terminal.
  */
-struct session *again_run(struct again *again, const char *folder, const char *plugin);
+struct session *again_run(struct again *again, const char *folder, const char *more_hooks);
 void again_free(struct again *again);
 
 #endif

@@ -46,6 +46,8 @@ static char *write_files(const struct session *session, const char *folder, uint
 
 	if (file)
 		write_hooks(file, entry, session->desc_pa + PHYS_OFFSET, session->config.ram_bytes);
+	if (file && session->options->more_hooks)
+		fputs(session->options->more_hooks, file);
 	if (!file || fclose(file))
 		die("%s: %s", path, strerror(errno));
 	return path;
@@ -66,8 +68,7 @@ char *repeat_prepare(const struct session *session)
 		     strchr(folder, ',') ? folder : session->config.kernel);
 	} else {
 		char *hooks = write_files(session, folder, entry);
-		word = xasprintf("%s,out=%s,hooks=%s,trace=off,ram=off%s", plugin, folder, hooks,
-				 session->options->plugin ? session->options->plugin : "");
+		word = xasprintf("%s,out=%s,hooks=%s,trace=off,ram=off", plugin, folder, hooks);
 		free(hooks);
 	}
 	symbols_close(symbols);
