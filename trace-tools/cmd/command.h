@@ -92,7 +92,16 @@ struct model *replay_at(struct run *run, const char *instant, uint64_t *time);
 
 /* ---- parts of one command that another one offers, too ---- */
 
-enum report_form { REPORT_TEXT, REPORT_ALL, REPORT_JSON, REPORT_NOTHING };
+enum report_form {
+	REPORT_TEXT,
+	REPORT_ALL,
+	REPORT_JSON,
+	REPORT_GCC,
+	REPORT_MARKDOWN,
+	REPORT_SARIF,
+	REPORT_JUNIT,
+	REPORT_NOTHING
+};
 /*
  * Finds leaks in a replayed run and prints the report; the status by its verdict. The command has the options
  * baseline, suppressions and fail-on-leak; leaks_check dies now where they could only fail then.

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "report/found.h"
 #include "report/leaks_text.h"
 
 /* Options as the user gave them, and what they mean for this run. */
@@ -114,6 +115,33 @@ static const char *strict_reason(const struct leaks *leaks)
 	return leaks->nr_candidates ? "objects only grew from test to test" : NULL;
 }
 
+static void print_report(const struct leaks *leaks, enum report_form form, FILE *out)
+{
+	switch (form) {
+	case REPORT_TEXT:
+	case REPORT_ALL:
+		leaks_print(leaks, form == REPORT_ALL, out);
+		break;
+	case REPORT_JSON:
+		leaks_print_json(leaks, out);
+		break;
+	case REPORT_GCC:
+		found_print_gcc(leaks, out);
+		break;
+	case REPORT_MARKDOWN:
+		found_print_markdown(leaks, out);
+		break;
+	case REPORT_SARIF:
+		found_print_sarif(leaks, out);
+		break;
+	case REPORT_JUNIT:
+		found_print_junit(leaks, out);
+		break;
+	case REPORT_NOTHING:
+		break;
+	}
+}
+
 static int report(struct run *run, struct model *model, const struct leaks_query *query,
 		  enum report_form form, bool strict)
 {
@@ -121,10 +149,7 @@ static int report(struct run *run, struct model *model, const struct leaks_query
 	struct leaks *leaks = leaks_find(model, stacks, query);
 	int status = leaks->status;
 
-	if (form == REPORT_JSON)
-		leaks_print_json(leaks, stdout);
-	else if (form != REPORT_NOTHING)
-		leaks_print(leaks, form == REPORT_ALL, stdout);
+	print_report(leaks, form, stdout);
 	if (strict && strict_reason(leaks)) {
 		warn("--fail-on-leak: %s", strict_reason(leaks));
 		status = STATUS_LEAKED;
@@ -154,14 +179,37 @@ int leaks_report(struct run *run, struct model *model, const struct arguments *a
 	return status;
 }
 
+/* The forms for programs have everything in them, so that --all changes nothing there. */
+static enum report_form form_asked_for(const struct arguments *arguments)
+{
+	static const struct {
+		const char *option;
+		enum report_form form;
+	} forms[] = {{"json", REPORT_JSON},
+		     {"gcc", REPORT_GCC},
+		     {"markdown", REPORT_MARKDOWN},
+		     {"sarif", REPORT_SARIF},
+		     {"junit", REPORT_JUNIT}};
+	enum report_form form = option(arguments, "all") ? REPORT_ALL : REPORT_TEXT;
+	const char *first = NULL;
+
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		if (!option(arguments, forms[i].option))
+			continue;
+		if (first)
+			die("--%s and --%s: one of them", first, forms[i].option);
+		first = forms[i].option;
+		form = forms[i].form;
+	}
+	return form;
+}
+
 static int leaks_run(const struct arguments *arguments)
 {
 	struct run *run = open_run(arguments->operands[0]);
 	struct model *model = model_replay(run, NULL);
 	struct report_options wanted = {.query.pid = -1};
-	enum report_form form = option(arguments, "json")  ? REPORT_JSON
-				: option(arguments, "all") ? REPORT_ALL
-							   : REPORT_TEXT;
+	enum report_form form = form_asked_for(arguments);
 
 	read_report_options(&wanted, arguments, model);
 	int status = report(run, model, &wanted.query, form, option(arguments, "fail-on-leak") != NULL);
@@ -185,6 +233,10 @@ static const struct option_spec options[] = {
      "for this workload"},
     {"all", NULL, "print all groups in full, not the largest only"},
     {"json", NULL, "as JSON"},
+    {"gcc", NULL, "as compilers print warnings, for editors: FILE:LINE: warning: ..."},
+    {"sarif", NULL, "as SARIF 2.1.0, for code-scanning views"},
+    {"junit", NULL, "as JUnit's XML, for CI: a case for each test of the guest"},
+    {"markdown", NULL, "as Markdown, for a comment in a review"},
     FORCE_SYMBOLS,
     {NULL, NULL, NULL},
 };

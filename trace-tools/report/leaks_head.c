@@ -6,6 +6,7 @@
 
 #include "audit_report.h"
 #include "base/util.h"
+#include "found.h"
 #include "leaks_text.h"
 #include "print.h"
 
@@ -43,45 +44,16 @@ static void print_kinds(const struct leaks *leaks, FILE *out)
 	fputc('\n', out);
 }
 
-static bool same_suspect(const struct missing_release *a, const struct missing_release *b)
-{
-	return a->suspect && b->suspect && !strcmp(a->suspect, b->suspect);
-}
-
-static void print_amount(uint64_t nr_pages, uint64_t nr_objects, FILE *out)
-{
-	if (nr_pages)
-		fprintf(out, "%" PRIu64 " page%s", nr_pages, nr_pages == 1 ? "" : "s");
-	if (nr_objects)
-		fprintf(out, "%s%" PRIu64 " object%s", nr_pages ? " and " : "", nr_objects,
-			nr_objects == 1 ? "" : "s");
-	fprintf(out, " leaked\n");
-}
-
 /* Each suspect once, with the sum of its groups: what happened and how much, then the evidence. */
 static void print_suspects(const struct leaks *leaks, FILE *out)
 {
-	for (size_t g = 0; g < leaks->nr_groups; g++) {
-		const struct leak_group *group = &leaks->groups[g];
-		uint64_t nr_pages = 0, nr_objects = 0;
-		bool seen = !group->missing.suspect;
-		for (size_t k = 0; k < leaks->nr_groups; k++) {
-			const struct leak_group *other = &leaks->groups[k];
-			if (!same_suspect(&group->missing, &other->missing))
-				continue;
-			seen = seen || k < g;
-			nr_pages += other->nr_pages;
-			nr_objects += other->nr_pages ? 0 : other->nr_items;
-		}
-		if (seen)
-			continue;
-		leaks_what_happened(leaks, group, out);
-		fprintf(out, ": ");
-		print_amount(nr_pages, nr_objects, out);
-		fprintf(out, "evidence: ");
-		leaks_evidence(leaks, group, out);
-		fputc('\n', out);
+	struct found_list list = found_list_make(leaks);
+
+	for (size_t i = 0; i < list.nr; i++) {
+		if (list.all[i].has_suspect)
+			fprintf(out, "%s\nevidence: %s\n", list.all[i].sentence, list.all[i].evidence);
 	}
+	found_list_free(&list);
 }
 
 /* Those of a watched run: they are few kinds, and nobody audited them before. */
