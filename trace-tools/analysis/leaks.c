@@ -8,8 +8,6 @@
 #include "base/util.h"
 #include "leaks_priv.h"
 
-/* So many tests must have grown, and none shrunk, before a site of objects is called a candidate. */
-#define CANDIDATE_MARKS 3
 /* Objects of one group that are followed to find what happened later. */
 #define LATER_EVENTS_MAX 4096
 
@@ -410,21 +408,16 @@ static void look_again(struct leaks *leaks)
 
 /* ---- the rest ---- */
 
-static void find_candidates(struct leaks *leaks)
+/* What is allocated there is a leak already, or suppressed. */
+static bool is_said(void *arg, uint32_t stack)
 {
-	uint32_t nr_sites;
-	const struct site *sites = model_sites(leaks->model, &nr_sites);
-	for (uint32_t i = 1; i < nr_sites; i++) {
-		const struct site *site = &sites[i];
-		bool known = false;
-		if (site->marks_grown < CANDIDATE_MARKS || site->marks_shrunk || !site->objects_live)
-			continue;
-		for (size_t g = 0; g < leaks->nr_groups; g++)
-			known = known || leaks->items[leaks->groups[g].items[0]].alloc_stack == i;
-		if (!known && !leaks_suppressed(leaks, i))
-			ARRAY_PUSH(leaks->candidates, leaks->nr_candidates, leaks->candidates_capacity) =
-			    (struct leak_candidate){i, site->objects_live, site->marks_grown};
+	const struct leaks *leaks = arg;
+
+	for (size_t g = 0; g < leaks->nr_groups; g++) {
+		if (leaks->items[leaks->groups[g].items[0]].alloc_stack == stack)
+			return true;
 	}
+	return leaks_suppressed(leaks, stack);
 }
 
 /* Stores into one free page by two different ways are two faults; an audit that finds it twice does so by any way. */
@@ -548,9 +541,9 @@ struct leaks *leaks_find(struct model *model, struct stack_table *stacks, const 
 		look_again(leaks);
 	if (model_run(model)->kernel_fault || model_run(model)->is_other)
 		forget_suspects(leaks);
-	/* They grew over many tests: they belong to no span and no pid. */
-	if (!leaks->narrowed)
-		find_candidates(leaks);
+	/* Growth is one over many tests: it belongs to no span and no pid. */
+	if (!leaks->narrowed && run_complete(model_run(model)))
+		growth_find(&leaks->growth, model, is_said, leaks);
 	count_incidents(leaks);
 	leaks->status = verdict_of(leaks, all_listed);
 	return leaks;
@@ -565,7 +558,7 @@ void leaks_free(struct leaks *leaks)
 	}
 	free(leaks->groups);
 	free(leaks->items);
-	free(leaks->candidates);
+	growth_free(&leaks->growth);
 	free(leaks->incident_shown);
 	free(leaks->no_audit);
 	watched_free(leaks->watched);

@@ -27,6 +27,7 @@
 #define TOOLS_ANALYSIS_LEAKS_H
 
 #include "baseline.h"
+#include "growth.h"
 #include "replay/history.h"
 #include "replay/model.h"
 #include "suppress.h"
@@ -136,12 +137,6 @@ struct leak_group {
 	struct page_history history; /* of the representative page; nr 0 for objects */
 };
 
-struct leak_candidate { /* objects that grow from test to test */
-	uint32_t stack;
-	uint64_t live;
-	uint32_t marks;
-};
-
 struct leak_span {
 	uint64_t from, to; /* ticks, both included */
 };
@@ -171,8 +166,7 @@ struct leaks {
 	size_t nr_items, items_capacity;
 	struct leak_group *groups; /* largest first */
 	size_t nr_groups, groups_capacity;
-	struct leak_candidate *candidates;
-	size_t nr_candidates, candidates_capacity;
+	struct growth growth;            /* reachable, and no leak */
 	const struct audit_state *audit; /* NULL: none in the trace */
 	bool audit_quiescent;            /* it was at a quiescent point */
 	uint64_t nr_pages, nr_objects, bytes;

@@ -112,7 +112,7 @@ static const char *strict_reason(const struct leaks *leaks)
 		return NULL;
 	if (leaks->nr_items)
 		return "there are leaks that are not certain";
-	return leaks->nr_candidates ? "objects only grew from test to test" : NULL;
+	return leaks->growth.nr ? "pages or objects only grew from test to test" : NULL;
 }
 
 static void print_report(const struct leaks *leaks, enum report_form form, FILE *out)
@@ -142,8 +142,9 @@ static void print_report(const struct leaks *leaks, enum report_form form, FILE 
 	}
 }
 
+/* strict: --fail-on-leak; growth: so much of --fail-on-growth, 0: it was not given. */
 static int report(struct run *run, struct model *model, const struct leaks_query *query,
-		  enum report_form form, bool strict)
+		  enum report_form form, bool strict, uint64_t growth)
 {
 	struct stack_table *stacks = stack_table_open(run);
 	struct leaks *leaks = leaks_find(model, stacks, query);
@@ -152,6 +153,11 @@ static int report(struct run *run, struct model *model, const struct leaks_query
 	print_report(leaks, form, stdout);
 	if (strict && strict_reason(leaks)) {
 		warn("--fail-on-leak: %s", strict_reason(leaks));
+		status = STATUS_LEAKED;
+	}
+	if (growth && growth_most(&leaks->growth) >= growth) {
+		warn("--fail-on-growth: something grew by %llu from test to test",
+		     (unsigned long long)growth_most(&leaks->growth));
 		status = STATUS_LEAKED;
 	}
 	leaks_free(leaks);
@@ -174,7 +180,7 @@ int leaks_report(struct run *run, struct model *model, const struct arguments *a
 
 	read_suppressions(&wanted, option(arguments, "suppressions"));
 	read_baseline(&wanted, run, option(arguments, "baseline"));
-	int status = report(run, model, &wanted.query, form, option(arguments, "fail-on-leak") != NULL);
+	int status = report(run, model, &wanted.query, form, option(arguments, "fail-on-leak") != NULL, 0);
 	free_report_options(&wanted);
 	return status;
 }
@@ -212,7 +218,12 @@ static int leaks_run(const struct arguments *arguments)
 	enum report_form form = form_asked_for(arguments);
 
 	read_report_options(&wanted, arguments, model);
-	int status = report(run, model, &wanted.query, form, option(arguments, "fail-on-leak") != NULL);
+	uint64_t growth = option_number(arguments, "fail-on-growth", 0, 1, UINT32_MAX);
+	if (growth && (wanted.nr_spans || wanted.query.pid >= 0 || wanted.query.kind))
+		die("--fail-on-growth: growth belongs to the whole run; leave out --between, --test, --pid "
+		    "and --kind");
+	int status =
+	    report(run, model, &wanted.query, form, option(arguments, "fail-on-leak") != NULL, growth);
 	free_report_options(&wanted);
 	model_free(model);
 	run_close(run);
@@ -227,7 +238,9 @@ static const struct option_spec options[] = {
     {"kind", "KIND", "only pages of this kind (anon, pagecache, ...) or objects of this slab cache"},
     {"suppressions", "FILE", "known leaks, in LeakSanitizer's format: lines of leak:PATTERN"},
     {"fail-on-leak", NULL,
-     "for CI: status 1 also for leaks that are not certain, and for objects that only grow"},
+     "for CI: status 1 also for leaks that are not certain, and for what only grows from test to test"},
+    {"fail-on-growth", "N",
+     "status 1 when the pages or objects of a call site grew by N or more from test to test"},
     {"baseline", "RUN|FILE",
      "compare with a run without the leak, or what `pagetrail baseline` kept of one, instead of the one kept "
      "for this workload"},

@@ -91,6 +91,7 @@ static struct model *model_new(struct run *run)
 	model->mms = xcalloc(HOLDERS_NR, sizeof(*model->mms));
 	model->inodes = xcalloc(HOLDERS_NR, sizeof(*model->inodes));
 	model->open_test = -1;
+	samples_begin(&model->samples, model->nr_sites);
 	objects_begin(model);
 	releases_begin(model);
 	return model;
@@ -144,6 +145,7 @@ void model_free(struct model *model)
 	free(model->objects);
 	free(model->releases);
 	free(model->sites);
+	samples_free(&model->samples);
 	free(model->caches);
 	free(model->pids);
 	free(model->mms);

@@ -12,7 +12,7 @@
  *   releases   how often a reference acquired here was released there: what a leaked one is compared with
  *   sites      by allocation stack: how much is live, was live at most, was allocated in all
  *   holders    processes, address spaces, inodes: since when, until when
- *   tests      the marks; audits and their findings; samples; the panic
+ *   tests      the marks; audits and their findings; samples; the panic; what each site held between the tests (samples.h)
  *
  * Memory grows with what is live and with the number of stacks, not with the number of events. Users ask by the
  * functions below; how it is kept is in model_priv.h. Each part has its file: model_pages.c, model_objects.c,
@@ -26,6 +26,7 @@
 
 #include "ctf/merge.h"
 #include "pairing.h"
+#include "samples.h"
 
 struct model;
 
@@ -143,8 +144,7 @@ struct site {
 	uint64_t page_ticks, object_ticks; /* how long the freed pages, the freed objects lived, added up */
 	uint64_t objects_live, objects_peak;
 	uint64_t object_allocs, object_frees;
-	uint64_t objects_at_mark; /* live when the last test ended */
-	uint32_t marks_grown, marks_shrunk;
+	uint16_t cache; /* of the last object */
 };
 
 /* All of them, in no order: *at is 0 at first. NULL ends. */
@@ -195,6 +195,8 @@ struct audit_state {
 /* What a mark record begins; its counts are still 0. */
 struct test_mark test_mark_begin(const struct trace_record *record);
 const struct test_mark *model_tests(const struct model *model, size_t *nr);
+/* What each site held between the tests. */
+const struct samples *model_samples(const struct model *model);
 /* The test running at `time`, or NULL. */
 const struct test_mark *model_test_at(const struct model *model, uint64_t time);
 /* The last audit; the last one at a quiescent point. NULL: there was none. */

@@ -128,6 +128,7 @@ void objects_apply(struct model *model, const struct trace_record *record)
 	cache->allocs++;
 	cache->live++;
 	site->object_allocs++;
+	site->cache = event->cache;
 	if (++site->objects_live > site->objects_peak)
 		site->objects_peak = site->objects_live;
 }

@@ -28,6 +28,7 @@ struct model {
 	struct holder_life *pids, *mms, *inodes; /* HOLDERS_NR each */
 	struct test_mark *tests;
 	size_t nr_tests, tests_capacity;
+	struct samples samples;
 	int64_t open_test; /* position, -1: none */
 	bool ended;        /* power-off has begun: audits are no longer a test's */
 	struct audit_state pending, last, last_quiescent;

@@ -107,6 +107,21 @@ static void print_verdict(const struct leaks *leaks, FILE *out)
 			leaks->nr_incidents, leaks->nr_incidents == 1 ? "" : "s");
 }
 
+#define GROWTH_LINES 4
+
+static void print_growth_lines(const struct leaks *leaks, FILE *out)
+{
+	const struct growth *growth = &leaks->growth;
+
+	for (size_t i = 0; i < growth->nr && i < GROWTH_LINES; i++) {
+		fprintf(out, "GROWS: ");
+		growth_print(leaks, &growth->items[i], out);
+		fputc('\n', out);
+	}
+	if (growth->nr > GROWTH_LINES)
+		fprintf(out, "GROWS: and %zu more, listed at the end\n", growth->nr - GROWTH_LINES);
+}
+
 static void print_audit(const struct leaks *leaks, FILE *out)
 {
 	char time[24];
@@ -206,6 +221,7 @@ void leaks_print_head(const struct leaks *leaks, FILE *out)
 	if (model_totals(leaks->model)->panic_time)
 		fprintf(out, "PANIC: the kernel panicked: %s\n", model_totals(leaks->model)->panic);
 	print_verdict(leaks, out);
+	print_growth_lines(leaks, out);
 	print_query(leaks, out);
 	print_suppressions(leaks, out);
 	print_audit(leaks, out);

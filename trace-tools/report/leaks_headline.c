@@ -240,3 +240,27 @@ char *leaks_evidence_text(const struct leaks *leaks, const struct leak_group *gr
 	fclose(out);
 	return text;
 }
+
+/* ---- growth ---- */
+
+void growth_print(const struct leaks *leaks, const struct growth_item *item, FILE *out)
+{
+	size_t nr_tests;
+	const struct test_mark *tests = model_tests(leaks->model, &nr_tests);
+	const char *function = stack_table_function(leaks->stacks, item->stack);
+
+	fprintf(out, "%s%s", item->together ? "all " : "", item->objects ? "objects" : "pages");
+	if (item->objects)
+		fprintf(out, " of cache %s", model_cache(leaks->model, item->cache)->name);
+	if (item->together)
+		fprintf(out, " together");
+	else
+		fprintf(out, " allocated by %s()", function);
+	fprintf(out,
+		" went from %" PRIu64 " (before test %s) to %" PRIu64
+		": more in %u of %u comparisons over %u tests, fewer in none",
+		item->before, item->from_test < nr_tests ? tests[item->from_test].name : "?", item->after,
+		item->rises, item->comparisons, item->to_tests - item->from_test);
+	if (item->together)
+		fprintf(out, "; most were allocated by %s()", function);
+}

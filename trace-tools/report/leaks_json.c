@@ -205,6 +205,25 @@ static void write_query(struct json *json, const struct leaks *leaks)
 	json_close(json, ']');
 }
 
+static void write_growth(struct json *json, const struct leaks *leaks, const struct growth_item *item)
+{
+	size_t nr_tests;
+	const struct test_mark *tests = model_tests(leaks->model, &nr_tests);
+
+	json_open(json, NULL, '{');
+	json_string(json, "what", item->objects ? "object" : "page");
+	json_string(json, "cache", item->objects ? model_cache(leaks->model, item->cache)->name : NULL);
+	json_bool(json, "together", item->together);
+	json_int(json, "before", (int64_t)item->before);
+	json_int(json, "live", (int64_t)item->after);
+	json_string(json, "since", item->from_test < nr_tests ? tests[item->from_test].name : NULL);
+	json_int(json, "tests", item->to_tests - item->from_test);
+	json_int(json, "comparisons", item->comparisons);
+	json_int(json, "tests_grown", item->rises);
+	json_stack(json, "allocation", leaks->stacks, item->stack);
+	json_close(json, '}');
+}
+
 const char *leaks_verdict(int status)
 {
 	static const char *const verdicts[] = {"no leaks", "leaked", "cannot tell"};
@@ -254,13 +273,8 @@ void leaks_print_json(const struct leaks *leaks, FILE *out)
 	}
 	json_close(&json, ']');
 	json_open(&json, "candidates", '[');
-	for (size_t i = 0; i < leaks->nr_candidates; i++) {
-		json_open(&json, NULL, '{');
-		json_int(&json, "live", (int64_t)leaks->candidates[i].live);
-		json_int(&json, "tests_grown", leaks->candidates[i].marks);
-		json_stack(&json, "allocation", leaks->stacks, leaks->candidates[i].stack);
-		json_close(&json, '}');
-	}
+	for (size_t i = 0; i < leaks->growth.nr; i++)
+		write_growth(&json, leaks, &leaks->growth.items[i]);
 	json_close(&json, ']');
 	json_end(&json);
 }

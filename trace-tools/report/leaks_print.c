@@ -411,17 +411,19 @@ static void print_incidents(const struct leaks *leaks, FILE *out)
 	}
 }
 
-static void print_candidates(const struct leaks *leaks, FILE *out)
+static void print_growth(const struct leaks *leaks, bool all, FILE *out)
 {
-	if (!leaks->nr_candidates)
+	const struct growth *growth = &leaks->growth;
+
+	if (!growth->nr)
 		return;
-	fprintf(out,
-		"\ncandidates, not counted as leaks: objects whose number only grew from test to test\n");
-	for (size_t i = 0; i < leaks->nr_candidates; i++) {
-		fprintf(out, "  %" PRIu64 " live, more after each of %u tests, allocated by %s\n",
-			leaks->candidates[i].live, leaks->candidates[i].marks,
-			stack_table_function(leaks->stacks, leaks->candidates[i].stack));
-		stack_table_print(leaks->stacks, leaks->candidates[i].stack, "      ", out);
+	fprintf(out, "\nwhat grew from test to test; none of it is counted as leaked:\n");
+	for (size_t i = 0; i < growth->nr; i++) {
+		fprintf(out, "  ");
+		growth_print(leaks, &growth->items[i], out);
+		fputc('\n', out);
+		if (all || i < GROUPS_IN_FULL)
+			stack_table_print(leaks->stacks, growth->items[i].stack, "      ", out);
 	}
 }
 
@@ -445,7 +447,7 @@ void leaks_print_part(const struct leaks *leaks, enum leaks_part part, size_t nu
 		break;
 	case PART_REST:
 		print_incidents(leaks, out);
-		print_candidates(leaks, out);
+		print_growth(leaks, false, out);
 		break;
 	case PART_WHAT:
 		print_what(leaks, group, out);
@@ -470,5 +472,5 @@ void leaks_print(const struct leaks *leaks, bool all, FILE *out)
 	if (!all && leaks->nr_groups > GROUPS_IN_FULL)
 		print_other_groups(leaks, out);
 	print_incidents(leaks, out);
-	print_candidates(leaks, out);
+	print_growth(leaks, all, out);
 }
