@@ -52,6 +52,15 @@ bool describe_kernel(struct description *description, const char *elf, const cha
 	return true;
 }
 
+const struct type *describe_frame_type(const struct kd *kd, const struct types *types)
+{
+	const struct kd_item *pages = kd_item(kd, KD_PAGES, 0);
+	const char *named = pages ? kd_get(pages, "struct") : NULL, *name = named ? named : "page";
+	const struct type *type = types_struct(types, name);
+
+	return type ? type : types_typedef(types, name);
+}
+
 void description_close(struct description *description)
 {
 	kd_free(description->kd);

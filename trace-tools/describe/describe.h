@@ -21,6 +21,8 @@ struct description {
  * makes elf the name of a raw image. False and what is wrong in *error (caller frees).
  */
 bool describe_kernel(struct description *description, const char *elf, const char *kd_path, char **error);
+/* The type of the kernel's struct page, whatever its name is; NULL: there is none. */
+const struct type *describe_frame_type(const struct kd *kd, const struct types *types);
 void description_close(struct description *description);
 /* The description as text, with a head that says of which file it is. */
 void description_print(const struct description *description, FILE *out);
