@@ -253,6 +253,8 @@ static void check_free_sets(struct ram_audit *audit)
 		ram_audit_reason(audit, "there is no trace to compare the free lists with");
 		return;
 	}
+	if (!kd_item(audit->kernel->kd, KD_LIST, 0))
+		return; /* lists_walk() has said so: nothing stands against the trace */
 	audit->checked = true;
 	for (uint32_t i = 0; i < audit->nr_pages; i++) {
 		bool listed = audit->pages[i].listed != 0, freed = map->life[i] == LIFE_FREE;
@@ -329,8 +331,11 @@ static enum page_verdict classify_page(struct ram_audit *audit, uint32_t i)
 		page->why = "a process that runs may hold it in a register, or be about to free it";
 	if (!page->why && audit->inside->no_stacks && is_of_process(audit, i, false))
 		page->why = "stacks of processes are not described, and one may hold it";
-	if (!page->why && audit->inside->root == NO_ADDRESS && audit->inside->guess_tables)
-		page->why = "neither processes nor page tables are described, so what they map is not known";
+	if (!page->why && audit->inside->guess_tables &&
+	    audit->inside->nr_trees == (audit->inside->root != NO_ADDRESS))
+		page->why = "processes are not described and none of their page tables was found, so what "
+			    "they map is not "
+			    "known";
 	return page->why ? PAGE_UNCERTAIN : PAGE_LEAKED;
 }
 

@@ -57,7 +57,8 @@ static bool read_form(struct ram_audit *audit, const struct kd_item *item, struc
 		return false;
 	}
 	form->in_frames = link != NULL;
-	return !link || type_member(types_struct(audit->inside->types, "page"), link, &form->link);
+	return !link ||
+	       type_member(describe_frame_type(audit->kernel->kd, audit->inside->types), link, &form->link);
 }
 
 /* How many pages a node of the list with this number stands for; "[1]" in the description is that number. */

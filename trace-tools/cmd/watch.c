@@ -62,6 +62,8 @@ static int no_run(const struct watch *watch)
 {
 	if (WIFEXITED(watch->command_status) && WEXITSTATUS(watch->command_status))
 		warn("the command ended with status %d", WEXITSTATUS(watch->command_status));
+	if (watch->called)
+		return STATUS_CANNOT_TELL;
 	warn("the command started no " WATCH_QEMU
 	     " that boots a kernel, as far as it was watched. One that it starts "
 	     "by its path is not: it must be found through PATH. A Makefile that names it by its path can be "

@@ -69,6 +69,15 @@ char *description_keep_elf(struct description *description, const char *elf, con
 	return file_copy(elf, path) ? xasprintf("%s: %s", path, strerror(errno)) : NULL;
 }
 
+const struct type *describe_frame_type(const struct kd *kd, const struct types *types)
+{
+	const struct kd_item *pages = kd_item(kd, KD_PAGES, 0);
+	const char *named = pages ? kd_get(pages, "struct") : NULL, *name = named ? named : "page";
+	const struct type *type = types_struct(types, name);
+
+	return type ? type : types_typedef(types, name);
+}
+
 void description_close(struct description *description)
 {
 	kd_free(description->kd);

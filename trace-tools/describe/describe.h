@@ -28,6 +28,8 @@ bool describe_kernel(struct description *description, const char *elf, const cha
  * the description needs no `symbols` any more and loses them. NULL, or what is wrong (caller frees).
  */
 char *description_keep_elf(struct description *description, const char *elf, const char *path);
+/* The type of the kernel's struct page, whatever its name is; NULL: there is none. */
+const struct type *describe_frame_type(const struct kd *kd, const struct types *types);
 void description_close(struct description *description);
 /* The description as text, with a head that says of which file it is. */
 void description_print(const struct description *description, FILE *out);

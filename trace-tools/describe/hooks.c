@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "describe.h"
 #include "expression.h"
 #include "functions.h"
 
@@ -292,10 +293,13 @@ static void check_list(struct compiling *compiling)
 	    type_kind(place.type) == TYPE_POINTER ? type_target(place.type) : place.type;
 	check_members(compiling, node, "next");
 	const char *link = kd_get(compiling->item, "link");
-	if (link && !types_struct(compiling->types, "page"))
-		FAIL(compiling, "link=%s: there is no struct page in %s", link, types_path(compiling->types));
+	const struct type *frame = describe_frame_type(compiling->kd, compiling->types);
+	if (link && !frame)
+		FAIL(compiling,
+		     "link=%s: there is no struct page in %s (the item `pages` has struct= for another name)",
+		     link, types_path(compiling->types));
 	else if (link)
-		check_members(compiling, types_struct(compiling->types, "page"), "link");
+		check_members(compiling, frame, "link");
 }
 
 static void check_slots(struct compiling *compiling)
@@ -459,8 +463,8 @@ static void compile_item(struct compiling *compiling)
 		find_place(compiling, compiling->item->subject, &place);
 		break;
 	case KD_SLAB:
-		check_members(compiling, types_struct(compiling->types, "page"), "free");
-		check_members(compiling, types_struct(compiling->types, "page"), "used");
+		check_members(compiling, describe_frame_type(compiling->kd, compiling->types), "free");
+		check_members(compiling, describe_frame_type(compiling->kd, compiling->types), "used");
 		break;
 	case KD_OBJALLOC:
 	case KD_OBJFREE:

@@ -91,6 +91,7 @@ const struct kd_verb_spec kd_verbs[KD_NR] = {
 		  "the array of struct page",
 		  {{"base", KD_EXPRESSION, NULL, true, "address of the first"},
 		   {"stride", KD_EXPRESSION, NULL, true, "bytes of one"},
+		   {"struct", KD_MEMBERS, NULL, false, "its type's name, where that is not page"},
 		   {"pa", KD_EXPRESSION, NULL, true, "physical address of the page of the first"}}},
     [KD_ALLOC] = {"alloc",
 		  KD_FUNCTION,

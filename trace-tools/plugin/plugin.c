@@ -11,7 +11,7 @@
  *	what it means	calls.c, stores.c, page_tables.c -> pages.c (state of each page) -> record.c
  *	who did it	unwind.c -> depot.c
  *	on disk		writer.c (RUN/trace/hartN), depot.c (RUN/trace/stacks), console.c (RUN/logs/console.log)
- *	at the end	ram_copy.c (RUN/ram), summary.c (RUN/plugin.json)
+ *	at the end	rest.c (when), ram_copy.c (RUN/ram), summary.c (RUN/plugin.json)
  *
  * trace=off leaves no trace, no console and no copy of RAM: for what the plugin does to a machine beside watching it (hold.h).
  *
@@ -42,6 +42,7 @@
 #include "pages.h"
 #include "qemu_api.h"
 #include "ram_copy.h"
+#include "rest.h"
 #include "stores.h"
 #include "summary.h"
 #include "unwind.h"
@@ -69,6 +70,7 @@ static void find_ram(void)
 			(unsigned long long)hooks.ram_base);
 	summary_write(&(struct summary_options){
 	    .path = summary_path, .check_writes = options.check_writes, .ram_found = ram_found});
+	rest_init();
 }
 
 static void on_tables_change(unsigned hart, void *data)

@@ -66,10 +66,13 @@ static void make_stand_in(struct watch *watch)
 	free(link);
 }
 
-static void remove_stand_in(const struct watch *watch)
+static void remove_stand_in(struct watch *watch)
 {
-	char *link = xasprintf("%s/" WATCH_QEMU, watch->stand_in);
+	char *link = xasprintf("%s/" WATCH_QEMU, watch->stand_in),
+	     *mark = xasprintf("%s/" WATCH_CALLED, watch->stand_in);
 
+	watch->called = !unlink(mark);
+	free(mark);
 	unlink(link);
 	unlink(watch->list);
 	rmdir(watch->stand_in);

@@ -69,6 +69,7 @@ struct watch {
 	int command_status;   /* as waitpid gives it */
 	struct watch_run *runs;
 	size_t nr_runs, capacity;
+	bool called; /* a QEMU that boots a kernel was started through PATH, whether it ran or was refused */
 };
 
 /* Runs the command to its end; dies where it cannot begin. */
@@ -86,6 +87,7 @@ int watch_stand_in(int argc, char **argv);
 
 /* ---- what they share ---- */
 
+#define WATCH_CALLED "called" /* file in that folder: a stand-in was asked to boot a kernel */
 #define WATCH_ENV_STAND_IN "PAGETRAIL_WATCH_STAND_IN"       /* the folder */
 #define WATCH_ENV_FOLDER "PAGETRAIL_WATCH_FOLDER"           /* for the first machine's run */
 #define WATCH_ENV_DESCRIPTION "PAGETRAIL_WATCH_DESCRIPTION" /* file; unset: none */

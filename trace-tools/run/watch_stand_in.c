@@ -151,6 +151,17 @@ static bool is_elf(const char *path)
 	return good;
 }
 
+/* Whatever becomes of this call, the command did start a QEMU that is watched. */
+static void leave_mark(void)
+{
+	char *mark = xasprintf("%s/" WATCH_CALLED, getenv(WATCH_ENV_STAND_IN));
+	int fd = open(mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd >= 0)
+		close(fd);
+	free(mark);
+}
+
 /* In one write: several machines may start at once. */
 static void tell_watch(const char *folder)
 {
@@ -197,6 +208,7 @@ int watch_stand_in(int argc, char **argv)
 		return 127;
 	}
 	if (boots) {
+		leave_mark();
 		char *plugin = plugin_find_or_die(), *folder = make_run_folder();
 		if (strchr(folder, ','))
 			die("%s: QEMU takes a comma for the end of a plugin's option: name another folder",
