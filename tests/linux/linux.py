@@ -6,7 +6,7 @@
 
 DIR has the kernel (vmlinux*, an Image as Debian ships it) and a static busybox for riscv64; docs/LINUX.md says where they
 come from. DIR/System.map is used if it is there; else the kernel is booted once and asked for its names, and what it
-says is saved as DIR/System.map. Nothing else in DIR is changed.
+says is saved as DIR/System.map. Nothing else in DIR is changed. DIR/modules may have modules for the part of that name.
 
 The status is 0 when in every run nothing contradicts the description, the free pages of the trace are those of the zone and
 per-CPU lists, and every count that the trace has is the one in RAM; else 1. Leaks are not its question: without types
@@ -41,11 +41,16 @@ def _entry(name, mode, data=b"", device=(0, 0)):
     return head + b"\0" * (-len(head) % 4) + data + b"\0" * (-len(data) % 4)
 
 
-def initramfs(busybox, path):
-    """Writes an archive with busybox, our init and a console to begin with."""
-    path.write_bytes(_entry("bin", 0o40755) + _entry("dev", 0o40755) + _entry("bin/busybox", 0o100755, busybox.read_bytes()) +
-                     _entry("dev/console", 0o20600, device=(5, 1)) +
-                     _entry("init", 0o100755, (HERE / "init").read_bytes()) + _entry("TRAILER!!!", 0))
+def initramfs(folder, path):
+    """Writes an archive with the folder's busybox and modules, our init, and a console to begin with."""
+    modules = sorted((folder / "modules").glob("*.ko"))
+    path.write_bytes(b"".join([
+        *(_entry(name, 0o40755) for name in ("bin", "dev", "modules")),
+        _entry("bin/busybox", 0o100755, (folder / "busybox").read_bytes()),
+        _entry("dev/console", 0o20600, device=(5, 1)),
+        *(_entry(f"modules/{module.name}", 0o100644, module.read_bytes()) for module in modules),
+        _entry("init", 0o100755, (HERE / "init").read_bytes()),
+        _entry("TRAILER!!!", 0)]))
     return path
 
 
@@ -59,7 +64,7 @@ class Linux:
         if not kernels or not (folder / "busybox").is_file():
             sys.exit(f"{folder} needs vmlinux* and busybox: see docs/LINUX.md")
         self.kernel, self.memory, self.more = kernels[-1], memory, more
-        self.initrd = initramfs(folder / "busybox", scratch / "initramfs.cpio")
+        self.initrd = initramfs(folder, scratch / "initramfs.cpio")
         self.map = folder / "System.map"
 
     def words(self, smp, parts):
@@ -125,6 +130,8 @@ def main():
         print("harts     events free trace/lists/apart counts equal/differ/untold anomalies parts seconds")
         for smp in arguments.smp.split():
             run, begin = keep / f"smp{smp}", time.monotonic()
+            if run.exists():
+                sys.exit(f"{run} is there already: --keep takes a folder without runs")
             done = watch(linux, arguments.description, smp, arguments.parts, run, arguments.timeout)
             (keep / f"smp{smp}.txt").write_text(done.out + done.err)
             if not (run / "plugin.json").exists():

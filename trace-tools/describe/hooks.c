@@ -386,18 +386,23 @@ static void compile_trap(struct compiling *compiling)
 	free(functions.list);
 }
 
-/* Frames are kept as distances from here. */
+/* Frames are kept as distances from here: from where the lowest code begins. */
+static uint64_t lowest_text(struct compiling *compiling)
+{
+	uint64_t lowest = UINT64_MAX;
+
+	for (size_t n = 0; (compiling->item = kd_item(compiling->kd, KD_TEXT, n)); n++) {
+		uint64_t from = number_of(compiling, "from", 0);
+		lowest = from < lowest ? from : lowest;
+	}
+	return lowest == UINT64_MAX ? 0 : lowest & ~0xfffULL;
+}
+
 static void compile_stack(struct compiling *compiling)
 {
-	const struct kd_item *stack = kd_item(compiling->kd, KD_STACK, 0),
-			     *text = kd_item(compiling->kd, KD_TEXT, 0);
-	uint64_t base = 0;
+	const struct kd_item *stack = kd_item(compiling->kd, KD_STACK, 0);
 
-	if (text) {
-		compiling->item = text;
-		base = number_of(compiling, "from", 0) & ~0xfffULL;
-	}
-	fprintf(compiling->out, "stack base=%#" PRIx64, base);
+	fprintf(compiling->out, "stack base=%#" PRIx64, lowest_text(compiling));
 	if (stack) {
 		compiling->item = stack;
 		put_expression(compiling, "size", "size", NULL);
