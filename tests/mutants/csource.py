@@ -203,9 +203,9 @@ def read_source(root, path):
     return Source(path, text, {function.name: function for function in functions if function})
 
 
-def read_kernel(root):
-    """All C sources of the kernel, by path."""
-    paths = sorted(str(path.relative_to(root)) for path in Path(root).glob("kernel/*/*.c"))
+def read_kernel(root, wanted=lambda text: True):
+    """The C sources of the kernel, by path; those whose text is wanted."""
+    paths = sorted(str(path.relative_to(root)) for path in Path(root).glob("kernel/*/*.c") if wanted(path.read_text()))
     with ThreadPoolExecutor(2) as pool:
         return dict(zip(paths, pool.map(lambda path: read_source(root, path), paths)))
 
