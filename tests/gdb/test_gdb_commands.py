@@ -211,8 +211,10 @@ def test_elf_of_another_build_is_noticed(machine, tmp_path):
     end = elf.symbol_pa(machine.kernel, "build_id_note") - 0x80000000 + 0x24
     content[end - 1] ^= 1
     (tmp_path / "ram").write_bytes(content)
-    text = run_gdb(["ps"], ram=tmp_path / "ram")[0]
+    text, stack, _, forced = run_gdb(["ps", "kstack-print 1", "set pagetrail force-symbols on", "kstack-print 1"], ram=tmp_path / "ram")
     assert "is of another build than the kernel in memory" in text and "init" in text
+    assert re.search(r"0x[0-9a-f]{16}", stack) and not re.search(r"0x[0-9a-f]{16} \w", stack) and "addresses stand for the names" in stack
+    assert re.search(r"0x[0-9a-f]{16} \w+.*\.c:\d+", forced) and "addresses stand" not in forced
 
 
 def test_help_lists_the_commands():

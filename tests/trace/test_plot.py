@@ -171,6 +171,14 @@ def test_damage_is_left_out_as_the_other_commands_do(pagetrail, write, monkeypat
     assert (run / "free-pages.png").exists(), "what can be read is drawn"
 
 
+def test_lost_events_are_drawn_and_no_success(pagetrail, write):
+    machine = marked_machine()
+    machine.streams[0].discard(2)
+    result = pagetrail("plot", write(machine), "--json")
+    assert result.status == CANNOT_TELL and "LOSS: 2 events" in result.err
+    assert result.json()["verdict"] == "cannot tell" and len(result.json()["files"]) == 2
+
+
 def test_without_matplotlib_it_says_so(pagetrail, write):
     result = pagetrail("plot", write(marked_machine()), env={"PAGETRAIL_PYTHON": "/nonexistent"})
     assert result.status == 2
