@@ -188,13 +188,14 @@ alloc_block(u32 order, enum page_kind kind, enum ref_kind ref, struct holder hol
 	return page;
 }
 
-struct page *page_alloc(u32 order, enum page_kind kind, enum ref_kind ref, struct holder holder, u32 flags)
+struct page *page_alloc_reclaiming(u32 order, enum page_kind kind, enum ref_kind ref, struct holder holder)
 {
-	struct page *page = alloc_block(order, kind, ref, holder, flags);
+	return alloc_block(order, kind, ref, holder, 0);
+}
 
-	if (page && flags & ALLOC_ZEROED)
-		mem_fill_words(page_to_va(page), 0, PAGE_SIZE << order);
-	return page;
+struct page *page_alloc_noreclaim(u32 order, enum page_kind kind, enum ref_kind ref, struct holder holder)
+{
+	return alloc_block(order, kind, ref, holder, ALLOC_NORECLAIM);
 }
 
 /* ---- references ---- */
