@@ -11,7 +11,7 @@ TEST_NEEDS := kernel disk tools
 include tests/fuzz/fuzz.mk
 include tests/foreign/foreign.mk
 
-.PHONY: test $(TEST_PARTS) format tidy bench bench-wall bench-watch test-xv6 test-linux faults mutants soak
+.PHONY: test $(TEST_PARTS) format tidy bench bench-wall bench-watch test-xv6 test-linux faults mutants soak repro
 test: $(TEST_NEEDS) ## run everything: lint, host tests, trace tools, QEMU with 1, 2 and 4 harts, gdb, faults
 	@$(PYTHON) tests/run.py $(TEST_PARTS)
 
@@ -56,6 +56,9 @@ test-linux: tools ## Debian's Linux under watch: make test-linux LINUX=DIR [LINU
 MINUTES ?= 10
 soak: $(TEST_NEEDS) ## every test program on 1, 2 and 4 harts, 128 MiB and 8 MiB, MINUTES=10 of grind each: a table
 	@$(PYTHON) tests/soak.py --minutes $(MINUTES) $(SOAK)
+
+repro: $(TEST_NEEDS) ## what was once broken from outside, N=200 times each: symlink races, 32000 mappings, ... REPRO='--only 3 --minutes 5'
+	@$(PYTHON) tests/repro.py $(if $(N),-n $(N)) $(REPRO)
 
 .PHONY: golden-update golden-record golden-unpack examples
 examples: tools ## make the examples and pictures in README and HUNTING-A-LEAK again, from the recorded runs

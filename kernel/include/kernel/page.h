@@ -19,6 +19,7 @@
 #ifndef KERNEL_PAGE_H
 #define KERNEL_PAGE_H
 
+#include <kernel/lib.h>
 #include <kernel/spinlock.h>
 #include <kernel/trace.h>
 #include <kernel/types.h>
@@ -108,9 +109,21 @@ static inline struct page *va_to_page(const void *va)
  * Reclaim writes to the disk and so sleeps. Whoever holds a spinlock, or can do without the page, says ALLOC_NORECLAIM; with a
  * spinlock held and without it the kernel panics when memory is short.
  */
-struct page *page_alloc(u32 order, enum page_kind kind, enum ref_kind ref, struct holder holder, u32 flags);
 #define ALLOC_NORECLAIM 1U /* only what is free */
 #define ALLOC_ZEROED 2U
+struct page *page_alloc_reclaiming(u32 order, enum page_kind kind, enum ref_kind ref, struct holder holder);
+struct page *page_alloc_noreclaim(u32 order, enum page_kind kind, enum ref_kind ref, struct holder holder);
+/* In line, as the flags are constants nearly everywhere: then they cost nothing. */
+static inline __attribute__((always_inline)) struct page *
+page_alloc(u32 order, enum page_kind kind, enum ref_kind ref, struct holder holder, u32 flags)
+{
+	struct page *page = flags & ALLOC_NORECLAIM ? page_alloc_noreclaim(order, kind, ref, holder)
+						    : page_alloc_reclaiming(order, kind, ref, holder);
+
+	if (flags & ALLOC_ZEROED && page)
+		mem_fill_words(page_to_va(page), 0, PAGE_SIZE << order);
+	return page;
+}
 void page_get(struct page *page, enum ref_kind ref, struct holder holder);
 /*
  * The same for a reference that a program can take any number of times, by mapping one page again and again: false, and
