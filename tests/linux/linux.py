@@ -140,7 +140,7 @@ def main():
             print("%5s %10s %22s %26s %9s %5s %7s" % (smp, *columns), flush=True)
             worst = max(worst, status)
             if status != OK:
-                verdict = done.out[done.out.rfind(str(run)):]
+                verdict = done.out[done.out.rfind(f"\n{run}\n") + 1:]
                 print("\n".join("    " + line for line in (verdict + done.err).splitlines()[:30]))
     return worst
 

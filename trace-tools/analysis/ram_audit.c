@@ -401,6 +401,10 @@ struct ram_audit *ram_audit_make(const struct description *kernel, const struct 
 	audit->inside->stamps = xcalloc(audit->nr_pages, sizeof(*audit->inside->stamps));
 	if (run)
 		replay(audit, run);
+	if (!types_has_dwarf(kernel->types)) {
+		audit->inside->blind = "the kernel has no debug information, which says where pointers are";
+		ram_audit_reason(audit, "%s", audit->inside->blind);
+	}
 	memory_begin(audit);
 	lists_walk(audit);
 	find_managed(audit);
@@ -409,9 +413,6 @@ struct ram_audit *ram_audit_make(const struct description *kernel, const struct 
 	if (types_has_dwarf(kernel->types)) {
 		roots_reach(audit);
 		roots_untyped(audit);
-	} else {
-		audit->inside->blind = "the kernel has no debug information, which says where pointers are";
-		ram_audit_reason(audit, "%s", audit->inside->blind);
 	}
 	counts_compare(audit);
 	verdict_of(audit);
