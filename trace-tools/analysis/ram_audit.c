@@ -331,8 +331,7 @@ static enum page_verdict classify_page(struct ram_audit *audit, uint32_t i)
 		page->why = "a process that runs may hold it in a register, or be about to free it";
 	if (!page->why && audit->inside->no_stacks && is_of_process(audit, i, false))
 		page->why = "stacks of processes are not described, and one may hold it";
-	if (!page->why && audit->inside->guess_tables &&
-	    audit->inside->nr_trees == (audit->inside->root != NO_ADDRESS))
+	if (!page->why && audit->inside->guess_tables && !audit->inside->nr_trees)
 		page->why = "processes are not described and none of their page tables was found, so what "
 			    "they map is not "
 			    "known";

@@ -55,7 +55,7 @@ struct ram_audit_inside {
 	uint32_t *stamps, epoch; /* by page: the walk that saw it last */
 	uint64_t entries_left;   /* of page tables */
 	bool guess_tables;       /* no process table says where they are */
-	size_t nr_trees;         /* page tables that were walked, the kernel's own among them */
+	size_t nr_trees;         /* page tables that were walked beside the kernel's own */
 	bool no_stacks;          /* nor where the stacks of processes are */
 	const char *
 	    blind; /* what the description names and memory did not show: nothing is said to be leaked; NULL */
