@@ -30,7 +30,8 @@ def describe_verdict(kernel, pages, verdict):
     if verdict.name == "IDENTITY":
         return text + "the kinds in the page structs and the totals differ"
     if verdict.found:
-        return text + f"object {verdict.va:#x} cache {verdict.found.cache.name} pid {verdict.found.pid}"
+        counts = "" if verdict.count is None else f" count {verdict.count} claims {verdict.claims}"
+        return text + f"object {verdict.va:#x} cache {verdict.found.cache.name}{counts} pid {verdict.found.pid}"
     if verdict.va:
         return text + f"object {verdict.va:#x} is claimed, but is no live object"
     if verdict.page is None:
@@ -108,6 +109,8 @@ still have it, the reference that was acquired and never released."""
             print_stack(kernel, depot.frames(stack), "    ")
             if not verdicts[0].found:
                 _print_unmatched(kernel, audit, verdicts, depot, findings)
+            elif verdicts[0].count is not None:
+                _print_unmatched_object(kernel, verdicts, depot, findings)
         print_conclusion(kernel, audit, total, "leak")
 
 
@@ -126,6 +129,19 @@ def _print_unmatched(kernel, audit, verdicts, depot, findings):
                 continue
             print(f"  never released (pfn {verdict.page.pfn:#x}): {describe_record(trace, record).strip()}")
             print_stack(kernel, depot.frames(record.stack), "    ")
+            return
+    print("  the rings no longer have the reference that was not released")
+
+
+def _print_unmatched_object(kernel, verdicts, depot, findings):
+    """The references of the first counted object of a group that the rings say more of than its holders explain."""
+    trace = trace_of(kernel, findings)
+    for verdict in verdicts[:_REPRESENTATIVES]:
+        records = open_references(trace, trace.of_objects({verdict.va}))
+        for record in records[verdict.claims:] or records:
+            print(f"  never released (object {verdict.va:#x}): {describe_record(trace, record).strip()}")
+            print_stack(kernel, depot.frames(record.stack), "    ")
+        if records:
             return
     print("  the rings no longer have the reference that was not released")
 
