@@ -202,8 +202,8 @@ static inline struct pairing pairing_apply(struct ref_pool *pool, uint32_t *list
 }
 
 /*
- * At the end of the trace: takes one early put off the list and one open reference of its kind, whatever it is named.
- * False when no early put is left; *get is REF_POOL_NONE where no reference is.
+ * At the end of the trace: takes one early put off the list and one open reference, of its kind if there is one, whatever it
+ * is named: the count fell by both. False when no early put is left; *get is REF_POOL_NONE where no reference is.
  */
 bool pairing_rest(struct ref_pool *pool, uint32_t *list, uint32_t *get, uint32_t *put);
 
