@@ -134,15 +134,17 @@ def _print_unmatched(kernel, audit, verdicts, depot, findings):
 
 
 def _print_unmatched_object(kernel, verdicts, depot, findings):
-    """The references of the first counted object of a group that the rings say more of than its holders explain."""
+    """What the rings know of the references of a group's first counted object that is in them."""
     trace = trace_of(kernel, findings)
     for verdict in verdicts[:_REPRESENTATIVES]:
         records = open_references(trace, trace.of_objects({verdict.va}))
-        for record in records[verdict.claims:] or records:
-            print(f"  never released (object {verdict.va:#x}): {describe_record(trace, record).strip()}")
+        if not records:
+            continue
+        print(f"  not released (object {verdict.va:#x}): {plural(len(records), 'reference')}; for {verdict.claims} a holder was found")
+        for record in records[:_REPRESENTATIVES]:
+            print(f"  {describe_record(trace, record).strip()}")
             print_stack(kernel, depot.frames(record.stack), "    ")
-        if records:
-            return
+        return
     print("  the rings no longer have the reference that was not released")
 
 
