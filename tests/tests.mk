@@ -34,7 +34,7 @@ test-gdb: $(TEST_NEEDS) ## the gdb commands against live and dead kernels
 	@$(PYTEST) tests/gdb
 test-watch: $(TEST_NEEDS) foreign ## pagetrail watch on the foreign kernels. QEMU_OTHER=FILE: two QEMUs tell the same; PAGETRAIL_KILLS=20
 	@$(PYTEST) tests/watch
-test-faults: $(TEST_NEEDS) ## faults 5 and 7 of the catalogue: patch, build, run, compare the verdict
+test-faults: $(TEST_NEEDS) ## faults 5, 7, 40 and 41 of the catalogue: patch, build, run, compare the verdict
 	@$(PYTEST) tests/faults -m "not slow"
 faults: $(TEST_NEEDS) ## every fault of the catalogue
 	@$(PYTEST) tests/faults

@@ -4,18 +4,19 @@
  *
  * One audit:
  *   1. wait for a quiescent point (AUDIT_WAIT): no other hart in kernel code, no task in the middle of kernel work;
- *   2. every page's claims and every slab's claim bits to zero;
+ *   2. every page's and object's claims to zero;
  *   3. all claims functions (at the machine's end without those of programs): each claim counts, or is a finding at once
  *      (STALE, OBJSTALE);
- *   4. each page: claims against count; each live object: claimed or not; the sums against RAM;
+ *   4. each page: claims against count; each live object: claimed or not, and claims against count where it has one; the
+ *      sums against RAM;
  *   5. if the world is quiescent, every checker: a broken invariant is a finding;
- *   6. if something was found, all claims functions once more, to learn who holds the pages found;
+ *   6. if something was found, all claims functions once more, to learn who holds what was found;
  *   7. the world goes on; findings become events and stay in the result.
  *
  * AUDIT-1  with the world stopped nothing in steps 2 to 6 allocates, nor takes a lock but for `pcp` and `buddy`,
  *          for totals and by checkers: they are free then, as a stopped hart holds no spinlock.
- * AUDIT-2  page->claims of a page with a kept finding is CLAIMS_FOUND + its index in step 6 and later. It means nothing
- *          after the audit.
+ * AUDIT-2  the claims of a page or object with a kept finding are CLAIMS_FOUND + its index in step 6 and later. They mean
+ *          nothing after the audit.
  *
  * The lock is a flag, not a spinlock: an audit lasts milliseconds, and a waiter must yield: quiescence needs other tasks to
  * finish. It yields through the hook, where there is one.
@@ -138,6 +139,17 @@ static struct finding *add_finding(struct audit_result *result, const struct fin
 	return &result->findings[result->nr_kept++];
 }
 
+static void find_object(struct audit_result *result, enum verdict verdict, const struct kmem_object *object)
+{
+	const struct finding *kept;
+	struct finding finding;
+
+	finding_of_object(&finding, verdict, object);
+	kept = add_finding(result, &finding);
+	if (kept)
+		*kmem_claims_of(object->start) = CLAIMS_FOUND | (u16)(kept - result->findings);
+}
+
 static void find_page(struct audit_result *result, enum verdict verdict, struct page *page)
 {
 	const struct finding *kept;
@@ -176,14 +188,13 @@ static bool ref_fits(const struct page *page, enum ref_kind ref, struct holder h
 	}
 }
 
-/* The second pass: this claim is on a page that has a finding; the first such claim is shown. */
-static void name_holder(struct claims *claims, const struct page *page, enum ref_kind ref,
-			struct holder holder)
+/* The second pass: this claim is on a page or object that may have a finding; the first such claim is shown. */
+static void name_holder(struct claims *claims, u16 scratch, enum ref_kind ref, struct holder holder)
 {
-	u32 index = page->claims & ~CLAIMS_FOUND;
+	u32 index = scratch & ~CLAIMS_FOUND;
 	struct finding *finding;
 
-	if (!(page->claims & CLAIMS_FOUND) || index >= AUDIT_FINDINGS_MAX)
+	if (!(scratch & CLAIMS_FOUND) || index >= AUDIT_FINDINGS_MAX)
 		return;
 	finding = &claims->result->findings[index];
 	if (finding->ref != REF_NONE)
@@ -214,7 +225,7 @@ void claim_page(struct claims *claims, const struct page *page_, enum ref_kind r
 
 	if (claims->naming) {
 		if (held)
-			name_holder(claims, page, ref, holder);
+			name_holder(claims, page->claims, ref, holder);
 		return;
 	}
 	if (!held || !ref_fits(page, ref, holder))
@@ -223,27 +234,56 @@ void claim_page(struct claims *claims, const struct page *page_, enum ref_kind r
 		page->claims++;
 }
 
-void claim_object(struct claims *claims, const void *obj)
+bool claims_final(const struct claims *claims)
+{
+	return claims->result->quiet;
+}
+
+static void stale_object(struct claims *claims, enum verdict verdict, const void *obj)
 {
 	struct kmem_object object;
 	struct finding finding;
-	enum verdict verdict;
 
-	if (claims->naming)
-		return;
-	verdict = kmem_claim(obj);
-	if (verdict == VERDICT_NONE)
-		return;
 	finding = (struct finding){.verdict = (u8)verdict, .is_object = 1, .object = (u64)obj};
 	if (kmem_find_object(obj, &object))
 		finding_of_object(&finding, verdict, &object);
 	add_finding(claims->result, &finding);
 }
 
+bool claim_object(struct claims *claims, const void *obj)
+{
+	bool first;
+	enum verdict verdict = kmem_claim(obj, &first);
+
+	if (verdict != VERDICT_NONE && !claims->naming)
+		stale_object(claims, verdict, obj);
+	return first;
+}
+
+bool claim_ref(struct claims *claims, const void *obj, enum ref_kind ref, struct holder holder)
+{
+	bool first;
+	enum verdict verdict = kmem_claim(obj, &first);
+	u16 *scratch;
+
+	if (verdict != VERDICT_NONE) {
+		if (!claims->naming)
+			stale_object(claims, verdict, obj);
+		return false;
+	}
+	scratch = kmem_claims_of(obj);
+	if (claims->naming)
+		name_holder(claims, *scratch, ref, holder);
+	else if (*scratch < CLAIMS_MAX)
+		++*scratch;
+	return first;
+}
+
 static void collect_claims(struct audit_result *result, u32 flags, bool naming)
 {
 	struct claims claims = {result, naming};
 
+	kmem_claims_reset(!naming);
 	for (u32 i = 0; i < nr_claimants; i++)
 		if (!(flags & AUDIT_END) || claimants[i].whose == CLAIMS_OF_KERNEL)
 			claimants[i].claims(&claims);
@@ -281,12 +321,19 @@ static void compare_pages(struct audit_result *result, u32 by_kind[PK_NR])
 	}
 }
 
-static void unclaimed_object(const struct kmem_object *object, void *arg)
+/* The count of a reached one says how many should be found; of the others the object itself is what is lost. */
+static void compare_object(const struct kmem_object *object, void *arg)
 {
-	struct finding finding;
+	struct audit_result *result = arg;
 
-	finding_of_object(&finding, VERDICT_OBJ, object);
-	add_finding(arg, &finding);
+	if (!object->claimed)
+		find_object(result, VERDICT_OBJ, object);
+	else if (!object->counted || !result->quiet)
+		return;
+	else if (object->count > object->nr_claims && object->nr_claims < CLAIMS_MAX)
+		find_object(result, VERDICT_OVER, object);
+	else if (object->count < object->nr_claims)
+		find_object(result, VERDICT_UNDER, object);
 }
 
 static void compare_objects(struct audit_result *result)
@@ -297,7 +344,7 @@ static void compare_objects(struct audit_result *result)
 		kmem_cache_stats(i, &stats);
 		result->nr_objects += stats.nr_live;
 	}
-	kmem_for_each_unclaimed(unclaimed_object, result);
+	kmem_for_each_live(compare_object, result);
 }
 
 /*
@@ -356,7 +403,6 @@ static void compare_stopped(struct audit_result *result, u32 flags)
 
 	for (u32 i = 0; i < nr_pages; i++)
 		pages[i].claims = 0;
-	kmem_claims_reset();
 	if (flags & AUDIT_POISON)
 		page_check_poison();
 	take_incidents(result);

@@ -24,7 +24,7 @@
 static const struct {
 	const char *id, *index;
 } holder_names[REF_NR] = {
-#define REF(ev_ref, ev_value, ev_text, ev_id, ev_index) [ev_value] = {ev_id, ev_index},
+#define REF(ev_ref, ev_value, ev_text, ev_id, ev_index, ev_many) [ev_value] = {ev_id, ev_index},
 #include <kernel/ref_kinds.def>
 #undef REF
 };
@@ -107,6 +107,10 @@ static void format_finding(struct text *text, const struct finding *finding)
 	if (finding->is_object) {
 		text_printf(text, "object 0x%lx cache %s", (unsigned long)finding->object,
 			    finding->cache_name[0] ? finding->cache_name : "none");
+		if (finding->is_counted)
+			text_printf(text, " count %u claims %u", finding->count, finding->claims);
+		if (finding->ref)
+			format_holder(text, finding);
 	} else {
 		text_printf(text, "pfn 0x%x %s count %u claims %u", finding->pfn,
 			    page_kind_name(finding->kind), finding->count, finding->claims);

@@ -44,7 +44,9 @@ void finding_of_object(struct finding *finding, enum verdict verdict, const stru
 	    .pid = object->pid,
 	    .stack = object->stack,
 	    .pfn = page_to_pfn(va_to_page(object->start)),
-	    .owner_id = object->cache_id,
+	    .count = count_for_event((s32)object->count),
+	    .claims = object->nr_claims,
+	    .is_counted = object->counted,
 	    .object = (u64)object->start,
 	};
 	str_copy(finding->cache_name, object->cache_name, sizeof(finding->cache_name));

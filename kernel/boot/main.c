@@ -116,7 +116,6 @@ static void register_with_auditor(void)
 	audit_register("kstack", CLAIMS_OF_KERNEL, kstack_claims);
 	audit_register("sched", CLAIMS_OF_KERNEL, sched_claims);
 	audit_register("virtio", CLAIMS_OF_KERNEL, virtio_claims);
-	audit_register("pagecache", CLAIMS_OF_PROGRAMS, pagecache_claims);
 	audit_register("fs", CLAIMS_OF_PROGRAMS, fs_claims);
 	audit_register("pipe", CLAIMS_OF_PROGRAMS, pipe_claims);
 	audit_register("proc", CLAIMS_OF_KERNEL, proc_claims);

@@ -157,7 +157,7 @@ static void claim_node(struct radix_node *node, void *claims)
 	claim_object(claims, node);
 }
 
-static void claim_mapping(struct claims *claims, const struct mapping *mapping)
+void mapping_claim(struct claims *claims, const struct mapping *mapping)
 {
 	radix_for_each_node(&mapping->tree, claim_node, claims);
 	for (u32 index = 0;; index++) {
@@ -175,10 +175,4 @@ static void claim_mapping(struct claims *claims, const struct mapping *mapping)
 		claim_object(claims, record);
 		claim_page(claims, record->page, REF_DIRTY, cache_holder(mapping, record->index));
 	}
-}
-
-void pagecache_claims(struct claims *claims)
-{
-	LIST_FOR_EACH (pos, &pagecache.mappings)
-		claim_mapping(claims, LIST_ENTRY(pos, struct mapping, all));
 }

@@ -273,11 +273,13 @@ static int get_root(struct ext2 *fs)
 			err = refuse(fs, "its root is not a directory", root->mode);
 		inode_unlock(root);
 	}
-	if (err)
+	if (err) {
 		inode_put(root);
-	else
-		fs->sb.root = root;
-	return err;
+		return err;
+	}
+	inode_pass(root, REF_MOUNT, ROOT_HOLDER);
+	fs->sb.root = root;
+	return 0;
 }
 
 /* With super_page held. */
@@ -352,7 +354,7 @@ static struct superblock *ext2_mount(struct block_device *device, int *err)
 	if (*err) {
 		kprintf("ext2 (%s): mount failed, error %d\n", device->name, *err);
 		if (fs->sb.root)
-			inode_put(fs->sb.root);
+			inode_put_ref(fs->sb.root, REF_MOUNT, ROOT_HOLDER);
 		icache_drop(&fs->sb);
 		ext2_unmount(&fs->sb);
 		return NULL;
@@ -362,6 +364,8 @@ static struct superblock *ext2_mount(struct block_device *device, int *err)
 
 static void ext2_claims(struct claims *claims)
 {
+	if (root_fs.blocks.ops)
+		mapping_claim(claims, &root_fs.blocks);
 	if (root_fs.super_page)
 		claim_page(claims, root_fs.super_page, REF_OWNER, HOLDER_NONE);
 	if (root_fs.held_bitmap) {

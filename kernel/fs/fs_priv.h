@@ -30,10 +30,12 @@ struct inode *mount_cross(struct inode *inode);
 /* ---- file.c, pipe.c ---- */
 
 void file_init(void);
-struct file *file_alloc(enum file_type type, u32 flags); /* count 1, or NULL */
+struct file *file_alloc(enum file_type type, u32 flags); /* with a reference CALL, or NULL */
+struct holder file_holder(const struct file *file);      /* in whose name a file holds its inode or pipe */
 void pipe_init(void);
 ssize_t pipe_read(struct pipe *pipe, uaddr_t dst, size_t size_bytes);
 ssize_t pipe_write(struct pipe *pipe, uaddr_t src, size_t size_bytes);
-void pipe_close_end(struct pipe *pipe, bool read_end);
+void pipe_close_end(struct pipe *pipe, const struct file *end);
+void pipe_claim(struct claims *claims, struct pipe *pipe, const struct file *end);
 
 #endif

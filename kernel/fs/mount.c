@@ -2,7 +2,7 @@
 /*
  * Mounted file systems: the list of superblocks, the root, mount points, sync.
  *
- * MOUNT-1  a mounted superblock counts its root and the directory it covers; covered->mounted points back.
+ * MOUNT-1  a mounted superblock counts its root and the directory it covers (MOUNT); covered->mounted points back.
  * File systems are mounted at boot, by one task; afterwards the list only shrinks in fs_unmount_root.
  */
 #include "fs_priv.h"
@@ -51,7 +51,7 @@ int fs_mount(struct superblock *sb, const char *path)
 
 	if (err) {
 		kprintf("fs: cannot mount %s on %s: error %d\n", sb->type, path, err);
-		inode_put(sb->root);
+		inode_put_ref(sb->root, REF_MOUNT, ROOT_HOLDER);
 		return err;
 	}
 	err = inode_lock(dir);
@@ -62,9 +62,10 @@ int fs_mount(struct superblock *sb, const char *path)
 	if (err) {
 		kprintf("fs: cannot mount %s on %s: error %d\n", sb->type, path, err);
 		inode_put(dir);
-		inode_put(sb->root);
+		inode_put_ref(sb->root, REF_MOUNT, ROOT_HOLDER);
 		return err;
 	}
+	inode_pass(dir, REF_MOUNT, COVERED_HOLDER);
 	sb->covered = dir;
 	dir->mounted = sb;
 	add_superblock(sb);
@@ -113,7 +114,7 @@ int fs_unmount_root(void)
 	if (superblocks.next->next != &superblocks || icache_nr_used(root_sb) > 1)
 		return -EBUSY;
 	err = fs_sync();
-	inode_put(root_sb->root);
+	inode_put_ref(root_sb->root, REF_MOUNT, ROOT_HOLDER);
 	icache_drop(root_sb);
 	list_remove(&root_sb->link);
 	root_type->unmount(root_sb);
@@ -127,10 +128,10 @@ static void unmount(struct superblock *sb)
 	list_remove(&sb->link);
 	if (sb->covered) {
 		sb->covered->mounted = NULL;
-		inode_put(sb->covered);
+		inode_put_ref(sb->covered, REF_MOUNT, COVERED_HOLDER);
 		sb->covered = NULL;
 	}
-	inode_put(sb->root);
+	inode_put_ref(sb->root, REF_MOUNT, ROOT_HOLDER);
 }
 
 void fs_unmount_all(void)
@@ -165,7 +166,13 @@ u32 fs_drop_caches(void)
 
 void fs_claims(struct claims *claims)
 {
-	/* Superblocks are static; what they count is in the table of inodes. */
+	LIST_FOR_EACH (pos, &superblocks) {
+		const struct superblock *sb = LIST_ENTRY(pos, struct superblock, link);
+
+		inode_claim(claims, sb->root, REF_MOUNT, ROOT_HOLDER);
+		if (sb->covered)
+			inode_claim(claims, sb->covered, REF_MOUNT, COVERED_HOLDER);
+	}
 	icache_claims(claims);
 	if (root_type)
 		root_type->claims(claims);

@@ -183,11 +183,23 @@ struct page *kstack_page(const void *stack, u32 index)
 	return pfn_to_page(slots[slot].pfns[index]);
 }
 
+static void claim_slot(struct claims *claims, u32 slot, u16 pid)
+{
+	for (u32 i = 0; i < KSTACK_PAGES; i++)
+		if (slots[slot].pfns[i] != PFN_NONE)
+			claim_page(claims, pfn_to_page(slots[slot].pfns[i]), REF_KSTACK, HOLDER(pid, i));
+}
+
+void kstack_claim(struct claims *claims, const void *stack, u16 pid)
+{
+	u32 slot = va_slot((u64)stack);
+
+	if (claims_final(claims) && slot < KSTACK_SLOTS)
+		claim_slot(claims, slot, pid);
+}
+
 void kstack_claims(struct claims *claims)
 {
-	for (u32 slot = 0; slot < KSTACK_SLOTS; slot++)
-		for (u32 i = 0; i < KSTACK_PAGES; i++)
-			if (slots[slot].pfns[i] != PFN_NONE)
-				claim_page(claims, pfn_to_page(slots[slot].pfns[i]), REF_KSTACK,
-					   HOLDER(slots[slot].pid, i));
+	for (u32 slot = 0; !claims_final(claims) && slot < KSTACK_SLOTS; slot++)
+		claim_slot(claims, slot, slots[slot].pid);
 }

@@ -19,7 +19,7 @@ static const char *const kind_names[PK_NR] = {
 #undef KIND
 };
 static const char *const ref_names[REF_NR] = {
-#define REF(ev_ref, ev_value, ev_text, ev_id, ev_index) [ev_value] = ev_text,
+#define REF(ev_ref, ev_value, ev_text, ev_id, ev_index, ev_many) [ev_value] = ev_text,
 #include <kernel/ref_kinds.def>
 #undef REF
 };

@@ -84,6 +84,11 @@ struct kmem_cache *kmem_cache_create(const char *name, size_t size_bytes)
 	return cache;
 }
 
+void kmem_cache_set_counted(struct kmem_cache *cache, u32 (*count)(const void *obj))
+{
+	cache->count = count;
+}
+
 u32 kmem_nr_caches(void)
 {
 	return __atomic_load_n(&nr_caches, __ATOMIC_RELAXED);
@@ -188,6 +193,28 @@ STATIC_ASSERT(offsetof(struct trace_payload_object, obj) == 0 &&
 		  offsetof(struct trace_payload_object, pid) == 12 &&
 		  offsetof(struct trace_payload_object, holder) == 14,
 	      "object_record writes whole words");
+
+/* As whole words, as page_record: the layouts are the same. */
+void kmem_record_ref(enum trace_event event, const void *obj, enum ref_kind ref, struct holder holder,
+		     u32 stack, u32 before)
+{
+	const struct slab *slab = (const struct slab *)((u64)obj & PAGE_MASK);
+	u32 after = event == EV_obj_get ? before + 1 : before - 1;
+
+	if (!trace_on(TRACE_CATEGORY_REF))
+		return;
+	trace_record_words(trace_record_head(event, (u8)ref, (u8)slab->cache_id, stack),
+			   (u64)kmem_object_number(obj) | (u64)holder.index << 32,
+			   (u64)count_for_event((s32)before) | (u64)count_for_event((s32)after) << 16 |
+			       (u64)trace_current_pid() << 32 | (u64)holder.id << 48);
+}
+STATIC_ASSERT(offsetof(struct trace_payload_objref, obj) == 0 &&
+		  offsetof(struct trace_payload_objref, index) == 4 &&
+		  offsetof(struct trace_payload_objref, before) == 8 &&
+		  offsetof(struct trace_payload_objref, after) == 10 &&
+		  offsetof(struct trace_payload_objref, pid) == 12 &&
+		  offsetof(struct trace_payload_objref, holder) == 14,
+	      "kmem_record_ref writes whole words");
 
 /* ---- allocation ---- */
 

@@ -92,7 +92,6 @@ void sched_init(void)
 {
 	task_cache = kmem_cache_create("task", sizeof(struct task));
 	audit_set_busy_hook(sched_nr_busy);
-	mm_set_owner_hook(sched_owns_mm);
 	mm_set_pause_hook(sched_checkpoint);
 	audit_set_yield_hook(sched_audit_wait);
 	sched_init_hart();
@@ -416,14 +415,40 @@ void task_exit(void)
 
 /* ---- for the auditor and /proc ---- */
 
+void task_claim(struct claims *claims, const struct task *task)
+{
+	if (!claim_object(claims, task))
+		return;
+	if (task->kstack)
+		kstack_claim(claims, task->kstack, task->pid);
+	if (task->mm)
+		mm_claim(claims, task->mm);
+}
+
+/* Something will run it again, or lets go of it. */
+static bool is_scheduled(const struct task *task)
+{
+	switch (task->state) {
+	case TASK_RUNNING:
+		return task->on_hart;
+	case TASK_RUNNABLE:
+		return runqueue_has(task);
+	case TASK_BLOCKED:
+		return !list_empty(&task->wait_link) || !list_empty(&task->timer_link);
+	default:
+		return false;
+	}
+}
+
 void sched_claims(struct claims *claims)
 {
 	LIST_FOR_EACH (link, &task_all) {
 		const struct task *task = LIST_ENTRY(link, struct task, all_link);
 
-		/* A dead one that gave up its stack is its zombie's: proc_claims. */
-		if (task->state != TASK_DEAD || task->kstack)
-			claim_object(claims, task);
+		/* A process's task is the process's (proc_claims); a dead one without a stack is nobody's but its zombie's. */
+		if (claims_final(claims) ? !task->proc && is_scheduled(task)
+					 : task->state != TASK_DEAD || task->kstack)
+			task_claim(claims, task);
 	}
 }
 

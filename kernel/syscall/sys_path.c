@@ -121,7 +121,8 @@ s64 sys_chdir(const u64 *arg)
 		return -ENOTDIR;
 	}
 	proc->cwd = inode;
-	inode_put(old);
+	inode_put_ref(old, REF_CWD, CWD_HOLDER(proc->task->pid));
+	inode_pass(inode, REF_CWD, CWD_HOLDER(proc->task->pid));
 	return 0;
 }
 

@@ -4,7 +4,7 @@
  * MAP_ANONYMOUS). A page belongs to the object from the first touch in any mapping, so it does not matter who touches it
  * first, or whether that is before the fork or after.
  *
- * SHM-1  the object is counted by the VMAs that map it, and goes with the last of them.
+ * SHM-1  the object is counted by the VMAs that map it, one reference VMA each, and goes with the last of them.
  * SHM-2  a page in its tree has one SHARE reference (object's id, index), besides the PTE references of its leaves.
  * SHM-3  at a quiescent point each page of the tree lies in some VMA: what the last VMA gives up is freed at once.
  *
@@ -42,9 +42,15 @@ static void node_free(struct radix_node *node)
 }
 static const struct radix_ops node_ops = {.alloc_node = node_alloc, .free_node = node_free};
 
+static u32 shared_count(const void *obj)
+{
+	return ((const struct shared *)obj)->count;
+}
+
 void shared_init(void)
 {
 	shared_cache = kmem_cache_create("shared", sizeof(struct shared));
+	kmem_cache_set_counted(shared_cache, shared_count);
 	node_cache = kmem_cache_create("shared_node", sizeof(struct radix_node));
 }
 
@@ -193,18 +199,21 @@ static void shared_shrunk(struct vma *vma, u32 first, u32 nr)
 static void shared_open(struct vma *vma)
 {
 	struct shared *shared = vma->file;
+	u32 stack = kmem_ref_stack();
 
 	spin_lock(&shared->set.lock);
-	shared->count++;
+	kmem_record_ref(EV_obj_get, shared, REF_VMA, vma_holder(vma), stack, shared->count++);
 	spin_unlock(&shared->set.lock);
 }
 
 static void shared_close(struct vma *vma)
 {
 	struct shared *shared = vma->file;
+	u32 stack = kmem_ref_stack();
 	bool last;
 
 	spin_lock(&shared->set.lock);
+	kmem_record_ref(EV_obj_put, shared, REF_VMA, vma_holder(vma), stack, shared->count);
 	last = --shared->count == 0;
 	spin_unlock(&shared->set.lock);
 	if (last)
@@ -216,9 +225,21 @@ static struct vma_set *shared_set(struct vma *vma)
 	return &((struct shared *)vma->file)->set;
 }
 
+static void claim_node(struct radix_node *node, void *claims)
+{
+	claim_object(claims, node);
+}
+
 static void shared_vma_claims(struct vma *vma, struct claims *claims)
 {
-	claim_object(claims, vma->file);
+	const struct shared *shared = vma->file;
+	struct page *page;
+
+	if (!claim_ref(claims, shared, REF_VMA, vma_holder(vma)))
+		return;
+	radix_for_each_node(&shared->tree, claim_node, claims);
+	for (u32 index = 0; (page = radix_next(&shared->tree, &index)); index++)
+		claim_page(claims, page, REF_SHARE, share_holder(shared, index));
 }
 
 static const struct vma_ops shared_vma_ops = {
@@ -241,26 +262,4 @@ int mm_map_shared(struct mm *mm, uaddr_t start, uaddr_t end, u32 flags)
 	if (err)
 		shared_free(shared);
 	return err;
-}
-
-/* ---- claims ---- */
-
-static void claim_node(struct radix_node *node, void *claims)
-{
-	claim_object(claims, node);
-}
-
-/* The object itself is claimed by its VMAs; one that has none claims nothing, and all that was its is found. */
-void shared_claims(struct claims *claims)
-{
-	LIST_FOR_EACH (pos, &shared_all) {
-		const struct shared *shared = LIST_ENTRY(pos, struct shared, all);
-		struct page *page;
-
-		if (list_empty(&shared->set.vmas))
-			continue;
-		radix_for_each_node(&shared->tree, claim_node, claims);
-		for (u32 index = 0; (page = radix_next(&shared->tree, &index)); index++)
-			claim_page(claims, page, REF_SHARE, share_holder(shared, index));
-	}
 }

@@ -166,7 +166,7 @@ static void test_end(void **state)
 	bool found = false;
 
 	assert_int_equal(result->nr_by_verdict[VERDICT_OBJ],
-			 ARRAY_SIZE(world.things) + 1 + 1); /* mm and its VMA */
+			 ARRAY_SIZE(world.things) + 1 + 1 + 1); /* mm, its VMA, and the user */
 	assert_int_equal(result->nr_by_verdict[VERDICT_UNREACH],
 			 1 + result->totals.nr_by_kind[PK_ANON] + result->totals.nr_by_kind[PK_PAGETABLE]);
 	for (u32 i = 0; i < result->nr_kept; i++) {

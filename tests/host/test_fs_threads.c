@@ -179,6 +179,7 @@ static void test_pagecache(void **state)
 		memset(&files[f], 0, sizeof(files[f]));
 		pthread_mutex_init(&files[f].lock, NULL);
 		mapping_init(&files[f].mapping, (u16)(f + 5), &ops);
+		host_mappings[f] = &files[f].mapping;
 	}
 	take_memory(FREE_PAGES);
 	run_threads(cache_thread);

@@ -315,6 +315,7 @@ static void files_begin(void)
 		memset(&files[f], 0, sizeof(files[f]));
 		files[f].block_base = 1000 * f;
 		mapping_init(&files[f].mapping, (u16)(f + 5), &ops);
+		host_mappings[f] = &files[f].mapping;
 	}
 	last_version = 0;
 }

@@ -464,8 +464,8 @@ def test_what_the_trace_disproves_of_such_an_audit_is_dropped(kernel, leaks):
     obj = machine.obj_alloc("file", stack=kernel.stack("sys_read"))
     machine.audit([{"verdict": "UNREACH", "page": freed}, {"verdict": "UNREACH", "page": again}, {"verdict": "OBJ", "obj": obj}],
                   quiet=False)
-    for page in again, freed:
-        machine.put(page, "OWNER", (7, 0), kernel.stack("sys_read"))
+    for page, index in (again, 1), (freed, 0):
+        machine.put(page, "OWNER", (7, index), kernel.stack("sys_read"))
     machine.obj_free("file", obj, stack=kernel.stack("sys_read"))
     machine.free_pfns.append(machine.free_pfns.pop(machine.free_pfns.index(again.pfn)))
     machine.alloc("DEBUG", "OWNER", (7, 1), kernel.stack("sys_read"))

@@ -32,13 +32,25 @@ const char *leak_doubt_text(enum leak_doubt doubt)
 
 static bool is_transient(uint32_t ref)
 {
-	return ref == REF_IO || ref == REF_FAULT;
+	return ref == REF_IO || ref == REF_FAULT || ref == REF_CALL;
+}
+
+/* When the open file that held the reference was gone, as far as is known: it is not live, or another has its place. */
+static uint64_t file_death(const struct leaks *leaks, const struct page_ref *entry)
+{
+	const struct object_state *file = model_object(leaks->model, entry->index);
+
+	if (!file)
+		return model_totals(leaks->model)->last_time;
+	return file->time > entry->time ? file->time : 0;
 }
 
 /* How likely this open reference is a leak; 0: nothing says so. */
 static int suspicion(const struct leaks *leaks, const struct page_ref *entry, uint64_t *death)
 {
-	*death = model_holder_death(leaks->model, entry->ref, entry->holder, entry->time);
+	*death = entry->ref == REF_FILE
+		     ? file_death(leaks, entry)
+		     : model_holder_death(leaks->model, entry->ref, entry->holder, entry->time);
 	if (*death)
 		return 3;
 	if (is_transient(entry->ref) && leaks->audit_quiescent && entry->time < leaks->audit->time)
@@ -46,16 +58,18 @@ static int suspicion(const struct leaks *leaks, const struct page_ref *entry, ui
 	return 0;
 }
 
-/* Puts the unmatched get of a live page into the item: the most suspect reference, of equals the oldest. */
-static void choose_reference(const struct leaks *leaks, const struct page_state *page, struct leak_item *item)
+/*
+ * Puts the unmatched get into the item: the most suspect of these references, of equals the oldest. False: there is
+ * none.
+ */
+static bool choose_reference(const struct leaks *leaks, const struct page_ref *refs, struct leak_item *item)
 {
-	const struct model *model = leaks->model;
 	int best = -1;
 
-	for (const struct page_ref *entry = model_refs(model, page); entry;
-	     entry = model_next_ref(model, entry)) {
+	for (const struct page_ref *entry = refs; entry; entry = model_next_ref(leaks->model, entry)) {
 		uint64_t death;
 		int level = suspicion(leaks, entry, &death);
+		item->nr_open++;
 		if (level >= 2) {
 			item->nr_refs++;
 			item->by_trace = true;
@@ -74,15 +88,20 @@ static void choose_reference(const struct leaks *leaks, const struct page_state 
 		item->get_pid = entry->pid;
 		item->holder_died = death;
 	}
-	if (best >= 0)
-		return;
+	return best >= 0;
+}
+
+/* A live page without a reference. */
+static void choose_allocation(const struct leaks *leaks, const struct page_state *page,
+			      struct leak_item *item)
+{
 	item->ref = REF_NONE;
 	item->get_stack = page->alloc_stack;
 	item->get_time = page->alloc_time;
 	item->get_pid = page->alloc_pid;
 	/* Where a kernel adds several references at once, the puts may be more than the gets, and the count is not 0. */
 	if (leaks->audit_quiescent && page->last_time < leaks->audit->time && page->count == 0 &&
-	    model_totals(model)->by_event[EV_page_put])
+	    model_totals(leaks->model)->by_event[EV_page_put])
 		item->by_trace = true;
 }
 
@@ -98,10 +117,8 @@ static void classify_page(const struct leaks *leaks, uint32_t pfn, struct leak_i
 				   .alloc_pid = page->alloc_pid,
 				   .inode = page->inode,
 				   .inode_index = page->inode_index};
-	choose_reference(leaks, page, item);
-	for (const struct page_ref *ref = model_refs(leaks->model, page); ref;
-	     ref = model_next_ref(leaks->model, ref))
-		item->nr_open++;
+	if (!choose_reference(leaks, model_refs(leaks->model, page), item))
+		choose_allocation(leaks, page, item);
 	if (item->by_trace)
 		item->verdict = item->nr_open == 0              ? VERDICT_ORPHAN
 				: item->nr_refs < item->nr_open ? VERDICT_OVER
@@ -138,7 +155,7 @@ static void add_audit_page(struct leaks *leaks, const struct trace_record *findi
 		item_of_page[what->where - model_first_pfn(leaks->model)] = (uint32_t)leaks->nr_items;
 }
 
-/* What the trace alone can say of an object: it was allocated for an inode that is gone. */
+/* What the trace alone can say of an object: it was allocated for an inode, or is held by a thing, that is gone. */
 static bool classify_object(const struct leaks *leaks, const struct object_state *object,
 			    struct leak_item *item)
 {
@@ -161,6 +178,9 @@ static bool classify_object(const struct leaks *leaks, const struct object_state
 				   .inode = object->holder,
 				   .inode_index = object->index,
 				   .holder_died = death};
+	if (choose_reference(leaks, model_object_refs(leaks->model, object), item) && item->nr_refs &&
+	    item->nr_refs < item->nr_open)
+		item->verdict = VERDICT_OVER;
 	return item->by_trace;
 }
 
@@ -175,10 +195,14 @@ static void add_audit_object(struct leaks *leaks, const struct trace_record *fin
 		classify_object(leaks, object, &item);
 	item.by_audit = true;
 	item.verdict = finding->kind;
-	item.doubt = !object          ? DOUBT_NOT_IN_TRACE
-		     : item.by_trace  ? DOUBT_NONE
-		     : object->holder ? DOUBT_HOLDER_LIVES
-				      : DOUBT_NO_RULE;
+	item.count = what->count;
+	item.claims = what->claims;
+	if (item.nr_refs == 0)
+		item.nr_refs = what->count > what->claims ? what->count - what->claims : 0;
+	item.doubt = !object                      ? DOUBT_NOT_IN_TRACE
+		     : item.by_trace              ? DOUBT_NONE
+		     : object->holder || item.ref ? DOUBT_HOLDER_LIVES
+						  : DOUBT_NO_RULE;
 	ARRAY_PUSH(leaks->items, leaks->nr_items, leaks->items_capacity) = item;
 }
 
@@ -367,7 +391,7 @@ static bool later_event_of(const struct leaks *leaks, const struct leak_item *it
 				      .since = item->alloc_time};
 	/* Only the holder of a dirty record is an inode and a page's index. */
 	if (item->object)
-		return !strcmp(model_cache(leaks->model, item->cache)->name, "dirty");
+		return leak_is_object(item) && !strcmp(model_cache(leaks->model, item->cache)->name, "dirty");
 	later->ref = item->ref;
 	later->pfn = item->where;
 	later->since = item->get_time;
@@ -418,33 +442,6 @@ static bool is_said(void *arg, uint32_t stack)
 			return true;
 	}
 	return leaks_suppressed(leaks, stack);
-}
-
-/* Stores into one free page by two different ways are two faults; an audit that finds it twice does so by any way. */
-static bool same_incident(const struct leaks *leaks, const struct trace_record *a,
-			  const struct trace_record *b)
-{
-	return a->kind == b->kind &&
-	       a->payload.ev_payload_finding.where == b->payload.ev_payload_finding.where &&
-	       (!model_run(leaks->model)->watched || a->stack == b->stack);
-}
-
-/* One and the same fault is found again by every later audit: count it once. */
-static void count_incidents(struct leaks *leaks)
-{
-	const struct model *model = leaks->model;
-
-	size_t nr_incidents;
-	const struct trace_record *incidents = model_incidents(model, &nr_incidents);
-	leaks->incident_shown = xcalloc(nr_incidents, 1);
-	for (size_t i = 0; i < nr_incidents; i++) {
-		const struct trace_record *one = &incidents[i];
-		bool again = one->kind == VERDICT_PARKED;
-		for (size_t k = 0; k < i && !again; k++)
-			again = same_incident(leaks, &incidents[k], one);
-		leaks->incident_shown[i] = !again;
-		leaks->nr_incidents += !again;
-	}
 }
 
 const char *leaks_uncertain(const struct leaks *leaks)
@@ -544,7 +541,7 @@ struct leaks *leaks_find(struct model *model, struct stack_table *stacks, const 
 	/* Growth is one over many tests: it belongs to no span and no pid. */
 	if (!leaks->narrowed && run_complete(model_run(model)))
 		growth_find(&leaks->growth, model, is_said, leaks);
-	count_incidents(leaks);
+	leaks_take_incidents(leaks);
 	leaks->status = verdict_of(leaks, all_listed);
 	return leaks;
 }
@@ -559,7 +556,7 @@ void leaks_free(struct leaks *leaks)
 	free(leaks->groups);
 	free(leaks->items);
 	growth_free(&leaks->growth);
-	free(leaks->incident_shown);
+	free(leaks->incidents);
 	free(leaks->no_audit);
 	watched_free(leaks->watched);
 	free(leaks);

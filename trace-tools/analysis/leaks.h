@@ -8,7 +8,8 @@
  *   trace   an open reference whose holder is dead: PTE and TABLE of a dropped address space; KSTACK, OWNER, IO,
  *           FAULT of a reaped process; CACHE, DIRTY of an evicted inode; IO and FAULT that an audit at a quiescent
  *           point found open (no task was in the kernel then); a page with no reference at all; an object allocated
- *           for an evicted inode
+ *           for an evicted inode; of counted objects likewise: CALL, FD and CWD of a reaped process, VMA of a dropped
+ *           address space, FILE of an open file that is gone
  * Where only one of them detects an item, the item carries the reason.
  *
  * Items of one allocation stack and one unmatched get make a group; the oldest item represents it. The missing release
@@ -72,6 +73,12 @@ struct leak_item {
 	bool was_unmapping;     /* a page-table entry went; else the count fell */
 	uint32_t group;
 };
+
+/* An object as such; false: a page, or a reference to either. */
+static inline bool leak_is_object(const struct leak_item *item)
+{
+	return item->object && item->ref == REF_NONE;
+}
 
 enum missing_how {
 	MISSING_NONE,
@@ -137,6 +144,11 @@ struct leak_group {
 	struct page_history history; /* of the representative page; nr 0 for objects */
 };
 
+struct leak_incident {
+	struct trace_record record;        /* a finding */
+	const struct mispaired *mispaired; /* MISPAIRED, which only a complete trace shows; else NULL */
+};
+
 struct leak_span {
 	uint64_t from, to; /* ticks, both included */
 };
@@ -175,8 +187,9 @@ struct leaks {
 	uint64_t nr_disproved; /* findings of a non-quiescent audit, freed later by the complete trace */
 	bool narrowed;         /* the query leaves some out */
 	struct leak_sum left_out, suppressed;
-	size_t nr_incidents; /* different findings that are faults, not leaks */
-	uint8_t *incident_shown;
+	/* Different findings that are faults, not leaks: of the audits, and references that do not pair. */
+	struct leak_incident *incidents;
+	size_t nr_incidents, incidents_capacity;
 	struct watched *watched;           /* of a watched run; NULL: none */
 	const struct ram_audit *ram_audit; /* its audit; NULL: none */
 	char *no_audit;                    /* why a watched run has none; NULL */

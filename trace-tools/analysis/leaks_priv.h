@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* leaks, inside: leaks.c finds and groups, leaks_query.c leaves out, suspect.c finds out who forgot the release. */
+/* leaks, inside: leaks.c finds and groups, leaks_query.c leaves out, leaks_incidents.c has the rest, suspect.c finds out who forgot the release. */
 #ifndef TOOLS_ANALYSIS_LEAKS_PRIV_H
 #define TOOLS_ANALYSIS_LEAKS_PRIV_H
 
@@ -10,6 +10,9 @@ uint64_t leak_item_bytes(const struct leaks *leaks, const struct leak_item *item
 void leaks_leave_out(struct leaks *leaks);
 /* True when a suppression covers this allocation stack. */
 bool leaks_suppressed(const struct leaks *leaks, uint32_t stack);
+
+/* Each fault once; none is left out by a query. */
+void leaks_take_incidents(struct leaks *leaks);
 
 struct suspect_world;
 struct suspect_world *suspect_world_new(struct leaks *leaks);

@@ -70,6 +70,11 @@ static bool record_fits(void *arg, const struct trace_record *record)
 {
 	struct model *model = arg;
 
+	if (event_is_objref(record->event)) {
+		const struct object_state *object =
+		    model_object(model, record->payload.ev_payload_obj_get.obj);
+		return !object || object->count == record->payload.ev_payload_obj_get.before;
+	}
 	if (!event_is_page(record->event))
 		return true;
 	const struct page_state *page = page_of(model, record->payload.ev_payload_page_alloc.pfn);
@@ -120,6 +125,8 @@ struct model *model_replay_to(struct run *run, const struct model_watch *watch, 
 				pages_apply(model, record, stream);
 			else if (event_is_object(record->event))
 				objects_apply(model, record);
+			else if (event_is_objref(record->event))
+				objrefs_apply(model, record);
 			else
 				rare_event(model, record);
 			if (watch)
@@ -128,6 +135,7 @@ struct model *model_replay_to(struct run *run, const struct model_watch *watch, 
 	}
 	progress_erase();
 	pages_end(model);
+	objects_end(model);
 	if (until == UINT64_MAX)
 		manifest_compare_marks(run, model->totals.by_event[EV_mark]);
 	return model;
@@ -155,5 +163,6 @@ void model_free(struct model *model)
 	free(model->last.findings);
 	free(model->last_quiescent.findings);
 	free(model->incidents);
+	free(model->mispaired);
 	free(model);
 }

@@ -58,13 +58,10 @@ static void begin_life(struct model *model, struct page_state *page, uint8_t lif
 	count_pages(model, page, 1, record->time);
 }
 
-static void count_release(struct model *model, const struct page_state *page,
-			  const struct trace_record *record, const struct page_ref *other)
+static struct subject subject_of(const struct model *model, const struct page_state *page)
 {
-	uint32_t get = other->early_put ? record->stack : other->stack,
-		 put = other->early_put ? other->stack : record->stack;
-
-	releases_count(model, page->alloc_stack, get, put, record->kind);
+	return (struct subject){.where = model->first_pfn + (uint32_t)(page - model->pages),
+				.alloc_stack = page->alloc_stack};
 }
 
 /* ---- blocks that are freed in parts, as Linux does with what it has split ---- */
@@ -163,8 +160,12 @@ void pages_apply(struct model *model, const struct trace_record *record, uint32_
 		change_kind(model, page, life_before, record);
 		break;
 	}
-	if (done.other != REF_POOL_NONE && (record->event != EV_page_free || life_before == LIFE_LIVE))
-		count_release(model, page, record, &model->pool.refs[done.other]);
+	if (done.other != REF_POOL_NONE || done.again != REF_POOL_NONE || done.rest != REF_POOL_NONE) {
+		struct subject subject = subject_of(model, page);
+		if (record->event != EV_page_free || life_before == LIFE_LIVE)
+			pairing_note(model, &subject, record, &done);
+		rest_note(model, &subject, &done.rest);
+	}
 	if (done.opened != REF_POOL_NONE && model->pool.refs[done.opened].ref == REF_CACHE && !page->inode &&
 	    !page->inode_index) {
 		page->inode = event->holder;
@@ -176,10 +177,12 @@ void pages_apply(struct model *model, const struct trace_record *record, uint32_
 
 void pages_end(struct model *model)
 {
-	uint32_t get, put;
-
 	for (uint32_t i = 0; i < model->seen_pages; i++) {
-		while (pairing_rest(&model->pool, &model->pages[i].refs, &get, &put))
+		struct page_state *page = &model->pages[i];
+		struct subject subject;
+		if (page->refs == REF_POOL_NONE)
 			continue;
+		subject = subject_of(model, page);
+		pairing_end(model, &subject, &page->refs);
 	}
 }

@@ -125,18 +125,14 @@ static bool has_earlier_group(const struct leaks *leaks, size_t number)
 struct found_list found_list_make(const struct leaks *leaks)
 {
 	struct found_list list = {0};
-	size_t nr_incidents;
-	const struct trace_record *incidents = model_incidents(leaks->model, &nr_incidents);
 
 	for (size_t g = 0; g < leaks->nr_groups; g++) {
 		if (!has_earlier_group(leaks, g))
 			ARRAY_PUSH(list.all, list.nr, list.capacity) = found_of(leaks, g);
 	}
-	for (size_t i = 0; i < nr_incidents; i++) {
-		if (leaks->incident_shown[i])
-			ARRAY_PUSH(list.all, list.nr, list.capacity) =
-			    found_of_incident(leaks, &incidents[i]);
-	}
+	for (size_t i = 0; i < leaks->nr_incidents; i++)
+		ARRAY_PUSH(list.all, list.nr, list.capacity) =
+		    found_of_incident(leaks, &leaks->incidents[i].record);
 	return list;
 }
 

@@ -203,7 +203,7 @@ static void put_group(FILE *out, const struct leaks *leaks, size_t number, struc
 		put_suspect(out, leaks, group, its);
 	put_part(out, leaks, PART_MISSING, number, "The missing release");
 	fputs("<div class=\"stacks\">\n", out);
-	if (!first->object && first->get_stack != first->alloc_stack)
+	if (!leak_is_object(first) && first->get_stack != first->alloc_stack)
 		put_stack(out, leaks, "Unmatched get by", first->get_stack, its);
 	put_stack(out, leaks, "Allocated by", first->alloc_stack, its);
 	fputs("</div>\n", out);

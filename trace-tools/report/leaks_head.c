@@ -59,13 +59,10 @@ static void print_suspects(const struct leaks *leaks, FILE *out)
 /* Those of a watched run: they are few kinds, and nobody audited them before. */
 static void print_incident_kinds(const struct leaks *leaks, FILE *out)
 {
-	size_t nr_incidents;
-	const struct trace_record *incidents = model_incidents(leaks->model, &nr_incidents);
-
 	for (uint32_t kind = 0; kind < VERDICT_NR; kind++) {
 		size_t nr = 0;
-		for (size_t i = 0; i < nr_incidents; i++)
-			nr += leaks->incident_shown[i] && incidents[i].kind == kind;
+		for (size_t i = 0; i < leaks->nr_incidents; i++)
+			nr += leaks->incidents[i].record.kind == kind;
 		if (nr)
 			fprintf(out, "BROKEN: %s: %zu time%s, listed at the end\n", verdict_help(kind), nr,
 				nr == 1 ? "" : "s");

@@ -256,17 +256,21 @@ void leaks_print_json(const struct leaks *leaks, FILE *out)
 		write_group(&json, leaks, &leaks->groups[i]);
 	json_close(&json, ']');
 	json_open(&json, "findings", '[');
-	size_t nr_incidents;
-	const struct trace_record *incidents = model_incidents(model, &nr_incidents);
-	for (size_t i = 0; i < nr_incidents; i++) {
-		const struct trace_record *record = &incidents[i];
-		if (!leaks->incident_shown[i])
-			continue;
+	for (size_t i = 0; i < leaks->nr_incidents; i++) {
+		const struct trace_record *record = &leaks->incidents[i].record;
+		const struct mispaired *mispaired = leaks->incidents[i].mispaired;
 		json_open(&json, NULL, '{');
 		json_string(&json, "verdict", verdict_text(record->kind));
 		json_string(&json, "verdict_text", verdict_help(record->kind));
 		json_string(&json, "what", record->flags ? "object" : "page");
 		json_int(&json, "where", record->payload.ev_payload_finding.where);
+		if (mispaired) {
+			json_string(&json, "how", mispaired_text(mispaired->how));
+			json_string(&json, "ref", ref_kind_text(mispaired->call.ref));
+			json_int(&json, "holder", mispaired->call.holder);
+			json_int(&json, "index", mispaired->call.index);
+			json_int(&json, "times", (int64_t)mispaired->count);
+		}
 		json_real(&json, "time", time_seconds(record->time));
 		json_stack(&json, "stack", leaks->stacks, record->stack);
 		json_close(&json, '}');

@@ -33,8 +33,9 @@ bool audit_stop_world(void);
 struct finding {
 	u8 verdict; /* enum verdict */
 	u8 is_object;
-	u8 kind; /* page kind */
-	u8 ref;  /* ref kind of a claim involved, or 0 */
+	u8 kind;         /* page kind */
+	u8 ref;          /* ref kind of a claim involved, or 0 */
+	bool is_counted; /* an object with a count */
 	u16 count, claims;
 	u16 pid;       /* who allocated */
 	u32 stack;     /* allocation site (for DBL, POISON: the last freer) */

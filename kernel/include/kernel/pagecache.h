@@ -113,7 +113,7 @@ struct pagecache_totals {
 	u64 nr_ahead, nr_ahead_used; /* pages read ahead; of these, looked up since */
 };
 void pagecache_totals(struct pagecache_totals *totals);
-void pagecache_claims(struct claims *claims);
+void mapping_claim(struct claims *claims, const struct mapping *mapping); /* its inode's, or its device's */
 const char *mapping_check(struct mapping *mapping);
 
 /*
