@@ -182,8 +182,8 @@ static bool covers(const struct comparison *comparison, const struct step *step)
 }
 
 /*
- * The innermost step whose calls are fewer in this kernel's code; NULL: there is none. A function that nobody calls any more is
- * not in the code: then its caller's call of it is the one that is gone.
+ * The outermost step whose calls are fewer in this kernel's code; NULL: there is none. A function that is called less is inlined
+ * less, so that its own calls may seem fewer, too; one that nobody calls any more is not in the code.
  */
 static const struct step *step_gone_from_code(const struct comparison *comparison,
 					      const struct call_sites *code)
@@ -196,7 +196,7 @@ static const struct step *step_gone_from_code(const struct comparison *compariso
 		const char *caller = then->names[step->caller], *callee = then->names[step->callee];
 		int64_t nr = baseline_calls(comparison->then, caller, callee);
 		if (nr > 0 && call_sites_nr(code, caller, callee) < nr && call_sites_has(code, caller) &&
-		    4 * step->missing >= comparison->total && (!found || step->depth > found->depth))
+		    4 * step->missing >= comparison->total && (!found || step->depth < found->depth))
 			found = step;
 	}
 	return found;

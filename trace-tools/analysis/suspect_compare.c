@@ -290,7 +290,7 @@ bool suspect_by_comparison(const struct suspect_case *one, struct suspect_candid
 		free(out->says.suspect_place);
 		suspect_set(&out->says, put, put->site);
 		out->says.suspect_releases = true;
-		out->rule = SUSPECT_ONE_RELEASER;
+		out->rule = SUSPECT_RELEASER;
 	}
 	return true;
 }
