@@ -100,8 +100,11 @@ uint32_t call_tree_add(struct call_tree *tree, const struct stack_view *view, co
 {
 	uint32_t at = 0;
 
-	for (uint32_t i = view->nr; i-- > view->site;)
-		at = call_tree_make(tree, at, call_tree_name(tree, view->frames[i].function));
+	for (uint32_t i = view->nr; i-- > view->site;) {
+		uint32_t name = call_tree_name(tree, view->frames[i].function);
+		if (!at || tree->nodes[at].name != name)
+			at = call_tree_make(tree, at, name);
+	}
 	if (view->site > 0 && view->site <= view->nr)
 		act = view->frames[view->site - 1].function;
 	return call_tree_make(tree, at, call_tree_name(tree, act));

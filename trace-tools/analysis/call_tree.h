@@ -14,8 +14,8 @@
  *             kmem_cache_free      3
  *
  * A path ends with the outermost function of the books' machinery (page_put, kmem_cache_free), called by the site: most stacks
- * begin with its caller, so what it was is known from the event. Names are
- * numbers in one table, so that comparing two functions of one tree is comparing two numbers.
+ * begin with its caller, so what it was is known from the event. A function that
+ * calls itself is one node: compilers split functions in two, which looks the same. Names are numbers in one table, so that comparing two functions of one tree is comparing two numbers.
  *
  * CALL-1  Node 0 is the root, above all; a node's number is greater than its parent's.
  * CALL-2  events of a node counts those that ended in it, events_below those and all further in.

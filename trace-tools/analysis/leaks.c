@@ -373,6 +373,8 @@ static void make_groups(struct leaks *leaks)
 	}
 	if (leaks->nr_groups)
 		qsort(leaks->groups, leaks->nr_groups, sizeof(*leaks->groups), compare_groups);
+	if (!model_run(leaks->model)->watched)
+		containers_order(leaks);
 	for (size_t g = 0; g < leaks->nr_groups; g++) {
 		for (size_t i = 0; i < leaks->groups[g].nr_items; i++)
 			leaks->items[leaks->groups[g].items[i]].group = (uint32_t)g;
@@ -424,6 +426,8 @@ static void look_again(struct leaks *leaks)
 		group->history = pages[g];
 		suspect_find(world, group, later + first[g], first[g + 1] - first[g]);
 	}
+	containers_inherit(leaks);
+	containers_named_first(leaks);
 	suspect_world_free(world);
 	free(first);
 	free(later);

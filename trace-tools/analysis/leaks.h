@@ -91,6 +91,7 @@ enum missing_how {
 	MISSING_LAST_CHANGE,
 	MISSING_BASELINE,
 	MISSING_REFUSED,
+	MISSING_CONTAINER,
 };
 
 enum suspect_rule {
@@ -140,6 +141,7 @@ struct leak_group {
 	uint64_t nr_pages, nr_refs, bytes;
 	uint64_t nr_by_audit, nr_by_trace;
 	uint64_t first_time, last_time;
+	size_t container; /* position + 1 of the group of which these are a part; 0: none */
 	struct missing_release missing;
 	struct page_history history; /* of the representative page; nr 0 for objects */
 };
@@ -176,7 +178,7 @@ struct leaks {
 	struct stack_table *stacks;
 	struct leak_item *items;
 	size_t nr_items, items_capacity;
-	struct leak_group *groups; /* largest first */
+	struct leak_group *groups; /* largest first, containers.c */
 	size_t nr_groups, groups_capacity;
 	struct growth growth;            /* reachable, and no leak */
 	const struct audit_state *audit; /* NULL: none in the trace */

@@ -8,7 +8,7 @@
 #include "base/util.h"
 
 /* Per mille: from here on it is LIKELY, CERTAIN. */
-#define LIKELY_FROM 750
+#define LIKELY_FROM 650
 #define CERTAIN_FROM 950
 
 struct rule_facts {
@@ -83,6 +83,18 @@ void suspect_world_free(struct suspect_world *world)
 	free(world->meetings);
 	free(world->refusals);
 	free(world);
+}
+
+bool suspect_is_counted(const struct suspect_case *one)
+{
+	static const char *const caches[] = {"inode", "file", "pipe", "shared"};
+
+	for (size_t i = 0; one->item->object && i < sizeof(caches) / sizeof(caches[0]); i++) {
+		if (one->item->ref == REF_NONE &&
+		    !strcmp(model_cache(one->leaks->model, one->item->cache)->name, caches[i]))
+			return true;
+	}
+	return false;
 }
 
 void suspect_set(struct missing_release *says, const struct stack_view *view, uint32_t frame)

@@ -82,6 +82,12 @@ suspect_rule_fn suspect_by_last_change;
 void suspect_read_meetings(struct suspect_world *world);
 void suspect_read_refusals(struct suspect_world *world);
 
+/*
+ * An object with a count: which reference to it was not released, its allocation and its free do not say. Of such a one only what the
+ * code says counts.
+ */
+bool suspect_is_counted(const struct suspect_case *one);
+
 /* For the rules: the suspect is this frame of this stack; a frame behind its end is none. */
 void suspect_set(struct missing_release *says, const struct stack_view *view, uint32_t frame);
 

@@ -45,6 +45,7 @@ struct comparison {
 	const struct baseline *then, *now;
 	double *missing; /* by node of the baseline's tree */
 	double total;
+	double scale; /* of what was acquired, here to the baseline */
 	uint64_t nr_then;
 	uint32_t usual_put; /* the baseline's most frequent */
 	double usual_share;
@@ -181,52 +182,78 @@ static bool covers(const struct comparison *comparison, const struct step *step)
 	return 100 * step->missing >= COVERED_PERCENT * comparison->total;
 }
 
+/* It is in the source, and nothing calls it in the code: it calls nothing any more and was inlined, call by call, into nothing. */
+static bool became_empty(const struct suspect_world *world, const char *function)
+{
+	return gives_has(world->gives, function) && !call_sites_called(world->code, function);
+}
+
 /*
- * The innermost step whose calls are fewer in this kernel's code; NULL: there is none. A function that nobody calls any more is
- * not in the code: then its caller's call of it is the one that is gone.
+ * The outermost step whose calls are fewer in this kernel's code; NULL: there is none. A function that is called less is inlined
+ * less, so that its own calls may seem fewer, too; one that nobody calls any more is not in the code.
  */
-static const struct step *step_gone_from_code(const struct comparison *comparison,
-					      const struct call_sites *code)
+static const struct step *step_gone_from_code(const struct suspect_world *world,
+					      const struct comparison *comparison)
 {
 	const struct call_tree *then = comparison->then->tree;
 	const struct step *found = NULL;
 
-	for (size_t i = 0; code && i < comparison->nr_steps; i++) {
+	for (size_t i = 0; world->code && i < comparison->nr_steps; i++) {
 		const struct step *step = &comparison->steps[i];
 		const char *caller = then->names[step->caller], *callee = then->names[step->callee];
 		int64_t nr = baseline_calls(comparison->then, caller, callee);
-		if (nr > 0 && call_sites_nr(code, caller, callee) < nr && call_sites_has(code, caller) &&
-		    4 * step->missing >= comparison->total && (!found || step->depth > found->depth))
+		if (nr > 0 && call_sites_nr(world->code, caller, callee) < nr &&
+		    gives_has(world->gives, caller) && !became_empty(world, callee) &&
+		    4 * step->missing >= comparison->total && (!found || step->depth < found->depth))
 			found = step;
 	}
 	return found;
 }
 
-/* The caller goes on with other work, and nothing of the callee's several ways is left. */
-static const struct step *step_without_its_branches(const struct comparison *comparison)
+/* The caller goes on with other work as in the baseline, but for this much, in percent. */
+#define INTACT_PERCENT 97
+/* So many other events of the caller would be gone, had it not been called: fewer may be chance. */
+#define GONE_BESIDES_MIN 1.5
+
+/*
+ * What the caller did besides is all there, though some of it would be gone, too, if the caller had not been called; and of the
+ * callee's events so many are gone as are missing.
+ */
+static bool caller_is_intact(const struct comparison *comparison, const struct step *step)
+{
+	double then = (double)step->then * comparison->scale, gone = then - (double)step->now;
+	double besides = (double)step->caller_then * comparison->scale;
+
+	return gone > 0 && 2 * gone >= step->missing && besides * gone / then >= GONE_BESIDES_MIN &&
+	       100.0 * (double)step->caller_now >= INTACT_PERCENT * besides;
+}
+
+/*
+ * The innermost step that nearly all of what is missing went over and whose caller did all else that it does: further in, nothing
+ * was left to do, so further out is where the call is missing.
+ */
+static const struct step *step_of_intact_caller(const struct comparison *comparison)
 {
 	const struct step *found = NULL;
 
 	for (size_t i = 0; i < comparison->nr_steps; i++) {
 		const struct step *step = &comparison->steps[i];
-		if (covers(comparison, step) && step->nr_ways > 1 && !step->now && step->caller_now &&
-		    (!found || step->depth < found->depth))
+		if (covers(comparison, step) && caller_is_intact(comparison, step) &&
+		    (!found || step->depth > found->depth))
 			found = step;
 	}
 	return found;
 }
 
-/* The innermost step that most of what is missing went over. */
-static const struct step *step_of_most(const struct comparison *comparison)
+/* Steps further in than this one whose caller did nothing else in the baseline: the missing call may be in any of them, too. */
+static bool is_alone(const struct comparison *comparison, const struct step *of)
 {
-	const struct step *found = NULL;
-
 	for (size_t i = 0; i < comparison->nr_steps; i++) {
 		const struct step *step = &comparison->steps[i];
-		if (covers(comparison, step) && (!found || step->depth > found->depth))
-			found = step;
+		if (step->depth > of->depth && step->caller == of->callee)
+			return step->caller_then > 0;
 	}
-	return found;
+	return true;
 }
 
 /* ---- the rule ---- */
@@ -244,27 +271,49 @@ static const struct symbol_frame *frame_of(struct stack_table *stacks, const cha
 	return NULL;
 }
 
+static void accuse(const struct suspect_case *one, const char *function, const char *callee,
+		   enum suspect_rule rule, struct suspect_candidate *out)
+{
+	const struct symbol_frame *frame = frame_of(one->leaks->stacks, function);
+
+	out->rule = rule;
+	out->says.suspect = function;
+	out->says.expected = callee;
+	out->says.suspect_place = xstrdup(frame && frame->file ? frame->file : "");
+}
+
 static bool choose_step(const struct suspect_case *one, const struct comparison *comparison,
 			struct suspect_candidate *out)
 {
-	const struct step *step = step_gone_from_code(comparison, one->world->code);
+	char **names = comparison->then->tree->names;
+	const struct step *step = step_gone_from_code(one->world, comparison);
+	enum suspect_rule rule = SUSPECT_CODE;
 
-	out->rule = SUSPECT_CODE;
-	if (!step) {
-		step = step_without_its_branches(comparison);
-		out->rule = SUSPECT_BRANCH;
-	}
-	if (!step) {
-		step = step_of_most(comparison);
-		out->rule = SUSPECT_DEFICIT;
+	if (!step && !suspect_is_counted(one)) {
+		step = step_of_intact_caller(comparison);
+		rule = step && is_alone(comparison, step) ? SUSPECT_INTACT : SUSPECT_INTACT_CHAIN;
 	}
 	if (!step)
 		return false;
-	out->says.suspect = comparison->then->tree->names[step->caller];
-	out->says.expected = comparison->then->tree->names[step->callee];
-	const struct symbol_frame *frame = frame_of(one->leaks->stacks, out->says.suspect);
-	out->says.suspect_place = xstrdup(frame && frame->file ? frame->file : "");
+	accuse(one, names[step->caller], names[step->callee], rule, out);
 	return true;
+}
+
+/* The leaked ones' get, or a call on its way, stands more often in the code than in the baseline's: a get too many. */
+static bool find_added_get(const struct suspect_case *one, uint32_t get, struct suspect_candidate *out)
+{
+	const struct call_tree *now = one->world->now->tree;
+
+	for (; one->world->code && get && now->nodes[get].parent; get = now->nodes[get].parent) {
+		const char *callee = call_tree_function(now, get);
+		const char *caller = call_tree_function(now, now->nodes[get].parent);
+		int64_t nr = baseline_calls(one->world->then, caller, callee);
+		if (nr >= 0 && call_sites_nr(one->world->code, caller, callee) > nr) {
+			accuse(one, caller, callee, SUSPECT_ADDED, out);
+			return true;
+		}
+	}
+	return false;
 }
 
 bool suspect_by_baseline(const struct suspect_case *one, struct suspect_candidate *out)
@@ -310,7 +359,16 @@ bool suspect_by_baseline(const struct suspect_case *one, struct suspect_candidat
 			 (uint64_t)(comparison.usual_share * (double)comparison.nr_then / nr_acquired + 0.5),
 		     .baseline_total = comparison.nr_then,
 		     .baseline_put = comparison.usual_put}};
+	comparison.scale = nr_acquired / (double)comparison.nr_then;
 	bool found = comparison.total > 0 && choose_step(one, &comparison, out);
+	if (!found || out->rule != SUSPECT_CODE) {
+		struct suspect_candidate added = *out;
+		if (find_added_get(one, key_now.get, &added)) {
+			free(found ? out->says.suspect_place : NULL);
+			*out = added;
+			found = true;
+		}
+	}
 	free(comparison.missing);
 	free(comparison.steps);
 	return found || comparison.usual_put;

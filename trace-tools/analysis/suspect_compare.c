@@ -74,14 +74,17 @@ static bool same_callers(const struct stack_view *a, uint32_t i, const struct st
 
 /*
  * The innermost function of `get` that is in `put`, too, called in the same way: one call of it did both. get->nr: there
- * is none, the reference was released by something else, later.
+ * is none, the reference was released by something else, later. *distance: how many frames further out than the site of the put.
  */
-static uint32_t meeting_frame(const struct stack_view *get, const struct stack_view *put)
+static uint32_t meeting_frame(const struct stack_view *get, const struct stack_view *put, uint32_t *distance)
 {
+	*distance = 0;
 	for (uint32_t i = get->site; i < get->nr && !symbols_is_entry(&get->frames[i]); i++) {
 		for (uint32_t k = put->site; k < put->nr; k++) {
-			if (same_callers(get, i, put, k))
+			if (same_callers(get, i, put, k)) {
+				*distance = k - put->site;
 				return i;
+			}
 		}
 	}
 	return get->nr;
@@ -170,11 +173,11 @@ static bool compare_paths(const struct suspect_case *one_case, struct suspect_ca
 					    .put_stack = tally.by[best].example.put_stack};
 	const struct stack_view *leaked = stack_table_get(leaks->stacks, item->get_stack);
 	const struct stack_view *put = stack_table_get(leaks->stacks, missing->put_stack);
-	uint32_t meeting = meeting_frame(leaked, put);
+	uint32_t distance, meeting = meeting_frame(leaked, put, &distance);
 	missing->getter = stack_table_function(leaks->stacks, item->get_stack);
 	missing->putter = stack_table_function(leaks->stacks, missing->put_stack);
 	bool one_for_all = missing->nr == missing->total && missing->total > one_case->group->nr_items;
-	out->rule = meeting < leaked->nr ? SUSPECT_SAME_PATH
+	out->rule = meeting < leaked->nr ? (distance > 1 ? SUSPECT_PATH_HELPER : SUSPECT_SAME_PATH)
 		    : one_for_all        ? SUSPECT_ONE_RELEASER
 					 : SUSPECT_PATH_RELEASER;
 	if (meeting < leaked->nr)
@@ -215,11 +218,13 @@ static bool compare_functions(const struct suspect_case *one_case, struct suspec
 	const struct stack_view *leaked = stack_table_get(leaks->stacks, item->get_stack);
 	const struct stack_view *get = stack_table_get(leaks->stacks, missing->get_stack);
 	const struct stack_view *put = stack_table_get(leaks->stacks, missing->put_stack);
-	uint32_t meeting = meeting_frame(get, put);
+	uint32_t distance, meeting = meeting_frame(get, put, &distance);
 	if (meeting < get->nr)
 		missing->example = get->frames[meeting].function;
 	bool meets = meeting < get->nr || is_transient(item);
-	out->rule = meets ? SUSPECT_SAME_FUNCTION : SUSPECT_FUNC_RELEASER;
+	out->rule = !meets         ? SUSPECT_FUNC_RELEASER
+		    : distance > 1 ? SUSPECT_FUNC_HELPER
+				   : SUSPECT_SAME_FUNCTION;
 	if (meets)
 		suspect_set(missing, leaked,
 			    keeper(one_case, leaked, corresponding_frame(leaked, get, meeting)));
@@ -263,7 +268,8 @@ void suspect_read_meetings(struct suspect_world *world)
 						 .leaks = leaks,
 						 .group = &leaks->groups[g],
 						 .item = &leaks->items[leaks->groups[g].items[0]]};
-		if (compare(&one, &found) && found.rule == SUSPECT_SAME_PATH)
+		if (compare(&one, &found) &&
+		    (found.rule == SUSPECT_SAME_PATH || found.rule == SUSPECT_PATH_HELPER))
 			ARRAY_PUSH(world->meetings, world->nr_meetings, world->meetings_capacity) =
 			    (struct meeting){release_ref(one.item), found.says.suspect, found.says.putter};
 		free(found.says.suspect_place);
@@ -290,12 +296,15 @@ bool suspect_by_comparison(const struct suspect_case *one, struct suspect_candid
 {
 	if (!compare(one, out))
 		return false;
-	if (out->rule == SUSPECT_SAME_PATH && out->says.suspect && is_releaser_of_several(one, out)) {
+	if (suspect_is_counted(one))
+		out->rule = SUSPECT_COUNTED;
+	if ((out->rule == SUSPECT_SAME_PATH || out->rule == SUSPECT_PATH_HELPER) && out->says.suspect &&
+	    is_releaser_of_several(one, out)) {
 		const struct stack_view *put = stack_table_get(one->leaks->stacks, out->says.put_stack);
 		free(out->says.suspect_place);
 		suspect_set(&out->says, put, put->site);
 		out->says.suspect_releases = true;
-		out->rule = SUSPECT_ONE_RELEASER;
+		out->rule = SUSPECT_RELEASER;
 	}
 	return true;
 }

@@ -126,13 +126,13 @@ uint32_t call_sites_nr(const struct call_sites *sites, const char *caller, const
 	return nr;
 }
 
-bool call_sites_has(const struct call_sites *sites, const char *function)
+bool call_sites_called(const struct call_sites *sites, const char *function)
 {
 	for (size_t i = 0; i < sites->nr; i++) {
-		if (!strcmp(sites->sites[i].caller, function) || !strcmp(sites->sites[i].callee, function))
+		if (!strcmp(sites->sites[i].callee, function))
 			return true;
 	}
-	return types_function(sites->types, function) != NULL;
+	return false;
 }
 
 uint32_t call_sites_next(const struct call_sites *sites, size_t *at, const char **caller, const char **callee)

@@ -24,8 +24,8 @@ struct call_sites *call_sites_open(const struct types *types, struct symbols *sy
 void call_sites_close(struct call_sites *sites);
 /* On how many lines the one calls the other. */
 uint32_t call_sites_nr(const struct call_sites *sites, const char *caller, const char *callee);
-/* Whether the code has this function, or a call of it or in it that was inlined. */
-bool call_sites_has(const struct call_sites *sites, const char *function);
+/* Whether there is a call of this function in the code. */
+bool call_sites_called(const struct call_sites *sites, const char *function);
 /* Each pair once, in order: *at is 0 at first; returns on how many lines, 0 ends. */
 uint32_t call_sites_next(const struct call_sites *sites, size_t *at, const char **caller,
 			 const char **callee);

@@ -101,12 +101,23 @@ static void print_acquires(const struct leaks *leaks, const struct leak_item *it
 		is_allocation(item) ? (sometimes ? "free" : "frees") : (sometimes ? "release" : "releases"));
 }
 
+static void print_container(const struct leaks *leaks, const struct leak_group *group, FILE *out)
+{
+	const struct leak_group *container = &leaks->groups[group->container - 1];
+	const struct leak_item *first = &leaks->items[container->items[0]];
+
+	print_acquired(leaks, &leaks->items[group->items[0]], out);
+	fprintf(out, " leaked with %s, see [%zu]", container->nr_items == 1 ? "the object" : "the objects",
+		group->container);
+	fprintf(out, " (cache %s)", model_cache(leaks->model, first->cache)->name);
+}
+
 void leaks_what_happened(const struct leaks *leaks, const struct leak_group *group, FILE *out)
 {
 	const struct missing_release *missing = &group->missing;
 	const struct leak_item *first = &leaks->items[group->items[0]];
 
-	if (!missing->suspect) {
+	if (!missing->suspect && missing->how != MISSING_CONTAINER) {
 		print_without_suspect(leaks, first, out);
 		return;
 	}
@@ -135,6 +146,9 @@ void leaks_what_happened(const struct leaks *leaks, const struct leak_group *gro
 					     : "lowers the count of a page");
 		print_place(missing, out);
 		fprintf(out, " and does not free the page");
+		break;
+	case MISSING_CONTAINER:
+		print_container(leaks, group, out);
 		break;
 	case MISSING_BASELINE:
 		fprintf(out, "%s() does not call %s(), which released %s in the baseline", missing->suspect,
@@ -212,6 +226,9 @@ void leaks_evidence(const struct leaks *leaks, const struct leak_group *group, F
 	case MISSING_LAST_CHANGE:
 		fprintf(out, "%" PRIu64 " of %" PRIu64 " leaked pages were last released here",
 			missing->later_nr, missing->later_total);
+		break;
+	case MISSING_CONTAINER:
+		fprintf(out, "they are part of what leaked there");
 		break;
 	case MISSING_BASELINE:
 		fprintf(out, "%s", suspect_rule_help(missing->rule));

@@ -28,7 +28,7 @@ static void write_missing(struct json *json, const struct leaks *leaks, const st
 {
 	static const char *const how[] = {"none",      "same-path",  "same-get",     "same-function",
 					  "later-put", "holder-end", "place-reused", "last-change",
-					  "baseline",  "refused"};
+					  "baseline",  "refused", "container"};
 	static const char *const confidence[] = {"none", "likely", "certain"};
 	const struct missing_release *missing = &group->missing;
 	char *evidence = leaks_evidence_text(leaks, group);
@@ -134,6 +134,7 @@ static void write_group(struct json *json, const struct leaks *leaks, const stru
 		json_string(json, "cache", model_cache(leaks->model, first->cache)->name);
 	else
 		json_string(json, "kind", page_kind_text(first->kind));
+	json_int(json, "part_of", (int64_t)group->container - 1);
 	json_string(json, "verdict", verdict_text(first->verdict));
 	json_string(json, "verdict_text", verdict_help(first->verdict));
 	json_string(json, "ref", ref_kind_text(first->ref));

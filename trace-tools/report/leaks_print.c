@@ -288,6 +288,7 @@ static void print_missing(const struct leaks *leaks, const struct leak_group *gr
 		stack_table_print(leaks->stacks, missing->later_put, "      ", out);
 		break;
 	case MISSING_BASELINE:
+	case MISSING_CONTAINER:
 		break;
 	case MISSING_NONE:
 		print_nothing_to_compare(leaks, group, out);

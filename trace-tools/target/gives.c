@@ -12,7 +12,7 @@
 #define DEPTH_MAX 16
 
 /* What a function has to do with a type, by the type's name. */
-enum relation { RETURNS, OUT_PARAMETER, IN_STRUCT, LOCAL_STRUCT };
+enum relation { IS_THERE, RETURNS, OUT_PARAMETER, IN_STRUCT, LOCAL_STRUCT };
 
 struct relation_to {
 	const char *function, *to, *in; /* in: IN_STRUCT: of which struct it is a member */
@@ -116,6 +116,7 @@ static void read_unit(struct gives *gives, Dwarf_Die *unit)
 		const char *name = dwarf_tag(&child) == DW_TAG_subprogram ? dwarf_diename(&child) : NULL;
 		if (!name)
 			continue;
+		add(gives, name, IS_THERE, "", NULL);
 		const char *returned = type_of(&child, &type) ? pointee(&type, &to) : NULL;
 		if (returned)
 			add(gives, name, RETURNS, returned, NULL);
@@ -175,6 +176,13 @@ static const struct relation_to *next_of(const struct gives *gives, const char *
 			return &gives->all[(*at)++];
 	}
 	return NULL;
+}
+
+bool gives_has(const struct gives *gives, const char *function)
+{
+	size_t at = 0;
+
+	return next_of(gives, function, IS_THERE, &at) != NULL;
 }
 
 static bool same(const char *to, const char *other)

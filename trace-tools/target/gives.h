@@ -24,6 +24,8 @@ struct gives;
 /* Without debug information nobody gives anything. */
 struct gives *gives_open(struct symbols *symbols);
 void gives_close(struct gives *gives);
+/* Whether there is a function of this name in the debug information: compiled, inlined, or both. */
+bool gives_has(const struct gives *gives, const char *function);
 /*
  * From this frame outward, the first that keeps the pointer: it gives nothing of that type away. `to`: the type's name ("page"), or
  * NULL: what the frame's function gives, if it gives any. The frame before the entry at most.
