@@ -28,7 +28,7 @@ $(KERNEL_ELF): kernel/boot/kernel.ld $(KERNEL_OBJ)
 	$(CROSS)gcc $(RISCV_FLAGS) -static -Wl,--build-id=sha1 -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,--no-warn-rwx-segments -T kernel/boot/kernel.ld -o $@ $(KERNEL_OBJ) -lgcc
 
 # Every record comes through there, and nothing on a stack leads there: no frame, and a jump where it ends in a call.
-FLAGS_trace/stack := -fomit-frame-pointer -foptimize-sibling-calls
+FLAGS_trace/stack := -fomit-frame-pointer -foptimize-sibling-calls -fno-tree-loop-distribute-patterns
 $(BUILD)/kernel/%.c.o: kernel/%.c
 	@mkdir -p $(@D)
 	@echo "  CC    $<"

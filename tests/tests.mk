@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # The test suite in parts, each callable alone. `make test` runs them all through tests/run.py, which adds up.
-TEST_PARTS := lint test-host test-trace test-describe test-fuzz test-qemu test-gdb test-foreign test-watch test-faults
+TEST_PARTS := lint test-host test-trace test-describe test-fuzz test-qemu test-gdb test-foreign test-watch test-faults test-mutants
 
 export PAGETRAIL_BUILD := $(BUILD)
 PYTEST := timeout 1800 $(PYTHON) -m pytest -q
@@ -11,7 +11,7 @@ TEST_NEEDS := kernel disk tools
 include tests/fuzz/fuzz.mk
 include tests/foreign/foreign.mk
 
-.PHONY: test $(TEST_PARTS) format tidy bench bench-wall bench-watch test-xv6 faults soak
+.PHONY: test $(TEST_PARTS) format tidy bench bench-wall bench-watch test-xv6 test-linux faults mutants soak repro
 test: $(TEST_NEEDS) ## run everything: lint, host tests, trace tools, QEMU with 1, 2 and 4 harts, gdb, faults
 	@$(PYTHON) tests/run.py $(TEST_PARTS)
 
@@ -34,19 +34,31 @@ test-gdb: $(TEST_NEEDS) ## the gdb commands against live and dead kernels
 	@$(PYTEST) tests/gdb
 test-watch: $(TEST_NEEDS) foreign ## pagetrail watch on the foreign kernels. QEMU_OTHER=FILE: two QEMUs tell the same; PAGETRAIL_KILLS=20
 	@$(PYTEST) tests/watch
-test-faults: $(TEST_NEEDS) ## faults 5 and 7 of the catalogue: patch, build, run, compare the verdict
+test-faults: $(TEST_NEEDS) ## faults 5, 7, 40 and 41 of the catalogue: patch, build, run, compare the verdict
 	@$(PYTEST) tests/faults -m "not slow"
 faults: $(TEST_NEEDS) ## every fault of the catalogue
 	@$(PYTEST) tests/faults
+test-mutants: $(TEST_NEEDS) ## twelve mutants of the kernel: what is found, and which function is named
+	@$(PYTEST) tests/mutants
+JOBS ?= 2
+mutants: $(TEST_NEEDS) ## every release deleted, skipped, ... one at a time: a table. N=50: so many; ONLY='pipe_*'; JOBS=2; JUDGE=1: recorded runs again
+	@$(PYTHON) tests/mutants/run.py --jobs $(JOBS) $(if $(N),--number $(N)) $(if $(ONLY),--only '$(ONLY)') \
+		$(if $(JUDGE),--judge) $(if $(OUT),--out $(OUT))
 bench-watch: tools ## what pagetrail watch costs on your own tree: make bench-watch XV6=DIR [BENCH_WATCH='--pairs 3 --writes']
 	@test -n "$(XV6)" || { echo "bench-watch: which tree? make bench-watch XV6=DIR"; exit 2; }
 	@$(PYTHON) tests/bench/bench_watch.py $(XV6) $(BENCH_WATCH)
 test-xv6: tools ## pagetrail watch on your own tree: make test-xv6 XV6=DIR [XV6_OPTIONS='--smp 1 --test mmaptest']
 	@test -n "$(XV6)" || { echo "test-xv6: which tree? make test-xv6 XV6=DIR"; exit 2; }
 	@$(PYTHON) tests/watch/xv6.py $(XV6) $(XV6_OPTIONS)
+test-linux: tools ## Debian's Linux under watch: make test-linux LINUX=DIR [LINUX_OPTIONS="--smp '1 4'"]; docs/LINUX.md says what is in DIR
+	@test -n "$(LINUX)" || { echo "test-linux: which kernel? make test-linux LINUX=DIR"; exit 2; }
+	@$(PYTHON) tests/linux/linux.py $(LINUX) $(LINUX_OPTIONS)
 MINUTES ?= 10
 soak: $(TEST_NEEDS) ## every test program on 1, 2 and 4 harts, 128 MiB and 8 MiB, MINUTES=10 of grind each: a table
 	@$(PYTHON) tests/soak.py --minutes $(MINUTES) $(SOAK)
+
+repro: $(TEST_NEEDS) ## what was once broken from outside, N=200 times each: symlink races, 32000 mappings, ... REPRO='--only 3 --minutes 5'
+	@$(PYTHON) tests/repro.py $(if $(N),-n $(N)) $(REPRO)
 
 .PHONY: golden-update golden-record golden-unpack examples
 examples: tools ## make the examples and pictures in README and HUNTING-A-LEAK again, from the recorded runs

@@ -132,7 +132,7 @@ class Session:
         return live.Ground(RAM_BASE, stranger.offset, RAM_BASE, lambda: 128 << 20)
 
     def _check_build(self, memory):
-        """Everything would be nonsense if the ELF were of another build than what runs."""
+        """Names would be wrong, and the rest may be, if the ELF is of another build than what runs: then places are addresses."""
         if self._note is None:
             return
         pa, content = self._note
@@ -140,8 +140,10 @@ class Session:
             same = bytes(memory.read(pa, len(content))) == content
         except ReadError:
             same = False
+        self._layout.has_names = same or bool(gdb.parameter("pagetrail force-symbols"))
         if not same:
-            print(f"warning: {self._layout_of[0]} is of another build than the kernel in memory (or none is loaded)")
+            print(f"warning: {self._layout_of[0]} is of another build than the kernel in memory (or none is loaded)"
+                  + ("" if self._layout.has_names else "; addresses stand for the names of functions (`set pagetrail force-symbols on`: names)"))
 
     def layout(self):
         program = gdb.current_progspace().filename

@@ -98,6 +98,20 @@ class Colour(_Setting):
         return f"Colour is {value}."
 
 
+class ForceSymbols(_Setting):
+    """Functions have addresses and no names when the ELF is of another build than the kernel in memory; on: names all the same.
+
+They are wrong wherever the two kernels differ."""
+
+    set_doc = "Set whether the names of an ELF of another build are used, too."
+    show_doc = "Show whether the names of an ELF of another build are used, too."
+
+    name, kind, initial = "force-symbols", gdb.PARAM_BOOLEAN, False
+
+    def get_show_string(self, value):
+        return f"The names of an ELF of another build are {'used, too' if value == 'on' else 'not used'}."
+
+
 class Backend(_Setting):
     """How memory is read. `show pagetrail memory` says which way is in use.
 
@@ -116,7 +130,7 @@ core      the ELF core that gdb has open"""
         return f"Memory is read by backend {value}."
 
 
-PARAMETERS = (Findings, Verdicts, Events, Frames, Holders, Timeout, Colour, Backend)
+PARAMETERS = (Findings, Verdicts, Events, Frames, Holders, Timeout, Colour, ForceSymbols, Backend)
 
 
 def limit(name):

@@ -37,7 +37,7 @@ static void __attribute__((noinline)) do_record_stack(void)
 
 static void __attribute__((noinline)) do_page_pair(void)
 {
-	struct page *page = page_alloc(0, PK_DEBUG, REF_OWNER, HOLDER_NONE);
+	struct page *page = page_alloc(0, PK_DEBUG, REF_OWNER, HOLDER_NONE, ALLOC_NORECLAIM);
 
 	if (page)
 		page_put(page, REF_OWNER, HOLDER_NONE);
@@ -82,7 +82,7 @@ u64 bench_run(u64 which)
 
 	if (which >= ARRAY_SIZE(operations) || !operations[which])
 		return (u64)-EINVAL;
-	bench_page = page_alloc(0, PK_DEBUG, REF_OWNER, HOLDER_NONE);
+	bench_page = page_alloc(0, PK_DEBUG, REF_OWNER, HOLDER_NONE, 0);
 	if (!bench_page)
 		return (u64)-ENOMEM;
 	loop = instructions_of_rounds(do_nothing);

@@ -18,6 +18,7 @@
 #include <kernel/audit.h>
 #include <kernel/dev.h>
 #include <kernel/errno.h>
+#include <kernel/ext2.h>
 #include <kernel/fs.h>
 #include <kernel/kstack.h>
 #include <kernel/lib.h>
@@ -26,6 +27,7 @@
 #include <kernel/sched.h>
 #include <kernel/syscall.h>
 #include <kernel/trace.h>
+#include <kernel/xv6.h>
 
 #define CANNOT_START_STATUS 123
 #define INIT_PATH "/bin/init"
@@ -114,7 +116,6 @@ static void register_with_auditor(void)
 	audit_register("kstack", CLAIMS_OF_KERNEL, kstack_claims);
 	audit_register("sched", CLAIMS_OF_KERNEL, sched_claims);
 	audit_register("virtio", CLAIMS_OF_KERNEL, virtio_claims);
-	audit_register("pagecache", CLAIMS_OF_PROGRAMS, pagecache_claims);
 	audit_register("fs", CLAIMS_OF_PROGRAMS, fs_claims);
 	audit_register("pipe", CLAIMS_OF_PROGRAMS, pipe_claims);
 	audit_register("proc", CLAIMS_OF_KERNEL, proc_claims);
@@ -129,6 +130,7 @@ static void subsystems_init(void)
 	addrspace_init();
 	proc_init();
 	syscall_init();
+	abi_register(&xv6_abi);
 	pagecache_init();
 	fs_init();
 	register_with_auditor();
@@ -190,8 +192,8 @@ static void boot_task(void *arg)
 
 	writeback_init();
 	if (!root) /* says so itself */
-		cannot_start("find", "a root disk", fs_mount_root(NULL));
-	int err = fs_mount_root(root);
+		cannot_start("find", "a root disk", fs_mount_root(&ext2_type, NULL));
+	int err = fs_mount_root(&ext2_type, root);
 	if (err)
 		cannot_start("mount the root disk", root->name, err);
 	mount(devfs_create(), "/dev");

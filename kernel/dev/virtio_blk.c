@@ -373,7 +373,7 @@ static bool queue_setup(volatile u8 *regs, u32 version)
 	reg_write(regs, REG_QUEUE_SEL, 0);
 	if (reg_read(regs, REG_QUEUE_NUM_MAX) < QUEUE_SIZE)
 		return false;
-	disk.page = page_alloc_zeroed(PK_DEVICE, REF_OWNER, HOLDER_NONE);
+	disk.page = page_alloc(0, PK_DEVICE, REF_OWNER, HOLDER_NONE, ALLOC_ZEROED);
 	if (!disk.page)
 		return false;
 	paddr_t pa = page_to_pa(disk.page);

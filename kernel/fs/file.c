@@ -15,51 +15,104 @@
 static struct spinlock file_lock = SPINLOCK_INIT(file);
 static struct kmem_cache *file_cache;
 
+static u32 file_count(const void *obj)
+{
+	return ((const struct file *)obj)->count;
+}
+
 void file_init(void)
 {
 	file_cache = kmem_cache_create("file", sizeof(struct file));
+	kmem_cache_set_counted(file_cache, file_count);
+}
+
+static struct holder call_holder(void)
+{
+	return HOLDER(trace_current_pid(), 0);
+}
+
+static void get(struct file *file, enum ref_kind ref, struct holder holder, u32 stack)
+{
+	spin_lock(&file_lock);
+	kmem_record_ref(EV_obj_get, file, ref, holder, stack, file->count++);
+	spin_unlock(&file_lock);
 }
 
 struct file *file_alloc(enum file_type type, u32 flags)
 {
-	struct file *file = kmem_cache_alloc(file_cache, HOLDER_NONE);
+	struct file *file = kmem_cache_alloc(file_cache, HOLDER_NONE, 0);
 
 	if (!file)
 		return NULL;
-	file->count = 1;
 	file->type = type;
 	file->flags = flags;
 	sleeplock_init(&file->position_lock, "position");
+	get(file, REF_CALL, call_holder(), kmem_ref_stack());
 	return file;
+}
+
+struct holder file_holder(const struct file *file)
+{
+	return HOLDER(0, kmem_object_number(file));
 }
 
 struct file *file_dup(struct file *file)
 {
-	spin_lock(&file_lock);
 	KASSERT(file->count > 0);
-	file->count++;
-	spin_unlock(&file_lock);
+	get(file, REF_CALL, call_holder(), kmem_ref_stack());
 	return file;
 }
 
-void file_close(struct file *file)
+void file_get_ref(struct file *file, enum ref_kind ref, struct holder holder)
+{
+	KASSERT(file->count > 0);
+	get(file, ref, holder, kmem_ref_stack());
+}
+
+void file_pass(struct file *file, enum ref_kind ref, struct holder holder)
+{
+	u32 stack = kmem_ref_stack();
+
+	spin_lock(&file_lock);
+	kmem_record_ref(EV_obj_get, file, ref, holder, stack, file->count);
+	kmem_record_ref(EV_obj_put, file, REF_CALL, call_holder(), stack, file->count + 1);
+	spin_unlock(&file_lock);
+}
+
+/* Nobody has it any more. */
+static void file_free(struct file *file)
+{
+	if (file->pipe)
+		pipe_close_end(file->pipe, file);
+	if (file->inode) {
+		if (file->inode->ops->release)
+			file->inode->ops->release(file->inode, file);
+		inode_put_ref(file->inode, REF_FILE, file_holder(file));
+	}
+	kmem_cache_free(file_cache, file, HOLDER_NONE);
+}
+
+static void put(struct file *file, enum ref_kind ref, struct holder holder, u32 stack)
 {
 	bool last;
 
 	spin_lock(&file_lock);
 	KASSERT(file->count > 0);
+	kmem_record_ref(EV_obj_put, file, ref, holder, stack, file->count);
 	last = --file->count == 0;
 	spin_unlock(&file_lock);
-	if (!last)
-		return;
-	if (file->pipe)
-		pipe_close_end(file->pipe, file->type == FILE_PIPE_READ);
-	if (file->inode) {
-		if (file->inode->ops->release)
-			file->inode->ops->release(file->inode, file);
-		inode_put(file->inode);
-	}
-	kmem_cache_free(file_cache, file, HOLDER_NONE);
+	if (last)
+		file_free(file);
+}
+
+void file_close(struct file *file)
+{
+	put(file, REF_CALL, call_holder(), kmem_ref_stack());
+}
+
+void file_put_ref(struct file *file, enum ref_kind ref, struct holder holder)
+{
+	put(file, ref, holder, kmem_ref_stack());
 }
 
 static bool may_read(const struct file *file)
@@ -136,6 +189,7 @@ int file_open(struct inode *cwd, const char *path, u32 flags, u32 mode, struct f
 		file_close(file);
 		return err;
 	}
+	inode_pass(inode, REF_FILE, file_holder(file));
 	file->inode = inode;
 	*result = file;
 	return 0;
@@ -323,9 +377,17 @@ int file_truncate(struct file *file, u64 size_bytes)
 	return err;
 }
 
-void file_claim(struct claims *claims, struct file *file)
+void file_claim(struct claims *claims, struct file *file, enum ref_kind ref, struct holder holder)
 {
-	claim_object(claims, file);
+	if (!claim_ref(claims, file, ref, holder))
+		return;
+	if (file->pipe)
+		pipe_claim(claims, file->pipe, file);
+	if (file->inode) {
+		inode_claim(claims, file->inode, REF_FILE, file_holder(file));
+		if (file->inode->ops->claims)
+			file->inode->ops->claims(file, claims);
+	}
 }
 
 /* ---- directories ---- */

@@ -64,15 +64,15 @@ static int map_dirty(struct vma *vma, u32 index, struct page *page)
 
 static void map_open(struct vma *vma)
 {
-	file_dup(vma->file);
+	file_get_ref(vma->file, REF_VMA, vma_holder(vma));
 }
 static void map_close(struct vma *vma)
 {
-	file_close(vma->file);
+	file_put_ref(vma->file, REF_VMA, vma_holder(vma));
 }
 static void map_claims(struct vma *vma, struct claims *claims)
 {
-	file_claim(claims, vma->file);
+	file_claim(claims, vma->file, REF_VMA, vma_holder(vma));
 }
 
 static struct vma_set *map_set(struct vma *vma)

@@ -13,6 +13,9 @@
  * ICACHE-5  a pinned inode does not leave core. Write-back pins rather than counts, so the last user's put is the last:
  *           when unlink or close returns, the blocks are free.
  *
+ * ICACHE-6  what the table alone keeps has count 0, or a name on the disk: an inode without either is reached by its users or
+ *           lost. A count is compared with the users found, so one that somebody forgot shows also where the table keeps it.
+ *
  * Locks: `icache` for table, counts and flags; inode->lock for contents. Never both.
  */
 #include "fs_priv.h"
@@ -28,12 +31,18 @@ static struct list unused = LIST_INIT(unused); /* least recently used first */
 static u32 nr_unused;
 static struct kmem_cache *inode_cache;
 
+static u32 inode_count(const void *obj)
+{
+	return ((const struct inode *)obj)->count;
+}
+
 void icache_init(void)
 {
 	wait_init(&changed);
 	for (u32 i = 0; i < NR_BUCKETS; i++)
 		list_init(&buckets[i]);
 	inode_cache = kmem_cache_create("inode", sizeof(struct inode));
+	kmem_cache_set_counted(inode_cache, inode_count);
 }
 
 static struct list *bucket_of(u32 number)
@@ -52,16 +61,33 @@ static struct inode *find_locked(const struct superblock *sb, u32 number)
 	return NULL;
 }
 
-static void use_locked(struct inode *inode)
+static struct holder call_holder(void)
 {
-	if (inode->count++ == 0) {
+	return HOLDER(trace_current_pid(), 0);
+}
+
+static void get_locked(struct inode *inode, enum ref_kind ref, struct holder holder, u32 stack)
+{
+	kmem_record_ref(EV_obj_get, inode, ref, holder, stack, inode->count++);
+}
+
+static void put_locked(struct inode *inode, enum ref_kind ref, struct holder holder, u32 stack)
+{
+	kmem_record_ref(EV_obj_put, inode, ref, holder, stack, inode->count--);
+}
+
+static void use_locked(struct inode *inode, u32 stack)
+{
+	if (inode->count == 0) {
 		list_remove(&inode->unused_link);
 		nr_unused--;
 	}
+	get_locked(inode, REF_CALL, call_holder(), stack);
 }
 
 /* Counted, or NULL. While the number's former inode leaves: waits, or -EAGAIN. */
-static struct inode *find_and_use_locked(const struct superblock *sb, u32 number, bool wait, int *err)
+static struct inode *find_and_use_locked(const struct superblock *sb, u32 number, bool wait, u32 stack,
+					 int *err)
 {
 	struct inode *inode;
 
@@ -74,34 +100,34 @@ static struct inode *find_and_use_locked(const struct superblock *sb, u32 number
 		wait_sleep(&changed, &icache_lock, 0);
 	}
 	if (inode)
-		use_locked(inode);
+		use_locked(inode, stack);
 	return inode;
 }
 
-static struct inode *get(struct superblock *sb, u32 number, bool wait, int *err)
+static struct inode *get(struct superblock *sb, u32 number, bool wait, u32 stack, int *err)
 {
 	struct inode *inode, *fresh;
 
 	spin_lock(&icache_lock);
-	inode = find_and_use_locked(sb, number, wait, err);
+	inode = find_and_use_locked(sb, number, wait, stack, err);
 	spin_unlock(&icache_lock);
 	if (inode || *err)
 		return inode;
-	fresh = kmem_cache_alloc(inode_cache, HOLDER(number, 0));
+	fresh = kmem_cache_alloc(inode_cache, HOLDER(number, 0), 0);
 	if (!fresh) {
 		*err = -ENOMEM;
 		return NULL;
 	}
 	fresh->sb = sb;
 	fresh->number = number;
-	fresh->count = 1;
 	list_init(&fresh->unused_link);
 	sleeplock_init(&fresh->lock, "inode");
 
 	spin_lock(&icache_lock);
-	inode = find_and_use_locked(sb, number, wait, err);
+	inode = find_and_use_locked(sb, number, wait, stack, err);
 	if (!inode && !*err) {
 		list_push_back(bucket_of(number), &fresh->hash_link);
+		get_locked(fresh, REF_CALL, call_holder(), stack);
 		inode = fresh;
 	}
 	spin_unlock(&icache_lock);
@@ -112,12 +138,12 @@ static struct inode *get(struct superblock *sb, u32 number, bool wait, int *err)
 
 struct inode *inode_get(struct superblock *sb, u32 number, int *err)
 {
-	return get(sb, number, true, err);
+	return get(sb, number, true, kmem_ref_stack(), err);
 }
 
 struct inode *inode_get_nowait(struct superblock *sb, u32 number, int *err)
 {
-	return get(sb, number, false, err);
+	return get(sb, number, false, kmem_ref_stack(), err);
 }
 
 void icache_wait_gone(const struct superblock *sb, u32 number)
@@ -130,13 +156,34 @@ void icache_wait_gone(const struct superblock *sb, u32 number)
 	spin_unlock(&icache_lock);
 }
 
-struct inode *inode_dup(struct inode *inode)
+static void get_more(struct inode *inode, enum ref_kind ref, struct holder holder, u32 stack)
 {
 	spin_lock(&icache_lock);
 	KASSERT(inode->count > 0);
-	inode->count++;
+	get_locked(inode, ref, holder, stack);
 	spin_unlock(&icache_lock);
+}
+
+struct inode *inode_dup(struct inode *inode)
+{
+	get_more(inode, REF_CALL, call_holder(), kmem_ref_stack());
 	return inode;
+}
+
+void inode_get_ref(struct inode *inode, enum ref_kind ref, struct holder holder)
+{
+	get_more(inode, ref, holder, kmem_ref_stack());
+}
+
+void inode_pass(struct inode *inode, enum ref_kind ref, struct holder holder)
+{
+	u32 stack = kmem_ref_stack();
+
+	spin_lock(&icache_lock);
+	KASSERT(inode->count > 0);
+	get_locked(inode, ref, holder, stack);
+	put_locked(inode, REF_CALL, call_holder(), stack);
+	spin_unlock(&icache_lock);
 }
 
 int inode_lock(struct inode *inode)
@@ -204,21 +251,17 @@ static int free_on_disk(struct inode *inode)
 
 static void set_unused_locked(struct inode *inode)
 {
-	inode->count = 0;
 	inode->evicting = false;
 	list_push_back(&unused, &inode->unused_link);
 	nr_unused++;
 	wait_wake_all(&changed);
 }
 
-/* Takes an inode for eviction. From the unused list, or with the caller's count as the last one. */
-static void set_evicting_locked(struct inode *inode)
+/* Takes an unused inode for eviction. */
+static void take_unused_locked(struct inode *inode)
 {
-	if (inode->count == 0) {
-		list_remove(&inode->unused_link);
-		nr_unused--;
-	}
-	inode->count = 0;
+	list_remove(&inode->unused_link);
+	nr_unused--;
 	inode->evicting = true;
 }
 
@@ -264,7 +307,7 @@ static struct inode *take_victim(const struct superblock *sb, bool (*want)(const
 
 		if ((sb && inode->sb != sb) || inode->nr_pins || !want(inode))
 			continue;
-		set_evicting_locked(inode);
+		take_unused_locked(inode);
 		victim = inode;
 		break;
 	}
@@ -283,7 +326,7 @@ static void trim_unused(void)
 		inode_free(victim);
 }
 
-void inode_put(struct inode *inode)
+static void put(struct inode *inode, enum ref_kind ref, struct holder holder, u32 stack)
 {
 	bool is_kept;
 
@@ -299,8 +342,8 @@ void inode_put(struct inode *inode)
 		if (err)
 			break;
 	}
-	if (inode->count > 1) {
-		inode->count--;
+	put_locked(inode, ref, holder, stack);
+	if (inode->count > 0) {
 		spin_unlock(&icache_lock);
 		return;
 	}
@@ -308,7 +351,7 @@ void inode_put(struct inode *inode)
 	if (is_kept) {
 		set_unused_locked(inode);
 	} else {
-		set_evicting_locked(inode);
+		inode->evicting = true;
 		wait_for_pins_locked(inode);
 	}
 	spin_unlock(&icache_lock);
@@ -318,6 +361,16 @@ void inode_put(struct inode *inode)
 		free_deleted(inode);
 	else
 		inode_free(inode);
+}
+
+void inode_put(struct inode *inode)
+{
+	put(inode, REF_CALL, call_holder(), kmem_ref_stack());
+}
+
+void inode_put_ref(struct inode *inode, enum ref_kind ref, struct holder holder)
+{
+	put(inode, ref, holder, kmem_ref_stack());
 }
 
 /* ---- all of them ---- */
@@ -385,7 +438,7 @@ static bool is_any(const struct inode *inode)
 	return true;
 }
 
-u32 icache_shrink(void)
+u32 upcall_shrink_inodes(void)
 {
 	struct inode *inode;
 	u32 dropped = 0;
@@ -402,6 +455,12 @@ void icache_free_left_over(void)
 	while ((inode = take_victim(NULL, is_left_over)))
 		if (!free_deleted(inode))
 			break;
+}
+
+void upcall_store_inodes(void)
+{
+	icache_free_left_over();
+	icache_write_dirty();
 }
 
 void icache_drop(struct superblock *sb)
@@ -446,11 +505,32 @@ u32 icache_nr_used(const struct superblock *sb)
 	return used;
 }
 
+static void claim_pages(struct claims *claims, const struct inode *inode)
+{
+	if (inode->mapping.ops)
+		mapping_claim(claims, &inode->mapping);
+}
+
+void inode_claim(struct claims *claims, struct inode *inode, enum ref_kind ref, struct holder holder)
+{
+	if (claim_ref(claims, inode, ref, holder))
+		claim_pages(claims, inode);
+}
+
+static bool is_kept_by_table(const struct inode *inode)
+{
+	return inode->count == 0 || (inode->valid && inode->links > 0 && inode->sb->keeps_inodes);
+}
+
 void icache_claims(struct claims *claims)
 {
 	for (u32 i = 0; i < NR_BUCKETS; i++)
-		LIST_FOR_EACH (pos, &buckets[i])
-			claim_object(claims, LIST_ENTRY(pos, struct inode, hash_link));
+		LIST_FOR_EACH (pos, &buckets[i]) {
+			const struct inode *inode = LIST_ENTRY(pos, struct inode, hash_link);
+
+			if ((is_kept_by_table(inode) || !claims_final(claims)) && claim_object(claims, inode))
+				claim_pages(claims, inode);
+		}
 }
 
 /* ---- check ---- */
@@ -468,6 +548,9 @@ static const char *check_inode(const struct inode *inode)
 	if (waits != (inode->count == 0 && !inode->evicting))
 		return BROKEN("ICACHE-2: inode %u has count %u, evicting %u, on the unused list %u",
 			      inode->number, inode->count, inode->evicting, waits);
+	if (inode->nr_pins)
+		return BROKEN("ICACHE-5: inode %u has %u pins, and nobody is at work", inode->number,
+			      inode->nr_pins);
 	return NULL;
 }
 

@@ -2,13 +2,14 @@
 /*
  * Mounted file systems: the list of superblocks, the root, mount points, sync.
  *
- * MOUNT-1  a mounted superblock counts its root and the directory it covers; covered->mounted points back.
+ * MOUNT-1  a mounted superblock counts its root and the directory it covers (MOUNT); covered->mounted points back.
  * File systems are mounted at boot, by one task; afterwards the list only shrinks in fs_unmount_root.
  */
 #include "fs_priv.h"
 
 static struct list superblocks = LIST_INIT(superblocks);
 static struct superblock *root_sb;
+static const struct fs_type *root_type; /* the root's, of the last one mounted */
 
 void fs_init(void)
 {
@@ -26,7 +27,7 @@ static void add_superblock(struct superblock *sb)
 	list_push_back(&superblocks, &sb->link);
 }
 
-int fs_mount_root(struct block_device *device)
+int fs_mount_root(const struct fs_type *type, struct block_device *device)
 {
 	int err = -ENODEV;
 
@@ -35,7 +36,8 @@ int fs_mount_root(struct block_device *device)
 		return err;
 	}
 	KASSERT(!root_sb);
-	root_sb = ext2_mount(device, &err);
+	root_type = type;
+	root_sb = type->mount(device, &err);
 	if (!root_sb)
 		return err;
 	add_superblock(root_sb);
@@ -49,7 +51,7 @@ int fs_mount(struct superblock *sb, const char *path)
 
 	if (err) {
 		kprintf("fs: cannot mount %s on %s: error %d\n", sb->type, path, err);
-		inode_put(sb->root);
+		inode_put_ref(sb->root, REF_MOUNT, ROOT_HOLDER);
 		return err;
 	}
 	err = inode_lock(dir);
@@ -60,9 +62,10 @@ int fs_mount(struct superblock *sb, const char *path)
 	if (err) {
 		kprintf("fs: cannot mount %s on %s: error %d\n", sb->type, path, err);
 		inode_put(dir);
-		inode_put(sb->root);
+		inode_put_ref(sb->root, REF_MOUNT, ROOT_HOLDER);
 		return err;
 	}
+	inode_pass(dir, REF_MOUNT, COVERED_HOLDER);
 	sb->covered = dir;
 	dir->mounted = sb;
 	add_superblock(sb);
@@ -111,10 +114,10 @@ int fs_unmount_root(void)
 	if (superblocks.next->next != &superblocks || icache_nr_used(root_sb) > 1)
 		return -EBUSY;
 	err = fs_sync();
-	inode_put(root_sb->root);
+	inode_put_ref(root_sb->root, REF_MOUNT, ROOT_HOLDER);
 	icache_drop(root_sb);
 	list_remove(&root_sb->link);
-	ext2_unmount(root_sb);
+	root_type->unmount(root_sb);
 	root_sb = NULL;
 	return err;
 }
@@ -125,10 +128,10 @@ static void unmount(struct superblock *sb)
 	list_remove(&sb->link);
 	if (sb->covered) {
 		sb->covered->mounted = NULL;
-		inode_put(sb->covered);
+		inode_put_ref(sb->covered, REF_MOUNT, COVERED_HOLDER);
 		sb->covered = NULL;
 	}
-	inode_put(sb->root);
+	inode_put_ref(sb->root, REF_MOUNT, ROOT_HOLDER);
 }
 
 void fs_unmount_all(void)
@@ -144,8 +147,7 @@ void fs_unmount_all(void)
 		icache_drop(last);
 	}
 	if (root_sb)
-		if (root_sb)
-			ext2_unmount(root_sb);
+		root_type->unmount(root_sb);
 	root_sb = NULL;
 }
 
@@ -155,7 +157,7 @@ u32 fs_drop_caches(void)
 
 	fs_sync();
 	readahead_wait();
-	icache_shrink();
+	upcall_shrink_inodes();
 	pagecache_shrink(~0U);
 	kmem_cache_shrink_all();
 	after = page_nr_free();
@@ -164,7 +166,14 @@ u32 fs_drop_caches(void)
 
 void fs_claims(struct claims *claims)
 {
-	/* Superblocks are static; what they count is in the table of inodes. */
+	LIST_FOR_EACH (pos, &superblocks) {
+		const struct superblock *sb = LIST_ENTRY(pos, struct superblock, link);
+
+		inode_claim(claims, sb->root, REF_MOUNT, ROOT_HOLDER);
+		if (sb->covered)
+			inode_claim(claims, sb->covered, REF_MOUNT, COVERED_HOLDER);
+	}
 	icache_claims(claims);
-	ext2_claims(claims);
+	if (root_type)
+		root_type->claims(claims);
 }

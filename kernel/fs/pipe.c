@@ -5,7 +5,8 @@
  * PIPE-1  read_at <= write_at <= read_at + PAGE_SIZE; both only grow, the ring's place is the rest by PAGE_SIZE.
  * PIPE-2  bytes [read_at, write_at) belong to the reader that has `reading`, the others to the writer that has
  *         `writing`; so each copies without a lock held.
- * PIPE-3  a pipe is on the list of all, and has its page, until both ends are closed.
+ * PIPE-3  a pipe is on the list of all, and has its page, until both ends are closed. Its count is the number of open ends,
+ *         one reference FILE each.
  *
  * A writer keeps `writing` until all its bytes are in, so what one call writes is not mixed with another's. Waits
  * are killable, and quiet: a waiter holds nothing but its descriptor.
@@ -31,9 +32,17 @@ static struct list pipes = LIST_INIT(pipes);
 static u16 last_id; /* pipes_lock */
 static struct kmem_cache *pipe_cache;
 
+static u32 pipe_count(const void *obj)
+{
+	const struct pipe *pipe = obj;
+
+	return (u32)pipe->read_open + (u32)pipe->write_open;
+}
+
 void pipe_init(void)
 {
 	pipe_cache = kmem_cache_create("pipe", sizeof(struct pipe));
+	kmem_cache_set_counted(pipe_cache, pipe_count);
 }
 
 static struct pipe *pipe_alloc(void)
@@ -44,10 +53,10 @@ static struct pipe *pipe_alloc(void)
 	spin_lock(&pipes_lock);
 	id = ++last_id;
 	spin_unlock(&pipes_lock);
-	pipe = kmem_cache_alloc(pipe_cache, HOLDER(id, 0));
+	pipe = kmem_cache_alloc(pipe_cache, HOLDER(id, 0), 0);
 	if (!pipe)
 		return NULL;
-	pipe->page = page_alloc(0, PK_PIPE, REF_PIPE, HOLDER(id, 0));
+	pipe->page = page_alloc(0, PK_PIPE, REF_PIPE, HOLDER(id, 0), 0);
 	if (!pipe->page) {
 		kmem_cache_free(pipe_cache, pipe, HOLDER(id, 0));
 		return NULL;
@@ -56,7 +65,6 @@ static struct pipe *pipe_alloc(void)
 	pipe->lock = (struct spinlock)SPINLOCK_INIT(pipe);
 	wait_init(&pipe->wait);
 	pipe->id = id;
-	pipe->read_open = pipe->write_open = true;
 	spin_lock(&pipes_lock);
 	list_push_back(&pipes, &pipe->all);
 	spin_unlock(&pipes_lock);
@@ -74,6 +82,21 @@ static void pipe_free(struct pipe *pipe)
 	kmem_cache_free(pipe_cache, pipe, holder);
 }
 
+/* The end of it that the file is. */
+static bool *end_of(struct pipe *pipe, const struct file *end)
+{
+	return end->type == FILE_PIPE_READ ? &pipe->read_open : &pipe->write_open;
+}
+
+static void pipe_open_end(struct pipe *pipe, struct file *end, u32 stack)
+{
+	spin_lock(&pipe->lock);
+	kmem_record_ref(EV_obj_get, pipe, REF_FILE, file_holder(end), stack, pipe_count(pipe));
+	*end_of(pipe, end) = true;
+	end->pipe = pipe;
+	spin_unlock(&pipe->lock);
+}
+
 int pipe_create(struct file **read_end, struct file **write_end)
 {
 	struct file *reader = file_alloc(FILE_PIPE_READ, O_RDONLY);
@@ -87,21 +110,21 @@ int pipe_create(struct file **read_end, struct file **write_end)
 			file_close(writer);
 		return -ENOMEM;
 	}
-	reader->pipe = writer->pipe = pipe;
+	pipe_open_end(pipe, reader, kmem_ref_stack());
+	pipe_open_end(pipe, writer, kmem_ref_stack());
 	*read_end = reader;
 	*write_end = writer;
 	return 0;
 }
 
-void pipe_close_end(struct pipe *pipe, bool read_end)
+void pipe_close_end(struct pipe *pipe, const struct file *end)
 {
+	u32 stack = kmem_ref_stack();
 	bool last;
 
 	spin_lock(&pipe->lock);
-	if (read_end)
-		pipe->read_open = false;
-	else
-		pipe->write_open = false;
+	kmem_record_ref(EV_obj_put, pipe, REF_FILE, file_holder(end), stack, pipe_count(pipe));
+	*end_of(pipe, end) = false;
 	last = !pipe->read_open && !pipe->write_open;
 	wait_wake_all(&pipe->wait);
 	spin_unlock(&pipe->lock);
@@ -217,12 +240,25 @@ ssize_t pipe_write(struct pipe *pipe, uaddr_t src, size_t size_bytes)
 	return done ? (ssize_t)done : err;
 }
 
+static void claim_ring(struct claims *claims, const struct pipe *pipe)
+{
+	claim_page(claims, pipe->page, REF_PIPE, HOLDER(pipe->id, 0));
+}
+
+void pipe_claim(struct claims *claims, struct pipe *pipe, const struct file *end)
+{
+	if (claim_ref(claims, pipe, REF_FILE, file_holder(end)))
+		claim_ring(claims, pipe);
+}
+
 void pipe_claims(struct claims *claims)
 {
+	if (claims_final(claims))
+		return;
 	LIST_FOR_EACH (pos, &pipes) {
-		struct pipe *pipe = LIST_ENTRY(pos, struct pipe, all);
+		const struct pipe *pipe = LIST_ENTRY(pos, struct pipe, all);
 
-		claim_object(claims, pipe);
-		claim_page(claims, pipe->page, REF_PIPE, HOLDER(pipe->id, 0));
+		if (claim_object(claims, pipe))
+			claim_ring(claims, pipe);
 	}
 }

@@ -93,7 +93,10 @@ struct superblock *static_fs_init(struct static_fs *fs, const char *type, const 
 	    .type = type, .read_inode = static_read_inode, .statfs = static_statfs, .private = fs};
 	list_init(&fs->sb.link);
 	fs->sb.root = inode_get(&fs->sb, 1, &err);
-	return fs->sb.root ? &fs->sb : NULL;
+	if (!fs->sb.root)
+		return NULL;
+	inode_pass(fs->sb.root, REF_MOUNT, ROOT_HOLDER);
+	return &fs->sb;
 }
 
 /* ---- devfs ---- */

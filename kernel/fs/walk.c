@@ -138,7 +138,7 @@ int walk_link(struct walk *walk, struct inode *link, const char *rest)
 	if (walk->nr_links++ == LINKS_MAX)
 		return -ELOOP;
 	if (!walk->page) {
-		walk->page = page_alloc(0, PK_KERNEL, REF_OWNER, page_holder());
+		walk->page = page_alloc(0, PK_KERNEL, REF_OWNER, page_holder(), 0);
 		if (!walk->page)
 			return -ENOMEM;
 	}

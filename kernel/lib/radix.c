@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The radix tree of radix.h. An insertion takes every node it may need before it changes anything, so a
- * failure leaves the tree as it was.
+ * The radix tree of radix.h. An insertion counts the nodes it will need before it changes anything, so one whose stock is
+ * too small leaves the tree as it was.
  */
 #include <kernel/errno.h>
 #include <kernel/lib.h>
@@ -91,9 +91,9 @@ void radix_stock_free(const struct radix *tree, struct radix_node *stock)
 	}
 }
 
-bool radix_stock_add(const struct radix *tree, struct radix_node **stock)
+bool radix_stock_add(const struct radix *tree, struct radix_node **stock, u32 flags)
 {
-	struct radix_node *node = tree->ops->alloc_node();
+	struct radix_node *node = tree->ops->alloc_node(flags);
 
 	if (!node)
 		return false;
@@ -135,24 +135,14 @@ static void grow(struct radix *tree, u32 height, struct radix_node **stock)
 	}
 }
 
-int radix_insert(struct radix *tree, u32 index, void *item)
-{
-	struct radix_node *stock = NULL;
-	int err = radix_insert_from(tree, index, item, &stock);
-
-	radix_stock_free(tree, stock);
-	return err;
-}
-
-int radix_insert_from(struct radix *tree, u32 index, void *item, struct radix_node **stock)
+int radix_insert(struct radix *tree, u32 index, void *item, struct radix_node **stock)
 {
 	int needed = nodes_needed(tree, index);
 
 	if (needed < 0)
 		return needed;
-	for (int nr = stock_size(*stock); nr < needed; nr++)
-		if (!radix_stock_add(tree, stock))
-			return -ENOMEM;
+	if (needed > 0 && stock_size(*stock) < needed)
+		return -ENOMEM;
 	grow(tree, height_for(index), stock);
 	if (tree->height == 0) {
 		tree->root = item;

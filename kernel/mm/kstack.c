@@ -46,7 +46,7 @@ static u32 va_slot(u64 va)
 
 static paddr_t window_table(void)
 {
-	struct page *page = page_alloc_zeroed(PK_METADATA, REF_BOOT, HOLDER_NONE);
+	struct page *page = page_alloc(0, PK_METADATA, REF_BOOT, HOLDER_NONE, ALLOC_ZEROED);
 
 	if (!page)
 		return 0;
@@ -108,7 +108,7 @@ void *kstack_alloc(u16 pid)
 	u64 va = 0;
 
 	for (u32 i = 0; i < KSTACK_PAGES; i++) {
-		struct page *page = page_alloc(0, PK_KSTACK, REF_KSTACK, HOLDER(pid, i));
+		struct page *page = page_alloc(0, PK_KSTACK, REF_KSTACK, HOLDER(pid, i), 0);
 
 		if (!page) {
 			return_pages(pfns, pid);
@@ -183,11 +183,23 @@ struct page *kstack_page(const void *stack, u32 index)
 	return pfn_to_page(slots[slot].pfns[index]);
 }
 
+static void claim_slot(struct claims *claims, u32 slot, u16 pid)
+{
+	for (u32 i = 0; i < KSTACK_PAGES; i++)
+		if (slots[slot].pfns[i] != PFN_NONE)
+			claim_page(claims, pfn_to_page(slots[slot].pfns[i]), REF_KSTACK, HOLDER(pid, i));
+}
+
+void kstack_claim(struct claims *claims, const void *stack, u16 pid)
+{
+	u32 slot = va_slot((u64)stack);
+
+	if (claims_final(claims) && slot < KSTACK_SLOTS)
+		claim_slot(claims, slot, pid);
+}
+
 void kstack_claims(struct claims *claims)
 {
-	for (u32 slot = 0; slot < KSTACK_SLOTS; slot++)
-		for (u32 i = 0; i < KSTACK_PAGES; i++)
-			if (slots[slot].pfns[i] != PFN_NONE)
-				claim_page(claims, pfn_to_page(slots[slot].pfns[i]), REF_KSTACK,
-					   HOLDER(slots[slot].pid, i));
+	for (u32 slot = 0; !claims_final(claims) && slot < KSTACK_SLOTS; slot++)
+		claim_slot(claims, slot, slots[slot].pid);
 }

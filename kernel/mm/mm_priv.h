@@ -5,11 +5,9 @@
 #ifndef MM_PRIV_H
 #define MM_PRIV_H
 
-#include <kernel/audit.h>
+#include <kernel/claims.h>
 #include <kernel/lib.h>
 #include <kernel/page.h>
-
-extern pfn_t managed_pfn; /* first page that is not the firmware's */
 
 /* ---- buddy.c: free lists; the only owner of `kind` changes between FREE and the rest ---- */
 
@@ -88,30 +86,18 @@ const char *pcp_check_locked(void);
 
 /* The head of the block that page is in, free or not; page itself if that cannot be told. */
 struct page *page_head(struct page *page);
-static inline u16 count_for_event(s32 count)
-{
-	return count < 0 ? 0 : (u16)MIN(count, 0xffff);
-}
 void page_record(enum trace_event event, u8 kind, u32 stack, const struct page *page, u32 order,
 		 struct holder holder, s32 before, s32 after);
 bool page_injected_failure(u32 order); /* asks the fail hook; records the refusal */
-void page_claims(struct claims *claims);
+
+/* ---- page_totals.c ---- */
+
+void page_totals_lock(void); /* every lock that a page's kind changes under */
+void page_totals_unlock(void);
+/* Of the buddy and of all per-hart caches together; page_totals_lock held. */
+u32 page_kind_total_locked(u32 kind);
 
 /* ---- kstack.c ---- */
 bool kstack_page_in_use(const struct page *page); /* some hart stands on it */
-
-/* ---- slab.c ---- */
-void kmem_claims(struct claims *claims);
-
-/* ---- incident.c ---- */
-void incident_add(const struct finding *finding);
-#define INCIDENTS_MAX 32
-/* Moves out what was seen since the last call, and returns how many those are; nr_more: of those not kept, by verdict. */
-u32 incident_take(struct finding out[INCIDENTS_MAX], u32 nr_more[VERDICT_NR]);
-void finding_of_page(struct finding *finding, enum verdict verdict, const struct page *page);
-void finding_of_object(struct finding *finding, enum verdict verdict, const struct kmem_object *object);
-void finding_record(const struct finding *finding, u32 stack);
-void incident_of_object(enum verdict verdict, const void *obj, const struct kmem_object *object,
-			u32 stack_now);
 
 #endif

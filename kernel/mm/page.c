@@ -17,7 +17,7 @@
  * unwind serves the field and the record. owner is the first holder, unless the page's user sets it.
  *
  * Locks: `buddy` inside buddy.c; the count locks are leaves, held with interrupts off around one record.
- * Callers: anyone, in any context; reclaim runs only where the caller may sleep.
+ * Callers: anyone, in any context, with ALLOC_NORECLAIM where the caller may not sleep.
  */
 #include <kernel/arch.h>
 
@@ -68,14 +68,25 @@ struct page *page_head(struct page *page)
 
 /* ---- events ---- */
 
-/* As whole words, and in line where it counts, since each page makes several of these. */
+/* The payload as whole words, and in line where it counts, since each page makes several records. */
+static inline u64 payload_where(const struct page *page, struct holder holder)
+{
+	return (u64)page_to_pfn(page) | (u64)holder.index << 32;
+}
+static inline u64 payload_who(struct holder holder) /* with a count of 0 before and after */
+{
+	return (u64)trace_current_pid() << 32 | (u64)holder.id << 48;
+}
+static inline u64 payload_counts(s32 before, s32 after)
+{
+	return (u64)count_for_event(before) | (u64)count_for_event(after) << 16;
+}
+
 static inline void page_record_inline(enum trace_event event, u8 kind, u32 stack, const struct page *page,
 				      u32 order, struct holder holder, s32 before, s32 after)
 {
 	trace_record_words(trace_record_head(event, kind, (u8)(page->kind << 4 | order), stack),
-			   (u64)page_to_pfn(page) | (u64)holder.index << 32,
-			   (u64)count_for_event(before) | (u64)count_for_event(after) << 16 |
-			       (u64)trace_current_pid() << 32 | (u64)holder.id << 48);
+			   payload_where(page, holder), payload_who(holder) | payload_counts(before, after));
 }
 
 void page_record(enum trace_event event, u8 kind, u32 stack, const struct page *page, u32 order,
@@ -111,12 +122,16 @@ bool page_injected_failure(u32 order)
 
 /* ---- allocation ---- */
 
+/* Before the first task, and for those that nothing may wait for, there is only what is free. */
 static bool may_reclaim(u32 flags)
 {
 	const struct hart *hart = this_hart();
 
-	return reclaim_hook && !(flags & ALLOC_NORECLAIM) && hart->current && hart->current != hart->idle &&
-	       !hart->irq_off_depth && arch_irqs_on();
+	if (flags & ALLOC_NORECLAIM || !reclaim_hook || !hart->current || hart->current == hart->idle)
+		return false;
+	if (hart->irq_off_depth || !arch_irqs_on())
+		panic("page_alloc: it may have to sleep, with interrupts off and no ALLOC_NORECLAIM");
+	return true;
 }
 
 /* There was none: asks for reclaim as long as that gives something. NULL: recorded as a refusal. */
@@ -146,7 +161,7 @@ static __attribute__((noinline)) void note_allocator(struct page *page, u32 orde
 {
 	page->stack = trace_stack_here(2);
 	if (trace_on(TRACE_CATEGORY_PAGE))
-		page_record(EV_page_alloc, (u8)ref, page->stack, page, order, holder, 0, 1);
+		page_record_inline(EV_page_alloc, (u8)ref, page->stack, page, order, holder, 0, 1);
 }
 
 /* Always inlined, so that the trace starts at the allocator's caller. */
@@ -173,24 +188,14 @@ alloc_block(u32 order, enum page_kind kind, enum ref_kind ref, struct holder hol
 	return page;
 }
 
-struct page *page_alloc(u32 order, enum page_kind kind, enum ref_kind ref, struct holder holder)
+struct page *page_alloc_reclaiming(u32 order, enum page_kind kind, enum ref_kind ref, struct holder holder)
 {
 	return alloc_block(order, kind, ref, holder, 0);
 }
 
-struct page *page_alloc_with(u32 order, enum page_kind kind, enum ref_kind ref, struct holder holder,
-			     u32 flags)
+struct page *page_alloc_noreclaim(u32 order, enum page_kind kind, enum ref_kind ref, struct holder holder)
 {
-	return alloc_block(order, kind, ref, holder, flags);
-}
-
-struct page *page_alloc_zeroed(enum page_kind kind, enum ref_kind ref, struct holder holder)
-{
-	struct page *page = alloc_block(0, kind, ref, holder, 0);
-
-	if (page)
-		mem_fill_words(page_to_va(page), 0, PAGE_SIZE);
-	return page;
+	return alloc_block(order, kind, ref, holder, ALLOC_NORECLAIM);
 }
 
 /* ---- references ---- */
@@ -314,18 +319,18 @@ static __attribute__((noinline, cold)) void put_without_reference(struct page *p
 	audit_incident(free ? VERDICT_DBL : VERDICT_UNDER, page, page->stack, stack);
 }
 
-/* The rings are there, so the freer's stack is wanted even where the events are masked. Its caller is page_put's. */
+/* Tracing is initialized: the freer's stack is wanted even where the events are masked. Returns where page_put was called. */
 static __attribute__((noinline)) bool put_traced(struct page *page, enum ref_kind ref, struct holder holder)
 {
 	bool recorded = trace_on(TRACE_CATEGORY_REF);
-	u32 stack = recorded ? trace_stack_here(2) : 0;
+	u32 stack = recorded ? trace_stack_here(1) : 0;
 	s32 before =
 	    recorded ? count_change_recorded(page, -1, 0, ref, holder, stack) : count_change(page, -1, 0);
 
 	if (before > 1)
 		return false;
 	if (!recorded)
-		stack = trace_stack_here(2);
+		stack = trace_stack_here(1);
 	if (UNLIKELY(before <= 0)) {
 		put_without_reference(page, stack);
 		return false;
@@ -333,13 +338,10 @@ static __attribute__((noinline)) bool put_traced(struct page *page, enum ref_kin
 	return page_reached_zero(page, ref, holder, stack, true);
 }
 
-bool page_put(struct page *page, enum ref_kind ref, struct holder holder)
+static __attribute__((noinline)) bool put_untraced(struct page *page, enum ref_kind ref, struct holder holder)
 {
-	s32 before;
+	s32 before = count_change(page, -1, 0);
 
-	if (trace_stacks_on)
-		return put_traced(page, ref, holder);
-	before = count_change(page, -1, 0);
 	if (before > 1)
 		return false;
 	if (UNLIKELY(before <= 0)) {
@@ -347,4 +349,11 @@ bool page_put(struct page *page, enum ref_kind ref, struct holder holder)
 		return false;
 	}
 	return page_reached_zero(page, ref, holder, 0, false);
+}
+
+/* Leaves no frame: it would cost as much as a fifth of a record, and say nothing. */
+__attribute__((optimize("omit-frame-pointer", "optimize-sibling-calls"))) bool
+page_put(struct page *page, enum ref_kind ref, struct holder holder)
+{
+	return trace_stacks_on ? put_traced(page, ref, holder) : put_untraced(page, ref, holder);
 }

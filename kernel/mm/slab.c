@@ -84,6 +84,11 @@ struct kmem_cache *kmem_cache_create(const char *name, size_t size_bytes)
 	return cache;
 }
 
+void kmem_cache_set_counted(struct kmem_cache *cache, u32 (*count)(const void *obj))
+{
+	cache->count = count;
+}
+
 u32 kmem_nr_caches(void)
 {
 	return __atomic_load_n(&nr_caches, __ATOMIC_RELAXED);
@@ -125,9 +130,9 @@ static bool object_poisoned(const u64 *words, u32 size_bytes)
 }
 
 /* A new slab of which the caller takes object 0; NULL: no memory. */
-static struct page *slab_create(struct kmem_cache *cache)
+static struct page *slab_create(struct kmem_cache *cache, u32 flags)
 {
-	struct page *page = page_alloc(0, PK_SLAB, REF_SLAB, HOLDER(cache->id, 0));
+	struct page *page = page_alloc(0, PK_SLAB, REF_SLAB, HOLDER(cache->id, 0), flags);
 	struct slab *slab;
 
 	if (!page)
@@ -189,6 +194,28 @@ STATIC_ASSERT(offsetof(struct trace_payload_object, obj) == 0 &&
 		  offsetof(struct trace_payload_object, holder) == 14,
 	      "object_record writes whole words");
 
+/* As whole words, as page_record: the layouts are the same. */
+void kmem_record_ref(enum trace_event event, const void *obj, enum ref_kind ref, struct holder holder,
+		     u32 stack, u32 before)
+{
+	const struct slab *slab = (const struct slab *)((u64)obj & PAGE_MASK);
+	u32 after = event == EV_obj_get ? before + 1 : before - 1;
+
+	if (!trace_on(TRACE_CATEGORY_REF))
+		return;
+	trace_record_words(trace_record_head(event, (u8)ref, (u8)slab->cache_id, stack),
+			   (u64)kmem_object_number(obj) | (u64)holder.index << 32,
+			   (u64)count_for_event((s32)before) | (u64)count_for_event((s32)after) << 16 |
+			       (u64)trace_current_pid() << 32 | (u64)holder.id << 48);
+}
+STATIC_ASSERT(offsetof(struct trace_payload_objref, obj) == 0 &&
+		  offsetof(struct trace_payload_objref, index) == 4 &&
+		  offsetof(struct trace_payload_objref, before) == 8 &&
+		  offsetof(struct trace_payload_objref, after) == 10 &&
+		  offsetof(struct trace_payload_objref, pid) == 12 &&
+		  offsetof(struct trace_payload_objref, holder) == 14,
+	      "kmem_record_ref writes whole words");
+
 /* ---- allocation ---- */
 
 /* Takes a slot of the slab, which has one. The lock is held. */
@@ -208,7 +235,7 @@ static void *take_slot_locked(struct kmem_cache *cache, struct page *page, struc
 	return slab_object(cache, slab, slot);
 }
 
-void *kmem_cache_alloc(struct kmem_cache *cache, struct holder holder)
+void *kmem_cache_alloc(struct kmem_cache *cache, struct holder holder, u32 flags)
 {
 	struct slab_tag tag = {0}, before;
 	struct page *page;
@@ -223,7 +250,7 @@ void *kmem_cache_alloc(struct kmem_cache *cache, struct holder holder)
 	page = slab_with_room(cache);
 	if (!page) {
 		spin_unlock(&cache->lock);
-		page = slab_create(cache);
+		page = slab_create(cache, flags);
 		if (!page)
 			return NULL;
 		spin_lock(&cache->lock);

@@ -71,58 +71,74 @@ void kmem_claims(struct claims *claims)
 	for_each_slab_of_all(claim_slab, claims);
 }
 
-static void reset_slab(struct page *page, void *arg)
+static void reset_slab(struct page *page, void *numbers)
 {
 	struct slab *slab = page_to_va(page);
 
-	(void)arg;
 	slab->claimed[0] = slab->claimed[1] = 0;
+	for (u32 slot = 0; *(const bool *)numbers && slot < slab->capacity; slot++)
+		slab->tags[slot].claims = 0;
 }
 
-void kmem_claims_reset(void)
+void kmem_claims_reset(bool numbers)
 {
-	for_each_slab_of_all(reset_slab, NULL);
+	for_each_slab_of_all(reset_slab, &numbers);
 }
 
-enum verdict kmem_claim(const void *obj)
+u16 *kmem_claims_of(const void *obj)
+{
+	const struct page *page = va_to_page(obj);
+
+	return &slab_tag_of(page->private, obj)->claims;
+}
+
+enum verdict kmem_claim(const void *obj, bool *first)
 {
 	struct kmem_object object;
 	struct slab *slab;
 	u32 slot;
 
+	*first = false;
 	if (!kmem_find_object(obj, &object) || object.start != obj || !object.live)
 		return VERDICT_OBJSTALE;
 	slab = (struct slab *)((u64)obj & PAGE_MASK);
 	slot = slab_slot(object.cache, obj);
+	*first = !(slab->claimed[slot / 64] >> (slot % 64) & 1);
 	slab->claimed[slot / 64] |= 1UL << (slot % 64);
 	return VERDICT_NONE;
 }
 
-struct unclaimed {
+struct live_visit {
 	void (*visit)(const struct kmem_object *object, void *arg);
 	void *arg;
 };
 
-static void visit_unclaimed(struct page *page, void *arg)
+static void visit_live(struct page *page, void *arg)
 {
-	struct unclaimed *unclaimed = arg;
+	struct live_visit *live = arg;
+	const struct kmem_cache *cache = page->private;
 	struct slab *slab = page_to_va(page);
 
 	for (u32 word = 0; word < 2; word++)
-		for (u64 bits = slab->live[word] & ~slab->claimed[word]; bits; bits &= bits - 1) {
+		for (u64 bits = slab->live[word]; bits; bits &= bits - 1) {
 			u32 slot = word * 64 + (u32)__builtin_ctzl(bits);
 			struct kmem_object object;
 
-			if (kmem_find_object(slab_object(page->private, slab, slot), &object))
-				unclaimed->visit(&object, unclaimed->arg);
+			if (!kmem_find_object(slab_object(cache, slab, slot), &object))
+				continue;
+			object.claimed = slab->claimed[word] >> (slot % 64) & 1;
+			object.nr_claims = slab->tags[slot].claims;
+			object.counted = cache->count != NULL;
+			object.count = cache->count ? cache->count(object.start) : 0;
+			live->visit(&object, live->arg);
 		}
 }
 
-void kmem_for_each_unclaimed(void (*visit)(const struct kmem_object *object, void *arg), void *arg)
+void kmem_for_each_live(void (*visit)(const struct kmem_object *object, void *arg), void *arg)
 {
-	struct unclaimed unclaimed = {visit, arg};
+	struct live_visit live = {visit, arg};
 
-	for_each_slab_of_all(visit_unclaimed, &unclaimed);
+	for_each_slab_of_all(visit_live, &live);
 }
 
 /* ---- check ---- */

@@ -13,7 +13,7 @@
 struct slab_tag {
 	u32 stack;
 	u16 pid;
-	u16 pad;
+	u16 claims; /* of the auditor, as struct page's */
 };
 
 /* At the start of the slab's page. */
@@ -36,8 +36,9 @@ struct kmem_cache {
 	u32 id;
 	u32 object_bytes; /* a multiple of 8 */
 	u32 per_slab;
-	u32 objects_offset; /* of object 0 in the page; objects end where the page ends */
-	u32 reciprocal;     /* 2^32 / object_bytes, rounded up */
+	u32 objects_offset;            /* of object 0 in the page; objects end where the page ends */
+	u32 reciprocal;                /* 2^32 / object_bytes, rounded up */
+	u32 (*count)(const void *obj); /* NULL: its objects are not counted */
 	/* lock: */
 	pfn_t partial, full;
 	struct page *empty;

@@ -31,6 +31,8 @@ static const char *check_proc(const struct proc *proc)
 		return BROKEN("PROC: pid %u and its process do not know each other", task->pid);
 	if (!proc->parent && proc != proc_init_proc)
 		return BROKEN("PROC-1: pid %u has no parent", task->pid);
+	if (!proc->abi)
+		return BROKEN("ABI-1: pid %u has no personality", task->pid);
 	if (!proc->zombie)
 		return NULL;
 	if (task->state != TASK_DEAD || task->kstack || task->mm || proc->cwd)

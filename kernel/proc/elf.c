@@ -183,9 +183,8 @@ static int elf_load_with(struct inode *inode, struct exec_image *image, struct e
 		if (segments[i].type == SEGMENT_LOAD)
 			err = elf_fill(inode, image->mm, &segments[i], &ahead);
 	image->entry = header.entry;
-	image->xv6 = header.ident[IDENT_ABI_VERSION] == XV6_ELF_ABI_VERSION
-			 ? XV6_PROGRAM | (u32)header.ident[IDENT_PADDING] << 1
-			 : 0;
+	image->abi = abi_of_elf(header.ident[IDENT_ABI_VERSION]);
+	image->abi_flags = image->abi == &native_abi ? 0 : header.ident[IDENT_PADDING];
 	return err;
 }
 
@@ -197,7 +196,7 @@ int elf_load(struct inode *inode, struct exec_image *image)
 
 	if (err)
 		return err;
-	segments = page_alloc(0, PK_KERNEL, REF_OWNER, holder);
+	segments = page_alloc(0, PK_KERNEL, REF_OWNER, holder, 0);
 	if (!segments)
 		return -ENOMEM;
 	err = elf_load_with(inode, image, page_to_va(segments));

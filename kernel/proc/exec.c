@@ -5,15 +5,15 @@
  * is lost.
  *
  * The new stack, from its top down: the argument strings, padding to 16, argv[0..argc], and there sp points:
- * a0 = argc, a1 = sp = argv. It lies at the top of the user's memory; a program for xv6 has one page of it between
- * image and heap, an empty page below, so that its heap may grow to the very top.
+ * a0 = argc, a1 = sp = argv. Where it lies is a matter of the program's personality (abi.h); ours lies at the top of the
+ * user's memory.
  */
 #include "proc_priv.h"
 
 static int stack_build(struct mm *mm, char *const *argv, u32 argc, struct exec_image *image)
 {
-	uaddr_t top = image->xv6 ? mm->heap_start + 2 * PAGE_SIZE : USER_STACK_TOP;
-	u64 stack_bytes = image->xv6 ? PAGE_SIZE : STACK_MAX_BYTES;
+	uaddr_t top = image->abi->stack_top(mm);
+	u64 stack_bytes = image->abi->stack_bytes;
 	u64 args_max_bytes = MIN((u64)ARG_MAX_BYTES, stack_bytes - 16);
 	uaddr_t string, pointers;
 	size_t strings_bytes = 0;
@@ -30,10 +30,6 @@ static int stack_build(struct mm *mm, char *const *argv, u32 argc, struct exec_i
 	err = mm_map(mm, top - stack_bytes, top, VMA_READ | VMA_WRITE | VMA_STACK, NULL, NULL, 0);
 	if (err)
 		return err;
-	if (image->xv6) {
-		mm->heap_start = mm->heap_end = top;
-		mm->heap_limit = USER_TOP;
-	}
 	string = top - strings_bytes;
 	pointers = (string - (argc + 1) * sizeof(u64)) & ~15UL;
 	image->sp = image->argv = pointers;
@@ -49,20 +45,9 @@ static int stack_build(struct mm *mm, char *const *argv, u32 argc, struct exec_i
 		string += size;
 		pointers += sizeof(string);
 	}
-	return mm_copy_out(mm, pointers, &end, sizeof(end));
-}
-
-/* Programs for xv6 count free pages, and have their own from the start: none may come later. */
-static int populate_image(struct mm *mm)
-{
-	int err = 0;
-
-	LIST_FOR_EACH (pos, &mm->vmas) {
-		const struct vma *vma = LIST_ENTRY(pos, struct vma, link);
-
-		if (!err && vma->flags & VMA_WRITE)
-			err = mm_populate(mm, vma->start, vma->end);
-	}
+	err = mm_copy_out(mm, pointers, &end, sizeof(end));
+	if (!err && image->abi->image_made)
+		err = image->abi->image_made(mm, top);
 	return err;
 }
 
@@ -93,8 +78,6 @@ int exec_build(struct inode *cwd, const char *path, char *const *argv, u32 argc,
 	inode_put(inode);
 	if (!err)
 		err = stack_build(image->mm, argv, argc, image);
-	if (!err && image->xv6)
-		err = populate_image(image->mm);
 	if (err) {
 		mm_destroy(image->mm);
 		return err;
@@ -106,9 +89,14 @@ int exec_build(struct inode *cwd, const char *path, char *const *argv, u32 argc,
 void exec_enter(struct task *task, const struct exec_image *image)
 {
 	struct trapframe *frame = task->frame;
+	struct proc *proc = task->proc;
 
 	task_set_mm(task, image->mm);
-	xv6_entered(task->proc, image->xv6);
+	proc->abi = image->abi;
+	proc->abi_flags = image->abi_flags;
+	proc->before_return = NULL;
+	if (proc->abi->entered)
+		proc->abi->entered(proc);
 	str_copy(task->name, image->name, sizeof(task->name));
 	memset(frame, 0, sizeof(*frame));
 	frame->status = SSTATUS_SPIE;

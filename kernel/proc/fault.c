@@ -38,8 +38,8 @@ int upcall_user_fault(uaddr_t ua, bool write, bool exec)
 	err = sched_checkpoint(); /* a system call may copy through any number of faults */
 	if (!err)
 		err = mm_fault(task->mm, ua, write, exec);
-	if (err == -EFAULT && proc->xv6 && !write && !exec && PAGE_ALIGN_DOWN(ua) == XV6_USYSCALL)
-		err = xv6_map_pid_page(task);
+	if (err == -EFAULT && proc->abi->user_fault)
+		err = proc->abi->user_fault(task, ua, write, exec);
 	proc->fault_error = err;
 	if (!irqs_on)
 		arch_irq_save();
@@ -104,8 +104,8 @@ void upcall_return_to_user(struct trapframe *frame)
 		sched_yield();
 		task->quiet = false;
 	}
-	if (UNLIKELY(task->proc->lab.alarm_ticks))
-		xv6_ring_alarm(frame);
+	if (UNLIKELY(task->proc->before_return))
+		task->proc->before_return(frame);
 	if (task->killed) {
 		task->in_user = false;
 		proc_exit(-1);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The file table of a process: slots of counted files, touched by the process itself only (or by its maker
+ * The file table of a process: slots of counted files (reference FD, held by pid and slot), touched by the process itself only (or by its maker
  * before it runs). So it needs no lock; the counts inside struct file have theirs.
  */
 #include "proc_priv.h"
@@ -8,12 +8,12 @@
 int fd_install(struct file *file)
 {
 	struct proc *proc = current_proc();
-	int max = proc->xv6 ? XV6_FILES_MAX : NOFILE;
 
-	for (int fd = 0; fd < max; fd++) {
+	for (u32 fd = 0; fd < proc->abi->nr_files; fd++) {
 		if (!proc->files[fd]) {
+			file_pass(file, REF_FD, HOLDER(proc->task->pid, fd));
 			proc->files[fd] = file;
-			return fd;
+			return (int)fd;
 		}
 	}
 	return -EMFILE;
@@ -31,30 +31,36 @@ int fd_close(int fd)
 	if (!file)
 		return -EBADF;
 	current_proc()->files[fd] = NULL;
-	file_close(file);
+	file_put_ref(file, REF_FD, HOLDER(current_task()->pid, fd));
 	return 0;
 }
 
 void files_copy(struct proc *child, const struct proc *parent)
 {
+	u16 pid = child->task->pid;
+
 	for (int fd = 0; fd < NOFILE; fd++)
-		if (parent->files[fd])
-			child->files[fd] = file_dup(parent->files[fd]);
-	child->cwd = inode_dup(parent->cwd);
+		if (parent->files[fd]) {
+			file_get_ref(parent->files[fd], REF_FD, HOLDER(pid, fd));
+			child->files[fd] = parent->files[fd];
+		}
+	inode_get_ref(parent->cwd, REF_CWD, CWD_HOLDER(pid));
+	child->cwd = parent->cwd;
 }
 
 void files_close_all(struct proc *proc)
 {
 	struct inode *cwd = proc->cwd;
+	u16 pid = proc->task->pid;
 
 	for (int fd = 0; fd < NOFILE; fd++) {
 		struct file *file = proc->files[fd];
 
 		proc->files[fd] = NULL;
 		if (file)
-			file_close(file);
+			file_put_ref(file, REF_FD, HOLDER(pid, fd));
 	}
 	proc->cwd = NULL;
 	if (cwd)
-		inode_put(cwd);
+		inode_put_ref(cwd, REF_CWD, CWD_HOLDER(pid));
 }

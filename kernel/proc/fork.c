@@ -2,6 +2,16 @@
 /* fork: a second process with a copy, on write, of the first one's memory, and the same open files. */
 #include "proc_priv.h"
 
+static void abi_copy(struct proc *child, const struct proc *parent, struct mm *mm)
+{
+	child->abi = parent->abi;
+	child->abi_flags = parent->abi_flags;
+	child->watch_call = parent->watch_call;
+	memcpy(child->abi_state, parent->abi_state, sizeof(child->abi_state));
+	if (child->abi->forked)
+		child->abi->forked(child, mm);
+}
+
 int proc_fork(void)
 {
 	struct task *task = current_task();
@@ -15,7 +25,7 @@ int proc_fork(void)
 	if (!child)
 		return err;
 	pid = child->task->pid;
-	mm = mm_fork(task->mm, pid, parent->xv6 & XV6_EAGER_FORK);
+	mm = mm_fork(task->mm, pid, parent->abi->copies_at_fork && parent->abi->copies_at_fork(parent));
 	if (!mm) {
 		proc_discard(child);
 		return -ENOMEM;
@@ -23,7 +33,7 @@ int proc_fork(void)
 	/* Nothing can fail from here. */
 	task_set_mm(child->task, mm);
 	*child->task->frame = *task->frame;
-	xv6_forked(child, parent, mm);
+	abi_copy(child, parent, mm);
 	child->task->frame->x[REG_A0] = 0;
 	files_copy(child, parent);
 	proc_link(child, parent);

@@ -2,20 +2,19 @@
 /*
  * The end of the machine: every program ends, the disk is written, and memory is audited twice.
  *
- * A leak of something that lives as long as its program (an address space, an open file) is hard to see while
- * programs run: a list of the kernel still leads to it, so it has a holder. At the end there is an easy answer. With
- * no program left, nothing that programs held may be left either.
+ * A cache may keep what nobody uses, so while it is full it answers for what it forgot to give up. At the end there is
+ * an easy answer. With no program left and every cache given up, nothing that programs held may be left either.
  *
  *   1. the first caller wins; a later one ends like any other program (END-1);
  *   2. all other programs are killed and waited for, with a bound; zombies are freed;
  *   3. the caller gives up its own files, directory and address space;
  *   4. the disk is written, and the first audit runs as at any time: with caches full, by every claim;
  *   5. if that one is quiescent and clean, file systems are unmounted, all caches are given up, and the second audit
- *      runs without the claims of programs (AUDIT_END). What it finds is a leak that a list of the kernel kept alive;
+ *      runs without the claims of programs (AUDIT_END). What it finds is a leak that a cache answered for;
  *   6. the machine ends. Its status is the caller's; 1 instead of 0 if an audit had findings.
  *
- * Example: exit forgets inode_put for the working directory. The inode's count stays 1, the inode table leads to it,
- * and the first audit is clean. The second one does not ask the table, and finds an inode without a holder.
+ * Example: eviction forgets to free an inode's struct, or the last node of its tree. While the file is cached, the table
+ * of inodes leads to both, and the first audit is clean. The second one finds objects without a holder.
  *
  *   END-1  at most one task is in proc_poweroff behind its first line.
  *   END-2  a finding of the first audit keeps the second from running: giving up caches would change what is seen.

@@ -55,13 +55,14 @@ struct proc *proc_create(u16 pid, const char *name, int *err)
 	if (!proc_reserve())
 		return NULL;
 	*err = -ENOMEM;
-	proc = kmem_cache_alloc(proc_cache, HOLDER_NONE);
+	proc = kmem_cache_alloc(proc_cache, HOLDER_NONE, 0);
 	if (!proc)
 		goto no_proc;
 	proc->task = task_create_pid(pid, name, NULL, NULL);
 	if (!proc->task)
 		goto no_task;
 	proc->task->proc = proc;
+	proc->abi = &native_abi;
 	list_init(&proc->children);
 	list_init(&proc->sibling);
 	list_init(&proc->all);
@@ -121,6 +122,7 @@ int proc_start_init(const char *path, const char *const *argv)
 		inode_put(root);
 		return err;
 	}
+	inode_pass(root, REF_CWD, CWD_HOLDER(1));
 	proc->cwd = root;
 	exec_enter(proc->task, &image);
 	proc_init_proc = proc;
@@ -175,15 +177,59 @@ u16 proc_find_parent(u16 pid)
 	return parent;
 }
 
+/* ---- claims ---- */
+
+static void proc_claim(struct claims *claims, const struct proc *proc)
+{
+	u16 pid = proc->task->pid;
+
+	if (!claim_object(claims, proc))
+		return;
+	task_claim(claims, proc->task);
+	for (int fd = 0; fd < NOFILE; fd++)
+		if (proc->files[fd])
+			file_claim(claims, proc->files[fd], REF_FD, HOLDER(pid, fd));
+	if (proc->cwd)
+		inode_claim(claims, proc->cwd, REF_CWD, CWD_HOLDER(pid));
+}
+
+/* The one after `at` in the tree below root, parents first; NULL: it was the last. */
+static const struct proc *next_below(const struct proc *root, const struct proc *at)
+{
+	if (!list_empty(&at->children))
+		return LIST_FIRST(&at->children, struct proc, sibling);
+	while (at != root && at->sibling.next == &at->parent->children)
+		at = at->parent;
+	return at == root ? NULL : LIST_ENTRY(at->sibling.next, struct proc, sibling);
+}
+
+/* The bound is for a tree that is none. */
+static void claim_tree(struct claims *claims, const struct proc *root)
+{
+	const struct proc *proc = root;
+
+	for (u32 i = 0; proc && i < NR_PROCS_MAX; i++, proc = next_below(root, proc))
+		proc_claim(claims, proc);
+}
+
+/*
+ * The roots are init, which has no parent and is there until the end, and what runs on a hart. The list of all
+ * processes keeps none: one that no parent can wait for is lost.
+ */
 void proc_claims(struct claims *claims)
 {
 	LIST_FOR_EACH (link, &proc_all) {
-		struct proc *proc = LIST_ENTRY(link, struct proc, all);
+		const struct proc *proc = LIST_ENTRY(link, struct proc, all);
 
-		claim_object(claims, proc);
-		claim_object(claims, proc->task);
-		for (int fd = 0; fd < NOFILE; fd++)
-			if (proc->files[fd])
-				file_claim(claims, proc->files[fd]);
+		if (!proc->parent)
+			claim_tree(claims, proc);
+		else if (!claims_final(claims))
+			proc_claim(claims, proc);
+	}
+	for (u32 i = 0; i < nr_harts; i++) {
+		const struct task *task = harts[i].current;
+
+		if (task && task->proc)
+			proc_claim(claims, task->proc);
 	}
 }

@@ -39,22 +39,17 @@ struct exec_image {
 	struct mm *mm;
 	uaddr_t entry, sp, argv;
 	u32 argc;
-	u32 xv6; /* as proc->xv6 */
+	const struct proc_abi *abi;
+	u8 abi_flags;
 	char name[TASK_NAME_BYTES];
 };
-/* elf.c: maps and fills the image of `inode` into the empty image->mm; sets entry and xv6. 0, -ENOEXEC, -EACCES, -ENOMEM, -EIO. */
+/* elf.c: maps and fills the image of `inode` into the empty image->mm; sets entry, abi and its flags. 0, -ENOEXEC, -EACCES, -ENOMEM, -EIO. */
 int elf_load(struct inode *inode, struct exec_image *image);
 
 int exec_build(struct inode *cwd, const char *path, char *const *argv, u32 argc, u16 pid,
 	       struct exec_image *image);
 /* Makes the image the one of this task; the old one stays the caller's. */
 void exec_enter(struct task *task, const struct exec_image *image);
-
-/* xv6.c */
-void xv6_forked(struct proc *child, const struct proc *parent, struct mm *mm); /* mm: the child's */
-void xv6_entered(struct proc *proc, u32 xv6);                                  /* a new program begins */
-void xv6_ring_alarm(struct trapframe *frame); /* on the way to user mode, when there is an alarm */
-int xv6_map_pid_page(struct task *task);      /* at XV6_USYSCALL; 0 or errno */
 
 /* oom.c */
 void oom_report(void);

@@ -38,7 +38,7 @@ static int allocinfo_show(struct proc_file *file, struct text *text)
 
 	while ((PAGE_SIZE << order) < nr_sites * sizeof(*sites))
 		order++;
-	block = page_alloc(order, PK_KERNEL, REF_OWNER, holder);
+	block = page_alloc(order, PK_KERNEL, REF_OWNER, holder, 0);
 	if (!block)
 		return -ENOMEM;
 	sites = page_to_va(block);

@@ -5,19 +5,16 @@
  * Nothing is built at open: /proc/audit must find its own reader in order, with its descriptor in the table,
  * and not in the middle of a path walk. The first read does it, and every read from offset 0.
  *
- * PROCFILE-1  every open file is on `open_files`; its block, if any, has one reference OWNER (owner_pid, 0).
+ * PROCFILE-1  a proc_file is its open file's `private`; its block, if any, has one reference OWNER (owner_pid, 0).
  * PROCFILE-2  the block has the bytes [block_at, block_at + length_bytes) of the file.
  *
- * Locks: list_lock (rank `file`) for the list; the file's own sleep lock for the rest, as processes may share
- * one.
+ * Lock: the file's own sleep lock, as processes may share one.
  */
 #include "procfs_priv.h"
 #include <kernel/slab.h>
 
 #define SHOW_ORDER_MAX 6 /* 256 KiB of text are cut there */
 
-static struct spinlock list_lock = SPINLOCK_INIT_NAMED(file, "procfs");
-static struct list open_files = LIST_INIT(open_files);
 static struct kmem_cache *file_cache;
 
 void proc_file_init(void)
@@ -27,16 +24,13 @@ void proc_file_init(void)
 
 int proc_file_open(struct file *file, const struct proc_node *node, u16 pid)
 {
-	struct proc_file *proc_file = kmem_cache_alloc(file_cache, HOLDER_NONE);
+	struct proc_file *proc_file = kmem_cache_alloc(file_cache, HOLDER_NONE, 0);
 
 	if (!proc_file)
 		return -ENOMEM;
 	proc_file->node = node;
 	proc_file->pid = pid;
 	sleeplock_init(&proc_file->lock, "procfile");
-	spin_lock(&list_lock);
-	list_push_back(&open_files, &proc_file->link);
-	spin_unlock(&list_lock);
 	file->private = proc_file;
 	return 0;
 }
@@ -47,7 +41,7 @@ static int block_resize(struct proc_file *file, u32 order)
 	struct page *old = file->block;
 	u16 old_pid = file->owner_pid;
 	u16 pid = current_task()->pid;
-	struct page *block = page_alloc(order, PK_KERNEL, REF_OWNER, HOLDER(pid, 0));
+	struct page *block = page_alloc(order, PK_KERNEL, REF_OWNER, HOLDER(pid, 0), 0);
 
 	if (!block)
 		return -ENOMEM;
@@ -65,9 +59,6 @@ void proc_file_release(struct file *file)
 	struct proc_file *proc_file = file->private;
 
 	file->private = NULL;
-	spin_lock(&list_lock);
-	list_remove(&proc_file->link);
-	spin_unlock(&list_lock);
 	if (proc_file->block)
 		page_put(proc_file->block, REF_OWNER, HOLDER(proc_file->owner_pid, 0));
 	kmem_cache_free(file_cache, proc_file, HOLDER_NONE);
@@ -227,13 +218,10 @@ ssize_t proc_file_write(struct file *file, uaddr_t src, size_t size_bytes)
 	return err ? err : (ssize_t)size_bytes;
 }
 
-void proc_file_claims(struct claims *claims)
+void proc_file_claims(struct file *file, struct claims *claims)
 {
-	LIST_FOR_EACH (link, &open_files) {
-		struct proc_file *file = LIST_ENTRY(link, struct proc_file, link);
+	const struct proc_file *proc_file = file->private;
 
-		claim_object(claims, file);
-		if (file->block)
-			claim_page(claims, file->block, REF_OWNER, HOLDER(file->owner_pid, 0));
-	}
+	if (claim_object(claims, proc_file) && proc_file->block)
+		claim_page(claims, proc_file->block, REF_OWNER, HOLDER(proc_file->owner_pid, 0));
 }

@@ -213,6 +213,7 @@ static const struct inode_ops file_ops = {
     .file_write = proc_file_write,
     .truncate = procfs_truncate,
     .evict = procfs_evict,
+    .claims = proc_file_claims,
 };
 
 static int procfs_read_inode(struct inode *inode)
@@ -250,7 +251,6 @@ struct superblock *procfs_create(void)
 	int err;
 
 	proc_file_init();
-	audit_register("procfs", CLAIMS_OF_PROGRAMS, proc_file_claims);
 	procfs_sb = (struct superblock){
 	    .type = "proc",
 	    .read_inode = procfs_read_inode,
@@ -258,5 +258,8 @@ struct superblock *procfs_create(void)
 	    .statfs = procfs_statfs,
 	};
 	procfs_sb.root = inode_get(&procfs_sb, ROOT_NUMBER, &err);
-	return procfs_sb.root ? &procfs_sb : NULL;
+	if (!procfs_sb.root)
+		return NULL;
+	inode_pass(procfs_sb.root, REF_MOUNT, ROOT_HOLDER);
+	return &procfs_sb;
 }

@@ -36,7 +36,6 @@ struct proc_node {
 
 /* An open /proc file (slab cache "procfile"). */
 struct proc_file {
-	struct list link; /* in the list of all, for claims */
 	const struct proc_node *node;
 	u16 pid;               /* the process it speaks of, or 0 */
 	u16 owner_pid;         /* in whose name the block is held */
@@ -54,7 +53,7 @@ int proc_file_open(struct file *file, const struct proc_node *node, u16 pid);
 void proc_file_release(struct file *file);
 ssize_t proc_file_read(struct file *file, uaddr_t dst, size_t size_bytes);
 ssize_t proc_file_write(struct file *file, uaddr_t src, size_t size_bytes);
-void proc_file_claims(struct claims *claims);
+void proc_file_claims(struct file *file, struct claims *claims);
 
 /* The files of the root, and of each process' directory; ended by a node without a name. */
 extern const struct proc_node *const procfs_root_nodes[];

@@ -72,14 +72,3 @@ const char *sched_check(void)
 	broken = pid_check();
 	return broken ? broken : timer_check();
 }
-
-/* A busy task may have one in its hands that is not yet, or no more, a task's: fork, exec, exit. */
-bool sched_owns_mm(const struct mm *mm)
-{
-	if (sched_nr_busy() > 0)
-		return true;
-	LIST_FOR_EACH (link, &task_all)
-		if (LIST_ENTRY(link, struct task, all_link)->mm == mm)
-			return true;
-	return false;
-}

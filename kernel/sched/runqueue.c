@@ -99,6 +99,14 @@ bool runqueue_empty(void)
 	return __atomic_load_n(&runqueue.next, __ATOMIC_RELAXED) == &runqueue;
 }
 
+bool runqueue_has(const struct task *task)
+{
+	LIST_FOR_EACH (link, &runqueue)
+		if (LIST_ENTRY(link, struct task, run_link) == task)
+			return true;
+	return false;
+}
+
 u32 runqueue_count(enum task_state state)
 {
 	u32 nr = 0;

@@ -34,6 +34,7 @@ struct task *runqueue_take(bool idle);
 bool runqueue_empty(void); /* a hint */
 /* Tasks on the queue that are in this state (world stopped). */
 u32 runqueue_count(enum task_state state);
+bool runqueue_has(const struct task *task); /* world stopped */
 
 /* timer.c */
 void timer_hart_init(struct sched_hart *hart);
@@ -47,8 +48,5 @@ const char *timer_check(void);            /* NULL or the invariant broken; world
 void sched_switch_away(struct task *prev);
 /* Forgets wake-ups that came before; must precede the moment from which one counts. */
 void task_prepare_wait(struct task *task);
-
-/* For mm_claims: some task has this address space, or it cannot be said now. World stopped. */
-bool sched_owns_mm(const struct mm *mm);
 
 #endif

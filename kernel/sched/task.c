@@ -21,6 +21,7 @@
  * Locks: `task` of each task; task_list_lock around the list of all. Never one inside the other.
  */
 #include "sched_priv.h"
+#include <kernel/audit.h>
 #include <kernel/errno.h>
 #include <kernel/kstack.h>
 #include <kernel/lib.h>
@@ -91,7 +92,6 @@ void sched_init(void)
 {
 	task_cache = kmem_cache_create("task", sizeof(struct task));
 	audit_set_busy_hook(sched_nr_busy);
-	mm_set_owner_hook(sched_owns_mm);
 	mm_set_pause_hook(sched_checkpoint);
 	audit_set_yield_hook(sched_audit_wait);
 	sched_init_hart();
@@ -318,7 +318,7 @@ static void __attribute__((naked)) task_first_entry(void)
 
 struct task *task_create_pid(u16 pid, const char *name, void (*entry)(void *arg), void *arg)
 {
-	struct task *task = kmem_cache_alloc(task_cache, HOLDER_NONE);
+	struct task *task = kmem_cache_alloc(task_cache, HOLDER_NONE, 0);
 
 	if (!task)
 		return NULL;
@@ -415,14 +415,40 @@ void task_exit(void)
 
 /* ---- for the auditor and /proc ---- */
 
+void task_claim(struct claims *claims, const struct task *task)
+{
+	if (!claim_object(claims, task))
+		return;
+	if (task->kstack)
+		kstack_claim(claims, task->kstack, task->pid);
+	if (task->mm)
+		mm_claim(claims, task->mm);
+}
+
+/* Something will run it again, or lets go of it. */
+static bool is_scheduled(const struct task *task)
+{
+	switch (task->state) {
+	case TASK_RUNNING:
+		return task->on_hart;
+	case TASK_RUNNABLE:
+		return runqueue_has(task);
+	case TASK_BLOCKED:
+		return !list_empty(&task->wait_link) || !list_empty(&task->timer_link);
+	default:
+		return false;
+	}
+}
+
 void sched_claims(struct claims *claims)
 {
 	LIST_FOR_EACH (link, &task_all) {
 		const struct task *task = LIST_ENTRY(link, struct task, all_link);
 
-		/* A dead one that gave up its stack is its zombie's: proc_claims. */
-		if (task->state != TASK_DEAD || task->kstack)
-			claim_object(claims, task);
+		/* A process's task is the process's (proc_claims); a dead one without a stack is nobody's but its zombie's. */
+		if (claims_final(claims) ? !task->proc && is_scheduled(task)
+					 : task->state != TASK_DEAD || task->kstack)
+			task_claim(claims, task);
 	}
 }
 

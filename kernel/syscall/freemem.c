@@ -54,7 +54,7 @@ static s64 copy_events(uaddr_t dst, u64 size_bytes)
 	struct page *block;
 	s64 result;
 
-	block = page_alloc(size > PAGE_SIZE ? EVENTS_ORDER : 0, PK_KERNEL, REF_OWNER, holder);
+	block = page_alloc(size > PAGE_SIZE ? EVENTS_ORDER : 0, PK_KERNEL, REF_OWNER, holder, 0);
 	if (!block)
 		return -ENOMEM;
 	size = trace_newest(page_to_va(block), size);

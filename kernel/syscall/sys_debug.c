@@ -60,7 +60,7 @@ static s64 leak_pages(u64 nr)
 	u64 done;
 
 	for (done = 0; done < nr && !current_task()->killed; done++) {
-		struct page *page = page_alloc(0, PK_DEBUG, REF_OWNER, HOLDER(pid, 0));
+		struct page *page = page_alloc(0, PK_DEBUG, REF_OWNER, HOLDER(pid, 0), 0);
 
 		if (!page)
 			break;
@@ -75,7 +75,7 @@ static s64 leak_objects(u64 nr)
 	u64 done;
 
 	for (done = 0; done < nr && !current_task()->killed; done++) {
-		void *object = kmem_cache_alloc(debug_cache, HOLDER_NONE);
+		void *object = kmem_cache_alloc(debug_cache, HOLDER_NONE, 0);
 
 		if (!object)
 			break;
@@ -127,7 +127,7 @@ static s64 run_audit(void)
 static s64 __attribute__((noinline)) panic_with_page(bool fault)
 {
 	u16 pid = current_task()->pid;
-	struct page *page = page_alloc(0, PK_DEBUG, REF_OWNER, HOLDER(pid, 0));
+	struct page *page = page_alloc(0, PK_DEBUG, REF_OWNER, HOLDER(pid, 0), 0);
 
 	if (!page)
 		return -ENOMEM;
@@ -142,7 +142,7 @@ static s64 __attribute__((noinline)) panic_with_page(bool fault)
 
 static s64 __attribute__((noinline)) panic_with_object(void)
 {
-	void *object = kmem_cache_alloc(debug_cache, HOLDER_NONE);
+	void *object = kmem_cache_alloc(debug_cache, HOLDER_NONE, 0);
 
 	if (!object)
 		return -ENOMEM;

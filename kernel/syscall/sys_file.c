@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* System calls on open files. */
 #include "syscall_priv.h"
-#include "xv6_priv.h"
 
 s64 sys_open(const u64 *arg)
 {
@@ -36,9 +35,7 @@ s64 sys_read(const u64 *arg)
 	err = check_user_range(arg[1], arg[2]);
 	if (err)
 		return err;
-	if (current_proc()->xv6 && xv6_reads_directory(file))
-		return xv6_read_directory(file, arg[1], arg[2]);
-	return file_read(file, arg[1], arg[2]);
+	return current_proc()->abi->read(file, arg[1], arg[2]);
 }
 
 s64 sys_write(const u64 *arg)
@@ -51,7 +48,7 @@ s64 sys_write(const u64 *arg)
 	err = check_user_range(arg[1], arg[2]);
 	if (err)
 		return err;
-	return current_proc()->xv6 ? xv6_write(file, arg[1], arg[2]) : file_write(file, arg[1], arg[2]);
+	return current_proc()->abi->write(file, arg[1], arg[2]);
 }
 
 s64 sys_lseek(const u64 *arg)
@@ -115,7 +112,7 @@ s64 sys_fstat(const u64 *arg)
 	err = file_stat(file, &st);
 	if (err)
 		return err;
-	return current_proc()->xv6 ? xv6_give_stat(&st, arg[1]) : copy_to_user(arg[1], &st, sizeof(st));
+	return current_proc()->abi->give_stat(&st, arg[1]);
 }
 
 s64 sys_getdents(const u64 *arg)

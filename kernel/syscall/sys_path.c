@@ -79,7 +79,7 @@ static s64 remove_name(uaddr_t ua, bool directory)
 	if (err)
 		return err;
 	err = path_unlink(current_proc()->cwd, path, directory);
-	if (err == -EISDIR && current_proc()->xv6)
+	if (err == -EISDIR && current_proc()->abi->unlink_takes_directories)
 		err = path_unlink(current_proc()->cwd, path, true);
 	path_release(path);
 	return err;
@@ -121,7 +121,8 @@ s64 sys_chdir(const u64 *arg)
 		return -ENOTDIR;
 	}
 	proc->cwd = inode;
-	inode_put(old);
+	inode_put_ref(old, REF_CWD, CWD_HOLDER(proc->task->pid));
+	inode_pass(inode, REF_CWD, CWD_HOLDER(proc->task->pid));
 	return 0;
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* System calls on processes, their memory and time. */
 #include "syscall_priv.h"
-#include "xv6_priv.h"
 #include <uapi/freemem.h>
 
 s64 sys_exit(const u64 *arg)
@@ -39,7 +38,7 @@ static int args_from_user(uaddr_t ua, char *block, char ***argv, u32 *argc)
 {
 	char **pointers = (char **)(block + ARG_MAX_BYTES);
 	char *string = block;
-	u32 max = current_proc()->xv6 ? XV6_ARGS_MAX : ARG_MAX_COUNT;
+	u32 max = current_proc()->abi->nr_args;
 
 	*--pointers = NULL;
 	for (*argc = 0; ua; ua += sizeof(u64), ++*argc) {
@@ -72,6 +71,7 @@ static int args_from_user(uaddr_t ua, char *block, char ***argv, u32 *argc)
 s64 sys_exec(const u64 *arg)
 {
 	struct holder holder = HOLDER(current_task()->pid, 0);
+	const struct proc_abi *abi = current_proc()->abi;
 	struct page *block;
 	char *path, **argv = NULL;
 	u32 argc;
@@ -79,14 +79,14 @@ s64 sys_exec(const u64 *arg)
 
 	if (result < 0)
 		return result;
-	block = page_alloc(1, PK_KERNEL, REF_OWNER, holder);
+	block = page_alloc(1, PK_KERNEL, REF_OWNER, holder, 0);
 	if (!block) {
 		path_release(path);
 		return -ENOMEM;
 	}
 	STATIC_ASSERT(ARG_MAX_BYTES == 2 * PAGE_SIZE, "block of order 1");
 	result = args_from_user(arg[1], page_to_va(block), &argv, &argc);
-	if (result == 0 && current_proc()->xv6 && !xv6_args_fit(argv, argc))
+	if (result == 0 && abi->args_fit && !abi->args_fit(argv, argc))
 		result = -E2BIG;
 	if (result == 0)
 		result = proc_exec(path, argv, argc);
@@ -114,9 +114,7 @@ s64 sys_kill(const u64 *arg)
 
 static s64 try_sbrk(s64 delta, bool lazy)
 {
-	struct mm *mm = current_task()->mm;
-
-	return current_proc()->xv6 ? xv6_sbrk(mm, delta, lazy) : mm_sbrk(mm, delta, lazy);
+	return current_proc()->abi->sbrk(current_task()->mm, delta, lazy);
 }
 
 /*
@@ -158,4 +156,9 @@ s64 sys_yield(const u64 *arg)
 	sched_yield();
 	task->quiet = false;
 	return 0;
+}
+
+s64 sys_abi(const u64 *arg)
+{
+	return current_proc()->abi->call(arg);
 }

@@ -5,7 +5,6 @@
  * error, or the death of the caller.
  */
 #include "syscall_priv.h"
-#include "xv6_priv.h"
 
 #define NR_SYSCALLS 64
 
@@ -21,18 +20,18 @@ void syscall_init(void)
 	kdebug_init();
 }
 
+s64 syscall_run(u64 number, const u64 *arg)
+{
+	return number < NR_SYSCALLS && syscall_table[number] ? syscall_table[number](arg) : -ENOSYS;
+}
+
 void upcall_syscall(struct trapframe *frame)
 {
 	u64 number = frame->x[REG_A7];
+	const u64 *arg = &frame->x[REG_A0];
 	const struct proc *proc = current_proc();
-	s64 result = -ENOSYS;
 
 	current_task()->in_user = false;
-	if (UNLIKELY(proc->lab.refused) && xv6_call_refused(number, &frame->x[REG_A0]))
-		result = -EPERM;
-	else if (number < NR_SYSCALLS && syscall_table[number])
-		result = syscall_table[number](&frame->x[REG_A0]);
-	if (UNLIKELY(proc->lab.traced))
-		xv6_print_call(number, result);
-	frame->x[REG_A0] = (u64)result;
+	frame->x[REG_A0] =
+	    (u64)(UNLIKELY(proc->watch_call) ? proc->watch_call(number, arg) : syscall_run(number, arg));
 }

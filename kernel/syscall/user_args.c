@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Strings and ranges that come from user mode. */
 #include "syscall_priv.h"
-#include "xv6_priv.h"
 #include <kernel/slab.h>
 
 static struct kmem_cache *path_cache;
@@ -13,14 +12,14 @@ void user_args_init(void)
 
 int path_from_user(uaddr_t ua, char **path)
 {
-	char *buffer = kmem_cache_alloc(path_cache, HOLDER_NONE);
+	char *buffer = kmem_cache_alloc(path_cache, HOLDER_NONE, 0);
 	ssize_t length;
 
 	if (!buffer)
 		return -ENOMEM;
 	length = strncpy_from_user(buffer, ua, PATH_MAX);
-	if (length > 0 && current_proc()->xv6) {
-		int err = xv6_fit_path(buffer);
+	if (length > 0 && current_proc()->abi->fit_path) {
+		int err = current_proc()->abi->fit_path(buffer);
 
 		length = err ? err : length;
 	}

@@ -161,7 +161,7 @@ void trace_record_words(u64 head, u64 payload0, u64 payload1)
 {
 	struct hart *hart = this_hart();
 	bool irqs = hart->irq_off_depth == 0 && arch_irq_save();
-	struct trace_ring *ring = &trace_rings[hart->index];
+	struct trace_ring *ring = hart->trace_ring;
 	struct trace_record *record = ring->next;
 
 	if (UNLIKELY(record == ring->end)) {
@@ -191,7 +191,7 @@ STATIC_ASSERT(offsetof(struct trace_record, event) == 8 && offsetof(struct trace
 /* ---- memory ---- */
 
 struct layout {
-	u32 packet_bytes, nr_packets, nr_stacks;
+	u32 packet_bytes, nr_packets, nr_stacks, cache_set_bits;
 	size_t depot_bytes, index_bytes, ring_stride, total_bytes;
 };
 
@@ -207,8 +207,10 @@ static void layout_compute(struct layout *layout, u32 packet_bytes, u32 nr_packe
 	layout->index_bytes = 2UL * nr_stacks * sizeof(u32);
 	/* one page more than the ring: rings a power of two apart would alias in the translation caches */
 	layout->ring_stride = (size_t)nr_packets * packet_bytes + PAGE_SIZE;
-	layout->total_bytes =
-	    layout->depot_bytes + layout->index_bytes + nr_harts_ * (layout->ring_stride + STACK_CACHE_BYTES);
+	/* a working set of stacks is an eighth of all, so a larger depot wants more of them remembered */
+	layout->cache_set_bits = nr_stacks >= 4096 ? 8 : 6;
+	layout->total_bytes = layout->depot_bytes + layout->index_bytes +
+			      nr_harts_ * (layout->ring_stride + STACK_CACHE_BYTES(layout->cache_set_bits));
 }
 
 /* trace.rings=KIB: so much for each hart, in at least RING_PACKETS packets, and a depot to match. */
@@ -280,6 +282,7 @@ static enum trace_mode mode_from_bootargs(void)
 static void ring_init(struct trace_ring *ring, struct trace_ring_desc *desc, u8 *base, u32 cpu)
 {
 	*ring = (struct trace_ring){.desc = desc, .base = base};
+	harts[cpu].trace_ring = ring;
 	*desc = (struct trace_ring_desc){.base_pa = va_to_pa(base)};
 	/* Every slot is a valid, empty packet from the start: the host may look at any time. */
 	for (u32 i = 0; i < trace_desc.nr_packets; i++) {
@@ -322,8 +325,8 @@ void trace_init(void *memory, size_t size_bytes, u32 nr_harts_)
 	at += layout.depot_bytes + layout.index_bytes;
 	for (u32 i = 0; i < nr_harts_; i++, at += layout.ring_stride)
 		ring_init(&trace_rings[i], &trace_desc.rings[i], at, i);
-	for (u32 i = 0; i < nr_harts_; i++, at += STACK_CACHE_BYTES)
-		stack_cache_init(i, at);
+	for (u32 i = 0; i < nr_harts_; i++, at += STACK_CACHE_BYTES(layout.cache_set_bits))
+		stack_cache_init(i, at, layout.cache_set_bits);
 	trace_desc.nr_rings = nr_harts_;
 	trace_set_mode(mode_from_bootargs());
 	STORE_RELEASE(trace_desc.magic, TRACE_DESC_MAGIC);

@@ -35,18 +35,20 @@ STATIC_ASSERT(1UL << STACK_DEPTH_BITS == ARCH_STACK_BYTES, "STACK-2");
 
 static struct cached_stack *checked_caches[NR_HARTS_MAX]; /* trace.check_stacks */
 
-/* The first of the entries that a stack may be in. */
-static inline struct cached_stack *set_of(struct cached_stack *cache, const void *frame, u64 site)
-{
-	u64 caller = ((const u64 *)frame)[-1]; /* functions that many call have many stacks at one place */
-
-	return &cache[(site >> 1 ^ caller >> 1 ^ (u64)frame >> 4) % STACK_CACHE_SETS * STACK_CACHE_WAYS];
-}
-
 /* The place and, in the upper bits, which are the same in all places, the depth. */
 static inline u64 tag_of(const void *frame, u64 site)
 {
 	return site ^ (u64)frame << (64 - STACK_DEPTH_BITS);
+}
+
+/* The first of the entries that a stack may be in. */
+static inline struct cached_stack *set_of(struct cached_stack *cache, const void *frame, u64 site)
+{
+	u64 caller = ((const u64 *)frame)[-1]; /* functions that many call have many stacks at one place */
+	/* The upper bits of a product depend on all bits, so stacks that differ in one of the three spread over all sets. */
+	u64 mixed = (tag_of(frame, site) ^ caller >> 1) * 0x9e3779b97f4a7c15UL;
+
+	return &cache[(mixed >> this_hart()->stack_cache_shift) * STACK_CACHE_WAYS];
 }
 
 /* Not this entry: the other one of its set, then the walk. */
@@ -101,6 +103,19 @@ static const stack_check checks[STACK_CACHE_FRAMES + 1] = {
     check_8, check_9, check_10, check_11, check_12, check_13, check_14,
 };
 
+/* In words and in line: memcpy would cost a sixth of a stack that is not remembered. */
+static inline __attribute__((always_inline)) void entry_copy(struct cached_stack *to,
+							     const struct cached_stack *from)
+{
+	u64 *to_words = (u64 *)to;
+	const u64 *words = (const u64 *)from;
+
+	STATIC_ASSERT(offsetof(struct cached_stack, pad) == 14 * sizeof(u64), "all that means something");
+#pragma GCC unroll 14
+	for (u32 i = 0; i < 14; i++)
+		to_words[i] = words[i];
+}
+
 void stack_cache_put(struct cached_stack *cache, const void *frame, u64 site, struct cached_stack *fresh,
 		     u32 nr_frames, u32 id)
 {
@@ -112,8 +127,8 @@ void stack_cache_put(struct cached_stack *cache, const void *frame, u64 site, st
 	fresh->check = checks[nr_frames];
 	fresh->id = id;
 	fresh->nr = nr_frames;
-	set[1] = set[0];
-	set[0] = *fresh;
+	entry_copy(&set[1], &set[0]);
+	entry_copy(&set[0], fresh);
 }
 
 /* Nearly always the stack is one that this hart has seen lately. */
@@ -152,7 +167,8 @@ u32 trace_stack_walk(const void *frame, u32 skip, u64 site)
 	struct cached_stack *cache = this_hart()->stack_cache, fresh;
 	u32 nr_walked = 0, nr_skip = ARCH_SKIPPED_FRAMES(skip), nr = 0, id, known;
 	u64 words[TRACE_STACK_FRAMES / 2] = {0}, address, hash = 0;
-	u32 *frames = (u32 *)words;
+	u32 *frames = (u32 *)words, *ra = fresh.ra;
+	s16 *at = fresh.at;
 	struct arch_unwind unwind;
 	bool fixed = true;
 
@@ -167,8 +183,8 @@ u32 trace_stack_walk(const void *frame, u32 skip, u64 site)
 		if (!arch_unwind_next(&unwind, &address))
 			break;
 		if (nr_walked < STACK_CACHE_FRAMES) {
-			fresh.at[nr_walked] = (s16)(fp - 8 - (u64)frame);
-			fresh.ra[nr_walked] = (u32)address;
+			*at++ = (s16)(fp - 8 - (u64)frame);
+			*ra++ = (u32)address;
 		}
 		nr_walked++;
 		fixed = fixed && arch_frame_fixed(fp, address);
@@ -191,18 +207,19 @@ u32 trace_stack_walk(const void *frame, u32 skip, u64 site)
 	return id;
 }
 
-void stack_cache_clear(void *memory)
+void stack_cache_clear(u32 hart, void *memory, u32 set_bits)
 {
-	memset(memory, 0, STACK_CACHE_BYTES);
-	for (u32 i = 0; i < STACK_CACHE_SETS * STACK_CACHE_WAYS; i++)
+	harts[hart].stack_cache_shift = (u8)(64 - set_bits);
+	memset(memory, 0, STACK_CACHE_BYTES(set_bits));
+	for (u32 i = 0; i < STACK_CACHE_WAYS << set_bits; i++)
 		((struct cached_stack *)memory)[i].check = other_way; /* for a tag that is 0, too */
 }
 
-void stack_cache_init(u32 hart, void *memory)
+void stack_cache_init(u32 hart, void *memory, u32 set_bits)
 {
 	bool check = bootarg("trace.check_stacks", NULL, 0);
 
-	stack_cache_clear(memory);
+	stack_cache_clear(hart, memory, set_bits);
 	harts[hart].stack_cache = check || !ARCH_FRAMES ? NULL : memory;
 	checked_caches[hart] = check && ARCH_FRAMES ? memory : NULL;
 }

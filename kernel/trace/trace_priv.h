@@ -47,10 +47,9 @@ static inline struct trace_packet_header *ring_slot(const struct trace_ring *rin
 
 /* ---- stack.c ---- */
 
-#define STACK_CACHE_SETS 64U
 #define STACK_CACHE_WAYS 2U    /* entries that one stack may be in, the newer one first */
 #define STACK_CACHE_FRAMES 14U /* those of a stack in the depot, and the two that a caller may skip */
-#define STACK_CACHE_BYTES (STACK_CACHE_SETS * STACK_CACHE_WAYS * sizeof(struct cached_stack))
+#define STACK_CACHE_BYTES(set_bits) ((sizeof(struct cached_stack) * STACK_CACHE_WAYS) << (set_bits))
 #define STACK_DEPTH_BITS 13 /* of a place in a stack: ARCH_STACK_BYTES */
 
 struct cached_stack;
@@ -66,10 +65,10 @@ struct cached_stack {
 };
 STATIC_ASSERT(sizeof(struct cached_stack) == 128, "indexed by a shift");
 
-/* hart's cache; memory: STACK_CACHE_BYTES. */
-void stack_cache_init(u32 hart, void *memory);
-/* No entry is in use. memory: STACK_CACHE_BYTES. */
-void stack_cache_clear(void *memory);
+/* hart's cache; memory: STACK_CACHE_BYTES(set_bits). */
+void stack_cache_init(u32 hart, void *memory, u32 set_bits);
+/* No entry is in use; of hart's cache from now on. */
+void stack_cache_clear(u32 hart, void *memory, u32 set_bits);
 /* The stack of a function with this frame that records at `site`, if the cache has it; else 0. */
 u32 stack_cache_find(const struct cached_stack *cache, const void *frame, u64 site);
 /* Remembers a stack of which fresh has at[] and ra[]. */

@@ -8,12 +8,13 @@
  * Locks: `mmlist` for mm_all and the ids. Of an mm itself: see addrspace.h.
  */
 #include "addrspace_priv.h"
+#include <kernel/audit.h>
+#include <kernel/slab.h>
 
 struct list mm_all = LIST_INIT(mm_all);
 static struct spinlock mm_list_lock = SPINLOCK_INIT(mmlist);
 static u16 last_id;
 static struct kmem_cache *mm_cache, *vma_cache;
-static bool (*owner_hook)(const struct mm *mm);
 static int (*pause_hook)(void);
 
 void addrspace_init(void)
@@ -61,7 +62,7 @@ static void mm_unpublish(struct mm *mm)
 
 struct mm *mm_create(u16 pid)
 {
-	struct mm *mm = kmem_cache_alloc(mm_cache, HOLDER(pid, 0));
+	struct mm *mm = kmem_cache_alloc(mm_cache, HOLDER(pid, 0), 0);
 
 	if (!mm)
 		return NULL;
@@ -94,12 +95,17 @@ void mm_destroy(struct mm *mm)
 
 struct vma *vma_alloc(const struct mm *mm)
 {
-	return kmem_cache_alloc(vma_cache, HOLDER(mm->id, 0));
+	return kmem_cache_alloc(vma_cache, HOLDER(mm->id, 0), 0);
 }
 
 void vma_free(const struct mm *mm, struct vma *vma)
 {
 	kmem_cache_free(vma_cache, vma, HOLDER(mm->id, 0));
+}
+
+struct holder vma_holder(const struct vma *vma)
+{
+	return HOLDER(vma->mm->id, kmem_object_number(vma));
 }
 
 /* ---- claims ---- */
@@ -127,11 +133,6 @@ static int claim_leaf(pte_t *pte, uaddr_t ua, void *arg)
 	return 0;
 }
 
-void mm_set_owner_hook(bool (*has_owner)(const struct mm *mm))
-{
-	owner_hook = has_owner;
-}
-
 void mm_set_pause_hook(int (*pause)(void))
 {
 	pause_hook = pause;
@@ -142,28 +143,28 @@ int mm_pause(void)
 	return pause_hook ? pause_hook() : 0;
 }
 
+void mm_claim(struct claims *claims, const struct mm *mm)
+{
+	struct mm_walk walk = {.claims = claims, .mm = mm};
+
+	if (!claim_object(claims, mm) || !mm->root) /* being made or dropped: the world is not quiescent */
+		return;
+	pt_for_each_table(mm->root, claim_table, &walk);
+	pt_for_each_leaf(mm->root, 0, USER_END, claim_leaf, &walk);
+	LIST_FOR_EACH (at, &mm->vmas) {
+		struct vma *vma = LIST_ENTRY(at, struct vma, link);
+
+		if (claim_object(claims, vma) && vma->ops && vma->ops->claims)
+			vma->ops->claims(vma, claims);
+	}
+}
+
 void mm_claims(struct claims *claims)
 {
-	LIST_FOR_EACH (pos, &mm_all) {
-		struct mm *mm = LIST_ENTRY(pos, struct mm, all);
-		struct mm_walk walk = {.claims = claims, .mm = mm};
-
-		if (owner_hook && !owner_hook(mm))
-			continue;
-		claim_object(claims, mm);
-		if (!mm->root) /* being made or dropped: the world is not quiescent */
-			continue;
-		pt_for_each_table(mm->root, claim_table, &walk);
-		pt_for_each_leaf(mm->root, 0, USER_END, claim_leaf, &walk);
-		LIST_FOR_EACH (at, &mm->vmas) {
-			struct vma *vma = LIST_ENTRY(at, struct vma, link);
-
-			claim_object(claims, vma);
-			if (vma->ops && vma->ops->claims)
-				vma->ops->claims(vma, claims);
-		}
-	}
-	shared_claims(claims);
+	if (claims_final(claims))
+		return;
+	LIST_FOR_EACH (pos, &mm_all)
+		mm_claim(claims, LIST_ENTRY(pos, struct mm, all));
 }
 
 /* ---- check ---- */

@@ -97,6 +97,5 @@ pte_t leaf_bits(const struct vma *vma);
 /* ---- shared.c ---- */
 
 void shared_init(void);
-void shared_claims(struct claims *claims);
 
 #endif

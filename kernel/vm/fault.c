@@ -56,7 +56,7 @@ static void set_leaf(struct mm *mm, pte_t *pte, uaddr_t ua, const struct page *p
 
 static int map_anon(struct mm *mm, struct vma *vma, pte_t *pte, uaddr_t ua)
 {
-	struct page *page = page_alloc_zeroed(PK_ANON, REF_PTE, pte_holder(mm, ua));
+	struct page *page = page_alloc(0, PK_ANON, REF_PTE, pte_holder(mm, ua), ALLOC_ZEROED);
 	pte_t bits = leaf_bits(vma);
 
 	if (!page)
@@ -69,7 +69,7 @@ static int map_anon(struct mm *mm, struct vma *vma, pte_t *pte, uaddr_t ua)
 
 struct page *copy_page(struct mm *mm, uaddr_t ua, const struct page *from)
 {
-	struct page *page = page_alloc(0, PK_ANON, REF_PTE, pte_holder(mm, ua));
+	struct page *page = page_alloc(0, PK_ANON, REF_PTE, pte_holder(mm, ua), 0);
 
 	if (page)
 		memcpy(page_to_va(page), page_to_va(from), PAGE_SIZE);

@@ -34,7 +34,8 @@ static inline struct holder table_holder(u16 mm_id, u32 level, uaddr_t ua)
 
 struct page *pt_create(u16 mm_id)
 {
-	struct page *root = page_alloc_zeroed(PK_PAGETABLE, REF_TABLE, table_holder(mm_id, ROOT_LEVEL, 0));
+	struct page *root =
+	    page_alloc(0, PK_PAGETABLE, REF_TABLE, table_holder(mm_id, ROOT_LEVEL, 0), ALLOC_ZEROED);
 	const pte_t *kernel;
 	pte_t *table;
 
@@ -93,7 +94,8 @@ pte_t *pt_walk(struct page *root, uaddr_t ua, u16 mm_id, bool create)
 
 			if (!create)
 				return NULL;
-			page = page_alloc_zeroed(PK_PAGETABLE, REF_TABLE, table_holder(mm_id, level - 1, ua));
+			page = page_alloc(0, PK_PAGETABLE, REF_TABLE, table_holder(mm_id, level - 1, ua),
+					  ALLOC_ZEROED);
 			if (!page)
 				return NULL;
 			/* Zeros first: who comes from an object (vma_set.c) may walk here on another hart. */

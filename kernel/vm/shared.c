@@ -4,7 +4,7 @@
  * MAP_ANONYMOUS). A page belongs to the object from the first touch in any mapping, so it does not matter who touches it
  * first, or whether that is before the fork or after.
  *
- * SHM-1  the object is counted by the VMAs that map it, and goes with the last of them.
+ * SHM-1  the object is counted by the VMAs that map it, one reference VMA each, and goes with the last of them.
  * SHM-2  a page in its tree has one SHARE reference (object's id, index), besides the PTE references of its leaves.
  * SHM-3  at a quiescent point each page of the tree lies in some VMA: what the last VMA gives up is freed at once.
  *
@@ -32,9 +32,9 @@ static u16 last_id;
 static u32 nr_shared; /* shared_lock */
 static struct kmem_cache *shared_cache, *node_cache;
 
-static struct radix_node *node_alloc(void)
+static struct radix_node *node_alloc(u32 flags)
 {
-	return kmem_cache_alloc(node_cache, HOLDER_NONE);
+	return kmem_cache_alloc(node_cache, HOLDER_NONE, flags);
 }
 static void node_free(struct radix_node *node)
 {
@@ -42,9 +42,15 @@ static void node_free(struct radix_node *node)
 }
 static const struct radix_ops node_ops = {.alloc_node = node_alloc, .free_node = node_free};
 
+static u32 shared_count(const void *obj)
+{
+	return ((const struct shared *)obj)->count;
+}
+
 void shared_init(void)
 {
 	shared_cache = kmem_cache_create("shared", sizeof(struct shared));
+	kmem_cache_set_counted(shared_cache, shared_count);
 	node_cache = kmem_cache_create("shared_node", sizeof(struct radix_node));
 }
 
@@ -84,7 +90,7 @@ static bool shared_publish(struct shared *shared)
 
 static struct shared *shared_create(void)
 {
-	struct shared *shared = kmem_cache_alloc(shared_cache, HOLDER_NONE);
+	struct shared *shared = kmem_cache_alloc(shared_cache, HOLDER_NONE, 0);
 
 	if (!shared)
 		return NULL;
@@ -121,7 +127,7 @@ static struct page *find_or_insert(struct shared *shared, u32 index, struct page
 
 	spin_lock(&shared->set.lock);
 	page = radix_lookup(&shared->tree, index);
-	if (!page && fresh && radix_insert_from(&shared->tree, index, fresh, stock) == 0)
+	if (!page && fresh && radix_insert(&shared->tree, index, fresh, stock) == 0)
 		page = fresh;
 	if (page && !page_try_get(page, REF_PTE, holder))
 		page = NULL;
@@ -138,7 +144,7 @@ static struct page *insert_reclaiming(struct shared *shared, u32 index, struct p
 
 	for (u32 i = 0; !page && i <= RADIX_NODES_MAX; i++) {
 		page = find_or_insert(shared, index, fresh, &stock, holder);
-		if (!page && !radix_stock_add(&shared->tree, &stock))
+		if (!page && !radix_stock_add(&shared->tree, &stock, 0))
 			break;
 	}
 	radix_stock_free(&shared->tree, stock);
@@ -153,7 +159,7 @@ static struct page *shared_fault(struct vma *vma, u32 index, struct holder holde
 	if (page)
 		return page;
 	*err = -ENOMEM;
-	fresh = page_alloc_zeroed(PK_ANON, REF_SHARE, share_holder(shared, index));
+	fresh = page_alloc(0, PK_ANON, REF_SHARE, share_holder(shared, index), ALLOC_ZEROED);
 	if (!fresh)
 		return NULL;
 	page = insert_reclaiming(shared, index, fresh, holder);
@@ -193,18 +199,21 @@ static void shared_shrunk(struct vma *vma, u32 first, u32 nr)
 static void shared_open(struct vma *vma)
 {
 	struct shared *shared = vma->file;
+	u32 stack = kmem_ref_stack();
 
 	spin_lock(&shared->set.lock);
-	shared->count++;
+	kmem_record_ref(EV_obj_get, shared, REF_VMA, vma_holder(vma), stack, shared->count++);
 	spin_unlock(&shared->set.lock);
 }
 
 static void shared_close(struct vma *vma)
 {
 	struct shared *shared = vma->file;
+	u32 stack = kmem_ref_stack();
 	bool last;
 
 	spin_lock(&shared->set.lock);
+	kmem_record_ref(EV_obj_put, shared, REF_VMA, vma_holder(vma), stack, shared->count);
 	last = --shared->count == 0;
 	spin_unlock(&shared->set.lock);
 	if (last)
@@ -216,9 +225,21 @@ static struct vma_set *shared_set(struct vma *vma)
 	return &((struct shared *)vma->file)->set;
 }
 
+static void claim_node(struct radix_node *node, void *claims)
+{
+	claim_object(claims, node);
+}
+
 static void shared_vma_claims(struct vma *vma, struct claims *claims)
 {
-	claim_object(claims, vma->file);
+	const struct shared *shared = vma->file;
+	struct page *page;
+
+	if (!claim_ref(claims, shared, REF_VMA, vma_holder(vma)))
+		return;
+	radix_for_each_node(&shared->tree, claim_node, claims);
+	for (u32 index = 0; (page = radix_next(&shared->tree, &index)); index++)
+		claim_page(claims, page, REF_SHARE, share_holder(shared, index));
 }
 
 static const struct vma_ops shared_vma_ops = {
@@ -241,26 +262,4 @@ int mm_map_shared(struct mm *mm, uaddr_t start, uaddr_t end, u32 flags)
 	if (err)
 		shared_free(shared);
 	return err;
-}
-
-/* ---- claims ---- */
-
-static void claim_node(struct radix_node *node, void *claims)
-{
-	claim_object(claims, node);
-}
-
-/* The object itself is claimed by its VMAs; one that has none claims nothing, and all that was its is found. */
-void shared_claims(struct claims *claims)
-{
-	LIST_FOR_EACH (pos, &shared_all) {
-		const struct shared *shared = LIST_ENTRY(pos, struct shared, all);
-		struct page *page;
-
-		if (list_empty(&shared->set.vmas))
-			continue;
-		radix_for_each_node(&shared->tree, claim_node, claims);
-		for (u32 index = 0; (page = radix_next(&shared->tree, &index)); index++)
-			claim_page(claims, page, REF_SHARE, share_holder(shared, index));
-	}
 }

@@ -9,7 +9,7 @@ from harness.expect import differences
 from harness.tool import pagetrail, pagetrail_json, run_command
 
 # `make test` runs these; `make faults` all.
-ALWAYS = ("05", "07")
+ALWAYS = ("05", "07", "40", "41")
 
 
 def run_fault(fault, kernel, folder):

@@ -24,7 +24,7 @@ LAYOUT_OF = {
                *(f"PTE_{bit}" for bit in ("V", "R", "W", "X", "U", "G", "A", "D", "COW", "SHARED", "LEAF_BITS"))],
     "symbols": ["pages", "first_pfn", "nr_pages", "managed_pfn", "buddy", "pcps", "caches", "task_all", "mm_all",
                 "shared_all", "proc_all", "kernel_root_pa", "trace_desc", "harts", "nr_harts", "machine", "pagecache",
-                "icache.c:buckets", "fs/pipe.c:pipes", "procfs/file.c:open_files", "virtio_blk.c:disk",
+                "icache.c:buckets", "fs/pipe.c:pipes", "procfs.c:file_ops", "runqueue.c:runqueue", "virtio_blk.c:disk",
                 "file_map.c:file_vma_ops", "mount.c:superblocks"],
 }
 

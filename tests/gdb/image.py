@@ -28,13 +28,15 @@ class Image:
         for name, value in (("pages", self.pages_va), ("first_pfn", self.first_pfn), ("nr_pages", nr_pages),
                             ("managed_pfn", self.first_pfn + FIRMWARE_PAGES)):
             self.set_symbol(name, value)
-        for name in ("task_all", "mm_all", "shared_all", "proc_all", "fs/pipe.c:pipes", "procfs/file.c:open_files",
-                     "mount.c:superblocks"):
+        for name in ("task_all", "mm_all", "shared_all", "proc_all", "fs/pipe.c:pipes", "mount.c:superblocks",
+                     "runqueue.c:runqueue"):
             self.list_init(self.symbol(name))
         self.list_init(self.symbol("pagecache") + layout.symbol("pagecache")[1].offset("mappings"))
         buckets, kind = layout.symbol("icache.c:buckets")
         for i in range(kind.count):
             self.list_init(buckets + i * kind.element.size)
+        self.waiting = self.new("list")  # a wait queue, on which every process of the machine is
+        self.list_init(self.waiting)
         self.root_pa = self.take_page()
         self.set_symbol("kernel_root_pa", self.root_pa)
 
@@ -221,6 +223,9 @@ class Image:
         mm = self.new("mm", id=pid + 100, pid=pid, root=self.page_va(self.pfn_of(root)))
         self.list_init(mm + self.layout.struct("mm").offset("vmas"))
         self.list_add(self.symbol("mm_all"), mm + self.layout.struct("mm").offset("all"))
-        task = self.new("task", pid=pid, mm=mm, name=name + b"\0")
+        task = self.new("task", pid=pid, mm=mm, name=name + b"\0", quiet=True,
+                        state=self.layout.enum_value("task_state", "TASK_BLOCKED"))
+        self.list_init(task + self.layout.struct("task").offset("timer_link"))
+        self.list_add(self.waiting, task + self.layout.struct("task").offset("wait_link"))
         self.list_add(self.symbol("task_all"), task + self.layout.struct("task").offset("all_link"))
         return task, mm, root

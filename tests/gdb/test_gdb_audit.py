@@ -144,6 +144,7 @@ def opened(image):
     image.file = image.new("file", count=2, inode=image.inode)
     image.proc = image.new("proc", task=image.tasks[3][0], cwd=image.inode, **{"files[3]": image.file})
     image.list_add(image.symbol("proc_all"), image.proc + layout.struct("proc").offset("all"))
+    image.list_init(image.proc + layout.struct("proc").offset("children"))
     image.vma = image.new("vma", start=0x7000, end=0x8000, file=image.file, ops=image.symbol("file_map.c:file_vma_ops"))
     image.list_add(image.tasks[4][1] + layout.struct("mm").offset("vmas"), image.vma + layout.struct("vma").offset("link"))
     image.close_books()
@@ -170,6 +171,26 @@ def test_counts_that_do_not(opened, struct_name, attribute, members, what):
     assert any(re.search(what.replace("(", r"\(").replace(")", r"\)"), text) for text in found), found
 
 
+def test_a_process_that_no_parent_leads_to_is_lost_with_what_it_has(opened):
+    """The list of all processes is no root: one whose parent does not list it, and that does not run, has nothing."""
+    other = opened.new("proc", task=opened.tasks[4][0], parent=opened.proc, cwd=opened.inode)
+    opened.list_init(other + opened.layout.struct("proc").offset("children"))
+    opened.list_add(opened.symbol("proc_all"), other + opened.layout.struct("proc").offset("all"))
+    opened.set("inode", opened.inode, count=3)
+    assert [text for text in count_findings(opened) if "inode 12" in text and "count 3, but held by 2" in text]
+    opened.list_add(opened.proc + opened.layout.struct("proc").offset("children"), other + opened.layout.struct("proc").offset("sibling"))
+    assert count_findings(opened) == []
+
+
+def test_a_task_that_nothing_wakes_holds_nothing(image):
+    """A kernel thread off every wait queue, with an address space: no list of all tasks keeps it."""
+    link = image.tasks[4][0] + image.layout.struct("task").offset("wait_link")
+    image.list_init(image.waiting)
+    image.list_init(link)
+    image.list_add(image.waiting, image.tasks[3][0] + image.layout.struct("task").offset("wait_link"))
+    assert ("UNREACH", 3) in names(audit(image)[0])
+
+
 def test_counts_of_a_busy_kernel_are_not_judged(opened):
     opened.set("file", opened.file, count=7)
     opened.set("task", opened.tasks[3][0], quiet=False)
@@ -179,7 +200,7 @@ def test_counts_of_a_busy_kernel_are_not_judged(opened):
 def test_a_file_that_only_a_mapping_has_is_no_lost_object(opened):
     opened.set("proc", opened.proc, **{"files[3]": 0})
     accounting = Audit(opened.kernel(), []).accounting
-    assert any("mapped at 0x7000" in via for via in accounting.objects[opened.file])
+    assert any("mapping at 0x7000" in via for via in accounting.objects[opened.file])
 
 
 def test_an_mm_that_no_task_runs_in_holds_nothing(image):

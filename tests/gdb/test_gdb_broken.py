@@ -231,9 +231,12 @@ CASES = {
         lambda b: b.member(b.proc(), "cwd", WILD),
         "audit", r"inode 0x6b\w+: held by working directory"),
     "pipes: wild": (lambda b: b.variable("fs/pipe.c:pipes", "next", WILD), "audit", r"list of pipes: wild link"),
-    "proc files: a loop": (
-        lambda b: b.variable("procfs/file.c:open_files", "next", ODD),
-        "audit", r"open /proc files: wild link"),
+    "procs: wild children": (
+        lambda b: b.member(b.proc(), "children.next", ODD),
+        "audit", r"children of proc 0x\w+: wild link"),
+    "tasks: a run queue in a loop": (
+        lambda b: b.variable("runqueue.c:runqueue", "next", ODD),
+        "audit", r"run queue: wild link"),
     "superblocks: private is wild": (
         lambda b: b.member(b.superblock(), "private", WILD),
         "audit", r"superblock 0x\w+: "),

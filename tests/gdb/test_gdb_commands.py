@@ -71,7 +71,7 @@ def test_wrong_arguments_are_messages(machine):
 
 def test_without_memory_or_kernel(tmp_path):
     assert "no memory to read" in run_gdb(["ps"])[0]
-    assert "nothing" not in run_gdb(["ps", "whatis page_alloc"])[1]
+    assert "nothing" not in run_gdb(["ps", "whatis page_put"])[1]
     missing = run_gdb(["ps"], ram=tmp_path / "missing")[0]
     assert "RAM file" in missing and "No such file" in missing
     (tmp_path / "short").write_bytes(bytes(4096))
@@ -106,12 +106,12 @@ def test_whatis_names_objects_and_stacks(machine):
 
 def test_parameters_and_completion(machine):
     found = run_gdb(["show pagetrail ram-file", f"set pagetrail ram-file {machine.ram_file}", "show pagetrail ram-file",
-                     "show pagetrail memory", "complete vmprint ", "complete page-ow", "complete page-owner page_al",
+                     "show pagetrail memory", "complete vmprint ", "complete page-ow", "complete page-owner page_pu",
                      "set pagetrail ram-file", "show pagetrail memory", f"set pagetrail ram-file {machine.ram_file}",
                      "complete slab-print in", "complete kstack-print a", "complete pagecache-print ",
                      "complete set pagetrail backend g"])
     assert "No RAM file is set" in found[0] and str(machine.ram_file) in found[2] and "0x80000000..0x88000000" in found[3]
-    assert "vmprint 1\n" in found[4] and found[5] == "page-owner\n" and "page-owner page_alloc\n" in found[6]
+    assert "vmprint 1\n" in found[4] and found[5] == "page-owner\n" and "page-owner page_put\n" in found[6]
     assert "no memory to read" in found[8]
     assert found[10] == "slab-print inode\n" and found[11] == "kstack-print all\n"
     assert "pagecache-print 2\n" in found[12] and found[13] == "set pagetrail backend gdbstub\n"
@@ -211,8 +211,10 @@ def test_elf_of_another_build_is_noticed(machine, tmp_path):
     end = elf.symbol_pa(machine.kernel, "build_id_note") - 0x80000000 + 0x24
     content[end - 1] ^= 1
     (tmp_path / "ram").write_bytes(content)
-    text = run_gdb(["ps"], ram=tmp_path / "ram")[0]
+    text, stack, _, forced = run_gdb(["ps", "kstack-print 1", "set pagetrail force-symbols on", "kstack-print 1"], ram=tmp_path / "ram")
     assert "is of another build than the kernel in memory" in text and "init" in text
+    assert re.search(r"0x[0-9a-f]{16}", stack) and not re.search(r"0x[0-9a-f]{16} \w", stack) and "addresses stand for the names" in stack
+    assert re.search(r"0x[0-9a-f]{16} \w+.*\.c:\d+", forced) and "addresses stand" not in forced
 
 
 def test_help_lists_the_commands():

@@ -72,6 +72,19 @@ def test_cache_reads_once_and_forgets():
     assert slow.reads == before + 2
 
 
+def test_cache_reads_the_surroundings_of_many_frames():
+    """A free list leads through all of RAM: it must not cost a read for each page."""
+    content = bytes(range(256)) * 16 * 2500  # no whole number of the large pieces
+    slow = CountingMemory(RAM, content)
+    memory = CachedMemory(slow)
+    for page in reversed(range(2500)):
+        assert memory.read(RAM + page * 4096 + 8, 8) == content[8:16]
+    assert slow.reads <= 32 + 3
+    assert memory.read(RAM + len(content) - 8, 8) == content[-8:]
+    with pytest.raises(ReadError):
+        memory.read(RAM + len(content), 8)
+
+
 def elf_core(segments):
     """A core with (p_vaddr, p_paddr, content) segments."""
     import struct

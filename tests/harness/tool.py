@@ -85,12 +85,12 @@ MEASURE = """
 import resource, subprocess, sys
 status = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-print(status, usage.ru_utime + usage.ru_stime, usage.ru_maxrss)
+print(status, usage.ru_utime + usage.ru_stime, usage.ru_maxrss, usage.ru_utime)
 """
 
 
 def measure(*words, timeout=300):
-    """Runs `pagetrail WORDS`: (exit status, CPU seconds, peak of resident memory in KiB, mapped files included)."""
+    """Runs `pagetrail WORDS`: (exit status, CPU seconds, peak of resident memory in KiB, mapped files included, the seconds in user mode)."""
     out = subprocess.run([sys.executable, "-I", "-S", "-c", MEASURE, *(str(word) for word in (paths.PAGETRAIL, *words))],
                          stdout=subprocess.PIPE, text=True, check=True, timeout=timeout).stdout.split()
-    return int(out[0]), float(out[1]), int(out[2])
+    return int(out[0]), float(out[1]), int(out[2]), float(out[3])

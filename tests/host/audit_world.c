@@ -6,8 +6,29 @@
 
 struct audit_world world = {.nr_extra_claims = 1};
 
+static u32 user_count(const void *obj)
+{
+	return ((const struct world_user *)obj)->count;
+}
+
+static void claim_user(struct claims *claims, const struct world_user *user, struct holder holder)
+{
+	while (claim_ref(claims, user, REF_FD, holder) && user->next) {
+		holder = HOLDER(0, kmem_object_number(user));
+		user = user->next;
+	}
+}
+
 static void world_claims(struct claims *claims)
 {
+	if (!world.skip_mm)
+		mm_claim(claims, world.mm);
+	if (world.other_mm)
+		mm_claim(claims, world.other_mm);
+	if (!world.skip_user)
+		claim_user(claims, world.user, HOLDER(4, 1));
+	if (world.claim_user_twice)
+		claim_user(claims, world.user, HOLDER(5, 1));
 	if (!world.skip_page)
 		claim_page(claims, world.cache_page, REF_CACHE, HOLDER(12, 3));
 	if (world.claim_twice)
@@ -21,6 +42,12 @@ static void world_claims(struct claims *claims)
 		claim_object(claims, world.extra_object);
 }
 
+static void task_claims(struct claims *claims)
+{
+	if (!world.skip_stack)
+		kstack_claim(claims, world.stack, 4);
+}
+
 int world_boot(void **state)
 {
 	host_boot(16UL << 20, 2);
@@ -28,14 +55,19 @@ int world_boot(void **state)
 	world.thing_cache = kmem_cache_create("thing", 64);
 	audit_register("world", CLAIMS_OF_PROGRAMS, world_claims);
 	audit_register("world", CLAIMS_OF_PROGRAMS, world_claims); /* once is enough */
+	audit_register("task", CLAIMS_OF_KERNEL, task_claims);
 	world.mm = mm_create(4);
 	assert_int_equal(mm_map(world.mm, 0x10000, 0x20000, VMA_READ | VMA_WRITE, NULL, NULL, 0), 0);
 	for (uaddr_t ua = 0x10000; ua < 0x18000; ua += 0x1000)
 		assert_int_equal(mm_fault(world.mm, ua, true, false), 0);
 	world.stack = kstack_alloc(4);
-	world.cache_page = page_alloc_zeroed(PK_PAGECACHE, REF_CACHE, HOLDER(12, 3));
+	world.cache_page = page_alloc(0, PK_PAGECACHE, REF_CACHE, HOLDER(12, 3), ALLOC_ZEROED);
 	for (u32 i = 0; i < ARRAY_SIZE(world.things); i++)
-		world.things[i] = kmem_cache_alloc(world.thing_cache, HOLDER_NONE);
+		world.things[i] = kmem_cache_alloc(world.thing_cache, HOLDER_NONE, 0);
+	world.user_cache = kmem_cache_create("user", sizeof(struct world_user));
+	kmem_cache_set_counted(world.user_cache, user_count);
+	world.user = kmem_cache_alloc(world.user_cache, HOLDER_NONE, 0);
+	world.user->count = 1;
 	assert_non_null(world.stack);
 	return 0;
 }

@@ -20,7 +20,7 @@ static int boot(void **state)
 /* An invariant that is broken must be reported by the check. */
 static void test_broken_count(void **state)
 {
-	struct page *page = page_alloc(0, PK_ANON, REF_PTE, holder);
+	struct page *page = page_alloc(0, PK_ANON, REF_PTE, holder, 0);
 
 	page->count = -1;
 	assert_sound(page_check());

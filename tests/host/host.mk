@@ -10,8 +10,8 @@ HOST_CFLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -Wno-unused-parameter -pt
 HOST_BUILD := $(BUILD)/host
 
 HOST_BASE := lib/string lib/format sync/spinlock sync/kprintf trace/ring trace/depot trace/stack trace/read
-HOST_PAGES := $(HOST_BASE) mm/page mm/page_books mm/buddy mm/pcp mm/incident mm/slab mm/slab_audit mm/kstack vm/pagetable \
-	vm/addrspace vm/vma vm/vma_tree vm/vma_set vm/shared lib/radix lib/tree vm/fault vm/fork mm/audit mm/audit_report
+HOST_PAGES := $(HOST_BASE) mm/page mm/page_boot mm/page_totals mm/page_check mm/buddy mm/pcp audit/incident mm/slab mm/slab_audit mm/kstack vm/pagetable \
+	vm/addrspace vm/vma vm/vma_tree vm/vma_set vm/shared lib/radix lib/tree vm/fault vm/fork audit/audit audit/audit_report
 
 HOST_string := $(HOST_BASE)
 HOST_format := $(HOST_BASE)

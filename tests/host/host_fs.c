@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* kernel/fs/flusher.c is a thread, so it is not part of these tests. */
+/* kernel/cache/flusher.c is a thread, so it is not part of these tests. */
 void writeback_wake(void);
 void writeback_wake(void) {}
 void writeback_wait(void) {}
@@ -26,11 +26,16 @@ void dev_register(u16 major, const struct char_device *device)
 static struct file **claimed_files;
 static u32 nr_claimed_files;
 
+struct mapping *host_mappings[HOST_MAPPINGS_MAX];
+
 static void claim_files(struct claims *claims)
 {
+	for (u32 i = 0; i < HOST_MAPPINGS_MAX; i++)
+		if (host_mappings[i] && host_mappings[i]->ops)
+			mapping_claim(claims, host_mappings[i]);
 	for (u32 i = 0; i < nr_claimed_files; i++)
 		if (claimed_files[i])
-			file_claim(claims, claimed_files[i]);
+			file_claim(claims, claimed_files[i], REF_CALL, HOLDER(trace_current_pid(), 0));
 }
 
 void host_fs_boot(u64 ram_bytes, u32 nr_harts_)
@@ -39,11 +44,16 @@ void host_fs_boot(u64 ram_bytes, u32 nr_harts_)
 	harts[0].current = host_task();
 	pagecache_init();
 	fs_init();
-	audit_register("pagecache", CLAIMS_OF_PROGRAMS, pagecache_claims);
 	audit_register("fs", CLAIMS_OF_PROGRAMS, fs_claims);
 	audit_register("pipe", CLAIMS_OF_PROGRAMS, pipe_claims);
 	audit_register_check("icache", icache_check);
 	audit_register("files", CLAIMS_OF_PROGRAMS, claim_files);
+}
+
+void host_claimed(struct file **files, u32 nr_files)
+{
+	claimed_files = files;
+	nr_claimed_files = nr_files;
 }
 
 void host_audit(struct file **files, u32 nr_files)
@@ -52,8 +62,7 @@ void host_audit(struct file **files, u32 nr_files)
 	struct text text = {report, sizeof(report), 0};
 	struct audit_result *result;
 
-	claimed_files = files;
-	nr_claimed_files = nr_files;
+	host_claimed(files, nr_files);
 	audit_lock();
 	result = audit_run_locked(AUDIT_POISON);
 	if (result->nr_findings || result->identity_difference) {
@@ -61,13 +70,14 @@ void host_audit(struct file **files, u32 nr_files)
 		fail_msg("audit (HOST_SEED=%lu):\n%s", (unsigned long)host_seed(), report);
 	}
 	audit_unlock();
+	host_claimed(NULL, 0);
 }
 
 u64 host_pages_of_kind(enum page_kind kind)
 {
 	struct page_totals totals;
 
-	icache_shrink();
+	upcall_shrink_inodes();
 	pagecache_shrink(~0U);
 	kmem_cache_shrink_all();
 	page_totals(&totals);

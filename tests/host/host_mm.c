@@ -21,7 +21,8 @@ static struct holder cache_holder(const struct test_file *file, u32 index)
 static struct page *file_page(struct test_file *file, u32 index)
 {
 	if (!file->pages[index]) {
-		struct page *page = page_alloc_zeroed(PK_PAGECACHE, REF_CACHE, cache_holder(file, index));
+		struct page *page =
+		    page_alloc(0, PK_PAGECACHE, REF_CACHE, cache_holder(file, index), ALLOC_ZEROED);
 
 		if (!page)
 			return NULL;

@@ -116,7 +116,7 @@ static void test_many_incidents(void **state)
 {
 	static char buf[32768];
 	struct text text = {buf, sizeof(buf), 0};
-	struct page *page = page_alloc(0, PK_ANON, REF_PTE, HOLDER(1, 1));
+	struct page *page = page_alloc(0, PK_ANON, REF_PTE, HOLDER(1, 1), 0);
 	u32 nr_recorded[VERDICT_NR];
 	const struct audit_result *result;
 
@@ -141,7 +141,7 @@ static void test_many_incidents(void **state)
 /* More findings than are kept, of a sort that comes from claims: those beyond go to the trace as well. */
 static void test_many_stale(void **state)
 {
-	struct page *page = page_alloc(0, PK_ANON, REF_PTE, HOLDER(1, 1));
+	struct page *page = page_alloc(0, PK_ANON, REF_PTE, HOLDER(1, 1), 0);
 	u32 nr_recorded[VERDICT_NR];
 	const struct audit_result *result;
 
@@ -166,7 +166,7 @@ static void test_end(void **state)
 	bool found = false;
 
 	assert_int_equal(result->nr_by_verdict[VERDICT_OBJ],
-			 ARRAY_SIZE(world.things) + 1 + 1); /* mm and its VMA */
+			 ARRAY_SIZE(world.things) + 1 + 1 + 1); /* mm, its VMA, and the user */
 	assert_int_equal(result->nr_by_verdict[VERDICT_UNREACH],
 			 1 + result->totals.nr_by_kind[PK_ANON] + result->totals.nr_by_kind[PK_PAGETABLE]);
 	for (u32 i = 0; i < result->nr_kept; i++) {

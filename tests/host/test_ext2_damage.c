@@ -5,7 +5,7 @@
  *
  *     HOST_CASES=N build/host/test_ext2_damage    more cases than the usual ones
  */
-#include "../../kernel/fs/ext2_priv.h"
+#include "../../kernel/ext2/ext2_priv.h"
 #include <host/host_fs.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,7 +45,7 @@ static void make_good_image(void)
 	char path[300];
 
 	host_disk_make(&disk, NR_BLOCKS, "-O none,filetype,large_file -N 48 -I 128", NULL);
-	assert_int_equal(fs_mount_root(&disk.device), 0);
+	assert_int_equal(fs_mount_root(&ext2_type, &disk.device), 0);
 	make("/a", S_IFDIR | 0755, 0, 0);
 	make("/a/b", S_IFDIR | 0755, 0, 0);
 	make("/a/b/c", S_IFDIR | 0755, 0, 0);
@@ -286,7 +286,7 @@ static void run_case(u64 number, u32 *nr_mounted)
 	damage();
 	host_log_clear();
 	nr_calls = 0;
-	if (fs_mount_root(&disk.device) == 0) {
+	if (fs_mount_root(&ext2_type, &disk.device) == 0) {
 		++*nr_mounted;
 		use_everything();
 		fs_sync();

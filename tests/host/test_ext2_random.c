@@ -3,7 +3,7 @@
  * ext2 on real images against a model of the tree: random operations through paths and open files, failing
  * allocations, a full disk. The judges are the model, the auditor, e2fsck -fn, and debugfs, which reads the same contents.
  */
-#include "../../kernel/fs/ext2_priv.h"
+#include "../../kernel/ext2/ext2_priv.h"
 #include <host/ext2_model.h>
 #include <kernel/errno.h>
 #include <kernel/pagecache.h>
@@ -376,7 +376,7 @@ static void op_caches(void)
 		pagecache_shrink((u32)host_random_below(200));
 		break;
 	case 2:
-		icache_shrink();
+		upcall_shrink_inodes();
 		break;
 	default:
 		fs_drop_caches();
@@ -455,7 +455,7 @@ static void compare_with_debugfs(void)
 static void run_on_disk(const char *options, u32 nr_ops, u32 percent)
 {
 	model_reset();
-	assert_int_equal(fs_mount_root(&disk.device), 0);
+	assert_int_equal(fs_mount_root(&ext2_type, &disk.device), 0);
 	memory_percent = percent;
 	size_limit = strstr(options, "large_file") ? UINT64_MAX : 0x7fffffff;
 	for (u32 i = 1; i <= nr_ops; i++) {
@@ -468,7 +468,7 @@ static void run_on_disk(const char *options, u32 nr_ops, u32 percent)
 			close_all();
 			compare_tree();
 			host_fs_unmount(&disk, "after random operations");
-			assert_int_equal(fs_mount_root(&disk.device), 0);
+			assert_int_equal(fs_mount_root(&ext2_type, &disk.device), 0);
 			compare_tree();
 		}
 	}

@@ -4,7 +4,7 @@
  * reclaim, truncation, creation and removal going on beside them; little memory, so that reclaim is busy, too.
  * A file's contents are known under its own host lock, as they are under an inode's lock.
  */
-#include "../../kernel/fs/pagecache_priv.h"
+#include "../../kernel/cache/pagecache_priv.h"
 #include <host/host_fs.h>
 #include <pthread.h>
 #include <sched.h>
@@ -162,7 +162,7 @@ static void take_memory(u32 left)
 {
 	for (nr_taken = 0; page_nr_free() > left; nr_taken++) {
 		assert_true(nr_taken < ARRAY_SIZE(taken));
-		taken[nr_taken] = page_alloc(0, PK_KERNEL, REF_OWNER, HOLDER(1, 0));
+		taken[nr_taken] = page_alloc(0, PK_KERNEL, REF_OWNER, HOLDER(1, 0), 0);
 		assert_non_null(taken[nr_taken]);
 	}
 }
@@ -179,6 +179,7 @@ static void test_pagecache(void **state)
 		memset(&files[f], 0, sizeof(files[f]));
 		pthread_mutex_init(&files[f].lock, NULL);
 		mapping_init(&files[f].mapping, (u16)(f + 5), &ops);
+		host_mappings[f] = &files[f].mapping;
 	}
 	take_memory(FREE_PAGES);
 	run_threads(cache_thread);
@@ -281,7 +282,7 @@ static void *ext2_thread(void *arg)
 static void test_ext2(void **state)
 {
 	host_disk_make(&disk, 200, "-O none,filetype -N 32", NULL);
-	assert_int_equal(fs_mount_root(&disk.device), 0);
+	assert_int_equal(fs_mount_root(&ext2_type, &disk.device), 0);
 	take_memory(FREE_PAGES);
 	run_threads(ext2_thread);
 	give_memory_back();
@@ -345,7 +346,7 @@ static void test_failing_links(void **state)
 	struct file *file;
 
 	host_disk_make(&disk, 64, "-O none,filetype -N 32", NULL);
-	assert_int_equal(fs_mount_root(&disk.device), 0);
+	assert_int_equal(fs_mount_root(&ext2_type, &disk.device), 0);
 	assert_int_equal(file_open(NULL, "/full", O_RDWR | O_CREAT, 0644, &file), 0);
 	while (file_write(file, (uaddr_t)page, sizeof(page)) == sizeof(page))
 		;

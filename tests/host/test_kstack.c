@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Kernel stacks: guard pages, reuse, refusal, and the stack that a hart stands on. */
 #include <host/host_mm.h>
+#include <kernel/audit.h>
 #include <kernel/kstack.h>
 
 /* KSTACK-1, KSTACK-2: a guard below each stack, and a slot of its own. */

@@ -20,7 +20,7 @@ static int begin(void **state)
 
 	memset(&disk, 0, sizeof(disk));
 	host_disk_make(&disk, 300, "-O none,filetype -N 32", NULL);
-	assert_int_equal(fs_mount_root(&disk.device), 0);
+	assert_int_equal(fs_mount_root(&ext2_type, &disk.device), 0);
 	assert_int_equal(file_open(NULL, "/f", O_RDWR | O_CREAT, 0644, &file), 0);
 	assert_int_equal(file_write(file, (uaddr_t)zeros, FILE_BYTES), FILE_BYTES);
 	assert_int_equal(fs_sync(), 0); /* its name, too */

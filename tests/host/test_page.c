@@ -57,12 +57,12 @@ static void model_alloc(u64 nr_total)
 	block.stamp = host_random();
 	if (host_random_below(5) == 0) {
 		block.order = 0;
-		block.page = page_alloc_zeroed(block.kind, REF_OWNER, holder);
+		block.page = page_alloc(0, block.kind, REF_OWNER, holder, ALLOC_ZEROED);
 		if (block.page)
 			assert_int_equal(mem_find_difference(page_to_va(block.page), 0, PAGE_SIZE),
 					 PAGE_SIZE);
 	} else {
-		block.page = page_alloc(block.order, block.kind, REF_OWNER, holder);
+		block.page = page_alloc(block.order, block.kind, REF_OWNER, holder, 0);
 	}
 	if (!block.page) {
 		/* only when no block of this order is left */
@@ -203,7 +203,7 @@ static u32 incidents_of(enum verdict verdict)
 
 static void test_double_free(void **state)
 {
-	struct page *page = page_alloc(0, PK_ANON, REF_PTE, holder);
+	struct page *page = page_alloc(0, PK_ANON, REF_PTE, holder, 0);
 	u64 nr_free = page_nr_free();
 
 	assert_true(page_put(page, REF_PTE, holder));
@@ -216,7 +216,7 @@ static void test_double_free(void **state)
 /* PAGE-7: . */
 static void test_get_of_free(void **state)
 {
-	struct page *page = page_alloc(1, PK_ANON, REF_PTE, holder);
+	struct page *page = page_alloc(1, PK_ANON, REF_PTE, holder, 0);
 
 	page_put(page, REF_PTE, holder);
 	page_get(page, REF_PTE, holder);
@@ -227,7 +227,7 @@ static void test_get_of_free(void **state)
 
 static void test_put_below_zero(void **state)
 {
-	struct page *page = page_alloc(1, PK_ANON, REF_PTE, holder);
+	struct page *page = page_alloc(1, PK_ANON, REF_PTE, holder, 0);
 
 	page->count = 0; /* what a bare decrement would have left */
 	assert_false(page_put(page, REF_PTE, holder));
@@ -241,7 +241,7 @@ static void test_put_below_zero(void **state)
 
 static void test_overflow(void **state)
 {
-	struct page *page = page_alloc(0, PK_ANON, REF_PTE, holder);
+	struct page *page = page_alloc(0, PK_ANON, REF_PTE, holder, 0);
 
 	page->count = 0xffff;
 	page_get(page, REF_PTE, holder);
@@ -256,13 +256,13 @@ static void test_overflow(void **state)
 /* PAGE-4: . */
 static void test_poison(void **state)
 {
-	struct page *page = page_alloc(2, PK_ANON, REF_PTE, holder), *other;
+	struct page *page = page_alloc(2, PK_ANON, REF_PTE, holder, 0), *other;
 	u64 nr_free;
 
 	page_put(page, REF_PTE, holder);
 	nr_free = page_nr_free();
 	((u8 *)page_to_va(page + 1))[4095] = 0; /* the last byte of the second page */
-	other = page_alloc(2, PK_ANON, REF_PTE, holder);
+	other = page_alloc(2, PK_ANON, REF_PTE, holder, 0);
 	assert_non_null(other);
 	assert_ptr_not_equal(other, page);
 	assert_int_equal(incidents_of(VERDICT_POISON), 1);
@@ -275,7 +275,7 @@ static void test_poison(void **state)
 
 static void test_poison_scan(void **state)
 {
-	struct page *page = page_alloc(0, PK_ANON, REF_PTE, holder);
+	struct page *page = page_alloc(0, PK_ANON, REF_PTE, holder, 0);
 
 	page_put(page, REF_PTE, holder);
 	assert_int_equal(page_check_poison(), 0);
@@ -288,7 +288,7 @@ static void test_poison_scan(void **state)
 /* SWITCH-4: a table that a hart runs on is not freed. */
 static void test_active_root(void **state)
 {
-	struct page *page = page_alloc(0, PK_PAGETABLE, REF_TABLE, holder);
+	struct page *page = page_alloc(0, PK_PAGETABLE, REF_TABLE, holder, 0);
 
 	host_active_roots[1] = page_to_pa(page);
 	assert_false(page_put(page, REF_TABLE, holder));
@@ -302,7 +302,7 @@ static void test_active_root(void **state)
 /* Broken lists must be found, not followed. */
 static void test_check_can_fail(void **state)
 {
-	struct page *page = page_alloc(0, PK_ANON, REF_PTE, holder), *next, saved;
+	struct page *page = page_alloc(0, PK_ANON, REF_PTE, holder, 0), *next, saved;
 
 	assert_sound(page_check());
 	page->count = 0;
@@ -363,7 +363,7 @@ static void share_among_threads(u32 rounds)
 	pthread_t threads[THREADS];
 
 	nr_rounds = rounds;
-	shared_page = page_alloc(0, PK_PIPE, REF_PIPE, holder);
+	shared_page = page_alloc(0, PK_PIPE, REF_PIPE, holder, 0);
 	for (u32 i = 0; i < THREADS; i++)
 		pthread_create(&threads[i], NULL, share, (void *)(uintptr_t)i);
 	for (u32 i = 0; i < THREADS; i++)
@@ -427,7 +427,7 @@ static void test_events(void **state)
 {
 	static const u32 wanted[] = {EV_page_alloc, EV_page_get, EV_page_put, EV_page_put, EV_page_free};
 	static const u16 before[] = {0, 1, 2, 1, 0}, after[] = {1, 2, 1, 0, 0};
-	struct page *page = page_alloc(3, PK_PIPE, REF_PIPE, holder);
+	struct page *page = page_alloc(3, PK_PIPE, REF_PIPE, holder, 0);
 	u32 nr;
 
 	page_get(page, REF_IO, HOLDER(9, 9));

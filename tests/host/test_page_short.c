@@ -22,7 +22,7 @@ static void test_steal(void **state)
 	u32 nr = 0, nr_free, freer = host_hart;
 
 	page_drain_caches();
-	while ((taken[nr] = page_alloc(0, PK_ANON, REF_PTE, holder)))
+	while ((taken[nr] = page_alloc(0, PK_ANON, REF_PTE, holder, 0)))
 		nr++;
 	assert_true(nr > 100 && nr < ARRAY_SIZE(taken));
 	assert_int_equal(page_nr_free(), 0);
@@ -32,8 +32,8 @@ static void test_steal(void **state)
 	assert_int_equal(page_nr_parked(), 5);
 	host_hart = 1;
 	for (u32 i = 0; i < 5; i++)
-		assert_non_null(taken[nr++] = page_alloc(0, PK_ANON, REF_PTE, holder));
-	assert_null(page_alloc(0, PK_ANON, REF_PTE, holder));
+		assert_non_null(taken[nr++] = page_alloc(0, PK_ANON, REF_PTE, holder, 0));
+	assert_null(page_alloc(0, PK_ANON, REF_PTE, holder, 0));
 	assert_sound(page_check());
 	host_hart = freer;
 	while (nr > 0)
@@ -55,7 +55,7 @@ static void test_parked_for_a_block(void **state)
 	u32 nr = 0;
 
 	page_drain_caches();
-	while ((taken[nr] = page_alloc(0, PK_ANON, REF_PTE, holder)))
+	while ((taken[nr] = page_alloc(0, PK_ANON, REF_PTE, holder, 0)))
 		nr++;
 	for (u32 i = 0; i < nr; i++) {
 		pfn_t pfn = page_to_pfn(taken[i]);
@@ -69,7 +69,7 @@ static void test_parked_for_a_block(void **state)
 		}
 	}
 	assert_int_equal(page_nr_parked(), 4);
-	block = page_alloc(2, PK_ANON, REF_PTE, holder);
+	block = page_alloc(2, PK_ANON, REF_PTE, holder, 0);
 	assert_non_null(block);
 	page_put(block, REF_PTE, holder);
 	while (nr > 0)
@@ -93,7 +93,7 @@ static u32 reclaim(u32 nr_wanted)
 		return 0;
 	nr_reclaims++;
 	reclaimer = this_hart()->current;
-	assert_null(page_alloc(0, PK_ANON, REF_PTE, holder)); /* no reclaim inside reclaim */
+	assert_null(page_alloc(0, PK_ANON, REF_PTE, holder, 0)); /* no reclaim inside reclaim */
 	reclaimer = NULL;
 	for (; nr < reclaim_gives && nr_hoard; nr++)
 		page_put(hoard[--nr_hoard], REF_PTE, holder);
@@ -102,7 +102,7 @@ static u32 reclaim(u32 nr_wanted)
 
 static void fill_memory(void)
 {
-	for (nr_hoard = 0; (hoard[nr_hoard] = page_alloc(0, PK_ANON, REF_PTE, holder)); nr_hoard++)
+	for (nr_hoard = 0; (hoard[nr_hoard] = page_alloc(0, PK_ANON, REF_PTE, holder, 0)); nr_hoard++)
 		;
 }
 
@@ -117,7 +117,7 @@ static u32 reclaim_waiting(u32 nr_wanted)
 
 	if (++nr_reclaims < NR_WAITING) {
 		this_hart()->current = (struct task *)&tasks[nr_reclaims];
-		page = page_alloc(0, PK_ANON, REF_PTE, holder);
+		page = page_alloc(0, PK_ANON, REF_PTE, holder, 0);
 		assert_non_null(page);
 		hoard[nr_hoard++] = page;
 		this_hart()->current = self;
@@ -136,7 +136,7 @@ static void test_reclaim_of_many(void **state)
 	page_set_reclaim(reclaim_waiting);
 	nr_reclaims = 0;
 	this_hart()->current = (struct task *)&somebody;
-	page = page_alloc(0, PK_ANON, REF_PTE, holder);
+	page = page_alloc(0, PK_ANON, REF_PTE, holder, 0);
 	assert_non_null(page);
 	hoard[nr_hoard++] = page;
 	assert_int_equal(nr_reclaims, NR_WAITING);
@@ -156,22 +156,28 @@ static void test_reclaim(void **state)
 	fill_memory();
 	page_set_reclaim(reclaim);
 	nr_reclaims = 0;
-	assert_null(page_alloc(0, PK_ANON, REF_PTE, holder)); /* no task: may not sleep */
+	assert_null(page_alloc(0, PK_ANON, REF_PTE, holder, 0)); /* no task: may not sleep */
 	assert_int_equal(nr_reclaims, 0);
 	this_hart()->current = (struct task *)&somebody;
-	irq_push();
-	assert_null(page_alloc(0, PK_ANON, REF_PTE, holder)); /* a lock is held */
-	irq_pop();
+	irq_push(); /* a lock is held */
+	assert_null(page_alloc(0, PK_ANON, REF_PTE, holder, ALLOC_NORECLAIM));
+	if (HOST_PANICS()) {
+		assert_non_null(
+		    strstr(host_panic_text, "no ALLOC_NORECLAIM")); /* and no lock is held any more */
+	} else {
+		page_alloc(0, PK_ANON, REF_PTE, holder, 0);
+		fail();
+	}
 	assert_int_equal(nr_reclaims, 0);
-	assert_null(page_alloc_with(0, PK_ANON, REF_PTE, holder, ALLOC_NORECLAIM));
+	assert_null(page_alloc(0, PK_ANON, REF_PTE, holder, ALLOC_NORECLAIM));
 	assert_int_equal(nr_reclaims, 0);
 	reclaim_gives = 3;
-	page = page_alloc(0, PK_ANON, REF_PTE, holder);
+	page = page_alloc(0, PK_ANON, REF_PTE, holder, 0);
 	assert_non_null(page);
 	assert_int_equal(nr_reclaims, 1);
 	page_put(page, REF_PTE, holder);
 	reclaim_gives = 0;
-	while (page_alloc(0, PK_ANON, REF_PTE, holder) && nr_reclaims < 100)
+	while (page_alloc(0, PK_ANON, REF_PTE, holder, 0) && nr_reclaims < 100)
 		;
 	assert_int_equal(nr_reclaims, 2); /* nothing came: not asked again and again */
 	page_set_reclaim(NULL);
@@ -188,7 +194,7 @@ static void test_fail_hook(void **state)
 
 	host_fail_nth(3);
 	for (u32 i = 1; i <= 5; i++) {
-		struct page *page = page_alloc(0, PK_ANON, REF_PTE, holder);
+		struct page *page = page_alloc(0, PK_ANON, REF_PTE, holder, 0);
 
 		assert_int_equal(page == NULL, i == 3);
 		if (page)

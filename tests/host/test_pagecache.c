@@ -4,7 +4,7 @@
  * Allocations and transfers fail at random; and while a page is being transferred, other things happen to the cache,
  * from inside the transfer. Invariants after every step, the auditor every now and then.
  */
-#include "../../kernel/fs/pagecache_priv.h"
+#include "../../kernel/cache/pagecache_priv.h"
 #include <host/host_fs.h>
 #include <stdlib.h>
 
@@ -315,6 +315,7 @@ static void files_begin(void)
 		memset(&files[f], 0, sizeof(files[f]));
 		files[f].block_base = 1000 * f;
 		mapping_init(&files[f].mapping, (u16)(f + 5), &ops);
+		host_mappings[f] = &files[f].mapping;
 	}
 	last_version = 0;
 }
@@ -384,7 +385,7 @@ static void take_memory(u32 left)
 {
 	for (nr_taken = 0; page_nr_free() > left; nr_taken++) {
 		assert_true(nr_taken < ARRAY_SIZE(taken));
-		taken[nr_taken] = page_alloc(0, PK_KERNEL, REF_OWNER, HOLDER(1, 0));
+		taken[nr_taken] = page_alloc(0, PK_KERNEL, REF_OWNER, HOLDER(1, 0), 0);
 		assert_non_null(taken[nr_taken]);
 	}
 }

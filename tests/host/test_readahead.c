@@ -46,7 +46,7 @@ static int begin(void **state)
 
 	memset(&disk, 0, sizeof(disk));
 	host_disk_make(&disk, 400, "-O none,filetype -N 64", NULL);
-	assert_int_equal(fs_mount_root(&disk.device), 0);
+	assert_int_equal(fs_mount_root(&ext2_type, &disk.device), 0);
 	for (u32 i = 0; i < BYTES; i++)
 		contents[i] = (u8)(i * 7 + i / 4096);
 	assert_int_equal(file_open(NULL, "/f", O_RDWR | O_CREAT, 0644, &file), 0);
@@ -222,7 +222,7 @@ static void test_without_memory(void **state)
 	struct file *file = open_cold(O_RDONLY);
 
 	while (page_nr_free() > nr_pages / 16)
-		taken[nr++] = page_alloc(0, PK_DEBUG, REF_OWNER, HOLDER(1, 0));
+		taken[nr++] = page_alloc(0, PK_DEBUG, REF_OWNER, HOLDER(1, 0), 0);
 	read_all(file, 4096);
 	assert_int_equal(nr_ahead(), 0);
 	assert_int_equal(disk.nr_started, 0);

@@ -32,7 +32,7 @@ static void model_alloc(void)
 	struct object object = {.cache = (u32)host_random_below(CACHES), .fill = (u8)host_random()};
 	struct kmem_object found;
 
-	object.start = kmem_cache_alloc(caches_under_test[object.cache], HOLDER_NONE);
+	object.start = kmem_cache_alloc(caches_under_test[object.cache], HOLDER_NONE, 0);
 	assert_non_null(object.start);
 	assert_int_equal((u64)object.start % 8, 0);
 	for (u32 i = 0; i < sizes[object.cache]; i++)
@@ -102,8 +102,8 @@ static void test_random(void **state)
 
 static void test_wrong_frees(void **state)
 {
-	u8 *a = kmem_cache_alloc(caches_under_test[1], HOLDER_NONE),
-	   *b = kmem_cache_alloc(caches_under_test[1], HOLDER_NONE);
+	u8 *a = kmem_cache_alloc(caches_under_test[1], HOLDER_NONE, 0),
+	   *b = kmem_cache_alloc(caches_under_test[1], HOLDER_NONE, 0);
 	u32 before = audit_nr_incidents();
 	static u64 foreign[8];
 
@@ -130,10 +130,10 @@ static void test_tags(void **state)
 	static const u32 birth[] = {0x200100}, death[] = {0x200200};
 	struct kmem_object found;
 	const u32 *frames;
-	void *object, *other = kmem_cache_alloc(caches_under_test[1], HOLDER_NONE);
+	void *object, *other = kmem_cache_alloc(caches_under_test[1], HOLDER_NONE, 0);
 
 	host_set_stack(birth, 1);
-	object = kmem_cache_alloc(caches_under_test[1], HOLDER_NONE);
+	object = kmem_cache_alloc(caches_under_test[1], HOLDER_NONE, 0);
 	assert_true(kmem_find_object(object, &found) && found.live);
 	assert_int_equal(trace_stack_frames(found.stack, &frames), 1);
 	assert_int_equal(frames[0], birth[0]);
@@ -147,13 +147,13 @@ static void test_tags(void **state)
 
 static void test_stray_write(void **state)
 {
-	u8 *a = kmem_cache_alloc(caches_under_test[2], HOLDER_NONE);
+	u8 *a = kmem_cache_alloc(caches_under_test[2], HOLDER_NONE, 0);
 	u32 before = audit_nr_incidents();
 
 	kmem_cache_free(caches_under_test[2], a, HOLDER_NONE);
 	a[100] = 1;
 	assert_non_null(strstr(kmem_check(), "SLAB-3"));
-	assert_ptr_equal(kmem_cache_alloc(caches_under_test[2], HOLDER_NONE), a);
+	assert_ptr_equal(kmem_cache_alloc(caches_under_test[2], HOLDER_NONE, 0), a);
 	assert_int_equal(audit_nr_incidents() - before, 1);
 	assert_int_equal(a[100], 0);
 	assert_sound(kmem_check());
@@ -173,7 +173,7 @@ static void test_no_memory(void **state)
 
 		host_fail_nth(n);
 		for (u32 i = 0; i < ARRAY_SIZE(got); i++) {
-			got[nr] = kmem_cache_alloc(caches_under_test[4], HOLDER_NONE);
+			got[nr] = kmem_cache_alloc(caches_under_test[4], HOLDER_NONE, 0);
 			if (got[nr])
 				nr++;
 			else
@@ -195,8 +195,8 @@ static void test_no_memory(void **state)
 static void test_events(void **state)
 {
 	struct trace_record records[8];
-	void *a = kmem_cache_alloc(caches_under_test[3], HOLDER(5, 77)),
-	     *b = kmem_cache_alloc(caches_under_test[3], HOLDER_NONE);
+	void *a = kmem_cache_alloc(caches_under_test[3], HOLDER(5, 77), 0),
+	     *b = kmem_cache_alloc(caches_under_test[3], HOLDER_NONE, 0);
 	const struct trace_payload_object *payload = &records[0].payload.ev_payload_obj_alloc;
 
 	kmem_cache_free(caches_under_test[3], b, HOLDER_NONE);
@@ -212,7 +212,7 @@ static void test_events(void **state)
 
 static void test_check_can_fail(void **state)
 {
-	u8 *a = kmem_cache_alloc(caches_under_test[0], HOLDER_NONE);
+	u8 *a = kmem_cache_alloc(caches_under_test[0], HOLDER_NONE, 0);
 	u64 *header = page_to_va(va_to_page(a));
 	struct page *page = va_to_page(a);
 

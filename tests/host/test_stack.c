@@ -6,7 +6,8 @@
 #include <host/host_test.h>
 
 static u64 stack[2 * ARCH_STACK_BYTES / 8] __attribute__((aligned(8192)));
-static struct cached_stack cache[STACK_CACHE_SETS * STACK_CACHE_WAYS] __attribute__((aligned(256)));
+#define SET_BITS 6U
+static struct cached_stack cache[STACK_CACHE_WAYS << SET_BITS] __attribute__((aligned(256)));
 
 #define SITE 0xffffffc080212346UL
 #define FRAMES 5U
@@ -32,7 +33,7 @@ static void put(const u8 *frame, u32 id)
 
 static int forget(void **state)
 {
-	memset(cache, 0, sizeof(cache));
+	stack_cache_clear(0, cache, SET_BITS);
 	return 0;
 }
 
@@ -92,7 +93,7 @@ static void test_an_entry_not_in_use_is_no_stack(void **state)
 	u32 id;
 
 	host_boot_trace(16UL << 20, 4UL << 20, 1);
-	stack_cache_clear(cache);
+	stack_cache_clear(0, cache, SET_BITS);
 	harts[0].stack_cache = cache; /* on the host every stack is walked, but for this */
 	host_set_stack(frames, 1);
 	id = trace_stack_find((u8 *)stack + ARCH_STACK_BYTES - 16, 1);

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+import repro
 from harness import elf, paths
 from harness.machine import PROMPT
 
@@ -62,12 +63,9 @@ def test_virtio_disk_keeps_what_was_written(boot, tmp_path):
     second.expect("remembered")
 
 
-CANNOT_START = 123
-
-
 def test_init_that_is_not_there_ends_the_machine_with_a_reason(boot):
     machine = boot(append="init=/no/such/program")
-    assert machine.wait(30) == CANNOT_START
+    assert machine.wait(30) == repro.CANNOT_START
     machine.expect(r"boot: cannot start /no/such/program: error 2")
 
 
@@ -81,7 +79,7 @@ def test_a_disk_that_lacks_what_boot_needs(boot, tmp_path, command, path):
     subprocess.run(["debugfs", "-w", "-R", command, str(disk)], check=True, capture_output=True,
                    env={**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"})
     machine = boot(disk=disk, run="true")
-    assert machine.wait(30) == CANNOT_START
+    assert machine.wait(30) == repro.CANNOT_START
     machine.expect(rf"boot: cannot \w+ {path}: error \d+")
     assert "panic" not in machine.console
     machine.check_disk = lambda: None  # debugfs has damaged it
@@ -125,14 +123,10 @@ def test_twenty_end_the_machine_at_once(boot, smp):
     assert "do not end" not in machine.console
 
 
-DEBUG_ONLY = ["kdebug panic", "kdebug leak-pages 1", "kdebug leak-objects 1", "kdebug free-leaked", "kdebug trace-mask 0",
-              "poweroff 3", "echo mode=off > /proc/ktrace_ctl", "echo 1 > /proc/1/fail-nth"]
-
-
 def test_without_debug_on_no_program_may_break_the_kernel(boot):
-    machine = boot(debug=False, run="; ".join(f"{command} && echo DONE" for command in DEBUG_ONLY) + "; exit 9")
+    machine = boot(debug=False, run=repro.REFUSED)
     assert machine.wait(30) == 9
-    assert machine.console.count(": not permitted") == len(DEBUG_ONLY) - 2  # echo is silent: its status says it
+    assert machine.console.count(": not permitted") == len(repro.DEBUG_ONLY) - 2  # echo is silent: its status says it
     assert "DONE" not in machine.console
 
 

@@ -43,6 +43,23 @@ def test_misuse_leaves_a_living_kernel_and_a_clean_audit(tmp_path, smp):
     assert done.status == OK, done.out + done.err
 
 
+def test_processes_that_stay_grow_and_are_no_leak(tmp_path):
+    """Between the marks of `ktrace` one more `sleep` runs each time: all of it is reachable until it is killed at power-off."""
+    done, run = traced_run(tmp_path, "sh", "-c", "sleep 1000 & ktrace true;" * 12, options=("--leaks",))
+    assert done.status == OK and "no leaks" in done.out, done.out + done.err
+    lines = [line for line in done.out.splitlines() if line.startswith("GROWS: ")]
+    assert any("pages allocated by kstack_alloc() went from" in line for line in lines), done.out
+    grown = {(each["allocation"][0]["function"], each["cache"]): each["live"] - each["before"] for each in pagetrail_json("leaks", run)["candidates"]}
+    assert grown["proc_create", "proc"] >= 5, "half of the tests are compared at least"
+    assert pagetrail("leaks", run, "--fail-on-growth", 5).status == LEAKED
+
+
+def test_programs_that_end_do_not_grow(tmp_path):
+    done, run = traced_run(tmp_path, "sh", "-c", "ktrace ls /;" * 12, options=("--leaks",))
+    assert done.status == OK and "GROWS" not in done.out, done.out
+    assert pagetrail("leaks", run, "--fail-on-growth", 1).status == OK
+
+
 def misuse_tests():
     """The usertests that hand nonsense to the kernel: those of the file about bad arguments."""
     source = (paths.ROOT / "user/bin/usertests/bad.c").read_text()

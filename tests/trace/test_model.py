@@ -25,6 +25,28 @@ def test_live_pages_references_and_objects(pagetrail, write, seed, harts):
     assert summary["events"] == machine.nr_events and summary["complete"]
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_blocks_freed_in_parts(pagetrail, write, seed):
+    """What is left of a block is live, page by page, whatever part goes first."""
+    rng, machine, live = random.Random(seed), tracegen.Machine(), set()
+    for _ in range(12):
+        order = rng.randrange(5)
+        block = machine.alloc("ANON", "PTE", (1, 0), stack=(0x80201000,), order=order)
+        live |= set(range(block.pfn, block.pfn + (1 << order)))
+    for _ in range(25):
+        part = rng.choice(sorted(live))
+        order = rng.choice([0, 0, 1])
+        part &= ~((1 << order) - 1)
+        if not live >= set(range(part, part + (1 << order))):
+            continue
+        machine.page_event("page_free", tracegen.Page(part, order, "ANON"), "PTE", (1, 0), 0, 0, (0x80201100,))
+        live -= set(range(part, part + (1 << order)))
+    run = write(machine)
+    assert sum(pagetrail("summary", run, "--json").json()["live_pages"].values()) == len(live), f"seed {seed}"
+    site, = pagetrail("stacks", run, "--json").json()["sites"]
+    assert site["pages_live"] == len(live)
+
+
 def shake_times(machine, rng, ticks):
     """Records of different harts slip past each other by up to `ticks`; the order within a hart stays."""
     for stream in machine.streams:

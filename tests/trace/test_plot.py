@@ -82,7 +82,7 @@ def test_lifetimes_by_kind_and_by_function(picture, sites):
     kernel = Kernel(sites)
     fault_5(kernel)
     words = picture(kernel.machine, "lifetimes")
-    assert {"pagecache", "lookup", "ended", "live"} <= set(words) and "10" in words
+    assert {"pagecache", "lookup", "ended", "live"} <= set(words) and {"1 µs", "10 µs"} & set(words)
 
 
 def test_runs_over_one_another(pagetrail, write, tmp_path):
@@ -165,10 +165,18 @@ def test_damage_is_left_out_as_the_other_commands_do(pagetrail, write, monkeypat
     monkeypatch.syspath_prepend(str(paths.BUILD / "trace-tools/plots"))
     from pagetrail_trace import Trace
     # The page of no RAM is counted there, as an event.
-    assert len(Trace(run).records) == pagetrail("summary", run, "--json").json()["events"] - 1
+    assert Trace(run).nr_events == pagetrail("summary", run, "--json").json()["events"] - 1
     result = pagetrail("plot", run, "--what", "all")
     assert result.status == CANNOT_TELL and "DAMAGE: " in result.err and "Traceback" not in result.err
     assert (run / "free-pages.png").exists(), "what can be read is drawn"
+
+
+def test_lost_events_are_drawn_and_no_success(pagetrail, write):
+    machine = marked_machine()
+    machine.streams[0].discard(2)
+    result = pagetrail("plot", write(machine), "--json")
+    assert result.status == CANNOT_TELL and "LOSS: 2 events" in result.err
+    assert result.json()["verdict"] == "cannot tell" and len(result.json()["files"]) == 2
 
 
 def test_without_matplotlib_it_says_so(pagetrail, write):

@@ -30,6 +30,7 @@ class Recorder:
     def __init__(self, folder, machine):
         self.packets = {s.hart: self.split(s.bytes(), s.packet_bytes) for s in machine.streams}
         (folder / "trace").mkdir(parents=True, exist_ok=True)
+        self.folder = folder
         self.stacks = open(folder / "trace/stacks", "wb", buffering=0)
         self.stacks.write(machine.stacks_bytes())
         self.files = {s.hart: open(folder / f"trace/hart{s.hart}", "wb", buffering=0) for s in machine.streams}
@@ -47,7 +48,10 @@ class Recorder:
         for hart in self.files:
             self.add(hart, len(self.packets[hart]))
 
-    def end(self):
+    def end(self, interrupted=False):
+        """run.json comes before the files are closed."""
+        if not interrupted and not self.stacks.closed and (self.folder / "trace").exists():
+            tracegen.write_run_json(str(self.folder))
         for file in [self.stacks, *self.files.values()]:
             file.close()
 
@@ -70,6 +74,19 @@ def numbers(pagetrail, run):
 
 def kinds(report, key):
     return {kind: nr for kind, nr in report[key].items() if nr}
+
+
+@pytest.mark.parametrize("interrupted", [True, False])
+def test_interrupted_or_ended(pagetrail, recorder, interrupted):
+    files, run = recorder(busy_machine(35, 1, acts=300)[0])
+    text = watched(run)
+    files.add_all()
+    text.until("running")
+    files.end(interrupted=interrupted)
+    last = text.rest()
+    assert (": ended before its time: interrupted, " if interrupted else ": ended, ") in last
+    report = numbers(pagetrail, run)
+    assert report["state"] == "ended" and report["early_end"] == ("interrupted" if interrupted else None)
 
 
 @pytest.mark.parametrize("seed,harts", [(31, 1), (32, 2), (33, 4)])
@@ -521,6 +538,6 @@ def test_run_is_watched_from_its_beginning_to_its_end(machine, tmp_path):
     run.send_signal(signal.SIGINT)
     run.communicate(timeout=LIMIT_S)
     last = text.rest()
-    assert ": ended, " in last and text.status() == OK
+    assert ": ended before its time: interrupted, " in last and text.status() == OK
     events = json.loads((folder / "run.json").read_text())["events"]
     assert events == 10000 and f"events  {events}," in last

@@ -157,6 +157,11 @@ class Machine:
         self.emit("obj_free", stack=stack, obj=obj, cache=self.caches[name], live=self.live[name], pid=self.pid,
                   holder=holder[0], index=holder[1])
 
+    def obj_ref(self, event, name, obj, ref, holder, before, stack=()):
+        """A get or put of a counted object; before: its count."""
+        self.emit(event, tables.REF_KINDS[ref], self.caches[name], stack, obj=obj, holder=holder[0], index=holder[1],
+                  before=before, after=before + (1 if event == "obj_get" else -1), pid=self.pid)
+
     def task(self, event, pid=None, mm=0, value=0, name=""):
         self.emit(event, pid=self.pid if pid is None else pid, mm=mm, value=value, name=name)
 

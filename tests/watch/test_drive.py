@@ -42,6 +42,13 @@ def test_until_is_never_said(tmp_path):
     assert "no leaks: " in done.out  # the verdict of what there is
 
 
+def test_prompt_is_back_without_until(tmp_path):
+    """What was typed has ended, and there is nothing to wait for: the machine is ended long before any --timeout."""
+    done = driven(tmp_path, "--type", "usertests copy", "--until", "NEVER SAID")
+    assert done.status == CANNOT_TELL and "the prompt is back, and --until was not seen" in done.err, done.err
+    assert "no leaks: " in done.out and (tmp_path / "run/run.json").exists() and not machines(tmp_path / "run")
+
+
 def test_command_ends_before_all_is_typed(tmp_path):
     done = driven(tmp_path, "--type", "quit", "--type", "usertests copy")
     assert done.status == CANNOT_TELL and "before all was typed" in done.err

@@ -59,12 +59,29 @@ def test_readers_of_a_watched_run(clean, tmp_path):
         assert "pagetrail: " not in done.err and done.status == OK, (words, done.err, done.status)
 
 
+def test_folder_of_runs(clean):
+    """The folder above is no run: it is said which ones are in it."""
+    _, run = clean
+    for command in ("leaks", "audit", "summary"):
+        done = pagetrail(command, run.parent)
+        assert done.status == CANNOT_TELL and f"a folder of runs, not a run: name one of them, the last first:\n    {run}\n" in done.err
+    assert pagetrail("leaks", f"{run.parent}/").err.count(f"    {run}\n") == 1
+
+
+def test_kinds_of_references_are_not_said(clean):
+    """The references of a kernel that is not ours have no kind, and none is made up."""
+    _, run = clean
+    dump = pagetrail("dump", run).out
+    assert " page_alloc page order 0 pfn " in dump and "none" not in dump
+
+
 def test_a_leak_has_status_1(tmp_path):
     done = watched(tmp_path, "small-cow-u8-sole_owner_leaks", smp=2)
     truths = {truth.address for truth in kernels.Console(done.out).truths()}
     assert done.status == LEAKED and f"LEAKED: {len(truths)} pages, 0 objects" in done.out
     assert "cow_fault() lowers the count of a page at " in done.out
     answer = pagetrail_json("leaks", tmp_path / "run")
+    assert {item["ref"] for group in answer["groups"] for item in group["items"]} == {""}
     assert answer["pages"] == len(truths) and {group["missing_release"]["suspect"] for group in answer["groups"]} == {"cow_fault"}
     audit = pagetrail_json("audit", tmp_path / "run")
     assert {page["pa"] for page in audit["pages"] if page["verdict"] == "leaked"} == truths

@@ -8,8 +8,6 @@
 #include "base/util.h"
 #include "leaks_priv.h"
 
-/* So many tests must have grown, and none shrunk, before a site of objects is called a candidate. */
-#define CANDIDATE_MARKS 3
 /* Objects of one group that are followed to find what happened later. */
 #define LATER_EVENTS_MAX 4096
 
@@ -25,6 +23,7 @@ const char *leak_doubt_text(enum leak_doubt doubt)
 	    [DOUBT_NOT_LISTED] =
 		"audit and trace: the trace names them, the audit counted as many without listing them",
 	    [DOUBT_NOT_IN_TRACE] = "audit only: THE TRACE DOES NOT KNOW IT AS LIVE",
+	    [DOUBT_WATCHED] = "audit only: the trace of a watched kernel does not say who holds a page",
 	};
 	return texts[doubt];
 }
@@ -33,13 +32,25 @@ const char *leak_doubt_text(enum leak_doubt doubt)
 
 static bool is_transient(uint32_t ref)
 {
-	return ref == REF_IO || ref == REF_FAULT;
+	return ref == REF_IO || ref == REF_FAULT || ref == REF_CALL;
+}
+
+/* When the open file that held the reference was gone, as far as is known: it is not live, or another has its place. */
+static uint64_t file_death(const struct leaks *leaks, const struct page_ref *entry)
+{
+	const struct object_state *file = model_object(leaks->model, entry->index);
+
+	if (!file)
+		return model_totals(leaks->model)->last_time;
+	return file->time > entry->time ? file->time : 0;
 }
 
 /* How likely this open reference is a leak; 0: nothing says so. */
 static int suspicion(const struct leaks *leaks, const struct page_ref *entry, uint64_t *death)
 {
-	*death = model_holder_death(leaks->model, entry->ref, entry->holder, entry->time);
+	*death = entry->ref == REF_FILE
+		     ? file_death(leaks, entry)
+		     : model_holder_death(leaks->model, entry->ref, entry->holder, entry->time);
 	if (*death)
 		return 3;
 	if (is_transient(entry->ref) && leaks->audit_quiescent && entry->time < leaks->audit->time)
@@ -47,16 +58,18 @@ static int suspicion(const struct leaks *leaks, const struct page_ref *entry, ui
 	return 0;
 }
 
-/* Puts the unmatched get of a live page into the item: the most suspect reference, of equals the oldest. */
-static void choose_reference(const struct leaks *leaks, const struct page_state *page, struct leak_item *item)
+/*
+ * Puts the unmatched get into the item: the most suspect of these references, of equals the oldest. False: there is
+ * none.
+ */
+static bool choose_reference(const struct leaks *leaks, const struct page_ref *refs, struct leak_item *item)
 {
-	const struct model *model = leaks->model;
 	int best = -1;
 
-	for (const struct page_ref *entry = model_refs(model, page); entry;
-	     entry = model_next_ref(model, entry)) {
+	for (const struct page_ref *entry = refs; entry; entry = model_next_ref(leaks->model, entry)) {
 		uint64_t death;
 		int level = suspicion(leaks, entry, &death);
+		item->nr_open++;
 		if (level >= 2) {
 			item->nr_refs++;
 			item->by_trace = true;
@@ -75,14 +88,20 @@ static void choose_reference(const struct leaks *leaks, const struct page_state 
 		item->get_pid = entry->pid;
 		item->holder_died = death;
 	}
-	if (best >= 0)
-		return;
+	return best >= 0;
+}
+
+/* A live page without a reference. */
+static void choose_allocation(const struct leaks *leaks, const struct page_state *page,
+			      struct leak_item *item)
+{
 	item->ref = REF_NONE;
 	item->get_stack = page->alloc_stack;
 	item->get_time = page->alloc_time;
 	item->get_pid = page->alloc_pid;
-	if (leaks->audit_quiescent && page->last_time < leaks->audit->time &&
-	    model_totals(model)->by_event[EV_page_put])
+	/* Where a kernel adds several references at once, the puts may be more than the gets, and the count is not 0. */
+	if (leaks->audit_quiescent && page->last_time < leaks->audit->time && page->count == 0 &&
+	    model_totals(leaks->model)->by_event[EV_page_put])
 		item->by_trace = true;
 }
 
@@ -98,10 +117,8 @@ static void classify_page(const struct leaks *leaks, uint32_t pfn, struct leak_i
 				   .alloc_pid = page->alloc_pid,
 				   .inode = page->inode,
 				   .inode_index = page->inode_index};
-	choose_reference(leaks, page, item);
-	for (const struct page_ref *ref = model_refs(leaks->model, page); ref;
-	     ref = model_next_ref(leaks->model, ref))
-		item->nr_open++;
+	if (!choose_reference(leaks, model_refs(leaks->model, page), item))
+		choose_allocation(leaks, page, item);
 	if (item->by_trace)
 		item->verdict = item->nr_open == 0              ? VERDICT_ORPHAN
 				: item->nr_refs < item->nr_open ? VERDICT_OVER
@@ -132,13 +149,13 @@ static void add_audit_page(struct leaks *leaks, const struct trace_record *findi
 		item.inode_index = what->index;
 	}
 	if (!item.by_trace && item.doubt == DOUBT_NONE)
-		item.doubt = DOUBT_HOLDER_LIVES;
+		item.doubt = model_run(leaks->model)->watched ? DOUBT_WATCHED : DOUBT_HOLDER_LIVES;
 	ARRAY_PUSH(leaks->items, leaks->nr_items, leaks->items_capacity) = item;
 	if (page)
 		item_of_page[what->where - model_first_pfn(leaks->model)] = (uint32_t)leaks->nr_items;
 }
 
-/* What the trace alone can say of an object: it was allocated for an inode that is gone. */
+/* What the trace alone can say of an object: it was allocated for an inode, or is held by a thing, that is gone. */
 static bool classify_object(const struct leaks *leaks, const struct object_state *object,
 			    struct leak_item *item)
 {
@@ -161,6 +178,9 @@ static bool classify_object(const struct leaks *leaks, const struct object_state
 				   .inode = object->holder,
 				   .inode_index = object->index,
 				   .holder_died = death};
+	if (choose_reference(leaks, model_object_refs(leaks->model, object), item) && item->nr_refs &&
+	    item->nr_refs < item->nr_open)
+		item->verdict = VERDICT_OVER;
 	return item->by_trace;
 }
 
@@ -175,10 +195,14 @@ static void add_audit_object(struct leaks *leaks, const struct trace_record *fin
 		classify_object(leaks, object, &item);
 	item.by_audit = true;
 	item.verdict = finding->kind;
-	item.doubt = !object          ? DOUBT_NOT_IN_TRACE
-		     : item.by_trace  ? DOUBT_NONE
-		     : object->holder ? DOUBT_HOLDER_LIVES
-				      : DOUBT_NO_RULE;
+	item.count = what->count;
+	item.claims = what->claims;
+	if (item.nr_refs == 0)
+		item.nr_refs = what->count > what->claims ? what->count - what->claims : 0;
+	item.doubt = !object                      ? DOUBT_NOT_IN_TRACE
+		     : item.by_trace              ? DOUBT_NONE
+		     : object->holder || item.ref ? DOUBT_HOLDER_LIVES
+						  : DOUBT_NO_RULE;
 	ARRAY_PUSH(leaks->items, leaks->nr_items, leaks->items_capacity) = item;
 }
 
@@ -369,7 +393,7 @@ static bool later_event_of(const struct leaks *leaks, const struct leak_item *it
 				      .since = item->alloc_time};
 	/* Only the holder of a dirty record is an inode and a page's index. */
 	if (item->object)
-		return !strcmp(model_cache(leaks->model, item->cache)->name, "dirty");
+		return leak_is_object(item) && !strcmp(model_cache(leaks->model, item->cache)->name, "dirty");
 	later->ref = item->ref;
 	later->pfn = item->where;
 	later->since = item->get_time;
@@ -412,48 +436,16 @@ static void look_again(struct leaks *leaks)
 
 /* ---- the rest ---- */
 
-static void find_candidates(struct leaks *leaks)
+/* What is allocated there is a leak already, or suppressed. */
+static bool is_said(void *arg, uint32_t stack)
 {
-	uint32_t nr_sites;
-	const struct site *sites = model_sites(leaks->model, &nr_sites);
-	for (uint32_t i = 1; i < nr_sites; i++) {
-		const struct site *site = &sites[i];
-		bool known = false;
-		if (site->marks_grown < CANDIDATE_MARKS || site->marks_shrunk || !site->objects_live)
-			continue;
-		for (size_t g = 0; g < leaks->nr_groups; g++)
-			known = known || leaks->items[leaks->groups[g].items[0]].alloc_stack == i;
-		if (!known && !leaks_suppressed(leaks, i))
-			ARRAY_PUSH(leaks->candidates, leaks->nr_candidates, leaks->candidates_capacity) =
-			    (struct leak_candidate){i, site->objects_live, site->marks_grown};
+	const struct leaks *leaks = arg;
+
+	for (size_t g = 0; g < leaks->nr_groups; g++) {
+		if (leaks->items[leaks->groups[g].items[0]].alloc_stack == stack)
+			return true;
 	}
-}
-
-/* Stores into one free page by two different ways are two faults; an audit that finds it twice does so by any way. */
-static bool same_incident(const struct leaks *leaks, const struct trace_record *a,
-			  const struct trace_record *b)
-{
-	return a->kind == b->kind &&
-	       a->payload.ev_payload_finding.where == b->payload.ev_payload_finding.where &&
-	       (!model_run(leaks->model)->watched || a->stack == b->stack);
-}
-
-/* One and the same fault is found again by every later audit: count it once. */
-static void count_incidents(struct leaks *leaks)
-{
-	const struct model *model = leaks->model;
-
-	size_t nr_incidents;
-	const struct trace_record *incidents = model_incidents(model, &nr_incidents);
-	leaks->incident_shown = xcalloc(nr_incidents, 1);
-	for (size_t i = 0; i < nr_incidents; i++) {
-		const struct trace_record *one = &incidents[i];
-		bool again = one->kind == VERDICT_PARKED;
-		for (size_t k = 0; k < i && !again; k++)
-			again = same_incident(leaks, &incidents[k], one);
-		leaks->incident_shown[i] = !again;
-		leaks->nr_incidents += !again;
-	}
+	return leaks_suppressed(leaks, stack);
 }
 
 const char *leaks_uncertain(const struct leaks *leaks)
@@ -550,10 +542,10 @@ struct leaks *leaks_find(struct model *model, struct stack_table *stacks, const 
 		look_again(leaks);
 	if (model_run(model)->kernel_fault || model_run(model)->is_other)
 		forget_suspects(leaks);
-	/* They grew over many tests: they belong to no span and no pid. */
-	if (!leaks->narrowed)
-		find_candidates(leaks);
-	count_incidents(leaks);
+	/* Growth is one over many tests: it belongs to no span and no pid. */
+	if (!leaks->narrowed && run_complete(model_run(model)))
+		growth_find(&leaks->growth, model, is_said, leaks);
+	leaks_take_incidents(leaks);
 	leaks->status = verdict_of(leaks, all_listed);
 	return leaks;
 }
@@ -567,8 +559,8 @@ void leaks_free(struct leaks *leaks)
 	}
 	free(leaks->groups);
 	free(leaks->items);
-	free(leaks->candidates);
-	free(leaks->incident_shown);
+	growth_free(&leaks->growth);
+	free(leaks->incidents);
 	free(leaks->no_audit);
 	watched_free(leaks->watched);
 	free(leaks);

@@ -8,7 +8,8 @@
  *   trace   an open reference whose holder is dead: PTE and TABLE of a dropped address space; KSTACK, OWNER, IO,
  *           FAULT of a reaped process; CACHE, DIRTY of an evicted inode; IO and FAULT that an audit at a quiescent
  *           point found open (no task was in the kernel then); a page with no reference at all; an object allocated
- *           for an evicted inode
+ *           for an evicted inode; of counted objects likewise: CALL, FD and CWD of a reaped process, VMA of a dropped
+ *           address space, FILE of an open file that is gone
  * Where only one of them detects an item, the item carries the reason.
  *
  * Items of one allocation stack and one unmatched get make a group; the oldest item represents it. The missing release
@@ -27,6 +28,7 @@
 #define TOOLS_ANALYSIS_LEAKS_H
 
 #include "baseline.h"
+#include "growth.h"
 #include "replay/history.h"
 #include "replay/model.h"
 #include "suppress.h"
@@ -42,6 +44,7 @@ enum leak_doubt {
 	DOUBT_AUDIT_SILENT, /* trace only: the audit checked it and did not report it */
 	DOUBT_NOT_LISTED,   /* trace only, and the audit counted as many as it had no room to list */
 	DOUBT_NOT_IN_TRACE, /* audit only: the trace does not know it as live */
+	DOUBT_WATCHED,      /* audit only: the trace of a watched kernel has no holders */
 	DOUBT_NR,
 };
 const char *leak_doubt_text(enum leak_doubt doubt);
@@ -70,6 +73,12 @@ struct leak_item {
 	bool was_unmapping;     /* a page-table entry went; else the count fell */
 	uint32_t group;
 };
+
+/* An object as such; false: a page, or a reference to either. */
+static inline bool leak_is_object(const struct leak_item *item)
+{
+	return item->object && item->ref == REF_NONE;
+}
 
 enum missing_how {
 	MISSING_NONE,
@@ -143,10 +152,9 @@ struct leak_group {
 	struct page_history history; /* of the representative page; nr 0 for objects */
 };
 
-struct leak_candidate { /* objects that grow from test to test */
-	uint32_t stack;
-	uint64_t live;
-	uint32_t marks;
+struct leak_incident {
+	struct trace_record record;        /* a finding */
+	const struct mispaired *mispaired; /* MISPAIRED, which only a complete trace shows; else NULL */
 };
 
 struct leak_span {
@@ -178,8 +186,7 @@ struct leaks {
 	size_t nr_items, items_capacity;
 	struct leak_group *groups; /* largest first, containers.c */
 	size_t nr_groups, groups_capacity;
-	struct leak_candidate *candidates;
-	size_t nr_candidates, candidates_capacity;
+	struct growth growth;            /* reachable, and no leak */
 	const struct audit_state *audit; /* NULL: none in the trace */
 	bool audit_quiescent;            /* it was at a quiescent point */
 	uint64_t nr_pages, nr_objects, bytes;
@@ -188,8 +195,9 @@ struct leaks {
 	uint64_t nr_disproved; /* findings of a non-quiescent audit, freed later by the complete trace */
 	bool narrowed;         /* the query leaves some out */
 	struct leak_sum left_out, suppressed;
-	size_t nr_incidents; /* different findings that are faults, not leaks */
-	uint8_t *incident_shown;
+	/* Different findings that are faults, not leaks: of the audits, and references that do not pair. */
+	struct leak_incident *incidents;
+	size_t nr_incidents, incidents_capacity;
 	struct watched *watched;           /* of a watched run; NULL: none */
 	const struct ram_audit *ram_audit; /* its audit; NULL: none */
 	char *no_audit;                    /* why a watched run has none; NULL */

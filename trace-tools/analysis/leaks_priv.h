@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* leaks, inside: leaks.c finds and groups, leaks_query.c leaves out, suspect.c finds out who forgot the release. */
+/* leaks, inside: leaks.c finds and groups, leaks_query.c leaves out, leaks_incidents.c has the rest, suspect.c finds out who forgot the release. */
 #ifndef TOOLS_ANALYSIS_LEAKS_PRIV_H
 #define TOOLS_ANALYSIS_LEAKS_PRIV_H
 
@@ -15,6 +15,8 @@ bool leaks_suppressed(const struct leaks *leaks, uint32_t stack);
 void containers_order(struct leaks *leaks);
 void containers_inherit(struct leaks *leaks);
 void containers_named_first(struct leaks *leaks);
+/* Each fault once; none is left out by a query. */
+void leaks_take_incidents(struct leaks *leaks);
 
 struct suspect_world;
 struct suspect_world *suspect_world_new(struct leaks *leaks);

@@ -167,6 +167,8 @@ static void watch_event(void *arg, const struct model *model, const struct trace
 	if (first == NO_PAGE || (!event_is_page(record->event) && !event_is_about_page(record->event)))
 		return;
 	map->pid[first] = record->payload.ev_payload_page_alloc.pid;
+	if (record->event == EV_page_get || record->event == EV_page_put)
+		map->count[first] = record->payload.ev_payload_page_alloc.after;
 	if (record->event != EV_page_alloc && record->event != EV_page_free)
 		return;
 	split_block(audit, map, first, first + (1U << record_order(record)));
@@ -174,7 +176,12 @@ static void watch_event(void *arg, const struct model *model, const struct trace
 		map->life[i] = record->event == EV_page_alloc ? LIFE_LIVE : LIFE_FREE;
 		map->head[i] = record->event == EV_page_alloc ? first : i;
 		map->pid[i] = map->pid[first];
+		map->count[i] = COUNT_UNTOLD;
 	}
+	if (record->event == EV_page_alloc)
+		map->count[first] = record->payload.ev_payload_page_alloc.after == 1
+					? COUNT_FIRST
+					: record->payload.ev_payload_page_alloc.after;
 	/* What is left of a larger block that began here is no part of it any more. */
 	for (uint32_t i = first + (1U << record_order(record)); i < audit->nr_pages && map->head[i] == first;
 	     i++)
@@ -189,6 +196,7 @@ static void replay(struct ram_audit *audit, struct run *run)
 	map->life = xcalloc(audit->nr_pages, 1);
 	map->head = xcalloc(audit->nr_pages, sizeof(*map->head));
 	map->pid = xcalloc(audit->nr_pages, sizeof(*map->pid));
+	map->count = xcalloc(audit->nr_pages, sizeof(*map->count));
 	for (uint32_t i = 0; i < audit->nr_pages; i++)
 		map->head[i] = i;
 	audit->inside->model = model_replay(run, &(struct model_watch){watch_event, &watch});
@@ -245,6 +253,8 @@ static void check_free_sets(struct ram_audit *audit)
 		ram_audit_reason(audit, "there is no trace to compare the free lists with");
 		return;
 	}
+	if (!kd_item(audit->kernel->kd, KD_LIST, 0))
+		return; /* lists_walk() has said so: nothing stands against the trace */
 	audit->checked = true;
 	for (uint32_t i = 0; i < audit->nr_pages; i++) {
 		bool listed = audit->pages[i].listed != 0, freed = map->life[i] == LIFE_FREE;
@@ -321,8 +331,10 @@ static enum page_verdict classify_page(struct ram_audit *audit, uint32_t i)
 		page->why = "a process that runs may hold it in a register, or be about to free it";
 	if (!page->why && audit->inside->no_stacks && is_of_process(audit, i, false))
 		page->why = "stacks of processes are not described, and one may hold it";
-	if (!page->why && audit->inside->root == NO_ADDRESS && audit->inside->guess_tables)
-		page->why = "neither processes nor page tables are described, so what they map is not known";
+	if (!page->why && audit->inside->guess_tables && !audit->inside->nr_trees)
+		page->why = "processes are not described and none of their page tables was found, so what "
+			    "they map is not "
+			    "known";
 	return page->why ? PAGE_UNCERTAIN : PAGE_LEAKED;
 }
 
@@ -368,8 +380,6 @@ static bool has_ground(struct ram_audit *audit)
 		ram_audit_reason(
 		    audit, "RAM that begins at 0x%" PRIx64 " or is larger than 16 GiB cannot be audited",
 		    base);
-	else if (!types_has_dwarf(audit->inside->types))
-		ram_audit_reason(audit, "the kernel has no debug information, which says where pointers are");
 	return audit->nr_reasons == 0;
 }
 
@@ -390,13 +400,19 @@ struct ram_audit *ram_audit_make(const struct description *kernel, const struct 
 	audit->inside->stamps = xcalloc(audit->nr_pages, sizeof(*audit->inside->stamps));
 	if (run)
 		replay(audit, run);
+	if (!types_has_dwarf(kernel->types)) {
+		audit->inside->blind = "the kernel has no debug information, which says where pointers are";
+		ram_audit_reason(audit, "%s", audit->inside->blind);
+	}
 	memory_begin(audit);
 	lists_walk(audit);
 	find_managed(audit);
 	check_free_sets(audit);
 	processes_read(audit);
-	roots_reach(audit);
-	roots_untyped(audit);
+	if (types_has_dwarf(kernel->types)) {
+		roots_reach(audit);
+		roots_untyped(audit);
+	}
 	counts_compare(audit);
 	verdict_of(audit);
 	return audit;
@@ -420,6 +436,7 @@ void ram_audit_free(struct ram_audit *audit)
 	free(inside->trace.life);
 	free(inside->trace.head);
 	free(inside->trace.pid);
+	free(inside->trace.count);
 	free(audit->reasons);
 	free(audit->processes);
 	free(audit->pages);

@@ -25,7 +25,9 @@
  *             may lead to any page: then the status is 2.
  * RAMAUDIT-2  The copy of RAM is not trusted: each address is checked before it is read, lists end at the first page seen
  *             twice, page tables are walked to their last level within a budget. What was cut off is said.
- * RAMAUDIT-3  "No leaks" needs: a complete trace, whose free pages are those of the lists; all processes asleep; no page
+ *             Without types it is said of no page: then the free lists, and counts, are compared with the trace, and that is all.
+ * RAMAUDIT-3  "No leaks" needs: a complete trace, whose free pages are those of the lists, and whose counts
+ *             are those in RAM; all processes asleep; no page
  *             uncertain; nothing cut off. What is missing stands in `reasons`.
  */
 #ifndef TOOLS_ANALYSIS_RAM_AUDIT_H
@@ -109,6 +111,12 @@ struct ram_audit {
 	bool checked; /* against a trace */
 	uint64_t nr_listed, nr_only_listed, nr_only_trace;
 	uint64_t first_only_listed, first_only_trace; /* addresses; 0: none */
+	/*
+	 * Counts of live pages in RAM against the trace. Those behind a block's first have events of their own only where
+	 * they are counted on their own: untold are those without, whose count is not 0 nevertheless.
+	 */
+	bool counts_checked;
+	uint64_t nr_counts_equal, nr_counts_differ, nr_counts_untold;
 	/* Why this is not the last word; sentences without a full stop. */
 	char **reasons;
 	size_t nr_reasons;

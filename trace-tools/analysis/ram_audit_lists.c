@@ -3,7 +3,8 @@
  * ram_audit_lists: the free lists, as the kernel's memory has them. See ram_audit.h.
  *
  * A list ends at 0, at its own head (a ring), or, being damaged, at the first node that was seen in it before or that is
- * no page. Nodes are within the free pages, or members of struct page (link=).
+ * no page. Nodes are within the free pages, or members of struct page (link=). Heads are a variable's, or where a formula
+ * says (at=): then each head is a node itself.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -16,10 +17,24 @@
 struct list_form {
 	const struct kd_item *item;
 	struct place place;
+	const char *at;      /* NULL: heads are at the place */
 	uint64_t next, link; /* offsets */
 	bool in_frames;      /* nodes are members of struct page */
 	bool ring;           /* the head is a node itself */
 };
+
+/* Heads by a formula; offsets are numbers. */
+static bool read_heads(struct ram_audit *audit, struct list_form *form)
+{
+	const char *next = kd_get(form->item, "next"), *link = kd_get(form->item, "link");
+
+	form->at = kd_get(form->item, "at");
+	form->ring = true;
+	form->in_frames = link != NULL;
+	return memory_value(audit, kd_get(form->item, "n"), 0, 0, &form->place.nr) &&
+	       (!next || memory_value(audit, next, 0, 0, &form->next)) &&
+	       (!link || memory_value(audit, link, 0, 0, &form->link));
+}
 
 static bool read_form(struct ram_audit *audit, const struct kd_item *item, struct list_form *form)
 {
@@ -28,6 +43,8 @@ static bool read_form(struct ram_audit *audit, const struct kd_item *item, struc
 	char *error;
 
 	*form = (struct list_form){.item = item};
+	if (kd_get(item, "at"))
+		return read_heads(audit, form);
 	if (!place_find(audit->inside->types, item->subject, &form->place, &error)) {
 		ram_audit_reason(audit, "%s", error);
 		free(error);
@@ -40,7 +57,8 @@ static bool read_form(struct ram_audit *audit, const struct kd_item *item, struc
 		return false;
 	}
 	form->in_frames = link != NULL;
-	return !link || type_member(types_struct(audit->inside->types, "page"), link, &form->link);
+	return !link ||
+	       type_member(describe_frame_type(audit->kernel->kd, audit->inside->types), link, &form->link);
 }
 
 /* How many pages a node of the list with this number stands for; "[1]" in the description is that number. */
@@ -85,11 +103,12 @@ static void walk_list(struct ram_audit *audit, const struct list_form *form, uin
 {
 	uint64_t head = form->place.address + number * form->place.stride, node,
 		 pages = node_pages(audit, form, number), before = 0;
+	bool found = !form->at || memory_value(audit, form->at, number, 0, &head);
 	char *name = form->place.nr > 1 ? xasprintf("%s (number %" PRIu64 ")", form->item->subject, number)
 					: xstrdup(form->item->subject);
 
 	audit->inside->epoch++;
-	if (!memory_load(audit, form->ring ? head + form->next : head, 8, &node)) {
+	if (!found || !memory_load(audit, form->ring ? head + form->next : head, 8, &node)) {
 		ram_audit_reason(audit, "the free list %s is not in RAM", name);
 		audit->inside->blind = "a free list could not be read";
 		node = 0;

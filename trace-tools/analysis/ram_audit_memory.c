@@ -178,7 +178,7 @@ static void read_maps(struct ram_audit *audit)
 	add_image(audit);
 }
 
-/* The first root that can be read is the kernel's. A root is a pointer, or the table itself. */
+/* The first root that can be read is the kernel's. A root is a pointer, or the table itself, as is one without a type. */
 static void read_root(struct ram_audit *audit)
 {
 	const struct kd_item *item = kd_item(audit->kernel->kd, KD_ROOT, 0);
@@ -194,7 +194,7 @@ static void read_root(struct ram_audit *audit)
 		free(error);
 		return;
 	}
-	if (type_kind(place.type) == TYPE_ARRAY)
+	if (type_kind(place.type) == TYPE_ARRAY || !place.type)
 		audit->inside->root = memory_pa(audit, place.address);
 	else if (memory_load(audit, place.address, 8, &word))
 		audit->inside->root = memory_root(audit, word);

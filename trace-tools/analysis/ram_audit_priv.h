@@ -12,6 +12,10 @@
 #define NO_PAGE UINT32_MAX
 #define NO_ADDRESS UINT64_MAX
 #define AUDIT_MAPS_MAX 16
+/* Of a page behind the first of its block. */
+#define COUNT_UNTOLD (-1)
+/* The plugin gives an allocated page at least 1, also where the kernel counts from 0. */
+#define COUNT_FIRST (-2)
 
 struct linear_map {
 	uint64_t va, pa, bytes;
@@ -22,6 +26,7 @@ struct page_life_map {
 	uint8_t *life;  /* enum page_life */
 	uint32_t *head; /* first page of the block it was allocated in */
 	uint16_t *pid;  /* who did the last thing to it, of whatever kind; 0: nobody, or not known */
+	int32_t *count; /* after its last event in this life, COUNT_* where there is none */
 };
 
 /* A page to be looked through. */
@@ -50,6 +55,7 @@ struct ram_audit_inside {
 	uint32_t *stamps, epoch; /* by page: the walk that saw it last */
 	uint64_t entries_left;   /* of page tables */
 	bool guess_tables;       /* no process table says where they are */
+	size_t nr_trees;         /* page tables that were walked beside the kernel's own */
 	bool no_stacks;          /* nor where the stacks of processes are */
 	const char *
 	    blind; /* what the description names and memory did not show: nothing is said to be leaked; NULL */

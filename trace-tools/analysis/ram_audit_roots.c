@@ -441,7 +441,8 @@ static bool frame_member(const struct ram_audit *audit, uint64_t frame, const ch
 	const char *arrow = strstr(path, "->");
 	char *first = xasprintf("%.*s", arrow ? (int)(arrow - path) : (int)strlen(path), path);
 	uint64_t offset;
-	const struct type *type = type_member(types_struct(audit->inside->types, "page"), first, &offset);
+	const struct type *type =
+	    type_member(describe_frame_type(audit->kernel->kd, audit->inside->types), first, &offset);
 	bool found = type && memory_load(audit, frame + offset, type_size(type), value);
 
 	free(first);

@@ -126,6 +126,7 @@ void tables_walk(struct ram_audit *audit, const char *name, uint64_t pa, bool gh
 	struct table_walk walk = {audit, name, ghost};
 
 	audit->inside->epoch++;
+	audit->inside->nr_trees += !ghost && pa != audit->inside->root;
 	walk_table(&walk, pa, 0, audit->inside->levels - 1);
 	if (audit->inside->entries_left < ENTRIES)
 		ram_audit_reason(audit,

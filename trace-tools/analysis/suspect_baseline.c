@@ -325,9 +325,10 @@ bool suspect_by_baseline(const struct suspect_case *one, struct suspect_candidat
 
 	if (!world->then)
 		return false;
-	const char *kind = item->object ? baseline_kind_of_object(one->leaks->model, item->cache, text)
-					: baseline_kind_of_page(item->ref);
-	const char *act = baseline_act(item->object, false);
+	const char *kind = leak_is_object(item)
+			       ? baseline_kind_of_object(one->leaks->model, item->cache, text)
+			       : baseline_kind_of_page(item->ref);
+	const char *act = baseline_act(leak_is_object(item), false);
 	struct call_tree *now = world->now->tree;
 	const struct call_tree *then = world->then->tree;
 	struct life_key key_now = {

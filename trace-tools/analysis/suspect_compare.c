@@ -112,7 +112,7 @@ static void suspect_putter(struct leaks *leaks, struct missing_release *missing,
 			   const struct leak_item *item)
 {
 	const struct holder_life *life =
-	    item->object ? NULL : model_holder(leaks->model, item->ref, item->holder);
+	    leak_is_object(item) ? NULL : model_holder(leaks->model, item->ref, item->holder);
 	const char *end = life && life->end_stack ? stack_table_function(leaks->stacks, life->end_stack) : "";
 
 	suspect_set(missing, put, put->site);
@@ -125,12 +125,12 @@ static void suspect_putter(struct leaks *leaks, struct missing_release *missing,
 
 static bool is_transient(const struct leak_item *item)
 {
-	return !item->object && (item->ref == REF_IO || item->ref == REF_FAULT);
+	return item->ref == REF_IO || item->ref == REF_FAULT || item->ref == REF_CALL;
 }
 
 static uint32_t release_ref(const struct leak_item *item)
 {
-	return item->object ? RELEASE_OF_OBJECT(item->cache) : item->ref;
+	return leak_is_object(item) ? RELEASE_OF_OBJECT(item->cache) : item->ref;
 }
 
 /* Where the pointer stops travelling up, from this frame of the leaked one's stack on. */
@@ -138,7 +138,12 @@ static uint32_t keeper(const struct suspect_case *one, const struct stack_view *
 {
 	if (frame >= leaked->nr)
 		return frame;
-	return gives_keeper(one->world->gives, leaked, frame, one->item->object ? NULL : "page");
+	/* A cache of counted objects is named as their struct. */
+	const char *type = !one->item->object ? "page"
+			   : leak_is_object(one->item)
+			       ? NULL
+			       : model_cache(one->leaks->model, one->item->cache)->name;
+	return gives_keeper(one->world->gives, leaked, frame, type);
 }
 
 /* ---- comparisons within the run ---- */
@@ -234,7 +239,7 @@ bool suspect_by_holder_end(const struct suspect_case *one, struct suspect_candid
 	struct leaks *leaks = one->leaks;
 	const struct leak_item *item = one->item;
 	const struct holder_life *life =
-	    item->object ? NULL : model_holder(leaks->model, item->ref, item->holder);
+	    leak_is_object(item) ? NULL : model_holder(leaks->model, item->ref, item->holder);
 
 	if (!life || !item->holder_died || is_transient(item))
 		return false;

@@ -2,18 +2,26 @@
 /* json: see json.h. */
 #include "json.h"
 
+#include "text.h"
+
+/* What is no UTF-8 becomes U+FFFD: names come from guests, and JSON must be text. */
 static void quote(FILE *out, const char *text)
 {
 	fputc('"', out);
-	for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-		if (*c == '"' || *c == '\\')
-			fprintf(out, "\\%c", *c);
-		else if (*c == '\n')
+	while (*text) {
+		unsigned char c = (unsigned char)*text;
+		size_t bytes = utf8_bytes(text);
+		if (c == '"' || c == '\\')
+			fprintf(out, "\\%c", c);
+		else if (c == '\n')
 			fputs("\\n", out);
-		else if (*c < 32 || *c == 127)
-			fprintf(out, "\\u%04x", *c);
+		else if (c < 32 || c == 127)
+			fprintf(out, "\\u%04x", c);
+		else if (!bytes)
+			fputs("\\ufffd", out);
 		else
-			fputc(*c, out);
+			fwrite(text, 1, bytes, out);
+		text += bytes ? bytes : 1;
 	}
 	fputc('"', out);
 }

@@ -11,10 +11,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "progress.h"
+
 void die(const char *fmt, ...)
 {
 	va_list args;
 
+	progress_erase();
 	fflush(stdout);
 	fputs("pagetrail: ", stderr);
 	va_start(args, fmt);
@@ -28,6 +31,7 @@ void warn(const char *fmt, ...)
 {
 	va_list args;
 
+	progress_erase();
 	fflush(stdout);
 	fputs("pagetrail: ", stderr);
 	va_start(args, fmt);

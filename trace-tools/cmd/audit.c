@@ -47,9 +47,20 @@ static struct run *open_trace(const char *folder)
 	return run;
 }
 
+static void refuse_folder_of_runs(const char *folder)
+{
+	char *trace = in_folder(folder, "trace"), *runs = trace ? NULL : run_list_beneath(folder);
+
+	if (runs)
+		die("%s: a folder of runs, not a run: name one of them, the last first:%s", folder, runs);
+	free(trace);
+}
+
 static int audit_command(const struct arguments *arguments)
 {
 	const char *folder = arguments->operands[0], *named = option(arguments, "ram");
+
+	refuse_folder_of_runs(folder);
 	char *ram = named ? xstrdup(named) : in_folder(folder, "ram"),
 	     *kernel = find_kernel(arguments, folder), *error;
 	char *kd = option(arguments, "kernel-description") ? xstrdup(option(arguments, "kernel-description"))
@@ -59,7 +70,7 @@ static int audit_command(const struct arguments *arguments)
 
 	if (!ram)
 		die("%s has no copy of RAM: name one with --ram", folder);
-	if (!describe_kernel(&description, kernel, kd, &error) || !image_open(&guest, ram, &error))
+	if (!describe_kernel(&description, kernel, kd, NULL, &error) || !image_open(&guest, ram, &error))
 		die("%s", error);
 	struct run *run = open_trace(folder);
 	char *plugin = run ? in_folder(folder, "plugin.json") : NULL;

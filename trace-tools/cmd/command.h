@@ -64,10 +64,9 @@ const char **option_all(const struct arguments *arguments, const char *name);
 uint64_t option_number(const struct arguments *arguments, const char *name, uint64_t otherwise, uint64_t low,
 		       uint64_t high);
 
-extern const struct command command_run, command_record, command_summary, command_dump, command_leaks,
-    command_page, command_live, command_diff, command_top, command_stacks, command_plot, command_export,
-    command_recover, command_verify, command_report, command_describe, command_audit, command_watch,
-    command_baseline;
+#define COMMAND(name) extern const struct command command_##name;
+#include "commands.def"
+#undef COMMAND
 
 /* ---- shared by several commands (open.c) ---- */
 
@@ -93,7 +92,16 @@ struct model *replay_at(struct run *run, const char *instant, uint64_t *time);
 
 /* ---- parts of one command that another one offers, too ---- */
 
-enum report_form { REPORT_TEXT, REPORT_ALL, REPORT_JSON, REPORT_NOTHING };
+enum report_form {
+	REPORT_TEXT,
+	REPORT_ALL,
+	REPORT_JSON,
+	REPORT_GCC,
+	REPORT_MARKDOWN,
+	REPORT_SARIF,
+	REPORT_JUNIT,
+	REPORT_NOTHING
+};
 /*
  * Finds leaks in a replayed run and prints the report; the status by its verdict. The command has the options
  * baseline, suppressions and fail-on-leak; leaks_check dies now where they could only fail then.

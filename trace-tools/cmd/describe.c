@@ -12,7 +12,7 @@ static int describe_command(const struct arguments *arguments)
 	char *error;
 
 	if (!describe_kernel(&description, arguments->operands[0], option(arguments, "kernel-description"),
-			     &error))
+			     option(arguments, "symbols"), &error))
 		die("%s", error);
 	if (option(arguments, "hooks"))
 		fputs(description.hooks, stdout);
@@ -25,6 +25,7 @@ static int describe_command(const struct arguments *arguments)
 
 static const struct option_spec options[] = {
     {"kernel-description", "FILE", "check this description against the kernel, instead of finding one"},
+    {"symbols", "FILE", "the System.map of a raw image, instead of the one that the description names"},
     {"hooks", NULL, "print what the QEMU plugin is given: the same with every name looked up"},
     {NULL, NULL, NULL},
 };

@@ -2,8 +2,10 @@
 /* pagetrail dump: the records of a run as text, in one order over all harts. */
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/json.h"
+#include "base/progress.h"
 #include "command.h"
 #include "export/export.h"
 #include "report/print.h"
@@ -151,6 +153,8 @@ static int dump_run(const struct arguments *arguments)
 		json_begin_command(&dump.json, stdout, "dump", NULL);
 		json_open(&dump.json, "events", '[');
 	}
+	if (isatty(STDOUT_FILENO))
+		progress_stop();
 	merge_begin(&merge, run, NULL, NULL);
 	while (dump.nr < dump.limit && (nr = merge_batch(&merge, &records, &stream)) != 0) {
 		for (size_t i = 0; i < nr && dump.nr < dump.limit; i++)

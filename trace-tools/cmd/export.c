@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "base/outfile.h"
+#include "base/progress.h"
 #include "command.h"
 #include "export/export.h"
 
@@ -118,6 +120,8 @@ static int export_run(const struct arguments *arguments)
 		outfile_name(&out, to);
 	else if (to)
 		outfile_open(&out, to);
+	else if (isatty(STDOUT_FILENO))
+		progress_stop();
 	if (binary)
 		export_findings(run, format, &out);
 	else

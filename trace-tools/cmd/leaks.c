@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "report/found.h"
 #include "report/leaks_text.h"
 
 /* Options as the user gave them, and what they mean for this run. */
@@ -111,22 +112,52 @@ static const char *strict_reason(const struct leaks *leaks)
 		return NULL;
 	if (leaks->nr_items)
 		return "there are leaks that are not certain";
-	return leaks->nr_candidates ? "objects only grew from test to test" : NULL;
+	return leaks->growth.nr ? "pages or objects only grew from test to test" : NULL;
 }
 
+static void print_report(const struct leaks *leaks, enum report_form form, FILE *out)
+{
+	switch (form) {
+	case REPORT_TEXT:
+	case REPORT_ALL:
+		leaks_print(leaks, form == REPORT_ALL, out);
+		break;
+	case REPORT_JSON:
+		leaks_print_json(leaks, out);
+		break;
+	case REPORT_GCC:
+		found_print_gcc(leaks, out);
+		break;
+	case REPORT_MARKDOWN:
+		found_print_markdown(leaks, out);
+		break;
+	case REPORT_SARIF:
+		found_print_sarif(leaks, out);
+		break;
+	case REPORT_JUNIT:
+		found_print_junit(leaks, out);
+		break;
+	case REPORT_NOTHING:
+		break;
+	}
+}
+
+/* strict: --fail-on-leak; growth: so much of --fail-on-growth, 0: it was not given. */
 static int report(struct run *run, struct model *model, const struct leaks_query *query,
-		  enum report_form form, bool strict)
+		  enum report_form form, bool strict, uint64_t growth)
 {
 	struct stack_table *stacks = stack_table_open(run);
 	struct leaks *leaks = leaks_find(model, stacks, query);
 	int status = leaks->status;
 
-	if (form == REPORT_JSON)
-		leaks_print_json(leaks, stdout);
-	else if (form != REPORT_NOTHING)
-		leaks_print(leaks, form == REPORT_ALL, stdout);
+	print_report(leaks, form, stdout);
 	if (strict && strict_reason(leaks)) {
 		warn("--fail-on-leak: %s", strict_reason(leaks));
+		status = STATUS_LEAKED;
+	}
+	if (growth && growth_most(&leaks->growth) >= growth) {
+		warn("--fail-on-growth: something grew by %llu from test to test",
+		     (unsigned long long)growth_most(&leaks->growth));
 		status = STATUS_LEAKED;
 	}
 	leaks_free(leaks);
@@ -149,9 +180,34 @@ int leaks_report(struct run *run, struct model *model, const struct arguments *a
 
 	read_suppressions(&wanted, option(arguments, "suppressions"));
 	read_baseline(&wanted, run, option(arguments, "baseline"));
-	int status = report(run, model, &wanted.query, form, option(arguments, "fail-on-leak") != NULL);
+	int status = report(run, model, &wanted.query, form, option(arguments, "fail-on-leak") != NULL, 0);
 	free_report_options(&wanted);
 	return status;
+}
+
+/* The forms for programs have everything in them, so that --all changes nothing there. */
+static enum report_form form_asked_for(const struct arguments *arguments)
+{
+	static const struct {
+		const char *option;
+		enum report_form form;
+	} forms[] = {{"json", REPORT_JSON},
+		     {"gcc", REPORT_GCC},
+		     {"markdown", REPORT_MARKDOWN},
+		     {"sarif", REPORT_SARIF},
+		     {"junit", REPORT_JUNIT}};
+	enum report_form form = option(arguments, "all") ? REPORT_ALL : REPORT_TEXT;
+	const char *first = NULL;
+
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		if (!option(arguments, forms[i].option))
+			continue;
+		if (first)
+			die("--%s and --%s: one of them", first, forms[i].option);
+		first = forms[i].option;
+		form = forms[i].form;
+	}
+	return form;
 }
 
 static int leaks_run(const struct arguments *arguments)
@@ -159,12 +215,15 @@ static int leaks_run(const struct arguments *arguments)
 	struct run *run = open_run(arguments->operands[0]);
 	struct model *model = model_replay(run, NULL);
 	struct report_options wanted = {.query.pid = -1};
-	enum report_form form = option(arguments, "json")  ? REPORT_JSON
-				: option(arguments, "all") ? REPORT_ALL
-							   : REPORT_TEXT;
+	enum report_form form = form_asked_for(arguments);
 
 	read_report_options(&wanted, arguments, model);
-	int status = report(run, model, &wanted.query, form, option(arguments, "fail-on-leak") != NULL);
+	uint64_t growth = option_number(arguments, "fail-on-growth", 0, 1, UINT32_MAX);
+	if (growth && (wanted.nr_spans || wanted.query.pid >= 0 || wanted.query.kind))
+		die("--fail-on-growth: growth belongs to the whole run; leave out --between, --test, --pid "
+		    "and --kind");
+	int status =
+	    report(run, model, &wanted.query, form, option(arguments, "fail-on-leak") != NULL, growth);
 	free_report_options(&wanted);
 	model_free(model);
 	run_close(run);
@@ -179,12 +238,18 @@ static const struct option_spec options[] = {
     {"kind", "KIND", "only pages of this kind (anon, pagecache, ...) or objects of this slab cache"},
     {"suppressions", "FILE", "known leaks, in LeakSanitizer's format: lines of leak:PATTERN"},
     {"fail-on-leak", NULL,
-     "for CI: status 1 also for leaks that are not certain, and for objects that only grow"},
+     "for CI: status 1 also for leaks that are not certain, and for what only grows from test to test"},
+    {"fail-on-growth", "N",
+     "status 1 when the pages or objects of a call site grew by N or more from test to test"},
     {"baseline", "RUN|FILE",
      "compare with a run without the leak, or what `pagetrail baseline` kept of one, instead of the one kept "
      "for this workload"},
     {"all", NULL, "print all groups in full, not the largest only"},
     {"json", NULL, "as JSON"},
+    {"gcc", NULL, "as compilers print warnings, for editors: FILE:LINE: warning: ..."},
+    {"sarif", NULL, "as SARIF 2.1.0, for code-scanning views"},
+    {"junit", NULL, "as JUnit's XML, for CI: a case for each test of the guest"},
+    {"markdown", NULL, "as Markdown, for a comment in a review"},
     FORCE_SYMBOLS,
     {NULL, NULL, NULL},
 };

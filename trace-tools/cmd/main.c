@@ -3,14 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/progress.h"
 #include "help.h"
 #include "run/watch.h"
 
 const struct command *const all_commands[] = {
-    &command_run,    &command_watch,  &command_record,   &command_summary, &command_leaks,
-    &command_audit,  &command_page,   &command_live,     &command_diff,    &command_top,
-    &command_stacks, &command_dump,   &command_plot,     &command_export,  &command_recover,
-    &command_verify, &command_report, &command_describe, &command_baseline};
+#define COMMAND(name) &command_##name,
+#include "commands.def"
+#undef COMMAND
+};
 const size_t nr_all_commands = sizeof(all_commands) / sizeof(all_commands[0]);
 
 /* ---- options ---- */
@@ -174,7 +175,9 @@ int main(int argc, char **argv)
 	int force = find_option(arguments.command, "force-symbols", strlen("force-symbols"));
 	if (force >= 0 && arguments.values[force])
 		run_force_symbols();
+	progress_begin(arguments.command->name);
 	int status = arguments.command->run(&arguments);
+	progress_erase();
 	free(arguments.operands);
 	return printed(status);
 }

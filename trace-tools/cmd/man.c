@@ -139,6 +139,12 @@ static void put_overview(FILE *out)
 		put_string(out, all_commands[i]->summary);
 	}
 	put_status(out);
+	fputs(".SH ENVIRONMENT\n.TP\n.B PAGETRAIL_PROGRESS\nafter how many seconds a command shows at a "
+	      "terminal how "
+	      "far\nit is (1), or `off`\n.TP\n.B PAGETRAIL_PYTHON\nthe Python that draws pictures; else one "
+	      "that has "
+	      "numpy and\nmatplotlib is looked for\n",
+	      out);
 	fputs(".SH FILES\n.TP\n.I RUN/trace\nthe trace, which\n.BR babeltrace2 (1)\nreads, too\n.TP\n"
 	      ".I RUN/kernel/pagetrail.elf\nthe kernel that ran, for names, files and lines\n.TP\n"
 	      ".I RUN/logs/console.log\nits console\n.TP\n.I RUN/run.json\nwhat was run\n"

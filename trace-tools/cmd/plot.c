@@ -153,7 +153,7 @@ static int plot_command(const struct arguments *arguments)
 	bool several = arguments->nr_operands > 1, all = what && !strcmp(what, "all"), known = all;
 	char *wanted[NR_PICTURES];
 	size_t nr = 0;
-	bool damaged = false;
+	bool complete = true;
 
 	for (size_t i = 0; i < NR_PICTURES; i++)
 		known = known || !what || !strcmp(what, pictures[i].what);
@@ -164,7 +164,7 @@ static int plot_command(const struct arguments *arguments)
 	for (int i = 0; i < arguments->nr_operands; i++) {
 		struct run *run = open_run(arguments->operands[i]);
 		run_print_losses(run, stderr);
-		damaged = damaged || run->nr_damages;
+		complete = complete && run_complete(run);
 		run_close(run);
 	}
 	if (several)
@@ -178,10 +178,11 @@ static int plot_command(const struct arguments *arguments)
 				     : xasprintf("%s=%s", picture, out);
 	}
 	int status = draw(wanted, nr, arguments->operands, (size_t)arguments->nr_operands);
-	tell(arguments, wanted, status ? 0 : nr, status);
+	int verdict = complete ? status : STATUS_CANNOT_TELL;
+	tell(arguments, wanted, status ? 0 : nr, verdict);
 	while (nr)
 		free(wanted[--nr]);
-	return damaged ? STATUS_CANNOT_TELL : status;
+	return verdict;
 }
 
 static const struct option_spec options[] = {

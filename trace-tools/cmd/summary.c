@@ -47,8 +47,10 @@ static void print_live(const struct model *model)
 		       model_free_pages(model), model_totals(model)->nr_samples,
 		       model_totals(model)->sample_worst);
 	if (model_totals(model)->out_of_order)
-		printf("%" PRIu64 " page records are slightly out of order with another hart's\n",
-		       model_totals(model)->out_of_order);
+		printf("%" PRIu64 " page records %s\n", model_totals(model)->out_of_order,
+		       model_run(model)->watched
+			   ? "find another count than the one before left: it changed where nothing is traced"
+			   : "are slightly out of order with another hart's");
 	if (model_totals(model)->ooms || model_totals(model)->fails_injected)
 		printf("%" PRIu64 " allocations failed: out of memory, %" PRIu64
 		       " were refused by fail-nth\n",

@@ -20,6 +20,16 @@
 static const char *const state_texts[] = {
     [FOLLOW_WAITING] = "waiting for a trace", [FOLLOW_RUNNING] = "running", [FOLLOW_ENDED] = "ended"};
 
+/* What ended it before its time; NULL: nothing, or it goes on. */
+static const char *early_end(const struct top *top)
+{
+	const struct follow *follow = &top->follow;
+
+	if (top->state != FOLLOW_ENDED)
+		return NULL;
+	return follow->interrupted ? "interrupted" : follow->cut_short[0] ? follow->cut_short : NULL;
+}
+
 bool top_complete(const struct top *top)
 {
 	return !follow_discarded(&top->follow) && !follow_missing(&top->follow) &&
@@ -283,8 +293,10 @@ void top_draw(struct top *top, FILE *out)
 	struct page page = {.top = top, .out = out};
 	char time[24];
 
-	line(&page, BOLD, "pagetrail top: %s, %s s  %s", state_texts[top->state],
-	     time_text(top->counters.last_time, time), top->follow.folder);
+	const char *early = early_end(top);
+	line(&page, BOLD, "pagetrail top: %s%s%s, %s s  %s", state_texts[top->state],
+	     early ? " before its time: " : "", early ? early : "", time_text(top->counters.last_time, time),
+	     top->follow.folder);
 	draw_free(&page);
 	draw_events(&page);
 	draw_losses(&page);
@@ -322,6 +334,7 @@ void top_json(struct top *top, FILE *out)
 
 	json_begin_command(&json, out, "top", top_complete(top) ? "complete" : "cannot tell");
 	json_string(&json, "state", top->state == FOLLOW_WAITING ? "waiting" : state_texts[top->state]);
+	json_string(&json, "early_end", early_end(top));
 	json_real(&json, "time", time_seconds(counters->last_time));
 	json_int(&json, "events", (int64_t)counters->nr_events);
 	json_int(&json, "free_pages",

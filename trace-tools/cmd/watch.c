@@ -24,6 +24,7 @@ static void read_options(const struct arguments *arguments, struct watch_options
 	options->folder = option(arguments, "out");
 	options->description = option(arguments, "kernel-description");
 	options->elf = option(arguments, "elf");
+	options->symbols = option(arguments, "symbols");
 	options->typed = option_all(arguments, "type");
 	options->until = option(arguments, "until");
 	options->prompt = option(arguments, "prompt");
@@ -60,13 +61,14 @@ static int report_run(const struct watch *watch, const struct watch_run *machine
 static int no_run(const struct watch *watch)
 {
 	if (WIFEXITED(watch->command_status) && WEXITSTATUS(watch->command_status))
-		warn("the command ended with status %d before it started a machine",
-		     WEXITSTATUS(watch->command_status));
-	else
-		warn("the command started no " WATCH_QEMU
-		     " that boots a kernel. It must be found through PATH: a "
-		     "Makefile that names it by its path can be told otherwise, as in `make QEMU=" WATCH_QEMU
-		     " qemu`");
+		warn("the command ended with status %d", WEXITSTATUS(watch->command_status));
+	if (watch->called)
+		return STATUS_CANNOT_TELL;
+	warn("the command started no " WATCH_QEMU
+	     " that boots a kernel, as far as it was watched. One that it starts "
+	     "by its path is not: it must be found through PATH. A Makefile that names it by its path can be "
+	     "told "
+	     "otherwise, as in `make QEMU=" WATCH_QEMU " qemu`");
 	return STATUS_CANNOT_TELL;
 }
 
@@ -105,9 +107,12 @@ static const struct option_spec options[] = {
     {"kernel-description", "FILE",
      "what `pagetrail describe` prints, edited: for kernels it does not understand"},
     {"elf", "FILE", "the kernel with its symbols, where QEMU boots another form of it"},
+    {"symbols", "FILE", "a System.map: the names of a kernel that is a raw image, as Linux is"},
     {"check", "writes", "record every store of the kernel into a free page; up to twice as slow"},
     {"type", "TEXT", "at the next prompt, type this line; may be given several times"},
-    {"until", "REGEX", "end the machine when the console says this, and the prompt is back"},
+    {"until", "REGEX",
+     "end the machine when the console says this, and the prompt is back; or, with status 2, when the prompt "
+     "is back without it and nothing more is said for 10 seconds"},
     {"prompt", "REGEX", "what a prompt ends with (a $, # or > and a blank)"},
     {"timeout", "SECONDS", "end the machine after so long"},
     {"baseline", "RUN|FILE", "a run without the leak to compare with"},

@@ -254,6 +254,10 @@ bool follow_compare(struct follow *follow)
 	struct manifest manifest;
 
 	manifest_read(&manifest, follow->folder);
+	/* Who records writes run.json before it closes the trace. */
+	follow->interrupted = manifest.state == MANIFEST_NONE && !access(follow->folder, F_OK);
+	snprintf(follow->cut_short, sizeof(follow->cut_short), "%s",
+		 manifest_cut_short(&manifest) ? manifest_cut_short(&manifest) : "");
 	for (uint32_t i = 0; i < manifest.nr_harts; i++) {
 		struct follow_file *file = file_of(follow, manifest.harts[i].hart);
 		if (!file && manifest.harts[i].packets && follow->nr_files < STREAMS_MAX)

@@ -39,6 +39,9 @@ struct follow {
 	bool boot_known;
 	uint8_t *buffer;
 	size_t buffer_bytes;
+	/* By follow_compare. */
+	bool interrupted;   /* the recording: there is no run.json */
+	char cut_short[24]; /* what ended the machine before its time; "": nothing did */
 };
 
 typedef void follow_take(void *arg, uint32_t hart, const struct trace_record *records, size_t nr);
@@ -57,7 +60,7 @@ uint64_t follow_step(struct follow *follow, follow_take *take, void *arg);
 void follow_rewind(struct follow *follow);
 /*
  * After all of a run that has ended was read: notes as faults where the files are not what run.json says, if there is one
- * that can be used. True: it can, or there is none.
+ * that can be used, and how it ended. True: it can, or there is none.
  */
 bool follow_compare(struct follow *follow);
 enum follow_state follow_state(const struct follow *follow);

@@ -49,6 +49,8 @@ static enum kind_meaning kind_of_event(uint32_t id)
 	case EV_page_get:
 	case EV_page_put:
 	case EV_page_free:
+	case EV_obj_get:
+	case EV_obj_put:
 		return KIND_IS_REF;
 	case EV_finding:
 		return KIND_IS_VERDICT;
@@ -108,7 +110,7 @@ static const char *const page_kinds[PK_NR] = {
 static const struct {
 	const char *name, *holder, *index;
 } refs[REF_NR] = {
-#define REF(ev_ref, ev_value, ev_text, ev_id, ev_index) [ev_value] = {ev_text, ev_id, ev_index},
+#define REF(ev_ref, ev_value, ev_text, ev_id, ev_index, ev_many) [ev_value] = {ev_text, ev_id, ev_index},
 #include <kernel/ref_kinds.def>
 #undef REF
 };
@@ -150,6 +152,8 @@ const char *page_kind_text(uint32_t kind)
 
 const char *ref_kind_text(uint32_t ref)
 {
+	if (kinds_unknown && ref == REF_NONE)
+		return "";
 	return ref < REF_NR && refs[ref].name ? refs[ref].name : "?";
 }
 

@@ -58,6 +58,16 @@ static inline bool event_known(uint32_t id)
 {
 	return id < EVENT_ID_MAX && event_ids >> id & 1;
 }
+/* Bit n: a holder may have several references of kind n to one thing. */
+static const uint64_t ref_kinds_many = 0
+#define REF(ev_ref, ev_value, ev_text, ev_id, ev_index, ev_many) | (uint64_t)(ev_many) << (ev_value)
+#include <kernel/ref_kinds.def>
+#undef REF
+    ;
+static inline bool ref_kind_many(uint32_t ref)
+{
+	return ref >= REF_NR || ref_kinds_many >> ref & 1;
+}
 /* NULL for an id that is no event. */
 const struct event_info *event_info(uint32_t id);
 /* 0 when there is no event of that name. */
@@ -75,7 +85,7 @@ const char *event_kind_text(const struct event_info *event, uint32_t kind);
 
 /* Never NULL: an unknown value gives "?". */
 const char *page_kind_text(uint32_t kind);
-/* From now on pages have no kind: those of a watched run, of which only "page" can be said. */
+/* From now on pages and references have no kind: those of a watched run, of which only "page" can be said. */
 void page_kinds_are_unknown(void);
 const char *ref_kind_text(uint32_t ref);
 const char *ref_holder_text(uint32_t ref); /* what a holder's id is: "inode", "pid", ... */
@@ -104,6 +114,11 @@ static inline bool event_is_about_page(uint32_t id)
 static inline bool event_is_object(uint32_t id)
 {
 	return id == EV_obj_alloc || id == EV_obj_free;
+}
+/* References to counted objects. */
+static inline bool event_is_objref(uint32_t id)
+{
+	return id == EV_obj_get || id == EV_obj_put;
 }
 static inline double time_seconds(uint64_t time)
 {

@@ -2,6 +2,8 @@
 /* merge: see merge.h. */
 #include "merge.h"
 
+#include "base/progress.h"
+
 /* Why a record cannot be one, or NULL. */
 static inline const char *record_fault(const struct merge_head *head, const struct trace_record *record)
 {
@@ -44,6 +46,7 @@ static void head_load(struct merge *merge, uint32_t number)
 			return;
 		}
 		const struct packet *packet = &stream->packets[head->packet++];
+		progress_show(merge->nr_begun++, merge->nr_packets);
 		run_forget(stream, &head->forgotten, packet->offset);
 		head->next = stream_records(stream, packet);
 		head->end = head->next + packet->nr_records;
@@ -55,6 +58,8 @@ void merge_begin(struct merge *merge, struct run *run, bool (*fits)(void *, cons
 		 void *arg)
 {
 	*merge = (struct merge){.run = run, .fits = fits, .arg = arg};
+	for (uint32_t i = 0; i < run->nr_streams; i++)
+		merge->nr_packets += run->streams[i].nr_packets;
 	for (uint32_t i = 0; i < run->nr_streams; i++)
 		head_load(merge, i);
 }
@@ -73,8 +78,10 @@ size_t merge_batch(struct merge *merge, const struct trace_record **records, uin
 		}
 	}
 	struct merge_head *head = &merge->heads[first];
-	if (nr == 0 || head->time == UINT64_MAX)
+	if (nr == 0 || head->time == UINT64_MAX) {
+		progress_erase();
 		return 0;
+	}
 	if (limit == head->time && merge->fits) {
 		for (uint32_t i = first; i < nr; i++) {
 			if (merge->heads[i].time == limit && merge->fits(merge->arg, merge->heads[i].next)) {

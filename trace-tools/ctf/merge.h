@@ -28,6 +28,7 @@ struct merge {
 	bool (*fits)(void *arg, const struct trace_record *record);
 	void *arg;
 	struct merge_head heads[STREAMS_MAX];
+	size_t nr_packets, nr_begun; /* for the progress line */
 };
 
 void merge_begin(struct merge *merge, struct run *run, bool (*fits)(void *, const struct trace_record *),

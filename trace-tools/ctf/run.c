@@ -265,6 +265,28 @@ static bool open_capture(struct run *run)
 	return true;
 }
 
+/* Why there is nothing to read. */
+static char *no_run(const struct run *run, int problem)
+{
+	if (run->is_capture)
+		return xasprintf("%s: no capture of /proc/ktrace: no packet of events is in it", run->folder);
+	if (problem == EACCES)
+		return xasprintf("%s: %s", run->trace_folder, strerror(problem));
+	if (run->watched)
+		return xasprintf(
+		    "%s: no event was recorded: the kernel did not come as far as its allocator. "
+		    "What it said is in logs/console.log",
+		    run->folder);
+	char *runs = run_list_beneath(run->folder);
+	char *text = runs ? xasprintf("%s: a folder of runs, not a run: name one of them, the last first:%s",
+				      run->folder, runs)
+			  : xasprintf("%s: not a run folder: %s", run->folder,
+				      access(run->folder, F_OK) ? "it does not exist"
+								: "there is no trace/hart0 in it");
+	free(runs);
+	return text;
+}
+
 struct run *run_open(const char *path, char **error)
 {
 	struct run *run = xcalloc(1, sizeof(*run));
@@ -273,15 +295,7 @@ struct run *run_open(const char *path, char **error)
 	int problem = open_capture(run) ? 0 : open_folder(run);
 	if (run->nr_streams || (!problem && manifest_has_packets(&run->manifest)))
 		return run;
-	*error = run->is_capture
-		     ? xasprintf("%s: no capture of /proc/ktrace: no packet of events is in it", path)
-		 : problem == EACCES ? xasprintf("%s: %s", run->trace_folder, strerror(problem))
-		 : run->watched
-		     ? xasprintf("%s: no event was recorded: the kernel did not come as far as "
-				 "its allocator. What it said is in logs/console.log",
-				 path)
-		     : xasprintf("%s: not a run folder: %s", path,
-				 access(path, F_OK) ? "it does not exist" : "there is no trace/hart0 in it");
+	*error = no_run(run, problem);
 	run_close(run);
 	return NULL;
 }

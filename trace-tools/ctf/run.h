@@ -78,6 +78,8 @@ struct run {
 
 /* NULL and a message in *error (caller frees) when there is no trace at all. */
 struct run *run_open(const char *path, char **error);
+/* A line "\n    FOLDER/NAME" for each run that lies in a folder, the newest name first. NULL: there is none. Caller frees. */
+char *run_list_beneath(const char *folder);
 void run_close(struct run *run);
 /* From now on the kernel in a run folder gives the names, whatever build it is of. */
 void run_force_symbols(void);

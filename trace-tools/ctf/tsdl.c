@@ -27,7 +27,8 @@ static void enums_write(FILE *out)
 #undef KIND
 	fprintf(out,
 		"} := page_kind_t;\n\ntypealias enum : integer { size = 8; align = 8; signed = false; } {\n");
-#define REF(ev_ref, ev_value, ev_text, ev_id, ev_index) fprintf(out, "\t\"" ev_text "\" = %d,\n", ev_value);
+#define REF(ev_ref, ev_value, ev_text, ev_id, ev_index, ev_many)                                             \
+	fprintf(out, "\t\"" ev_text "\" = %d,\n", ev_value);
 #include <kernel/ref_kinds.def>
 #undef REF
 	fprintf(out,

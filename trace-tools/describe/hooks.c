@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "describe.h"
 #include "expression.h"
 #include "functions.h"
 
@@ -125,6 +126,7 @@ static void put_call(struct compiling *compiling, const struct function *functio
 	put_expression(compiling, "n", "n", NULL);
 	put_expression(compiling, "link", "link", NULL);
 	put_expression(compiling, "count", "count", NULL);
+	put_expression(compiling, "when", "when", NULL);
 	if (alloc)
 		put_expression(compiling, "fail", "fail", NULL);
 	if (kd_get(item, "push")) {
@@ -252,20 +254,52 @@ static void check_members(struct compiling *compiling, const struct type *type, 
 	}
 }
 
+/* A key whose value the audit computes. */
+static void check_expression(struct compiling *compiling, const char *key)
+{
+	struct expression expression;
+	char *error;
+
+	if (expression_compile(compiling->types, kd_get(compiling->item, key), &expression, &error)) {
+		free(expression.text);
+		return;
+	}
+	FAIL(compiling, "%s=%s", key, error);
+	free(error);
+}
+
+/* Heads by a formula: no type says where the nodes have their links. */
+static void check_heads(struct compiling *compiling)
+{
+	check_expression(compiling, "at");
+	check_expression(compiling, "n");
+	number_of(compiling, "next", 0);
+	number_of(compiling, "link", 0);
+	if (kd_get(compiling->item, "link") && !kd_item(compiling->kd, KD_PAGES, 0))
+		FAIL(compiling, "link= needs an item pages, which says where the structures are");
+}
+
 static void check_list(struct compiling *compiling)
 {
 	struct place place;
 
+	if (kd_get(compiling->item, "at")) {
+		check_heads(compiling);
+		return;
+	}
 	if (!find_place(compiling, compiling->item->subject, &place))
 		return;
 	const struct type *node =
 	    type_kind(place.type) == TYPE_POINTER ? type_target(place.type) : place.type;
 	check_members(compiling, node, "next");
 	const char *link = kd_get(compiling->item, "link");
-	if (link && !types_struct(compiling->types, "page"))
-		FAIL(compiling, "link=%s: there is no struct page in %s", link, types_path(compiling->types));
+	const struct type *frame = describe_frame_type(compiling->kd, compiling->types);
+	if (link && !frame)
+		FAIL(compiling,
+		     "link=%s: there is no struct page in %s (the item `pages` has struct= for another name)",
+		     link, types_path(compiling->types));
 	else if (link)
-		check_members(compiling, types_struct(compiling->types, "page"), "link");
+		check_members(compiling, frame, "link");
 }
 
 static void check_slots(struct compiling *compiling)
@@ -304,6 +338,7 @@ static void compile_console(struct compiling *compiling)
 	}
 	fprintf(compiling->out, "console");
 	put_expression(compiling, "uart", "uart", NULL);
+	put_expression(compiling, "pa", "pa", NULL);
 	if (kd_get(compiling->item, "funcs")) {
 		fprintf(compiling->out, " funcs=");
 		put_ranges(compiling, "funcs");
@@ -351,18 +386,23 @@ static void compile_trap(struct compiling *compiling)
 	free(functions.list);
 }
 
-/* Frames are kept as distances from here. */
+/* Frames are kept as distances from here: from where the lowest code begins. */
+static uint64_t lowest_text(struct compiling *compiling)
+{
+	uint64_t lowest = UINT64_MAX;
+
+	for (size_t n = 0; (compiling->item = kd_item(compiling->kd, KD_TEXT, n)); n++) {
+		uint64_t from = number_of(compiling, "from", 0);
+		lowest = from < lowest ? from : lowest;
+	}
+	return lowest == UINT64_MAX ? 0 : lowest & ~0xfffULL;
+}
+
 static void compile_stack(struct compiling *compiling)
 {
-	const struct kd_item *stack = kd_item(compiling->kd, KD_STACK, 0),
-			     *text = kd_item(compiling->kd, KD_TEXT, 0);
-	uint64_t base = 0;
+	const struct kd_item *stack = kd_item(compiling->kd, KD_STACK, 0);
 
-	if (text) {
-		compiling->item = text;
-		base = number_of(compiling, "from", 0) & ~0xfffULL;
-	}
-	fprintf(compiling->out, "stack base=%#" PRIx64, base);
+	fprintf(compiling->out, "stack base=%#" PRIx64, lowest_text(compiling));
 	if (stack) {
 		compiling->item = stack;
 		put_expression(compiling, "size", "size", NULL);
@@ -402,8 +442,11 @@ static void compile_item(struct compiling *compiling)
 		compile_trap(compiling);
 		break;
 	case KD_PTE:
-		fprintf(compiling->out, "pte funcs=");
-		put_ranges(compiling, "funcs");
+		fprintf(compiling->out, "pte");
+		if (kd_get(compiling->item, "funcs")) {
+			fprintf(compiling->out, " funcs=");
+			put_ranges(compiling, "funcs");
+		}
 		put_expression(compiling, "levels", "levels", NULL);
 		fputc('\n', compiling->out);
 		break;
@@ -425,8 +468,8 @@ static void compile_item(struct compiling *compiling)
 		find_place(compiling, compiling->item->subject, &place);
 		break;
 	case KD_SLAB:
-		check_members(compiling, types_struct(compiling->types, "page"), "free");
-		check_members(compiling, types_struct(compiling->types, "page"), "used");
+		check_members(compiling, describe_frame_type(compiling->kd, compiling->types), "free");
+		check_members(compiling, describe_frame_type(compiling->kd, compiling->types), "used");
 		break;
 	case KD_OBJALLOC:
 	case KD_OBJFREE:

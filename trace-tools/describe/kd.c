@@ -25,24 +25,40 @@ struct kd *kd_new(void)
 	return xcalloc(1, sizeof(struct kd));
 }
 
+static void item_free(struct kd_item *item)
+{
+	for (size_t k = 0; k < item->nr_pairs; k++)
+		free(item->pairs[k].value);
+	free(item->subject);
+	free(item->why);
+	free(item);
+}
+
 void kd_free(struct kd *kd)
 {
 	if (!kd)
 		return;
-	for (size_t i = 0; i < kd->nr_items; i++) {
-		struct kd_item *item = kd->items[i];
-		for (size_t k = 0; k < item->nr_pairs; k++)
-			free(item->pairs[k].value);
-		free(item->subject);
-		free(item->why);
-		free(item);
-	}
+	for (size_t i = 0; i < kd->nr_items; i++)
+		item_free(kd->items[i]);
 	for (size_t i = 0; i < kd->nr_notes; i++)
 		free(kd->notes[i]);
 	free(kd->notes);
 	free(kd->items);
 	free(kd->path);
 	free(kd);
+}
+
+void kd_drop(struct kd *kd, enum kd_verb verb)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < kd->nr_items; i++) {
+		if (kd->items[i]->verb == verb)
+			item_free(kd->items[i]);
+		else
+			kd->items[kept++] = kd->items[i];
+	}
+	kd->nr_items = kept;
 }
 
 struct kd_item *kd_add(struct kd *kd, enum kd_verb verb, const char *subject, const char *why, ...)

@@ -122,6 +122,8 @@ struct kd_item *kd_add(struct kd *kd, enum kd_verb verb, const char *subject, co
 /* key must be one of the verb's. */
 void kd_set(struct kd_item *item, const char *key, const char *value, ...)
     __attribute__((format(printf, 3, 4)));
+/* No item of this verb any more. */
+void kd_drop(struct kd *kd, enum kd_verb verb);
 void kd_note(struct kd *kd, const char *text, ...) __attribute__((format(printf, 2, 3)));
 
 /* The n-th item of a verb; NULL: there are not so many. */

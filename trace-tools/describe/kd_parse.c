@@ -150,10 +150,16 @@ static void check_item(struct parser *parser, const struct kd_item *item)
 		FAIL(parser, "%s is here a second time, and only one can be", verb->name);
 	if (item->verb == KD_MARK && item->nr_pairs != 1)
 		FAIL(parser, "mark needs one of begin=…, end=…, panic=…");
-	if (item->verb == KD_CONSOLE && !kd_get(item, "uart") == !kd_get(item, "sbi"))
-		FAIL(parser, "console needs uart=ADDRESS or sbi");
-	if (item->verb == KD_CONSOLE && kd_get(item, "uart") && !kd_get(item, "funcs"))
-		FAIL(parser, "console uart=… needs funcs=…: the functions that store to it");
+	if (item->verb == KD_LIST && !kd_get(item, "at") != !kd_get(item, "n"))
+		FAIL(parser,
+		     "list needs at=… and n=… together: where head number i is, and how many there are");
+	if (item->verb == KD_PTE && !item->nr_pairs)
+		FAIL(parser, "pte needs funcs=… or levels=…");
+	if (item->verb == KD_CONSOLE &&
+	    !!kd_get(item, "uart") + !!kd_get(item, "pa") + !!kd_get(item, "sbi") != 1)
+		FAIL(parser, "console needs one of uart=ADDRESS, pa=ADDRESS, sbi");
+	if (item->verb == KD_CONSOLE && !kd_get(item, "sbi") && !kd_get(item, "funcs"))
+		FAIL(parser, "console without sbi needs funcs=…: the functions that store to it");
 }
 
 /* The comment of a line, from where the parser is. */

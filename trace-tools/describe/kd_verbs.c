@@ -15,6 +15,7 @@
 	}
 #define CALL_KEYS                                                                                            \
 	PAGE_KEYS, {"count", KD_EXPRESSION, NULL, false, "how many pages"},                                  \
+	    {"when", KD_EXPRESSION, NULL, false, "the call counts where this is not 0"},                     \
 	{                                                                                                    \
 		"notinside", KD_FUNCTIONS, NULL, false, "calls made by these hooked functions do not count"  \
 	}
@@ -90,6 +91,7 @@ const struct kd_verb_spec kd_verbs[KD_NR] = {
 		  "the array of struct page",
 		  {{"base", KD_EXPRESSION, NULL, true, "address of the first"},
 		   {"stride", KD_EXPRESSION, NULL, true, "bytes of one"},
+		   {"struct", KD_MEMBERS, NULL, false, "its type's name, where that is not page"},
 		   {"pa", KD_EXPRESSION, NULL, true, "physical address of the page of the first"}}},
     [KD_ALLOC] = {"alloc",
 		  KD_FUNCTION,
@@ -124,10 +126,13 @@ const struct kd_verb_spec kd_verbs[KD_NR] = {
 		 KD_PLACE,
 		 false,
 		 "a list of free pages, for the audit: its head; [] stands for every element of an array",
-		 {{"next", KD_MEMBERS, NULL, false, "the member that leads on"},
-		  {"link", KD_MEMBERS, NULL, false, "member of struct page that the node is"},
+		 {{"next", KD_MEMBERS, NULL, false, "the member that leads on, or its offset"},
+		  {"link", KD_MEMBERS, NULL, false, "member of struct page that the node is, or its offset"},
+		  {"at", KD_EXPRESSION, NULL, false,
+		   "address of head number i; the place is only a name then"},
+		  {"n", KD_EXPRESSION, NULL, false, "how many heads at= has"},
 		  {"pages", KD_EXPRESSION, NULL, false,
-		   "pages of one node; [1] is the number of the element"},
+		   "pages of one node; [1], or i with at=, is the number of the head"},
 		  TYPE_KEY}},
     [KD_PROCS] = {"procs",
 		  KD_PLACE,
@@ -148,7 +153,7 @@ const struct kd_verb_spec kd_verbs[KD_NR] = {
 		KD_NO_SUBJECT,
 		true,
 		"code that writes page-table entries",
-		{{"funcs", KD_FUNCTIONS, NULL, true, "the functions"},
+		{{"funcs", KD_FUNCTIONS, NULL, false, "the functions; without, the levels alone are said"},
 		 {"levels", KD_EXPRESSION, NULL, false, "levels of a table, 3 for Sv39"}}},
     [KD_TABLE] = {"table",
 		  KD_PLACE,
@@ -171,6 +176,8 @@ const struct kd_verb_spec kd_verbs[KD_NR] = {
 		    false,
 		    "where the console's text leaves",
 		    {{"uart", KD_EXPRESSION, NULL, false, "address of the transmit register"},
+		     {"pa", KD_EXPRESSION, NULL, false,
+		      "the same, physical: for a kernel that maps it as it likes"},
 		     {"sbi", KD_FLAG, NULL, false, "calls of the firmware"},
 		     {"funcs", KD_FUNCTIONS, NULL, false, "functions that store to it"}}},
     [KD_MARK] =

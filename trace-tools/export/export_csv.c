@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/progress.h"
 #include "ctf/merge.h"
 #include "export.h"
 
@@ -71,6 +72,7 @@ void export_csv(struct run *run, struct stack_table *stacks, FILE *out)
 	for (uint32_t i = 0; i < columns.nr; i++)
 		fprintf(out, ",%s", columns.names[i]);
 	fputs("\r\n", out);
+	progress_name("writing events");
 	merge_begin(&merge, run, NULL, NULL);
 	while ((nr = merge_batch(&merge, &records, &stream)) != 0) {
 		for (size_t i = 0; i < nr; i++)

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/progress.h"
 #include "base/util.h"
 #include "ctf/merge.h"
 #include "export.h"
@@ -188,6 +189,7 @@ static void write_events(struct table *table, struct run *run)
 	fclose(out);
 	table_begin(table, "events", text, EVENT_COLUMNS + columns.nr);
 	free(text);
+	progress_name("writing events");
 	merge_begin(&merge, run, NULL, NULL);
 	while (!table->error && (nr = merge_batch(&merge, &records, &stream)) != 0) {
 		for (size_t i = 0; i < nr; i++)
@@ -253,27 +255,27 @@ static void write_findings(struct table *table, const struct leaks *leaks)
 		for (size_t i = 0; i < leaks->groups[g].nr_items; i++)
 			put_item(table, leaks, g, &leaks->items[leaks->groups[g].items[i]]);
 	}
-	size_t nr_incidents;
-	const struct trace_record *incidents = model_incidents(leaks->model, &nr_incidents);
-	for (size_t i = 0; i < nr_incidents; i++) {
-		const struct trace_record *record = &incidents[i];
+	for (size_t i = 0; i < leaks->nr_incidents; i++) {
+		const struct trace_record *record = &leaks->incidents[i].record;
+		const struct mispaired *mispaired = leaks->incidents[i].mispaired;
 		const struct trace_payload_finding *finding = &record->payload.ev_payload_finding;
-		if (!leaks->incident_shown[i])
-			continue;
 		put_null(table);
 		put_text(table, record->flags ? "object" : "page");
 		put_text(table, verdict_text(record->kind));
 		put_null(table);
 		put_int(table, record->flags ? finding->where * 8LL : finding->where);
-		put_null(table);
+		if (mispaired)
+			put_text(table, ref_kind_text(mispaired->call.ref));
+		else
+			put_null(table);
 		put_int(table, finding->holder);
 		put_int(table, finding->index);
 		put_int(table, (int64_t)(record->time * TICK_NS));
 		put_int(table, finding->pid);
 		put_null(table);
 		put_int(table, record->stack);
-		put_int(table, 1);
-		put_int(table, 0);
+		put_int(table, !mispaired);
+		put_int(table, mispaired != NULL);
 		row_end(table);
 	}
 }
@@ -293,10 +295,13 @@ char *export_sqlite(struct run *run, struct leaks *leaks, const char *path)
 	write_events(&table, run);
 	write_tests(&table, leaks->model);
 	write_findings(&table, leaks);
+	progress_name("making the index of pages");
+	progress_show(0, 0);
 	execute(&table, "CREATE INDEX frames_by_stack ON frames (stack, depth)");
 	execute(&table, "CREATE INDEX events_by_pfn ON events (pfn) WHERE pfn IS NOT NULL");
 	execute(&table, "COMMIT");
 	sqlite3_finalize(table.row);
 	sqlite3_close(table.db);
+	progress_erase();
 	return table.error;
 }

@@ -53,7 +53,7 @@ static void kinds_write(FILE *out)
 #include <kernel/page_kinds.def>
 #undef KIND
 	fputs(".\n.SH KINDS OF REFERENCES\nWith what the holder's number and the index are.\n", out);
-#define REF(ev_ref, ev_value, ev_text, ev_id, ev_index)                                                      \
+#define REF(ev_ref, ev_value, ev_text, ev_id, ev_index, ev_many)                                             \
 	fprintf(out, ".TP\n.BR \"%s \" %d\n", ev_text, ev_value);                                            \
 	words(out, ev_id ", " ev_index "\n");
 #include <kernel/ref_kinds.def>

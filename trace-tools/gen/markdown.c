@@ -53,7 +53,7 @@ void markdown_tables_write(FILE *out)
 #undef KIND
 	fprintf(out, "\n### Ref kinds\n\n| Value | Name | Holder's id | Holder's index |\n| ---: | --- | --- "
 		     "| --- |\n");
-#define REF(ev_ref, ev_value, ev_text, ev_id, ev_index)                                                      \
+#define REF(ev_ref, ev_value, ev_text, ev_id, ev_index, ev_many)                                             \
 	fprintf(out, "| %d | " ev_text " | " ev_id " | " ev_index " |\n", ev_value);
 #include <kernel/ref_kinds.def>
 #undef REF

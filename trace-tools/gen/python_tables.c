@@ -55,7 +55,8 @@ void python_tables_write(FILE *out)
 	for (uint32_t kind = 0; kind < PK_NR; kind++)
 		fprintf(out, "    %u: \"%s\",\n", kind, kind_colour(kind));
 	fprintf(out, "}\nREF_KINDS = {\n");
-#define REF(ev_ref, ev_value, ev_text, ev_id, ev_index) fprintf(out, "    \"%s\": %d,\n", #ev_ref, ev_value);
+#define REF(ev_ref, ev_value, ev_text, ev_id, ev_index, ev_many)                                             \
+	fprintf(out, "    \"%s\": %d,\n", #ev_ref, ev_value);
 #include <kernel/ref_kinds.def>
 #undef REF
 	fprintf(out, "}\nVERDICTS = {\n");

@@ -9,7 +9,7 @@ import numpy as np
 import picture
 from pagetrail_trace import seconds, tables
 
-POINTS_MAX = 40000   # of the curve: more cannot be seen
+COLUMNS = 3200       # stretches of the curve: half a pixel each
 SAMPLES_MAX = 400
 LOSSES_MAX = 12
 
@@ -18,11 +18,10 @@ class FreePages:
     """The curve: `times` in seconds, `free` in pages after each change."""
 
     def __init__(self, trace):
-        changes = trace.events("page_alloc", "page_free")
-        pages = 1 << (changes["flags"] & 15).astype(np.int64)
-        taken = changes["event"] == tables.EVENTS["page_alloc"][0]
-        self.raw_times = changes["time"].astype(np.int64)
-        self.net = np.cumsum(np.where(taken, -pages, pages))
+        moves = trace.moves()
+        change = np.where(moves.allocations, -moves.pages, moves.pages)
+        change[~moves.allocations & (moves.after != tables.PAGE_KINDS["FREE"])] = 0  # another kind: as free as before
+        self.raw_times, self.net = moves.times, np.cumsum(change)
         samples = trace.events("sample")
         self.sample_times, self.samples = seconds(samples["time"]), samples["free_pages"].astype(np.int64)
         # A watched kernel's boot frees every page that there is: what was freed and not allocated again is free.
@@ -30,7 +29,7 @@ class FreePages:
         self.offset = int(self.samples[0]) - self._net_at(int(samples["time"][0])) if len(samples) else 0
         self.times, self.free = seconds(self.raw_times), self.net + self.offset
         # Before the first allocation the kernel only gives its memory to the free lists.
-        self.begin = float(self.times[np.argmax(taken)]) if len(changes) else 0.0
+        self.begin = float(seconds(moves.after_boot())) if len(moves.times) else 0.0
 
     def _net_at(self, time):
         position = np.searchsorted(self.raw_times, time, side="right")
@@ -53,12 +52,19 @@ class FreePages:
         return float(self.times[first + np.argmax(self.free[first:last] == after)]), after
 
     def thinned(self):
-        """The curve with at most POINTS_MAX points: of each stretch its lowest, highest and last."""
-        if len(self.times) <= POINTS_MAX:
+        """What can be seen of the curve: of each half pixel from `begin` on its first, lowest, highest and last point."""
+        first = np.searchsorted(self.times, self.begin)
+        if len(self.times) - first <= 4 * COLUMNS:
             return self.times, self.free
-        stretches = np.array_split(np.arange(len(self.times)), POINTS_MAX // 3)
-        keep = np.unique(np.concatenate(
-            [[s[np.argmin(self.free[s])], s[np.argmax(self.free[s])], s[-1]] for s in stretches]))
+        free = self.free[first:]
+        edges = np.linspace(self.begin, self.times[-1], COLUMNS, endpoint=False)
+        starts = np.unique(np.searchsorted(self.times[first:], edges))
+        lengths = np.diff(starts, append=len(free))
+        keep = [starts, starts + lengths - 1]
+        for extreme in (np.minimum, np.maximum):
+            places = np.flatnonzero(free == np.repeat(extreme.reduceat(free, starts), lengths))
+            keep.append(places[np.searchsorted(places, starts)])
+        keep = np.unique(np.concatenate(keep)) + first
         return self.times[keep], self.free[keep]
 
 

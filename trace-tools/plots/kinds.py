@@ -17,17 +17,19 @@ class Kinds:
     def __init__(self, trace, begin, end):
         moves = trace.moves()
         self.edges = np.linspace(begin, max(end, begin + 1), BINS + 1)
-        bins = np.clip(np.searchsorted(self.edges, moves.times, side="left") - 1, 0, BINS - 1)
+        before = moves.before()
         self.pages, self.most = {}, {}  # `most`: of all events, also between the ends of bins
-        for kind in tables.PAGE_KIND_TEXT:
-            change = np.where(moves.after == kind, moves.pages, 0) - np.where(moves.before == kind, moves.pages, 0)
-            self.pages[kind] = np.cumsum(np.bincount(bins, change, BINS))
-            self.most[kind] = int(np.cumsum(change)[moves.times >= begin].max(initial=0))
+        for kind in set(tables.PAGE_KIND_TEXT) - picture.STILL_KINDS:
+            changed = np.flatnonzero((moves.after == kind) != (before == kind))
+            times = moves.times[changed]
+            pages = np.cumsum(np.where(moves.after[changed] == kind, moves.pages[changed], -moves.pages[changed]))
+            at_edges = np.append(0, pages)[np.searchsorted(times, self.edges[1:], side="right")]
+            self.pages[kind], self.most[kind] = at_edges, int(pages[times >= begin].max(initial=0))
         self.edges = seconds(self.edges)
 
     def shown(self):
         """Kinds that move and ever have a page, in the order of the pile."""
-        return [k for k in sorted(self.pages) if k not in picture.STILL_KINDS and self.most[k] > 0]
+        return [k for k in sorted(self.pages) if self.most[k] > 0]
 
 
 def draw(trace, out):

@@ -9,7 +9,7 @@ import matplotlib.colors
 import matplotlib.patches
 import numpy as np
 import picture
-from pagetrail_trace import seconds, tables
+from pagetrail_trace import before_of, order_of, seconds, tables
 
 COLUMNS, ROWS = 1200, 440
 PALEST = 0.35        # of a cell with one used page
@@ -17,7 +17,8 @@ FOLD_MIN = 48        # pages in which nothing happens
 FOLD_ROWS = 14
 UNKNOWN = -1
 UNUSED = (UNKNOWN, tables.PAGE_KINDS["FREE"], tables.PAGE_KINDS["PCP"])
-COLOURS = np.array([matplotlib.colors.to_rgb(tables.KIND_COLOURS[k]) for k in range(len(tables.KIND_COLOURS))])
+COLOURS = 255 * np.array([matplotlib.colors.to_rgb(tables.KIND_COLOURS[k]) for k in range(len(tables.KIND_COLOURS))])
+LOSS = np.array(matplotlib.colors.to_rgb(picture.LOSS)) * 255
 
 
 class Pages:
@@ -29,6 +30,7 @@ class Pages:
         index = np.repeat(np.arange(len(moves.pfns)), moves.pages)
         within = np.arange(len(index)) - np.repeat(np.cumsum(moves.pages) - moves.pages, moves.pages)
         self.pages, self.kinds, self.times = moves.pfns[index] - self.first + within, moves.after[index], moves.times[index]
+        self.before = before_of(self.pages, self.kinds, order_of(self.pages), UNKNOWN)
 
     def at(self, time):
         state = np.full(self.nr, UNKNOWN, np.int8)
@@ -53,18 +55,6 @@ class Pages:
         return found
 
 
-def cells_of(state, per_row):
-    """RGB of the rows of one column: `state` is the kind of each page."""
-    rows = -(-len(state) // per_row)
-    block = np.full(rows * per_row, UNKNOWN, np.int8)
-    block[:len(state)] = state
-    block = block.reshape(rows, per_row)
-    share = (~np.isin(block, UNUSED)).sum(1) / np.minimum(per_row, len(state) - np.arange(rows) * per_row)
-    votes = np.stack([(block == kind).sum(1) if kind not in UNUSED else np.zeros(rows, int) for kind in range(len(COLOURS))])
-    alpha = np.where(share > 0, PALEST + (1 - PALEST) * share, 0)[:, None]
-    return COLOURS[votes.argmax(0)] * alpha + (1 - alpha)
-
-
 class Map:
     """The image, and where on it which page is."""
 
@@ -77,13 +67,11 @@ class Map:
         for low, high, folded in self.stretches:
             self.rows.append(at)
             at += FOLD_ROWS if folded else -(-(high - low) // self.per_row)
-        self.image = np.ones((at, COLUMNS, 3))
-        self._paint(np.linspace(begin, end, COLUMNS))
-        red = matplotlib.colors.to_rgb(picture.LOSS)
+        self.image = self._painted(np.linspace(begin, end, COLUMNS), at)
         for pfn, since in leaked:
             if 0 <= pfn - self.pages.first < self.pages.nr:
                 column = int(np.clip((since - begin) / max(end - begin, 1) * COLUMNS, 0, COLUMNS - 1))
-                self.image[int(self.row(pfn - self.pages.first)), column:] = red
+                self.image[int(self.row(pfn - self.pages.first)), column:] = LOSS
 
     def row(self, page):
         """Where a page lies, upward."""
@@ -91,18 +79,35 @@ class Map:
         low, high, folded = self.stretches[number]
         return self.rows[number] + ((page - low) / (high - low) * FOLD_ROWS if folded else (page - low) / self.per_row)
 
-    def _paint(self, times):
-        cuts = np.searchsorted(self.pages.times, times, side="right")
-        state, at = np.full(self.pages.nr, UNKNOWN, np.int8), 0
-        for column, cut in enumerate(cuts):
-            state[self.pages.pages[at:cut]] = self.pages.kinds[at:cut]
-            if column and cut == at:
-                self.image[:, column] = self.image[:, column - 1]
-                continue
-            at = cut
-            for row, (low, high, folded) in zip(self.rows, self.stretches):
-                cells = cells_of(state[low:high], high - low if folded else self.per_row)
-                self.image[row:row + (FOLD_ROWS if folded else len(cells)), column] = cells
+    def _row_of_pages(self):
+        """The row of each page; all of a folded stretch are in its first one."""
+        found = np.zeros(self.pages.nr, np.int64)
+        for row, (low, high, folded) in zip(self.rows, self.stretches):
+            found[low:high] = row if folded else row + np.arange(high - low) // self.per_row
+        return found
+
+    def _painted(self, times, nr_rows):
+        """RGB of the cells. For each kind: how many of its pages come into a cell and leave it, added up along the row."""
+        pages, row_of = self.pages, self._row_of_pages()
+        shown_from = np.searchsorted(pages.times, times, side="right")
+        column = np.repeat(np.arange(COLUMNS), np.diff(shown_from, prepend=0))
+        kinds, before = pages.kinds[:len(column)], pages.before[:len(column)]
+        cell = row_of[pages.pages[:len(column)]] * COLUMNS + column
+        used, most, winner = (np.zeros((nr_rows, COLUMNS), np.int64) for _ in range(3))
+        for kind in sorted(set(np.unique(kinds).tolist()) - set(UNUSED)):
+            come, left = (np.bincount(cell[chosen], minlength=nr_rows * COLUMNS)
+                          for chosen in ((kinds == kind) & (before != kind), (before == kind) & (kinds != kind)))
+            count = np.cumsum((come - left).reshape(nr_rows, COLUMNS), axis=1)
+            used += count
+            winner[count > most] = kind
+            np.maximum(most, count, out=most)
+        share = used / np.maximum(np.bincount(row_of, minlength=nr_rows), 1)[:, None]
+        alpha = np.where(share > 0, PALEST + (1 - PALEST) * share, 0)[:, :, None]
+        image = np.rint(COLOURS[winner] * alpha + 255 * (1 - alpha)).astype(np.uint8)
+        for row, (_, _, folded) in zip(self.rows, self.stretches):
+            if folded:
+                image[row:row + FOLD_ROWS] = image[row]
+        return image
 
     def ticks(self):
         """(rows, labels): where stretches begin, and round addresses within long ones."""

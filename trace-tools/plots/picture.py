@@ -4,6 +4,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
+from matplotlib.collections import PolyCollection  # noqa: E402
 from matplotlib.ticker import FuncFormatter  # noqa: E402
 from pagetrail_trace import seconds, tables  # noqa: E402
 
@@ -61,8 +62,10 @@ def bands(axes, tests, names=True):
             named.add(i)
     places = [((seconds(tests[i].begin + tests[i].end) / 2 - low) / (high - low), tests[i].name) for i in sorted(named)]
     level = all(b[0] - a[0] > (len(a[1]) + len(b[1]) + 3) / 2 * LETTER for a, b in zip(places, places[1:]))
-    for i, test in enumerate(tests):
-        axes.axvspan(seconds(test.begin), seconds(test.end), color=BANDS[i % 2], linewidth=0, zorder=0)
+    corners = [[(begin, 0), (begin, 1), (end, 1), (end, 0)] for test in tests
+               for begin, end in [(float(seconds(test.begin)), float(seconds(test.end)))]]
+    axes.add_collection(PolyCollection(corners, facecolors=BANDS, linewidths=0, zorder=0, transform=axes.get_xaxis_transform()),
+                        autolim=False)
     right = -1.0
     for place, name in places if names else ():
         if not level and place - right < NAME_HEIGHT:

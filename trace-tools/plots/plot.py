@@ -6,8 +6,11 @@ names of call sites (lifetimes). Only compare takes several runs. The trace is r
 """
 import json
 import multiprocessing
+import os
+import re
 import subprocess
 import sys
+import time
 
 import compare
 import free_pages
@@ -38,10 +41,25 @@ def site_names(pagetrail, run):
     return {site["stack"]: site["function"] for site in ask(pagetrail, "stacks", run).get("sites", [])}
 
 
-def progress(text):
-    """One line that is written over, for a waiting user at a terminal."""
-    if sys.stderr.isatty():
-        print(f"\rplot: {text:<40}" if text else "\r" + " " * 46, end="" if text else "\r", file=sys.stderr, flush=True)
+class Progress:
+    """One line that is written over, as trace-tools/base/progress.h says; to be used as a context, which erases it."""
+
+    def __init__(self):
+        wanted = os.environ.get("PAGETRAIL_PROGRESS", "1")
+        self.wanted = sys.stderr.isatty() and wanted != "off"
+        self.begin, self.shown = time.monotonic() + (float(wanted) if re.fullmatch(r"[\d.]+", wanted) else 0), False
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def show(self, text):
+        if self.wanted and time.monotonic() >= self.begin:
+            print(f"\rplot: {text}\x1b[K", end="", file=sys.stderr, flush=True)
+            self.shown = True
 
 
 TRACES = []  # of the runs; set before the drawing processes are forked
@@ -60,25 +78,29 @@ def draw(pagetrail, picture, out):
         lifetimes.draw(trace, out, site_names(pagetrail, trace.folder))
 
 
+def draw_all(pagetrail, pictures, progress):
+    """The pictures of one run, in as many processes as there are processors; forked, so that the trace is shared."""
+    TRACES[0].moves()  # what several pictures need is worked out once, before the processes part
+    with multiprocessing.get_context("fork").Pool(min(len(pictures), multiprocessing.cpu_count())) as pool:
+        waiting = [pool.apply_async(draw, (pagetrail, picture, out)) for picture, out in pictures]
+        for nr, done in enumerate(waiting, 1):
+            done.get()
+            progress.show(f"drew {nr} of {len(pictures)} pictures")
+
+
 def main():
     pictures = [word.split("=", 1) for word in sys.argv[2:] if word.split("=", 1)[0] in PICTURES and "=" in word]
     runs = sys.argv[2 + len(pictures):]
     if not pictures or not runs:
         raise SystemExit(__doc__)
-    progress("reading the trace")
-    TRACES[:] = [Trace(run) for run in runs]
-    if pictures[0][0] == "compare":
-        compare.draw(TRACES, pictures[0][1])
-        return
-    TRACES[0].moves()  # what several pictures need is worked out once, before the processes part
-    progress("drawing")
-    # Forked, so that the trace in memory is shared.
-    with multiprocessing.get_context("fork").Pool(min(len(pictures), multiprocessing.cpu_count())) as pool:
-        waiting = [pool.apply_async(draw, (sys.argv[1], picture, out)) for picture, out in pictures]
-        for done, (_, out) in zip(waiting, pictures):
-            done.get()
-            progress(f"drew {out}")
-    progress("")
+    with Progress() as progress:
+        progress.show("reading the trace")
+        TRACES[:] = [Trace(run) for run in runs]
+        progress.show("drawing")
+        if pictures[0][0] == "compare":
+            compare.draw(TRACES, pictures[0][1])
+        else:
+            draw_all(sys.argv[1], pictures, progress)
 
 
 if __name__ == "__main__":

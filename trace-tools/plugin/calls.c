@@ -9,6 +9,7 @@
 
 #include "act.h"
 #include "bounds.h"
+#include "follow.h"
 #include "guest.h"
 #include "hooks.h"
 #include "qemu_api.h"
@@ -36,12 +37,13 @@ static struct call under_way[CALLS_MAX];
 static uint32_t nr_under_way;
 static spin_t lock;
 static struct call_counters counters[HARTS_MAX][HOOKS_MAX];
-static uint64_t of_kind[HOOK_PUT + 1];
+static uint64_t of_kind[HOOK_KINDS];
 
 void calls_init(bool check_writes)
 {
 	for (uint32_t i = 0; i < hooks.nr_calls; i++) {
 		struct hook *hook = &hooks.calls[i];
+		hook->tracked |= follow_wanted() && hook->kind == HOOK_GET;
 		hook->tracked |=
 		    hook->kind == HOOK_FREE && (check_writes || (hook->push.nr && !hooks.frame_pointers));
 		if (!hook->tracked)
@@ -206,9 +208,13 @@ static void each_page(const struct hook *hook, const struct act *act, struct cal
 static void pages_of_call(const struct hook *hook, const struct act *act, const struct expr_context *context)
 {
 	struct call_counters *mine = calls_mine(act->hart, (unsigned)(hook - hooks.calls));
-	uint64_t raw, nr;
+	uint64_t raw, nr, counts = 1;
 
-	if (hook->pages.each.nr) {
+	if (hook->when.nr && !expr_compute(&hook->when, context, &counts)) {
+		mine->misses++;
+	} else if (!counts) {
+		mine->skipped++;
+	} else if (hook->pages.each.nr) {
 		each_page(hook, act, mine, context);
 	} else if (!expr_compute(&hook->count, context, &nr)) {
 		mine->misses++;
@@ -222,12 +228,60 @@ static void pages_of_call(const struct hook *hook, const struct act *act, const 
 	}
 }
 
+/* ---- what follow is told ---- */
+
+/* A reference begins, or one ends and with the last the page. */
+static void follow_reference(const struct hook *hook, const struct expr_context *context)
+{
+	uint64_t raw, ref, holder, nr = 1, freed = 0;
+
+	if (!expr_compute(&hook->pages.page, context, &raw) || !expr_compute(&hook->ref, context, &ref) ||
+	    !expr_compute(&hook->holder, context, &holder) || !expr_compute(&hook->count, context, &nr))
+		return;
+	uint64_t pa = act_page(context->hart, hook->pages.type, raw);
+	if (pa == NONE)
+		return;
+	if (hook->kind != HOOK_PUT) {
+		follow_reference_begin(context->hart, pa, ref, holder);
+		return;
+	}
+	follow_reference_end(context->hart, pa, ref, holder);
+	if (hook->freed.nr && expr_compute(&hook->freed, context, &freed) && freed)
+		follow_page_end(context->hart, pa, nr);
+}
+
+static void follow_object(const struct hook *hook, const struct expr_context *context)
+{
+	uint64_t va, bytes;
+
+	if (!expr_compute(&hook->pages.page, context, &va) || !va)
+		return;
+	if (hook->kind == HOOK_OBJFREE)
+		follow_object_end(context->hart, va);
+	else if (expr_compute(&hook->size, context, &bytes))
+		follow_object_begin(context->hart, va, bytes);
+}
+
+static void tell_follow(const struct hook *hook, const struct expr_context *context)
+{
+	if (hook->kind == HOOK_GET || hook->kind == HOOK_PUT || (hook->kind == HOOK_ALLOC && hook->ref.nr))
+		follow_reference(hook, context);
+	else if (hook->kind == HOOK_OBJALLOC || hook->kind == HOOK_OBJFREE)
+		follow_object(hook, context);
+}
+
 /* ---- callbacks ---- */
+
+static bool is_of_pages(const struct hook *hook)
+{
+	return hook->kind != HOOK_OBJALLOC && hook->kind != HOOK_OBJFREE;
+}
 
 static uint32_t registers_of(const struct hook *hook)
 {
-	return hook->pages.page.registers | hook->pages.each.registers | hook->pages.nr.registers |
-	       hook->count.registers;
+	return hook->size.registers | hook->ref.registers | hook->holder.registers |
+	       hook->pages.page.registers | hook->pages.each.registers | hook->pages.nr.registers |
+	       hook->count.registers | hook->when.registers;
 }
 
 static void on_entry(unsigned hart, void *data)
@@ -257,7 +311,9 @@ static void on_entry(unsigned hart, void *data)
 		remember(hart, &call);
 		sites_learn(hart, ra);
 	}
-	if (hook->kind != HOOK_ALLOC && !hook->push.nr)
+	if (follow_wanted() && !hook->tracked)
+		tell_follow(hook, &context);
+	if (is_of_pages(hook) && hook->kind != HOOK_ALLOC && !hook->push.nr)
 		pages_of_call(hook, &act, &context);
 }
 
@@ -271,7 +327,7 @@ static void on_return(unsigned hart, void *data)
 	uint64_t sp = qemu_register(hart, REG_SP);
 	while (finish(sp, site, &call)) {
 		const struct hook *hook = &hooks.calls[call.hook];
-		if (hook->kind != HOOK_ALLOC)
+		if (hook->kind != HOOK_ALLOC && !follow_wanted())
 			continue;
 		struct act act = {.hart = hart,
 				  .stack = call.stack,
@@ -280,7 +336,10 @@ static void on_return(unsigned hart, void *data)
 				  .since = call.inner ? call.since : 0};
 		struct expr_context context = {.hart = hart, .ret = qemu_register(hart, REG_A0)};
 		memcpy(&context.x[REG_A0], call.a, sizeof(call.a));
-		pages_of_call(hook, &act, &context);
+		if (hook->kind == HOOK_ALLOC)
+			pages_of_call(hook, &act, &context);
+		if (follow_wanted())
+			tell_follow(hook, &context);
 	}
 }
 

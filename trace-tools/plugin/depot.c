@@ -127,7 +127,7 @@ uint32_t depot_put(const uint32_t *frames, unsigned nr)
 {
 	uint64_t hash = hash_of(frames, nr);
 
-	if (!nr)
+	if (!nr || !slots)
 		return 0;
 	struct slot *slot = find(frames, nr, hash);
 	uint32_t id = __atomic_load_n(&slot->id, __ATOMIC_ACQUIRE);

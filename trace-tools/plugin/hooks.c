@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "bounds.h"
+#include "hooks_priv.h"
 #include "line.h"
 
 #define LINE_BYTES 65536 /* lists of ranges are long */
@@ -59,15 +60,20 @@ static void read_call(struct line *line, enum hook_kind kind)
 	hook->kind = kind;
 	name(line, hook->name);
 	hook->entry = line_needed(line, "entry");
-	pages_of(line, &hook->pages, kind == HOOK_ALLOC ? "ret" : "a0", "va");
+	pages_of(line, &hook->pages, kind == HOOK_ALLOC || kind == HOOK_OBJALLOC ? "ret" : "a0", "va");
 	line_formula(line, "count", &hook->count, "1");
+	line_formula(line, "when", &hook->when, NULL);
 	hook->fail = line_number(line, "fail", 0);
+	line_formula(line, "size", &hook->size, kind == HOOK_OBJALLOC ? "a0" : NULL);
+	line_formula(line, "ref", &hook->ref, kind == HOOK_ALLOC ? NULL : "0");
+	line_formula(line, "holder", &hook->holder, "0");
+	line_formula(line, "freed", &hook->freed, NULL);
 	line_ranges(line, "push", &hook->push);
 	line_ranges(line, "also", &hook->also);
 	line_take(line, "ret");
 	const char *inside = line_take(line, "notinside");
 	snprintf(hook->inside_names, sizeof(hook->inside_names), "%s", inside ? inside : "");
-	hook->tracked = kind == HOOK_ALLOC;
+	hook->tracked = kind == HOOK_ALLOC || kind == HOOK_OBJALLOC || hook->freed.nr;
 }
 
 /* Where the elements are: an array of its own, or a member of struct page. */
@@ -173,6 +179,21 @@ static void read_trap(struct line *line)
 	line_formula(line, "fp", &trap->fp, NULL);
 }
 
+static void read_hold(struct line *line)
+{
+	struct hold *hold = &hooks.holds[hooks.nr_holds];
+
+	if (hooks.nr_holds == HOLDS_MAX) {
+		line_fail(line, "too many holds", "");
+		return;
+	}
+	hooks.nr_holds++;
+	hold->entry = line_needed(line, "entry");
+	line_formula(line, "until", &hold->until, NULL);
+	if (!hold->until.nr || hold->until.registers)
+		line_fail(line, "hold needs until, a formula of memory", "");
+}
+
 static void read_text(struct line *line)
 {
 	struct ranges *text = &hooks.text;
@@ -232,6 +253,16 @@ static void read_item(struct line *line, const char *keyword)
 		line_ranges(line, "writers", &hooks.writers);
 	} else if (!strcmp(keyword, "console")) {
 		read_console(line, line_take(line, "sbi") != NULL);
+	} else if (!strcmp(keyword, "objalloc")) {
+		read_call(line, HOOK_OBJALLOC);
+	} else if (!strcmp(keyword, "objfree")) {
+		read_call(line, HOOK_OBJFREE);
+	} else if (!strcmp(keyword, "follow")) {
+		hooks_read_follow(line);
+	} else if (!strcmp(keyword, "func")) {
+		hooks_read_function(line);
+	} else if (!strcmp(keyword, "hold")) {
+		read_hold(line);
 	} else if (!strcmp(keyword, "mark")) {
 		read_mark(line);
 	} else {
@@ -334,6 +365,7 @@ bool hooks_read(const char *path, char **error)
 		read_line(&line, text);
 	}
 	fclose(file);
+	hooks_sort_follow();
 	if (line.error[0] && asprintf(error, "%s:%u: %s", path, row, line.error) < 0)
 		*error = NULL;
 	return !line.error[0] && check_whole(path, error);

@@ -36,7 +36,9 @@
  * free name=W entry=N …        page=E (default a0), count=E (1). With push=LO-HI,… the call alone means nothing: the store
  *                              of a list link (0 or a page's address, 8 bytes) to the head of a page within these
  *                              ranges of code is the free, of as many pages as a constant count says
- * get / put name=W entry=N …   a reference is taken / returned: page=E (a0), count=E (1: pages, each one reference)
+ * get / put name=W entry=N …   a reference is taken / returned: page=E (a0), count=E (1: pages, each one reference); for
+ *                              follow, of alloc too: ref=E and holder=E (0) tell references apart, freed=E, at the return, whether the
+ *                              page (of this put: count=E pages) is free
  * count name=W lo=N hi=N …     an array of counts. elem=1|2|4|8 bytes, at off=N in every stride=N bytes (stride
  *                              defaults to elem); page=E of element `i`; funcs=LO-HI,… code whose stores and atomics
  *                              may touch it (without: all of text, slow); value=E the count, from `v`
@@ -49,6 +51,18 @@
  * console sbi                  the SBI console: legacy putchar and DBCN
  * console uart=N funcs=…       stores to the UART's transmit register at virtual address N, in this code; or pa=N, where
  *                              the kernel maps it as it likes
+ * hold entry=N until=E         at this function's entry the machine stands still until the formula, of memory alone, is not 0
+ * objalloc name=W entry=N …    hands an object out: page=E (ret) is its virtual address, size=E its bytes
+ * objfree name=W entry=N …     takes it back: page=E (a0)
+ * follow window=N switch=LO-HI pointers are followed (follow.h): what a kernel stack's address is aligned to at least
+ *                              (size of a stack), and the code that saves and loads registers when stacks are switched
+ * follow page=N, object=N, reference=N, all=1
+ *                              what is followed: lives of the page at this physical address, of the object at this virtual
+ *                              address, references to the page; several lines allowed
+ * follow lasting=MASK          bit n: references with ref=n outlive the call that got them (held by a structure, not by a task)
+ * func entry=N args=N …        a function, with how many of a0 to a3 are arguments (4); flags, 1 each: observer (what it does with
+ *                              pointers is looking), transparent (memcpy: being given a pointer says nothing), trap (the
+ *                              kernel is entered from user mode here), stackend (a0 is a stack that nobody is on any more)
  * mark begin=REGEX             POSIX extended, matched on a console line as far as it has come, after every byte; fires
  * mark end=REGEX               once a line. Group 1 (else all that matched) is the name; but an `end` has the name of the last
  * mark panic=REGEX             `begin`, if there was one; `panic` is matched at the end of its line
@@ -59,6 +73,7 @@
  * each=E n=E link=N            several pages in one call: with n, `each` is the address of an array of n values of 8 bytes;
  *                              with link, the address of a list head (next first) whose nodes sit at offset link in
  *                              what is listed. Each value or node is then the page, by type, and `v` in count
+ * when=E                       of calls: it counts only where this is not 0; of an alloc E may ask for `ret`
  * notinside=W,W                the call does not count inside a call of one of these hooks (on the same stack)
  * also=N,N                     entries of functions that jump to this one at their end: their callers are return sites, too
  * ret=N,N                      accepted, not needed: returns are caught where the caller goes on
@@ -86,6 +101,7 @@
 #define RANGES_MAX 256 /* of one list */
 #define MAPS_MAX 8
 #define MARKS_MAX 16
+#define HOLDS_MAX 8
 #define NAME_BYTES 32
 
 struct range {
@@ -98,7 +114,8 @@ struct ranges {
 };
 
 enum page_type { TYPE_VA, TYPE_PA, TYPE_PFN, TYPE_STRUCT };
-enum hook_kind { HOOK_ALLOC, HOOK_FREE, HOOK_GET, HOOK_PUT };
+enum hook_kind { HOOK_ALLOC, HOOK_FREE, HOOK_GET, HOOK_PUT, HOOK_OBJALLOC, HOOK_OBJFREE };
+#define HOOK_KINDS (HOOK_OBJFREE + 1)
 
 /* How an item finds its pages. */
 struct pages_of {
@@ -112,8 +129,10 @@ struct hook {
 	char name[NAME_BYTES];
 	uint64_t entry;
 	struct pages_of pages;
-	struct expr count;
+	struct expr count, when;
 	uint64_t fail;
+	struct expr size;               /* of an object */
+	struct expr ref, holder, freed; /* of get and put, for follow.h */
 	struct ranges push;
 	struct ranges also;  /* lo of each is an entry */
 	uint64_t not_inside; /* mask of hooks */
@@ -139,6 +158,18 @@ struct linear_map {
 struct trap_entry {
 	uint64_t lo, hi;
 	struct expr pc, fp;
+};
+
+/* A function of the kernel, for follow.h. */
+struct function_hook {
+	uint64_t entry;
+	uint8_t arguments; /* in a0 to a3 */
+	bool observer, transparent, trap, stack_end;
+};
+
+struct hold {
+	uint64_t entry;
+	struct expr until;
 };
 
 enum mark_what { MARK_BEGIN, MARK_END, MARK_PANIC };
@@ -170,6 +201,15 @@ struct hooks {
 	uint32_t pte_levels;
 	struct mark_pattern marks[MARKS_MAX];
 	uint32_t nr_marks;
+	bool follow, follow_all;
+	struct ranges follow_only[3]; /* by life kind: addresses, ascending */
+	struct ranges follow_switch;
+	uint64_t follow_lasting; /* mask of ref= */
+	uint64_t stack_window;
+	struct function_hook *functions; /* ascending */
+	uint32_t nr_functions;
+	struct hold holds[HOLDS_MAX];
+	uint32_t nr_holds;
 };
 
 extern struct hooks hooks;
@@ -185,5 +225,23 @@ static inline bool ranges_have(const struct ranges *ranges, uint64_t value)
 	}
 	return false;
 }
+
+/* The same of single addresses in ascending order. */
+static inline bool ranges_have_sorted(const struct ranges *ranges, uint64_t value)
+{
+	uint32_t low = 0, high = ranges->nr;
+
+	while (low < high) {
+		uint32_t middle = (low + high) / 2;
+		if (ranges->at[middle].lo < value)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < ranges->nr && ranges->at[low].lo == value;
+}
+
+/* NULL: no function begins there. */
+struct function_hook *hooks_function_at(uint64_t entry);
 
 #endif

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "bounds.h"
+#include "follow.h"
 #include "record.h"
 #include "spin.h"
 #include "writer.h"
@@ -152,6 +153,8 @@ void pages_alloc(const struct act *act, uint64_t pa, uint64_t nr)
 {
 	if (!acceptable(act, pa, nr))
 		return;
+	if (follow_wanted())
+		follow_page_begin(act->hart, pa, nr);
 	while (nr) {
 		unsigned order = order_of(pa >> PAGE_SHIFT, nr);
 		bool ours = false;
@@ -181,6 +184,8 @@ void pages_free(const struct act *act, uint64_t pa, uint64_t nr)
 {
 	if (!acceptable(act, pa, nr))
 		return;
+	if (follow_wanted())
+		follow_page_end(act->hart, pa, nr);
 	while (nr) {
 		unsigned order = order_of(pa >> PAGE_SHIFT, nr);
 		record_page(act, EV_page_free, pa, order, 0, page_at(pa)->count, 0, 0);

@@ -2,7 +2,7 @@
  *
  * pagetrail-plugin.so: traces the page allocator of a kernel that knows nothing of it, from within QEMU.
  *
- *	qemu-system-riscv64 … -plugin pagetrail-plugin.so,out=RUN,hooks=FILE[,check-writes=on][,ram=off][,boot=NUMBER]
+ *	qemu-system-riscv64 … -plugin pagetrail-plugin.so,out=RUN,hooks=FILE[,check-writes=on][,ram=off][,trace=off][,boot=NUMBER]
  *
  * QEMU translates the guest's code block by block and asks the plugin each time; the plugin attaches callbacks to the few
  * instructions that the hooks file names (hooks.h). While the guest runs, those callbacks tell what happens to each page:
@@ -11,7 +11,9 @@
  *	what it means	calls.c, stores.c, page_tables.c -> pages.c (state of each page) -> record.c
  *	who did it	unwind.c -> depot.c
  *	on disk		writer.c (RUN/trace/hartN), depot.c (RUN/trace/stacks), console.c (RUN/logs/console.log)
- *	at the end	ram_copy.c (RUN/ram), summary.c (RUN/plugin.json)
+ *	at the end	rest.c (when), ram_copy.c (RUN/ram), summary.c (RUN/plugin.json)
+ *
+ * trace=off leaves no trace, no console and no copy of RAM: for what the plugin does to a machine beside watching it (hold.h).
  *
  * `pagetrail watch` makes the hooks file, starts QEMU so and writes what else belongs to a run (metadata, run.json). A QEMU
  * that lacks what is needed, or a hooks file that is not understood, is refused before the guest starts.
@@ -31,13 +33,16 @@
 #include "calls.h"
 #include "console.h"
 #include "depot.h"
+#include "follow.h"
 #include "guest.h"
+#include "hold.h"
 #include "hooks.h"
 #include "insn.h"
 #include "page_tables.h"
 #include "pages.h"
 #include "qemu_api.h"
 #include "ram_copy.h"
+#include "rest.h"
 #include "stores.h"
 #include "summary.h"
 #include "unwind.h"
@@ -45,11 +50,11 @@
 
 static struct {
 	const char *run, *hooks;
-	bool check_writes, keep_ram;
+	bool check_writes, keep_ram, trace;
 	uint32_t boot_id; /* 0: the writer chooses */
-} options = {.keep_ram = true};
+} options = {.keep_ram = true, .trace = true};
 static bool ram_found;
-static char summary_path[4096], ram_path[4096];
+static char summary_path[4096], ram_path[4096], leak_points_path[4096];
 
 /* ---- translation ---- */
 
@@ -57,13 +62,15 @@ static char summary_path[4096], ram_path[4096];
 static void find_ram(void)
 {
 	ram_found = guest_find_ram(hooks.ram_base) && pages_init(hooks.ram_base, guest_ram_bytes()) &&
-		    page_tables_init(guest_ram_bytes()) && stores_init(options.check_writes);
+		    page_tables_init(guest_ram_bytes()) && stores_init(options.check_writes) &&
+		    (!follow_wanted() || follow_init());
 	if (!ram_found)
 		fprintf(stderr,
 			"pagetrail-plugin: no RAM at %#llx, or arrays too large: nothing is recorded\n",
 			(unsigned long long)hooks.ram_base);
 	summary_write(&(struct summary_options){
 	    .path = summary_path, .check_writes = options.check_writes, .ram_found = ram_found});
+	rest_init();
 }
 
 static void on_tables_change(unsigned hart, void *data)
@@ -89,6 +96,9 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		console_translate(insn, bits, is_text, i == 0);
 		if (!is_text)
 			continue;
+		hold_translate(insn, va);
+		if (follow_wanted())
+			follow_translate(insn, va, bits, size, i == 0);
 		calls_translate(insn, va, i == 0);
 		stores_translate(insn, va, bits, size);
 	}
@@ -103,8 +113,12 @@ static void on_hart(qemu_plugin_id_t id, unsigned hart)
 
 static void on_end(qemu_plugin_id_t id, void *data)
 {
-	writer_close();
-	depot_close();
+	if (follow_wanted() && ram_found)
+		follow_write(leak_points_path);
+	if (options.trace) {
+		writer_close();
+		depot_close();
+	}
 	bool kept = options.keep_ram && ram_copy_write(ram_path);
 	summary_write(&(struct summary_options){.path = summary_path,
 						.check_writes = options.check_writes,
@@ -137,6 +151,8 @@ static bool read_options(int argc, char **argv)
 			options.check_writes = is_on(value + 1);
 		else if (length == 3 && !strncmp(argv[i], "ram", length))
 			options.keep_ram = is_on(value + 1);
+		else if (length == 5 && !strncmp(argv[i], "trace", length))
+			options.trace = is_on(value + 1);
 		else if (length == 4 && !strncmp(argv[i], "boot", length))
 			options.boot_id = (uint32_t)strtoul(value + 1, NULL, 0);
 		else
@@ -157,11 +173,16 @@ static bool open_run(void)
 {
 	char folder[4000], log[4096];
 
-	if (!make_folder("", folder, sizeof(folder)) || !make_folder("logs", folder, sizeof(folder)))
+	if (!make_folder("", folder, sizeof(folder)))
 		return false;
-	snprintf(log, sizeof(log), "%s/console.log", folder);
 	snprintf(summary_path, sizeof(summary_path), "%s/plugin.json", options.run);
 	snprintf(ram_path, sizeof(ram_path), "%s/ram", options.run);
+	snprintf(leak_points_path, sizeof(leak_points_path), "%s/leak-points", options.run);
+	if (!options.trace)
+		return true;
+	if (!make_folder("logs", folder, sizeof(folder)))
+		return false;
+	snprintf(log, sizeof(log), "%s/console.log", folder);
 	if (!make_folder("trace", folder, sizeof(folder)))
 		return false;
 	writer_open(folder, options.boot_id);

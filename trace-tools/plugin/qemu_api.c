@@ -11,6 +11,7 @@
 #include "bounds.h"
 
 #define QEMU_CLOCK_VIRTUAL 1
+#define CPU_BYTES 0x8000 /* of QEMU's structure of a CPU, in which its registers are sought */
 
 /* QEMU reads this to decide whether it and the plugin fit; set before, by the constructor below. */
 EXPORT int qemu_plugin_version = 2;
@@ -47,6 +48,7 @@ static struct {
 	void *cpu;
 	void *handles[32];
 	GByteArray *bytes;
+	const uint64_t *registers;
 } harts[HARTS_MAX];
 
 __attribute__((constructor)) static void choose_version(void)
@@ -147,6 +149,26 @@ uint64_t qemu_register(unsigned hart, unsigned number)
 		q.gdb_read_register(cpu_of(hart), bytes, (int)number);
 	memcpy(&value, bytes->data, sizeof(value));
 	return value;
+}
+
+/*
+ * The registers lie somewhere in QEMU's structure of the CPU, side by side, x0 first. Where, nobody says; but their values are
+ * known, and 31 of them in a row are not there twice.
+ */
+const uint64_t *qemu_registers(unsigned hart)
+{
+	uint64_t values[32] = {0};
+
+	if (harts[hart].registers)
+		return harts[hart].registers;
+	for (unsigned i = 1; i < 32; i++)
+		values[i] = qemu_register(hart, i);
+	const uint64_t *at = cpu_of(hart);
+	for (size_t i = 0; i < CPU_BYTES / sizeof(*at) && values[REG_SP] && values[REG_RA]; i++) {
+		if (!memcmp(at + i, values, sizeof(values)))
+			return harts[hart].registers = at + i;
+	}
+	return NULL;
 }
 
 uint32_t qemu_insn_bits(const struct qemu_plugin_insn *insn)

@@ -53,6 +53,7 @@ typedef struct {
 
 #define CALLBACK_NO_REGISTERS 0
 #define CALLBACK_READS_REGISTERS 1
+#define MEMORY_READ 1
 #define MEMORY_WRITE 2
 
 GByteArray *g_byte_array_new(void);
@@ -72,6 +73,7 @@ struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb
 size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
 uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
 unsigned qemu_plugin_mem_size_shift(uint32_t info);
+bool qemu_plugin_mem_is_store(uint32_t info);
 
 /* ---- for both ---- */
 
@@ -90,6 +92,8 @@ void qemu_hart_init(unsigned hart);
 unsigned qemu_current_hart(void);
 /* General register 0 to 31 of the hart whose thread calls. */
 uint64_t qemu_register(unsigned hart, unsigned number);
+/* All 32 at once, where QEMU has them in memory: right where qemu_register is. NULL: this QEMU keeps them otherwise. */
+const uint64_t *qemu_registers(unsigned hart);
 uint32_t qemu_insn_bits(const struct qemu_plugin_insn *insn);
 /* Physical address of the page of a virtual one, by the hart's present tables; UINT64_MAX: not mapped. */
 uint64_t qemu_phys_page(unsigned hart, uint64_t page_va);

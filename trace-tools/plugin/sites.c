@@ -111,6 +111,15 @@ bool sites_is_return(uint64_t va)
 	return has(&learned, va) || is_shown(qemu_current_hart(), va);
 }
 
+bool sites_is_after_call(uint64_t va)
+{
+	uint32_t call = code(qemu_current_hart(), va - 4), half = call >> 16;
+	bool short_call = (half & 0xf07f) == 0x9002 && (half & 0x0f80); /* c.jalr */
+
+	return short_call || (call & 0xfff) == 0x0ef ||
+	       ((call & 0x707f) == 0x0067 && (call >> 7 & 31) == REG_RA);
+}
+
 void sites_learn(unsigned hart, uint64_t ra)
 {
 	if (has(&known, ra))

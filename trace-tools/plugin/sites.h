@@ -15,6 +15,8 @@
 void sites_callee(uint64_t entry);
 /* While a block that begins at va is translated. */
 bool sites_is_return(uint64_t va);
+/* Does a call end at va, whatever it calls? */
+bool sites_is_after_call(uint64_t va);
 /* A call returns to ra. */
 void sites_learn(unsigned hart, uint64_t ra);
 uint64_t sites_learned(void);

@@ -12,6 +12,7 @@
 #include "console.h"
 #include "depot.h"
 #include "guest.h"
+#include "hold.h"
 #include "hooks.h"
 #include "pages.h"
 #include "qemu_api.h"
@@ -30,7 +31,7 @@ static void print_name(FILE *out, const char *name)
 
 static void print_calls(FILE *out)
 {
-	static const char *const kinds[] = {"alloc", "free", "get", "put"};
+	static const char *const kinds[] = {"alloc", "free", "get", "put", "objalloc", "objfree"};
 
 	fprintf(out, "  \"calls\": [");
 	for (uint32_t i = 0; i < hooks.nr_calls; i++) {
@@ -113,12 +114,14 @@ static void print_counters(FILE *out)
 		"  \"events\": %" PRIu64 ",\n  \"discarded\": %" PRIu64 ",\n  \"stacks\": %u,\n"
 		"  \"console_bytes\": %" PRIu64 ",\n  \"calls_under_way\": %" PRIu64 ",\n"
 		"  \"sites_learned\": %" PRIu64 ",\n  \"table_walks\": %" PRIu64 ",\n"
+		"  \"holds\": %" PRIu64 ",\n  \"holds_given_up\": %" PRIu64 ",\n"
 		"  \"unwatched_stores\": %" PRIu64 ",\n  \"writes_to_free_pages\": %" PRIu64 ",\n"
 		"  \"pages\": {\"unseen\": %" PRIu64 ", \"free\": %" PRIu64 ", \"allocated\": %" PRIu64
 		"},\n",
 		writer_recorded(), writer_discarded(), depot_stacks(), console_bytes(), calls_under_way(),
-		sites_learned(), guest_walks(), stores_unwatched(), stores_checked(),
-		pages_in_state(PAGE_UNSEEN), pages_in_state(PAGE_FREE), pages_in_state(PAGE_ALLOCATED));
+		sites_learned(), guest_walks(), hold_waits(), hold_given_up(), stores_unwatched(),
+		stores_checked(), pages_in_state(PAGE_UNSEEN), pages_in_state(PAGE_FREE),
+		pages_in_state(PAGE_ALLOCATED));
 }
 
 static void print(FILE *out, const struct summary_options *options)

@@ -15,6 +15,9 @@
 /* Frames further than this above the stack pointer are no frames of this stack. */
 #define STACK_SPAN 65536
 
+/* The ABI says 16; a kernel that keeps something of 8 bytes at a stack's top has frames at multiples of 8. */
+#define FRAME_ALIGN 8
+
 struct walk {
 	unsigned hart;
 	uint64_t sp, fp, ra; /* ra: where a leaf returns to; 0: unknown */
@@ -79,14 +82,14 @@ static bool cross_trap(struct walk *walk, uint64_t ra, uint64_t *next_fp)
 /* Can this be the frame pointer that a leaf saved? It is further up on the same stack; a stranger's address is not. */
 static bool is_callers_frame(const struct walk *walk, uint64_t value)
 {
-	return !(value & 15) && value > walk->fp && value - walk->sp <= hooks.stack_bytes;
+	return !(value & (FRAME_ALIGN - 1)) && value > walk->fp && value - walk->sp <= hooks.stack_bytes;
 }
 
 static void follow(struct walk *walk)
 {
 	uint64_t last = walk->sp, below, top;
 
-	while (!(walk->fp & 15) && walk->fp > last && walk->fp - walk->sp <= STACK_SPAN &&
+	while (!(walk->fp & (FRAME_ALIGN - 1)) && walk->fp > last && walk->fp - walk->sp <= STACK_SPAN &&
 	       read_frame(walk, &below, &top)) {
 		last = walk->fp;
 		if (unwind_is_text(top)) {

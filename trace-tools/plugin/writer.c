@@ -30,13 +30,14 @@ static struct stream {
 } __attribute__((aligned(64))) streams[HARTS_MAX];
 
 static char folder[4096];
-static uint32_t closing, boot_id;
+static uint32_t closing = 1, boot_id; /* closing: also before it is opened, for a machine without a trace */
 static uint64_t last_time __attribute__((aligned(64)));
 
 void writer_open(const char *trace_folder, uint32_t wanted_boot_id)
 {
 	struct timespec now;
 
+	closing = 0;
 	snprintf(folder, sizeof(folder), "%s", trace_folder);
 	clock_gettime(CLOCK_REALTIME, &now);
 	boot_id =

@@ -23,6 +23,7 @@ void curve_event(void *arg, const struct model *model, const struct trace_record
 
 	if (record->event != EV_page_alloc && record->event != EV_page_free && record->event != EV_page_kind)
 		return;
+	const struct model_totals *totals = model_totals(model);
 	uint64_t since = record->time < curve->begin ? 0 : record->time - curve->begin;
 	uint64_t at = (uint64_t)((double)since / (double)curve->span * curve->nr);
 	at = at < curve->nr ? at : curve->nr - 1;
@@ -30,13 +31,13 @@ void curve_event(void *arg, const struct model *model, const struct trace_record
 	if (record->event == EV_page_alloc && !curve->allocated) {
 		curve->allocated = true;
 		curve->booted = (uint32_t)at;
-		memcpy(curve->most, model_totals(model)->pages_by_kind, sizeof(curve->most));
+		memcpy(curve->most, totals->pages_by_kind, sizeof(curve->most));
 	}
 	uint32_t grown =
 	    record->event == EV_page_kind ? record->kind & (PK_NR - 1) : record_page_kind(record);
-	if (model_totals(model)->pages_by_kind[grown] > curve->most[grown])
-		curve->most[grown] = model_totals(model)->pages_by_kind[grown];
-	int64_t net = model_totals(model)->net_pages;
+	if (totals->pages_by_kind[grown] > curve->most[grown])
+		curve->most[grown] = totals->pages_by_kind[grown];
+	int64_t net = totals->net_pages;
 	if (!step->any) {
 		step->any = true;
 		step->low = step->high = net;
@@ -46,7 +47,7 @@ void curve_event(void *arg, const struct model *model, const struct trace_record
 	step->last = net;
 	step->time = record->time;
 	for (uint32_t kind = 0; kind < PK_NR; kind++)
-		step->kinds[kind] = (int32_t)model_totals(model)->pages_by_kind[kind];
+		step->kinds[kind] = (int32_t)totals->pages_by_kind[kind];
 }
 
 void curve_end(struct curve *curve, const struct model *model)

@@ -33,6 +33,7 @@ void ledger_make(struct ledger *ledger, const struct trace_record *records, size
 					       .releases = LEDGER_NONE,
 					       .life = ledger->nr_lives};
 		struct pairing done = pairing_apply(&pool, &list, &life, &records[i]);
+		refs_drop(&pool, &done.rest);
 		bool closes = records[i].event == EV_page_put || records[i].event == EV_page_free;
 		entry->opens = !closes && (done.opened || done.other);
 		if (done.opened)

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/progress.h"
 #include "base/util.h"
 #include "model_priv.h"
 
@@ -69,6 +70,11 @@ static bool record_fits(void *arg, const struct trace_record *record)
 {
 	struct model *model = arg;
 
+	if (event_is_objref(record->event)) {
+		const struct object_state *object =
+		    model_object(model, record->payload.ev_payload_obj_get.obj);
+		return !object || object->count == record->payload.ev_payload_obj_get.before;
+	}
 	if (!event_is_page(record->event))
 		return true;
 	const struct page_state *page = page_of(model, record->payload.ev_payload_page_alloc.pfn);
@@ -90,6 +96,7 @@ static struct model *model_new(struct run *run)
 	model->mms = xcalloc(HOLDERS_NR, sizeof(*model->mms));
 	model->inodes = xcalloc(HOLDERS_NR, sizeof(*model->inodes));
 	model->open_test = -1;
+	samples_begin(&model->samples, model->nr_sites);
 	objects_begin(model);
 	releases_begin(model);
 	return model;
@@ -118,13 +125,17 @@ struct model *model_replay_to(struct run *run, const struct model_watch *watch, 
 				pages_apply(model, record, stream);
 			else if (event_is_object(record->event))
 				objects_apply(model, record);
+			else if (event_is_objref(record->event))
+				objrefs_apply(model, record);
 			else
 				rare_event(model, record);
 			if (watch)
 				watch->event(watch->arg, model, record, stream);
 		}
 	}
+	progress_erase();
 	pages_end(model);
+	objects_end(model);
 	if (until == UINT64_MAX)
 		manifest_compare_marks(run, model->totals.by_event[EV_mark]);
 	return model;
@@ -142,6 +153,7 @@ void model_free(struct model *model)
 	free(model->objects);
 	free(model->releases);
 	free(model->sites);
+	samples_free(&model->samples);
 	free(model->caches);
 	free(model->pids);
 	free(model->mms);
@@ -151,5 +163,6 @@ void model_free(struct model *model)
 	free(model->last.findings);
 	free(model->last_quiescent.findings);
 	free(model->incidents);
+	free(model->mispaired);
 	free(model);
 }

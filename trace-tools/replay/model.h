@@ -8,11 +8,13 @@
  * the whole machine:
  *
  *   pages      by page frame number: kind, count, where it was allocated, its open references (pairing.h)
- *   objects    the live ones of the slab caches
+ *   objects    the live ones of the slab caches; of counted ones the open references, as of pages
  *   releases   how often a reference acquired here was released there: what a leaked one is compared with
  *   sites      by allocation stack: how much is live, was live at most, was allocated in all
  *   holders    processes, address spaces, inodes: since when, until when
- *   tests      the marks; audits and their findings; samples; the panic
+ *   tests      the marks; audits and their findings; samples; the panic; what each site held between the tests (samples.h)
+ *
+ *   mispaired  references that were released as another kind's or holder's, or acquired twice
  *
  * Memory grows with what is live and with the number of stacks, not with the number of events. Users ask by the
  * functions below; how it is kept is in model_priv.h. Each part has its file: model_pages.c, model_objects.c,
@@ -26,6 +28,7 @@
 
 #include "ctf/merge.h"
 #include "pairing.h"
+#include "samples.h"
 
 struct model;
 
@@ -109,6 +112,10 @@ struct object_state {
 	uint16_t holder;
 	uint16_t cache;
 	uint16_t pid;
+	uint16_t count;     /* of a counted one, after the last record of it */
+	uint8_t life;       /* enum page_life: LIFE_UNKNOWN until the first reference */
+	uint32_t refs;      /* open references: model_object_refs */
+	uint64_t last_time; /* of its references */
 };
 
 struct cache_state {
@@ -120,6 +127,8 @@ struct cache_state {
 
 /* NULL: not live. */
 const struct object_state *model_object(const struct model *model, uint32_t obj);
+/* Its open references, newest first, as model_refs; model_next_ref goes on. */
+const struct page_ref *model_object_refs(const struct model *model, const struct object_state *object);
 /* All live ones, in no order: *at is 0 at first. NULL ends. */
 const struct object_state *model_next_object(const struct model *model, size_t *at);
 /* Never NULL: one that nobody told of is not `known` and has no name. */
@@ -143,8 +152,7 @@ struct site {
 	uint64_t page_ticks, object_ticks; /* how long the freed pages, the freed objects lived, added up */
 	uint64_t objects_live, objects_peak;
 	uint64_t object_allocs, object_frees;
-	uint64_t objects_at_mark; /* live when the last test ended */
-	uint32_t marks_grown, marks_shrunk;
+	uint16_t cache; /* of the last object */
 };
 
 /* All of them, in no order: *at is 0 at first. NULL ends. */
@@ -195,6 +203,8 @@ struct audit_state {
 /* What a mark record begins; its counts are still 0. */
 struct test_mark test_mark_begin(const struct trace_record *record);
 const struct test_mark *model_tests(const struct model *model, size_t *nr);
+/* What each site held between the tests. */
+const struct samples *model_samples(const struct model *model);
 /* The test running at `time`, or NULL. */
 const struct test_mark *model_test_at(const struct model *model, uint64_t time);
 /* The last audit; the last one at a quiescent point. NULL: there was none. */
@@ -205,5 +215,25 @@ void model_take_audit(struct model *model, const struct trace_record *findings, 
 		      bool quiescent);
 /* Findings that are no leaks but faults (freed twice, ...), in order: the first 256. */
 const struct trace_record *model_incidents(const struct model *model, size_t *nr);
+
+/* ---- mispaired references ---- */
+
+enum mispaired_how {
+	MISPAIRED_PUT, /* a put that releases nothing: no get of its kind and holder was open, then or later */
+	MISPAIRED_GET,    /* a second get of a name of which a holder has one at most */
+	MISPAIRED_OTHERS, /* a put of what a call of another process has in its hands */
+};
+
+/* One call, by its stack, with the first event that it made. Of a watched kernel, which has no kinds, there are none. */
+struct mispaired {
+	enum mispaired_how how;
+	bool object;
+	uint32_t where; /* pfn, or pa / 8 */
+	uint16_t cache; /* of an object */
+	uint64_t count; /* how often */
+	struct page_ref call;
+};
+const char *mispaired_text(enum mispaired_how how);
+const struct mispaired *model_mispaired(const struct model *model, size_t *nr);
 
 #endif

@@ -59,6 +59,7 @@ const struct holder_life *model_holder(const struct model *model, uint32_t ref, 
 	switch (ref) {
 	case REF_PTE:
 	case REF_TABLE:
+	case REF_VMA:
 		return &model->mms[holder];
 	case REF_CACHE:
 	case REF_DIRTY:
@@ -67,6 +68,9 @@ const struct holder_life *model_holder(const struct model *model, uint32_t ref, 
 	case REF_FAULT:
 	case REF_KSTACK:
 	case REF_OWNER:
+	case REF_CALL:
+	case REF_FD:
+	case REF_CWD:
 		return holder ? &model->pids[holder] : NULL;
 	default:
 		return NULL;
@@ -80,7 +84,7 @@ uint64_t model_holder_death(const struct model *model, uint32_t ref, uint16_t ho
 	if (!life || !life->seen)
 		return 0;
 	/* A process may hold things until its stack is gone; exit is only where it begins to go. */
-	if (ref >= REF_IO && ref != REF_PIPE && ref != REF_SLAB && model->totals.by_event[EV_task_reaped])
+	if (life >= model->pids && life < model->pids + HOLDERS_NR && model->totals.by_event[EV_task_reaped])
 		return life->reaped >= time ? life->reaped : 0;
 	return life->died >= time ? life->died : 0;
 }

@@ -10,19 +10,6 @@
 
 #define INCIDENTS_MAX 256
 
-/* Sites whose live objects only grow from test to test are leak candidates. */
-static void sites_at_mark(struct model *model)
-{
-	for (uint32_t i = 0; i < model->nr_sites; i++) {
-		struct site *site = &model->sites[i];
-		if (site->objects_live > site->objects_at_mark)
-			site->marks_grown++;
-		else if (site->objects_live < site->objects_at_mark)
-			site->marks_shrunk++;
-		site->objects_at_mark = site->objects_live;
-	}
-}
-
 struct test_mark test_mark_begin(const struct trace_record *record)
 {
 	struct test_mark test = {.begin = record->time, .quiescent = true};
@@ -34,13 +21,14 @@ struct test_mark test_mark_begin(const struct trace_record *record)
 void mark_apply(struct model *model, const struct trace_record *record)
 {
 	if (record->kind == 0) {
+		samples_test(&model->samples, model->sites);
 		struct test_mark *test = &ARRAY_PUSH(model->tests, model->nr_tests, model->tests_capacity);
 		*test = test_mark_begin(record);
 		test->net_begin = test->net_after = model->totals.net_pages;
 		model->open_test = (int64_t)model->nr_tests - 1;
 		return;
 	}
-	sites_at_mark(model);
+	samples_tail(&model->samples, model->sites);
 	if (model->open_test < 0)
 		return;
 	struct test_mark *test = &model->tests[model->open_test];
@@ -114,8 +102,10 @@ void audit_apply(struct model *model, const struct trace_record *record)
 		audit_copy(&model->last_quiescent, audit);
 	if (model->nr_tests && !model->ended) {
 		struct test_mark *test = &model->tests[model->nr_tests - 1];
-		if (test->end && !test->nr_audits)
+		if (test->end && !test->nr_audits) {
 			test->net_after = model->totals.net_pages;
+			samples_tail(&model->samples, model->sites);
+		}
 		test->nr_audits++;
 		test->nr_findings = record->payload.ev_payload_audit_done.findings;
 		test->quiescent = record->payload.ev_payload_audit_done.quiet != 0;

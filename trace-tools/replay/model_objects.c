@@ -69,6 +69,11 @@ static void take_out(struct model *model, struct object_state *object)
 	model->nr_objects--;
 }
 
+const struct page_ref *model_object_refs(const struct model *model, const struct object_state *object)
+{
+	return object->refs == REF_POOL_NONE ? NULL : &model->pool.refs[object->refs];
+}
+
 void objects_begin(struct model *model)
 {
 	model->objects_mask = 4095;
@@ -92,6 +97,57 @@ const struct object_state *model_next_object(const struct model *model, size_t *
 
 /* ---- events ---- */
 
+static struct subject subject_of(const struct object_state *object)
+{
+	return (struct subject){
+	    .object = true, .where = object->obj, .cache = object->cache, .alloc_stack = object->stack};
+}
+
+void objrefs_apply(struct model *model, const struct trace_record *record)
+{
+	const struct trace_payload_objref *event = &record->payload.ev_payload_obj_get;
+	struct object_state *object = event->obj ? find(model, event->obj) : NULL;
+
+	if (!object) /* its allocation is among what the trace lost */
+		return;
+	if (event->before != object->count && object->life != LIFE_UNKNOWN)
+		model->totals.out_of_order++;
+	object->life = LIFE_LIVE;
+	struct subject subject = subject_of(object);
+	struct pairing done = pairing_apply(&model->pool, &object->refs, &object->life, record);
+	model->totals.unmatched_puts += record->event == EV_obj_put && done.other == REF_POOL_NONE;
+	pairing_note(model, &subject, record, &done);
+	object->count = event->after;
+	object->last_time = record->time;
+}
+
+/* The references of one whose life ends. */
+static void end_references(struct model *model, struct object_state *object,
+			   const struct trace_record *record)
+{
+	struct subject subject = subject_of(object);
+	uint8_t life = object->life;
+
+	if (object->refs == REF_POOL_NONE)
+		return;
+	if (record->event == EV_obj_free) {
+		struct pairing done = pairing_apply(&model->pool, &object->refs, &life, record);
+		rest_note(model, &subject, &done.rest);
+	}
+	refs_drop(&model->pool, &object->refs); /* of one whose free is among what the trace lost */
+}
+
+void objects_end(struct model *model)
+{
+	for (size_t at = 0; at <= model->objects_mask; at++) {
+		struct object_state *object = &model->objects[at];
+		if (!object->obj || object->refs == REF_POOL_NONE)
+			continue;
+		struct subject subject = subject_of(object);
+		pairing_end(model, &subject, &object->refs);
+	}
+}
+
 void objects_apply(struct model *model, const struct trace_record *record)
 {
 	const struct trace_payload_object *event = &record->payload.ev_payload_obj_alloc;
@@ -108,6 +164,7 @@ void objects_apply(struct model *model, const struct trace_record *record)
 			site->object_frees++;
 			site->object_ticks += record->time - object->time;
 		}
+		end_references(model, object, record);
 		site->objects_live--;
 		model->caches[object->cache].live--;
 		take_out(model, object);
@@ -128,6 +185,7 @@ void objects_apply(struct model *model, const struct trace_record *record)
 	cache->allocs++;
 	cache->live++;
 	site->object_allocs++;
+	site->cache = event->cache;
 	if (++site->objects_live > site->objects_peak)
 		site->objects_peak = site->objects_live;
 }

@@ -58,13 +58,70 @@ static void begin_life(struct model *model, struct page_state *page, uint8_t lif
 	count_pages(model, page, 1, record->time);
 }
 
-static void count_release(struct model *model, const struct page_state *page,
-			  const struct trace_record *record, const struct page_ref *other)
+static struct subject subject_of(const struct model *model, const struct page_state *page)
 {
-	uint32_t get = other->early_put ? record->stack : other->stack,
-		 put = other->early_put ? other->stack : record->stack;
+	return (struct subject){.where = model->first_pfn + (uint32_t)(page - model->pages),
+				.alloc_stack = page->alloc_stack};
+}
 
-	releases_count(model, page->alloc_stack, get, put, record->kind);
+/* ---- blocks that are freed in parts, as Linux does with what it has split ---- */
+
+#define ORDER_MAX 15 /* of a record */
+
+/* The live block, larger than what is freed, that it is in; NULL: none. */
+static struct page_state *block_around(struct model *model, uint32_t pfn, unsigned order, uint32_t *head)
+{
+	for (unsigned larger = order + 1; larger <= ORDER_MAX; larger++) {
+		*head = pfn & ~((1U << larger) - 1);
+		struct page_state *page = page_of(model, *head);
+		if (page && page->life == LIFE_LIVE && page->order >= larger)
+			return page;
+	}
+	return NULL;
+}
+
+/* The upper half becomes a block of its own. It has the lower one's past; references only where it was told of some. */
+static struct page_state *split_off(struct model *model, struct page_state *lower, uint32_t head)
+{
+	lower->order--;
+	uint32_t pfn = head + (1U << lower->order);
+	struct page_state *upper = page_of(model, pfn);
+	struct trace_record like = {
+	    .event = EV_page_alloc, .time = lower->alloc_time, .stack = lower->alloc_stack};
+
+	if (!upper)
+		return NULL;
+	uint32_t refs = upper->refs;
+	uint16_t count = upper->count;
+	*upper = *lower;
+	upper->refs = refs;
+	upper->count = count;
+	if (!refs) {
+		like.payload.ev_payload_page_alloc.pid = lower->alloc_pid;
+		ref_new(&model->pool, &upper->refs, &like, 0, false);
+		upper->count = 1;
+	}
+	if (pfn - model->first_pfn >= model->seen_pages)
+		model->seen_pages = pfn - model->first_pfn + 1;
+	return upper;
+}
+
+/*
+ * Of the block at 0x80 of order 3, page 0x85 goes: what is left are blocks of their own, 0x80 of order 2, 0x84 of order 0 and
+ * 0x86 of order 1.
+ */
+static void split_to(struct model *model, uint32_t pfn, unsigned order)
+{
+	uint32_t head;
+	struct page_state *block = block_around(model, pfn, order, &head);
+
+	while (block && block->order > order) {
+		struct page_state *upper = split_off(model, block, head);
+		if (upper && pfn >= head + (1U << block->order)) {
+			head += 1U << block->order;
+			block = upper;
+		}
+	}
 }
 
 void pages_apply(struct model *model, const struct trace_record *record, uint32_t stream)
@@ -82,6 +139,8 @@ void pages_apply(struct model *model, const struct trace_record *record, uint32_
 		model->seen_pages = event->pfn - model->first_pfn + 1;
 	if (event->before != page->count && page->life != LIFE_UNKNOWN)
 		model->totals.out_of_order++;
+	if (record->event == EV_page_free && (page->life != LIFE_LIVE || page->order > record_order(record)))
+		split_to(model, event->pfn, record_order(record));
 	uint8_t life_before = page->life;
 	struct pairing done = pairing_apply(&model->pool, &page->refs, &page->life, record);
 	switch (record->event) {
@@ -101,8 +160,12 @@ void pages_apply(struct model *model, const struct trace_record *record, uint32_
 		change_kind(model, page, life_before, record);
 		break;
 	}
-	if (done.other != REF_POOL_NONE && (record->event != EV_page_free || life_before == LIFE_LIVE))
-		count_release(model, page, record, &model->pool.refs[done.other]);
+	if (done.other != REF_POOL_NONE || done.again != REF_POOL_NONE || done.rest != REF_POOL_NONE) {
+		struct subject subject = subject_of(model, page);
+		if (record->event != EV_page_free || life_before == LIFE_LIVE)
+			pairing_note(model, &subject, record, &done);
+		rest_note(model, &subject, &done.rest);
+	}
 	if (done.opened != REF_POOL_NONE && model->pool.refs[done.opened].ref == REF_CACHE && !page->inode &&
 	    !page->inode_index) {
 		page->inode = event->holder;
@@ -114,10 +177,12 @@ void pages_apply(struct model *model, const struct trace_record *record, uint32_
 
 void pages_end(struct model *model)
 {
-	uint32_t get, put;
-
 	for (uint32_t i = 0; i < model->seen_pages; i++) {
-		while (pairing_rest(&model->pool, &model->pages[i].refs, &get, &put))
+		struct page_state *page = &model->pages[i];
+		struct subject subject;
+		if (page->refs == REF_POOL_NONE)
 			continue;
+		subject = subject_of(model, page);
+		pairing_end(model, &subject, &page->refs);
 	}
 }

@@ -28,11 +28,14 @@ struct model {
 	struct holder_life *pids, *mms, *inodes; /* HOLDERS_NR each */
 	struct test_mark *tests;
 	size_t nr_tests, tests_capacity;
+	struct samples samples;
 	int64_t open_test; /* position, -1: none */
 	bool ended;        /* power-off has begun: audits are no longer a test's */
 	struct audit_state pending, last, last_quiescent;
 	struct trace_record *incidents;
 	size_t nr_incidents, incidents_capacity;
+	struct mispaired *mispaired;
+	size_t nr_mispaired, mispaired_capacity;
 };
 
 static inline struct page_state *page_of(const struct model *model, uint32_t pfn)
@@ -52,10 +55,27 @@ void copy_name(char *to, const char *from, size_t bytes);
 void pages_apply(struct model *model, const struct trace_record *record, uint32_t stream);
 /* At the end of the replay: pairs what remains of early puts. */
 void pages_end(struct model *model);
+void objects_end(struct model *model);
 
 void objects_begin(struct model *model);
 void objects_apply(struct model *model, const struct trace_record *record);
+void objrefs_apply(struct model *model, const struct trace_record *record);
 void cache_apply(struct model *model, const struct trace_record *record);
+
+/* Of the thing that record or the list is about. */
+struct subject {
+	bool object;
+	uint32_t where;
+	uint16_t cache;
+	uint32_t alloc_stack;
+};
+/* Counts a pair, and notes what is wrong with the event. */
+void pairing_note(struct model *model, const struct subject *subject, const struct trace_record *record,
+		  const struct pairing *done);
+/* Notes the puts of what is left of a life, and drops all of it. */
+void rest_note(struct model *model, const struct subject *subject, uint32_t *rest);
+/* At the end of the replay, of one list. */
+void pairing_end(struct model *model, const struct subject *subject, uint32_t *list);
 
 void releases_begin(struct model *model);
 void releases_count(struct model *model, uint32_t alloc, uint32_t get, uint32_t put, uint32_t ref);

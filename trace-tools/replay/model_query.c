@@ -84,6 +84,11 @@ const struct cache_state *model_cache(const struct model *model, uint16_t number
 	return &model->caches[number];
 }
 
+const struct samples *model_samples(const struct model *model)
+{
+	return &model->samples;
+}
+
 const struct holder_life *model_process(const struct model *model, uint16_t pid)
 {
 	return &model->pids[pid];

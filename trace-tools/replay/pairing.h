@@ -4,7 +4,8 @@
  *
  * The count of a page is a number; a leak is a reference without an owner. So each reference is followed on its own.
  * page_alloc and page_get open one, named (ref kind, holder, index); page_put and page_free release the newest open
- * one of that name. Example, the life of a page-table page that a cloned stack maps:
+ * one of that name. Counted objects (inodes, open files, ...) are followed in the same way: obj_get opens, obj_put
+ * releases, obj_free ends the life. Example, the life of a page-table page that a cloned stack maps:
  *
  *   alloc  TABLE mm 3 #0   opens a
  *   get    PTE   mm 3 #7   opens b
@@ -14,6 +15,10 @@
  * Harts record an event shortly after they did it, so records of two harts may stand in the wrong order by a little: a
  * put may come before its get. Such a put waits in the page's list like a reference (early_put), and the get of its
  * name, when it comes, is released at once.
+ *
+ * A put whose get never comes released nothing of its own: its kind or its holder is another than the get's. The count
+ * comes out right, as a count does not know who it is for; so these are told to the caller (`rest`), and so is the second
+ * get of a name of which a holder has one at most (`again`).
  *
  * The model keeps a list for every page of RAM in one pool; the ledger one list, for the page it is asked for. Both
  * call pairing_apply() and nothing else, so they cannot tell different stories. It is inlined: the replay spends a third
@@ -55,7 +60,20 @@ struct ref_pool {
 struct pairing {
 	uint32_t opened; /* a reference, or an early put; REF_POOL_NONE: none */
 	uint32_t other;  /* the event's other half, off the list; its contents stay until the next event */
+	uint32_t
+	    again; /* of a get: an open reference of the same name, of a kind that allows one; stays on the list */
+	uint32_t
+	    rest; /* of a free: a list of what the life left open, and of puts that released nothing. The caller's to drop */
 };
+
+_Static_assert(offsetof(struct trace_payload_page, index) == offsetof(struct trace_payload_objref, index) &&
+		   offsetof(struct trace_payload_page, holder) ==
+		       offsetof(struct trace_payload_objref, holder) &&
+		   offsetof(struct trace_payload_page, pid) == offsetof(struct trace_payload_objref, pid) &&
+		   offsetof(struct trace_payload_page, before) ==
+		       offsetof(struct trace_payload_objref, before) &&
+		   offsetof(struct trace_payload_page, after) == offsetof(struct trace_payload_objref, after),
+	       "one pairing for pages and objects");
 
 static inline uint32_t ref_new(struct ref_pool *pool, uint32_t *list, const struct trace_record *record,
 			       uint8_t ref, bool early_put)
@@ -111,17 +129,31 @@ static inline uint32_t ref_take(struct ref_pool *pool, uint32_t *list, const str
 	return REF_POOL_NONE;
 }
 
+/* An open reference of this name, which stays on the list; REF_POOL_NONE: there is none. */
+static inline uint32_t ref_find(const struct ref_pool *pool, uint32_t list, const struct trace_record *record)
+{
+	const struct trace_payload_page *event = &record->payload.ev_payload_page_get;
+
+	for (; list != REF_POOL_NONE; list = pool->refs[list].next) {
+		const struct page_ref *one = &pool->refs[list];
+		if (one->ref == record->kind && one->holder == event->holder && one->index == event->index &&
+		    !one->early_put)
+			break;
+	}
+	return list;
+}
+
 static inline void refs_drop(struct ref_pool *pool, uint32_t *list)
 {
 	while (*list != REF_POOL_NONE)
 		ref_remove(pool, list);
 }
 
-/* Applies one page event to a page's list and life. */
+/* Applies one event of a page, or of a counted object, to its list and life. */
 static inline struct pairing pairing_apply(struct ref_pool *pool, uint32_t *list, uint8_t *life,
 					   const struct trace_record *record)
 {
-	struct pairing done = {REF_POOL_NONE, REF_POOL_NONE};
+	struct pairing done = {REF_POOL_NONE, REF_POOL_NONE, REF_POOL_NONE, REF_POOL_NONE};
 
 	switch (record->event) {
 	case EV_page_alloc:
@@ -130,11 +162,16 @@ static inline struct pairing pairing_apply(struct ref_pool *pool, uint32_t *list
 		done.opened = ref_new(pool, list, record, record->kind, false);
 		break;
 	case EV_page_get:
+	case EV_obj_get:
 		done.other = ref_take(pool, list, record, true);
-		if (done.other == REF_POOL_NONE)
-			done.opened = ref_new(pool, list, record, record->kind, false);
+		if (done.other != REF_POOL_NONE)
+			break;
+		if (!ref_kind_many(record->kind))
+			done.again = ref_find(pool, *list, record);
+		done.opened = ref_new(pool, list, record, record->kind, false);
 		break;
 	case EV_page_put:
+	case EV_obj_put:
 		done.other = ref_take(pool, list, record, false);
 		/* Of a page whose life is over the put came late, and what it releases is gone. */
 		if (done.other == REF_POOL_NONE && *life != LIFE_FREE)
@@ -143,7 +180,13 @@ static inline struct pairing pairing_apply(struct ref_pool *pool, uint32_t *list
 	case EV_page_free:
 		/* The last put may be told by page_free alone, or by a page_put before it. */
 		done.other = ref_take(pool, list, record, false);
-		refs_drop(pool, list);
+		done.rest = *list;
+		*list = REF_POOL_NONE;
+		*life = LIFE_FREE;
+		break;
+	case EV_obj_free: /* its record names no reference: all are gone by then */
+		done.rest = *list;
+		*list = REF_POOL_NONE;
 		*life = LIFE_FREE;
 		break;
 	case EV_page_kind:
@@ -159,8 +202,8 @@ static inline struct pairing pairing_apply(struct ref_pool *pool, uint32_t *list
 }
 
 /*
- * At the end of the trace: takes one early put off the list and one open reference of its kind, whatever it is named.
- * False when no early put is left; *get is REF_POOL_NONE where no reference is.
+ * At the end of the trace: takes one early put off the list and one open reference, of its kind if there is one, whatever it
+ * is named: the count fell by both. False when no early put is left; *get is REF_POOL_NONE where no reference is.
  */
 bool pairing_rest(struct ref_pool *pool, uint32_t *list, uint32_t *get, uint32_t *put);
 

@@ -55,6 +55,11 @@ void audit_report_ground(const struct ram_audit *audit, FILE *out)
 	if (audit->checked && !audit->nr_only_listed && !audit->nr_only_trace)
 		fprintf(out, "self-check: the pages that are free in the trace are those of the kernel's "
 			     "free lists\n");
+	if (audit->counts_checked && !audit->nr_counts_differ)
+		fprintf(out,
+			"self-check: the counts of %" PRIu64
+			" live pages are the same in the trace and in RAM\n",
+			audit->nr_counts_equal);
 	if (audit->nr_processes) {
 		fprintf(out, "%zu process%s:", audit->nr_processes, audit->nr_processes == 1 ? "" : "es");
 		for (size_t i = 0; i < audit->nr_processes; i++) {
@@ -315,6 +320,10 @@ void audit_report_json(const struct ram_audit *audit, struct stack_table *stacks
 	json_bool(&json, "free_checked", audit->checked);
 	json_int(&json, "free_only_listed", (int64_t)audit->nr_only_listed);
 	json_int(&json, "free_only_in_trace", (int64_t)audit->nr_only_trace);
+	json_bool(&json, "counts_checked", audit->counts_checked);
+	json_int(&json, "counts_equal", (int64_t)audit->nr_counts_equal);
+	json_int(&json, "counts_differ", (int64_t)audit->nr_counts_differ);
+	json_int(&json, "counts_untold", (int64_t)audit->nr_counts_untold);
 	json_bool(&json, "quiescent", audit->quiescent);
 	json_open(&json, "reasons", '[');
 	for (size_t i = 0; i < audit->nr_reasons; i++)

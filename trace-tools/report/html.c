@@ -15,6 +15,7 @@
 
 #include "base/json.h"
 #include "base/outfile.h"
+#include "base/text.h"
 #include "base/util.h"
 
 #define CURVE_STEPS 1000
@@ -23,29 +24,6 @@
 #define GROUPS_OPEN 1
 #define GROUPS_WITH_SOURCE 20
 #define SITES_MAX 20
-
-void html_text(FILE *out, const char *text)
-{
-	for (; *text; text++) {
-		switch (*text) {
-		case '&':
-			fputs("&amp;", out);
-			break;
-		case '<':
-			fputs("&lt;", out);
-			break;
-		case '>':
-			fputs("&gt;", out);
-			break;
-		case '"':
-			fputs("&quot;", out);
-			break;
-		default:
-			if ((unsigned char)*text >= 32 || *text == '\n' || *text == '\t')
-				fputc(*text, out);
-		}
-	}
-}
 
 const char *html_number(int64_t number, char buf[32])
 {
@@ -87,7 +65,7 @@ static void put_part(FILE *out, const struct leaks *leaks, enum leaks_part part,
 
 	if (*from) {
 		fprintf(out, "<pre class=\"wrap\" tabindex=\"0\" aria-label=\"%s\">", label);
-		html_text(out, from);
+		markup_text(out, from);
 		fputs("</pre>\n", out);
 	}
 	free(text);
@@ -108,10 +86,10 @@ static void put_page_head(FILE *out, const char *name)
 	      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
 	      "<meta name=\"color-scheme\" content=\"light dark\">\n<title>",
 	      out);
-	html_text(out, name);
+	markup_text(out, name);
 	fprintf(out, ": Pagetrail report</title>\n<style>\n%s</style>\n</head>\n<body>\n<h1>Pagetrail: ",
 		report_style);
-	html_text(out, name);
+	markup_text(out, name);
 	fputs("</h1>\n<nav aria-label=\"Sections\"><a href=\"#verdict\">Verdict</a> "
 	      "<a href=\"#free\">Free pages</a> <a href=\"#groups\">Leaks</a> "
 	      "<a href=\"#map\">Map</a> <a href=\"#kinds\">Kinds</a> <a href=\"#tests\">Tests</a> "
@@ -166,7 +144,7 @@ static void put_head(FILE *out, const struct run *run, const struct leaks *leaks
 	fputs("</p>\n", out);
 	if (model_totals(model)->panic_time) {
 		fputs("<p class=\"bad\">The kernel panicked: ", out);
-		html_text(out, model_totals(model)->panic);
+		markup_text(out, model_totals(model)->panic);
 		fputs("</p>\n", out);
 	}
 	put_facts(out, run, leaks);
@@ -193,11 +171,11 @@ static void put_suspect(FILE *out, const struct leaks *leaks, const struct leak_
 	fputs("<h3>The missing release</h3>\n", out);
 	if (missing->suspect) {
 		fputs("<p>Suspect: <code>", out);
-		html_text(out, missing->suspect);
+		markup_text(out, missing->suspect);
 		fputs("</code>", out);
 		if (missing->suspect_place && missing->suspect_place[0]) {
 			fputs(" at <code>", out);
-			html_text(out, missing->suspect_place);
+			markup_text(out, missing->suspect_place);
 			fputs("</code>", out);
 		}
 		fputs("</p>\n", out);
@@ -218,14 +196,14 @@ static void put_group(FILE *out, const struct leaks *leaks, size_t number, struc
 	fprintf(out, "<details id=\"group%zu\"%s><summary>%zu. ", number + 1,
 		number < GROUPS_OPEN ? " open" : "", number + 1);
 	what[strcspn(what, "\n")] = 0;
-	html_text(out, what);
+	markup_text(out, what);
 	fputs("</summary>\n", out);
 	put_part(out, leaks, PART_FACTS, number, "Facts");
 	if (its)
 		put_suspect(out, leaks, group, its);
 	put_part(out, leaks, PART_MISSING, number, "The missing release");
 	fputs("<div class=\"stacks\">\n", out);
-	if (!first->object && first->get_stack != first->alloc_stack)
+	if (!leak_is_object(first) && first->get_stack != first->alloc_stack)
 		put_stack(out, leaks, "Unmatched get by", first->get_stack, its);
 	put_stack(out, leaks, "Allocated by", first->alloc_stack, its);
 	fputs("</div>\n", out);
@@ -267,7 +245,7 @@ static void put_test(FILE *out, const struct model *model, const struct test_mar
 	char before[32], after[32], gone[32];
 
 	fputs("<tr><td>", out);
-	html_text(out, test->name);
+	markup_text(out, test->name);
 	if (test->end)
 		fprintf(out, "</td><td class=\"n\">%.3f</td>", time_seconds(test->end - test->begin));
 	else
@@ -356,7 +334,7 @@ static void put_sites(FILE *out, struct model *model, struct stack_table *stacks
 	for (uint32_t i = 0; i < nr && i < SITES_MAX; i++) {
 		const struct site *site = &sites[order[i]];
 		fputs("<details><summary><code>", out);
-		html_text(out, stack_table_function(stacks, order[i]));
+		markup_text(out, stack_table_function(stacks, order[i]));
 		fprintf(out,
 			"</code> <small>%s live, at most %s; allocated %s times, freed %s times"
 			"</small></summary>\n",
@@ -388,14 +366,14 @@ static void put_run(FILE *out, const struct run *run, const struct model *model)
 			continue;
 		fprintf(out, "<tr><td>%s</td><td class=\"n\">%" PRIu64 "</td><td>", event_info(id)->name,
 			model_totals(model)->by_event[id]);
-		html_text(out, event_info(id)->help);
+		markup_text(out, event_info(id)->help);
 		fputs("</td></tr>\n", out);
 	}
 	fputs("</tbody></table></div>\n", out);
 	if (text) {
 		fputs("<details><summary>run.json</summary><pre tabindex=\"0\" aria-label=\"run.json\">",
 		      out);
-		html_text(out, text);
+		markup_text(out, text);
 		fputs("</pre></details>\n", out);
 	}
 	free(text);

@@ -11,8 +11,6 @@
 
 extern const char report_style[];
 
-/* Text as HTML, also within attributes. */
-void html_text(FILE *out, const char *text);
 /* "27,316" into buf. */
 const char *html_number(int64_t number, char buf[32]);
 

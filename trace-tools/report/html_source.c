@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/text.h"
 #include "base/util.h"
 #include "html.h"
 
@@ -45,7 +46,7 @@ static void put_line(FILE *out, const char *text, size_t bytes)
 		while (text[i] == '\t' && nr % TAB);
 	}
 	shown[nr] = 0;
-	html_text(out, shown);
+	markup_text(out, shown);
 }
 
 static void put_lines(FILE *out, const char *text, uint32_t line)
@@ -69,10 +70,10 @@ static void put_name(FILE *out, const struct symbol_frame *frame)
 {
 	char place[256];
 
-	html_text(out, frame->function);
+	markup_text(out, frame->function);
 	if (frame_place(frame, place, sizeof(place))[0]) {
 		fputs(" <span>", out);
-		html_text(out, place);
+		markup_text(out, place);
 		fputs(frame->inlined ? ", inlined</span>" : "</span>", out);
 	}
 }

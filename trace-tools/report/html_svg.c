@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "base/util.h"
 #include "html.h"
 
@@ -47,9 +48,9 @@ void svg_begin(FILE *out, const struct scale *scale, const char *title, const ch
 {
 	fprintf(out, "<svg viewBox=\"0 %d %d %d\" role=\"img\"><title>", -scale->head, SVG_WIDTH,
 		SVG_TOP + scale->height + FOOT + scale->head);
-	html_text(out, title);
+	markup_text(out, title);
 	fputs("</title><desc>", out);
-	html_text(out, description);
+	markup_text(out, description);
 	fputs("</desc>\n", out);
 }
 
@@ -140,7 +141,7 @@ void svg_test_names(FILE *out, const struct model *model, const struct scale *sc
 		else
 			fprintf(out, "<text class=\"name\" transform=\"translate(%.1f %d) rotate(-60)\">", at,
 				SVG_TOP - 6);
-		html_text(out, tests[i].name);
+		markup_text(out, tests[i].name);
 		fputs("</text>\n", out);
 	}
 	free(places);
@@ -163,7 +164,7 @@ static void test_bands(FILE *out, const struct model *model, const struct scale 
 			: i % 2  ? "odd"
 				 : "even",
 			from, fmax(to - from, 0.4), SVG_TOP, scale->height);
-		html_text(out, test->name);
+		markup_text(out, test->name);
 		fprintf(out, ": %.3f s, free %" PRId64 " before, %" PRId64 " after</title></rect>\n",
 			time_seconds(test->end ? test->end - test->begin : 0), test->net_begin + offset,
 			test->net_after + offset);
@@ -222,7 +223,7 @@ static void loss_labels(FILE *out, const struct model *model, const struct curve
 			"x=\"%.1f\" "
 			"y=\"%.1f\">",
 			x - 4, top, low, late ? " end" : "", late ? x - 8 : x + 8, y);
-		html_text(out, test->name);
+		markup_text(out, test->name);
 		fprintf(out, ": %" PRId64 " leaked</text>\n", test->net_begin - test->net_after);
 	}
 }

@@ -6,6 +6,7 @@
 
 #include "audit_report.h"
 #include "base/util.h"
+#include "found.h"
 #include "leaks_text.h"
 #include "print.h"
 
@@ -43,57 +44,25 @@ static void print_kinds(const struct leaks *leaks, FILE *out)
 	fputc('\n', out);
 }
 
-static bool same_suspect(const struct missing_release *a, const struct missing_release *b)
-{
-	return a->suspect && b->suspect && !strcmp(a->suspect, b->suspect);
-}
-
-static void print_amount(uint64_t nr_pages, uint64_t nr_objects, FILE *out)
-{
-	if (nr_pages)
-		fprintf(out, "%" PRIu64 " page%s", nr_pages, nr_pages == 1 ? "" : "s");
-	if (nr_objects)
-		fprintf(out, "%s%" PRIu64 " object%s", nr_pages ? " and " : "", nr_objects,
-			nr_objects == 1 ? "" : "s");
-	fprintf(out, " leaked\n");
-}
-
 /* Each suspect once, with the sum of its groups: what happened and how much, then the evidence. */
 static void print_suspects(const struct leaks *leaks, FILE *out)
 {
-	for (size_t g = 0; g < leaks->nr_groups; g++) {
-		const struct leak_group *group = &leaks->groups[g];
-		uint64_t nr_pages = 0, nr_objects = 0;
-		bool seen = !group->missing.suspect;
-		for (size_t k = 0; k < leaks->nr_groups; k++) {
-			const struct leak_group *other = &leaks->groups[k];
-			if (!same_suspect(&group->missing, &other->missing))
-				continue;
-			seen = seen || k < g;
-			nr_pages += other->nr_pages;
-			nr_objects += other->nr_pages ? 0 : other->nr_items;
-		}
-		if (seen)
-			continue;
-		leaks_what_happened(leaks, group, out);
-		fprintf(out, ": ");
-		print_amount(nr_pages, nr_objects, out);
-		fprintf(out, "evidence: ");
-		leaks_evidence(leaks, group, out);
-		fputc('\n', out);
+	struct found_list list = found_list_make(leaks);
+
+	for (size_t i = 0; i < list.nr; i++) {
+		if (list.all[i].has_suspect)
+			fprintf(out, "%s\nevidence: %s\n", list.all[i].sentence, list.all[i].evidence);
 	}
+	found_list_free(&list);
 }
 
 /* Those of a watched run: they are few kinds, and nobody audited them before. */
 static void print_incident_kinds(const struct leaks *leaks, FILE *out)
 {
-	size_t nr_incidents;
-	const struct trace_record *incidents = model_incidents(leaks->model, &nr_incidents);
-
 	for (uint32_t kind = 0; kind < VERDICT_NR; kind++) {
 		size_t nr = 0;
-		for (size_t i = 0; i < nr_incidents; i++)
-			nr += leaks->incident_shown[i] && incidents[i].kind == kind;
+		for (size_t i = 0; i < leaks->nr_incidents; i++)
+			nr += leaks->incidents[i].record.kind == kind;
 		if (nr)
 			fprintf(out, "BROKEN: %s: %zu time%s, listed at the end\n", verdict_help(kind), nr,
 				nr == 1 ? "" : "s");
@@ -133,6 +102,21 @@ static void print_verdict(const struct leaks *leaks, FILE *out)
 	else if (leaks->nr_incidents)
 		fprintf(out, "BROKEN: %zu finding%s other than leaks, listed at the end\n",
 			leaks->nr_incidents, leaks->nr_incidents == 1 ? "" : "s");
+}
+
+#define GROWTH_LINES 4
+
+static void print_growth_lines(const struct leaks *leaks, FILE *out)
+{
+	const struct growth *growth = &leaks->growth;
+
+	for (size_t i = 0; i < growth->nr && i < GROWTH_LINES; i++) {
+		fprintf(out, "GROWS: ");
+		growth_print(leaks, &growth->items[i], out);
+		fputc('\n', out);
+	}
+	if (growth->nr > GROWTH_LINES)
+		fprintf(out, "GROWS: and %zu more, listed at the end\n", growth->nr - GROWTH_LINES);
 }
 
 static void print_audit(const struct leaks *leaks, FILE *out)
@@ -234,6 +218,7 @@ void leaks_print_head(const struct leaks *leaks, FILE *out)
 	if (model_totals(leaks->model)->panic_time)
 		fprintf(out, "PANIC: the kernel panicked: %s\n", model_totals(leaks->model)->panic);
 	print_verdict(leaks, out);
+	print_growth_lines(leaks, out);
 	print_query(leaks, out);
 	print_suppressions(leaks, out);
 	print_audit(leaks, out);

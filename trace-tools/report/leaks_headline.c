@@ -39,7 +39,10 @@ static void print_acquired(const struct leaks *leaks, const struct leak_item *it
 	const char *noun =
 	    item->get_stack == item->alloc_stack || item->ref == REF_NONE ? "page" : "reference";
 
-	if (item->object)
+	if (item->object && !leak_is_object(item))
+		fprintf(out, "a reference to an object of cache %s",
+			model_cache(leaks->model, item->cache)->name);
+	else if (item->object)
 		fprintf(out, "an object of cache %s", model_cache(leaks->model, item->cache)->name);
 	else if (model_run(leaks->model)->watched) /* its pages have no kinds */
 		fprintf(out, "a %s", noun);
@@ -51,7 +54,8 @@ static void print_acquired(const struct leaks *leaks, const struct leak_item *it
 
 static bool is_allocation(const struct leak_item *item)
 {
-	return item->object || item->get_stack == item->alloc_stack || item->ref == REF_NONE;
+	return leak_is_object(item) || (!item->object && item->get_stack == item->alloc_stack) ||
+	       item->ref == REF_NONE;
 }
 
 static void print_place(const struct missing_release *missing, FILE *out)
@@ -186,7 +190,7 @@ const char *leaks_baseline_function(const struct leaks *leaks, uint32_t put)
 static void print_others(const struct leaks *leaks, const struct leak_group *group, FILE *out)
 {
 	const struct missing_release *missing = &group->missing;
-	bool object = leaks->items[group->items[0]].object;
+	bool object = leak_is_object(&leaks->items[group->items[0]]);
 
 	fprintf(out, "%" PRIu64 " of %" PRIu64 " other %s ", missing->nr, missing->total,
 		object ? "objects allocated" : "references acquired");
@@ -206,7 +210,7 @@ static void print_others(const struct leaks *leaks, const struct leak_group *gro
 void leaks_evidence(const struct leaks *leaks, const struct leak_group *group, FILE *out)
 {
 	const struct missing_release *missing = &group->missing;
-	bool object = leaks->items[group->items[0]].object;
+	bool object = leak_is_object(&leaks->items[group->items[0]]);
 
 	switch (missing->how) {
 	case MISSING_NONE:
@@ -266,4 +270,28 @@ char *leaks_evidence_text(const struct leaks *leaks, const struct leak_group *gr
 	leaks_evidence(leaks, group, out);
 	fclose(out);
 	return text;
+}
+
+/* ---- growth ---- */
+
+void growth_print(const struct leaks *leaks, const struct growth_item *item, FILE *out)
+{
+	size_t nr_tests;
+	const struct test_mark *tests = model_tests(leaks->model, &nr_tests);
+	const char *function = stack_table_function(leaks->stacks, item->stack);
+
+	fprintf(out, "%s%s", item->together ? "all " : "", item->objects ? "objects" : "pages");
+	if (item->objects)
+		fprintf(out, " of cache %s", model_cache(leaks->model, item->cache)->name);
+	if (item->together)
+		fprintf(out, " together");
+	else
+		fprintf(out, " allocated by %s()", function);
+	fprintf(out,
+		" went from %" PRIu64 " (before test %s) to %" PRIu64
+		": more in %u of %u comparisons over %u tests, fewer in none",
+		item->before, item->from_test < nr_tests ? tests[item->from_test].name : "?", item->after,
+		item->rises, item->comparisons, item->to_tests - item->from_test);
+	if (item->together)
+		fprintf(out, "; most were allocated by %s()", function);
 }

@@ -214,6 +214,25 @@ static void write_query(struct json *json, const struct leaks *leaks)
 	json_close(json, ']');
 }
 
+static void write_growth(struct json *json, const struct leaks *leaks, const struct growth_item *item)
+{
+	size_t nr_tests;
+	const struct test_mark *tests = model_tests(leaks->model, &nr_tests);
+
+	json_open(json, NULL, '{');
+	json_string(json, "what", item->objects ? "object" : "page");
+	json_string(json, "cache", item->objects ? model_cache(leaks->model, item->cache)->name : NULL);
+	json_bool(json, "together", item->together);
+	json_int(json, "before", (int64_t)item->before);
+	json_int(json, "live", (int64_t)item->after);
+	json_string(json, "since", item->from_test < nr_tests ? tests[item->from_test].name : NULL);
+	json_int(json, "tests", item->to_tests - item->from_test);
+	json_int(json, "comparisons", item->comparisons);
+	json_int(json, "tests_grown", item->rises);
+	json_stack(json, "allocation", leaks->stacks, item->stack);
+	json_close(json, '}');
+}
+
 const char *leaks_verdict(int status)
 {
 	static const char *const verdicts[] = {"no leaks", "leaked", "cannot tell"};
@@ -246,30 +265,29 @@ void leaks_print_json(const struct leaks *leaks, FILE *out)
 		write_group(&json, leaks, &leaks->groups[i]);
 	json_close(&json, ']');
 	json_open(&json, "findings", '[');
-	size_t nr_incidents;
-	const struct trace_record *incidents = model_incidents(model, &nr_incidents);
-	for (size_t i = 0; i < nr_incidents; i++) {
-		const struct trace_record *record = &incidents[i];
-		if (!leaks->incident_shown[i])
-			continue;
+	for (size_t i = 0; i < leaks->nr_incidents; i++) {
+		const struct trace_record *record = &leaks->incidents[i].record;
+		const struct mispaired *mispaired = leaks->incidents[i].mispaired;
 		json_open(&json, NULL, '{');
 		json_string(&json, "verdict", verdict_text(record->kind));
 		json_string(&json, "verdict_text", verdict_help(record->kind));
 		json_string(&json, "what", record->flags ? "object" : "page");
 		json_int(&json, "where", record->payload.ev_payload_finding.where);
+		if (mispaired) {
+			json_string(&json, "how", mispaired_text(mispaired->how));
+			json_string(&json, "ref", ref_kind_text(mispaired->call.ref));
+			json_int(&json, "holder", mispaired->call.holder);
+			json_int(&json, "index", mispaired->call.index);
+			json_int(&json, "times", (int64_t)mispaired->count);
+		}
 		json_real(&json, "time", time_seconds(record->time));
 		json_stack(&json, "stack", leaks->stacks, record->stack);
 		json_close(&json, '}');
 	}
 	json_close(&json, ']');
 	json_open(&json, "candidates", '[');
-	for (size_t i = 0; i < leaks->nr_candidates; i++) {
-		json_open(&json, NULL, '{');
-		json_int(&json, "live", (int64_t)leaks->candidates[i].live);
-		json_int(&json, "tests_grown", leaks->candidates[i].marks);
-		json_stack(&json, "allocation", leaks->stacks, leaks->candidates[i].stack);
-		json_close(&json, '}');
-	}
+	for (size_t i = 0; i < leaks->growth.nr; i++)
+		write_growth(&json, leaks, &leaks->growth.items[i]);
 	json_close(&json, ']');
 	json_end(&json);
 }

@@ -148,7 +148,7 @@ static void print_holders(const struct leaks *leaks, const struct leak_group *gr
 		holders[i] = group_item(leaks, group, i)->holder;
 		several = several || holders[i] != first->holder;
 	}
-	if (several && !first->object && first->ref != REF_NONE) {
+	if (several && first->ref != REF_NONE) {
 		fprintf(out, "  %-10s %s ", "holders", ref_holder_text(first->ref));
 		ranges_print(out, holders, group->nr_items, RANGES_MAX);
 		fputc('\n', out);
@@ -162,7 +162,7 @@ static void print_reference(const struct leaks *leaks, const struct leak_group *
 	char time[24];
 
 	/* A watched kernel's references have no names: its pages are judged by what reaches them. */
-	if (first->object || model_run(leaks->model)->watched)
+	if (leak_is_object(first) || model_run(leaks->model)->watched)
 		return;
 	fprintf(out, "  %-10s ", "reference");
 	if (first->ref == REF_NONE) {
@@ -239,8 +239,9 @@ static void print_nothing_to_compare(const struct leaks *leaks, const struct lea
 	fprintf(out,
 		"    No %s of this type was ever %s in this run, so there is nothing to compare with.\n"
 		"    The unmatched %s is in %s, called as shown above.\n",
-		first->object ? "object" : "reference", first->object ? "freed" : "released",
-		first->object ? "allocation" : "get", stack_table_function(leaks->stacks, first->get_stack));
+		leak_is_object(first) ? "object" : "reference", leak_is_object(first) ? "freed" : "released",
+		leak_is_object(first) ? "allocation" : "get",
+		stack_table_function(leaks->stacks, first->get_stack));
 }
 
 /* The frame of a stack that asked for it: "lookup (file.c:1)". */
@@ -293,9 +294,9 @@ static void print_missing(const struct leaks *leaks, const struct leak_group *gr
 {
 	const struct leak_item *first = group_item(leaks, group, 0);
 	const struct missing_release *missing = &group->missing;
-	const char *released = first->object ? "freed" : "released";
+	const char *released = leak_is_object(first) ? "freed" : "released";
 
-	fprintf(out, "  missing %s\n", first->object ? "free" : "release");
+	fprintf(out, "  missing %s\n", leak_is_object(first) ? "free" : "release");
 	switch (missing->how) {
 	case MISSING_SAME_PATH:
 	case MISSING_SAME_GET:
@@ -375,7 +376,7 @@ static void print_facts(const struct leaks *leaks, const struct leak_group *grou
 	print_inodes(leaks, group, out);
 	print_reference(leaks, group, out);
 	print_holders(leaks, group, out);
-	fprintf(out, "  %-10s %s to %s s\n", first->object ? "allocated" : "acquired",
+	fprintf(out, "  %-10s %s to %s s\n", leak_is_object(first) ? "allocated" : "acquired",
 		time_text(group->first_time, from), time_text(group->last_time, to));
 	print_tests(leaks, group, out);
 	print_pids(leaks, group, out);
@@ -394,7 +395,7 @@ static void print_group(const struct leaks *leaks, size_t number, FILE *out)
 	print_facts(leaks, group, out);
 	fprintf(out, "  allocated by %s\n", stack_table_function(leaks->stacks, first->alloc_stack));
 	stack_table_print(leaks->stacks, first->alloc_stack, "      ", out);
-	if (!first->object && first->get_stack != first->alloc_stack) {
+	if (!leak_is_object(first) && first->get_stack != first->alloc_stack) {
 		fprintf(out, "  unmatched get by %s\n",
 			stack_table_function(leaks->stacks, first->get_stack));
 		stack_table_print(leaks->stacks, first->get_stack, "      ", out);
@@ -407,6 +408,21 @@ static void print_group(const struct leaks *leaks, size_t number, FILE *out)
 
 /* ---- the rest ---- */
 
+/* "\n    put() releases what was not acquired: pagecache page 0x80f12, io of pid 4, 25 times" */
+static void print_mispaired(const struct leaks *leaks, const struct mispaired *one, FILE *out)
+{
+	fprintf(out, "\n    %s() %s: ", stack_table_function(leaks->stacks, one->call.stack),
+		mispaired_text(one->how));
+	if (one->object)
+		fprintf(out, "object 0x%" PRIx64 " of cache %s, ", (uint64_t)one->where * 8,
+			model_cache(leaks->model, one->cache)->name);
+	else
+		fprintf(out, "page 0x%x, ", one->where);
+	print_holder(out, leaks->model, one->call.ref, one->call.holder, one->call.index);
+	fprintf(out, ", by pid %u, %" PRIu64 " time%s", one->call.pid, one->count,
+		one->count == 1 ? "" : "s");
+}
+
 static void print_incidents(const struct leaks *leaks, FILE *out)
 {
 	const struct model *model = leaks->model;
@@ -417,16 +433,14 @@ static void print_incidents(const struct leaks *leaks, FILE *out)
 	if (!leaks->nr_incidents)
 		return;
 	fprintf(out, "\nfindings other than leaks:\n");
-	size_t nr_incidents;
-	const struct trace_record *incidents = model_incidents(model, &nr_incidents);
-	for (size_t i = 0; i < nr_incidents; i++) {
-		const struct trace_record *record = &incidents[i];
+	for (size_t i = 0; i < leaks->nr_incidents; i++) {
+		const struct trace_record *record = &leaks->incidents[i].record;
 		const struct trace_payload_finding *finding = &record->payload.ev_payload_finding;
-		if (!leaks->incident_shown[i])
-			continue;
 		fprintf(out, "  %s %s: %s", time_text(record->time, time), verdict_text(record->kind),
 			verdict_help(record->kind));
-		if (model_run(model)->watched && record->kind == VERDICT_POISON)
+		if (leaks->incidents[i].mispaired)
+			print_mispaired(leaks, leaks->incidents[i].mispaired, out);
+		else if (model_run(model)->watched && record->kind == VERDICT_POISON)
 			fprintf(out, ": page 0x%x, offset 0x%x, 0x%x -> 0x%x (low 16 bits), pid %u",
 				finding->where, finding->index, finding->count, finding->claims,
 				finding->pid);
@@ -442,17 +456,19 @@ static void print_incidents(const struct leaks *leaks, FILE *out)
 	}
 }
 
-static void print_candidates(const struct leaks *leaks, FILE *out)
+static void print_growth(const struct leaks *leaks, bool all, FILE *out)
 {
-	if (!leaks->nr_candidates)
+	const struct growth *growth = &leaks->growth;
+
+	if (!growth->nr)
 		return;
-	fprintf(out,
-		"\ncandidates, not counted as leaks: objects whose number only grew from test to test\n");
-	for (size_t i = 0; i < leaks->nr_candidates; i++) {
-		fprintf(out, "  %" PRIu64 " live, more after each of %u tests, allocated by %s\n",
-			leaks->candidates[i].live, leaks->candidates[i].marks,
-			stack_table_function(leaks->stacks, leaks->candidates[i].stack));
-		stack_table_print(leaks->stacks, leaks->candidates[i].stack, "      ", out);
+	fprintf(out, "\nwhat grew from test to test; none of it is counted as leaked:\n");
+	for (size_t i = 0; i < growth->nr; i++) {
+		fprintf(out, "  ");
+		growth_print(leaks, &growth->items[i], out);
+		fputc('\n', out);
+		if (all || i < GROUPS_IN_FULL)
+			stack_table_print(leaks->stacks, growth->items[i].stack, "      ", out);
 	}
 }
 
@@ -476,7 +492,7 @@ void leaks_print_part(const struct leaks *leaks, enum leaks_part part, size_t nu
 		break;
 	case PART_REST:
 		print_incidents(leaks, out);
-		print_candidates(leaks, out);
+		print_growth(leaks, false, out);
 		break;
 	case PART_WHAT:
 		print_what(leaks, group, out);
@@ -501,5 +517,5 @@ void leaks_print(const struct leaks *leaks, bool all, FILE *out)
 	if (!all && leaks->nr_groups > GROUPS_IN_FULL)
 		print_other_groups(leaks, out);
 	print_incidents(leaks, out);
-	print_candidates(leaks, out);
+	print_growth(leaks, all, out);
 }

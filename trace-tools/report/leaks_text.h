@@ -17,6 +17,8 @@ void leaks_what_happened(const struct leaks *leaks, const struct leak_group *gro
 /* "9 of 9 other references acquired on the same path were released by put()": what the suspicion rests on. */
 void leaks_evidence(const struct leaks *leaks, const struct leak_group *group, FILE *out);
 char *leaks_evidence_text(const struct leaks *leaks, const struct leak_group *group); /* caller frees */
+/* "pages allocated by record_alloc() went from 12 (before test fork) to 36: ..." */
+void growth_print(const struct leaks *leaks, const struct growth_item *item, FILE *out);
 void leaks_print_json(const struct leaks *leaks, FILE *out);
 /* "no leaks" */
 const char *leaks_verdict(int status);

@@ -45,7 +45,7 @@ void print_record_fields(FILE *out, const struct trace_record *record)
 		fprintf(out, " %s order %u", page_kind_text(record_page_kind(record)), record_order(record));
 	else if (event->flags == FLAGS_SUBJECT)
 		fputs(record->flags ? " object" : " page", out);
-	if (kind)
+	if (kind && kind[0])
 		fprintf(out, " %s", kind);
 	for (uint32_t i = 0; i < event->nr_fields; i++) {
 		const struct field_info *field = &event->fields[i];

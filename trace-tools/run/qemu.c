@@ -79,6 +79,8 @@ char **qemu_command(const struct machine_config *config)
 		add_pair(&words, "-icount", xasprintf("shift=0,sleep=%s", config->at_prompt ? "on" : "off"));
 		add_pair(&words, "-seed", xstrdup("1"));
 	}
+	if (config->plugin)
+		add_pair(&words, "-plugin", xstrdup(config->plugin));
 	if (config->gdb_port)
 		add_pair(&words, "-gdb", xasprintf("tcp:127.0.0.1:%u", config->gdb_port));
 	if (config->stopped)

@@ -16,10 +16,11 @@ struct machine_config {
 	uint64_t ram_bytes;
 	const char *ram_file;
 	const char *append;
-	bool icount;       /* deterministic, but for what is typed */
-	bool at_prompt;    /* no command: it waits for what is typed */
-	uint32_t gdb_port; /* 0: none */
-	bool stopped;      /* wait for gdb's continue */
+	bool icount;        /* deterministic, but for what is typed */
+	bool at_prompt;     /* no command: it waits for what is typed */
+	uint32_t gdb_port;  /* 0: none */
+	const char *plugin; /* what is behind -plugin; NULL: none */
+	bool stopped;       /* wait for gdb's continue */
 };
 
 struct qemu {

@@ -22,6 +22,7 @@
 
 #include "base/signals.h"
 #include "base/util.h"
+#include "repeat.h"
 #include "session.h"
 #include "target/symbols.h"
 
@@ -30,7 +31,9 @@
 #define KILL_AFTER_NS 3000000000LL /* between asking QEMU to end and making it */
 #define ESCAPE_KEY 1               /* ctrl-A, then x ends the machine, as in QEMU */
 #define END_KEY 4                  /* ctrl-D: what reads the console sees the end of its input */
+#define PROGRESS_NS 250000000LL
 #define END_KEY_NS 300000000LL
+#define CONSOLE_PIPE_BYTES (1 << 20)
 
 /* ---- preparing ---- */
 
@@ -82,7 +85,7 @@ static void take_options(struct session *session, const struct session_options *
 		die("%s: %s (`make disk` builds it)", config->disk, strerror(errno));
 	config->at_prompt = options->nr_words == 0;
 	session->folder = options->folder ? xstrdup(options->folder) : default_folder();
-	session->append = build_append(options);
+	session->append = options->whole_append ? xstrdup(options->whole_append) : build_append(options);
 	config->append = session->append;
 	if (options->timeout_seconds)
 		session->deadline = clock_ns() + (int64_t)options->timeout_seconds * 1000000000LL;
@@ -117,7 +120,8 @@ static void prepare_disk(struct session *session)
 /* Nothing of an earlier run stays, from before this one begins: whoever looks sees this one or none. */
 static void clear_folder(const char *folder)
 {
-	static const char *const names[] = {"ram", "logs/panic.log", "logs/recover.log"};
+	static const char *const names[] = {"ram", "logs/panic.log", "logs/recover.log",
+					    "icount/plugin.json"};
 
 	drain_clear(folder);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -284,6 +288,19 @@ static void start_draining(struct session *session)
 	session->draining = true;
 }
 
+/* Of a run that is repeated, on a terminal: how far it is. */
+static void show_progress(struct session *session, int64_t now)
+{
+	uint64_t expected = session->options->expected_events;
+
+	if (!expected || !session->console.terminal || now < session->progress_at)
+		return;
+	session->progress_at = now + PROGRESS_NS;
+	uint64_t percent = session->drain.nr_events * 100 / expected;
+	fprintf(stderr, "\r\033[Krunning again: %u %%", percent > 100 ? 100 : (unsigned)percent);
+	session->console.progress_open = true;
+}
+
 static void check_times(struct session *session)
 {
 	int64_t now = clock_ns();
@@ -329,6 +346,7 @@ static void relay(struct session *session)
 		}
 		say_end_of_input(session, clock_ns());
 		pass_typed(session);
+		show_progress(session, clock_ns());
 		check_times(session);
 	}
 	while (fds[1].fd >= 0 && take_console(session))
@@ -375,6 +393,8 @@ struct session *session_run(const struct session_options *options)
 	if (!guest_create(&session->guest, session->config.ram_bytes))
 		die("no memory for the machine: %s", strerror(errno));
 	session->config.ram_file = session->guest.path;
+	if (session->config.icount)
+		session->config.plugin = session->plugin = repeat_prepare(session);
 	session->signals = signals_catch(&session->mask, (int[]){SIGINT, SIGTERM, SIGHUP, SIGCHLD, 0});
 	signal(SIGPIPE, SIG_IGN);
 
@@ -383,6 +403,8 @@ struct session *session_run(const struct session_options *options)
 	session->started = clock_ns();
 	if (!qemu_start(&session->qemu, command))
 		die("%s: %s", command[0], strerror(errno));
+	/* A console that is not read must not stop the machine: where its output waits, time passes. */
+	fcntl(session->qemu.out, F_SETPIPE_SZ, CONSOLE_PIPE_BYTES);
 	prepare_console(session);
 	relay(session);
 	finish(session, command);
@@ -398,6 +420,7 @@ void session_free(struct session *session)
 	guest_close(&session->guest);
 	free(session->folder);
 	free(session->append);
+	free(session->plugin);
 	free(session->ram_path);
 	free(session->qemu_words);
 	free(session);

@@ -22,10 +22,13 @@ struct session_options {
 	const char *folder;            /* NULL: traces/runs/ and the time */
 	const char *mode;              /* stream, flight, off */
 	const char *append;            /* further boot arguments, or NULL */
-	char **words;                  /* the guest's command */
-	int nr_words;                  /* 0: a prompt */
-	uint64_t timeout_seconds;      /* 0: none */
-	const char *disk_out;          /* NULL: the disk is forgotten */
+	const char *whole_append; /* of a run that is repeated: all boot arguments; NULL: made of the above */
+	const char *more_hooks;   /* with icount: further lines of the plugin's hooks file; NULL: none */
+	uint64_t expected_events; /* shows on a terminal how far it is; 0: it does not */
+	char **words;             /* the guest's command */
+	int nr_words;             /* 0: a prompt */
+	uint64_t timeout_seconds; /* 0: none */
+	const char *disk_out;     /* NULL: the disk is forgotten */
 	bool keep_ram;
 	enum console_view view;
 };
@@ -33,7 +36,7 @@ struct session_options {
 struct session {
 	const struct session_options *options;
 	struct machine_config config;
-	char *folder, *append;
+	char *folder, *append, *plugin;
 	char *ram_path; /* where the RAM was saved; NULL: it was not */
 	struct guest guest;
 	struct qemu qemu;
@@ -51,6 +54,7 @@ struct session {
 	int64_t say_end_at; /* when the guest is told again that its input is over; 0: it is not */
 	struct termios terminal;
 	int64_t started, deadline, kill_at; /* ns, monotonic; 0: none */
+	int64_t progress_at;                /* when the progress line is due */
 	double seconds;
 	char started_at[32];
 	enum session_end end;

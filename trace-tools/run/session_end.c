@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "base/util.h"
+#include "repeat.h"
 #include "report/death.h"
 #include "session.h"
 #include "target/image.h"
@@ -102,6 +103,19 @@ void session_json(const struct session *session, struct json *json)
 	json_string(json, "ram_file", session->ram_path);
 }
 
+/* The disk is not kept: by this it is known again. */
+static void write_disk(const struct session *session, struct json *json)
+{
+	struct manifest_file disk;
+
+	if (!manifest_of_file(&disk, session->config.disk))
+		return;
+	json_open(json, "disk_file", '{');
+	json_int(json, "bytes", (int64_t)disk.bytes);
+	json_int(json, "crc32", disk.crc);
+	json_close(json, '}');
+}
+
 void session_write_json(const struct session *session, char **command)
 {
 	struct manifest manifest;
@@ -111,6 +125,9 @@ void session_write_json(const struct session *session, char **command)
 	manifest.has_kernel = true;
 	run_json_begin(&file, session->folder);
 	session_json(session, &file.json);
+	if (session->config.icount)
+		write_disk(session, &file.json);
+	json_bool(&file.json, "repeatable", repeat_held(session));
 	json_open(&file.json, "qemu", '[');
 	for (char **word = command; *word; word++)
 		json_string(&file.json, NULL, *word);

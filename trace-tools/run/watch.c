@@ -66,10 +66,13 @@ static void make_stand_in(struct watch *watch)
 	free(link);
 }
 
-static void remove_stand_in(const struct watch *watch)
+static void remove_stand_in(struct watch *watch)
 {
-	char *link = xasprintf("%s/" WATCH_QEMU, watch->stand_in);
+	char *link = xasprintf("%s/" WATCH_QEMU, watch->stand_in),
+	     *mark = xasprintf("%s/" WATCH_CALLED, watch->stand_in);
 
+	watch->called = !unlink(mark);
+	free(mark);
 	unlink(link);
 	unlink(watch->list);
 	rmdir(watch->stand_in);
@@ -92,6 +95,7 @@ static void set_environment(const struct watch *watch)
 	char *folder = options->folder ? absolute(options->folder) : NULL, *relative = NULL;
 	char *description = options->description ? absolute(options->description) : NULL;
 	char *elf = options->elf ? absolute(options->elf) : NULL;
+	char *symbols = options->symbols ? absolute(options->symbols) : NULL;
 
 	if (!folder) {
 		relative = default_folder();
@@ -102,12 +106,14 @@ static void set_environment(const struct watch *watch)
 	set_or_unset(WATCH_ENV_FOLDER, folder);
 	set_or_unset(WATCH_ENV_DESCRIPTION, description);
 	set_or_unset(WATCH_ENV_ELF, elf);
+	set_or_unset(WATCH_ENV_SYMBOLS, symbols);
 	set_or_unset(WATCH_ENV_WRITES, options->check_writes ? "1" : NULL);
 	free(with);
 	free(folder);
 	free(relative);
 	free(description);
 	free(elf);
+	free(symbols);
 }
 
 /* The lines that stand-ins have written by now. A line that is not whole yet waits for the next look. */

@@ -37,6 +37,7 @@ struct watch_options {
 	    *folder; /* of the run, NULL: watch_runs_folder and the time; further machines get -2, -3, … */
 	const char *description; /* file, NULL: it is found from the ELF file */
 	const char *elf;         /* NULL: what QEMU is told to boot is one */
+	const char *symbols;     /* a System.map; NULL: the ELF file has them, or the description names one */
 	bool check_writes;
 	char **command; /* NULL-terminated */
 	/* A driven terminal: any of these. */
@@ -68,6 +69,7 @@ struct watch {
 	int command_status;   /* as waitpid gives it */
 	struct watch_run *runs;
 	size_t nr_runs, capacity;
+	bool called; /* a QEMU that boots a kernel was started through PATH, whether it ran or was refused */
 };
 
 /* Runs the command to its end; dies where it cannot begin. */
@@ -85,10 +87,12 @@ int watch_stand_in(int argc, char **argv);
 
 /* ---- what they share ---- */
 
+#define WATCH_CALLED "called" /* file in that folder: a stand-in was asked to boot a kernel */
 #define WATCH_ENV_STAND_IN "PAGETRAIL_WATCH_STAND_IN"       /* the folder */
 #define WATCH_ENV_FOLDER "PAGETRAIL_WATCH_FOLDER"           /* for the first machine's run */
 #define WATCH_ENV_DESCRIPTION "PAGETRAIL_WATCH_DESCRIPTION" /* file; unset: none */
 #define WATCH_ENV_ELF "PAGETRAIL_WATCH_ELF"                 /* file; unset: the kernel that QEMU boots */
+#define WATCH_ENV_SYMBOLS "PAGETRAIL_WATCH_SYMBOLS"         /* file; unset: what the description names */
 #define WATCH_ENV_WRITES "PAGETRAIL_WATCH_WRITES"           /* set: --check writes */
 
 #endif

@@ -9,6 +9,8 @@
  *
  *     TYPING    lines are left to type: at a prompt the next one is typed
  *     AWAITING  all is typed: until --until is seen (or, without it, the next prompt)
+ *     UNSEEN    the prompt is back without --until: until more is said (back to AWAITING), or the machine has rested or
+ *               computed for UNSEEN_SECONDS without a word, and is ended: what was typed has ended, too
  *     SETTLING  --until was seen: until the prompt after it, so that what was typed has ended, too
  *     RESTING   the prompt is there: until the machine has come to rest behind it (watch_quiet.h)
  *     ENDING    the machines were asked to end
@@ -35,9 +37,10 @@
 
 #define DEFAULT_PROMPT "[$#>] $"
 #define SETTLE_SECONDS 10 /* for the prompt after --until: some kernels end there without one */
+#define UNSEEN_SECONDS 10 /* a test that was started in the background goes on saying something */
 #define TAIL_BYTES 1024   /* of the output, in which a prompt or --until may stand */
 
-enum drive_state { TYPING, AWAITING, SETTLING, RESTING, ENDING };
+enum drive_state { TYPING, AWAITING, UNSEEN, SETTLING, RESTING, ENDING };
 
 struct drive {
 	struct watch *watch;
@@ -54,6 +57,7 @@ struct drive {
 	int64_t deadline;       /* of --timeout; 0: none */
 	int64_t state_deadline; /* of SETTLING, RESTING and ENDING; 0: none */
 	struct watch_quiet quiet;
+	uint64_t unseen_ticks; /* what the machines had computed at the prompt of UNSEEN */
 };
 
 /* flags: REG_NEWLINE for what may stand in any line. */
@@ -135,6 +139,32 @@ static bool matches(const regex_t *regex, const struct drive *drive)
 	return !regexec(regex, drive->tail, 0, NULL, 0);
 }
 
+static bool machine_runs(const struct drive *drive)
+{
+	for (size_t i = 0; i < drive->watch->nr_runs; i++) {
+		if (!watch_machine_ended(&drive->watch->runs[i]))
+			return true;
+	}
+	return false;
+}
+
+static void settle(struct drive *drive)
+{
+	drive->state = SETTLING;
+	drive->state_deadline = clock_ns() + SETTLE_SECONDS * 1000000000LL;
+}
+
+/* The prompt, and no --until: a script between two machines says things that look like one, too. */
+static void doubt(struct drive *drive)
+{
+	watch_read_runs(drive->watch);
+	if (!machine_runs(drive))
+		return;
+	look_at_machines(drive, &drive->unseen_ticks);
+	drive->state = UNSEEN;
+	drive->state_deadline = clock_ns() + UNSEEN_SECONDS * 1000000000LL;
+}
+
 /* Looks at what was said so far. */
 static void advance(struct drive *drive)
 {
@@ -148,14 +178,18 @@ static void advance(struct drive *drive)
 			drive->state = AWAITING;
 		break;
 	case AWAITING:
+	case UNSEEN:
 		if (drive->in_echo)
 			break;
+		drive->state = AWAITING;
+		drive->state_deadline = 0;
 		if (drive->watch->options->until && matches(&drive->until, drive)) {
-			drive->state = SETTLING;
-			drive->state_deadline = clock_ns() + SETTLE_SECONDS * 1000000000LL;
+			settle(drive);
 			/* The prompt that ends it may have come with it. */
 			advance(drive);
-		} else if (!drive->watch->options->until && drive->nr_typed && at_prompt) {
+		} else if (drive->watch->options->until && at_prompt) {
+			doubt(drive);
+		} else if (drive->nr_typed && at_prompt) {
 			rest(drive);
 		}
 		break;
@@ -234,6 +268,22 @@ static void take_signals(struct drive *drive)
 	}
 }
 
+/* The time of UNSEEN is over on our clock: is it on the machines', or did they do nothing at all? Else they get more of it. */
+static void end_unseen(struct drive *drive)
+{
+	uint64_t second = (uint64_t)sysconf(_SC_CLK_TCK), ticks;
+
+	look_at_machines(drive, &ticks);
+	ticks -= drive->unseen_ticks;
+	if (ticks >= second && ticks < UNSEEN_SECONDS * second) {
+		drive->state_deadline = clock_ns() + 1000000000LL;
+		return;
+	}
+	drive->watch->end = WATCH_TIMED_OUT;
+	drive->watch->end_text = "the prompt is back, and --until was not seen";
+	end_machines(drive);
+}
+
 static void check_times(struct drive *drive)
 {
 	int64_t now = clock_ns();
@@ -250,6 +300,10 @@ static void check_times(struct drive *drive)
 		drive->watch->end_text = "ended after the --timeout";
 		end_machines(drive);
 	} else if (drive->state_deadline && now >= drive->state_deadline) {
+		if (drive->state == UNSEEN) {
+			end_unseen(drive);
+			return;
+		}
 		if (drive->state != ENDING) {
 			end_machines(drive);
 			return;

@@ -81,7 +81,7 @@ static char *not_enough(const char *elf, const struct description *description)
 	return text;
 }
 
-char *watch_prepare_kernel(const char *folder, const char *elf, const char *description_path,
+char *watch_prepare_kernel(const char *folder, const char *elf, const char *description_path, const char *map,
 			   uint32_t boot_id)
 {
 	static const char *const folders[] = {"kernel", "trace", "logs"};
@@ -95,15 +95,15 @@ char *watch_prepare_kernel(const char *folder, const char *elf, const char *desc
 			error = xasprintf("%s: %s", path, strerror(errno));
 		free(path);
 	}
-	if (!error && !describe_kernel(&description, elf, description_path, &error)) {
+	if (!error && !describe_kernel(&description, elf, description_path, map, &error)) {
 		free(kernel);
 		free(copy);
 		return error;
 	}
 	if (!error && !description.enough)
 		error = not_enough(elf, &description);
-	if (!error && file_copy(elf, copy))
-		error = xasprintf("%s: %s", copy, strerror(errno));
+	if (!error)
+		error = description_keep_elf(&description, elf, copy);
 	if (!error)
 		error = write_description(kernel, &description);
 	if (!error)

@@ -17,10 +17,9 @@
 #include "base/json.h"
 #include "base/util.h"
 #include "ctf/manifest.h"
+#include "plugin.h"
 #include "watch.h"
 #include "watch_kernel.h"
-
-#define PLUGIN "pagetrail-plugin.so"
 
 bool watch_is_stand_in(const char *program_name)
 {
@@ -29,7 +28,7 @@ bool watch_is_stand_in(const char *program_name)
 	return !strcmp(slash ? slash + 1 : program_name, WATCH_QEMU) && getenv(WATCH_ENV_STAND_IN);
 }
 
-/* ---- QEMU and the plugin ---- */
+/* ---- QEMU ---- */
 
 /* The first program of that name in PATH that is not ours. Caller frees; NULL: there is none. */
 static char *find_qemu(void)
@@ -47,28 +46,6 @@ static char *find_qemu(void)
 	}
 	free(path);
 	return NULL;
-}
-
-/* Beside this program, or where `make install` puts it. */
-static char *find_plugin(void)
-{
-	static const char *const places[] = {PLUGIN, "../lib/pagetrail/" PLUGIN};
-	char self[4096];
-	ssize_t bytes = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	self[bytes > 0 ? bytes : 0] = 0;
-	char *slash = strrchr(self, '/');
-	if (slash)
-		*slash = 0;
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		char *file = xasprintf("%s/%s", self, places[i]);
-		if (!access(file, R_OK))
-			return file;
-		free(file);
-	}
-	die("%s is not beside this program: `make tools` builds it, `make install` installs it with "
-	    "pagetrail",
-	    PLUGIN);
 }
 
 /* ---- the words of the call ---- */
@@ -174,6 +151,17 @@ static bool is_elf(const char *path)
 	return good;
 }
 
+/* Whatever becomes of this call, the command did start a QEMU that is watched. */
+static void leave_mark(void)
+{
+	char *mark = xasprintf("%s/" WATCH_CALLED, getenv(WATCH_ENV_STAND_IN));
+	int fd = open(mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd >= 0)
+		close(fd);
+	free(mark);
+}
+
 /* In one write: several machines may start at once. */
 static void tell_watch(const char *folder)
 {
@@ -220,13 +208,14 @@ int watch_stand_in(int argc, char **argv)
 		return 127;
 	}
 	if (boots) {
-		char *plugin = find_plugin(), *folder = make_run_folder();
+		leave_mark();
+		char *plugin = plugin_find_or_die(), *folder = make_run_folder();
 		if (strchr(folder, ','))
 			die("%s: QEMU takes a comma for the end of a plugin's option: name another folder",
 			    folder);
 		uint32_t boot_id = choose_boot_id();
-		error =
-		    watch_prepare_kernel(folder, elf ? elf : boots, getenv(WATCH_ENV_DESCRIPTION), boot_id);
+		error = watch_prepare_kernel(folder, elf ? elf : boots, getenv(WATCH_ENV_DESCRIPTION),
+					     getenv(WATCH_ENV_SYMBOLS), boot_id);
 		if (error)
 			die("%s%s", error,
 			    elf || is_elf(boots)

@@ -55,6 +55,11 @@ struct types *types_open(const char *path, char **error);
  * image NULL: names without code.
  */
 struct types *types_open_map(const char *map, const char *image, uint64_t va, char **error);
+/*
+ * The kernel of types_open_map as an ELF file: the image as one segment, the names as its symbols. What reads ELF files needs no
+ * map then. NULL, or what is wrong (caller frees).
+ */
+char *types_write_elf(const struct types *types, const char *path);
 void types_close(struct types *types);
 const char *types_path(const struct types *types);
 /* NULL, or why what is here is not everything: no debug information, or a damaged unit. */

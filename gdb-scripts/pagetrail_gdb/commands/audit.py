@@ -30,7 +30,8 @@ def describe_verdict(kernel, pages, verdict):
     if verdict.name == "IDENTITY":
         return text + "the kinds in the page structs and the totals differ"
     if verdict.found:
-        return text + f"object {verdict.va:#x} cache {verdict.found.cache.name} pid {verdict.found.pid}"
+        counts = "" if verdict.count is None else f" count {verdict.count} claims {verdict.claims}"
+        return text + f"object {verdict.va:#x} cache {verdict.found.cache.name}{counts} pid {verdict.found.pid}"
     if verdict.va:
         return text + f"object {verdict.va:#x} is claimed, but is no live object"
     if verdict.page is None:
@@ -108,6 +109,8 @@ still have it, the reference that was acquired and never released."""
             print_stack(kernel, depot.frames(stack), "    ")
             if not verdicts[0].found:
                 _print_unmatched(kernel, audit, verdicts, depot, findings)
+            elif verdicts[0].count is not None:
+                _print_unmatched_object(kernel, verdicts, depot, findings)
         print_conclusion(kernel, audit, total, "leak")
 
 
@@ -127,6 +130,21 @@ def _print_unmatched(kernel, audit, verdicts, depot, findings):
             print(f"  never released (pfn {verdict.page.pfn:#x}): {describe_record(trace, record).strip()}")
             print_stack(kernel, depot.frames(record.stack), "    ")
             return
+    print("  the rings no longer have the reference that was not released")
+
+
+def _print_unmatched_object(kernel, verdicts, depot, findings):
+    """What the rings know of the references of a group's first counted object that is in them."""
+    trace = trace_of(kernel, findings)
+    for verdict in verdicts[:_REPRESENTATIVES]:
+        records = open_references(trace, trace.of_objects({verdict.va}))
+        if not records:
+            continue
+        print(f"  not released (object {verdict.va:#x}): {plural(len(records), 'reference')}; for {verdict.claims} a holder was found")
+        for record in records[:_REPRESENTATIVES]:
+            print(f"  {describe_record(trace, record).strip()}")
+            print_stack(kernel, depot.frames(record.stack), "    ")
+        return
     print("  the rings no longer have the reference that was not released")
 
 

@@ -69,6 +69,8 @@ def _task_frames(kernel, task, findings):
 
 def _describe(kernel, frames, exact):
     """Texts of code addresses; exact: the first one is where a hart is, not where a call returns to."""
+    if not kernel.layout.has_names:
+        return [f"0x{pc:016x}" for pc in frames]
     return [f"0x{pc:016x} {kernel.layout.describe_pc(pc + (exact and i == 0))}" for i, pc in enumerate(frames)]
 
 
@@ -77,7 +79,7 @@ def _waits_at(kernel, task):
     if state_label(kernel, task) != "blocked":
         return ""
     frames, _ = _task_frames(kernel, task, [])
-    places = [frame.split(" ", 1)[1] for frame in frames]
+    places = [frame.split(" ", 1)[-1] for frame in frames]
     return next((place for place in places if not any(file in place for file in _SLEEP_FILES)),
                 places[-1] if places else "")
 

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 """The independent audit: every count against the holders found by walking, with the kernel's verdicts.
 
-It must agree with /proc/audit (kernel/mm/audit.c says what each verdict means). It differs in how it gets
+It must agree with /proc/audit (kernel/audit/audit.c says what each verdict means). It differs in how it gets
 there: nothing that the kernel's claims functions or running totals say is used.
 """
 
 from .buddy import buddy_of
 from .claims import accounting_of
-from .claims_fs import check_counts
+from .claims_fs import check_counts, counted_objects
 from .pages import pages_of
 from .pcp import hart_caches
 from .slab import caches_of
@@ -19,18 +19,20 @@ LEAKS = ("OVER", "ORPHAN", "UNREACH", "OBJ")
 class Verdict:
     """One page or object that is not in order.
 
-    page is a Page or None, found a SlabObject or None; claims: how many holders were found; claim: one of them.
+    page is a Page or None, found a SlabObject or None; claims: how many holders were found; claim: one of them; count: of
+    an object that is counted, else None.
     """
 
-    __slots__ = ("name", "page", "found", "va", "claims", "claim")
+    __slots__ = ("name", "page", "found", "va", "claims", "claim", "count")
 
-    def __init__(self, name, page=None, found=None, va=0, claims=0, claim=None):
+    def __init__(self, name, page=None, found=None, va=0, claims=0, claim=None, count=None):
         self.name = name
         self.page = page
         self.found = found
         self.va = va
         self.claims = claims
         self.claim = claim
+        self.count = count
 
     @property
     def stack(self):
@@ -149,9 +151,14 @@ class Audit:
             for found in cache.live_objects():
                 known[found.va] = found
         self.nr_objects = len(known)
+        counted = {} if self.busy else counted_objects(self.kernel, [])
         for va, found in known.items():
+            _, count, holders = counted.get(va, (None, None, ()))
             if va not in self.accounting.objects:
-                self.verdicts.append(Verdict("OBJ", found=found, va=va))
+                self.verdicts.append(Verdict("OBJ", found=found, va=va, count=count, claims=len(holders)))
+            elif count is not None and count != len(holders):
+                self.verdicts.append(Verdict("OVER" if count > len(holders) else "UNDER", found=found, va=va, count=count,
+                                             claims=len(holders)))
         for va, via in self.accounting.objects.items():
             if va not in known:
                 self.verdicts.append(Verdict("OBJSTALE", va=va, claims=len(via)))

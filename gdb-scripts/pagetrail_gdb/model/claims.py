@@ -9,8 +9,8 @@ from .errors import Finding, ReadError
 from .pagecache import claim_pagecache
 from .slab import claim_slabs
 
-WALKERS = (claim_boot, claim_disk, claim_kstacks, claim_mms, claim_shared, claim_slabs, claim_pagecache, claim_procs, claim_inodes,
-           claim_superblocks, claim_pipes, claim_proc_files)
+WALKERS = (claim_boot, claim_disk, claim_kstacks, claim_mms, claim_shared, claim_slabs, claim_procs, claim_inodes,
+           claim_pagecache, claim_superblocks, claim_pipes, claim_proc_files)
 
 
 def accounting_of(kernel, findings):

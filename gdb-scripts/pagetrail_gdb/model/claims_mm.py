@@ -5,12 +5,13 @@ from .errors import Finding, ReadError
 from .lists import walk_ring_of
 from .pagetable import ROOT_LEVEL, user_root_range, walk_tree
 from .radix import RadixWalk
-from .tasks import all_mms, all_tasks, busy_tasks, root_of, vmas_of
+from .roots import reached_tasks
+from .tasks import all_mms, busy_tasks, root_of, vmas_of
 
 
 def mm_owners(kernel, findings):
-    """{va of a struct mm: the task that runs in it}."""
-    return {task["mm"]: task for task in all_tasks(kernel, findings) if task["mm"]}
+    """{va of a struct mm: the task that runs in it}, of tasks that something leads to."""
+    return {task["mm"]: task for task in reached_tasks(kernel, findings) if task["mm"]}
 
 
 def claim_mms(kernel, accounting, findings):
@@ -28,8 +29,6 @@ def claim_mms(kernel, accounting, findings):
         accounting.claim_object(mm.va, f"mm of {owner}")
         for vma in vmas_of(kernel, mm, findings):
             accounting.claim_object(vma.va, f"vmas of mm {mm['id']}")
-            if vma["file"]:
-                accounting.claim_object(vma["file"], f"mapped at {vma['start']:#x} by {owner}")
         if not mm["root"]:
             continue
         try:
@@ -55,21 +54,32 @@ def _claim_tree(kernel, accounting, findings, mm_id, owner, root):
                            f"level {level} table for {va:#x}, {owner}")
 
 
-def claim_shared(kernel, accounting, findings):
-    """Memory shared without a file: SHM-1 to SHM-3 of kernel/vm/shared.c. What no VMA has is not claimed."""
-    ranges = {}
+def _shared_ranges(kernel):
+    """{va of an object: [(mm id, first index, index behind the last)]} of the VMAs that map it, by address spaces in use."""
+    ranges, owners, busy = {}, mm_owners(kernel, []), busy_tasks(kernel, [])
     for mm in all_mms(kernel, []):
-        for vma in vmas_of(kernel, mm, []):
+        for vma in vmas_of(kernel, mm, []) if busy or mm.va in owners else ():
             nr = (vma["end"] - vma["start"]) >> kernel.page_shift
             ranges.setdefault(vma["file"], []).append((mm["id"], vma["file_index"], vma["file_index"] + nr))
+    return ranges
+
+
+def shared_users(kernel, findings):
+    """{va of a struct shared: [which mm maps it]}."""
+    ranges = _shared_ranges(kernel)
+    return {shared.va: [f"mapping of mm {user[0]}" for user in ranges.get(shared.va, ())]
+            for shared in walk_ring_of(kernel, kernel.symbol_va("shared_all"), "shared", "all", "shared_all", findings)}
+
+
+def claim_shared(kernel, accounting, findings):
+    """Memory shared without a file: SHM-1 to SHM-3 of kernel/vm/shared.c. What no VMA has is not claimed."""
+    ranges = _shared_ranges(kernel)
     for shared in walk_ring_of(kernel, kernel.symbol_va("shared_all"), "shared", "all", "shared_all", findings):
         users = ranges.get(shared.va, ())
         name = f"shared memory {shared['id']} of mm {', '.join(str(mm) for mm in sorted({user[0] for user in users}))}"
         if not users:
             continue
         accounting.claim_object(shared.va, name)
-        if shared["count"] != len(users):
-            findings.append(Finding(name, f"counts {shared['count']} VMAs, {len(users)} have it"))
         tree = RadixWalk(kernel, shared["tree"], name, findings)
         for node in tree.nodes:
             accounting.claim_object(node, name)
@@ -81,8 +91,8 @@ def claim_shared(kernel, accounting, findings):
 
 def claim_kstacks(kernel, accounting, findings):
     """Stack pages of every task, by the kernel's page table."""
-    for task in all_tasks(kernel, findings):
-        accounting.claim_object(task.va, "task_all")
+    for task in reached_tasks(kernel, findings):
+        accounting.claim_object(task.va, "process or scheduler")
         stack = task["kstack"]
         if not stack:
             continue

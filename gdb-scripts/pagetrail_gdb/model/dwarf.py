@@ -120,6 +120,8 @@ class GdbLayout(Layout):
                      if symbol.symtab.filename.endswith("/" + file)), None)
 
     def describe_pc(self, va):
+        if not self.has_names:
+            return f"{va:#x}"
         if va not in self._places:
             self._places[va] = self._describe_pc(va)
         return self._places[va]

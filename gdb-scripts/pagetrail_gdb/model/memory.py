@@ -141,15 +141,22 @@ class ElfCore(Memory):
 
 
 class CachedMemory(Memory):
-    """Keeps what a slow backend has read, in frames, until forget(). Large pieces pass through: nobody reads them twice."""
+    """Keeps what a slow backend has read, in frames, until forget(). Large pieces pass through: nobody reads them twice.
+
+    Who has asked for many frames one by one, as along a free list, gets those around each further one, too: a read costs
+    the backend as much as a large piece does.
+    """
 
     _LARGE_BYTES = 256 * 1024
+    _SINGLE_FRAMES = 32  # missing ones, before their surroundings are read
+    _AROUND_BYTES = 4 << 20
 
     def __init__(self, backend):
         super().__init__(backend.ranges)
         self.backend = backend
         self.name = backend.name
         self._frames = {}
+        self._nr_single = 0
 
     def _read(self, pa, size):
         first, last = pa // FRAME, (pa + size - 1) // FRAME
@@ -157,12 +164,24 @@ class CachedMemory(Memory):
             return b""
         if size > self._LARGE_BYTES:
             return self.backend.read(pa, size)
-        self._fetch(first, last)
+        if first == last and first not in self._frames:
+            self._nr_single += 1
+            self._keep(*(self._around(pa) if self._nr_single > self._SINGLE_FRAMES else (first, last)))
+        elif first != last:
+            self._fetch(first, last)
         if first == last:
             at = pa % FRAME
             return self._frames[first][at:at + size]
         whole = b"".join(self._frames[frame] for frame in range(first, last + 1))
         return whole[pa % FRAME:pa % FRAME + size]
+
+    def _around(self, pa):
+        """First and last frame of the aligned piece around an address, as far as RAM goes."""
+        start, end = self.ranges[bisect.bisect_right(self._starts, pa) - 1]
+        low = max(pa - pa % self._AROUND_BYTES, -(-start // FRAME) * FRAME)
+        high = min(pa - pa % self._AROUND_BYTES + self._AROUND_BYTES, end - end % FRAME)
+        frame = pa // FRAME
+        return min(low // FRAME, frame), max(high // FRAME - 1, frame)
 
     def _fetch(self, first, last):
         """Reads runs of missing frames, each run in one go."""
@@ -174,13 +193,17 @@ class CachedMemory(Memory):
             end = frame
             while end <= last and end not in self._frames:
                 end += 1
-            content = bytes(self.backend.read(frame * FRAME, (end - frame) * FRAME))
-            for i in range(end - frame):
-                self._frames[frame + i] = content[i * FRAME:(i + 1) * FRAME]
+            self._keep(frame, end - 1)
             frame = end
+
+    def _keep(self, first, last):
+        content = bytes(self.backend.read(first * FRAME, (last + 1 - first) * FRAME))
+        for i in range(last + 1 - first):
+            self._frames[first + i] = content[i * FRAME:(i + 1) * FRAME]
 
     def forget(self):
         self._frames.clear()
+        self._nr_single = 0
         self.backend.forget()
 
     def close(self):

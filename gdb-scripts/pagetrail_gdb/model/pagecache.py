@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The page cache: mappings, their trees and dirty records; PC-1 and PC-2 of kernel/include/kernel/pagecache.h."""
 
+from .claims_fs import all_inodes
 from .errors import Finding, ReadError
 from .lists import walk_ring_of
 from .pages import pages_of
@@ -96,9 +97,12 @@ def mappings_of(kernel, findings):
 
 
 def claim_pagecache(kernel, accounting, findings):
-    """CACHE and DIRTY references, tree nodes and dirty records."""
+    """CACHE and DIRTY references, tree nodes and dirty records. An inode that nothing leads to holds none: after claim_inodes."""
     holder_bits = (1 << 16) - 1  # a holder's id is 16 bits wide in the trace and the kernel's accounting
+    lost = {inode.at("mapping") for inode in all_inodes(kernel, []) if inode.va not in accounting.objects}
     for mapping in mappings_of(kernel, findings):
+        if mapping.obj.va in lost:
+            continue
         holder = mapping.inode & holder_bits
         for node in mapping.nodes:
             accounting.claim_object(node, f"tree of {mapping.name}")

@@ -175,6 +175,20 @@ class Trace:
                         found.append(record)
         return self._in_order(found)
 
+    def of_objects(self, vas):
+        """Every get, put, allocation and free of the objects at these addresses, in order of time."""
+        wanted = {self.kernel.va_to_pa(va) // 8 for va in vas}
+        events = {self._event_value(name) for name in ("obj_alloc", "obj_free", "obj_get", "obj_put")}
+        at = self._payload_at + self.payload_type(self._event_value("obj_get")).offset("obj")
+        found = []
+        for hart, _, packet in self.packets:
+            values = packet.cast("B").cast("I")[at // 4::self.record_type.size // 4].tolist()
+            if wanted.isdisjoint(values):
+                continue
+            records = (self._record(hart, packet, i * self.record_type.size) for i, value in enumerate(values) if value in wanted)
+            found += [record for record in records if record.event in events]
+        return self._in_order(found)
+
     def _event_value(self, name):
         return self.kernel.layout.enum_value("trace_event", f"EV_{name}")
 
@@ -197,11 +211,12 @@ class Trace:
 
 
 def _chain(records):
-    """Records of one instant, each page's such that its counts follow on from each other where they can."""
+    """Records of one instant, each page's and object's such that its counts follow on from each other where they can."""
     ordered, places = list(records), {}
     for i, record in enumerate(records):
         if "before" in record.payload:
-            places.setdefault(record.payload["pfn"], []).append(i)
+            what = ("pfn", record.payload["pfn"]) if "pfn" in record.payload else ("obj", record.payload["obj"])
+            places.setdefault(what, []).append(i)
     for where in places.values():
         for i, record in zip(where, _follow([records[i] for i in where])):
             ordered[i] = record
@@ -229,7 +244,7 @@ def _follow(records):
 
 
 def open_references(trace, records):
-    """The allocs and gets of one page's history that no later put returned: [Record], oldest first.
+    """The allocs and gets of one page's, or counted object's, history that no later put returned: [Record], oldest first.
 
     The rings forget: a reference taken before the oldest record left is not among them.
     """
@@ -239,12 +254,12 @@ def open_references(trace, records):
         key = (record.kind, payload["holder"], payload["index"])
         if name == "page_alloc":
             holding = {key: [record]}
-        elif name == "page_get":
+        elif name in ("page_get", "obj_get"):
             holding.setdefault(key, []).append(record)
-        elif name == "page_put":
+        elif name in ("page_put", "obj_put"):
             if holding.get(key):
                 holding[key].pop()
-        elif name == "page_free":
+        elif name in ("page_free", "obj_alloc", "obj_free"):
             holding = {}
     return sorted((record for taken in holding.values() for record in taken), key=lambda record: record.time)
 

@@ -121,7 +121,12 @@ class Type:
 
 
 class Layout:
-    """What a source of types must answer. Each raises LayoutError for a name it does not know."""
+    """What a source of types must answer. Each raises LayoutError for a name it does not know.
+
+    has_names is set to False when they are those of another kernel: then describe_pc gives addresses.
+    """
+
+    has_names = True
 
     def struct(self, name):
         """Type of `struct name`."""

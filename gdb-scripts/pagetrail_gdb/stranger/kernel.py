@@ -160,6 +160,8 @@ class Stranger:
         """[(name, [pa of each page])] of every list head."""
         found = []
         for item in self.all("list"):
+            if "at" in item.keys:
+                raise CommandError(f"the heads of {item.subject} are said by a formula: `pagetrail audit` walks such lists")
             step = int(item.keys.get("pages", "1"), 0) if item.keys.get("pages", "1").isdigit() else 1
             places = self.places(item.subject)
             for number, (va, kind) in enumerate(places):

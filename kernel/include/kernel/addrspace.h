@@ -14,7 +14,7 @@
 #ifndef KERNEL_ADDRSPACE_H
 #define KERNEL_ADDRSPACE_H
 
-#include <kernel/audit.h>
+#include <kernel/claims.h>
 #include <kernel/list.h>
 #include <kernel/pagetable.h>
 #include <kernel/tree.h>
@@ -112,6 +112,9 @@ struct mm {
 	struct list all;              /* in the list of all mms, for the auditor */
 };
 
+/* In whose name a VMA holds its object (ref kind VMA): its own, as its bounds may move. */
+struct holder vma_holder(const struct vma *vma);
+
 void addrspace_init(void);
 struct mm *mm_create(u16 pid);  /* NULL: no memory */
 void mm_destroy(struct mm *mm); /* unmaps everything, frees tables, then the mm */
@@ -143,9 +146,9 @@ bool mm_take_accessed(struct mm *mm, uaddr_t ua);
 /* Copies into an address space that is not active (exec's new image), faulting pages in. 0 or errno. */
 int mm_copy_out(struct mm *mm, uaddr_t dst, const void *src, size_t size_bytes);
 
-void mm_claims(struct claims *claims);
-/* Set by sched: whether a task has this mm. One that none has is forgotten, and what it holds is claimed by nobody. */
-void mm_set_owner_hook(bool (*has_owner)(const struct mm *mm));
+/* One address space, which a task has, and all that it maps. */
+void mm_claim(struct claims *claims, const struct mm *mm);
+void mm_claims(struct claims *claims); /* by the list of all: only while a task may have one in its hands */
 /* Set by sched: see sched_checkpoint there. */
 void mm_set_pause_hook(int (*pause)(void));
 /* NULL or the invariant broken. */

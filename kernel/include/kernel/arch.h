@@ -61,7 +61,9 @@ struct hart {
 	u32 nr_relaxes;                   /* of arch_relax */
 	u32 ranks_held;                   /* bit (1 << rank) for each spinlock held; one of a rank at most */
 	u16 pid;                          /* of current; what records say */
+	u8 stack_cache_shift;             /* trace's: 64 - the bits of a set's number */
 	struct cached_stack *stack_cache; /* trace's (stack.c); NULL: every stack is walked */
+	struct trace_ring *trace_ring;    /* trace's; set before anything is recorded */
 };
 
 extern struct hart harts[NR_HARTS_MAX];

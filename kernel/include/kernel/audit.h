@@ -3,8 +3,7 @@
  * The auditor: stops the world, asks every subsystem what it holds, compares with every count.
  *
  * A subsystem that can hold pages or objects implements `void <sub>_claims(struct claims *c)`, calls
- * claim_page / claim_object for each thing it holds, and is registered once at boot with audit_register.
- * Claims functions run with the world stopped: they take no locks and allocate nothing.
+ * claim_page / claim_object (claims.h) for each thing it holds, and is registered once at boot with audit_register.
  *
  * What a subsystem promises of its own structures is looked at in the same stop, by checkers registered with
  * audit_register_check: who holds a page may be right while a leaf may write what others share.
@@ -14,16 +13,10 @@
 #ifndef KERNEL_AUDIT_H
 #define KERNEL_AUDIT_H
 
+#include <kernel/claims.h>
 #include <kernel/lib.h>
 #include <kernel/page.h>
 #include <kernel/slab.h>
-
-struct claims;
-
-/* "This page has one reference (ref, holder)". A page that is free gives STALE. */
-void claim_page(struct claims *claims, const struct page *page, enum ref_kind ref, struct holder holder);
-/* "This object, allocated from a slab cache, is reachable." */
-void claim_object(struct claims *claims, const void *obj);
 
 /* Whose claims they are. Those of programs are left out at the machine's end, when no program is left to hold anything. */
 enum claims_of { CLAIMS_OF_KERNEL, CLAIMS_OF_PROGRAMS };
@@ -40,8 +33,9 @@ bool audit_stop_world(void);
 struct finding {
 	u8 verdict; /* enum verdict */
 	u8 is_object;
-	u8 kind; /* page kind */
-	u8 ref;  /* ref kind of a claim involved, or 0 */
+	u8 kind;         /* page kind */
+	u8 ref;          /* ref kind of a claim involved, or 0 */
+	bool is_counted; /* an object with a count */
 	u16 count, claims;
 	u16 pid;       /* who allocated */
 	u32 stack;     /* allocation site (for DBL, POISON: the last freer) */
@@ -80,9 +74,8 @@ void audit_format(const struct audit_result *result, struct text *text);
 /* One line on the console: how many findings by verdict, and whether they are final. */
 void audit_print(const struct audit_result *result, const char *which);
 
-/* A fault seen at the moment it was made (DBL, POISON, INUSE): kept for the next audit and recorded as an event. */
-void audit_incident(enum verdict verdict, struct page *page, u32 stack_before, u32 stack_now);
-u32 audit_nr_incidents(void);
+u32 audit_nr_incidents(void); /* since boot */
+const char *verdict_name(enum verdict verdict);
 
 /* Set by sched: how many tasks other than the caller are in the middle of kernel work. World stopped. */
 void audit_set_busy_hook(u32 (*nr_busy)(void));

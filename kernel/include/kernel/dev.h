@@ -5,7 +5,7 @@
 #ifndef KERNEL_DEV_H
 #define KERNEL_DEV_H
 
-#include <kernel/audit.h>
+#include <kernel/claims.h>
 #include <kernel/types.h>
 
 void uart_init(void);

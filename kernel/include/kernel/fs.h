@@ -6,13 +6,17 @@
  * lock) guards size, links and contents' block map. Separate on purpose: getting an inode (count) and
  * locking it, so that a path walk can hold one inode while it waits for another without deadlock.
  *
+ * References. An inode, an open file and a pipe are counted, and each reference has a kind and a holder, which its release
+ * must name: CALL (the pid) while a call has it in its hands, which is what every function here returns; then FILE, CWD,
+ * MOUNT for an inode, FD, VMA for an open file, FILE for a pipe. inode_pass and file_pass turn the former into the latter.
+ *
  * Lock order between inodes: parent before child; two directories by ascending number (rename, link).
  */
 #ifndef KERNEL_FS_H
 #define KERNEL_FS_H
 
 #include <kernel/addrspace.h>
-#include <kernel/audit.h>
+#include <kernel/claims.h>
 #include <kernel/dev.h>
 #include <kernel/pagecache.h>
 #include <kernel/sleeplock.h>
@@ -21,6 +25,7 @@
 struct inode;
 struct superblock;
 struct file;
+struct fs_type; /* fs_driver.h */
 
 /* A directory's entries are handed to emit one by one; emit returns false to stop. */
 typedef bool (*dir_emit_fn)(void *arg, const char *name, u32 name_bytes, u32 inode_number, u8 type);
@@ -69,6 +74,8 @@ struct inode_ops {
 	/* Called at open / close of a file on this inode (procfs builds its text at open). May be NULL. */
 	int (*open)(struct inode *inode, struct file *file);
 	void (*release)(struct inode *inode, struct file *file);
+	/* Of an open file, what its `private` holds. May be NULL. */
+	void (*claims)(struct file *file, struct claims *claims);
 	/* When set, used instead of read/write: has the file (position, private text). Not locked. */
 	ssize_t (*file_read)(struct file *file, uaddr_t dst, size_t size_bytes);
 	ssize_t (*file_write)(struct file *file, uaddr_t src, size_t size_bytes);
@@ -124,10 +131,10 @@ struct superblock {
 	void *private;
 };
 
-void fs_init(void);                                    /* caches, icache */
-int fs_mount_root(struct block_device *device);        /* ext2; 0 or errno with a message */
+void fs_init(void);                                                         /* caches, icache */
+int fs_mount_root(const struct fs_type *type, struct block_device *device); /* 0 or errno with a message */
 int fs_mount(struct superblock *sb, const char *path); /* 0; or an error, and sb's root is given back */
-struct inode *fs_root(void);                           /* counted */
+struct inode *fs_root(void);                           /* counted: CALL */
 int fs_sync(void);
 /* Undoes fs_mount_root after everybody closed everything: 0 or -EBUSY. Writes all. */
 int fs_unmount_root(void);
@@ -140,16 +147,26 @@ void fs_unmount_all(void);
 u32 fs_drop_caches(void);
 
 /* ---- inodes ---- */
-struct inode *inode_get(struct superblock *sb, u32 number, int *err); /* counted, unlocked, maybe not valid */
-struct inode *inode_dup(struct inode *inode);
-void inode_put(struct inode *inode); /* may free on disk; sleeps */
+struct inode *inode_get(struct superblock *sb, u32 number,
+			int *err);            /* counted (CALL), unlocked, maybe not valid */
+struct inode *inode_dup(struct inode *inode); /* one reference CALL more */
+void inode_put(struct inode *inode);          /* returns a reference CALL; may free on disk; sleeps */
+/* The same of other references. */
+void inode_get_ref(struct inode *inode, enum ref_kind ref, struct holder holder);
+void inode_put_ref(struct inode *inode, enum ref_kind ref, struct holder holder);
+/* The caller's reference CALL becomes this one. */
+void inode_pass(struct inode *inode, enum ref_kind ref, struct holder holder);
+/* Of whom one reference (ref, holder) is found. */
+void inode_claim(struct claims *claims, struct inode *inode, enum ref_kind ref, struct holder holder);
+/* What a process, or a superblock, holds an inode by. */
+#define CWD_HOLDER(pid) HOLDER(pid, 0)
+#define ROOT_HOLDER HOLDER(0, 0)
+#define COVERED_HOLDER HOLDER(0, 1)
 int inode_lock(struct inode *inode); /* reads it in if needed; on error it is not locked */
 void inode_unlock(struct inode *inode);
 void inode_stat(struct inode *inode, struct stat *st); /* locked */
 /* NULL, or which of icache's invariants is broken (static text buffer). World stopped. */
 const char *icache_check(void);
-/* Drops unused in-core inodes; returns how many. */
-u32 icache_shrink(void);
 /* The generic read / write over the page cache, for inode_ops (file systems with a mapping). Locked. */
 ssize_t inode_read_cached(struct inode *inode, u64 offset, u64 buffer, size_t size_bytes, bool user,
 			  struct readahead *ahead);
@@ -184,8 +201,12 @@ struct file {
 };
 
 int file_open(struct inode *cwd, const char *path, u32 flags, u32 mode, struct file **result);
-struct file *file_dup(struct file *file);
-void file_close(struct file *file); /* drops one count */
+struct file *file_dup(struct file *file); /* one reference CALL more */
+void file_close(struct file *file); /* returns a reference CALL; the last one gives up what the file has */
+/* As those of inodes. */
+void file_get_ref(struct file *file, enum ref_kind ref, struct holder holder);
+void file_put_ref(struct file *file, enum ref_kind ref, struct holder holder);
+void file_pass(struct file *file, enum ref_kind ref, struct holder holder);
 ssize_t file_read(struct file *file, uaddr_t dst, size_t size_bytes);
 ssize_t file_write(struct file *file, uaddr_t src, size_t size_bytes);
 s64 file_seek(struct file *file, s64 offset, u32 whence);
@@ -200,10 +221,10 @@ s64 file_map(struct mm *mm, struct file *file, uaddr_t ua, u64 size_bytes, u32 v
 int file_truncate(struct file *file, u64 size_bytes);
 int pipe_create(struct file **read_end, struct file **write_end); /* 0, -ENOMEM */
 
-void fs_claims(struct claims *claims); /* inodes, mappings, mounted file systems */
-void file_claim(struct claims *claims,
-		struct file *file);      /* each file table calls it; claims the file once */
-void pipe_claims(struct claims *claims); /* by the list of all pipes */
+void fs_claims(struct claims *claims); /* mounted file systems, and inodes that are cached */
+/* One reference (ref, holder) of a descriptor or a VMA. */
+void file_claim(struct claims *claims, struct file *file, enum ref_kind ref, struct holder holder);
+void pipe_claims(struct claims *claims); /* by the list of all: only while a task may have one in its hands */
 
 /* ---- in-memory file systems (procfs, devfs): a static tree ---- */
 struct static_node {

@@ -11,7 +11,7 @@
 #ifndef KERNEL_KSTACK_H
 #define KERNEL_KSTACK_H
 
-#include <kernel/audit.h>
+#include <kernel/claims.h>
 #include <kernel/types.h>
 
 #define KSTACK_BYTES (KSTACK_PAGES * PAGE_SIZE)
@@ -23,6 +23,8 @@ void *kstack_alloc(u16 pid);
 void kstack_free(void *stack, u16 pid);
 /* The page behind one page of a stack, or NULL. */
 struct page *kstack_page(const void *stack, u32 index);
+/* A task's stack is its task's; by the slots only while somebody may be between the two. */
+void kstack_claim(struct claims *claims, const void *stack, u16 pid);
 void kstack_claims(struct claims *claims);
 
 #endif

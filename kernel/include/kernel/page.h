@@ -19,6 +19,7 @@
 #ifndef KERNEL_PAGE_H
 #define KERNEL_PAGE_H
 
+#include <kernel/lib.h>
 #include <kernel/spinlock.h>
 #include <kernel/trace.h>
 #include <kernel/types.h>
@@ -65,9 +66,12 @@ enum {
 STATIC_ASSERT(PAGE_STATES_SUM == PAGE_STATES_ALL && PAGE_STATES_ALL <= 0xff,
 	      "no two of the bits are the same");
 
+struct claims;
+
 extern struct page *pages; /* pages[pfn - first_pfn] */
 extern pfn_t first_pfn;    /* of RAM */
 extern u32 nr_pages;       /* in RAM, firmware's included */
+extern pfn_t managed_pfn;  /* first page that is not the firmware's */
 
 static inline bool pfn_valid(pfn_t pfn)
 {
@@ -101,14 +105,25 @@ static inline struct page *va_to_page(const void *va)
 /*
  * A block of 2^order pages with count 1: the first reference is (ref, holder). Contents undefined.
  * NULL when memory is out even after reclaim (see page_set_reclaim) or fail-nth says so.
+ *
+ * Reclaim writes to the disk and so sleeps. Whoever holds a spinlock, or can do without the page, says ALLOC_NORECLAIM; with a
+ * spinlock held and without it the kernel panics when memory is short.
  */
-struct page *page_alloc(u32 order, enum page_kind kind, enum ref_kind ref, struct holder holder);
-/* The same with flags, ALLOC_*. */
-struct page *page_alloc_with(u32 order, enum page_kind kind, enum ref_kind ref, struct holder holder,
-			     u32 flags);
-#define ALLOC_NORECLAIM 1U /* only what is free: for what can be done without */
-/* The same as page_alloc, one page, zeroed. */
-struct page *page_alloc_zeroed(enum page_kind kind, enum ref_kind ref, struct holder holder);
+#define ALLOC_NORECLAIM 1U /* only what is free */
+#define ALLOC_ZEROED 2U
+struct page *page_alloc_reclaiming(u32 order, enum page_kind kind, enum ref_kind ref, struct holder holder);
+struct page *page_alloc_noreclaim(u32 order, enum page_kind kind, enum ref_kind ref, struct holder holder);
+/* In line, as the flags are constants nearly everywhere: then they cost nothing. */
+static inline __attribute__((always_inline)) struct page *
+page_alloc(u32 order, enum page_kind kind, enum ref_kind ref, struct holder holder, u32 flags)
+{
+	struct page *page = flags & ALLOC_NORECLAIM ? page_alloc_noreclaim(order, kind, ref, holder)
+						    : page_alloc_reclaiming(order, kind, ref, holder);
+
+	if (flags & ALLOC_ZEROED && page)
+		mem_fill_words(page_to_va(page), 0, PAGE_SIZE << order);
+	return page;
+}
 void page_get(struct page *page, enum ref_kind ref, struct holder holder);
 /*
  * The same for a reference that a program can take any number of times, by mapping one page again and again: false, and
@@ -123,6 +138,11 @@ bool page_put(struct page *page, enum ref_kind ref, struct holder holder);
 static inline s32 page_count(const struct page *page)
 {
 	return __atomic_load_n(&page->count, __ATOMIC_ACQUIRE);
+}
+/* As the trace's 16 bits say it. */
+static inline u16 count_for_event(s32 count)
+{
+	return count < 0 ? 0 : (u16)(count < 0xffff ? count : 0xffff);
 }
 
 /* ---- accounting ---- */
@@ -144,7 +164,6 @@ u32 page_nr_parked(void); /* per-hart caches alone; likewise */
 u32 page_drain_caches(void);
 const char *page_kind_name(enum page_kind kind);
 const char *ref_kind_name(enum ref_kind ref);
-const char *verdict_name(enum verdict verdict);
 
 /* ---- boot ---- */
 
@@ -170,6 +189,8 @@ void page_set_fail_hook(bool (*fail)(u32 order));
 const char *page_check(void);
 /* Reads every free page; reports POISON incidents. Returns how many. World stopped. */
 u32 page_check_poison(void);
+
+void page_claims(struct claims *claims); /* what boot keeps for ever */
 
 /* Calls visit(head, order) for every block on the free lists, under `buddy`. */
 void buddy_for_each(void (*visit)(struct page *head, u32 order, void *arg), void *arg);

@@ -28,7 +28,7 @@
 #define KERNEL_PAGECACHE_H
 
 #include <kernel/addrspace.h>
-#include <kernel/audit.h>
+#include <kernel/claims.h>
 #include <kernel/radix.h>
 #include <kernel/waitqueue.h>
 
@@ -113,7 +113,7 @@ struct pagecache_totals {
 	u64 nr_ahead, nr_ahead_used; /* pages read ahead; of these, looked up since */
 };
 void pagecache_totals(struct pagecache_totals *totals);
-void pagecache_claims(struct claims *claims);
+void mapping_claim(struct claims *claims, const struct mapping *mapping); /* its inode's, or its device's */
 const char *mapping_check(struct mapping *mapping);
 
 /*
@@ -135,5 +135,12 @@ void writeback_wait(void);
 void writeback_throttle(void);
 /* Reclaim for page_set_reclaim: evict clean, write back dirty, shrink slabs. */
 u32 pagecache_reclaim(u32 nr_wanted);
+
+/* ---- upcalls: the cache lies below files, and inodes in core keep pages and what is still to be stored ---- */
+
+u32 upcall_shrink_inodes(
+    void); /* drops unused ones; returns how many. Called from reclaim: takes no inode's lock */
+void upcall_store_inodes(
+    void); /* frees those without links whose freeing failed, and stores the changed ones */
 
 #endif

@@ -10,25 +10,11 @@
 #ifndef KERNEL_PROC_H
 #define KERNEL_PROC_H
 
+#include <kernel/abi.h>
 #include <kernel/fs.h>
 #include <kernel/sched.h>
-#include <uapi/xv6.h>
 
-/* What the calls of uapi/xv6.h leave behind; own process only. Handed down by fork; exec ends the alarm. */
-struct xv6_state {
-	u32 traced;                   /* calls to print: a bit for each of that system's numbers */
-	u32 refused;                  /* calls to refuse */
-	char allowed[XV6_PATH_BYTES]; /* the path that open and exec may have all the same */
-	u64 alarm_ticks;              /* 0: no alarm */
-	u64 alarm_due;                /* of task->user_ticks */
-	uaddr_t alarm_handler;
-	uaddr_t alarm_frame; /* the interrupted registers, on the user's stack; 0: no handler runs */
-};
-
-/* proc->xv6; 0: a program of our own */
-#define XV6_PROGRAM 1U
-#define XV6_LARGE_FILES (XV6_ELF_LARGE_FILES << 1)
-#define XV6_EAGER_FORK (XV6_ELF_EAGER_FORK << 1)
+#define ABI_STATE_WORDS 22
 
 struct proc { /* slab cache "proc" */
 	struct task *task;
@@ -41,9 +27,15 @@ struct proc { /* slab cache "proc" */
 	s32 status;                 /* as wait reports it; -1: killed by the kernel */
 	struct file *files[NOFILE]; /* own process only */
 	struct inode *cwd;
-	u32 xv6; /* own process, XV6_*: the program expects xv6's meaning (syscall/xv6.c) */
-	struct xv6_state lab;
-	int fault_error; /* why the last page fault of user mode was refused */
+	/* Own process: what the program expects of the kernel (abi.h). */
+	const struct proc_abi *abi;
+	u8 abi_flags; /* what its ELF header asks of the abi; 0 for our own */
+	/* NULL, or what every system call goes through: syscall_run, or an error in its place. Handed down by fork and exec. */
+	s64 (*watch_call)(u64 number, const u64 *arg);
+	/* NULL, or called on the way to user mode, interrupts on. Neither fork nor exec hands it down. */
+	void (*before_return)(struct trapframe *frame);
+	u64 abi_state[ABI_STATE_WORDS]; /* the abi's own; handed down by fork and exec */
+	int fault_error;                /* why the last page fault of user mode was refused */
 };
 
 static inline struct proc *current_proc(void)
@@ -78,10 +70,6 @@ int fd_close(int fd);
 
 /* Records an EV_sample: free pages now, the per-hart caches, page cache, dirty pages. Any context. */
 void proc_sample(void);
-
-/* xv6.c, for the system call xv6. 0 or errno; xv6_end_alarm: the a0 that was interrupted. */
-int xv6_set_alarm(u64 ticks, uaddr_t handler);
-s64 xv6_end_alarm(void);
 
 void proc_claims(struct claims *claims);
 /* NULL, or which invariant is broken and where (static text buffer). World stopped. */

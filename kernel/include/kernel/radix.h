@@ -24,7 +24,7 @@ struct radix_node {
 };
 
 struct radix_ops {
-	struct radix_node *(*alloc_node)(void); /* uninitialised memory, or NULL when there is none */
+	struct radix_node *(*alloc_node)(u32 flags); /* uninitialised memory, or NULL when there is none */
 	void (*free_node)(struct radix_node *node);
 };
 
@@ -36,21 +36,24 @@ struct radix {
 
 void radix_init(struct radix *tree, const struct radix_ops *ops);
 void *radix_lookup(const struct radix *tree, u32 index);
-/* 0, -ENOMEM (tree unchanged), or -EEXIST. */
-int radix_insert(struct radix *tree, u32 index, void *item);
 /*
- * The same where no memory can be waited for (under a lock): nodes come from *stock first, which was filled where it can.
+ * 0; -EEXIST; or -ENOMEM, when *stock has fewer nodes than the insertion needs: the tree is unchanged.
+ *
+ * An insertion happens under the owner's lock, where memory cannot be waited for. So it allocates nothing: its nodes are
+ * got before, without the lock, as many as turn out to be needed.
  *
  *     struct radix_node *stock = NULL;
  *     do {
- *             lock; err = radix_insert_from(&tree, index, item, &stock); unlock;
- *     } while (err == -ENOMEM && radix_stock_add(&tree, &stock));
+ *             lock; err = radix_insert(&tree, index, item, &stock); unlock;
+ *     } while (err == -ENOMEM && radix_stock_add(&tree, &stock, flags));
  *     radix_stock_free(&tree, stock);
  *
- * ends, as each round has one node more, and an insertion needs RADIX_NODES_MAX at most.
+ * ends, as each round has one node more, and an insertion needs RADIX_NODES_MAX at most. Most need none: the first round
+ * is the only one.
  */
-int radix_insert_from(struct radix *tree, u32 index, void *item, struct radix_node **stock);
-bool radix_stock_add(const struct radix *tree, struct radix_node **stock); /* one node; false: no memory */
+int radix_insert(struct radix *tree, u32 index, void *item, struct radix_node **stock);
+/* One node more; flags are those of alloc_node. False: no memory. */
+bool radix_stock_add(const struct radix *tree, struct radix_node **stock, u32 flags);
 void radix_stock_free(const struct radix *tree, struct radix_node *stock);
 /* The item removed, or NULL. Frees nodes that became empty. */
 void *radix_remove(struct radix *tree, u32 index);

@@ -114,6 +114,9 @@ void sched_set_tick_hook(void (*tick)(void));
 /* Records a task event (EV_task_*) for this task; its mm is the task's, or none. */
 void task_trace(enum trace_event event, const struct task *task, u32 value);
 
+/* A task that is its process's, with its stack and its address space. */
+void task_claim(struct claims *claims, const struct task *task);
+/* Kernel threads: those that run, are queued to run, or wait for something that has them on its list. */
 void sched_claims(struct claims *claims);
 /* For the auditor. */
 u32 sched_nr_busy(void);

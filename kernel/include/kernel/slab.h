@@ -25,9 +25,34 @@ struct kmem_cache;
 
 /* name: at most 12 characters, static. size_bytes up to 2000. Panics when the table of caches is full. */
 struct kmem_cache *kmem_cache_create(const char *name, size_t size_bytes);
-/* Zeroed object or NULL. holder is what the trace and the auditor show for it; HOLDER_NONE if there is none. */
-void *kmem_cache_alloc(struct kmem_cache *cache, struct holder holder);
+/*
+ * Zeroed object or NULL. holder is what the trace and the auditor show for it; HOLDER_NONE if there is none. flags: 0 or
+ * ALLOC_NORECLAIM, which means what it means to page_alloc.
+ */
+void *kmem_cache_alloc(struct kmem_cache *cache, struct holder holder, u32 flags);
 void kmem_cache_free(struct kmem_cache *cache, void *obj, struct holder holder);
+
+/*
+ * Counted objects: those of a cache with a `count`, which says how many references an object has (world stopped). Each
+ * has a kind and a holder, as a page's have, and the auditor compares the count with the claims.
+ *
+ * SLAB-5  a counted object's first reference is recorded after its allocation, its last one's release before its free;
+ *         both under the lock of its count, so that the records of one object are a chain.
+ */
+void kmem_cache_set_counted(struct kmem_cache *cache, u32 (*count)(const void *obj));
+/* Records a get (EV_obj_get, after == before + 1) or a put (EV_obj_put). stack: of kmem_ref_stack, before the lock. */
+void kmem_record_ref(enum trace_event event, const void *obj, enum ref_kind ref, struct holder holder,
+		     u32 stack, u32 before);
+/* The stack for it, from the caller of the function that calls this. */
+static inline __attribute__((always_inline)) u32 kmem_ref_stack(void)
+{
+	return trace_on(TRACE_CATEGORY_REF) ? trace_stack_here(1) : 0;
+}
+/* By which an object is named as a holder's index. */
+static inline u32 kmem_object_number(const void *obj)
+{
+	return (u32)(va_to_pa(obj) / 8);
+}
 /* Gives empty slabs back; returns pages. */
 u32 kmem_cache_shrink_all(void);
 
@@ -52,15 +77,24 @@ struct kmem_object {
 	bool live;
 	u32 stack; /* who allocated (live) or freed it */
 	u16 pid;
+	/* Of the auditor, in kmem_for_each_live: */
+	bool counted, claimed;
+	u32 count;
+	u16 nr_claims;
 };
 bool kmem_find_object(const void *va, struct kmem_object *object);
 
 /* NULL, or the invariant broken. */
 const char *kmem_check(void);
 
-/* Auditor's part (world stopped). claim: 0, or the verdict this claim deserves (OBJSTALE). */
-void kmem_claims_reset(void);
-enum verdict kmem_claim(const void *obj);
-void kmem_for_each_unclaimed(void (*visit)(const struct kmem_object *object, void *arg), void *arg);
+/*
+ * Auditor's part (world stopped). claim: 0, or the verdict this claim deserves (OBJSTALE); *first: it was not claimed
+ * before. kmem_claims_of: the scratch of a live object, which is the number of its claims until the auditor has other use.
+ */
+void kmem_claims(struct claims *claims); /* the slabs' pages */
+void kmem_claims_reset(bool numbers);    /* without the numbers: only who was claimed is forgotten */
+enum verdict kmem_claim(const void *obj, bool *first);
+u16 *kmem_claims_of(const void *obj);
+void kmem_for_each_live(void (*visit)(const struct kmem_object *object, void *arg), void *arg);
 
 #endif

@@ -11,6 +11,8 @@ enum syscall_number {
 #undef SYSCALL
 };
 
+/* A call by its number, for who watches calls (proc->watch_call): its result, or -ENOSYS. */
+s64 syscall_run(u64 number, const u64 *arg);
 void syscall_init(void); /* slab caches; before the first process */
 
 /* Guest instructions of one of the benchmarks, for KDEBUG_BENCH. Defined above, in boot. */

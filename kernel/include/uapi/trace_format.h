@@ -63,7 +63,7 @@ enum page_kind {
 	PK_NR = 16,
 };
 enum ref_kind {
-#define REF(ev_ref, ev_value, ev_text, ev_id, ev_index) REF_##ev_ref = ev_value,
+#define REF(ev_ref, ev_value, ev_text, ev_id, ev_index, ev_many) REF_##ev_ref = ev_value,
 #include <kernel/ref_kinds.def>
 #undef REF
 	REF_NR,

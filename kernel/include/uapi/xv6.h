@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Operations of the system call xv6: what programs written for xv6-riscv ask for and no Pagetrail program needs. Only
+ * Operations of the system call `abi` for programs of xv6: what programs written for xv6-riscv ask for and no Pagetrail program needs. Only
  * user/compat/xv6/xv6lib.c uses them.
  */
 #ifndef UAPI_XV6_H

@@ -121,7 +121,8 @@ void usertrapret(void)
 #else
 	p->trapframe->kernel_satp = SATP_SV39(kernel_pagetable);
 #endif
-	p->trapframe->kernel_sp = p->kstack + PGSIZE;
+	/* Not a multiple of 16, as in kernels that keep something at the stack's top: frames are to be found all the same. */
+	p->trapframe->kernel_sp = p->kstack + PGSIZE - 8;
 	p->trapframe->kernel_trap = (u64)usertrap;
 	p->trapframe->kernel_hart = cpuid();
 	csr_clear(sstatus, SSTATUS_SPP);

@@ -182,41 +182,41 @@ int symlink(const char *target, const char *path)
 }
 int trace(int mask)
 {
-	return result_of(syscall(NR_xv6, XV6_TRACE, (long)mask));
+	return result_of(syscall(NR_abi, XV6_TRACE, (long)mask));
 }
 int interpose(int mask, const char *allowed_path)
 {
-	return result_of(syscall(NR_xv6, XV6_INTERPOSE, (long)mask, allowed_path));
+	return result_of(syscall(NR_abi, XV6_INTERPOSE, (long)mask, allowed_path));
 }
 int sysinfo(struct sysinfo *info)
 {
-	return result_of(syscall(NR_xv6, XV6_SYSINFO, info));
+	return result_of(syscall(NR_abi, XV6_SYSINFO, info));
 }
 int sigalarm(int ticks, void (*handler)(void))
 {
-	return result_of(syscall(NR_xv6, XV6_SIGALARM, (long)ticks, handler));
+	return result_of(syscall(NR_abi, XV6_SIGALARM, (long)ticks, handler));
 }
 int sigreturn(void)
 {
-	return (int)syscall(NR_xv6, XV6_SIGRETURN);
+	return (int)syscall(NR_abi, XV6_SIGRETURN);
 }
 int pgaccess(void *first, int pages, void *bits)
 {
-	return result_of(syscall(NR_xv6, XV6_PGACCESS, first, (long)pages, bits));
+	return result_of(syscall(NR_abi, XV6_PGACCESS, first, (long)pages, bits));
 }
 uint64 pgpte(void *address)
 {
-	long result = syscall(NR_xv6, XV6_PGPTE, address);
+	long result = syscall(NR_abi, XV6_PGPTE, address);
 
 	return result < 0 ? 0 : (uint64)result;
 }
 void kpgtbl(void)
 {
-	syscall(NR_xv6, XV6_KPGTBL);
+	syscall(NR_abi, XV6_KPGTBL);
 }
 int cpupin(int hart)
 {
-	return result_of(syscall(NR_xv6, XV6_CPUPIN, (long)hart));
+	return result_of(syscall(NR_abi, XV6_CPUPIN, (long)hart));
 }
 int ugetpid(void)
 {

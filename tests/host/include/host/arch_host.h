@@ -34,6 +34,8 @@ struct hart {
 	u32 ranks_held;
 	u16 pid;
 	struct cached_stack *stack_cache;
+	struct trace_ring *trace_ring;
+	u8 stack_cache_shift;
 };
 extern struct hart harts[NR_HARTS_MAX];
 

@@ -9,15 +9,23 @@
 #include <host/host_test.h>
 #include <kernel/audit.h>
 
+/* A counted object, and the next one that it points to. */
+struct world_user {
+	u32 count;
+	struct world_user *next;
+};
+
 struct audit_world {
-	struct mm *mm;
+	struct mm *mm, *other_mm; /* the other: of a test's making, or NULL */
 	void *stack;
 	/* What the world's one other subsystem holds. */
 	struct kmem_cache *thing_cache;
 	struct page *cache_page;
 	void *things[3];
+	struct kmem_cache *user_cache;
+	struct world_user *user; /* one reference, FD of (4, 1) */
 	/* What it claims beside that, or does not: the ways to break it. */
-	bool skip_page, skip_thing, claim_twice;
+	bool skip_page, skip_thing, claim_twice, skip_mm, skip_stack, skip_user, claim_user_twice;
 	const struct page *extra_page;
 	enum ref_kind extra_ref; /* REF_NONE: no claim of extra_page */
 	u32 nr_extra_claims;

@@ -4,7 +4,9 @@
 #define HOST_HOST_FS_H
 
 #include <host/host_test.h>
+#include <kernel/audit.h>
 #include <kernel/dev.h>
+#include <kernel/ext2.h>
 #include <kernel/fs.h>
 
 struct task *host_task(void);
@@ -15,6 +17,11 @@ extern bool (*host_on_sleep)(void);
 void host_fs_boot(u64 ram_bytes, u32 nr_harts_);
 /* Panics are failures of the test; findings of the auditor, too. files: open ones, to be claimed. */
 void host_audit(struct file **files, u32 nr_files);
+/* Claims these from now on, one reference CALL each. */
+void host_claimed(struct file **files, u32 nr_files);
+/* Mappings that are no inode's, as a test makes them: claimed as long as they are mapped by their ops. */
+#define HOST_MAPPINGS_MAX 8
+extern struct mapping *host_mappings[HOST_MAPPINGS_MAX];
 /* Gives back all that the page cache can spare, and returns the pages in use of this kind. */
 u64 host_pages_of_kind(enum page_kind kind);
 

@@ -8,6 +8,7 @@
 
 #include <host/host_test.h>
 #include <kernel/addrspace.h>
+#include <kernel/audit.h>
 #include <kernel/errno.h>
 
 struct mm *mm_make(u16 pid); /* heap empty at 0x100000 */

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+"""`pagetrail why` on faulty kernels: the repeated run names the function in which the release is missing, by where the last
+pointer died. No comparison with healthy lives is used there, so this is another witness than the suspect of `leaks`."""
+import json
+import shutil
+
+import pytest
+from harness import faults, paths
+from harness.tool import CANNOT_TELL, LEAKED, OK, pagetrail, pagetrail_json, run_command
+
+
+def slow(*values):
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
+# Fault, the function to blame, the one in which the last pointer died, the rule; of how many of all that leaked at least.
+EXPECTED = [
+    ("05", "inode_read_cached", "inode_read_cached", "lost", 1.0),
+    ("07", "write_record", "pagecache_sync", "taken", 1.0),
+    slow("01", "mm_destroy", "mm_destroy", "lost", 1.0),
+    slow("22", "free_table", "mm_destroy", "given releases", 1.0),
+    slow("26", "mm_fork", "mm_fork", "lost", 1.0),
+    slow("32", "kstack_free", "kstack_free", "lost", 1.0),
+    slow("35", "mm_fault", "mm_fault", "lost", 1.0),
+]
+
+
+def record(name, folder):
+    """A run of the fault's workload that can be repeated."""
+    fault = faults.find(name)
+    run = folder / "run"
+    done = pagetrail(*run_command(run, fault.run, kernel=fault.build(), limit=120,
+                                  options=["--icount", "--smp", str(fault.smp), "--mem", fault.mem, "--leaks", "--quiet"]))
+    assert done.status == LEAKED, done.out + done.err
+    return run
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    runs = {}
+
+    def recorded(name):
+        if name not in runs:
+            runs[name] = record(name, tmp_path_factory.mktemp(name))
+        return runs[name]
+    return recorded
+
+
+@pytest.mark.parametrize("name, blamed, lost, rule, share", EXPECTED)
+def test_the_function_to_blame(recorded, name, blamed, lost, rule, share):
+    run = recorded(name)
+    groups = pagetrail_json("why", run, statuses=(LEAKED,))["groups"]
+    assert sum(group["items"] for group in groups) == sum(len(g["items"]) for g in pagetrail_json("leaks", run)["groups"])
+    # What went with another thing that leaked has no leak point of its own: a table in its root.
+    followed = sum(group["followed"] - group["within"] for group in groups)
+    right = sum(group["to_blame"]["agree"] for group in groups
+                if group["to_blame"] and (group["to_blame"]["function"], group["lost_in"]["function"], group["rule"]) ==
+                (blamed, lost, rule))
+    assert followed and right >= share * followed, json.dumps(groups, indent=1)
+    assert all(group["followed"] == group["lost"] + group["within"] + group["held"] + group["ended"] for group in groups)
+    assert not any(group["ended"] for group in groups)
+
+
+def test_the_report(recorded):
+    run = recorded("05")
+    done = pagetrail("why", run)
+    assert done.status == LEAKED, done.err
+    assert "to blame      inode_read_cached (kernel/fs/cached_io.c:" in done.out
+    assert "copy_out(buffer + done" in done.out, "the line of source is shown"
+    assert "as in [1]" in done.out
+    only = pagetrail("why", run, "--group", "2", "--limit", "1").out
+    assert "[2] " in only and "[1] " not in only and "1 of 1" in only
+
+
+def test_a_run_that_cannot_be_repeated(recorded, tmp_path):
+    """Its time was the host's."""
+    run = tmp_path / "run"
+    shutil.copytree(recorded("05"), run, ignore=shutil.ignore_patterns("why", "ram"))
+    about = json.loads((run / "run.json").read_text())
+    about.update(icount=False, repeatable=False)
+    (run / "run.json").write_text(json.dumps(about))
+    done = pagetrail("why", run)
+    assert done.status == CANNOT_TELL and "its time was the host's" in done.err, done.err
+
+
+def test_a_run_that_went_another_way(recorded, tmp_path):
+    """The trace of the recorded run says otherwise than the repeated one: no answer is given."""
+    run = tmp_path / "run"
+    shutil.copytree(recorded("07"), run, ignore=shutil.ignore_patterns("why", "ram"))
+    about = json.loads((run / "run.json").read_text())
+    about["append"] += " trace.mask=0xffffffff quiet"
+    (run / "run.json").write_text(json.dumps(about))
+    done = pagetrail("why", run)
+    assert done.status == CANNOT_TELL and "went another way, twice" in done.err and "to blame" not in done.out, done.err
+
+
+def test_nothing_leaked(tmp_path):
+    run = tmp_path / "run"
+    done = pagetrail(*run_command(run, "true", kernel=paths.KERNEL, limit=60, options=["--icount", "--quiet"]))
+    assert done.status == OK, done.err
+    done = pagetrail("why", run)
+    assert done.status == OK and "nothing leaked" in done.out

@@ -1,0 +1,238 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""`make mutants`: how much of what a kernel forgets is found, and whether the right function is named.
+
+Every call of a release in the kernel is changed, one at a time (mutate.py: deleted, skipped every eighth time, ...), in a
+scratch copy of the tree; only its file is compiled. The changed kernel runs a workload that is known to execute the call
+(coverage.py), recorded by `pagetrail run`; what `pagetrail leaks --json` says is compared with the change (judge.py).
+
+    make mutants                 all of them; a row each in BUILD/mutants/mutants.csv, then the table
+    make mutants N=50            fifty; the same ones every time, and among those of a larger N
+    make mutants ONLY='pipe_*'   those whose id matches; several patterns with commas
+    make mutants JUDGE=1         nothing is run: the recorded runs are judged again, by the tools as they are now
+
+Rows that are there are kept, unless the kernel has changed since (its build id): an interrupted run goes on where it was.
+The recorded runs stay in BUILD/mutants/runs/ID, and those of the unchanged kernel, to compare with, in BUILD/mutants/clean.
+"""
+import argparse
+import fnmatch
+import hashlib
+import json
+import queue
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
+from harness import paths  # noqa: E402 (the path above)
+from harness.machine import needs_virtio  # noqa: E402
+from harness.tool import OK, pagetrail, run_command  # noqa: E402
+
+import coverage  # noqa: E402
+import csource  # noqa: E402
+import judge  # noqa: E402
+import mutate  # noqa: E402
+import scratch  # noqa: E402
+import table  # noqa: E402
+import workloads  # noqa: E402
+
+# Of one machine: a longer run is a hang. The programs wait a second wherever pages are missing.
+LIMIT, LIMIT_TIMES = 30, 4
+
+
+def record(out, workload, kernel, limit):
+    """Runs the workload into the run folder `out`; its run.json."""
+    shutil.rmtree(out, ignore_errors=True)
+    done = pagetrail(*run_command(out, *workload.words.split(), kernel=kernel, limit=limit,
+                                  options=["--smp", workload.smp, "--mem", workload.mem, "--quiet", "--disk-mode",
+                                           "virtio" if needs_virtio(workload.mem) else "ramdisk"]), timeout=limit + 60)
+    if not (out / "run.json").exists():
+        raise RuntimeError(f"pagetrail run: status {done.status}\n{done.err}")
+    return json.loads((out / "run.json").read_text())
+
+
+def compress(elf):
+    """Hundreds of kernels are kept: their debug information takes a fifth so. The tools read it as it is."""
+    subprocess.run([paths.CROSS + "objcopy", "--compress-debug-sections=zlib", elf], check=True)
+
+
+def ask(run, *options):
+    """What `leaks --json` says of a run."""
+    return pagetrail("leaks", run, "--json", *options).json()
+
+
+class Measure:
+    """All that the mutants of one kernel have in common."""
+
+    def __init__(self, out, jobs):
+        self.out, self.jobs = Path(out), jobs
+        self.csv = self.out / "mutants.csv"
+        self.runs, self.clean = self.out / "runs", self.out / "clean"
+        self.runs.mkdir(parents=True, exist_ok=True)
+        self.clean.mkdir(exist_ok=True)
+        self.equivalent = judge.read_equivalent()
+        self.lock = threading.Lock()
+        self.clean_locks = {}
+
+    def prepare(self):
+        """Builds the unchanged kernel, reads its sources, and counts."""
+        self.base = scratch.base_tree(self.out / "trees")
+        self.build_id = scratch.build_id(self.base)
+        self.sources = csource.read_kernel(self.base.folder)
+        self.graph = {name: sorted(calls) for name, calls in csource.call_graph(self.sources).items()}
+        (self.out / "calls.json").write_text(json.dumps(self.graph))
+        lists = mutate.read_functions()
+        sites = list(mutate.sites(self.sources, lists))
+        self.coverage = coverage.measure(self.base, self.sources, sites, workloads.all_workloads(), self.out, self.jobs, say)
+        self.base.make()
+        self.site_of = {mutant.id: site[0] for site in sites for mutant in mutate.mutants_of_site(*site, lists)}
+        self.mutants = [mutant for site in sites for mutant in mutate.mutants_of_site(*site, lists)]
+
+    def clean_run(self, workload):
+        """The run of the unchanged kernel under the workload, made once; it must be without leaks."""
+        with self.lock:
+            lock = self.clean_locks.setdefault(workload.name, threading.Lock())
+        with lock:
+            run = self.clean / workload.name
+            known = run / "build_id"
+            if not known.exists() or known.read_text() != self.build_id:
+                record(run, workload, self.base.kernel(), limit=300)
+                done = pagetrail("leaks", run)
+                if done.status != OK:
+                    raise RuntimeError(f"the unchanged kernel under {workload.name}: status {done.status}\n{done.out}")
+                known.write_text(self.build_id)
+        return run
+
+    def row_begun(self, mutant):
+        """The columns that need no run."""
+        site = self.site_of[mutant.id]
+        workload, executed = self.coverage.choose(site, mutant.kind)
+        row = {"id": mutant.id, "file": mutant.file, "line": mutant.line, "function": mutant.function, "call": mutant.callee,
+               "kind": mutant.kind, "path": "error" if self.coverage.on_error_path(site) else "normal",
+               "workload": workload.name if workload else "", "executed": executed, "build_id": self.build_id,
+               "class": "" if workload else "not run"}
+        return row, workload
+
+    def try_mutant(self, mutant, tree):
+        """Builds, runs and judges one; its row."""
+        row, workload = self.row_begun(mutant)
+        if not workload:
+            return row
+        began, run = time.monotonic(), self.runs / mutant.id
+        kernel = tree.folder / "mutant.elf"
+        try:
+            tree.build_with({mutant.file: mutate.mutated(self.sources[mutant.file].text, mutant)}, kernel)
+        except RuntimeError as error:
+            return {**row, "class": "no build", "reason": str(error).splitlines()[-2][:200]}
+        end = record(run, workload, kernel, int(LIMIT + LIMIT_TIMES * self.coverage.seconds[workload.name]))
+        row.update(end=end["end"], guest_status=end["guest_status"])
+        compress(run / "kernel/pagetrail.elf")
+        row.update(self.judge_run(row, self.clean_run(workload)))
+        row["seconds"] = f"{time.monotonic() - began:.1f}"
+        return row
+
+    def judge_run(self, row, clean):
+        """The columns that come from the report."""
+        run = self.runs / row["id"]
+        answer = ask(run)
+        (run / "leaks.json").write_text(json.dumps(answer, indent=1))
+        verdict = judge.judge(row["id"], row["function"], answer, row["end"], self.graph, self.equivalent)
+        compared = judge.judge(row["id"], row["function"], ask(run, "--baseline", clean), row["end"], self.graph, self.equivalent)
+        return {**verdict, "baseline_suspect": compared["suspect"], "baseline_rule": compared["rule"],
+                "baseline_class": compared["class"]}
+
+    def judge_again(self):
+        """All recorded runs by today's tools; the rows are written again."""
+        self.graph = json.loads((self.out / "calls.json").read_text())
+        rows = table.read_rows(self.csv)
+        for row in rows.values():
+            if (self.runs / row["id"] / "run.json").exists():
+                row.update(self.judge_run(row, self.clean / row["workload"]))
+        table.write_rows(self.csv, rows.values())
+        return rows
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def in_order(mutants, number, only):
+    """The chosen ones. A hash of the id gives the order: every beginning of it is a sample."""
+    patterns = only.split(",") if only else ["*"]
+    chosen = [mutant for mutant in mutants if any(fnmatch.fnmatchcase(mutant.id, pattern) for pattern in patterns)]
+    chosen.sort(key=lambda mutant: hashlib.sha1(mutant.id.encode()).digest())
+    return chosen[:number] if number else chosen
+
+
+class Crew:
+    """Workers, each with a tree; they take mutants from one queue."""
+
+    def __init__(self, measure, todo, jobs):
+        self.measure, self.total, self.done, self.began = measure, len(todo), 0, time.monotonic()
+        self.todo, self.failed = queue.SimpleQueue(), []
+        for mutant in todo:
+            self.todo.put(mutant)
+        self.trees = scratch.worker_trees(measure.base, min(jobs, max(1, len(todo))))
+
+    def work(self, tree):
+        while not self.failed:
+            try:
+                mutant = self.todo.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                self.finish(self.measure.try_mutant(mutant, tree))
+            except BaseException as error:  # noqa: BLE001 (said by run, in the main thread)
+                self.failed.append((mutant.id, error))
+
+    def finish(self, row):
+        with self.measure.lock:
+            table.append_row(self.measure.csv, row)
+            self.done += 1
+            left = (time.monotonic() - self.began) / self.done * (self.total - self.done) / 60
+            say(f"[{self.done:3}/{self.total}] {row['id']:44} {row.get('detected') or '-':8}{row['class']:8} "
+                f"{row.get('suspect') or '-':26} {row.get('seconds') or 0:>5} s, {left:.0f} min left")
+
+    def run(self):
+        threads = [threading.Thread(target=self.work, args=(tree,), daemon=True) for tree in self.trees]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if self.failed:
+            mutant, error = self.failed[0]
+            raise RuntimeError(f"{mutant}: {error}") from error
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="make mutants", description="changes releases, and looks whether it is found")
+    parser.add_argument("--out", default=paths.BUILD / "mutants", type=Path)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--number", type=int, default=0)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--judge", action="store_true")
+    options = parser.parse_args()
+    measure = Measure(options.out, options.jobs)
+    if options.judge:
+        rows = measure.judge_again()
+    else:
+        measure.prepare()
+        chosen = in_order(measure.mutants, options.number, options.only)
+        known = table.read_rows(measure.csv)
+        todo = [mutant for mutant in chosen
+                if known.get(mutant.id, {}).get("build_id") != measure.build_id]
+        say(f"{len(chosen)} mutants, {len(chosen) - len(todo)} of them known")
+        Crew(measure, todo, options.jobs).run()
+        rows = {row_id: row for row_id, row in table.read_rows(measure.csv).items()
+                if row_id in {mutant.id for mutant in chosen}}
+    text = table.summary(rows.values())
+    (measure.out / "table.md").write_text(text + "\n")
+    say("\n" + text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

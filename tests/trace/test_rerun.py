@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""`pagetrail rerun`: a run of --icount is the same each time, whatever the host does meanwhile."""
+import json
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import time
+from pathlib import Path
+
+import pagetrail_tables as tables
+import pytest
+from harness import paths
+from harness.tool import CANNOT_TELL, LEAKED, OK, run_tool
+
+COMMAND = ["usertests", "memory-read"]  # some ten packets: each ring is full several times
+RECORD_BYTES, HEADER_BYTES = 32, 64
+# kernel/include/uapi/trace_format.h, struct trace_desc
+RAM_BASE, RINGS_AT, DESC_BYTES = 0x80000000, 192, 192 + 8 * 64
+
+
+def words(out, *options, command=COMMAND):
+    return [str(w) for w in (paths.PAGETRAIL, "run", "--kernel", paths.KERNEL, "--disk", paths.DISK, "--quiet", "--out", out,
+                             *options, "--", *command)]
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    run = tmp_path_factory.mktemp("rerun") / "run"
+    done = run_tool(*words(run, "--icount", "--smp", 2, "--keep-ram"), timeout=120)
+    assert done.status == OK, done.err
+    return run
+
+
+def trace_of(run):
+    return {path.name: path.read_bytes() for path in sorted((run / "trace").iterdir())}
+
+
+def test_identical(recorded, tmp_path):
+    done = run_tool(paths.PAGETRAIL, "rerun", recorded, "--out", tmp_path / "again", timeout=240)
+    assert done.status == OK and done.out.startswith("identical: "), done.out + done.err
+    said = run_tool(paths.PAGETRAIL, "summary", tmp_path / "again", "--json").json()
+    assert f"identical: {said['events']} events" in done.out and "second try" not in done.out
+
+
+class Rings:
+    """The rings of a machine that runs under `pagetrail run`, seen in its memory."""
+
+    def __init__(self, pid):
+        out = subprocess.run([paths.CROSS + "nm", paths.KERNEL], check=True, stdout=subprocess.PIPE, text=True).stdout
+        va = next(int(line.split()[0], 16) for line in out.splitlines() if line.endswith(" trace_desc"))
+        self.desc = va - tables.PHYS_OFFSET - RAM_BASE
+        self.folder = Path(f"/proc/{pid}/fd")
+
+    def ram(self):
+        return next((entry for entry in self.folder.iterdir() if "pagetrail-ram" in os.readlink(entry)), None)
+
+    def full(self):
+        """Is some ring full? Then the machine is at it, or will be before it records much more."""
+        if not self.ram():
+            return False
+        with self.ram().open("rb") as ram:
+            ram.seek(self.desc)
+            desc = ram.read(DESC_BYTES)
+        magic, _, nr_rings, _, nr_packets = struct.unpack_from("<QIIII", desc)
+        rings = [struct.unpack_from("<QQQ", desc, RINGS_AT + 64 * i) for i in range(nr_rings)]
+        return magic != 0 and any(opened - consumed >= nr_packets for _, opened, consumed in rings)
+
+
+def test_a_host_that_does_not_read_changes_nothing(recorded, tmp_path):
+    """The consumer is stopped until a ring is full; RAM and trace are those of the other run."""
+    run = tmp_path / "run"
+    process = subprocess.Popen(words(run, "--icount", "--smp", 2, "--keep-ram"))
+    rings, deadline = Rings(process.pid), time.monotonic() + 60
+    while process.poll() is None and not any(path.stat().st_size for path in (run / "trace").glob("hart*")):
+        os.sched_yield()
+    os.kill(process.pid, signal.SIGSTOP)
+    try:
+        while not rings.full():
+            assert time.monotonic() < deadline, "no ring became full"
+            os.sched_yield()
+    finally:
+        os.kill(process.pid, signal.SIGCONT)
+    assert process.wait(timeout=240) == OK
+    assert trace_of(run) == trace_of(recorded)
+    assert (run / "ram").read_bytes() == (recorded / "ram").read_bytes()
+
+
+def test_the_first_difference(recorded, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(recorded, run)
+    number = 100
+    with (run / "trace/hart0").open("r+b") as file:
+        file.seek(HEADER_BYTES + number * RECORD_BYTES + 16)
+        byte = file.read(1)
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte[0] ^ 1]))
+    done = run_tool(paths.PAGETRAIL, "rerun", run, timeout=240)
+    assert done.status == LEAKED and f"different, twice: the first difference is event {number} of hart0" in done.out, done.out
+    said = run_tool(paths.PAGETRAIL, "rerun", run, "--json", timeout=240).json()
+    assert (said["verdict"], said["tries"], said["hart"], said["event_number"]) == ("different", 2, 0, number)
+
+
+@pytest.mark.parametrize("options, reason", [((), "its time was the host's"),
+                                             (("--icount", "--disk-mode", "virtio"), "answers when it likes")])
+def test_what_cannot_be_repeated(tmp_path, options, reason):
+    run = tmp_path / "run"
+    done = run_tool(*words(run, *options, command=["true"]), timeout=120)
+    assert done.status == OK, done.err
+    assert not json.loads((run / "run.json").read_text())["repeatable"]
+    done = run_tool(paths.PAGETRAIL, "rerun", run)
+    assert done.status == CANNOT_TELL and reason in done.err, done.err
+
+
+def test_another_disk(recorded, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(recorded, run, ignore=shutil.ignore_patterns("ram"))
+    about = json.loads((run / "run.json").read_text())
+    about["disk_file"]["crc32"] ^= 1
+    (run / "run.json").write_text(json.dumps(about))
+    done = run_tool(paths.PAGETRAIL, "rerun", run)
+    assert done.status == CANNOT_TELL and "is not the one of that run" in done.err, done.err

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * leak_point_file: what the plugin found of the lives that it followed (plugin/follow_write.c), read.
+ *
+ * Addresses are the kernel's; those of code are return addresses, or lie behind a store in the same way.
+ */
+#ifndef TOOLS_ANALYSIS_LEAK_POINT_FILE_H
+#define TOOLS_ANALYSIS_LEAK_POINT_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LIFE_FRAMES 16
+#define LIFE_GIVEN 8
+#define LIFE_HELD 8
+
+enum life_kind { LIFE_PAGE, LIFE_OBJECT, LIFE_REFERENCE };
+enum life_lost { LOST_NOT, LOST_OVERWRITTEN, LOST_FREED, LOST_POPPED, LOST_TRAP, LOST_STACK };
+
+struct life_end {
+	enum life_lost by;
+	uint64_t pc, where, when;
+	uint32_t nr;
+	uint64_t stack[LIFE_FRAMES]; /* innermost first */
+};
+
+struct life_given {
+	uint64_t function, from, when;
+	uint32_t argument;
+	bool handled; /* it was given the thing, not a page-table entry or a number */
+};
+
+struct life_held {
+	uint64_t va, by, in; /* the location, who stored it, the followed thing that it is in or 0 */
+};
+
+struct life {
+	enum life_kind kind;
+	uint64_t base, bytes, pfn, ref, holder, nth;
+	uint32_t nr_heap, nr_frames; /* of what holds it still */
+	uint32_t nr_born;
+	uint64_t born[LIFE_FRAMES];
+	struct life_end location, frame;     /* the death of the last location, of the last frame */
+	struct life_given given[LIFE_GIVEN]; /* the newest first */
+	uint32_t nr_given;
+	struct life_held held[LIFE_HELD];
+	uint32_t nr_held;
+};
+
+struct lives {
+	struct life *list;
+	size_t nr, capacity;
+};
+
+/* False, and what is wrong in *error (caller frees): no file, or not whole. */
+bool lives_read(struct lives *lives, const char *path, char **error);
+void lives_free(struct lives *lives);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* text: see text.h. */
+#include "text.h"
+
+size_t utf8_bytes(const char *text)
+{
+	/* RFC 3629, section 4: first byte, second byte, how many. All further ones are 0x80 to 0xbf. */
+	static const struct {
+		unsigned char low, high, second_low, second_high, bytes;
+	} forms[] = {
+	    {0x01, 0x7f, 0x00, 0xff, 1}, {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+	    {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
+	    {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
+	};
+	const unsigned char *c = (const unsigned char *)text;
+
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		if (c[0] < forms[i].low || c[0] > forms[i].high)
+			continue;
+		if (forms[i].bytes > 1 && (c[1] < forms[i].second_low || c[1] > forms[i].second_high))
+			return 0;
+		for (size_t k = 2; k < forms[i].bytes; k++) {
+			if ((c[k] & 0xc0) != 0x80)
+				return 0;
+		}
+		return forms[i].bytes;
+	}
+	return 0;
+}
+
+/* The character's own name in markup, "" for one that may not be there; NULL: as it is. */
+static const char *markup_name(unsigned char c)
+{
+	switch (c) {
+	case '&':
+		return "&amp;";
+	case '<':
+		return "&lt;";
+	case '>':
+		return "&gt;";
+	case '"':
+		return "&quot;";
+	default:
+		return c < 32 && c != '\n' && c != '\t' ? "" : NULL;
+	}
+}
+
+void markup_text(FILE *out, const char *text)
+{
+	while (*text) {
+		const char *name = markup_name((unsigned char)*text);
+		size_t bytes = utf8_bytes(text);
+		if (name)
+			fputs(name, out);
+		else if (!bytes)
+			fputs("\xef\xbf\xbd", out);
+		else
+			fwrite(text, 1, bytes, out);
+		text += bytes ? bytes : 1;
+	}
+}

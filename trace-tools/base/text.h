@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* text: characters as files want them that other programs read: names come from guests, and may be any bytes. */
+#ifndef TOOLS_BASE_TEXT_H
+#define TOOLS_BASE_TEXT_H
+
+#include <stddef.h>
+#include <stdio.h>
+
+/* Bytes of the UTF-8 character at `text` (RFC 3629), 1 to 4; 0 when what is there is none, or is the end. */
+size_t utf8_bytes(const char *text);
+/*
+ * Text as HTML or XML, also within attributes. Control characters but tab and newline are left out; what is no UTF-8
+ * becomes U+FFFD.
+ */
+void markup_text(FILE *out, const char *text);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* run_list: the runs in a folder that is none itself. See run.h. */
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/util.h"
+#include "run_priv.h"
+
+#define LISTED_MAX 12
+
+static bool is_run(const char *folder, const char *name)
+{
+	char *trace = xasprintf("%s/%s/trace", folder, name);
+	struct stat about;
+	bool is = name[0] != '.' && !stat(trace, &about) && S_ISDIR(about.st_mode);
+
+	free(trace);
+	return is;
+}
+
+static bool ends_in_slash(const char *folder)
+{
+	return folder[0] && folder[strlen(folder) - 1] == '/';
+}
+
+char *run_list_beneath(const char *folder)
+{
+	struct dirent **names = NULL;
+	int nr = scandir(folder, &names, NULL, alphasort);
+	unsigned nr_runs = 0;
+	char *text = NULL;
+	size_t bytes;
+	FILE *out = open_memstream(&text, &bytes);
+
+	/* Names are mostly times: the last ones are the newest. */
+	for (int i = nr - 1; i >= 0; i--) {
+		if (is_run(folder, names[i]->d_name) && nr_runs++ < LISTED_MAX)
+			fprintf(out, "\n    %s%s%s", folder, ends_in_slash(folder) ? "" : "/",
+				names[i]->d_name);
+		free(names[i]);
+	}
+	free(names);
+	if (nr_runs > LISTED_MAX)
+		fprintf(out, "\n    and %u more", nr_runs - LISTED_MAX);
+	fclose(out);
+	if (nr_runs)
+		return text;
+	free(text);
+	return NULL;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * follow: what the plugin must know of a kernel to follow pointers (plugin/follow.h), as lines of its hooks file.
+ *
+ * Of every function the entry and how many argument registers it has: a register that is no argument holds what some call
+ * before left there. Some functions are special, by the file that they are in or by their names:
+ *
+ *     observer      printers, checkers, the trace, the audit: they copy every page number and hold none
+ *     transparent   memcpy, list helpers, get and put: that they were given a pointer says nothing of who should have freed it
+ *     trap          where the kernel is entered from user mode
+ */
+#ifndef TOOLS_DESCRIBE_FOLLOW_H
+#define TOOLS_DESCRIBE_FOLLOW_H
+
+#include <stdio.h>
+
+#include "target/types.h"
+
+/* A `func` line for each function of the kernel. */
+void follow_functions(const struct types *types, FILE *out);
+/* All that Pagetrail's own kernel needs but for what is to be followed. False: it is another kernel; *error says what is missing
+ * (caller frees). */
+bool follow_own_kernel(const struct types *types, FILE *out, char **error);
+
+#endif

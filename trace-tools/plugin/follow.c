@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * follow: the lives; see follow.h.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "bounds.h"
+#include "follow_priv.h"
+#include "guest.h"
+#include "hooks.h"
+#include "qemu_api.h"
+#include "unwind.h"
+
+#define LINKS_MAX (LIVES_MAX * 2)
+#define STACK_SPAN 16384
+#define SCAN_SPAN 8192
+
+struct link {
+	uint32_t life, next;
+};
+
+struct life *lives;
+uint64_t follow_clock, follow_window;
+uint32_t nr_lives, lives_used = 1;
+
+static uint64_t blind;  /* callbacks in which registers were not found */
+static uint32_t *heads; /* by page: the first link */
+static struct link *links;
+static uint32_t links_used = 1, free_link, free_life;
+static uint32_t *begun; /* by page: how many page lives began there */
+
+bool follow_wanted(void)
+{
+	return hooks.follow;
+}
+
+bool follow_init(void)
+{
+	uint64_t nr = guest_ram_bytes() >> PAGE_SHIFT;
+
+	alias_init();
+	follow_window = hooks.stack_window;
+	lives = calloc(LIVES_MAX, sizeof(*lives));
+	links = calloc(LINKS_MAX, sizeof(*links));
+	heads = calloc(nr, sizeof(*heads));
+	begun = calloc(nr, sizeof(*begun));
+	return lives && links && heads && begun && locations_init() && frames_init();
+}
+
+struct life *life_at(uint32_t i)
+{
+	return &lives[i];
+}
+
+bool life_any(uint64_t index)
+{
+	return heads[index] != 0;
+}
+
+uint32_t life_next(uint64_t index, uint32_t *link)
+{
+	*link = *link ? links[*link].next : heads[index];
+	return *link ? links[*link].life : 0;
+}
+
+/* ---- the hart at hand ---- */
+
+struct moment follow_moment(unsigned hart)
+{
+	static const uint64_t unknown[32];
+	const uint64_t *x = qemu_registers(hart);
+
+	follow_clock++;
+	blind += !x && nr_lives;
+	return (struct moment){hart, x ? x : unknown};
+}
+
+uint64_t follow_blind(void)
+{
+	return blind;
+}
+
+uint64_t follow_word(const struct moment *moment, uint64_t va, bool *there)
+{
+	const uint8_t *host = guest_va(moment->hart, va, 8);
+	uint64_t word = 0;
+
+	*there = host != NULL;
+	if (host)
+		memcpy(&word, host, 8);
+	return word;
+}
+
+uint32_t follow_unwind(const struct moment *moment, uint64_t pc, uint64_t ra, uint64_t stack[LIFE_FRAMES])
+{
+	uint64_t sp = moment->x[REG_SP], fp = moment->x[REG_FP], last = sp;
+	uint32_t nr = 0;
+	bool there;
+
+	if (pc)
+		stack[nr++] = pc;
+	if (ra)
+		stack[nr++] = ra;
+	while (nr < LIFE_FRAMES && !(fp & 7) && fp >= last && fp - sp < STACK_SPAN) {
+		uint64_t back = follow_word(moment, fp - 8, &there);
+		if (!there || !unwind_is_text(back))
+			break;
+		stack[nr++] = back;
+		last = fp + 1;
+		fp = follow_word(moment, fp - 16, &there);
+	}
+	return nr;
+}
+
+/* ---- lives ---- */
+
+/* Has the user asked for what lives here? */
+static bool is_wanted(enum life_kind kind, uint64_t index, uint64_t base)
+{
+	const struct ranges *wanted = &hooks.follow_only[kind];
+
+	if (hooks.follow_all)
+		return true;
+	return ranges_have_sorted(wanted,
+				  kind == LIFE_OBJECT ? base : guest_ram_base() + (index << PAGE_SHIFT));
+}
+
+static void chain(uint64_t index, uint32_t life)
+{
+	uint32_t link = free_link;
+
+	if (link)
+		free_link = links[link].next;
+	else if (links_used < LINKS_MAX)
+		link = links_used++;
+	else
+		return;
+	links[link] = (struct link){life, heads[index]};
+	heads[index] = link;
+}
+
+static void unchain(uint64_t index, uint32_t life)
+{
+	for (uint32_t *at = &heads[index]; *at; at = &links[*at].next) {
+		uint32_t link = *at;
+		if (links[link].life != life)
+			continue;
+		*at = links[link].next;
+		links[link].next = free_link;
+		free_link = link;
+		return;
+	}
+}
+
+static void end(uint32_t i)
+{
+	struct life *life = &lives[i];
+
+	locations_forget(i);
+	frames_forget(i);
+	for (uint64_t k = 0; k < life->nr_pages; k++)
+		unchain(life->index + k, i);
+	life->alive = false;
+	life->first = free_life; /* the list of free ones */
+	free_life = i;
+	nr_lives--;
+}
+
+/* What is on the stack already counts for a reference: the pointer was there before the get. */
+static void scan_stack(const struct moment *moment, uint32_t i)
+{
+	uint64_t sp = moment->x[REG_SP], top = window_of(sp - 1) + follow_window;
+	enum alias_form form;
+	bool there;
+
+	if (top - sp > SCAN_SPAN)
+		top = sp + SCAN_SPAN;
+	for (uint64_t va = sp & ~7ULL; va + 8 <= top; va += 8) {
+		uint64_t word = follow_word(moment, va, &there);
+		uint64_t alias = there ? alias_of(word, 8, &form) : 0;
+		if (alias == lives[i].index + 1 && form != ALIAS_NUMBER)
+			location_add(moment, i, va, 8, 0, false);
+	}
+}
+
+static uint32_t begin(const struct moment *moment, enum life_kind kind, uint64_t index, uint64_t nr_pages,
+		      uint64_t base, uint64_t bytes)
+{
+	uint32_t i = free_life;
+	struct life *life;
+
+	if (i)
+		free_life = lives[i].first;
+	else if (lives_used < LIVES_MAX)
+		i = lives_used++;
+	else
+		return 0;
+	life = &lives[i];
+	*life = (struct life){.kind = kind,
+			      .alive = true,
+			      .index = index,
+			      .nr_pages = nr_pages,
+			      .base = base,
+			      .bytes = bytes,
+			      .window = window_of(moment->x[REG_SP] - 1)};
+	life->nr_born = follow_unwind(moment, 0, moment->x[REG_RA], life->born);
+	for (uint64_t k = 0; k < nr_pages; k++)
+		chain(index + k, i);
+	nr_lives++;
+	return i;
+}
+
+/* The caller has it now: its frame is the one whose frame pointer we see at its return address. */
+static void caller_holds(const struct moment *moment, uint32_t i)
+{
+	if (i)
+		frame_hold(moment, i, moment->x[REG_FP], moment->x[REG_RA]);
+}
+
+/* Ends the lives of a page that are of these kinds and begin at `base`; base 0: wherever they begin. */
+static void end_those(uint64_t index, uint32_t kinds, uint64_t base)
+{
+	uint32_t link = 0, i;
+
+	while ((i = life_next(index, &link))) {
+		if (!(kinds >> lives[i].kind & 1) || (base && lives[i].base != base))
+			continue;
+		end(i);
+		link = 0; /* the chain has changed */
+	}
+}
+
+void follow_page_begin(unsigned hart, uint64_t pa, uint64_t nr_pages)
+{
+	uint64_t index = alias_index(pa);
+
+	alias_find_pages(hart);
+	if (index == NONE || index + nr_pages > alias_nr_pages())
+		return;
+	begun[index]++;
+	if (!is_wanted(LIFE_PAGE, index, 0))
+		return;
+	struct moment moment = follow_moment(hart);
+	end_those(index, 1U << LIFE_PAGE | 1U << LIFE_REFERENCE, 0);
+	uint32_t i = begin(&moment, LIFE_PAGE, index, nr_pages, alias_linear(index), nr_pages << PAGE_SHIFT);
+	lives[i].nth = begun[index];
+	caller_holds(&moment, i);
+}
+
+void follow_page_end(unsigned hart, uint64_t pa, uint64_t nr_pages)
+{
+	uint64_t index = alias_index(pa), va;
+
+	if (index == NONE || index + nr_pages > alias_nr_pages() || !nr_lives)
+		return;
+	struct moment moment = follow_moment(hart);
+	va = alias_linear(index);
+	/* First its own, else what lay in it would die as if somebody had lost it here. */
+	for (uint64_t k = 0; k < nr_pages; k++)
+		end_those(index + k, 1U << LIFE_PAGE | 1U << LIFE_REFERENCE, 0);
+	if (va)
+		locations_freed(&moment, va, va + (nr_pages << PAGE_SHIFT), moment.x[REG_RA]);
+}
+
+void follow_object_begin(unsigned hart, uint64_t va, uint64_t bytes)
+{
+	uint64_t pa = guest_linear(va), index = pa == NONE ? NONE : alias_index(pa);
+
+	if (index == NONE || !is_wanted(LIFE_OBJECT, index, va))
+		return;
+	struct moment moment = follow_moment(hart);
+	end_those(index, 1U << LIFE_OBJECT, va);
+	caller_holds(&moment, begin(&moment, LIFE_OBJECT, index, 1, va, bytes));
+}
+
+void follow_object_end(unsigned hart, uint64_t va)
+{
+	uint64_t pa = guest_linear(va), index = pa == NONE ? NONE : alias_index(pa), bytes = 0;
+	uint32_t link = 0, i;
+
+	if (index == NONE || !nr_lives)
+		return;
+	struct moment moment = follow_moment(hart);
+	while ((i = life_next(index, &link))) {
+		if (lives[i].kind == LIFE_OBJECT && lives[i].base == va)
+			bytes = lives[i].bytes;
+	}
+	end_those(index, 1U << LIFE_OBJECT, va);
+	if (bytes)
+		locations_freed(&moment, va, va + bytes, moment.x[REG_RA]);
+}
+
+void follow_reference_begin(unsigned hart, uint64_t pa, uint64_t ref, uint64_t holder)
+{
+	uint64_t index = alias_index(pa);
+
+	if (index == NONE || !is_wanted(LIFE_REFERENCE, index, 0))
+		return;
+	alias_find_pages(hart);
+	struct moment moment = follow_moment(hart);
+	uint32_t i = begin(&moment, LIFE_REFERENCE, index, 1, alias_linear(index), PAGE_BYTES);
+	lives[i].lasting = ref < 64 && hooks.follow_lasting >> ref & 1;
+	lives[i].ref = ref;
+	lives[i].holder = holder;
+	if (i && !lives[i].lasting)
+		scan_stack(&moment, i);
+	caller_holds(&moment, i);
+}
+
+/* The one of this kind and holder that is on this stack, else any. */
+void follow_reference_end(unsigned hart, uint64_t pa, uint64_t ref, uint64_t holder)
+{
+	uint64_t index = alias_index(pa);
+	uint32_t link = 0, i, found = 0;
+
+	if (index == NONE || !nr_lives)
+		return;
+	struct moment moment = follow_moment(hart);
+	uint64_t window = window_of(moment.x[REG_SP] - 1);
+	while ((i = life_next(index, &link))) {
+		if (lives[i].kind != LIFE_REFERENCE || lives[i].ref != ref || lives[i].holder != holder)
+			continue;
+		if (!found || (lives[found].window != window && lives[i].window == window))
+			found = i;
+	}
+	if (found)
+		end(found);
+}
+
+void follow_stack_end(unsigned hart, uint64_t va)
+{
+	if (!nr_lives)
+		return;
+	struct moment moment = follow_moment(hart);
+	uint64_t window = window_of(va);
+	frames_stack_end(&moment, window);
+	locations_freed(&moment, window, window + follow_window, moment.x[REG_RA]);
+}

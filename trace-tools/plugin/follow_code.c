@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * follow_code: the callbacks that feed follow (follow.h): entries of functions, places where they return to, stores.
+ *
+ * All are where registers are right on every QEMU (qemu_api.h, QEMU-1): a function is entered at the first instruction of a
+ * block, its return shows at the first instruction behind a call, where the stack pointer is the CFA of the function that was
+ * called.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "bounds.h"
+#include "follow_priv.h"
+#include "guest.h"
+#include "hooks.h"
+#include "insn.h"
+#include "qemu_api.h"
+#include "sites.h"
+
+#define OBSERVERS_MAX 64
+#define STACK_WALK 8
+
+/* Calls of functions that only look, by the stack pointer at their entry. */
+static uint64_t observers[OBSERVERS_MAX];
+static uint32_t nr_observers;
+
+/* ---- observers ---- */
+
+bool follow_observing(const struct moment *moment)
+{
+	for (uint32_t i = 0; i < nr_observers; i++) {
+		if (window_of(observers[i] - 1) == window_of(moment->x[REG_SP] - 1))
+			return true;
+	}
+	return false;
+}
+
+static void observer_begins(const struct moment *moment)
+{
+	if (nr_observers < OBSERVERS_MAX && !follow_observing(moment))
+		observers[nr_observers++] = moment->x[REG_SP];
+}
+
+/* At every return: what began at this stack pointer, or below it on the same stack, has ended. */
+static void observer_ends(const struct moment *moment)
+{
+	uint64_t sp = moment->x[REG_SP];
+
+	for (uint32_t i = nr_observers; i-- > 0;) {
+		if (window_of(observers[i] - 1) == window_of(sp - 1) && observers[i] <= sp)
+			observers[i] = observers[--nr_observers];
+	}
+}
+
+/* ---- entries and returns ---- */
+
+/* Is the life to be looked for in this frame? A reference is one stack's obligation. */
+static bool is_open(const struct life *life, const struct moment *moment)
+{
+	return life->kind != LIFE_REFERENCE ||
+	       (!life->final && life->window == window_of(moment->x[REG_SP] - 1));
+}
+
+static void note_given(struct life *life, const struct function_hook *function, const struct moment *moment,
+		       uint32_t argument, enum alias_form form)
+{
+	if (function->transparent)
+		return;
+	memmove(&life->given[1], &life->given[0], (GIVEN_KEPT - 1) * sizeof(life->given[0]));
+	life->given[0] = (struct given){.function = function->entry,
+					.from = moment->x[REG_RA],
+					.argument = argument,
+					.handled = form == ALIAS_STRUCT || form == ALIAS_LINEAR,
+					.when = follow_clock};
+	if (life->nr_given < GIVEN_KEPT)
+		life->nr_given++;
+}
+
+static void look_at_arguments(const struct function_hook *function, const struct moment *moment)
+{
+	enum alias_form form = ALIAS_LINEAR;
+
+	for (uint32_t a = 0; a < function->arguments; a++) {
+		uint64_t value = moment->x[REG_A0 + a], alias = alias_of(value, 8, &form);
+		uint32_t link = 0, i;
+		if (!alias || !life_any(alias - 1))
+			continue;
+		while ((i = life_next(alias - 1, &link))) {
+			if (!life_hit(life_at(i), value, form) || !is_open(life_at(i), moment))
+				continue;
+			note_given(life_at(i), function, moment, a, form);
+			frame_hold(moment, i, moment->x[REG_FP], moment->x[REG_RA]);
+		}
+	}
+}
+
+static void on_entry(unsigned hart, void *data)
+{
+	const struct function_hook *function = data;
+	struct moment moment = follow_moment(hart);
+
+	if (function->observer)
+		observer_begins(&moment);
+	if (function->stack_end)
+		follow_stack_end(hart, moment.x[REG_A0]);
+	if (!nr_lives)
+		return;
+	locations_popped(&moment, function->entry);
+	if (function->trap)
+		frames_trap(&moment);
+	if (!nr_observers || !follow_observing(&moment))
+		look_at_arguments(function, &moment);
+}
+
+static void on_return(unsigned hart, void *data)
+{
+	struct moment moment = follow_moment(hart);
+
+	if (nr_observers)
+		observer_ends(&moment);
+	if (!nr_lives)
+		return;
+	locations_popped(&moment, (uint64_t)data);
+	if (frame_any_at(moment.x[REG_SP]))
+		frames_popped(&moment, (uint64_t)data);
+}
+
+/* ---- stores ---- */
+
+struct store_site {
+	uint64_t pc; /* behind the store, as a return address is behind its call */
+	struct store store;
+	bool saves; /* within a switch of stacks */
+};
+
+/* The word that a store leaves, and where: bytes that complete a pointer count as the whole. */
+static uint64_t stored_word(const struct moment *moment, const struct store_site *site, uint64_t *va,
+			    unsigned *bytes, bool *there)
+{
+	uint64_t value = site->store.kind == STORE_PLAIN ? moment->x[site->store.source] : 0,
+		 word = *va & ~7ULL;
+
+	*there = true;
+	if (site->store.kind == STORE_PLAIN && site->store.source == 0)
+		return 0;
+	if (site->store.kind == STORE_PLAIN && *bytes >= 4)
+		return *bytes == 8 ? value : value & 0xffffffff;
+	/* Of a store in parts the last completes it; others, and atomics, are read back. */
+	if (site->store.kind == STORE_PLAIN && (*va & 7) != 8 - *bytes) {
+		*there = false;
+		return 0;
+	}
+	*va = word;
+	*bytes = 8;
+	return follow_word(moment, word, there);
+}
+
+/* The frame of a caller whose local variable was stored to through a pointer. */
+static void hold_by_frame_at(const struct moment *moment, uint32_t life, uint64_t va, uint64_t pc)
+{
+	uint64_t fp = moment->x[REG_FP], sp = moment->x[REG_SP];
+	bool there = true;
+
+	if (va < fp || window_of(va) != window_of(sp - 1))
+		return;
+	for (unsigned i = 0; i < STACK_WALK && there && fp > sp && fp <= va; i++)
+		fp = follow_word(moment, fp - 16, &there);
+	if (there && fp > va)
+		frame_hold(moment, life, fp, pc);
+}
+
+static bool within_itself(const struct life *life, uint64_t va)
+{
+	return va - life->base < life->bytes ||
+	       (life->kind != LIFE_OBJECT && alias_own_struct(va, life->index));
+}
+
+static void add_locations(const struct moment *moment, const struct store_site *site, uint64_t value,
+			  enum alias_form form, uint64_t index, uint64_t va, unsigned bytes)
+{
+	uint32_t link = 0, i;
+	/* Neither RAM nor this stack: memory of a program. */
+	if (guest_linear(va) == UINT64_MAX && window_of(va) != window_of(moment->x[REG_SP] - 1))
+		return;
+	while ((i = life_next(index, &link))) {
+		struct life *life = life_at(i);
+		if (!life_hit(life, value, form) || within_itself(life, va) || !is_open(life, moment))
+			continue;
+		location_add(moment, i, va, bytes, site->pc, site->saves);
+		hold_by_frame_at(moment, i, va, site->pc);
+	}
+}
+
+static void on_store(unsigned hart, uint32_t info, uint64_t va, void *data)
+{
+	const struct store_site *site = data;
+	unsigned bytes = 1U << qemu_plugin_mem_size_shift(info), whole = bytes;
+	uint64_t at = va;
+	enum alias_form form = ALIAS_LINEAR;
+	bool there;
+
+	if (!nr_lives)
+		return;
+	struct moment moment = follow_moment(hart);
+	uint64_t value = stored_word(&moment, site, &at, &whole, &there);
+	uint64_t alias = there ? alias_of(value, whole, &form) : 0;
+	bool to_follow = alias && life_any(alias - 1);
+	if (!to_follow && !location_any_at(va))
+		return;
+	if (location_any_at(va)) {
+		bool known = true;
+		uint64_t now = bytes == 8 ? value : follow_word(&moment, va & ~7ULL, &known);
+		locations_overwritten(&moment, va, va + bytes, known && bytes != 4 ? &now : NULL, site->pc);
+	}
+	if (to_follow && (!nr_observers || !follow_observing(&moment)))
+		add_locations(&moment, site, value, form, alias - 1, at, whole);
+}
+
+static void on_load(unsigned hart, uint32_t info, uint64_t va, void *data)
+{
+	struct moment moment = follow_moment(hart);
+
+	if (nr_lives)
+		locations_loaded(&moment, va, (uint64_t)data);
+}
+
+/* ---- translation ---- */
+
+/* Sites live as long as QEMU: translated code points to them. One for each store that was translated. */
+static struct store_site *make_site(uint64_t pc, struct store store, bool saves)
+{
+	static struct store_site *block;
+	static uint32_t left;
+
+	if (!left) {
+		left = 4096;
+		block = calloc(left, sizeof(*block));
+	}
+	if (!block) {
+		left = 0;
+		return NULL;
+	}
+	struct store_site *site = &block[--left];
+	*site = (struct store_site){pc, store, saves};
+	return site;
+}
+
+void follow_translate(struct qemu_plugin_insn *insn, uint64_t va, uint32_t bits, unsigned size, bool first)
+{
+	struct store store = insn_store(bits, size);
+	bool saves = ranges_have(&hooks.follow_switch, va);
+	struct function_hook *function = first ? hooks_function_at(va) : NULL;
+
+	if (first && sites_is_after_call(va))
+		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_return, CALLBACK_READS_REGISTERS, (void *)va);
+	if (function)
+		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_entry, CALLBACK_READS_REGISTERS, function);
+	if (store.kind != STORE_NOT) {
+		struct store_site *site = make_site(va + size, store, saves);
+		if (site)
+			qemu_plugin_register_vcpu_mem_cb(insn, on_store, CALLBACK_READS_REGISTERS,
+							 MEMORY_WRITE, site);
+	} else if (saves) {
+		qemu_plugin_register_vcpu_mem_cb(insn, on_load, CALLBACK_READS_REGISTERS, MEMORY_READ,
+						 (void *)va);
+	}
+}

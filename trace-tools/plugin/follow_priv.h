@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * follow_priv: what the parts of follow share: lives (follow.c), locations (locations.c), frames (frames.c), the callbacks
+ * that feed them (follow_code.c) and what is written at the end (follow_write.c).
+ */
+#ifndef PLUGIN_FOLLOW_PRIV_H
+#define PLUGIN_FOLLOW_PRIV_H
+
+#include "alias.h"
+#include "follow.h"
+
+#define LIFE_FRAMES 16
+#define GIVEN_KEPT 8
+#define LIVES_MAX (1U << 20)
+#define LOCATIONS_MAX (1U << 22)
+#define FRAME_MARKS_MAX (1U << 17)
+
+/* The registers of the hart at hand: x[2] is its stack pointer, x[8] its frame pointer. */
+struct moment {
+	unsigned hart;
+	const uint64_t *x;
+};
+
+enum lost_by { LOST_NOT, LOST_OVERWRITTEN, LOST_FREED, LOST_POPPED, LOST_TRAP, LOST_STACK };
+
+struct lost {
+	enum lost_by by;
+	uint64_t pc;    /* behind the store, or behind the last touch of the frame that went */
+	uint64_t where; /* the location */
+	uint64_t when;
+	uint32_t nr;
+	uint64_t stack[LIFE_FRAMES];
+};
+
+struct given {
+	uint64_t function, from; /* its entry; the return address */
+	uint32_t argument;
+	bool handled; /* as the thing itself, not as an entry or a number */
+	uint64_t when;
+};
+
+struct life {
+	enum life_kind kind;
+	bool alive, final; /* final: a reference whose last frame is gone */
+	bool lasting;      /* a reference that a structure holds, by the locations that its stack stored */
+	uint64_t base, bytes, index, nr_pages;
+	uint64_t ref, holder;
+	uint64_t nth;                      /* of those that began at this address */
+	uint64_t window;                   /* of the stack on which a reference began */
+	uint32_t nr_heap, nr_stack, first; /* of its locations */
+	uint32_t nr_marks, first_mark;
+	uint32_t nr_born;
+	uint64_t born[LIFE_FRAMES];
+	struct lost location, frame;
+	struct given given[GIVEN_KEPT]; /* the newest first */
+	uint32_t nr_given;
+};
+
+struct location {
+	uint64_t va, pc;
+	uint32_t life, next, newer, older; /* next: in the bucket; newer, older: of the life */
+	uint8_t bytes;
+	bool on_stack, saved; /* saved: by a switch of stacks */
+};
+
+extern struct life *lives;
+extern uint64_t follow_clock, follow_window;
+extern uint32_t nr_lives; /* begun and not ended; lives[0] is none */
+extern uint32_t lives_used;
+
+/* ---- follow.c ---- */
+
+struct moment follow_moment(unsigned hart);
+struct life *life_at(uint32_t i);
+/* Those of a page, one after the other: 0 ends. `*link` is the caller's place, 0 at first. */
+uint32_t life_next(uint64_t index, uint32_t *link);
+bool life_any(uint64_t index);
+/* Is this value, an alias of a page that the life has to do with, one of the life? */
+static inline bool life_hit(const struct life *life, uint64_t value, enum alias_form form)
+{
+	return life->kind != LIFE_OBJECT || (form == ALIAS_LINEAR && value - life->base < life->bytes);
+}
+static inline uint64_t window_of(uint64_t va)
+{
+	return va & ~(follow_window - 1);
+}
+/* Return addresses, innermost first; returns how many. */
+uint32_t follow_unwind(const struct moment *moment, uint64_t pc, uint64_t ra, uint64_t stack[LIFE_FRAMES]);
+uint64_t follow_word(const struct moment *moment, uint64_t va, bool *there);
+
+/* ---- locations.c ---- */
+
+bool locations_init(void);
+bool location_any_at(uint64_t va); /* may there be one in this word? */
+void location_add(const struct moment *moment, uint32_t life, uint64_t va, unsigned bytes, uint64_t pc,
+		  bool saved);
+/* What lies in [lo, hi) is gone. value: what stands in the word now, whose lives keep theirs; NULL: nothing. */
+void locations_overwritten(const struct moment *moment, uint64_t lo, uint64_t hi, const uint64_t *value,
+			   uint64_t pc);
+void locations_freed(const struct moment *moment, uint64_t lo, uint64_t hi, uint64_t pc);
+/* Below the stack pointer nothing is kept. */
+void locations_popped(const struct moment *moment, uint64_t pc);
+/* A saved register that is loaded again. */
+void locations_loaded(const struct moment *moment, uint64_t va, uint64_t pc);
+void locations_forget(uint32_t life);
+const struct location *location_at(uint32_t i);
+
+/* ---- frames.c ---- */
+
+bool frames_init(void);
+void frame_hold(const struct moment *moment, uint32_t life, uint64_t cfa, uint64_t pc);
+bool frame_any_at(uint64_t cfa);
+/* A function has returned to pc. */
+void frames_popped(const struct moment *moment, uint64_t pc);
+/* The kernel is entered from user mode: what was on this stack is gone. */
+void frames_trap(const struct moment *moment);
+void frames_stack_end(const struct moment *moment, uint64_t window);
+/* Frames of other stacks than this one no longer hold it. */
+void frames_other_stacks(const struct moment *moment, uint32_t life);
+void frames_forget(uint32_t life);
+
+/* ---- follow_code.c ---- */
+
+/* Within a function that only looks (a printer, a checker): what it copies is no holder. */
+bool follow_observing(const struct moment *moment);
+
+#endif

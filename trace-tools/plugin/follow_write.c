@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * follow_write: OUT/leak-points, what became of each life that has not ended: text, one fact a line.
+ *
+ *	life object 0xffffffc081234000 bytes 64 pfn 0x81234 ref 0 holder 0 nth 1 heap 0 frames 0
+ *	born 0xffffffc080214010 …                return addresses, innermost first
+ *	location overwritten 0xffffffc080213000 where 0x… when 812 stack …
+ *	frame popped 0xffffffc080213010 where 0x… when 815 stack …
+ *	given 0xffffffc080216000 from 0x… argument 0 handled 1 when 811        the newest first
+ *	held 0xffffffc085001000 by 0xffffffc080213020 in 0xffffffc085001000    a location that is left, and the life it is in
+ *	end 1204 blind 0                         lives, and callbacks without registers; without this line the file is not whole
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "bounds.h"
+#include "follow_priv.h"
+#include "hooks.h"
+
+#define HELD_SHOWN 8
+
+static void write_stack(FILE *out, const uint64_t *stack, uint32_t nr)
+{
+	for (uint32_t i = 0; i < nr; i++)
+		fprintf(out, " %#" PRIx64, stack[i]);
+	fputc('\n', out);
+}
+
+static void write_lost(FILE *out, const char *what, const struct lost *lost)
+{
+	static const char *const by[] = {"not", "overwritten", "freed", "popped", "trap", "stack"};
+
+	if (!lost->by)
+		return;
+	fprintf(out, "%s %s %#" PRIx64 " where %#" PRIx64 " when %" PRIu64 " stack", what, by[lost->by],
+		lost->pc, lost->where, lost->when);
+	write_stack(out, lost->stack, lost->nr);
+}
+
+/* The base of the life that an address is in, 0: none. */
+static uint64_t life_around(uint64_t va)
+{
+	for (uint32_t i = 1; i < lives_used; i++) {
+		const struct life *life = life_at(i);
+		if (life->alive && life->kind != LIFE_REFERENCE && va - life->base < life->bytes)
+			return life->base;
+	}
+	return 0;
+}
+
+static void write_held(FILE *out, const struct life *life)
+{
+	uint32_t shown = 0;
+
+	for (uint32_t i = life->first; i && shown < HELD_SHOWN; i = location_at(i)->older) {
+		const struct location *location = location_at(i);
+		if (location->on_stack)
+			continue;
+		fprintf(out, "held %#" PRIx64 " by %#" PRIx64 " in %#" PRIx64 "\n", location->va,
+			location->pc, life_around(location->va));
+		shown++;
+	}
+}
+
+static void write_life(FILE *out, const struct life *life)
+{
+	static const char *const kinds[] = {"page", "object", "reference"};
+
+	fprintf(out,
+		"life %s %#" PRIx64 " bytes %" PRIu64 " pfn %#" PRIx64 " ref %" PRIu64 " holder %" PRIu64
+		" nth %" PRIu64 " heap %u frames %u\nborn",
+		kinds[life->kind], life->base, life->bytes, life->index + (hooks.ram_base >> PAGE_SHIFT),
+		life->ref, life->holder, life->nth, life->nr_heap, life->nr_marks);
+	write_stack(out, life->born, life->nr_born);
+	write_lost(out, "location", &life->location);
+	write_lost(out, "frame", &life->frame);
+	for (uint32_t i = 0; i < life->nr_given; i++)
+		fprintf(out, "given %#" PRIx64 " from %#" PRIx64 " argument %u handled %d when %" PRIu64 "\n",
+			life->given[i].function, life->given[i].from, life->given[i].argument,
+			life->given[i].handled, life->given[i].when);
+	write_held(out, life);
+}
+
+bool follow_write(const char *path)
+{
+	FILE *out = fopen(path, "we");
+	uint32_t nr = 0;
+
+	if (!out)
+		return false;
+	for (uint32_t i = 1; i < lives_used; i++) {
+		if (!life_at(i)->alive)
+			continue;
+		write_life(out, life_at(i));
+		nr++;
+	}
+	fprintf(out, "end %u blind %" PRIu64 "\n", nr, follow_blind());
+	return !fclose(out);
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * hooks_follow: the items of the hooks file that are for follow alone; see hooks.h.
+ */
+#include <stdlib.h>
+
+#include "bounds.h"
+#include "follow.h"
+#include "hooks.h"
+#include "hooks_priv.h"
+
+static int compare_ranges(const void *a, const void *b)
+{
+	const struct range *left = a, *right = b;
+
+	return left->lo < right->lo ? -1 : left->lo > right->lo;
+}
+
+static int compare_functions(const void *a, const void *b)
+{
+	const struct function_hook *left = a, *right = b;
+
+	return left->entry < right->entry ? -1 : left->entry > right->entry;
+}
+
+/* Room in an array that doubles; NULL: out of memory. */
+static void *room(void *array, uint32_t nr, size_t bytes)
+{
+	return nr & (nr - 1) ? array : realloc(array, (nr ? nr * 2 : 1) * bytes);
+}
+
+static void add_address(struct line *line, struct ranges *ranges, uint64_t address)
+{
+	struct range *at = room(ranges->at, ranges->nr, sizeof(*at));
+
+	if (!at) {
+		line_fail(line, "out of memory", "");
+		return;
+	}
+	ranges->at = at;
+	ranges->at[ranges->nr++] = (struct range){address, address + 1};
+}
+
+void hooks_read_follow(struct line *line)
+{
+	static const char *const keys[] = {
+	    [LIFE_PAGE] = "page", [LIFE_OBJECT] = "object", [LIFE_REFERENCE] = "reference"};
+
+	hooks.follow = true;
+	hooks.follow_all |= line_number(line, "all", 0) != 0;
+	hooks.stack_window = line_number(line, "window", hooks.stack_window);
+	if (hooks.stack_window & (hooks.stack_window - 1))
+		line_fail(line, "window is a power of two", "");
+	hooks.follow_lasting |= line_number(line, "lasting", 0);
+	line_ranges(line, "switch", &hooks.follow_switch);
+	for (unsigned kind = 0; kind < sizeof(keys) / sizeof(keys[0]); kind++) {
+		uint64_t address = line_number(line, keys[kind], NONE);
+		if (address != NONE)
+			add_address(line, &hooks.follow_only[kind], address);
+	}
+}
+
+void hooks_read_function(struct line *line)
+{
+	struct function_hook *at = room(hooks.functions, hooks.nr_functions, sizeof(*at));
+	uint64_t arguments = line_number(line, "args", 4);
+
+	if (!at) {
+		line_fail(line, "out of memory", "");
+		return;
+	}
+	hooks.functions = at;
+	hooks.functions[hooks.nr_functions++] =
+	    (struct function_hook){.entry = line_needed(line, "entry"),
+				   .arguments = (uint8_t)(arguments < 4 ? arguments : 4),
+				   .observer = line_number(line, "observer", 0),
+				   .transparent = line_number(line, "transparent", 0),
+				   .trap = line_number(line, "trap", 0),
+				   .stack_end = line_number(line, "stackend", 0)};
+}
+
+void hooks_sort_follow(void)
+{
+	for (unsigned kind = 0; kind < 3; kind++) {
+		if (hooks.follow_only[kind].nr)
+			qsort(hooks.follow_only[kind].at, hooks.follow_only[kind].nr, sizeof(struct range),
+			      compare_ranges);
+	}
+	if (hooks.nr_functions)
+		qsort(hooks.functions, hooks.nr_functions, sizeof(*hooks.functions), compare_functions);
+	if (!hooks.stack_window)
+		hooks.stack_window = hooks.stack_bytes;
+}
+
+struct function_hook *hooks_function_at(uint64_t entry)
+{
+	struct function_hook wanted = {.entry = entry};
+
+	return hooks.nr_functions ? bsearch(&wanted, hooks.functions, hooks.nr_functions,
+					    sizeof(*hooks.functions), compare_functions)
+				  : NULL;
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/* leak_point_text: see leak_point_text.h. */
+#include "leak_point_text.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/util.h"
+#include "leaks_text.h"
+#include "print.h"
+
+#define LINES_AROUND 2
+#define NAME_WIDTH 28
+
+/* ---- the source ---- */
+
+/* NULL: it is not there, or newer than the kernel: then it may be another one. Caller frees. */
+static char *read_source(const struct symbol_frame *frame, const struct run *run)
+{
+	struct stat source, kernel;
+	char *path, *text = NULL;
+
+	if (!frame->file || !frame->line || (!frame->folder && frame->file[0] != '/') || !run->kernel_path)
+		return NULL;
+	path = frame->file[0] == '/' ? xstrdup(frame->file) : xasprintf("%s/%s", frame->folder, frame->file);
+	if (!stat(path, &source) && S_ISREG(source.st_mode) && !stat(run->kernel_path, &kernel) &&
+	    source.st_mtime <= kernel.st_mtime)
+		text = file_read_all(path, NULL);
+	free(path);
+	return text;
+}
+
+static void print_source(const struct symbol_frame *frame, const struct run *run, FILE *out)
+{
+	char *text = read_source(frame, run);
+	const char *line = text;
+
+	for (uint32_t number = 1; line && *line && number <= frame->line + LINES_AROUND; number++) {
+		int bytes = (int)strcspn(line, "\n");
+		if (number + LINES_AROUND >= frame->line)
+			fprintf(out, "    %s%6u  %.*s\n", number == frame->line ? ">" : " ", number, bytes,
+				line);
+		line += bytes + (line[bytes] == '\n');
+	}
+	free(text);
+}
+
+/* ---- text ---- */
+
+/* The frame of the place where most were lost: that of the last location, if it says the line. */
+static bool lost_frame(const struct leak_point *point, struct stack_table *stacks, struct symbol_frame *frame)
+{
+	const struct life *life = point->example;
+	const struct life_end *ends[] = {&life->location, &life->frame};
+	char place[128];
+
+	for (size_t i = 0; i < 2; i++) {
+		if (ends[i]->by && leak_point_frame(stacks, life, ends[i]->pc, frame) &&
+		    !strcmp(frame_place(frame, place, sizeof(place)), point->lost.place))
+			return true;
+	}
+	return false;
+}
+
+static void print_stack(const struct life_end *end, struct stack_table *stacks, FILE *out)
+{
+	const struct symbol_frame *frames;
+	char place[256];
+
+	for (uint32_t i = 0; i < end->nr; i++) {
+		uint64_t offset = end->stack[i] - stacks->run->stack_base;
+		size_t nr =
+		    offset <= UINT32_MAX ? symbols_find(stacks->symbols, (uint32_t)offset, &frames) : 0;
+		for (size_t k = 0; k < nr; k++)
+			fprintf(out, "      %-*s %s%s\n", NAME_WIDTH, frames[k].function,
+				frame_place(&frames[k], place, sizeof(place)),
+				frames[k].inlined ? " (inlined)" : "");
+	}
+}
+
+static const struct life_end *last_end(const struct life *life)
+{
+	return life->frame.by && life->frame.when >= life->location.when ? &life->frame : &life->location;
+}
+
+static void print_vote(const char *what, const struct leak_vote *vote, size_t of, FILE *out)
+{
+	if (!vote->function)
+		return;
+	fprintf(out, "  %-13s %s%s%s%s, %zu of %zu\n", what, vote->function, vote->place[0] ? " (" : "",
+		vote->place, vote->place[0] ? ")" : "", vote->nr, of);
+}
+
+static void print_held(const struct leak_point *point, struct stack_table *stacks, FILE *out)
+{
+	const struct life *life = point->held;
+	struct symbol_frame frame;
+	char place[128];
+
+	fprintf(out, "  held still    %zu of %zu: something points to them\n", point->nr_held,
+		point->nr_asked);
+	if (!life || !life->nr_held || !leak_point_frame(stacks, NULL, life->held[0].by, &frame))
+		return;
+	fprintf(out, "      one at 0x%" PRIx64 ", stored by %s (%s)\n", life->held[0].va, frame.function,
+		frame_place(&frame, place, sizeof(place)));
+}
+
+static void print_blame(const struct leak_vote *blamed, FILE *out)
+{
+	fprintf(out, "  to blame      %s%s%s%s: ", blamed->function, blamed->place[0] ? " (" : "",
+		blamed->place, blamed->place[0] ? ")" : "");
+}
+
+/* An earlier group of which the same is said; points->nr: none. */
+static size_t said_before(const struct leak_points *points, size_t first, size_t g)
+{
+	const struct leak_vote *blamed = &points->list[g].blamed;
+
+	for (size_t i = first; i < g; i++) {
+		const struct leak_point *other = &points->list[i];
+		if (blamed->function && other->blamed.function && other->rule == points->list[g].rule &&
+		    !strcmp(other->blamed.function, blamed->function) &&
+		    !strcmp(other->blamed.place, blamed->place))
+			return i;
+	}
+	return points->nr;
+}
+
+static void print_rest(const struct leak_point *point, struct stack_table *stacks, size_t nr_items, FILE *out)
+{
+	if (point->nr_within)
+		fprintf(
+		    out,
+		    "  went with     %zu of %zu are pointed to by others that leaked, and went with them\n",
+		    point->nr_within, point->nr_asked);
+	if (point->nr_held)
+		print_held(point, stacks, out);
+	if (point->nr_ended)
+		fprintf(
+		    out,
+		    "  no pointer    of %zu of %zu was followed: they did not begin where the plugin looks\n",
+		    point->nr_ended, point->nr_asked);
+	if (point->nr_asked < nr_items)
+		fprintf(out, "  followed      the first %zu of %zu\n", point->nr_asked, nr_items);
+}
+
+void leak_point_print(const struct leaks *leaks, struct stack_table *stacks, const struct leak_points *points,
+		      size_t first, size_t g, FILE *out)
+{
+	const struct leak_point *point = &points->list[g];
+	size_t before = said_before(points, first, g);
+	struct symbol_frame frame;
+
+	fprintf(out, "[%zu] ", g + 1);
+	leaks_print_part(leaks, PART_WHAT, g, out);
+	if (point->blamed.function) {
+		print_blame(&point->blamed, out);
+		if (before < points->nr)
+			fprintf(out, "as in [%zu], %zu of %zu\n", before + 1, point->blamed.nr,
+				point->nr_lost);
+		else
+			fprintf(out, "%s\n", leak_point_rule_text(point->rule));
+	}
+	if (before == points->nr) {
+		print_vote("lost in", &point->lost, point->nr_lost, out);
+		if (point->example && lost_frame(point, stacks, &frame))
+			print_source(&frame, stacks->run, out);
+		if (point->example)
+			print_stack(last_end(point->example), stacks, out);
+		print_vote("last given to", &point->given, point->nr_lost, out);
+	}
+	print_rest(point, stacks, leaks->groups[g].nr_items, out);
+	fputc('\n', out);
+}
+
+/* ---- JSON ---- */
+
+static void json_vote(struct json *json, const char *key, const struct leak_vote *vote)
+{
+	if (!vote->function) {
+		json_null(json, key);
+		return;
+	}
+	json_open(json, key, '{');
+	json_string(json, "function", vote->function);
+	json_string(json, "place", vote->place);
+	json_int(json, "agree", (int64_t)vote->nr);
+	json_close(json, '}');
+}
+
+static void json_stack_of(struct json *json, const struct life_end *end, struct stack_table *stacks)
+{
+	const struct symbol_frame *frames;
+
+	json_open(json, "stack", '[');
+	for (uint32_t i = 0; end && i < end->nr; i++) {
+		uint64_t offset = end->stack[i] - stacks->run->stack_base;
+		size_t nr =
+		    offset <= UINT32_MAX ? symbols_find(stacks->symbols, (uint32_t)offset, &frames) : 0;
+		for (size_t k = 0; k < nr; k++)
+			json_frame(json, &frames[k]);
+	}
+	json_close(json, ']');
+}
+
+void leak_point_json(const struct leaks *leaks, struct stack_table *stacks, const struct leak_points *points,
+		     size_t g, struct json *json)
+{
+	static const char *const rules[] = {"none",   "given by all", "given releases",
+					    "caller", "taken",        "lost"};
+	const struct leak_point *point = &points->list[g];
+
+	json_open(json, NULL, '{');
+	json_int(json, "group", (int64_t)g + 1);
+	json_int(json, "items", (int64_t)leaks->groups[g].nr_items);
+	json_int(json, "followed", (int64_t)point->nr_asked);
+	json_int(json, "lost", (int64_t)point->nr_lost);
+	json_int(json, "within", (int64_t)point->nr_within);
+	json_int(json, "held", (int64_t)point->nr_held);
+	json_int(json, "ended", (int64_t)point->nr_ended);
+	json_string(json, "rule", rules[point->rule]);
+	json_vote(json, "to_blame", &point->blamed);
+	json_vote(json, "lost_in", &point->lost);
+	json_vote(json, "last_given", &point->given);
+	json_stack_of(json, point->example ? last_end(point->example) : NULL, stacks);
+	json_close(json, '}');
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* leak_point_text: where the last pointers died, in words and as JSON. */
+#ifndef TOOLS_REPORT_LEAK_POINT_TEXT_H
+#define TOOLS_REPORT_LEAK_POINT_TEXT_H
+
+#include <stdio.h>
+
+#include "analysis/leak_point.h"
+#include "base/json.h"
+
+/* One group, g counted from 0; what was said of a group from `first` on is not said again. */
+void leak_point_print(const struct leaks *leaks, struct stack_table *stacks, const struct leak_points *points,
+		      size_t first, size_t g, FILE *out);
+/* The same as an object of an array. */
+void leak_point_json(const struct leaks *leaks, struct stack_table *stacks, const struct leak_points *points,
+		     size_t g, struct json *json);
+
+#endif
