@@ -81,6 +81,12 @@ def rebuilt_sites(rebuilt_elf):
     return sites_of(rebuilt_elf)
 
 
+@pytest.fixture(scope="session")
+def forgetting_elf(tmp_path_factory):
+    """The same kernel, in which block_drop() does not call page_put()."""
+    return build_kernel(tmp_path_factory.mktemp("forgetting") / "pagetrail.elf", "-DFORGETS")
+
+
 @pytest.fixture
 def write(tmp_path, metadata, kernel_elf):
     """write(machine, name="run") leaves a run folder with the fixture kernel (or another) in it and returns its path."""

@@ -2,7 +2,7 @@
 /*
  * A stand-in for the kernel's ELF: functions with known names, files and lines, so that the tests can make stacks that
  * resolve to them. Each has a place behind a call: the symbol site_SITE. Never runs. With REBUILT it is the ELF of another
- * day: every address is another, and mm_fork has changed inside.
+ * day: every address is another, and mm_fork has changed inside. With FORGETS block_drop() lacks a call.
  *
  * The #line directives put functions into files of the kernel, since the tools tell the books' own machinery (the page
  * allocator, slab) from those who call it by file.
@@ -81,3 +81,24 @@ __attribute__((noinline)) void ends_with_call(void)
 	__builtin_unreachable();
 }
 FUNCTION(behind_it, behind_it)
+/* What releases a block, with FORGETS no more; and what hands one to its caller. */
+#line 120 "kernel/mm/page.c"
+FUNCTION(page_put, page_put)
+#line 300 "kernel/fs/ext2_balloc.c"
+void block_drop(void);
+__attribute__((noinline)) void block_drop(void)
+{
+	SITE(block_drop);
+#ifndef FORGETS
+	page_put();
+#endif
+	pagecache_drop();
+}
+#line 320 "kernel/fs/ext2_balloc.c"
+struct page;
+struct page *block_page(void);
+__attribute__((noinline)) struct page *block_page(void)
+{
+	SITE(block_page);
+	return 0;
+}

@@ -25,14 +25,17 @@ static const char *cache_of_holder(const struct leaks *leaks, const struct leak_
 		const char *content, *container; /* caches */
 	} objects[] = {{"vma", "mm"}, {"dirty", "inode"}};
 
-	for (size_t i = 0; item->object && i < sizeof(objects) / sizeof(objects[0]); i++) {
+	for (size_t i = 0; leak_is_object(item) && i < sizeof(objects) / sizeof(objects[0]); i++) {
 		if (!strcmp(model_cache(leaks->model, item->cache)->name, objects[i].content))
 			return objects[i].container;
 	}
-	switch (item->object ? REF_NONE : item->ref) {
+	switch (item->ref) {
 	case REF_PTE:
 	case REF_TABLE:
+	case REF_VMA:
 		return "mm";
+	case REF_FILE:
+		return "file";
 	case REF_CACHE:
 	case REF_DIRTY:
 		return "inode";

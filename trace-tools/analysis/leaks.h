@@ -108,6 +108,9 @@ const char *suspect_rule_help(enum suspect_rule rule);
 /* Of the suspect: suspect.h. */
 enum confidence { CONFIDENCE_NONE, CONFIDENCE_LIKELY, CONFIDENCE_CERTAIN };
 
+/* Candidates that a group keeps: one of each family of rules. */
+#define CONSIDERED_MAX 8
+
 struct missing_release {
 	enum missing_how how;
 	uint64_t nr, total;         /* nr of total other references were released like this */
@@ -117,11 +120,14 @@ struct missing_release {
 	const char *suspect;        /* the function in which the release is missing; NULL: unknown */
 	enum suspect_rule rule;     /* that named it; of the best candidate where it is not named */
 	enum confidence confidence;
-	uint32_t chance;             /* per mille, by the calibration of the rules */
-	uint32_t agreeing;           /* rules that name it, too: bits 1 << rule */
-	bool suspect_releases;       /* it releases others, and was not called for these */
-	char *suspect_place;         /* "file:line" of its call, "" */
-	const char *getter, *putter; /* the functions that acquire and release */
+	uint32_t chance; /* per mille, by the calibration of the rules */
+	struct {
+		enum suspect_rule rule;
+		const char *function; /* NULL: the rule only shows something */
+	} considered[CONSIDERED_MAX]; /* all candidates; rule NONE ends */
+	bool suspect_releases;        /* it releases others, and was not called for these */
+	char *suspect_place;          /* "file:line" of its call, "" */
+	const char *getter, *putter;  /* the functions that acquire and release */
 	/* LATER_PUT, PLACE_REUSED, LAST_CHANGE (later_put: of one such page); nr and total still count released ones, where there are some */
 	uint64_t later_nr, later_total;
 	uint32_t later_put;

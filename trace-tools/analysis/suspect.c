@@ -30,6 +30,8 @@ static suspect_rule_fn *const rules[] = {
     suspect_by_baseline,    suspect_by_refusal,    suspect_by_caller,
 };
 
+_Static_assert(sizeof(rules) / sizeof(rules[0]) <= CONSIDERED_MAX, "a candidate of each rule");
+
 const char *suspect_rule_name(enum suspect_rule rule)
 {
 	return facts[rule].name;
@@ -214,8 +216,8 @@ static void choose(struct leak_group *group, struct suspect_candidate *candidate
 			   : likely               ? CONFIDENCE_LIKELY
 						  : CONFIDENCE_NONE;
 	for (size_t i = 0; i < nr; i++) {
-		if (names(&candidates[i], candidates[best].says.suspect))
-			says->agreeing |= 1U << candidates[i].rule;
+		says->considered[i].rule = candidates[i].rule;
+		says->considered[i].function = candidates[i].says.suspect;
 	}
 	keep_comparison(says, candidates, nr);
 	if (!likely)
@@ -225,7 +227,7 @@ static void choose(struct leak_group *group, struct suspect_candidate *candidate
 void suspect_find(struct suspect_world *world, struct leak_group *group, const struct later_event *later,
 		  size_t nr_later)
 {
-	struct suspect_candidate candidates[CANDIDATES_MAX] = {0};
+	struct suspect_candidate candidates[CONSIDERED_MAX] = {0};
 	const struct suspect_case one = {.world = world,
 					 .leaks = world->leaks,
 					 .group = group,
@@ -237,10 +239,6 @@ void suspect_find(struct suspect_world *world, struct leak_group *group, const s
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
 		nr += rules[i](&one, &candidates[nr]);
 	nr = drop_normal_ends(candidates, nr);
-	if (getenv("PAGETRAIL_DEBUG_RULES"))
-		for (size_t i = 0; i < nr; i++)
-			fprintf(stderr, "RULE %s %s\n", suspect_rule_name(candidates[i].rule),
-				candidates[i].says.suspect);
 	choose(group, candidates, nr);
 	for (size_t i = 0; i < nr; i++)
 		free(candidates[i].says.suspect_place);

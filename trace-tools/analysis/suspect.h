@@ -59,8 +59,6 @@ struct suspect_case {
 	size_t nr_later;
 };
 
-#define CANDIDATES_MAX 16
-
 struct suspect_candidate {
 	enum suspect_rule rule;
 	struct missing_release says;

@@ -185,7 +185,8 @@ static bool covers(const struct comparison *comparison, const struct step *step)
 /* It is in the source, and nothing calls it in the code: it calls nothing any more and was inlined, call by call, into nothing. */
 static bool became_empty(const struct suspect_world *world, const char *function)
 {
-	return gives_has(world->gives, function) && !call_sites_called(world->code, function);
+	return gives_has(world->gives, function) && !types_function(world->types, function) &&
+	       !call_sites_called(world->code, function);
 }
 
 /*

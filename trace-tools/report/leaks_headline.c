@@ -101,6 +101,17 @@ static void print_acquires(const struct leaks *leaks, const struct leak_item *it
 		is_allocation(item) ? (sometimes ? "free" : "frees") : (sometimes ? "release" : "releases"));
 }
 
+static void print_baseline(const struct missing_release *missing, const struct leak_item *first, FILE *out)
+{
+	if (missing->rule == SUSPECT_ADDED)
+		fprintf(out, "%s() has a call of %s() that the baseline has not", missing->suspect,
+			missing->expected);
+	else
+		fprintf(out, "%s() does not%s call %s(), which released %s in the baseline", missing->suspect,
+			missing->rule == SUSPECT_CODE ? "" : " always", missing->expected,
+			first->object ? "such objects" : "such references");
+}
+
 static void print_container(const struct leaks *leaks, const struct leak_group *group, FILE *out)
 {
 	const struct leak_group *container = &leaks->groups[group->container - 1];
@@ -151,8 +162,7 @@ void leaks_what_happened(const struct leaks *leaks, const struct leak_group *gro
 		print_container(leaks, group, out);
 		break;
 	case MISSING_BASELINE:
-		fprintf(out, "%s() does not call %s(), which released %s in the baseline", missing->suspect,
-			missing->expected, first->object ? "such objects" : "such references");
+		print_baseline(missing, first, out);
 		break;
 	case MISSING_REFUSED:
 		fprintf(out, "%s() fails when an allocation is refused", missing->suspect);

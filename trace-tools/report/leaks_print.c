@@ -244,6 +244,43 @@ static void print_nothing_to_compare(const struct leaks *leaks, const struct lea
 		stack_table_function(leaks->stacks, first->get_stack));
 }
 
+/* The frame of a stack that asked for it: "lookup (file.c:1)". */
+static void print_site(const struct leaks *leaks, uint32_t stack, FILE *out)
+{
+	const struct stack_view *view = stack_table_get(leaks->stacks, stack);
+	char place[256];
+
+	fprintf(out, "%s", stack_table_function(leaks->stacks, stack));
+	if (view->site < view->nr && frame_place(&view->frames[view->site], place, sizeof(place))[0])
+		fprintf(out, " (%s)", place);
+}
+
+/* Who it was, and how far that is known; else where to start. */
+static void print_suspect(const struct leaks *leaks, const struct leak_group *group, FILE *out)
+{
+	const struct missing_release *missing = &group->missing;
+	const struct leak_item *first = group_item(leaks, group, 0);
+
+	if (missing->suspect) {
+		fprintf(out, "    suspect: %s", missing->suspect);
+		if (missing->suspect_place && missing->suspect_place[0])
+			fprintf(out, " (%s)", missing->suspect_place);
+		if (missing->suspect_caller)
+			fprintf(out, ", called by %s", missing->suspect_caller);
+		fprintf(out, "\n    %s: rule %s, right in %u of 100 known mistakes\n",
+			missing->confidence == CONFIDENCE_CERTAIN ? "CERTAIN" : "LIKELY",
+			suspect_rule_name(missing->rule), (missing->chance + 5) / 10);
+		return;
+	}
+	fprintf(out, "    nobody is named, as nothing is sure enough. Start here: acquired by ");
+	print_site(leaks, first->get_stack, out);
+	if (group->history.nr) {
+		fprintf(out, ", last seen in ");
+		print_site(leaks, group->history.records[group->history.nr - 1].stack, out);
+	}
+	fputc('\n', out);
+}
+
 /* The baseline's lines are those of another build: it has none. */
 static void print_baseline_path(const struct leaks *leaks, uint32_t put, FILE *out)
 {
@@ -299,14 +336,7 @@ static void print_missing(const struct leaks *leaks, const struct leak_group *gr
 			missing->baseline_nr, missing->baseline_total, released);
 		print_baseline_path(leaks, missing->baseline_put, out);
 	}
-	if (missing->suspect) {
-		fprintf(out, "    suspect: %s", missing->suspect);
-		if (missing->suspect_place && missing->suspect_place[0])
-			fprintf(out, " (%s)", missing->suspect_place);
-		if (missing->suspect_caller)
-			fprintf(out, ", called by %s", missing->suspect_caller);
-		fputc('\n', out);
-	}
+	print_suspect(leaks, group, out);
 }
 
 /* ---- one page's life ---- */

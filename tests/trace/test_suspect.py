@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: MIT
+"""Who is named, by which rule, and who is not: baselines, refused allocations, getters, containers."""
+import json
+
+import pytest
+from conftest import sites_of
+from harness.tool import CANNOT_TELL, LEAKED, OK
+from test_leaks import Kernel, fault_7, kernel, leaks  # pylint: disable=unused-import
+
+
+def blocks(kernel, nr=8, forget=(), drop="block_drop"):
+    """Blocks that a system call takes and another function drops later, but for some."""
+    kernel.begin(7)
+    for i in range(nr):
+        page = kernel.machine.alloc("ANON", "OWNER", (7, i), kernel.stack("record_alloc", "sys_read"))
+        if i not in forget:
+            kernel.machine.put(page, "OWNER", (7, i), kernel.stack(drop, "sys_write"))
+    kernel.end(7)
+    return kernel
+
+
+@pytest.fixture
+def healthy(sites, write):
+    """The folder of a run without leaks, with an audit that says so."""
+    healthy = blocks(Kernel(sites))
+    healthy.machine.audit()
+    return write(healthy.machine, "healthy")
+
+
+def missing_of(report):
+    return report["groups"][0]["missing_release"]
+
+
+def test_the_code_has_a_call_less(healthy, leaks, forgetting_elf):
+    """Of another build, with other addresses: the function is the same, and so is what it called."""
+    kernel = blocks(Kernel(sites_of(forgetting_elf)), forget=range(8))
+    report, status, text = leaks(kernel, "--baseline", healthy, other_kernel=forgetting_elf)
+    missing = missing_of(report)
+    assert status == LEAKED and (missing["rule"], missing["confidence"]) == ("baseline-code", "certain")
+    assert (missing["suspect"], missing["baseline"], missing["baseline_total"]) == ("block_drop", 8, 8)
+    assert "block_drop() does not call page_put()" in text and "CERTAIN: rule baseline-code" in text
+
+
+def test_without_a_baseline_nobody_is_named(leaks, forgetting_elf):
+    report, _, text = leaks(blocks(Kernel(sites_of(forgetting_elf)), forget=range(8)), other_kernel=forgetting_elf)
+    assert missing_of(report)["suspect"] is None and missing_of(report)["confidence"] == "none"
+    assert "nobody is named" in text and "Start here: acquired by record_alloc (kernel/fs/writeback.c:30), last seen in" in text
+    assert "suspect:" not in text
+
+
+def test_a_kept_baseline_says_the_same(pagetrail, healthy, leaks, forgetting_elf, tmp_path):
+    kept = tmp_path / "kept.baseline"
+    assert pagetrail("baseline", healthy, "--out", kept).status == OK
+    said = [leaks(blocks(Kernel(sites_of(forgetting_elf)), forget=range(8)), "--baseline", baseline,
+                  other_kernel=forgetting_elf, name=name)[2] for baseline, name in ((healthy, "a"), (kept, "b"))]
+    assert said[0].replace("/a", "/b") == said[1]
+
+
+def test_a_baseline_is_found_by_its_workload(pagetrail, healthy, write, forgetting_elf, tmp_path):
+    """In traces/baselines of the folder that one works in; that of another workload is left alone."""
+    kernel = blocks(Kernel(sites_of(forgetting_elf)), forget=range(8))
+    leaky = write(kernel.machine, "leaky", other_kernel=forgetting_elf)
+
+    def says(words):
+        about = json.loads((leaky / "run.json").read_text())
+        (leaky / "run.json").write_text(json.dumps({**about, "guest_command": words}))
+        return missing_of(pagetrail("leaks", "--json", leaky, cwd=tmp_path).json())["suspect"]
+
+    about = json.loads((healthy / "run.json").read_text())
+    (healthy / "run.json").write_text(json.dumps({**about, "guest_command": ["usertests", "-q"]}))
+    assert pagetrail("baseline", healthy, cwd=tmp_path).status == OK
+    kept, = (tmp_path / "traces/baselines").iterdir()
+    assert kept.name.startswith("usertests-q-") and kept.suffix == ".baseline"
+    assert says(["usertests", "-q"]) == "block_drop" and says(["stressfs"]) is None
+
+
+def test_a_run_with_leaks_is_no_baseline(pagetrail, kernel, write):
+    fault_7(kernel)
+    result = pagetrail("baseline", write(kernel.machine))
+    assert result.status == CANNOT_TELL and "is no baseline" in result.err
+
+
+def test_a_damaged_baseline_is_refused(pagetrail, healthy, tmp_path):
+    """Whatever line is cut, doubled or changed: it is refused or read, and nothing else happens."""
+    kept = tmp_path / "kept.baseline"
+    assert pagetrail("baseline", healthy, "--out", kept).status == OK
+    lines = kept.read_text().splitlines(keepends=True)
+    for change in (["pagetrail-baseline 9\n", *lines[1:]], [*lines[:5], "n 999999 1 far\n", *lines[5:]], [*lines, "l pte 1 2\n"],
+                   [*lines, "l pte 1 2 3 -4\n"], [*lines, "x\n"], [*lines, lines[3]], [*lines, "c a\n"], []):
+        kept.write_text("".join(change))
+        result = pagetrail("leaks", healthy, "--baseline", kept)
+        assert result.status == CANNOT_TELL and "kept.baseline" in result.err
+
+
+def test_another_path_does_all_it_did(healthy, sites, leaks):
+    """Half of the blocks are forgotten while block_drop is as it was: what is missing is shown, nobody is named for it."""
+    report, _, _ = leaks(blocks(Kernel(sites), forget=(1, 3, 5)), "--baseline", healthy)
+    missing = missing_of(report)
+    assert missing["baseline_put"][0]["function"] == "block_drop" and missing["confidence"] == "none"
+
+
+def refused_fork(kernel, pid, refuse):
+    """fork has made a page when it is refused another; without a refusal it gives both back in the end."""
+    page = kernel.machine.alloc("PAGETABLE", "TABLE", (pid, 0), kernel.stack("record_alloc", "mm_fork", "sys_read"))
+    if refuse:
+        kernel.machine.emit("fail_injected", stack=kernel.stack("kstack_alloc", "mm_fork", "sys_read"), pid=kernel.machine.pid, mm=0,
+                            value=0, name="")
+        return page
+    kernel.machine.put(page, "TABLE", (pid, 0), kernel.stack("mm_destroy", "sys_write"))
+    return None
+
+
+def test_where_unwinding_forgot(kernel, leaks):
+    kernel.begin(7)
+    lost = [refused_fork(kernel, pid, refuse=pid % 2) for pid in range(100, 110)]
+    kernel.end(7)
+    kernel.machine.audit([{"verdict": "UNREACH", "page": page} for page in lost if page])
+    report, _, text = leaks(kernel)
+    missing = missing_of(report)
+    assert (missing["how"], missing["suspect"], missing["confidence"]) == ("refused", "mm_fork", "likely")
+    assert "mm_fork() fails when an allocation is refused at kernel/vm/fork.c:5" in text
+    assert "5 of 5 leaked ones were followed by a refused allocation" in text
+
+
+def test_a_refusal_elsewhere_blames_nobody(kernel, leaks):
+    kernel.begin(7)
+    page = kernel.machine.alloc("PAGETABLE", "TABLE", (7, 0), kernel.stack("record_alloc", "mm_fork", "sys_read"))
+    kernel.machine.emit("fail_injected", stack=kernel.stack("kstack_alloc", "sys_write"), pid=7, mm=0, value=0, name="")
+    kernel.end(7)
+    kernel.machine.audit([{"verdict": "UNREACH", "page": page}])
+    assert missing_of(leaks(kernel)[0])["how"] != "refused"
+
+
+def test_who_hands_the_page_on_is_no_suspect(kernel, leaks):
+    """block_page() returns it to its callers, one of which forgets it."""
+    kernel.begin(7)
+    page = kernel.write_page(12, 0)
+    for i, caller in enumerate(["inode_read_cached"] * 6 + ["ext2_file_write"]):
+        kernel.machine.get(page, "IO", (7, i), kernel.stack("lookup", "block_page", caller, "sys_read"))
+        if caller == "inode_read_cached":
+            kernel.machine.put(page, "IO", (7, i), kernel.stack("pagecache_release", caller, "sys_read"))
+    kernel.drop(page, 12, 0)
+    kernel.end(7)
+    missing = missing_of(leaks(kernel)[0])
+    assert (missing["how"], missing["suspect"]) == ("same-function", "ext2_file_write")
+
+
+def test_the_container_is_named_before_its_contents(kernel, leaks):
+    kernel.begin(7)
+    mm = kernel.machine.obj_alloc("mm", (7, 0), kernel.stack("record_alloc", "mm_fork"))
+    pages = [kernel.machine.alloc("ANON", "PTE", (7, i), kernel.stack("mm_fork")) for i in range(5)]
+    kernel.machine.audit([{"verdict": "OBJ", "obj": mm, "holder": (7, 0)},
+                          *({"verdict": "UNREACH", "page": page, "holder": (7, i)} for i, page in enumerate(pages))])
+    report, _, text = leaks(kernel)
+    assert [group["what"] for group in report["groups"]] == ["object", "page"]
+    assert [group["part_of"] for group in report["groups"]] == [-1, 0]
+    assert "[2]" in text and report["groups"][1]["missing_release"]["how"] == "container"
