@@ -190,22 +190,48 @@ static bool became_empty(const struct suspect_world *world, const char *function
 }
 
 /*
+ * What this caller called on more lines in the baseline's code; NULL: nothing. For the last step, whose callee is the books' and may
+ * have another name in the source: a counted object's reference is released by inode_put, file_close, ...
+ */
+static const char *call_gone(const struct suspect_world *world, uint32_t caller)
+{
+	const struct baseline *then = world->then;
+
+	for (size_t i = 0; i < then->nr_edges; i++) {
+		const struct code_edge *edge = &then->edges[i];
+		if (edge->caller == caller && call_sites_nr(world->code, then->tree->names[caller],
+							    then->tree->names[edge->callee]) < edge->nr)
+			return then->tree->names[edge->callee];
+	}
+	return NULL;
+}
+
+static bool is_gone_from_code(const struct suspect_world *world, const struct step *step)
+{
+	const struct call_tree *then = world->then->tree;
+	const char *caller = then->names[step->caller], *callee = then->names[step->callee];
+	int64_t nr = baseline_calls(world->then, caller, callee);
+
+	if (!gives_has(world->gives, caller) || became_empty(world, callee))
+		return false;
+	if (nr == 0 && !step->nr_ways)
+		return call_gone(world, step->caller) != NULL;
+	return nr > 0 && call_sites_nr(world->code, caller, callee) < nr;
+}
+
+/*
  * The outermost step whose calls are fewer in this kernel's code; NULL: there is none. A function that is called less is inlined
  * less, so that its own calls may seem fewer, too; one that nobody calls any more is not in the code.
  */
 static const struct step *step_gone_from_code(const struct suspect_world *world,
 					      const struct comparison *comparison)
 {
-	const struct call_tree *then = comparison->then->tree;
 	const struct step *found = NULL;
 
 	for (size_t i = 0; world->code && i < comparison->nr_steps; i++) {
 		const struct step *step = &comparison->steps[i];
-		const char *caller = then->names[step->caller], *callee = then->names[step->callee];
-		int64_t nr = baseline_calls(comparison->then, caller, callee);
-		if (nr > 0 && call_sites_nr(world->code, caller, callee) < nr &&
-		    gives_has(world->gives, caller) && !became_empty(world, callee) &&
-		    4 * step->missing >= comparison->total && (!found || step->depth < found->depth))
+		if (4 * step->missing >= comparison->total && (!found || step->depth < found->depth) &&
+		    is_gone_from_code(world, step))
 			found = step;
 	}
 	return found;
@@ -296,7 +322,9 @@ static bool choose_step(const struct suspect_case *one, const struct comparison 
 	}
 	if (!step)
 		return false;
-	accuse(one, names[step->caller], names[step->callee], rule, out);
+	const char *gone =
+	    rule == SUSPECT_CODE && !step->nr_ways ? call_gone(one->world, step->caller) : NULL;
+	accuse(one, names[step->caller], gone ? gone : names[step->callee], rule, out);
 	return true;
 }
 
