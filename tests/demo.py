@@ -39,6 +39,7 @@ def parse_arguments():
     options.add_argument("--mem", help="RAM (128M; a fault's own)")
     options.add_argument("--fault", help="number or name of one in tests/faults")
     options.add_argument("--runs", help="where the run folder goes (traces/runs)", default=paths.ROOT / "traces/runs", type=Path)
+    options.add_argument("--no-why", action="store_true", help="with a fault: do not run it again to say where the last pointers died")
     options.add_argument("--check", action="store_true", help="end with the status of `pagetrail run`")
     return options.parse_args()
 
@@ -72,6 +73,18 @@ def record(run, kernel, command, smp, mem, append):
     words += ["--append", f"debug=on {append}".strip()]
     signal.signal(signal.SIGINT, lambda *_: None)  # ctrl-C is for the machine, which then ends and says what it knows
     return subprocess.call([str(word) for word in (*words, "--", command)])
+
+
+def tell_why(run, kernel, fault, smp, mem):
+    """What leaked leaks again in a run that can be repeated, whose pointers are followed: where the last of them died."""
+    again = run.with_name(run.name + "-why")
+    shutil.rmtree(again, ignore_errors=True)
+    words = [paths.PAGETRAIL, "run", "--icount", "--quiet", "--kernel", kernel, "--disk", paths.DISK, "--smp", smp, "--mem", mem,
+             "--out", again, "--timeout", "600", "--append", f"debug=on {fault.append}".strip(), "--", fault.run]
+    print("\nrunning it again to follow every pointer to what leaked (--no-why skips this) ...", flush=True)
+    subprocess.run([str(word) for word in words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    if (again / "run.json").exists():
+        subprocess.call([str(paths.PAGETRAIL), "why", str(again)])
 
 
 def next_command(run, leaks):
@@ -108,6 +121,8 @@ def main():
         return status or CANNOT_TELL
     report, leaks = pagetrail("leaks", run).out, pagetrail_json("leaks", run)
     pagetrail("report", run)
+    if fault and leaks["verdict"] == "leaked" and not arguments.no_why and not needs_virtio(arguments.mem or mem):
+        tell_why(run, kernel, fault, arguments.smp or smp, arguments.mem or mem)
     print(f"\nverdict   {headline(report, leaks, status)}")
     good = status == OK
     if fault:

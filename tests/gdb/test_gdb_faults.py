@@ -4,6 +4,7 @@ import re
 
 import pytest
 from harness import faults
+from harness.machine import PROMPT
 from target import Target, guest_audit
 
 # Seen at the moment of the act and kept; a walk afterwards cannot see them.
@@ -49,3 +50,23 @@ def test_fault(name, run, expected, groups, tmp_path):
     assert expected & set(found)
     for group in groups:
         assert re.search(group, leaks), leaks
+
+
+def test_count_of_an_object(tmp_path):
+    """A working directory that exit never gives back (fault 40), at the prompt: while a task is in a call, no count is judged."""
+    kernel = faults.find("40").build()
+    with Target(tmp_path, kernel=kernel) as machine:
+        machine.expect(PROMPT)
+        for command in ("mkdir /tmp/d", "cd /tmp/d", "ls /", "ls /"):
+            machine.shell(command)
+        for _ in range(20):  # the shell may still return from the write that printed its prompt
+            seen = machine.gdb(["audit", "leaks"], kernel=kernel)
+            if "not quiescent" not in seen.by("audit"):
+                break
+        machine.shell("cat /proc/audit")
+        _, verdicts, _ = guest_audit(machine.console)
+    found = dict(re.findall(r"^([A-Z]+) (\d+)$", seen.by("audit"), re.M))
+    assert found == verdicts and set(found) == {"OVER"}
+    assert re.search(r"OVER object 0x\w+ cache inode count \d+ claims \d+ pid \d+", seen.by("audit"))
+    leaks = seen.by("leaks")
+    assert re.search(r"inode objects?: OVER", leaks) and "not released (object 0x" in leaks and "files_copy" in leaks, leaks

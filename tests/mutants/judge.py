@@ -7,8 +7,9 @@
                    hang      the machine ran into its limit
                    -         none of these
 
-    suspect        the function that the first group (or without groups the first finding) names as CERTAIN or LIKELY. A suspect
-                   without a confidence counts as LIKELY.
+    suspect        the function that the first group names as CERTAIN or LIKELY; without groups, the one that the first finding
+                   MISPAIRED says released what was not acquired, or acquired twice. A suspect without a confidence
+                   counts as LIKELY.
 
     class          exact     it is the function whose text was changed
                    near      it is not; but it calls that function, or is called by it, or that function is quoted: in a stack of
@@ -59,8 +60,17 @@ def first_entry(leaks):
     for group in leaks["groups"]:
         return group, group["missing_release"]
     for finding in leaks["findings"]:
-        return finding, finding.get("missing_release", finding)
+        return finding, mispaired(finding)
     return None, None
+
+
+def mispaired(finding):
+    """A finding MISPAIRED in the form of a missing release: what it says of a function, it has seen."""
+    if finding["verdict"] != "MISPAIRED" or not finding["stack"]:
+        return None
+    frame = finding["stack"][0]
+    return {"suspect": frame["function"], "suspect_place": f"{frame['file']}:{frame['line']}", "confidence": "certain",
+            "rule": "mispaired"}
 
 
 def suspect_of(named):

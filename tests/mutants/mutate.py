@@ -5,7 +5,7 @@
     delete     the call is not made
     eighth     every eighth call is not made: a path that is almost always right
     variable   another variable of the same type is released: inode_put(parent)
-    refkind    page_put and page_get only: another kind of reference is named than the one that was taken
+    refkind    page_put, page_get and the like: another kind of reference is named than the one that was taken
     early      every eighth time the function returns before the call, and before what follows it
     get        a call that takes a reference is made twice
 
@@ -24,9 +24,11 @@ FUNCTIONS = Path(__file__).with_name("functions.txt")
 EVERY = 8
 COUNT = f"static unsigned mutant_calls; if (__atomic_add_fetch(&mutant_calls, 1, 0) % {EVERY} == 0)"
 KINDS = ("delete", "eighth", "variable", "refkind", "early", "get")
-# page_put(page, ref, holder): which argument names the kind of reference, and the kind that is taken for another.
-REF_ARGUMENT = {"page_put": 1, "page_get": 1}
-OTHER_REF = {"REF_IO": "REF_CACHE"}
+# The argument that names the kind of reference is the second of these; and the kind that is taken for another.
+WITH_REF = ("page_put", "page_get", "inode_put_ref", "inode_get_ref", "file_put_ref", "file_get_ref")
+REF_PLACE = 1
+OTHER_REF = {"REF_IO": "REF_CACHE", "REF_FILE": "REF_CALL", "REF_CALL": "REF_FILE", "REF_CWD": "REF_CALL",
+             "REF_FD": "REF_CALL", "REF_MOUNT": "REF_CALL", "REF_VMA": "REF_CALL"}
 LOCK, UNLOCK = re.compile(r"(^|_)(lock|acquire|try)(_|$)"), re.compile(r"(^|_)(unlock|release)(_|$)")
 ENOMEM = -12
 
@@ -130,10 +132,8 @@ def release_texts(function, call, text):
 
 def ref_text(call, text):
     """Yields the mutant that names another kind of reference."""
-    place = REF_ARGUMENT.get(call.callee)
-    if place is not None and len(call.arguments) > place and call.arguments[place].startswith("REF_"):
-        ref = call.arguments[place]
-        yield "refkind", _with_argument(text, call, place, OTHER_REF.get(ref, "REF_IO"))
+    if call.callee in WITH_REF and call.arguments[REF_PLACE].startswith("REF_"):
+        yield "refkind", _with_argument(text, call, REF_PLACE, OTHER_REF.get(call.arguments[REF_PLACE], "REF_IO"))
 
 
 def texts(function, call, text, lists):

@@ -108,40 +108,50 @@ class Measure:
 
     def row_begun(self, mutant):
         """The columns that need no run."""
-        site = self.site_of[mutant.id]
-        workload, executed = self.coverage.choose(site, mutant.kind)
-        row = {"id": mutant.id, "file": mutant.file, "line": mutant.line, "function": mutant.function, "call": mutant.callee,
-               "kind": mutant.kind, "path": "error" if self.coverage.on_error_path(site) else "normal",
-               "workload": workload.name if workload else "", "executed": executed, "build_id": self.build_id,
-               "class": "" if workload else "not run"}
-        return row, workload
+        return {"id": mutant.id, "file": mutant.file, "line": mutant.line, "function": mutant.function, "call": mutant.callee,
+                "kind": mutant.kind, "path": "error" if self.coverage.on_error_path(self.site_of[mutant.id]) else "normal",
+                "build_id": self.build_id, "class": "not run", "executed": 0}
 
     def try_mutant(self, mutant, tree):
-        """Builds, runs and judges one; its row."""
-        row, workload = self.row_begun(mutant)
-        if not workload:
-            return row
-        began, run = time.monotonic(), self.runs / mutant.id
+        """Builds, runs and judges one, under one workload after the other until it is detected; its row."""
+        row, began = self.row_begun(mutant), time.monotonic()
         kernel = tree.folder / "mutant.elf"
-        try:
-            tree.build_with({mutant.file: mutate.mutated(self.sources[mutant.file].text, mutant)}, kernel)
-        except RuntimeError as error:
-            return {**row, "class": "no build", "reason": str(error).splitlines()[-2][:200]}
-        end = record(run, workload, kernel, int(LIMIT + LIMIT_TIMES * self.coverage.seconds[workload.name]))
-        row.update(end=end["end"], guest_status=end["guest_status"])
-        compress(run / "kernel/pagetrail.elf")
-        row.update(self.judge_run(row, self.clean_run(workload)))
+        for number, workload in enumerate(self.coverage.choose(self.site_of[mutant.id], mutant.kind)):
+            if number == 0:
+                try:
+                    tree.build_with({mutant.file: mutate.mutated(self.sources[mutant.file].text, mutant)}, kernel)
+                except RuntimeError as error:
+                    return {**row, "class": "no build", "reason": str(error).splitlines()[-2][:200]}
+            row.update(self.run_mutant(mutant, workload, kernel))
+            if row["class"] != "missed":
+                break
         row["seconds"] = f"{time.monotonic() - began:.1f}"
         return row
+
+    def run_mutant(self, mutant, workload, kernel):
+        """One boot; the columns that it decides."""
+        run = self.runs / mutant.id
+        end = record(run, workload, kernel, int(LIMIT + LIMIT_TIMES * self.coverage.seconds[workload.name]))
+        compress(run / "kernel/pagetrail.elf")
+        row = {"id": mutant.id, "function": mutant.function, "workload": workload.name, "end": end["end"],
+               "executed": self.coverage.executed(self.site_of[mutant.id], workload.name), "guest_status": end["guest_status"]}
+        return {**row, **self.judge_run(row, self.clean_run(workload))}
 
     def judge_run(self, row, clean):
         """The columns that come from the report."""
         run = self.runs / row["id"]
-        answer = ask(run)
-        (run / "leaks.json").write_text(json.dumps(answer, indent=1))
-        verdict = judge.judge(row["id"], row["function"], answer, row["end"], self.graph, self.equivalent)
-        compared = judge.judge(row["id"], row["function"], ask(run, "--baseline", clean), row["end"], self.graph, self.equivalent)
-        return {**verdict, "baseline_suspect": compared["suspect"], "baseline_rule": compared["rule"],
+        verdicts = []
+        for options in ((), ("--baseline", clean)):
+            try:
+                answer = ask(run, *options)
+            except AssertionError as error:  # the tool crashed: that is no detection, and no reason to stop
+                verdicts.append({"class": "missed", "suspect": "", "rule": "", "detected": "-", "reason": str(error)[:200]})
+                continue
+            if not options:
+                (run / "leaks.json").write_text(json.dumps(answer, indent=1))
+            verdicts.append(judge.judge(row["id"], row["function"], answer, row["end"], self.graph, self.equivalent))
+        alone, compared = verdicts
+        return {**alone, "baseline_suspect": compared["suspect"], "baseline_rule": compared["rule"],
                 "baseline_class": compared["class"]}
 
     def judge_again(self):

@@ -199,6 +199,11 @@ def report(suspect="middle", confidence="likely", groups=True, **more):
     return {"verdict": "leaked", "panic": None, "other_findings": 0, "findings": [], "groups": [group] if groups else [], **more}
 
 
+def mispaired(function):
+    return {"verdict": "MISPAIRED", "how": "releases what was not acquired",
+            "stack": [{"function": function, "file": "a.c", "line": 1}, {"function": "outer", "file": "a.c", "line": 9}]}
+
+
 @pytest.mark.parametrize("truth, leaks, end, detected, what", [
     ("middle", report(), "poweroff", "leaks", "exact"),
     ("inner", report(), "poweroff", "leaks", "near"),
@@ -214,8 +219,9 @@ def report(suspect="middle", confidence="likely", groups=True, **more):
     ("middle", report(groups=False), "timeout", "hang", "none"),
     ("middle", report(groups=False, panic="panic: it"), "panic", "panic", "none"),
     ("middle", report(groups=False, other_findings=1, findings=[{"verdict": "DBL", "stack": []}]), "poweroff", "finding", "none"),
-    ("middle", report(groups=False, other_findings=1, findings=[{"verdict": "DBL", "suspect": "middle"}]), "poweroff",
-     "finding", "exact"),
+    ("middle", report(groups=False, other_findings=1, findings=[mispaired("middle")]), "poweroff", "finding", "exact"),
+    ("stranger", report(groups=False, other_findings=1, findings=[mispaired("middle")]), "poweroff", "finding", "wrong"),
+    ("middle", report(suspect="inner", other_findings=1, findings=[mispaired("middle")]), "poweroff", "leaks", "near"),
 ])
 def test_verdict(truth, leaks, end, detected, what):
     row = judge.judge("x.y.1.delete", truth, leaks, end, GRAPH, [])

@@ -66,7 +66,8 @@ class Bench:
         lines = sample_lines()
 
         def half(number):
-            return {line[0]: self.answer(line[0], line[1], self.trees[number]) for line in lines[number::JOBS]}
+            return {line[0]: self.answer(line[0], line[1], self.trees[number]) for line in lines[number::JOBS]
+                    if line[0] in self.mutants}
         with ThreadPoolExecutor(JOBS) as pool:
             return {key: value for part in pool.map(half, range(JOBS)) for key, value in part.items()}
 
@@ -83,6 +84,7 @@ def answers(bench):
 
 @pytest.mark.parametrize("mutant_id, workload, least", sample_lines(), ids=[line[0] for line in sample_lines()])
 def test_mutant_is_found_and_named(bench, answers, mutant_id, workload, least):
+    assert mutant_id in bench.mutants, "the kernel has no such call any more: choose another for sample.txt"
     leaks, end = answers[mutant_id]
     row = judge.judge(mutant_id, bench.mutants[mutant_id].function, leaks, end, bench.graph, [])
     assert ORDER.index(row["class"]) >= ORDER.index(LEAST.get(least, least)), row

@@ -22,16 +22,19 @@ RELEASES = {
     "proc-struct": ("kernel/proc/proc.c", "\tkmem_cache_free(proc_cache, proc, HOLDER_NONE);\n\tnr_procs--;\n",
                     "\tnr_procs--;\n"),
     "task-struct": ("kernel/proc/proc.c", "\ttask_free(proc->task);\n", ""),
-    "files-at-exit": ("kernel/proc/files.c", "\t\tif (file)\n\t\t\tfile_close(file);\n", "\t\t(void)file;\n"),
+    "files-at-exit": ("kernel/proc/files.c", "\t\tif (file)\n\t\t\tfile_put_ref(file, REF_FD, HOLDER(pid, fd));\n",
+                      "\t\t(void)file;\n\t\t(void)pid;\n"),
     "file-struct": ("kernel/fs/file.c", "\t}\n\tkmem_cache_free(file_cache, file, HOLDER_NONE);\n", "\t}\n"),
-    "inode-at-close": ("kernel/fs/file.c", "\t\tinode_put(file->inode);\n", ""),
-    "inode-of-directory": ("kernel/proc/files.c", "\tif (cwd)\n\t\tinode_put(cwd);\n", "\t(void)cwd;\n"),
+    "inode-at-close": ("kernel/fs/file.c", "\t\tinode_put_ref(file->inode, REF_FILE, file_holder(file));\n", ""),
+    "inode-of-directory": ("kernel/proc/files.c", "\tif (cwd)\n\t\tinode_put_ref(cwd, REF_CWD, CWD_HOLDER(pid));\n",
+                           "\t(void)cwd;\n"),
+    "group-at-unmount": ("kernel/ext2/ext2_super.c", "\text2_release_group(fs);\n", ""),
 }
 # Which of the two audits sees it.
 SHOWS = {
     "mm-at-exit": "audit: ", "mm-at-exec": "audit: ", "mm-struct": "audit: ", "proc-struct": "audit: ", "task-struct": "audit: ",
-    "files-at-exit": "audit: ", "file-struct": "audit: ", "inode-at-close": "audit without programs: ",
-    "inode-of-directory": "audit without programs: ",
+    "files-at-exit": "audit: ", "file-struct": "audit: ", "inode-at-close": "audit: ", "inode-of-directory": "audit: ",
+    "group-at-unmount": "audit without programs: ",
 }
 
 
@@ -60,7 +63,7 @@ def test_deleted_release_is_found(leaky, program, tmp_path):
     plain = pagetrail(*run_command(tmp_path / "run", program, kernel=kernel, limit=60, options=("--smp", 2)))
     console = (tmp_path / "run/logs/console.log").read_text(errors="replace")
     assert plain.status in (LEAKED, CANNOT_TELL), console
-    assert re.search(rf"^power-off: {SHOWS[name]}[1-9]\d* findings, .*(OBJ|UNREACH) [1-9]", console, re.M), console
+    assert re.search(rf"^power-off: {SHOWS[name]}[1-9]\d* findings, .*(OBJ|OVER|UNREACH) [1-9]", console, re.M), console
     assert pagetrail("leaks", tmp_path / "run").status == LEAKED
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """References to counted objects (inodes, open files), paired as those of pages; and references that do not pair."""
 import pytest
+import tracegen
 from harness.tool import CANNOT_TELL, LEAKED, OK
 from test_leaks import Kernel
 
@@ -199,3 +200,19 @@ def test_over_losses_a_put_without_a_get_says_nothing(kernel, leaks):
     kernel.machine.audit()
     report, status, _ = leaks(kernel)
     assert status == CANNOT_TELL and mispaired(report) == []
+
+
+def test_of_a_page_whose_allocation_was_not_recorded_nothing_is_told(kernel, leaks):
+    """Its first gets were not either (trace.mask): a put of such a reference is no mistake."""
+    kernel.begin(7)
+    for free in (False, True):
+        page = tracegen.Page(kernel.machine.free_pfns.pop(), 0, "PAGECACHE")
+        page.count = 2
+        kernel.machine.put(page, "IO", (7, 5), kernel.stack("pagecache_release", "sys_read"))
+        if free:
+            kernel.machine.pages[page.pfn] = page
+            kernel.drop(page, 12, 5)
+    kernel.end(7)
+    kernel.machine.audit()
+    report, status, _ = leaks(kernel)
+    assert (status, mispaired(report)) == (OK, [])

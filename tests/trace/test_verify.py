@@ -102,6 +102,15 @@ def changed(clean, tmp_path):
     return Changed(clean(2), tmp_path)
 
 
+@pytest.fixture
+def stopped(tmp_path):
+    """A machine that panicked: programs ran, so inodes and open files have references."""
+    done = run_tool(paths.PAGETRAIL, "run", "--kernel", paths.KERNEL, "--disk", paths.DISK, "--smp", 1, "--out", tmp_path / "run",
+                    "--timeout", 100, "--keep-ram", "--quiet", "--append", "debug=on", "--", "kdebug", "panic", timeout=120)
+    assert "cannot" not in done.err, done.err
+    return Changed(tmp_path / "run", tmp_path)
+
+
 def event(record):
     return struct.unpack_from("<H", record, 8)[0]
 
@@ -237,6 +246,16 @@ def test_a_free_list_that_loops(pagetrail, changed):
     changed.write("<I", page + page_member("next"), pfn)
     differences, text = changed.verify(pagetrail)
     assert f"page 0x{pfn:x} is on a free list for the second time" in text
+
+
+def test_the_last_reference_of_an_object_removed(pagetrail, stopped):
+    """Its count in memory is another than the trace's then; without that they agree."""
+    assert pagetrail("verify", stopped.run).out.endswith("OK: trace and memory agree\n")
+    numbers = [tables.EVENTS[name][0] for name in ("obj_get", "obj_put")]
+    record = stopped.remove_event(lambda r: event(r) in numbers)
+    obj, _, before, after = struct.unpack_from("<IIHH", record, 16)
+    differences, _ = stopped.verify(pagetrail)
+    assert f"its count is {before} in the trace, {after} in memory" in differences["slab", obj * 8]
 
 
 def test_losses_give_no_verdict(pagetrail, changed):

@@ -8,6 +8,7 @@
 #include <uapi/layout.h>
 
 #include "base/util.h"
+#include "describe/follow.h"
 
 #define PAGE_SHIFT 12
 #define FRAMES_MAX 16
@@ -66,17 +67,38 @@ void leak_points_want(const struct leaks *leaks, size_t limit, FILE *out)
 	}
 }
 
-/* NULL: it has ended. Of several references of a page the one with the item's kind and holder. */
+/* What lives are found by. */
+static uint64_t life_address(const struct life *life)
+{
+	return life->kind == LIFE_OBJECT ? life->base : life->pfn << PAGE_SHIFT;
+}
+
+static int compare_lives(const void *a, const void *b)
+{
+	const struct life *left = a, *right = b;
+	uint64_t x = life_address(left), y = life_address(right);
+
+	return x < y ? -1 : x > y;
+}
+
+/* NULL: it has ended. Of several references of a page the one with the item's kind and holder. Lives are sorted. */
 static const struct life *life_of(const struct lives *lives, const struct leak_item *item)
 {
 	enum life_kind kind = item_kind(item);
 	uint64_t address = item_address(item), holder = item->holder | (uint64_t)item->index << 32;
 	const struct life *found = NULL;
+	size_t low = 0, high = lives->nr;
 
-	for (size_t i = 0; i < lives->nr; i++) {
-		const struct life *life = &lives->list[i];
-		if (life->kind != kind ||
-		    (kind == LIFE_OBJECT ? life->base != address : life->pfn != address >> PAGE_SHIFT))
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		if (life_address(&lives->list[middle]) < address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < lives->nr && life_address(&lives->list[low]) == address; low++) {
+		const struct life *life = &lives->list[low];
+		if (life->kind != kind)
 			continue;
 		if (kind != LIFE_REFERENCE || (life->ref == item->ref && life->holder == holder))
 			return life;
@@ -174,22 +196,50 @@ static const struct life_end *end_of(const struct life *life)
 	return life->frame.by && life->frame.when >= life->location.when ? &life->frame : &life->location;
 }
 
+/* Who was given it and stored it somewhere (mappages) kept it: that is no release that was forgotten. */
 static const struct life_given *last_given(const struct life *life)
 {
 	for (uint32_t i = 0; i < life->nr_given; i++) {
 		if (life->given[i].handled)
-			return &life->given[i];
+			return life->given[i].when >= life->kept ? &life->given[i] : NULL;
 	}
 	return NULL;
 }
 
-static struct testimony hear(struct stack_table *stacks, const struct life *life)
+/* Is this an allocator's function, by the description of a kernel that is not ours? What it clears was its caller's. */
+static bool is_allocator(const struct kd *kd, const char *function)
+{
+	static const enum kd_verb verbs[] = {KD_ALLOC, KD_FREE};
+	const struct kd_item *item;
+	bool same = false;
+	char *name;
+
+	for (size_t i = 0; kd && i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+		for (size_t n = 0; (item = kd_item(kd, verbs[i], n)); n++) {
+			for (size_t k = 0; !same && (name = kd_nth(item->subject, k)); k++) {
+				same = same_function(name, function);
+				free(name);
+			}
+		}
+	}
+	return same;
+}
+
+static bool passes_on(const struct kd *kd, const char *function)
+{
+	return function && (follow_is_transparent(function) || is_allocator(kd, function));
+}
+
+static struct testimony hear(struct stack_table *stacks, const struct kd *kd, const struct life *life)
 {
 	struct testimony heard = {.life = life};
 	const struct life_end *end = end_of(life);
 	const struct life_given *given = last_given(life);
 
+	/* memcpy and the like lose nothing of their own: who called them does. */
 	vote_of(stacks, life, end->pc, &heard.lost);
+	for (uint32_t i = 1; i < end->nr && passes_on(kd, heard.lost.function); i++)
+		vote_of(stacks, life, end->stack[i], &heard.lost);
 	/* Where the last location died in the same function, that is the line. */
 	if (end == &life->frame && life->location.by) {
 		struct leak_vote at;
@@ -199,7 +249,8 @@ static struct testimony hear(struct stack_table *stacks, const struct life *life
 	}
 	for (uint32_t i = 1; i < end->nr && !heard.caller.function; i++) {
 		vote_of(stacks, NULL, end->stack[i], &heard.caller);
-		if (same_function(heard.caller.function, heard.lost.function))
+		if (same_function(heard.caller.function, heard.lost.function) ||
+		    passes_on(kd, heard.caller.function))
 			heard.caller.function = NULL;
 	}
 	heard.born_there = born_in(stacks, life, heard.lost.function);
@@ -217,26 +268,26 @@ static struct testimony hear(struct stack_table *stacks, const struct life *life
 static struct leak_vote count_votes(const struct testimony *heard, size_t nr, size_t offset,
 				    size_t *nr_places)
 {
-	struct leak_vote best = {0};
+	struct leak_vote *places = NULL, best = {0};
+	size_t capacity = 0, k;
 
 	*nr_places = 0;
 	for (size_t i = 0; i < nr; i++) {
 		const struct leak_vote *vote = (const void *)((const char *)&heard[i] + offset);
-		size_t same = 0, before = 0;
 		if (!vote->function)
 			continue;
-		for (size_t k = 0; k < nr; k++) {
-			const struct leak_vote *other = (const void *)((const char *)&heard[k] + offset);
-			bool alike = same_function(vote->function, other->function);
-			same += alike;
-			before += alike && k < i;
-		}
-		*nr_places += !before;
-		if (same > best.nr) {
-			best = *vote;
-			best.nr = same;
-		}
+		for (k = 0; k < *nr_places && !same_function(places[k].function, vote->function); k++)
+			;
+		if (k < *nr_places)
+			places[k].nr++;
+		else
+			ARRAY_PUSH(places, *nr_places, capacity) = *vote;
 	}
+	for (k = 0; k < *nr_places; k++) {
+		if (places[k].nr > best.nr)
+			best = places[k];
+	}
+	free(places);
 	return best;
 }
 
@@ -314,7 +365,8 @@ static bool is_within(const struct life *life)
 }
 
 static void judge_group(struct leak_point *point, const struct leaks *leaks, struct stack_table *stacks,
-			const struct lives *lives, const struct leak_group *group, size_t limit)
+			const struct kd *kd, const struct lives *lives, const struct leak_group *group,
+			size_t limit)
 {
 	struct testimony *heard = xcalloc(group->nr_items + 1, sizeof(*heard));
 	size_t ignored;
@@ -334,7 +386,7 @@ static void judge_group(struct leak_point *point, const struct leaks *leaks, str
 			point->nr_held++;
 			point->held = life;
 		} else {
-			heard[point->nr_lost++] = hear(stacks, life);
+			heard[point->nr_lost++] = hear(stacks, kd, life);
 		}
 	}
 	point->lost = count_votes(heard, point->nr_lost, offsetof(struct testimony, lost), &point->nr_places);
@@ -349,13 +401,21 @@ static void judge_group(struct leak_point *point, const struct leaks *leaks, str
 }
 
 struct leak_points leak_points_judge(const struct leaks *leaks, struct stack_table *stacks,
-				     const struct lives *lives, size_t limit)
+				     struct lives *lives, size_t limit)
 {
+	/* By address; where several have one, in any order. */
+	if (lives->nr)
+		qsort(lives->list, lives->nr, sizeof(*lives->list), compare_lives);
 	struct leak_points points = {.list = xcalloc(leaks->nr_groups + 1, sizeof(*points.list)),
 				     .nr = leaks->nr_groups};
 
+	char *path = xasprintf("%s/kernel/kernel.kd", stacks->run->folder), *error = NULL;
+	struct kd *kd = stacks->run->watched ? kd_read(path, &error) : NULL;
 	for (size_t g = 0; g < points.nr; g++)
-		judge_group(&points.list[g], leaks, stacks, lives, &leaks->groups[g], limit);
+		judge_group(&points.list[g], leaks, stacks, kd, lives, &leaks->groups[g], limit);
+	kd_free(kd);
+	free(error);
+	free(path);
 	return points;
 }
 

@@ -7,7 +7,7 @@
  * come of that:
  *
  *     L   the one in which the last pointer was lost
- *     G   the last one that was given the thing itself, not an entry or a number, and did not release it
+ *     G   the last one that was given the thing itself, not an entry or a number, did not store it and did not release it
  *
  * and one of them, or L's caller, is to blame. The rules, tried in this order:
  *
@@ -67,9 +67,9 @@ struct leak_points {
 
 /* What of the first `limit` items of each group the plugin shall follow: lines of its hooks file. */
 void leak_points_want(const struct leaks *leaks, size_t limit, FILE *out);
-/* stacks: of the run that leaks; the kernel of both is the same. */
+/* stacks: of the run that leaks; the kernel of both is the same. The lives are sorted. */
 struct leak_points leak_points_judge(const struct leaks *leaks, struct stack_table *stacks,
-				     const struct lives *lives, size_t limit);
+				     struct lives *lives, size_t limit);
 void leak_points_free(struct leak_points *points);
 const char *leak_point_rule_text(enum leak_point_rule rule);
 /*

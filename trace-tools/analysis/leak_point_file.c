@@ -43,9 +43,9 @@ static bool read_life(struct life *life, const char *text)
 	*life = (struct life){0};
 	if (sscanf(text,
 		   "life %15s %" SCNx64 " bytes %" SCNu64 " pfn %" SCNx64 " ref %" SCNu64 " holder %" SCNu64
-		   " nth %" SCNu64 " heap %u frames %u",
+		   " nth %" SCNu64 " heap %u frames %u kept %" SCNu64,
 		   kind, &life->base, &life->bytes, &life->pfn, &life->ref, &life->holder, &life->nth,
-		   &life->nr_heap, &life->nr_frames) != 9)
+		   &life->nr_heap, &life->nr_frames, &life->kept) != 10)
 		return false;
 	life->kind = (enum life_kind)position(kinds, kind);
 	return true;

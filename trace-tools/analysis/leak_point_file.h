@@ -39,6 +39,7 @@ struct life {
 	enum life_kind kind;
 	uint64_t base, bytes, pfn, ref, holder, nth;
 	uint32_t nr_heap, nr_frames; /* of what holds it still */
+	uint64_t kept;               /* when a location was added last */
 	uint32_t nr_born;
 	uint64_t born[LIFE_FRAMES];
 	struct life_end location, frame;     /* the death of the last location, of the last frame */

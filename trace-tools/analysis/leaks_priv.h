@@ -11,12 +11,12 @@ void leaks_leave_out(struct leaks *leaks);
 /* True when a suppression covers this allocation stack. */
 bool leaks_suppressed(const struct leaks *leaks, uint32_t stack);
 
+/* Each fault once; none is left out by a query. */
+void leaks_take_incidents(struct leaks *leaks);
 /* containers.c: puts groups under those of which they are a part; gives them these's suspect. */
 void containers_order(struct leaks *leaks);
 void containers_inherit(struct leaks *leaks);
 void containers_named_first(struct leaks *leaks);
-/* Each fault once; none is left out by a query. */
-void leaks_take_incidents(struct leaks *leaks);
 
 struct suspect_world;
 struct suspect_world *suspect_world_new(struct leaks *leaks);

@@ -6,7 +6,7 @@
  *   pages    kind, order and count of every struct page
  *   buddy    the free lists: links both ways, alignment, orders, lengths; what is on them is what is free
  *   pcp      the per-hart caches: what is in them is what is parked
- *   slab     headers, counts, and that the live objects are those of the trace
+ *   slab     headers, counts, that the live objects are those of the trace, and how many references counted ones have
  *
  * Memory's own contradictions (buddy, pcp, parts of slab) hold whatever the trace says; the others need a whole trace.
  * Every walk is bounded by the number of pages: a looped list is a difference, not an endless loop.

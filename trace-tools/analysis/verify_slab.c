@@ -79,6 +79,34 @@ static struct cache_view *slab_cache(struct slabs *slabs, uint64_t pa, uint64_t 
 		   : NULL;
 }
 
+/* Of a counted object: its count in memory and in the trace. A trace of an older kernel knows none. */
+static void compare_count(const struct slabs *slabs, uint64_t id, uint64_t pa,
+			  const struct object_state *object)
+{
+	static const struct {
+		const char *cache, *members[2];
+	} counted[] = {{"inode", {"count"}},
+		       {"file", {"count"}},
+		       {"shared", {"count"}},
+		       {"pipe", {"read_open", "write_open"}}};
+	struct verify *verify = slabs->verify;
+
+	for (size_t i = 0; i < sizeof(counted) / sizeof(*counted) && object->life != LIFE_UNKNOWN; i++) {
+		const char *cache = counted[i].cache;
+		uint64_t count = 0;
+		if (strcmp(cache, cache_name(slabs, id)))
+			continue;
+		for (size_t k = 0; k < 2 && counted[i].members[k]; k++)
+			count += verify_read(verify, pa,
+					     layout_member(verify->layout, cache, counted[i].members[k]));
+		if (count != object->count)
+			verify_note(verify, VERIFY_SLAB, pa,
+				    "object 0x%" PRIx64 " of cache %s: its count is %u in the trace, %" PRIu64
+				    " in memory",
+				    pa, cache, object->count, count);
+	}
+}
+
 static void compare_slab(struct slabs *slabs, uint64_t pa)
 {
 	struct verify *verify = slabs->verify;
@@ -99,7 +127,9 @@ static void compare_slab(struct slabs *slabs, uint64_t pa)
 			verify_note(verify, VERIFY_SLAB, object_pa,
 				    "object 0x%" PRIx64 " of cache %s is live in memory, %s in the trace",
 				    object_pa, cache_name(slabs, id), object ? "another cache's" : "not");
-		else if (!live && object)
+		else if (live)
+			compare_count(slabs, id, object_pa, object);
+		else if (object)
 			verify_note(verify, VERIFY_SLAB, object_pa,
 				    "object 0x%" PRIx64 " of cache %s is live in the trace, free in memory",
 				    object_pa, cache_name(slabs, id));

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -206,6 +207,16 @@ static bool same_file(const char *a, const char *b)
 }
 
 /* Blocks of zeros become holes: the RAM of a guest is mostly that. */
+static int remove_one(const char *path, const struct stat *about, int type, struct FTW *place)
+{
+	return remove(path);
+}
+
+int folder_remove(const char *path)
+{
+	return nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) && errno != ENOENT ? -1 : 0;
+}
+
 int file_copy(const char *from, const char *to)
 {
 	if (same_file(from, to))

@@ -53,6 +53,8 @@ bool file_exists(const char *path);
 bool file_is_regular(const char *path);
 /* mkdir -p; 0 or -1 with errno. */
 int make_folders(const char *path);
+/* rm -r; what is not there is removed. 0 or -1 with errno. */
+int folder_remove(const char *path);
 /* 0 or -1 with errno. A file is its own copy. */
 int file_copy(const char *from, const char *to);
 

@@ -109,6 +109,18 @@ enum report_form {
 int leaks_report(struct run *run, struct model *model, const struct arguments *arguments,
 		 enum report_form form);
 void leaks_check(const struct arguments *arguments);
+/*
+ * Repeats the run and says where the last pointer to what leaked died; STATUS_LEAKED, or STATUS_CANNOT_TELL and a word on stderr
+ * where it cannot be repeated. For those that offer --why after a report, with WHY_DEFAULT.
+ */
+struct why_options {
+	size_t limit;   /* of each group */
+	uint64_t group; /* from 1; 0: all */
+	bool json;
+};
+#define WHY_LIMIT 64
+#define WHY_DEFAULT (&(struct why_options){.limit = WHY_LIMIT})
+int why_report(const char *folder, const struct why_options *options);
 /* Draws free pages of a run as OUT.png and OUT.svg (NULL: RUN/free-pages); 0 or STATUS_CANNOT_TELL. */
 int plot_run(const char *folder, const char *out);
 

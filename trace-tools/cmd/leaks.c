@@ -217,6 +217,8 @@ static int leaks_run(const struct arguments *arguments)
 	struct report_options wanted = {.query.pid = -1};
 	enum report_form form = form_asked_for(arguments);
 
+	if (option(arguments, "why") && form != REPORT_TEXT && form != REPORT_ALL)
+		die("--why: with the report as text alone; as JSON by `pagetrail why --json`");
 	read_report_options(&wanted, arguments, model);
 	uint64_t growth = option_number(arguments, "fail-on-growth", 0, 1, UINT32_MAX);
 	if (growth && (wanted.nr_spans || wanted.query.pid >= 0 || wanted.query.kind))
@@ -227,6 +229,8 @@ static int leaks_run(const struct arguments *arguments)
 	free_report_options(&wanted);
 	model_free(model);
 	run_close(run);
+	if (option(arguments, "why") && status == STATUS_LEAKED)
+		why_report(arguments->operands[0], WHY_DEFAULT);
 	return status;
 }
 
@@ -244,6 +248,7 @@ static const struct option_spec options[] = {
     {"baseline", "RUN|FILE",
      "compare with a run without the leak, or what `pagetrail baseline` kept of one, instead of the one kept "
      "for this workload"},
+    {"why", NULL, "after the report, repeat the run and say where the last pointers died (pagetrail why)"},
     {"all", NULL, "print all groups in full, not the largest only"},
     {"json", NULL, "as JSON"},
     {"gcc", NULL, "as compilers print warnings, for editors: FILE:LINE: warning: ..."},

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* pagetrail run: the command; the machine is run by run/session.c. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -115,7 +116,11 @@ static int run_run(const struct arguments *arguments)
 	int status = examine(arguments, session, good, as_json ? &json : NULL);
 	if (as_json)
 		json_last(&json, status);
+	char *folder = xstrdup(session->folder);
 	session_free(session);
+	if (option(arguments, "why") && option(arguments, "leaks") && status == STATUS_LEAKED && !as_json)
+		why_report(folder, WHY_DEFAULT);
+	free(folder);
 	return status;
 }
 
@@ -141,6 +146,8 @@ static const struct option_spec options[] = {
     {"baseline", "RUN|FILE", "with --leaks: a run without the leak to compare with"},
     {"suppressions", "FILE", "with --leaks: known leaks, as for `pagetrail leaks`"},
     {"fail-on-leak", NULL, "with --leaks: status 1 also for leaks that are not certain"},
+    {"why", NULL,
+     "with --leaks and --icount: if something leaked, where its last pointer died (pagetrail why)"},
     {"plot", NULL, "at the end, draw RUN/free-pages.png and .svg"},
     {"json", NULL, "at the end, print all this as JSON; the console is not shown"},
     {NULL, NULL, NULL},

@@ -43,7 +43,7 @@ static int report_run(const struct watch *watch, const struct watch_run *machine
 		warn("%s: its QEMU (process %d) still runs: no verdict", machine->folder, (int)machine->pid);
 		return STATUS_CANNOT_TELL;
 	}
-	problem = watch_write_end(machine->folder, watch->end_text);
+	problem = watch_write_end(machine->folder, watch->end_text, watch->options);
 	if (problem) {
 		warn("%s", problem);
 		free(problem);
@@ -55,6 +55,8 @@ static int report_run(const struct watch *watch, const struct watch_run *machine
 	printf("\nnext: pagetrail report %s    (one HTML file with all of it)\n", machine->folder);
 	model_free(model);
 	run_close(run);
+	if (option(arguments, "why") && status == STATUS_LEAKED && watch->nr_runs == 1)
+		why_report(machine->folder, WHY_DEFAULT);
 	return status;
 }
 
@@ -118,6 +120,9 @@ static const struct option_spec options[] = {
     {"baseline", "RUN|FILE", "a run without the leak to compare with"},
     {"suppressions", "FILE", "known leaks, as for `pagetrail leaks`"},
     {"fail-on-leak", NULL, "status 1 also for leaks that are not certain"},
+    {"why", NULL,
+     "with --type: if something leaked, run the machine again and say where the last pointer died (pagetrail "
+     "why)"},
     {NULL, NULL, NULL},
 };
 

@@ -15,9 +15,10 @@
 #include "describe/follow.h"
 #include "report/leak_point_text.h"
 #include "run/again.h"
+#include "run/watch_again.h"
 
 #define TRIES 2
-#define LIMIT 64
+#define FOLDER "why" /* of the repeated run, in the recorded one */
 
 /* What was recorded, and what is asked. */
 struct why {
@@ -26,24 +27,31 @@ struct why {
 	struct model *model;
 	struct stack_table *stacks;
 	struct leaks *leaks;
-	size_t limit;
+	struct why_options options;
+	size_t limit;         /* of the present run */
 	uint64_t first, last; /* groups to tell of */
 	struct leaks_query query;
 };
 
-static void open_recorded(struct why *why, const struct arguments *arguments)
+static void open_recorded(struct why *why, const char *folder)
 {
-	why->folder = arguments->operands[0];
-	why->limit = option_number(arguments, "limit", LIMIT, 1, 1000000);
+	why->folder = folder;
 	why->run = open_run(why->folder);
 	why->model = model_replay(why->run, NULL);
 	why->stacks = stack_table_open(why->run);
 	why->query = (struct leaks_query){.pid = -1};
 	why->leaks = leaks_find(why->model, why->stacks, &why->query);
-	why->first =
-	    option_number(arguments, "group", 0, 1, why->leaks->nr_groups ? why->leaks->nr_groups : 1);
-	why->last = why->first ? why->first : why->leaks->nr_groups;
-	why->first = why->first ? why->first - 1 : 0;
+}
+
+/* The groups that the user asked for, once it is known how many there are. */
+static void choose_groups(struct why *why)
+{
+	uint64_t nr = why->leaks->nr_groups, wanted = why->options.group;
+
+	if (wanted > nr)
+		die("--group: there are %" PRIu64, nr);
+	why->first = wanted ? wanted - 1 : 0;
+	why->last = wanted ? wanted : nr;
 }
 
 static void close_recorded(struct why *why)
@@ -91,8 +99,6 @@ static bool repeat(const struct why *why, struct again *again, const char *folde
 
 static void print(const struct why *why, const struct leak_points *points)
 {
-	printf("%s was repeated, event by event, and every pointer to what leaked was followed\n\n",
-	       why->folder);
 	for (size_t g = why->first; g < why->last; g++)
 		leak_point_print(why->leaks, why->stacks, points, why->first, g, stdout);
 }
@@ -110,51 +116,110 @@ static void print_json(const struct why *why, const struct leak_points *points, 
 	json_end(&json);
 }
 
-static int tell(const struct why *why, const char *folder, bool as_json)
+static int tell(struct why *why, const char *leak_points)
 {
-	char *path = xasprintf("%s/icount/leak-points", folder), *error;
 	struct lives lives;
+	char *error;
 
-	if (!lives_read(&lives, path, &error))
+	if (!lives_read(&lives, leak_points, &error))
 		die("%s", error);
+	choose_groups(why);
 	struct leak_points points = leak_points_judge(why->leaks, why->stacks, &lives, why->limit);
-	if (as_json)
+	if (why->options.json)
 		print_json(why, &points, STATUS_LEAKED);
 	else
 		print(why, &points);
 	leak_points_free(&points);
 	lives_free(&lives);
-	free(path);
 	return STATUS_LEAKED;
+}
+
+static int nothing_leaked(const struct why *why)
+{
+	if (why->options.json)
+		print_json(why, NULL, STATUS_OK);
+	else
+		printf("no leaks in %s\n", why->folder);
+	return why->leaks->status;
+}
+
+/* A run of our kernel: repeated event by event, with what leaked followed. */
+static int why_own(struct why *why)
+{
+	struct again again;
+	int status = STATUS_CANNOT_TELL;
+	char *error;
+
+	if (!again_read(&again, why->folder, &error)) {
+		warn("%s", error);
+		free(error);
+		return status;
+	}
+	char *folder = xasprintf("%s/" FOLDER, why->folder), *hooks = make_hooks(why, again.kernel),
+	     *leak_points = xasprintf("%s/icount/leak-points", folder);
+	if (repeat(why, &again, folder, hooks)) {
+		if (!why->options.json)
+			printf("%s was repeated, event by event, and every pointer to what leaked was "
+			       "followed\n\n",
+			       why->folder);
+		status = tell(why, leak_points);
+	}
+	again_free(&again);
+	free(folder);
+	free(hooks);
+	free(leak_points);
+	return status;
+}
+
+/* A watched run: the second one leaks by itself, and is told of. */
+static int why_watched(struct why *why)
+{
+	uint64_t leaked = why->leaks->nr_pages;
+	char *folder = xasprintf("%s/" FOLDER, why->folder),
+	     *leak_points = xasprintf("%s/leak-points", folder), *error;
+	int status = STATUS_CANNOT_TELL;
+
+	if (!watch_again(why->folder, FOLDER, &error)) {
+		warn("%s", error);
+		free(error);
+	} else {
+		close_recorded(why);
+		open_recorded(why, folder);
+		why->limit = SIZE_MAX;
+		if (!why->options.json)
+			printf("the machine was run again, with every pointer to a page followed: %" PRIu64
+			       " pages leaked, %" PRIu64 " in the recorded run\n\n",
+			       why->leaks->nr_pages, leaked);
+		status = tell(why, leak_points);
+	}
+	free(folder);
+	free(leak_points);
+	return status;
+}
+
+int why_report(const char *folder, const struct why_options *options)
+{
+	struct why why = {.options = *options, .limit = options->limit};
+	int status;
+
+	open_recorded(&why, folder);
+	if (!why.leaks->nr_groups)
+		status = nothing_leaked(&why);
+	else if (why.run->watched)
+		status = why_watched(&why);
+	else
+		status = why_own(&why);
+	close_recorded(&why);
+	return status;
 }
 
 static int why_run(const struct arguments *arguments)
 {
-	struct why why = {0};
-	struct again again;
-	char *error;
-	int status = STATUS_CANNOT_TELL;
+	struct why_options options = {.limit = option_number(arguments, "limit", WHY_LIMIT, 1, 1000000),
+				      .group = option_number(arguments, "group", 0, 1, UINT64_MAX),
+				      .json = option(arguments, "json") != NULL};
 
-	open_recorded(&why, arguments);
-	if (!why.leaks->nr_groups) {
-		if (option(arguments, "json"))
-			print_json(&why, NULL, STATUS_OK);
-		else
-			printf("nothing leaked in %s\n", why.folder);
-		status = why.leaks->status;
-	} else if (!again_read(&again, why.folder, &error)) {
-		warn("%s", error);
-		free(error);
-	} else {
-		char *folder = xasprintf("%s/why", why.folder), *hooks = make_hooks(&why, again.kernel);
-		if (repeat(&why, &again, folder, hooks))
-			status = tell(&why, folder, option(arguments, "json") != NULL);
-		again_free(&again);
-		free(folder);
-		free(hooks);
-	}
-	close_recorded(&why);
-	return status;
+	return why_report(arguments->operands[0], &options);
 }
 
 static const struct option_spec options[] = {

@@ -6,30 +6,33 @@
 #include <regex.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uapi/layout.h>
 
 #include "base/util.h"
+#include "code.h"
+#include "functions.h"
 
 #define ARGUMENT_REGISTERS 4
-/* struct holder in a register: id and index, and between them what was there before */
-#define HOLDER_OF(name) name "&0xffffffff0000ffff"
 
 /* What only looks: files of Pagetrail's kernel, and functions of any. */
 static const char observer_units[] =
     "(^|/)kernel/(trace/|procfs/|mm/(audit|incident|page_books|slab_audit)|sync/kprintf|lib/format|boot/"
     "panic|proc/sample)";
 static const char observer_names[] =
-    "^(printf|kprintf|printk|panic|consputc|printint|printptr|procdump|dump_.*|.*_claims?|"
+    "^([vs]*n?printf?.*|kprintf|printk|panic|consputc|printint|printptr|procdump|dump_.*|.*_claims?|"
     ".*_check|trace_.*|backtrace)$";
-static const char transparent_names[] =
-    "^(mem(cpy|move|set|cmp|_.*)|str.*|safestr.*|copy_(to|from)_user.*|user_copy.*|(either_)?copy(in|out)("
-    "str)?|list_.*|"
-    "page_get|page_try_get|page_record|put_traced|count_change.*|pages_record|krefget|.*_to_(pa|va|pfn|page)|"
-    "(acquire|release|holding|acquiresleep|releasesleep|push_off|pop_off|spin_.*|sleep_.*lock.*))$";
+static const char transparent_names[] = "^(mem(cpy|move|set|cmp|_.*)|str.*|safestr.*|copy_(to|from)_user.*|"
+					"user_copy.*|(either_)?copy(in|out)(str)?|"
+					"list_.*|pte_set|set_pte.*|page_get|page_try_get|page_put|page_"
+					"record|put_traced|count_change.*|pages_record|krefget|"
+					".*_to_(pa|va|pfn|page)|acquire.*|release(sleep)?|holding.*|push_off|"
+					"pop_off|(.*_)?(un)?lock(_.*)?|spin_.*)$";
 static const char trap_names[] = "^(trap_user|usertrap)$";
 
 struct patterns {
 	regex_t observer_unit, observer, transparent, trap;
+	struct code *code;
+	struct functions
+	    books; /* functions that the description says get, put, free or count: each reference is theirs for a call */
 };
 
 static void compile(regex_t *regex, const char *text)
@@ -57,95 +60,107 @@ static unsigned nr_arguments(const struct function *function)
 	return nr < ARGUMENT_REGISTERS ? (unsigned)nr : ARGUMENT_REGISTERS;
 }
 
-static void put_function(const struct function *function, const struct patterns *patterns, FILE *out)
+static bool looks(const struct patterns *patterns, const struct function *function)
 {
+	return matches(&patterns->observer_unit, function->unit) ||
+	       matches(&patterns->observer, function->name);
+}
+
+/* What calls printers and nothing else prints. */
+static bool only_prints(const struct types *types, const struct patterns *patterns,
+			const struct function *function)
+{
+	const struct code_function *code = code_of(patterns->code, function);
+
+	for (size_t i = 0; i < code->nr_calls; i++) {
+		const struct function *called = types_function_at(types, code->calls[i].target);
+		if (!called || !looks(patterns, called))
+			return false;
+	}
+	return code->nr_calls != 0;
+}
+
+static void put_function(const struct types *types, const struct function *function,
+			 const struct patterns *patterns, FILE *out)
+{
+	bool observer = looks(patterns, function) || only_prints(types, patterns, function),
+	     transparent = matches(&patterns->transparent, function->name) ||
+			   functions_have(&patterns->books, function);
+
 	fprintf(out, "func entry=%#" PRIx64 " args=%u%s%s%s%s\n", function->low, nr_arguments(function),
-		matches(&patterns->observer_unit, function->unit) ||
-			matches(&patterns->observer, function->name)
-		    ? " observer=1"
-		    : "",
-		matches(&patterns->transparent, function->name) ? " transparent=1" : "",
+		observer ? " observer=1" : "", transparent ? " transparent=1" : "",
 		matches(&patterns->trap, function->name) ? " trap=1" : "",
 		strcmp(function->name, "kstack_free") ? "" : " stackend=1");
 }
 
-void follow_functions(const struct types *types, FILE *out)
+/* Functions that an item names: its subject, or under the key. */
+static void add_named(const struct types *types, const char *list, struct functions *out)
 {
-	struct patterns patterns;
+	char *name;
+
+	for (size_t n = 0; (name = kd_nth(list, n)); n++) {
+		functions_named(types, name, out);
+		free(name);
+	}
+}
+
+static void find_books(const struct types *types, const struct kd *kd, struct functions *out)
+{
+	static const enum kd_verb verbs[] = {KD_ALLOC, KD_FREE, KD_GET, KD_PUT};
+	const struct kd_item *item;
+
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+		for (size_t n = 0; (item = kd_item(kd, verbs[i], n)); n++)
+			add_named(types, item->subject, out);
+	}
+	for (size_t n = 0; (item = kd_item(kd, KD_COUNT, n)); n++)
+		add_named(types, kd_get(item, "funcs"), out);
+}
+
+bool follow_is_transparent(const char *function)
+{
+	static regex_t regex;
+	static bool compiled;
+
+	if (!compiled)
+		compile(&regex, transparent_names);
+	compiled = true;
+	return matches(&regex, function);
+}
+
+void follow_functions(const struct types *types, const struct kd *kd, FILE *out)
+{
+	struct patterns patterns = {.code = code_open(types)};
 
 	compile(&patterns.observer_unit, observer_units);
 	compile(&patterns.observer, observer_names);
 	compile(&patterns.transparent, transparent_names);
 	compile(&patterns.trap, trap_names);
+	if (kd)
+		find_books(types, kd, &patterns.books);
 	for (size_t i = 0; i < types_nr_functions(types); i++)
-		put_function(types_function_by_number(types, i), &patterns, out);
+		put_function(types, types_function_by_number(types, i), &patterns, out);
+	free(patterns.books.list);
+	code_close(patterns.code);
 	regfree(&patterns.observer_unit);
 	regfree(&patterns.observer);
 	regfree(&patterns.transparent);
 	regfree(&patterns.trap);
 }
 
-/* ---- Pagetrail's own kernel ---- */
+/* ---- kernels that are not ours ---- */
 
-/* "WORD=ADDRESS" of a symbol; false, with *error, where there is none. */
-static bool address_of(const struct types *types, const char *name, uint64_t *address, char **error)
+void follow_all_pages(const struct description *description, FILE *out)
 {
-	const struct symbol *symbol = types_symbol(types, name);
+	static const char *const names[] = {"swtch",       "switch_to",      "__switch",
+					    "__switch_to", "context_switch", "arch_switch"};
 
-	if (symbol)
-		*address = symbol->address;
-	else if (!*error)
-		*error =
-		    xasprintf("%s: there is no %s: is this a Pagetrail kernel?", types_path(types), name);
-	return symbol != NULL;
-}
-
-static uint64_t member(const struct types *types, const char *tag, const char *name, char **error)
-{
-	uint64_t offset = 0;
-	const struct type *type = types_struct(types, tag);
-
-	if (!type_member(type, name, &offset) && !*error)
-		*error = xasprintf("%s: struct %s has no %s: was this kernel built with -g?",
-				   types_path(types), tag, name);
-	return offset;
-}
-
-static const struct {
-	const char *verb, *function, *rest;
-} calls[] = {
-    {"alloc", "page_alloc", "type=struct count=1<<a0 ref=a2&255 holder=" HOLDER_OF("a3")},
-    {"alloc", "page_alloc_with", "type=struct count=1<<a0 ref=a2&255 holder=" HOLDER_OF("a3")},
-    {"alloc", "page_alloc_zeroed", "type=struct ref=a1&255 holder=" HOLDER_OF("a2")},
-    {"get", "page_get", "type=struct ref=a1&255 holder=" HOLDER_OF("a2")},
-    {"get", "page_try_get", "type=struct ref=a1&255 holder=" HOLDER_OF("a2")},
-    {"put", "page_put", "type=struct ref=a1&255 holder=" HOLDER_OF("a2") " freed=ret&1"},
-    {"objfree", "kmem_cache_free", "page=a1"},
-};
-
-bool follow_own_kernel(const struct types *types, FILE *out, char **error)
-{
-	const struct symbol *arch_switch = types_symbol(types, "arch_switch");
-	uint64_t address = 0, end = 0;
-
-	*error = NULL;
-	if (address_of(types, "image_start", &address, error) && address_of(types, "text_end", &end, error))
-		fprintf(out, "text lo=%#" PRIx64 " hi=%#" PRIx64 "\n", address, end);
-	if (address_of(types, "pages", &address, error))
-		fprintf(out, "pages base=u64[%#" PRIx64 "] stride=%" PRIu64 " pa=%#lx\n", address,
-			type_size(types_struct(types, "page")), RAM_BASE);
-	fprintf(out, "stack base=%#lx size=%u\n", PHYS_OFFSET, KSTACK_PAGES * 4096);
-	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
-		if (address_of(types, calls[i].function, &address, error))
-			fprintf(out, "%s name=%s entry=%#" PRIx64 " %s\n", calls[i].verb, calls[i].function,
-				address, calls[i].rest);
+	fprintf(out, "follow all=1\n");
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const struct symbol *symbol = types_symbol(description->types, names[i]);
+		if (symbol && symbol->code && symbol->bytes)
+			fprintf(out, "follow switch=%#" PRIx64 "-%#" PRIx64 "\n", symbol->address,
+				symbol->address + symbol->bytes);
 	}
-	if (address_of(types, "kmem_cache_alloc", &address, error))
-		fprintf(out, "objalloc name=kmem_cache_alloc entry=%#" PRIx64 " size=u32[a0+%" PRIu64 "]\n",
-			address, member(types, "kmem_cache", "object_bytes", error));
-	if (address_of(types, "arch_switch", &address, error))
-		fprintf(out, "follow window=%#x switch=%#" PRIx64 "-%#" PRIx64 "\n", KSTACK_PAGES * 4096,
-			address, address + arch_switch->bytes);
-	follow_functions(types, out);
-	return !*error;
+	follow_functions(description->types, description->kd, out);
 }

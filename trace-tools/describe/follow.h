@@ -14,12 +14,17 @@
 
 #include <stdio.h>
 
-#include "target/types.h"
+#include "describe.h"
 
-/* A `func` line for each function of the kernel. */
-void follow_functions(const struct types *types, FILE *out);
+/* A `func` line for each function of the kernel. kd NULL: Pagetrail's own. */
+void follow_functions(const struct types *types, const struct kd *kd, FILE *out);
+/* Is this one of those that pass a pointer on and own nothing? */
+bool follow_is_transparent(const char *function);
 /* All that Pagetrail's own kernel needs but for what is to be followed. False: it is another kernel; *error says what is missing
  * (caller frees). */
 bool follow_own_kernel(const struct types *types, FILE *out, char **error);
+
+/* Every page of a kernel that is not ours: beside what its description says. */
+void follow_all_pages(const struct description *description, FILE *out);
 
 #endif

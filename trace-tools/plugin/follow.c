@@ -308,6 +308,17 @@ void follow_reference_begin(unsigned hart, uint64_t pa, uint64_t ref, uint64_t h
 	caller_holds(&moment, i);
 }
 
+/* One reference of the page was given back: whoever was given the page has done it, and is not to blame for the others. */
+static void forget_given(uint64_t index)
+{
+	uint32_t link = 0, i;
+
+	while ((i = life_next(index, &link))) {
+		if (lives[i].kind != LIFE_OBJECT)
+			lives[i].nr_given = 0;
+	}
+}
+
 /* The one of this kind and holder that is on this stack, else any. */
 void follow_reference_end(unsigned hart, uint64_t pa, uint64_t ref, uint64_t holder)
 {
@@ -326,6 +337,15 @@ void follow_reference_end(unsigned hart, uint64_t pa, uint64_t ref, uint64_t hol
 	}
 	if (found)
 		end(found);
+	forget_given(index);
+}
+
+void follow_page_put(uint64_t pa)
+{
+	uint64_t index = alias_index(pa);
+
+	if (index != NONE && nr_lives)
+		forget_given(index);
 }
 
 void follow_stack_end(unsigned hart, uint64_t va)

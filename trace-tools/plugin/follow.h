@@ -53,6 +53,8 @@ void follow_object_begin(unsigned hart, uint64_t va, uint64_t bytes);
 void follow_object_end(unsigned hart, uint64_t va);
 void follow_reference_begin(unsigned hart, uint64_t pa, uint64_t ref, uint64_t holder);
 void follow_reference_end(unsigned hart, uint64_t pa, uint64_t ref, uint64_t holder);
+/* A count of the page went down, by whatever. */
+void follow_page_put(uint64_t pa);
 /* A stack that nobody is on any more. */
 void follow_stack_end(unsigned hart, uint64_t va);
 

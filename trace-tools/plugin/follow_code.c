@@ -199,7 +199,8 @@ static void on_store(unsigned hart, uint32_t info, uint64_t va, void *data)
 	enum alias_form form = ALIAS_LINEAR;
 	bool there;
 
-	if (!nr_lives)
+	if (!nr_lives ||
+	    (site->store.kind == STORE_PLAIN && bytes < 4 && (va & 7) != 8 - bytes && !location_any_at(va)))
 		return;
 	struct moment moment = follow_moment(hart);
 	uint64_t value = stored_word(&moment, site, &at, &whole, &there);

@@ -48,6 +48,7 @@ struct life {
 	uint64_t nth;                      /* of those that began at this address */
 	uint64_t window;                   /* of the stack on which a reference began */
 	uint32_t nr_heap, nr_stack, first; /* of its locations */
+	uint64_t kept;                     /* when a location outside stacks was added last */
 	uint32_t nr_marks, first_mark;
 	uint32_t nr_born;
 	uint64_t born[LIFE_FRAMES];
@@ -91,7 +92,13 @@ uint64_t follow_word(const struct moment *moment, uint64_t va, bool *there);
 /* ---- locations.c ---- */
 
 bool locations_init(void);
-bool location_any_at(uint64_t va); /* may there be one in this word? */
+#define FILTER_BITS 20 /* words: 8 MiB of the guest, before two share a place */
+extern uint16_t location_filter[1U << FILTER_BITS];
+/* May there be one in this word? */
+static inline bool location_any_at(uint64_t va)
+{
+	return location_filter[va >> 3 & ((1U << FILTER_BITS) - 1)] != 0;
+}
 void location_add(const struct moment *moment, uint32_t life, uint64_t va, unsigned bytes, uint64_t pc,
 		  bool saved);
 /* What lies in [lo, hi) is gone. value: what stands in the word now, whose lives keep theirs; NULL: nothing. */

@@ -2,7 +2,7 @@
  *
  * follow_write: OUT/leak-points, what became of each life that has not ended: text, one fact a line.
  *
- *	life object 0xffffffc081234000 bytes 64 pfn 0x81234 ref 0 holder 0 nth 1 heap 0 frames 0
+ *	life object 0xffffffc081234000 bytes 64 pfn 0x81234 ref 0 holder 0 nth 1 heap 0 frames 0 kept 790
  *	born 0xffffffc080214010 …                return addresses, innermost first
  *	location overwritten 0xffffffc080213000 where 0x… when 812 stack …
  *	frame popped 0xffffffc080213010 where 0x… when 815 stack …
@@ -15,6 +15,7 @@
 
 #include "bounds.h"
 #include "follow_priv.h"
+#include "guest.h"
 #include "hooks.h"
 
 #define HELD_SHOWN 8
@@ -40,9 +41,12 @@ static void write_lost(FILE *out, const char *what, const struct lost *lost)
 /* The base of the life that an address is in, 0: none. */
 static uint64_t life_around(uint64_t va)
 {
-	for (uint32_t i = 1; i < lives_used; i++) {
+	uint64_t pa = guest_linear(va), index = pa == NONE ? NONE : alias_index(pa);
+	uint32_t link = 0, i;
+
+	while (index != NONE && (i = life_next(index, &link))) {
 		const struct life *life = life_at(i);
-		if (life->alive && life->kind != LIFE_REFERENCE && va - life->base < life->bytes)
+		if (life->kind != LIFE_REFERENCE && va - life->base < life->bytes)
 			return life->base;
 	}
 	return 0;
@@ -68,9 +72,9 @@ static void write_life(FILE *out, const struct life *life)
 
 	fprintf(out,
 		"life %s %#" PRIx64 " bytes %" PRIu64 " pfn %#" PRIx64 " ref %" PRIu64 " holder %" PRIu64
-		" nth %" PRIu64 " heap %u frames %u\nborn",
+		" nth %" PRIu64 " heap %u frames %u kept %" PRIu64 "\nborn",
 		kinds[life->kind], life->base, life->bytes, life->index + (hooks.ram_base >> PAGE_SHIFT),
-		life->ref, life->holder, life->nth, life->nr_heap, life->nr_marks);
+		life->ref, life->holder, life->nth, life->nr_heap, life->nr_marks, life->kept);
 	write_stack(out, life->born, life->nr_born);
 	write_lost(out, "location", &life->location);
 	write_lost(out, "frame", &life->frame);

@@ -14,14 +14,13 @@
 #include "qemu_api.h"
 
 #define BUCKET_BITS 18
-#define FILTER_BITS 16
 #define STACK_BELOW 1024 /* a leaf may store below its stack pointer's last value that we saw */
 #define WINDOWS 4096
 
 static struct location *locations;
 static uint32_t locations_used = 1, free_location;
 static uint32_t buckets[1U << BUCKET_BITS];
-static uint16_t filter[1U << FILTER_BITS];
+uint16_t location_filter[1U << FILTER_BITS];
 static uint32_t *of_page; /* linear ones, by page */
 
 /* A stack: how many locations are on it, and the lowest. */
@@ -49,12 +48,7 @@ static uint32_t *bucket_of(uint64_t va)
 
 static uint16_t *filter_of(uint64_t va)
 {
-	return &filter[va >> 3 & ((1U << FILTER_BITS) - 1)];
-}
-
-bool location_any_at(uint64_t va)
-{
-	return *filter_of(va) != 0;
+	return &location_filter[va >> 3 & ((1U << FILTER_BITS) - 1)];
 }
 
 static uint32_t *page_count_of(uint64_t va)
@@ -136,10 +130,12 @@ void location_add(const struct moment *moment, uint32_t life, uint64_t va, unsig
 		window->nr++;
 		window->lowest = va < window->lowest ? va : window->lowest;
 	}
-	if (on_stack)
+	if (on_stack) {
 		life_at(life)->nr_stack++;
-	else
+	} else {
 		life_at(life)->nr_heap++;
+		life_at(life)->kept = follow_clock;
+	}
 }
 
 /* ---- remove ---- */

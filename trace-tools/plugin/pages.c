@@ -225,6 +225,8 @@ void pages_get(const struct act *act, uint64_t pa, uint64_t nr)
 
 void pages_put(const struct act *act, uint64_t pa, uint64_t nr)
 {
+	if (follow_wanted())
+		follow_page_put(pa);
 	refer(act, pa, nr, -1);
 }
 
@@ -239,6 +241,9 @@ void pages_count(const struct act *act, uint64_t pa, uint64_t *shadow, uint64_t 
 	}
 	spin_t *lock = lock_page(page);
 	uint64_t before = *shadow;
+	bool less = (add ? (before + after) & mask : after) < before;
+	if (less && follow_wanted())
+		follow_page_put(pa);
 	*shadow = after = add ? (before + after) & mask : after;
 	if (page->state == PAGE_ALLOCATED && after != before)
 		record_page(act, after > before ? EV_page_get : EV_page_put, pa, 0, 0, before, after, 0);

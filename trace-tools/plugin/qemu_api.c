@@ -155,20 +155,25 @@ uint64_t qemu_register(unsigned hart, unsigned number)
  * The registers lie somewhere in QEMU's structure of the CPU, side by side, x0 first. Where, nobody says; but their values are
  * known, and 31 of them in a row are not there twice.
  */
-const uint64_t *qemu_registers(unsigned hart)
+static const uint64_t *find_registers(unsigned hart)
 {
 	uint64_t values[32] = {0};
 
-	if (harts[hart].registers)
-		return harts[hart].registers;
 	for (unsigned i = 1; i < 32; i++)
 		values[i] = qemu_register(hart, i);
 	const uint64_t *at = cpu_of(hart);
 	for (size_t i = 0; i < CPU_BYTES / sizeof(*at) && values[REG_SP] && values[REG_RA]; i++) {
 		if (!memcmp(at + i, values, sizeof(values)))
-			return harts[hart].registers = at + i;
+			return at + i;
 	}
 	return NULL;
+}
+
+const uint64_t *qemu_registers(unsigned hart)
+{
+	if (!harts[hart].registers)
+		harts[hart].registers = find_registers(hart);
+	return harts[hart].registers;
 }
 
 uint32_t qemu_insn_bits(const struct qemu_plugin_insn *insn)

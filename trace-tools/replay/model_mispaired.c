@@ -93,8 +93,11 @@ void pairing_end(struct model *model, const struct subject *subject, uint32_t *l
 {
 	uint32_t get, put;
 
-	while (pairing_rest(&model->pool, list, &get, &put))
+	while (pairing_rest(&model->pool, list, &get, &put)) {
+		if (!subject)
+			continue;
 		note(model, MISPAIRED_PUT, subject, &model->pool.refs[put]);
+	}
 }
 
 const char *mispaired_text(enum mispaired_how how)

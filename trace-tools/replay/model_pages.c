@@ -164,7 +164,10 @@ void pages_apply(struct model *model, const struct trace_record *record, uint32_
 		struct subject subject = subject_of(model, page);
 		if (record->event != EV_page_free || life_before == LIFE_LIVE)
 			pairing_note(model, &subject, record, &done);
-		rest_note(model, &subject, &done.rest);
+		/* Of a page whose allocation was not recorded, neither were all its gets. */
+		if (life_before == LIFE_LIVE)
+			rest_note(model, &subject, &done.rest);
+		refs_drop(&model->pool, &done.rest);
 	}
 	if (done.opened != REF_POOL_NONE && model->pool.refs[done.opened].ref == REF_CACHE && !page->inode &&
 	    !page->inode_index) {
@@ -183,6 +186,6 @@ void pages_end(struct model *model)
 		if (page->refs == REF_POOL_NONE)
 			continue;
 		subject = subject_of(model, page);
-		pairing_end(model, &subject, &page->refs);
+		pairing_end(model, page->life == LIFE_LIVE ? &subject : NULL, &page->refs);
 	}
 }

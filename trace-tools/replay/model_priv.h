@@ -74,7 +74,7 @@ void pairing_note(struct model *model, const struct subject *subject, const stru
 		  const struct pairing *done);
 /* Notes the puts of what is left of a life, and drops all of it. */
 void rest_note(struct model *model, const struct subject *subject, uint32_t *rest);
-/* At the end of the replay, of one list. */
+/* At the end of the replay, of one list. subject NULL: not all of it was recorded, so nothing is noted. */
 void pairing_end(struct model *model, const struct subject *subject, uint32_t *list);
 
 void releases_begin(struct model *model);

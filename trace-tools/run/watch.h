@@ -39,6 +39,8 @@ struct watch_options {
 	const char *elf;         /* NULL: what QEMU is told to boot is one */
 	const char *symbols;     /* a System.map; NULL: the ELF file has them, or the description names one */
 	bool check_writes;
+	bool follow;    /* every pointer to a page, see plugin/follow.h */
+	bool quiet;     /* what a driven console says is not passed on */
 	char **command; /* NULL-terminated */
 	/* A driven terminal: any of these. */
 	const char **typed; /* NULL-terminated lines, one at each prompt; NULL: none */
@@ -94,5 +96,6 @@ int watch_stand_in(int argc, char **argv);
 #define WATCH_ENV_ELF "PAGETRAIL_WATCH_ELF"                 /* file; unset: the kernel that QEMU boots */
 #define WATCH_ENV_SYMBOLS "PAGETRAIL_WATCH_SYMBOLS"         /* file; unset: what the description names */
 #define WATCH_ENV_WRITES "PAGETRAIL_WATCH_WRITES"           /* set: --check writes */
+#define WATCH_ENV_FOLLOW "PAGETRAIL_WATCH_FOLLOW"           /* set: pointers are followed */
 
 #endif

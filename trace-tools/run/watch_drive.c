@@ -240,8 +240,10 @@ static bool take_output(struct drive *drive)
 
 	if (nr <= 0)
 		return nr < 0 && errno == EINTR;
-	fwrite(bytes, 1, (size_t)nr, stdout);
-	fflush(stdout);
+	if (!drive->watch->options->quiet) {
+		fwrite(bytes, 1, (size_t)nr, stdout);
+		fflush(stdout);
+	}
 	for (ssize_t at = 0; at < nr;) {
 		const char *end = memchr(bytes + at, '\n', (size_t)(nr - at));
 		ssize_t upto = end ? end - bytes + 1 : nr;

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <zlib.h>
 
 #include "base/json_read.h"
@@ -107,15 +108,31 @@ static void copy_start(struct json *json, const struct json_value *start)
 	json_close(json, ']');
 }
 
+/* What was typed, and how long it took: by that the machine is run again (watch_again.h). */
+static void write_driving(struct json *json, const struct watch_options *options,
+			  const struct json_value *start)
+{
+	json_bool(json, "driven", options->typed || options->until || options->timeout_seconds);
+	json_open(json, "typed", '[');
+	for (const char **line = options->typed; line && *line; line++)
+		json_string(json, NULL, *line);
+	json_close(json, ']');
+	json_string(json, "until", options->until);
+	json_string(json, "prompt", options->prompt);
+	uint64_t began = json_get_number(start, "started_seconds", 0);
+	json_int(json, "seconds", began ? (int64_t)time(NULL) - (int64_t)began : 0);
+}
+
 static void write_run_json(const struct run *run, const struct manifest *manifest,
 			   const struct json_value *start, const struct json_value *plugin,
-			   const char *end_text)
+			   const char *end_text, const struct watch_options *options)
 {
 	struct run_json file;
 
 	run_json_begin(&file, run->folder);
 	json_string(&file.json, "tracer", "watch");
 	copy_start(&file.json, start);
+	write_driving(&file.json, options, start);
 	json_int(&file.json, "harts", run->nr_streams);
 	json_int(&file.json, "ram_bytes", (int64_t)json_get_number(plugin, "ram_bytes", 0));
 	json_string(&file.json, "end", "poweroff");
@@ -125,7 +142,7 @@ static void write_run_json(const struct run *run, const struct manifest *manifes
 	run_json_end(&file, manifest);
 }
 
-char *watch_write_end(const char *folder, const char *end_text)
+char *watch_write_end(const char *folder, const char *end_text, const struct watch_options *options)
 {
 	struct json_value *plugin = read_json(folder, "plugin.json"),
 			  *start = read_json(folder, WATCH_START_FILE);
@@ -147,7 +164,7 @@ char *watch_write_end(const char *folder, const char *end_text)
 			struct model *model = model_replay(run, NULL);
 			fill_manifest(&manifest, run, plugin, start);
 			manifest.marks = model_totals(model)->by_event[EV_mark];
-			write_run_json(run, &manifest, start, plugin, end_text);
+			write_run_json(run, &manifest, start, plugin, end_text, options);
 			model_free(model);
 			run_close(run);
 		}

@@ -9,6 +9,7 @@
 #include "base/util.h"
 #include "ctf/tsdl.h"
 #include "describe/describe.h"
+#include "describe/follow.h"
 
 /* NULL, or why it cannot be written. */
 static char *write_text(const char *folder, const char *name, const char *text)
@@ -32,6 +33,23 @@ static char *write_description(const char *folder, const struct description *des
 	if (!file || fclose(file))
 		error = xasprintf("%s: %s", path, strerror(errno));
 	free(path);
+	return error;
+}
+
+static char *write_hooks(const char *folder, const struct description *description, bool follow)
+{
+	char *text = NULL, *error;
+	size_t bytes;
+	FILE *out = open_memstream(&text, &bytes);
+
+	if (!out)
+		die("out of memory");
+	fputs(description->hooks, out);
+	if (follow)
+		follow_all_pages(description, out);
+	fclose(out);
+	error = write_text(folder, "hooks", text);
+	free(text);
 	return error;
 }
 
@@ -82,7 +100,7 @@ static char *not_enough(const char *elf, const struct description *description)
 }
 
 char *watch_prepare_kernel(const char *folder, const char *elf, const char *description_path, const char *map,
-			   uint32_t boot_id)
+			   bool follow, uint32_t boot_id)
 {
 	static const char *const folders[] = {"kernel", "trace", "logs"};
 	struct description description;
@@ -107,7 +125,7 @@ char *watch_prepare_kernel(const char *folder, const char *elf, const char *desc
 	if (!error)
 		error = write_description(kernel, &description);
 	if (!error)
-		error = write_text(kernel, "hooks", description.hooks);
+		error = write_hooks(kernel, &description, follow);
 	if (!error)
 		error = write_metadata(folder, &description, boot_id);
 	description_close(&description);

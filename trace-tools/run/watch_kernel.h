@@ -3,14 +3,16 @@
 #ifndef TOOLS_RUN_WATCH_KERNEL_H
 #define TOOLS_RUN_WATCH_KERNEL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
  * Fills FOLDER/kernel: kernel.elf (a copy of elf, or made of a raw image and its System.map), kernel.kd (the description:
- * the user's file, or what is found) and hooks (what the plugin reads of it); FOLDER/trace with its metadata; FOLDER/logs.
+ * the user's file, or what is found) and hooks (what the plugin reads of it; with `follow`, to follow
+ * every pointer to a page); FOLDER/trace with its metadata; FOLDER/logs.
  * map NULL: the description names it, where it must. NULL, or what is wrong in words that say what to do (caller frees).
  */
 char *watch_prepare_kernel(const char *folder, const char *elf, const char *description, const char *map,
-			   uint32_t boot_id);
+			   bool follow, uint32_t boot_id);
 
 #endif

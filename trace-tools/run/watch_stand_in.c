@@ -19,6 +19,7 @@
 #include "ctf/manifest.h"
 #include "plugin.h"
 #include "watch.h"
+#include "watch_disks.h"
 #include "watch_kernel.h"
 
 bool watch_is_stand_in(const char *program_name)
@@ -124,6 +125,7 @@ static void write_start(const char *folder, char **argv, const char *qemu, const
 	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S%z", localtime(&now));
 	json_begin(&json, file);
 	json_string(&json, "started", text);
+	json_int(&json, "started_seconds", (int64_t)now);
 	json_string(&json, "folder", cwd);
 	json_string(&json, "qemu_program", qemu);
 	json_string(&json, "kernel", kernel);
@@ -215,13 +217,15 @@ int watch_stand_in(int argc, char **argv)
 			    folder);
 		uint32_t boot_id = choose_boot_id();
 		error = watch_prepare_kernel(folder, elf ? elf : boots, getenv(WATCH_ENV_DESCRIPTION),
-					     getenv(WATCH_ENV_SYMBOLS), boot_id);
+					     getenv(WATCH_ENV_SYMBOLS), getenv(WATCH_ENV_FOLLOW) != NULL,
+					     boot_id);
 		if (error)
 			die("%s%s", error,
 			    elf || is_elf(boots)
 				? ""
 				: ": what QEMU boots has no symbols; --elf FILE names the kernel with "
 				  "them");
+		watch_keep_disks(folder, argc, argv);
 		write_start(folder, argv, qemu, elf ? elf : boots);
 		tell_watch(folder);
 		argv = words_with_plugin(argc, argv, plugin, folder, boot_id);

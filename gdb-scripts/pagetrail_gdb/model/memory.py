@@ -166,7 +166,8 @@ class CachedMemory(Memory):
             return self.backend.read(pa, size)
         if first == last and first not in self._frames:
             self._nr_single += 1
-            self._keep(*(self._around(pa) if self._nr_single > self._SINGLE_FRAMES else (first, last)))
+            if self._nr_single <= self._SINGLE_FRAMES or not self._keep_around(pa):
+                self._keep(first, last)
         elif first != last:
             self._fetch(first, last)
         if first == last:
@@ -182,6 +183,14 @@ class CachedMemory(Memory):
         high = min(pa - pa % self._AROUND_BYTES + self._AROUND_BYTES, end - end % FRAME)
         frame = pa // FRAME
         return min(low // FRAME, frame), max(high // FRAME - 1, frame)
+
+    def _keep_around(self, pa):
+        """False: some of it cannot be read, as the firmware's pages by a stub that reads as the guest does."""
+        try:
+            self._keep(*self._around(pa))
+        except ReadError:
+            return False
+        return True
 
     def _fetch(self, first, last):
         """Reads runs of missing frames, each run in one go."""

@@ -2,6 +2,17 @@
 /*
  * Address spaces: struct mm, its VMAs, and what faults do to them.
  *
+ * Problem: fork and exec must be cheap, mappings may be larger than memory, and each page that a table points to must be
+ * counted once for it. Idea: a VMA says what may be there, the page table what is there, and only a fault brings a page from one into the
+ * other. So fork copies VMAs and shares pages read-only; who writes first gets a copy:
+ *
+ *     fork           both tables: page A, read-only, PTE_COW      A has two PTE references
+ *     child stores   fault: page B = copy of A                    child: B, writable; A has one again
+ *     parent stores  fault: A has one reference                   parent: A becomes writable, nothing is copied
+ *
+ * Why VMAs are kept at all, when the table could say everything: a page that was never touched has no leaf, and what may be done
+ * there must be known when it is.
+ *
  * MM-1  VMAs are page aligned, sorted, do not overlap, and lie below USER_TOP.
  * MM-2  every leaf in the table lies in a VMA; its rights never exceed the VMA's.
  * MM-3  pages of private VMAs are ANON (or page-cache pages mapped read-only with PTE_COW).

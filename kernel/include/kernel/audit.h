@@ -2,6 +2,16 @@
 /*
  * The auditor: stops the world, asks every subsystem what it holds, compares with every count.
  *
+ * Problem: a count that is wrong looks like any other number. Idea: what the counts say is worked out a second time from the structures
+ * that are the reason for them, by code that shares nothing with get and put. Where the two differ, one is wrong, and the page is named:
+ *
+ *     page 0x80412: count 2; claimed by the tree of inode 12 (cache).      OVER: somebody kept a reference
+ *     page 0x80413: count 1; claimed by nobody.                            UNREACH: nothing leads to it any more
+ *     page 0x80414: free; claimed by the table of mm 9.                    STALE: it was freed under a mapping
+ *
+ * Why the world stops: a claim walk takes milliseconds, in which counts would change under it; and a walk that took every subsystem's lock
+ * would need them in an order that nobody else can keep.
+ *
  * A subsystem that can hold pages or objects implements `void <sub>_claims(struct claims *c)`, calls
  * claim_page / claim_object (claims.h) for each thing it holds, and is registered once at boot with audit_register.
  *

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * dev: UART, console, block devices, and the table of character devices that fs opens by number.
+ *
+ * What lies above knows two shapes only. A block device moves whole pages, now or begun ahead with a function to call at the end; a
+ * character device reads and writes bytes of user memory. /dev/console has major number 1 in its inode, and open finds the table's entry
+ * by it: so fs needs no device's name, and a device no file system.
  */
 #ifndef KERNEL_DEV_H
 #define KERNEL_DEV_H

@@ -2,6 +2,13 @@
 /*
  * fs: inodes, path walk, open files. File systems are ext2 (root), procfs (/proc) and devfs (/dev).
  *
+ * Problem: a program knows names and descriptors, a disk knows numbers and blocks. Idea: three steps, each counted by the one before:
+ *
+ *     descriptor 3 -> struct file (position, flags) -> struct inode (size, type, operations) -> its mapping (pages by index)
+ *
+ * read(3, ...) thus looks up the file of the process, takes its position lock, locks the inode, and copies from cached pages; only a page that
+ * is not cached reaches the file system. What is the same for all file systems is here; what differs is in inode_ops.
+ *
  * An in-core inode is found through (superblock, number) in the icache and counted. inode->lock (a sleep
  * lock) guards size, links and contents' block map. Separate on purpose: getting an inode (count) and
  * locking it, so that a path walk can hold one inode while it waits for another without deadlock.

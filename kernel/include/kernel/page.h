@@ -2,7 +2,23 @@
 /*
  * Physical pages: struct page, the buddy allocator, references with a kind and a holder.
  *
- * A page's life: FREE -> page_alloc -> count 1 .. n by page_get -> .. by page_put -> 0 -> FREE.
+ * Problem: a count says how many references a page has, not whose. When it is one too high, nothing tells which of a hundred
+ * callers forgot its put. Idea: every reference is acquired and released with a reason (its kind) and a holder, so that the trace
+ * can pair gets with puts, and the auditor can ask every subsystem whether it holds what it is said to hold.
+ *
+ * A page's life: FREE -> page_alloc -> count 1 .. n by page_get -> .. by page_put -> 0 -> FREE. An example, a page of a file that
+ * a process reads while write-back stores it:
+ *
+ *     page_alloc(0, PK_PAGECACHE, REF_CACHE, {inode 12, index 3}, 0)    1   the tree of the file has it
+ *     page_get(page, REF_DIRTY, {inode 12, index 3})                    2   a dirty record
+ *     page_get(page, REF_IO, {pid 4, index 3})                          3   the reader, while it copies
+ *     page_put(page, REF_IO, {pid 4, index 3})                          2
+ *     page_put(page, REF_DIRTY, {inode 12, index 3})                    1   stored
+ *     page_put(page, REF_CACHE, {inode 12, index 3})                    0   evicted: free
+ *
+ * Why kind and holder are arguments and not kept in the page: a page may have thousands of references, and a list of them
+ * would itself need pages. The claims, made anew at each audit, and the events hold what the page need not.
+ *
  * Two choke points and no others: page_reached_zero() in page.c and buddy_insert() in buddy.c.
  *
  * PAGE-1   kind == PK_FREE  iff  the page is the head or body of a block on a buddy list.
@@ -113,17 +129,20 @@ static inline struct page *va_to_page(const void *va)
 #define ALLOC_ZEROED 2U
 struct page *page_alloc_reclaiming(u32 order, enum page_kind kind, enum ref_kind ref, struct holder holder);
 struct page *page_alloc_noreclaim(u32 order, enum page_kind kind, enum ref_kind ref, struct holder holder);
-/* In line, as the flags are constants nearly everywhere: then they cost nothing. */
-static inline __attribute__((always_inline)) struct page *
-page_alloc(u32 order, enum page_kind kind, enum ref_kind ref, struct holder holder, u32 flags)
-{
-	struct page *page = flags & ALLOC_NORECLAIM ? page_alloc_noreclaim(order, kind, ref, holder)
-						    : page_alloc_reclaiming(order, kind, ref, holder);
-
-	if (flags & ALLOC_ZEROED && page)
-		mem_fill_words(page_to_va(page), 0, PAGE_SIZE << order);
-	return page;
-}
+/*
+ * A macro, as the flags are constants nearly everywhere and then cost nothing; and not an inline function, which would be the innermost
+ * frame of every allocator's stack.
+ */
+#define page_alloc(order, kind, ref, holder, flags)                                                          \
+	({                                                                                                   \
+		u32 order_ = (order);                                                                        \
+		struct page *page_ = (flags)&ALLOC_NORECLAIM                                                 \
+					 ? page_alloc_noreclaim(order_, kind, ref, holder)                   \
+					 : page_alloc_reclaiming(order_, kind, ref, holder);                 \
+		if ((flags)&ALLOC_ZEROED && page_)                                                           \
+			mem_fill_words(page_to_va(page_), 0, PAGE_SIZE << order_);                           \
+		page_;                                                                                       \
+	})
 void page_get(struct page *page, enum ref_kind ref, struct holder holder);
 /*
  * The same for a reference that a program can take any number of times, by mapping one page again and again: false, and

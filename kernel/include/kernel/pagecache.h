@@ -2,6 +2,17 @@
 /*
  * The page cache: pages of one file (or of the block device) by index, and dirty records.
  *
+ * Problem: the disk is slow, and memory is wanted back at any time by whoever has none. Idea: pages stay after use, found by (file, index); a
+ * changed page is noted in a record that also says where on the disk it belongs, so that write-back, and with it reclaim, needs neither
+ * memory nor an inode's lock. A write of one byte to an uncached page:
+ *
+ *     pagecache_get: not in the tree; a new page, LOCKED, enters it; read_page fills it; UPTODATE, with an IO reference
+ *     the byte is copied; pagecache_mark_dirty(block 812): a record on mapping->dirty, with a DIRTY reference
+ *     pagecache_release: the IO reference goes. Five seconds later: WRITEBACK, stored in block 812, the record is freed
+ *
+ * Why a record and not just a bit: the bit does not say in which order pages became dirty, nor which block is meant, and both would have to be
+ * looked up when memory is short.
+ *
  * States of a cached page (page->state, under `mapping`): LOCKED (being filled) -> UPTODATE -> DIRTY ->
  * WRITEBACK -> UPTODATE ... -> evicted.
  *

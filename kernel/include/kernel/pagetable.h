@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sv39 page tables of user address spaces. The tables themselves are pages of kind PAGETABLE, each held
+ * Sv39 page tables of user address spaces: three levels of 512 entries, 9 bits of the address each, 12 bits within the page.
+ *
+ *     address 0x0000_0000_1234_5678:   level 2: 0   level 1: 145   level 0: 325   offset 0x678
+ *
+ * Why each table page is counted, although it has one holder for all its life: page-table pages are what a wrong
+ * munmap or a failed fork loses first, and a reference TABLE that names the address space and the span finds it. The tables themselves are pages of kind PAGETABLE, each held
  * by one reference TABLE (mm id, level << 27 | first user page number it spans); the root is level 2.
  *
  * PT-1  a valid leaf in the user's half holds one PTE reference (mm id, page number) on its page.

@@ -2,6 +2,14 @@
 /*
  * proc: processes: a task with an address space, open files, a directory, a parent.
  *
+ * Problem: a process must be waited for after it is gone, without what it held staying with it. Idea: it ends in two steps. At exit it
+ * gives up files, directory and memory by itself, where it may sleep; the next task on its hart frees its kernel stack, on which it
+ * could not free itself; what is left is this struct with a status, which the parent's wait frees.
+ *
+ *     pid 7 exits(3) -> files, cwd, mm gone -> stack freed by the reaper -> zombie, status 3 -> pid 4's wait() = 7 -> gone
+ *
+ * Why task and process are two structs: sched lies below fs, and a kernel thread needs neither files nor a parent.
+ *
  * PROC-1  every process but init (pid 1) has a parent; a dead parent's children become init's.
  * PROC-2  exit drops files, directory and address space at once; what waits for the parent is the struct,
  *         a pid and a status. The kernel stack is gone before the parent can see the zombie.

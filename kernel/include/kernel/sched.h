@@ -3,6 +3,15 @@
  * sched: tasks, run queue, blocking. The kernel is not preempted: a task leaves the hart when it blocks,
  * when it exits, or at the edge to user mode after a tick.
  *
+ * Why no preemption in the kernel: the auditor needs moments at which no task is in the middle of acquiring or releasing something.
+ * With tasks that stop anywhere there are none; here a task that is not running left its hart at a place that it chose, and says by
+ * WAIT_QUIET whether its stack holds anything. An audit thus finds a quiescent point by stopping the harts and looking at each task once:
+ *
+ *     pid 1  blocked in wait(), quiet      pid 5  on hart 1, in user mode      pid 6  blocked on a disk read, not quiet
+ *     -> not quiescent because of pid 6: the harts go on, and in a millisecond the auditor looks again
+ *
+ * The price is latency: who walks long lists calls sched_checkpoint, which yields and sees a kill.
+ *
  * States:  NEW -> RUNNABLE <-> RUNNING -> BLOCKED -> RUNNABLE ...  RUNNING -> DEAD -> (reaped)
  *
  * TASK-1  a task is on the run queue iff it is RUNNABLE and not yet chosen.

@@ -2,6 +2,14 @@
 /*
  * Typed slab caches: every object has a type, and its birth (stack, pid) is kept beside it.
  *
+ * Problem: a lost block of 64 bytes says nothing of what it was. Idea: there is no untyped kmalloc. Each type has a cache, a live object
+ * of it must be claimed by some list or tree, and one that nobody claims is reported with its type, its stack and who allocated it:
+ *
+ *     OBJ object 0xffffffc080a01e40 cache dirty pid 4        a dirty record that no mapping lists
+ *
+ * Why the links and tags are not in the objects, where they would cost nothing: a stray write into a free object would then break the
+ * allocator before anything could be said about it. Here it breaks only poison, which is found.
+ *
  * A slab is one page (kind SLAB, one reference: SLAB held by the cache's id): a header with the
  * allocation bitmap, the auditor's bitmap and one tag per object, then the objects. Nothing of the
  * allocator's lives inside an object, so a stray write cannot break its lists.

@@ -2,6 +2,14 @@
 /*
  * Spinlocks with a name, a rank and contention statistics.
  *
+ * Problem: two harts that take two locks in opposite order stop for ever, once in a million runs. Idea: all locks have a place in one order,
+ * and each acquisition compares places, whether another hart is there or not. So the first run of the wrong code panics:
+ *
+ *     holding `buddy`, taking `mapping`:   panic: lock order: mapping (rank mapping) taken while rank buddy is held
+ *
+ * Why not a graph of what was seen, which needs no list to be kept: it finds an order only when both halves of a cycle have run, and it
+ * needs memory; the list is also what a reader wants to see first.
+ *
  * SPIN-1  a spinlock is held with interrupts off on the holding hart.
  * SPIN-2  ranks grow inward (lockorder.def); checked at every acquisition.
  * SPIN-3  a lock has a rank from lockorder.def, and so a name; an uninitialised lock is refused by panic.

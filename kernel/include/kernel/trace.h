@@ -2,6 +2,16 @@
 /*
  * trace: event records in per-hart rings whose bytes are CTF 1.8 packets, and the stack depot.
  *
+ * Problem: to say which call of which function lost a page, each alloc, get, put and free must be kept with its stack, millions of them,
+ * without the kernel stopping for it, and so that a machine that dies leaves a readable trace. Idea: a record is 32 bytes in a ring of its
+ * own hart, written without a lock; a stack is stored once and named by a number; and the ring's bytes are already the file format, so that
+ * the host copies memory and nothing is converted.
+ *
+ *     time 4711  page_alloc pagecache pfn 0x80412 cache inode 12 index 3 pid 4 count 0 -> 1  stack 113
+ *     stack 113: pagecache_get, inode_read_cached, file_read, sys_read, upcall_syscall, ...
+ *
+ * Why one event for each act and not counters per call site: counters tell how much is live, never which get had no put.
+ *
  * Below mm: recording never allocates, never sleeps and takes no lock but `depot`, and that only when a
  * stack is seen for the first time. Callable from any context with any lock held.
  *

@@ -2,6 +2,10 @@
 /*
  * Wait queues: a condition, guarded by some spinlock, and the tasks that wait for it.
  *
+ * Problem: between "the condition is false" and "I sleep" another hart may make it true and wake nobody. Idea: the waiter enters the queue
+ * while it still holds the condition's lock, so whoever changes the condition afterwards finds it there. A wake-up promises nothing: the
+ * condition may be false again before the waiter runs, hence the loop.
+ *
  * Usual sequence:
  *     spin_lock(&x->lock);
  *     while (!condition)

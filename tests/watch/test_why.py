@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: MIT
+"""`pagetrail why` on watched kernels: the machine is run again, and who lost the last pointer is named. The foreign kernels say
+themselves who that is (`truth:`, tests/foreign/mistakes)."""
+import json
+
+import pytest
+from harness.tool import CANNOT_TELL, LEAKED, pagetrail
+from watching import described, kernel, kernels, watch
+
+# Those whose function is named; docs/STATUS.md tells of the others. The first ones in `make test`, the others by `-m slow`.
+ALWAYS = ("small-cow-u8-sole_owner_leaks", "small-O2-last_table_stays", "higher-plain-unmap_keeps")
+NAMED = (*ALWAYS, "small-cow-inline-sole_owner_leaks", "small-plain-shrink_keeps", "small-plain-failed_fork_keeps",
+         "small-plain-trapframe_stays", "small-kpt-stack_stays", "small-kpt-name-kernel_root_stays",
+         "small-plain-refused_fault_keeps", "small-O0-failed_pipe_keeps", "higher-plain-failed_add_keeps",
+         "higher-plain-refused_fault_keeps", "higher-plain-empty_slab_stays")
+LEAKS = [mistake for mistake in kernels.mistakes() if mistake.name in NAMED]
+
+
+def leaking(folder, name):
+    """A run of a kernel with a mistake, its input known: there is none."""
+    run = folder / "run"
+    words = kernels.description(name, folder) or ["--kernel-description", described(folder, name)]
+    done = watch("--out", run, "--timeout", 100, *words, *kernel(name))
+    assert done.status == LEAKED, done.out + done.err
+    return run
+
+
+@pytest.mark.parametrize("mistake", [pytest.param(mistake, id=mistake.name,
+                                                  marks=() if mistake.name in ALWAYS else pytest.mark.slow)
+                                     for mistake in LEAKS])
+def test_who_lost_the_last_pointer(tmp_path, mistake):
+    run = leaking(tmp_path, mistake.name)
+    done = pagetrail("why", run, "--json", timeout=300)
+    assert done.status == LEAKED, done.err
+    groups = json.loads(done.out)["groups"]
+    blamed = {group["to_blame"]["function"] for group in groups if group["to_blame"]}
+    assert mistake.function in blamed, (blamed, done.out)
+    assert sum(group["lost"] + group["within"] for group in groups) > 0
+
+
+def test_what_was_typed_is_not_known(tmp_path):
+    """Without --type, --until or --timeout the console was the user's: nothing can be typed again."""
+    name = "small-plain-munmap_keeps"
+    done = watch("--out", tmp_path / "run", "--kernel-description", described(tmp_path, name), *kernel(name))
+    assert done.status == LEAKED, done.err
+    done = pagetrail("why", tmp_path / "run")
+    assert done.status == CANNOT_TELL and "pagetrail watch --type" in done.err, done.err
+    assert not (tmp_path / "run/why").exists()

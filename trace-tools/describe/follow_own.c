@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* follow_own: Pagetrail's own kernel, which needs no description: see follow.h. */
+#include <inttypes.h>
+#include <string.h>
+#include <uapi/layout.h>
+
+#include "base/util.h"
+#include "follow.h"
+
+/* struct holder in a register: id and index, and between them what was there before */
+#define HOLDER_OF(name) name "&0xffffffff0000ffff"
+
+/* "WORD=ADDRESS" of a symbol; false, with *error, where there is none. */
+static bool address_of(const struct types *types, const char *name, uint64_t *address, char **error)
+{
+	const struct symbol *symbol = types_symbol(types, name);
+
+	if (symbol)
+		*address = symbol->address;
+	else if (!*error)
+		*error =
+		    xasprintf("%s: there is no %s: is this a Pagetrail kernel?", types_path(types), name);
+	return symbol != NULL;
+}
+
+static uint64_t member(const struct types *types, const char *tag, const char *name, char **error)
+{
+	uint64_t offset = 0;
+	const struct type *type = types_struct(types, tag);
+
+	if (!type_member(type, name, &offset) && !*error)
+		*error = xasprintf("%s: struct %s has no %s: was this kernel built with -g?",
+				   types_path(types), tag, name);
+	return offset;
+}
+
+static const struct {
+	const char *verb, *function, *rest;
+} calls[] = {
+    {"alloc", "page_alloc", "type=struct count=1<<a0 ref=a2&255 holder=" HOLDER_OF("a3")},
+    {"alloc", "page_alloc_with", "type=struct count=1<<a0 ref=a2&255 holder=" HOLDER_OF("a3")},
+    {"alloc", "page_alloc_zeroed", "type=struct ref=a1&255 holder=" HOLDER_OF("a2")},
+    {"get", "page_get", "type=struct ref=a1&255 holder=" HOLDER_OF("a2")},
+    {"get", "page_try_get", "type=struct ref=a1&255 holder=" HOLDER_OF("a2")},
+    {"put", "page_put", "type=struct ref=a1&255 holder=" HOLDER_OF("a2") " freed=ret&1"},
+    {"objfree", "kmem_cache_free", "page=a1"},
+};
+
+bool follow_own_kernel(const struct types *types, FILE *out, char **error)
+{
+	const struct symbol *arch_switch = types_symbol(types, "arch_switch");
+	uint64_t address = 0, end = 0;
+
+	*error = NULL;
+	if (address_of(types, "image_start", &address, error) && address_of(types, "text_end", &end, error))
+		fprintf(out, "text lo=%#" PRIx64 " hi=%#" PRIx64 "\n", address, end);
+	if (address_of(types, "pages", &address, error))
+		fprintf(out, "pages base=u64[%#" PRIx64 "] stride=%" PRIu64 " pa=%#lx\n", address,
+			type_size(types_struct(types, "page")), RAM_BASE);
+	fprintf(out, "stack base=%#lx size=%u\n", PHYS_OFFSET, KSTACK_PAGES * 4096);
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		if (address_of(types, calls[i].function, &address, error))
+			fprintf(out, "%s name=%s entry=%#" PRIx64 " %s\n", calls[i].verb, calls[i].function,
+				address, calls[i].rest);
+	}
+	if (address_of(types, "kmem_cache_alloc", &address, error))
+		fprintf(out, "objalloc name=kmem_cache_alloc entry=%#" PRIx64 " size=u32[a0+%" PRIu64 "]\n",
+			address, member(types, "kmem_cache", "object_bytes", error));
+	if (address_of(types, "arch_switch", &address, error))
+		fprintf(out, "follow window=%#x switch=%#" PRIx64 "-%#" PRIx64 "\n", KSTACK_PAGES * 4096,
+			address, address + arch_switch->bytes);
+	follow_functions(types, NULL, out);
+	return !*error;
+}
