@@ -99,20 +99,22 @@ def test_another_path_does_all_it_did(healthy, sites, leaks):
     assert missing["baseline_put"][0]["function"] == "block_drop" and missing["confidence"] == "none"
 
 
-def refused_fork(kernel, pid, refuse):
-    """fork has made a page when it is refused another; without a refusal it gives both back in the end."""
+def refused_fork(kernel, pid, refuse, deep=False):
+    """fork has made a page when it is refused another; without a refusal it gives both back in the end. deep: the stack of
+    what was refused is longer than a record, and lacks its outer end."""
     page = kernel.machine.alloc("PAGETABLE", "TABLE", (pid, 0), kernel.stack("record_alloc", "mm_fork", "sys_read"))
     if refuse:
-        kernel.machine.emit("fail_injected", stack=kernel.stack("kstack_alloc", "mm_fork", "sys_read"), pid=kernel.machine.pid, mm=0,
-                            value=0, name="")
+        stack = kernel.stack("kstack_alloc", "mm_fork", "sys_read")
+        kernel.machine.emit("fail_injected", stack=stack[:2] if deep else stack, pid=kernel.machine.pid, mm=0, value=0, name="")
         return page
     kernel.machine.put(page, "TABLE", (pid, 0), kernel.stack("mm_destroy", "sys_write"))
     return None
 
 
-def test_where_unwinding_forgot(kernel, leaks):
+@pytest.mark.parametrize("deep", [False, True])
+def test_where_unwinding_forgot(kernel, leaks, deep):
     kernel.begin(7)
-    lost = [refused_fork(kernel, pid, refuse=pid % 2) for pid in range(100, 110)]
+    lost = [refused_fork(kernel, pid, refuse=pid % 2, deep=deep) for pid in range(100, 110)]
     kernel.end(7)
     kernel.machine.audit([{"verdict": "UNREACH", "page": page} for page in lost if page])
     report, _, text = leaks(kernel)

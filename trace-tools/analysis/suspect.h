@@ -86,6 +86,12 @@ void suspect_read_refusals(struct suspect_world *world);
  */
 bool suspect_is_counted(const struct suspect_case *one);
 
+/*
+ * The innermost frame of `get` that is in `put`, too, called in the same way as far as both reach: one call of it did both. get->nr:
+ * there is none, the two have nothing to do with each other. *distance: how many frames further out than the site of the put.
+ */
+uint32_t suspect_meeting(const struct stack_view *get, const struct stack_view *put, uint32_t *distance);
+
 /* For the rules: the suspect is this frame of this stack; a frame behind its end is none. */
 void suspect_set(struct missing_release *says, const struct stack_view *view, uint32_t frame);
 

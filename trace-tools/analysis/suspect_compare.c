@@ -72,11 +72,7 @@ static bool same_callers(const struct stack_view *a, uint32_t i, const struct st
 	return true;
 }
 
-/*
- * The innermost function of `get` that is in `put`, too, called in the same way: one call of it did both. get->nr: there
- * is none, the reference was released by something else, later. *distance: how many frames further out than the site of the put.
- */
-static uint32_t meeting_frame(const struct stack_view *get, const struct stack_view *put, uint32_t *distance)
+uint32_t suspect_meeting(const struct stack_view *get, const struct stack_view *put, uint32_t *distance)
 {
 	*distance = 0;
 	for (uint32_t i = get->site; i < get->nr && !symbols_is_entry(&get->frames[i]); i++) {
@@ -173,7 +169,7 @@ static bool compare_paths(const struct suspect_case *one_case, struct suspect_ca
 					    .put_stack = tally.by[best].example.put_stack};
 	const struct stack_view *leaked = stack_table_get(leaks->stacks, item->get_stack);
 	const struct stack_view *put = stack_table_get(leaks->stacks, missing->put_stack);
-	uint32_t distance, meeting = meeting_frame(leaked, put, &distance);
+	uint32_t distance, meeting = suspect_meeting(leaked, put, &distance);
 	missing->getter = stack_table_function(leaks->stacks, item->get_stack);
 	missing->putter = stack_table_function(leaks->stacks, missing->put_stack);
 	bool one_for_all = missing->nr == missing->total && missing->total > one_case->group->nr_items;
@@ -218,7 +214,7 @@ static bool compare_functions(const struct suspect_case *one_case, struct suspec
 	const struct stack_view *leaked = stack_table_get(leaks->stacks, item->get_stack);
 	const struct stack_view *get = stack_table_get(leaks->stacks, missing->get_stack);
 	const struct stack_view *put = stack_table_get(leaks->stacks, missing->put_stack);
-	uint32_t distance, meeting = meeting_frame(get, put, &distance);
+	uint32_t distance, meeting = suspect_meeting(get, put, &distance);
 	if (meeting < get->nr)
 		missing->example = get->frames[meeting].function;
 	bool meets = meeting < get->nr || is_transient(item);

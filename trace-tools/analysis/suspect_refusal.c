@@ -69,21 +69,6 @@ static const struct refusal *next_refusal(const struct suspect_world *world, uin
 	return low < world->nr_refusals && world->refusals[low].pid == pid ? &world->refusals[low] : NULL;
 }
 
-/* The innermost frame of `leaked` whose callers are those of `refused`, too; leaked->nr: only the entry is. */
-static uint32_t parting_frame(const struct stack_view *leaked, const struct stack_view *refused)
-{
-	uint32_t nr = 0;
-
-	while (nr < leaked->nr && nr < refused->nr &&
-	       !strcmp(leaked->frames[leaked->nr - 1 - nr].function,
-		       refused->frames[refused->nr - 1 - nr].function))
-		nr++;
-	uint32_t at = leaked->nr - nr;
-	if (at < leaked->site)
-		at = leaked->site;
-	return nr == 0 || at >= leaked->nr || symbols_is_entry(&leaked->frames[at]) ? leaked->nr : at;
-}
-
 /* How many references of this get stack were released. */
 static uint64_t nr_released(const struct suspect_case *one)
 {
@@ -100,7 +85,7 @@ bool suspect_by_refusal(const struct suspect_case *one, struct suspect_candidate
 	struct leaks *leaks = one->leaks;
 	const struct stack_view *leaked = stack_table_get(leaks->stacks, one->item->get_stack);
 	uint32_t *nr_by_frame = xcalloc(leaked->nr + 1, sizeof(*nr_by_frame)), best = leaked->nr;
-	uint32_t stack = 0;
+	uint32_t stack = 0, distance;
 
 	if (!one->world->nr_refusals || !nr_released(one)) {
 		free(nr_by_frame);
@@ -109,9 +94,10 @@ bool suspect_by_refusal(const struct suspect_case *one, struct suspect_candidate
 	for (size_t i = 0; i < one->group->nr_items; i++) {
 		const struct leak_item *item = &leaks->items[one->group->items[i]];
 		const struct refusal *refusal = next_refusal(one->world, item->get_pid, item->get_time);
-		uint32_t frame = refusal
-				     ? parting_frame(leaked, stack_table_get(leaks->stacks, refusal->stack))
-				     : leaked->nr;
+		uint32_t frame =
+		    refusal
+			? suspect_meeting(leaked, stack_table_get(leaks->stacks, refusal->stack), &distance)
+			: leaked->nr;
 		nr_by_frame[frame]++;
 		if (frame < leaked->nr && (best == leaked->nr || nr_by_frame[frame] > nr_by_frame[best])) {
 			best = frame;
