@@ -49,8 +49,8 @@ map va={direct:#x} pa=0x80000000 size={mem_bytes:#x}
 stack base={elf.PHYS_OFFSET:#x} size=8192
 pages base=u64[{symbols['pages'][0]:#x}] stride={stride} pa=0x80000000
 pid at=u16[tp+{pid}]
-alloc name=page_alloc entry={symbols['page_alloc'][0]:#x} type=struct count=1<<(a0&15)
-alloc name=page_alloc_zeroed entry={symbols['page_alloc_zeroed'][0]:#x} type=struct
+alloc name=page_alloc_reclaiming entry={symbols['page_alloc_reclaiming'][0]:#x} type=struct count=1<<(a0&15)
+alloc name=page_alloc_noreclaim entry={symbols['page_alloc_noreclaim'][0]:#x} type=struct count=1<<(a0&15)
 count name=count in=struct off={count} elem=4 funcs={code}
 state name=kind in=struct off={kind} elem=1 free=(v=={free})|(v=={parked}) funcs={code}
 """

@@ -37,9 +37,8 @@ static uint64_t member(const struct types *types, const char *tag, const char *n
 static const struct {
 	const char *verb, *function, *rest;
 } calls[] = {
-    {"alloc", "page_alloc", "type=struct count=1<<a0 ref=a2&255 holder=" HOLDER_OF("a3")},
-    {"alloc", "page_alloc_with", "type=struct count=1<<a0 ref=a2&255 holder=" HOLDER_OF("a3")},
-    {"alloc", "page_alloc_zeroed", "type=struct ref=a1&255 holder=" HOLDER_OF("a2")},
+    {"alloc", "page_alloc_reclaiming", "type=struct count=1<<(a0&15) ref=a2&255 holder=" HOLDER_OF("a3")},
+    {"alloc", "page_alloc_noreclaim", "type=struct count=1<<(a0&15) ref=a2&255 holder=" HOLDER_OF("a3")},
     {"get", "page_get", "type=struct ref=a1&255 holder=" HOLDER_OF("a2")},
     {"get", "page_try_get", "type=struct ref=a1&255 holder=" HOLDER_OF("a2")},
     {"put", "page_put", "type=struct ref=a1&255 holder=" HOLDER_OF("a2") " freed=ret&1"},

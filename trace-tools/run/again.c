@@ -65,7 +65,11 @@ static void take_machine(struct again *again)
 	struct session_options *options = &again->options;
 	const char *mode = json_get_string(again->said, "mode");
 
+	const struct json_value *words = json_get(again->said, "qemu");
+
 	options->machine.kernel = again->kernel;
+	options->machine.program =
+	    words && words->first ? words->first->text : NULL; /* another QEMU, another time */
 	options->machine.disk = json_get_string(again->said, "disk");
 	options->machine.smp = (uint32_t)json_get_number(again->said, "harts", 1);
 	options->machine.ram_bytes = json_get_number(again->said, "ram_bytes", 0);

@@ -393,8 +393,12 @@ struct session *session_run(const struct session_options *options)
 	if (!guest_create(&session->guest, session->config.ram_bytes))
 		die("no memory for the machine: %s", strerror(errno));
 	session->config.ram_file = session->guest.path;
-	if (session->config.icount)
+	if (session->config.icount) {
 		session->config.plugin = session->plugin = repeat_prepare(session);
+		/* Now, for somebody may build another while the machine runs. */
+		if (!manifest_of_file(&session->disk, session->config.disk))
+			die("%s: %s", session->config.disk, strerror(errno));
+	}
 	session->signals = signals_catch(&session->mask, (int[]){SIGINT, SIGTERM, SIGHUP, SIGCHLD, 0});
 	signal(SIGPIPE, SIG_IGN);
 

@@ -11,6 +11,7 @@
 
 #include "base/json.h"
 #include "console.h"
+#include "ctf/manifest.h"
 #include "drain.h"
 #include "qemu.h"
 
@@ -37,7 +38,8 @@ struct session {
 	const struct session_options *options;
 	struct machine_config config;
 	char *folder, *append, *plugin;
-	char *ram_path; /* where the RAM was saved; NULL: it was not */
+	struct manifest_file disk; /* with icount: what it held when the machine started */
+	char *ram_path;            /* where the RAM was saved; NULL: it was not */
 	struct guest guest;
 	struct qemu qemu;
 	struct drain drain;

@@ -106,13 +106,9 @@ void session_json(const struct session *session, struct json *json)
 /* The disk is not kept: by this it is known again. */
 static void write_disk(const struct session *session, struct json *json)
 {
-	struct manifest_file disk;
-
-	if (!manifest_of_file(&disk, session->config.disk))
-		return;
 	json_open(json, "disk_file", '{');
-	json_int(json, "bytes", (int64_t)disk.bytes);
-	json_int(json, "crc32", disk.crc);
+	json_int(json, "bytes", (int64_t)session->disk.bytes);
+	json_int(json, "crc32", session->disk.crc);
 	json_close(json, '}');
 }
 
