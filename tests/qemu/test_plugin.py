@@ -71,7 +71,9 @@ def record_both(folder, smp, *command, options=""):
 
 
 def assert_nothing_odd(about):
-    assert about["ended"] and about["ram_kept"] and not about["discarded"] and not about["without_hits"]
+    assert about["ended"] and about["ram_kept"] and not about["discarded"]
+    # Who may not wait for memory asks there: usertests need not come to it.
+    assert set(about["without_hits"]) <= {"page_alloc_noreclaim"}
     assert {name: kind["count"] for name, kind in about["anomalies"].items() if kind["count"]} == {}
     assert all(call["unmatched"] == call["misses"] == 0 for call in about["calls"])
     assert about["calls_under_way"] == 0 and about["unwatched_stores"] == 0

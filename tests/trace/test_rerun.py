@@ -102,22 +102,34 @@ def test_the_first_difference(recorded, tmp_path):
     assert (said["verdict"], said["tries"], said["hart"], said["event_number"]) == ("different", 2, 0, number)
 
 
-@pytest.mark.parametrize("options, reason", [((), "its time was the host's"),
-                                             (("--icount", "--disk-mode", "virtio"), "answers when it likes")])
-def test_what_cannot_be_repeated(tmp_path, options, reason):
+def edited(recorded, folder, **members):
+    """A copy of the run whose run.json says otherwise."""
+    run = folder / "run"
+    shutil.copytree(recorded, run, ignore=shutil.ignore_patterns("ram", "again"))
+    about = json.loads((run / "run.json").read_text())
+    assert about["repeatable"]
+    about.update(members)
+    (run / "run.json").write_text(json.dumps(about))
+    return run
+
+
+def test_a_run_in_the_hosts_time(tmp_path):
     run = tmp_path / "run"
-    done = run_tool(*words(run, *options, command=["true"]), timeout=120)
-    assert done.status == OK, done.err
-    assert not json.loads((run / "run.json").read_text())["repeatable"]
+    done = run_tool(*words(run, command=["true"]), timeout=120)
+    assert done.status == OK and not json.loads((run / "run.json").read_text())["repeatable"], done.err
     done = run_tool(paths.PAGETRAIL, "rerun", run)
+    assert done.status == CANNOT_TELL and "its time was the host's" in done.err, done.err
+
+
+@pytest.mark.parametrize("members, reason", [({"disk_mode": "virtio"}, "answers when it likes"),
+                                             ({}, "it is not known to be repeatable")])
+def test_what_cannot_be_repeated(recorded, tmp_path, members, reason):
+    done = run_tool(paths.PAGETRAIL, "rerun", edited(recorded, tmp_path, repeatable=False, **members))
     assert done.status == CANNOT_TELL and reason in done.err, done.err
 
 
 def test_another_disk(recorded, tmp_path):
-    run = tmp_path / "run"
-    shutil.copytree(recorded, run, ignore=shutil.ignore_patterns("ram"))
-    about = json.loads((run / "run.json").read_text())
-    about["disk_file"]["crc32"] ^= 1
-    (run / "run.json").write_text(json.dumps(about))
+    disk = json.loads((recorded / "run.json").read_text())["disk_file"]
+    run = edited(recorded, tmp_path, disk_file={**disk, "crc32": disk["crc32"] ^ 1})
     done = run_tool(paths.PAGETRAIL, "rerun", run)
     assert done.status == CANNOT_TELL and "is not the one of that run" in done.err, done.err
