@@ -207,6 +207,7 @@ class Lives:
 
 def order_of(values):
     """np.argsort(values, kind="stable") of numbers below 2^32: numpy sorts 16 bits by counting, which is ten times as fast."""
+    values = values.astype(np.int64)  # numpy 2 has no 0xFFFF in an array of bytes
     order = np.argsort((values & 0xFFFF).astype(np.uint16), kind="stable")
     high = (values >> 16).astype(np.uint16)
     return order[np.argsort(high[order], kind="stable")] if len(high) and high.max() != high.min() else order
