@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Pagetrail: a small kernel that keeps books on its own memory, and the tools that read them.
+# Pagetrail: a small kernel that accounts for its own memory, and the tools that read its trace.
 # `make help` lists the targets; each is described by the `##` comment beside it.
 #
 # Each folder brings its own .mk file. What all of them share: BUILD (where everything built goes), PYTHON,

@@ -28,7 +28,7 @@ test-describe: tools ## what is found in kernels that are not ours: types, alloc
 	@$(PYTEST) tests/describe
 test-fuzz: tools ## the readers of traces against what a fuzzer found, and a short run of it
 	@$(PYTEST) tests/fuzz
-test-qemu: $(TEST_NEEDS) ## boot, programs, books and disks in QEMU
+test-qemu: $(TEST_NEEDS) ## boot, programs, accounting and disks in QEMU
 	@$(PYTEST) tests/qemu
 test-gdb: $(TEST_NEEDS) ## the gdb commands against live and dead kernels
 	@$(PYTEST) tests/gdb

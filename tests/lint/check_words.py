@@ -7,8 +7,8 @@ which of this project's own words crept in before, and what to write instead:
 
     trace-tools/cmd/x.c:12: "settled": say released
 
-Looked at are string literals of C and Python sources (comments and identifiers are not), help texts, the description of the
-JSON answers, and documents. Exempt: what guest programs print, and with it the recorded consoles in
+Looked at are string literals of C and Python sources (comments and identifiers are not), help texts, what `make help` prints, the
+description of the JSON answers, and documents. Exempt: what guest programs print, and with it the recorded consoles in
 traces/; patches; and the lines in documents between ``` that show a
 console.
 
@@ -32,7 +32,7 @@ WORDS = [
     (r"of (?:this|another|the same) make", "type"),
     (r"[Tt]wo judges|judges|both agree", "detected by: audit and trace"),
     (r"quiet (?:audit|moment|point|machine)s?|not quiet|quiet world", "quiescent"),
-    (r"(?:the|closed|keeps?|sets? of) books|book-keeping", "accounting"),
+    (r"books|book-keeping", "accounting"),
     (r"[Cc]ompanion", "the thing's name"),
     (r"(?:given|gives?|gave) back", "released, freed"),
     (r"never returned|not returned", "never released"),
@@ -84,9 +84,22 @@ def plain_lines(text):
             yield number, line
 
 
+def target_lines(text):
+    """Yields (line number, help) of a makefile's targets: what `make help` prints."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if "## " in line:
+            yield number, line.split("## ", 1)[1]
+
+
+def is_makefile(path):
+    return path.name == "Makefile" or path.suffix == ".mk"
+
+
 def parts_of(path, text):
     """What a user reads of one file, as (line number, text)."""
     name = path.as_posix()
+    if is_makefile(path):
+        return target_lines(text)
     if name.startswith(SOURCES):
         if path.suffix in (".c", ".h"):
             return c_strings(text)
@@ -102,7 +115,7 @@ def parts_of(path, text):
 def check(root):
     """Yields one line for each word found."""
     for path in tracked_files(root):
-        if not path.as_posix().startswith((*SOURCES, *DOCUMENTS)):
+        if not path.as_posix().startswith((*SOURCES, *DOCUMENTS)) and not is_makefile(path):
             continue
         for number, part in parts_of(path, (root / path).read_text(errors="replace")):
             for pattern, instead in PATTERNS:

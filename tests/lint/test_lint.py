@@ -190,6 +190,7 @@ def test_list_of_unverified_invariants_only_shrinks(invariants):
     ("trace-tools/help/a.txt", "The last quiet audit decides.\n", '"quiet audit": say quiescent'),
     ("gdb-scripts/a.py", 'print("nobody holds it")\n', '"nobody holds": say nothing holds'),
     ("docs/A.md", "The healthy lives of the function.\n", '"healthy lives": say others that were released'),
+    ("tests/a.mk", "a: b ## programs and books\n", '"books": say accounting'),
     ("README.md", "The missing act is named.\n", '"missing act": say missing release'),
 ])
 def test_word_of_our_own_is_found(tmp_path, where, text, message):
@@ -202,6 +203,7 @@ def test_word_of_our_own_is_found(tmp_path, where, text, message):
 @pytest.mark.parametrize("where, text", [
     ("trace-tools/cmd/a.c", '/* the lost page */ int settled; /* "healthy lives" */\nputs("no leaks");\n'),
     ("docs/A.md", "text\n```\nNOTHING LOST\n```\n"),
+    ("Makefile", "# settled\na: b # settled\n"),
     ("traces/expected/a.txt", "NOTHING LOST\n"),
 ])
 def test_words_that_nobody_reads_are_free(tmp_path, where, text):

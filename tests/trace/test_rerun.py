@@ -128,6 +128,12 @@ def test_what_cannot_be_repeated(recorded, tmp_path, members, reason):
     assert done.status == CANNOT_TELL and reason in done.err, done.err
 
 
+@pytest.mark.parametrize("command", ["rerun", "why"])
+def test_no_run(tmp_path, command):
+    done = run_tool(paths.PAGETRAIL, command, tmp_path / "nothing")
+    assert done.status == CANNOT_TELL and "not a run folder: it does not exist" in done.err, done.err
+
+
 def test_another_disk(recorded, tmp_path):
     disk = json.loads((recorded / "run.json").read_text())["disk_file"]
     run = edited(recorded, tmp_path, disk_file={**disk, "crc32": disk["crc32"] ^ 1})

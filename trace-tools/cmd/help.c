@@ -122,7 +122,6 @@ void help_command(const struct command *command)
 		printf("\nOPTIONS\n");
 	for (const struct option_spec *spec = command->options; spec->name; spec++)
 		print_option(spec, width_of(stdout));
-	printf("\n%s", help_statuses);
 }
 
 void help_general(FILE *out)

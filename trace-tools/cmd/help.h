@@ -31,6 +31,7 @@ const char *help_text(const char *name);
 /* The text with its paragraphs filled, no line longer than `columns` where words allow. */
 void help_fill(FILE *out, const char *text, size_t columns);
 
+/* Of the verdicts. What a command's status means is said by its text. */
 extern const char help_statuses[];
 
 /* The man page of a command; NULL: pagetrail(1), which tells of all. */

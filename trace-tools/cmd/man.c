@@ -124,7 +124,6 @@ static void put_command(FILE *out, const struct command *command)
 	fputs(".SH DESCRIPTION\n", out);
 	put_text(out, help_text(command->name));
 	put_options(out, command);
-	put_status(out);
 	fputs(".SH SEE ALSO\n.BR pagetrail (1)\n", out);
 }
 

@@ -90,7 +90,9 @@ bool again_read(struct again *again, const char *run, char **error)
 	*again = (struct again){.said = text ? json_parse(text) : NULL,
 				.kernel = xasprintf("%s/kernel/pagetrail.elf", run)};
 	*error = NULL;
-	if (!again->said) {
+	if (!again->said && access(run, F_OK)) {
+		*error = xasprintf("%s: not a run folder: it does not exist", run);
+	} else if (!again->said) {
 		*error = xasprintf("%s: %s: only a run that came to its end can be repeated", path, fault);
 	} else if (!is_true(again->said, "repeatable")) {
 		*error = not_repeatable(run, again->said);
