@@ -31,6 +31,7 @@ def test_clean_kernel(clean):
     done, run = clean
     assert done.status == OK and "no leaks: " in done.out and str(run) in done.out, done.out + done.err
     assert "ALL TESTS PASSED" in done.out  # the console stays the user's
+    assert f"\nnext: {paths.PAGETRAIL} report {run} " in done.out  # as it was typed, so that it can be
     assert done.err == ""
     about, plugin = (json.loads((run / name).read_text()) for name in ("run.json", "plugin.json"))
     assert about["tracer"] == "watch" and about["ended_by"] == "itself" and about["events"] == plugin["events"]

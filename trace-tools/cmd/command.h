@@ -44,6 +44,7 @@ struct command {
 };
 
 struct arguments {
+	const char *program; /* as it was typed, so that a command that is printed can be typed */
 	const struct command *command;
 	const char *values[OPTIONS_MAX], *seconds[OPTIONS_MAX];
 	int nr_operands;

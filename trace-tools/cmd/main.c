@@ -148,6 +148,7 @@ static void parse(struct arguments *arguments, char **words, int nr)
 	    (uint32_t)arguments->nr_operands > command->max_operands) {
 		fprintf(stderr, "usage: ");
 		help_usage(stderr, command);
+		fprintf(stderr, "`pagetrail %s --help` describes it.\n", command->name);
 		exit(STATUS_CANNOT_TELL);
 	}
 }
@@ -175,6 +176,7 @@ int main(int argc, char **argv)
 	int force = find_option(arguments.command, "force-symbols", strlen("force-symbols"));
 	if (force >= 0 && arguments.values[force])
 		run_force_symbols();
+	arguments.program = argv[0];
 	progress_begin(arguments.command->name);
 	int status = arguments.command->run(&arguments);
 	progress_erase();

@@ -52,7 +52,8 @@ static int report_run(const struct watch *watch, const struct watch_run *machine
 	struct run *run = open_run(machine->folder);
 	struct model *model = model_replay(run, NULL);
 	int status = leaks_report(run, model, arguments, REPORT_TEXT);
-	printf("\nnext: pagetrail report %s    (one HTML file with all of it)\n", machine->folder);
+	printf("\nnext: %s report %s    (one HTML file with all of it)\n", arguments->program,
+	       machine->folder);
 	model_free(model);
 	run_close(run);
 	if (option(arguments, "why") && status == STATUS_LEAKED && watch->nr_runs == 1)
