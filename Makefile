@@ -57,9 +57,9 @@ include tests/tests.mk
 
 .PHONY: all setup help demo boot clean
 all: kernel disk tools ## build everything
-demo: kernel disk tools ## usertests under trace: verdict, picture, report. FAULT=05: a broken kernel; SMP=, MEM=; CHECK=1: fail on a loss
+demo: kernel disk tools ## usertests under trace: verdict, picture, report. FAULT=05: a broken kernel (WHY=no: run it once only); SMP=, MEM=; CHECK=1: fail on a leak
 	@$(PYTHON) tests/demo.py $(if $(call given,SMP),--smp $(SMP)) $(if $(call given,MEM),--mem $(MEM)) \
-		$(if $(FAULT),--fault $(FAULT)) $(if $(CHECK),--check)
+		$(if $(FAULT),--fault $(FAULT)) $(if $(filter no,$(WHY)),--no-why) $(if $(CHECK),--check)
 boot: kernel disk tools ## boot to a shell on the console, under trace
 	@$(PAGETRAIL) run --kernel $(KERNEL_ELF) --disk $(BUILD)/disk.img --smp $(SMP) --mem $(MEM) \
 		--append debug=on

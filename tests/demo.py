@@ -81,7 +81,7 @@ def tell_why(run, kernel, fault, smp, mem):
     shutil.rmtree(again, ignore_errors=True)
     words = [paths.PAGETRAIL, "run", "--icount", "--quiet", "--kernel", kernel, "--disk", paths.DISK, "--smp", smp, "--mem", mem,
              "--out", again, "--timeout", "600", "--append", f"debug=on {fault.append}".strip(), "--", fault.run]
-    print("\nrunning it again to follow every pointer to what leaked (--no-why skips this) ...", flush=True)
+    print("\nrunning it again to follow every pointer to what leaked (make demo WHY=no skips this) ...", flush=True)
     subprocess.run([str(word) for word in words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     if (again / "run.json").exists():
         subprocess.call([str(paths.PAGETRAIL), "why", str(again)])

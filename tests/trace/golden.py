@@ -94,14 +94,14 @@ def record_killed(out):
 
 def record_discards(out):
     """The reader stands still until the guest, with its rings full, has given up waiting and counts discards."""
+    pa, offset = elf.field_pa(paths.KERNEL, "trace_desc", "rings[0].discarded")  # before: the machine lives for half a second
     process = start(out, "usertests fork-wait write-read bigwrite exec-arguments", "--smp", "1", "--mem", "8M",
                     "--disk-mode", "virtio")
     words = Path(f"/proc/{child_of(process)}/cmdline").read_bytes().decode().split("\0")
     ram_file = re.search(r"mem-path=([^,]+)", next(w for w in words if "mem-path=" in w)).group(1)
-    pa, offset = elf.field_pa(paths.KERNEL, "trace_desc", "rings[0].discarded")
     at = pa - 0x80000000 + offset
-    wait_until(process, lambda: (out / "trace/hart0").exists())
     with open(ram_file, "rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as ram:
+        wait_until(process, lambda: (out / "trace/hart0").exists())
         process.send_signal(signal.SIGSTOP)
         wait_until(process, lambda: int.from_bytes(ram[at:at + 8], "little") >= DISCARDED)
         process.send_signal(signal.SIGCONT)
