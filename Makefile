@@ -26,7 +26,7 @@ PACKAGES_TEST := libcmocka-dev python3-pytest python3-jsonschema protobuf-compil
 
 # SETUP=no: leave the system's packages alone. Who only builds and runs is spared what the tests need.
 GOALS := $(filter-out help clean,$(or $(MAKECMDGOALS),all))
-GOALS_PLAIN := all kernel user disk tools demo boot man install golden-unpack
+GOALS_PLAIN := all kernel user disk tools demo boot man install golden-unpack test-linux
 ifneq ($(SETUP),no)
 ifneq ($(GOALS),)
 include $(BUILD)/setup.mk

@@ -81,6 +81,7 @@ def test_a_leak_has_status_1(tmp_path):
     truths = {truth.address for truth in kernels.Console(done.out).truths()}
     assert done.status == LEAKED and f"LEAKED: {len(truths)} pages, 0 objects" in done.out
     assert "cow_fault() lowers the count of a page at " in done.out
+    assert re.search(rf"^      {paths.PAGETRAIL} watch --why --type '[^']+' qemu-system-riscv64 ", done.out, re.M)
     answer = pagetrail_json("leaks", tmp_path / "run")
     assert {item["ref"] for group in answer["groups"] for item in group["items"]} == {""}
     assert answer["pages"] == len(truths) and {group["missing_release"]["suspect"] for group in answer["groups"]} == {"cow_fault"}

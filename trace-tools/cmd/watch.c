@@ -32,6 +32,25 @@ static void read_options(const struct arguments *arguments, struct watch_options
 	options->command = arguments->rest;
 }
 
+/* What to type next. Only a machine that nobody typed at by hand can be run again. */
+static void say_next(const struct arguments *arguments, const char *folder, int status)
+{
+	const char *program = arguments->program;
+
+	printf("\nnext: %s report %s    (one HTML file with all of it)\n", program, folder);
+	if (status != STATUS_LEAKED || option(arguments, "why"))
+		return;
+	if (option(arguments, "type") || option(arguments, "until") || option(arguments, "timeout")) {
+		printf("      %s why %s    (the machine again, every pointer followed: who is to blame)\n",
+		       program, folder);
+		return;
+	}
+	printf("      %s watch --why --type 'WHAT YOU TYPED'", program);
+	for (int i = 0; i < arguments->nr_rest; i++)
+		printf(" %s", arguments->rest[i]);
+	printf("    (again, every pointer followed: who is to blame)\n");
+}
+
 /* What one machine's run says, on standard output; its status. */
 static int report_run(const struct watch *watch, const struct watch_run *machine,
 		      const struct arguments *arguments)
@@ -52,8 +71,7 @@ static int report_run(const struct watch *watch, const struct watch_run *machine
 	struct run *run = open_run(machine->folder);
 	struct model *model = model_replay(run, NULL);
 	int status = leaks_report(run, model, arguments, REPORT_TEXT);
-	printf("\nnext: %s report %s    (one HTML file with all of it)\n", arguments->program,
-	       machine->folder);
+	say_next(arguments, machine->folder, status);
 	model_free(model);
 	run_close(run);
 	if (option(arguments, "why") && status == STATUS_LEAKED && watch->nr_runs == 1)
@@ -68,8 +86,9 @@ static int no_run(const struct watch *watch)
 	if (watch->called)
 		return STATUS_CANNOT_TELL;
 	warn("the command started no " WATCH_QEMU
-	     " that boots a kernel, as far as it was watched. One that it starts "
-	     "by its path is not: it must be found through PATH. A Makefile that names it by its path can be "
+	     " that boots a kernel, as far as it was watched. If it failed before that, what it "
+	     "said is above. A machine that it starts by its path is not watched: QEMU must be found through "
+	     "PATH. A Makefile that names it by its path can be "
 	     "told "
 	     "otherwise, as in `make QEMU=" WATCH_QEMU " qemu`");
 	return STATUS_CANNOT_TELL;
