@@ -69,6 +69,32 @@ def test_command_that_fails_or_is_none(tmp_path):
     assert watch().status == CANNOT_TELL
 
 
+def test_machine_that_is_refused_beside_one_that_runs(tmp_path):
+    """No leaks in one of two machines says nothing of the other."""
+    (tmp_path / "no-elf").write_text("no ELF file")
+    script = f"{QEMU} -kernel {tmp_path}/no-elf; {shell_words(kernel('small-plain'))}"
+    done = watch("--out", tmp_path / "run", "sh", "-c", script)
+    assert "no leaks" in done.out and "1 of the 2 machines that the command started could not be watched" in done.err
+    assert done.status == CANNOT_TELL
+
+
+def test_status_of_the_command_is_said(tmp_path):
+    """A grade script that fails has a status that is not the verdict's."""
+    done = watch("--out", tmp_path / "run", "sh", "-c", shell_words(kernel("small-plain")) + "; exit 3")
+    assert done.status == OK and "the command ended with status 3\n" in done.err
+    done = watch("--out", tmp_path / "run", "sh", "-c", shell_words(kernel("small-plain")) + "; kill -9 $$")
+    assert done.status == OK and "the command was ended by signal 9\n" in done.err
+
+
+def test_watch_inside_a_watch(tmp_path):
+    """Two stand-ins are in PATH, and neither takes the other for QEMU: the inner watch has the run."""
+    env = fake_qemu(tmp_path / "bin", SHOW)
+    inner = f"{paths.PAGETRAIL} watch --out {tmp_path}/inner {shell_words(kernel('small-plain'))}"
+    done = watch("--out", tmp_path / "outer", "sh", "-c", inner, env=env, limit=20)
+    assert done.out.count("<-plugin>") == 1 and done.status == CANNOT_TELL
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bin", "inner"]
+
+
 def test_plugin_is_missing(tmp_path):
     tool = tmp_path / "pagetrail"
     shutil.copy2(paths.PAGETRAIL, tool)

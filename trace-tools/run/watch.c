@@ -69,10 +69,11 @@ static void make_stand_in(struct watch *watch)
 static void remove_stand_in(struct watch *watch)
 {
 	char *link = xasprintf("%s/" WATCH_QEMU, watch->stand_in),
-	     *mark = xasprintf("%s/" WATCH_CALLED, watch->stand_in);
+	     *calls = xasprintf("%s/" WATCH_CALLS, watch->stand_in);
 
-	watch->called = !unlink(mark);
-	free(mark);
+	free(file_read_all(calls, &watch->nr_calls));
+	unlink(calls);
+	free(calls);
 	unlink(link);
 	unlink(watch->list);
 	rmdir(watch->stand_in);
