@@ -131,6 +131,25 @@ def test_pushes_of_blocks(tmp_path):
     assert done.status == CANNOT_TELL and "contradicts its description" in done.out, done.out
 
 
+def test_part_of_a_run_is_not_more_certain_than_all(tmp_path):
+    """What the audit cannot know of all pages it does not know of one process's, nor of those that are not suppressed."""
+    kd = described(tmp_path, "small-plain")
+    text, nr = re.subn(r"(?m)^list .*", "", kd.read_text())
+    kd.write_text(text)
+    done = watch("--out", tmp_path / "run", "--kernel-description", kd, *kernel("small-plain"))
+    assert nr == 1 and done.status == CANNOT_TELL and "names no free list" in done.out, done.out
+    for part in (["--pid", 30000], ["--test", "fork"], ["--kind", "other"]):
+        done = pagetrail("leaks", tmp_path / "run", *part)
+        assert done.status == CANNOT_TELL and "no leaks" not in done.out, (part, done.out)
+
+
+def test_fault_counts_whatever_is_asked_for(tmp_path):
+    done = watched(tmp_path, "small-plain-munmap_frees_mapped")
+    assert done.status == LEAKED and "a free page is mapped" in done.out, done.out
+    done = pagetrail("leaks", tmp_path / "run", "--pid", 30000)
+    assert done.status == LEAKED and "no leaks" not in done.out, done.out
+
+
 def test_two_machines_in_one_command(tmp_path):
     """As a course's grade script starts them; each is a run, and the worst status counts, wherever it stands."""
     leaky, clean = "small-plain-munmap_keeps", "small-plain"
