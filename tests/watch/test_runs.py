@@ -141,6 +141,9 @@ def test_part_of_a_run_is_not_more_certain_than_all(tmp_path):
     for part in (["--pid", 30000], ["--test", "fork"], ["--kind", "other"]):
         done = pagetrail("leaks", tmp_path / "run", *part)
         assert done.status == CANNOT_TELL and "no leaks" not in done.out, (part, done.out)
+    done = pagetrail("why", tmp_path / "run")
+    assert done.status == CANNOT_TELL and "not certain: the description names no free list" in done.out, done.out
+    assert pagetrail_json("why", tmp_path / "run", statuses=[CANNOT_TELL])["verdict"] == "cannot tell"
 
 
 def test_fault_counts_whatever_is_asked_for(tmp_path):

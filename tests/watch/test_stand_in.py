@@ -3,6 +3,7 @@
 
 Verified here: WATCH-1 (a call that is not traced runs as without us), WATCH-2 (what is in the folder before the machine).
 """
+import gzip
 import json
 import re
 import shutil
@@ -137,6 +138,25 @@ def test_elf_beside_what_qemu_boots(tmp_path):
     done = watch("--out", tmp_path / "run", "--elf", kernels.elf("small-plain"), "--kernel-description",
                  described(tmp_path, "small-plain"), *with_kernel(strip(tmp_path, "--strip-all")))
     assert done.status == OK, done.out + done.err
+
+
+def test_elf_of_another_kernel(tmp_path):
+    """Its names would be wrong ones: a function nobody called would be the suspect."""
+    done = watch("--out", tmp_path / "run", "--elf", kernels.elf("small-plain"), *kernel("small-plain-shrink_keeps"))
+    assert done.status == CANNOT_TELL and "is not the kernel that QEMU boots" in done.err, done.out + done.err
+    assert "LEAKED" not in done.out and "test fork" not in done.out
+
+
+def test_elf_beside_a_raw_image(tmp_path):
+    image = tmp_path / "image.bin"
+    subprocess.run([f"{paths.CROSS}objcopy", "-O", "binary", kernels.elf("small-plain"), image], check=True)
+    done = watch("--out", tmp_path / "run", "--elf", kernels.elf("small-plain"), *with_kernel(image))
+    assert done.status == OK and done.err == "", done.out + done.err
+    done = watch("--out", tmp_path / "other", "--elf", kernels.elf("small-plain-shrink_keeps"), *with_kernel(image))
+    assert done.status == CANNOT_TELL and "was made of another build" in done.err and "test fork" not in done.out, done.err
+    image.write_bytes(gzip.compress(image.read_bytes()))
+    done = watch("--out", tmp_path / "packed", "--elf", kernels.elf("small-plain"), "--timeout", 5, *with_kernel(image))
+    assert done.status == CANNOT_TELL and "does not stand in it" in done.out + done.err, done.out + done.err
 
 
 @pytest.mark.parametrize("bad", ["a,b"])

@@ -226,6 +226,9 @@ int watch_stand_in(int argc, char **argv)
 			die("%s: QEMU takes a comma for the end of a plugin's option: name another folder",
 			    folder);
 		uint32_t boot_id = choose_boot_id();
+		error = elf ? watch_other_kernel(elf, boots) : NULL;
+		if (error)
+			die("%s", error);
 		error = watch_prepare_kernel(folder, elf ? elf : boots, getenv(WATCH_ENV_DESCRIPTION),
 					     getenv(WATCH_ENV_SYMBOLS), getenv(WATCH_ENV_FOLLOW) != NULL,
 					     boot_id);
