@@ -96,6 +96,14 @@ def test_watch_inside_a_watch(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bin", "inner"]
 
 
+def test_nothing_stays_of_a_watch_that_could_not_begin(tmp_path):
+    (tmp_path / "temporary").mkdir()
+    (tmp_path / "pagetrail-runs").write_text("no folder")
+    for words in (["--until", "[", "true"], ["--type", "x", "--prompt", "(", "true"], ["true"], ["--timeout", 5, "no-such-command"]):
+        done = watch(*words, cwd=tmp_path, env={"TMPDIR": str(tmp_path / "temporary")})
+        assert done.status == CANNOT_TELL and not list((tmp_path / "temporary").iterdir()), (words, done.err)
+
+
 def test_plugin_is_missing(tmp_path):
     tool = tmp_path / "pagetrail"
     shutil.copy2(paths.PAGETRAIL, tool)
