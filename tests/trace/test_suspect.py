@@ -85,8 +85,9 @@ def test_a_damaged_baseline_is_refused(pagetrail, healthy, tmp_path):
     kept = tmp_path / "kept.baseline"
     assert pagetrail("baseline", healthy, "--out", kept).status == OK
     lines = kept.read_text().splitlines(keepends=True)
-    for change in (["pagetrail-baseline 9\n", *lines[1:]], [*lines[:5], "n 999999 1 far\n", *lines[5:]], [*lines, "l pte 1 2\n"],
-                   [*lines, "l pte 1 2 3 -4\n"], [*lines, "x\n"], [*lines, lines[3]], [*lines, "c a\n"], []):
+    for change in (["pagetrail-baseline 9\n", *lines[1:]], [*lines[:5], "n 999999 1 far\n", *lines[5:]],
+                   *([*lines[:-1], line, lines[-1]] for line in ("l pte 1 2\n", "l pte 1 2 3 -4\n", "x\n", lines[3], "c a\n")),
+                   *(lines[:nr] for nr in range(len(lines))), [*lines[:-2], lines[-1]], [*lines, lines[-2]]):
         kept.write_text("".join(change))
         result = pagetrail("leaks", healthy, "--baseline", kept)
         assert result.status == CANNOT_TELL and "kept.baseline" in result.err

@@ -133,6 +133,28 @@ def test_pushes_of_blocks(tmp_path):
     assert done.status == CANNOT_TELL and "contradicts its description" in done.out, done.out
 
 
+def test_part_of_a_run_is_not_more_certain_than_all(tmp_path):
+    """What the audit cannot know of all pages it does not know of one process's, nor of those that are not suppressed."""
+    kd = described(tmp_path, "small-plain")
+    text, nr = re.subn(r"(?m)^list .*", "", kd.read_text())
+    kd.write_text(text)
+    done = watch("--out", tmp_path / "run", "--kernel-description", kd, *kernel("small-plain"))
+    assert nr == 1 and done.status == CANNOT_TELL and "names no free list" in done.out, done.out
+    for part in (["--pid", 30000], ["--test", "fork"], ["--kind", "other"]):
+        done = pagetrail("leaks", tmp_path / "run", *part)
+        assert done.status == CANNOT_TELL and "no leaks" not in done.out, (part, done.out)
+    done = pagetrail("why", tmp_path / "run")
+    assert done.status == CANNOT_TELL and "not certain: the description names no free list" in done.out, done.out
+    assert pagetrail_json("why", tmp_path / "run", statuses=[CANNOT_TELL])["verdict"] == "cannot tell"
+
+
+def test_fault_counts_whatever_is_asked_for(tmp_path):
+    done = watched(tmp_path, "small-plain-munmap_frees_mapped")
+    assert done.status == LEAKED and "a free page is mapped" in done.out, done.out
+    done = pagetrail("leaks", tmp_path / "run", "--pid", 30000)
+    assert done.status == LEAKED and "no leaks" not in done.out, done.out
+
+
 def test_two_machines_in_one_command(tmp_path):
     """As a course's grade script starts them; each is a run, and the worst status counts, wherever it stands."""
     leaky, clean = "small-plain-munmap_keeps", "small-plain"
@@ -218,6 +240,18 @@ def test_another_kernel_in_the_folder(clean, tmp_path, ended):
         file.write(b"\0")
     done = pagetrail("leaks", run)
     assert done.status == CANNOT_TELL and "it is not the file of the machine that ran" in done.out, done.out
+
+
+@pytest.mark.parametrize("name, damage", [("kernel.elf", b"more"), ("kernel.kd", b"\n# more\n")])
+def test_what_leaked_is_not_certain_by_another_kernel(tmp_path, name, damage):
+    """Where the lists and tables are is known from the kernel: by another one every page may seem leaked."""
+    done = watched(tmp_path, "small-plain-munmap_keeps")
+    assert done.status == LEAKED, done.out
+    with (tmp_path / "run/kernel" / name).open("ab") as file:
+        file.write(damage)
+    for command in ("leaks", "audit"):
+        done = pagetrail(command, tmp_path / "run")
+        assert done.status == CANNOT_TELL and not re.search("^LEAKED", done.out, re.M), done.out
 
 
 @pytest.mark.parametrize("ended", [True, False])

@@ -3,6 +3,7 @@
 
 Verified here: WATCH-1 (a call that is not traced runs as without us), WATCH-2 (what is in the folder before the machine).
 """
+import gzip
 import json
 import re
 import shutil
@@ -69,6 +70,40 @@ def test_command_that_fails_or_is_none(tmp_path):
     assert watch().status == CANNOT_TELL
 
 
+def test_machine_that_is_refused_beside_one_that_runs(tmp_path):
+    """No leaks in one of two machines says nothing of the other."""
+    (tmp_path / "no-elf").write_text("no ELF file")
+    script = f"{QEMU} -kernel {tmp_path}/no-elf; {shell_words(kernel('small-plain'))}"
+    done = watch("--out", tmp_path / "run", "sh", "-c", script)
+    assert "no leaks" in done.out and "1 of the 2 machines that the command started could not be watched" in done.err
+    assert done.status == CANNOT_TELL
+
+
+def test_status_of_the_command_is_said(tmp_path):
+    """A grade script that fails has a status that is not the verdict's."""
+    done = watch("--out", tmp_path / "run", "sh", "-c", shell_words(kernel("small-plain")) + "; exit 3")
+    assert done.status == OK and "the command ended with status 3\n" in done.err
+    done = watch("--out", tmp_path / "run", "sh", "-c", shell_words(kernel("small-plain")) + "; kill -9 $$")
+    assert done.status == OK and "the command was ended by signal 9\n" in done.err
+
+
+def test_watch_inside_a_watch(tmp_path):
+    """Two stand-ins are in PATH, and neither takes the other for QEMU: the inner watch has the run."""
+    env = fake_qemu(tmp_path / "bin", SHOW)
+    inner = f"{paths.PAGETRAIL} watch --out {tmp_path}/inner {shell_words(kernel('small-plain'))}"
+    done = watch("--out", tmp_path / "outer", "sh", "-c", inner, env=env, limit=20)
+    assert done.out.count("<-plugin>") == 1 and done.status == CANNOT_TELL
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bin", "inner"]
+
+
+def test_nothing_stays_of_a_watch_that_could_not_begin(tmp_path):
+    (tmp_path / "temporary").mkdir()
+    (tmp_path / "pagetrail-runs").write_text("no folder")
+    for words in (["--until", "[", "true"], ["--type", "x", "--prompt", "(", "true"], ["true"], ["--timeout", 5, "no-such-command"]):
+        done = watch(*words, cwd=tmp_path, env={"TMPDIR": str(tmp_path / "temporary")})
+        assert done.status == CANNOT_TELL and not list((tmp_path / "temporary").iterdir()), (words, done.err)
+
+
 def test_plugin_is_missing(tmp_path):
     tool = tmp_path / "pagetrail"
     shutil.copy2(paths.PAGETRAIL, tool)
@@ -111,6 +146,25 @@ def test_elf_beside_what_qemu_boots(tmp_path):
     done = watch("--out", tmp_path / "run", "--elf", kernels.elf("small-plain"), "--kernel-description",
                  described(tmp_path, "small-plain"), *with_kernel(strip(tmp_path, "--strip-all")))
     assert done.status == OK, done.out + done.err
+
+
+def test_elf_of_another_kernel(tmp_path):
+    """Its names would be wrong ones: a function nobody called would be the suspect."""
+    done = watch("--out", tmp_path / "run", "--elf", kernels.elf("small-plain"), *kernel("small-plain-shrink_keeps"))
+    assert done.status == CANNOT_TELL and "is not the kernel that QEMU boots" in done.err, done.out + done.err
+    assert "LEAKED" not in done.out and "test fork" not in done.out
+
+
+def test_elf_beside_a_raw_image(tmp_path):
+    image = tmp_path / "image.bin"
+    subprocess.run([f"{paths.CROSS}objcopy", "-O", "binary", kernels.elf("small-plain"), image], check=True)
+    done = watch("--out", tmp_path / "run", "--elf", kernels.elf("small-plain"), *with_kernel(image))
+    assert done.status == OK and done.err == "", done.out + done.err
+    done = watch("--out", tmp_path / "other", "--elf", kernels.elf("small-plain-shrink_keeps"), *with_kernel(image))
+    assert done.status == CANNOT_TELL and "was made of another build" in done.err and "test fork" not in done.out, done.err
+    image.write_bytes(gzip.compress(image.read_bytes()))
+    done = watch("--out", tmp_path / "packed", "--elf", kernels.elf("small-plain"), "--timeout", 5, *with_kernel(image))
+    assert done.status == CANNOT_TELL and "does not stand in it" in done.out + done.err, done.out + done.err
 
 
 @pytest.mark.parametrize("bad", ["a,b"])

@@ -16,6 +16,7 @@
  *     n 0 12 sys_exec          node 1: its parent, its events, its function
  *     l pte 5 9 14 200         kind, nodes of allocation, of get, of put, how many
  *     c pt_destroy free_table 1   calls of the second function in the code of the first
+ *     end 4                    how many nodes (with the root), lives and calls stand above
  *
  * BASE-1  A kind is the name of a ref kind, or "cache:" and the name of a slab cache.
  * BASE-2  A run in which something leaked is no baseline: what leaks there too has no release to show.

@@ -15,6 +15,8 @@
 /* Longer files are not read. */
 #define FILE_MAX (64ULL << 20)
 #define MAGIC "pagetrail-baseline 1"
+/* The last line, with the number of nodes, lives and edges: a file that is cut would be evidence of what never came. */
+#define END "end "
 
 char *baseline_workload(const struct run *run)
 {
@@ -97,6 +99,11 @@ char *baseline_seek(const char *folder, const char *workload, const char *build)
 	return best;
 }
 
+static size_t nr_items(const struct baseline *baseline)
+{
+	return baseline->tree->nr_nodes + baseline->nr_lives + baseline->nr_edges;
+}
+
 void baseline_write(const struct baseline *baseline, FILE *out)
 {
 	const struct call_tree *tree = baseline->tree;
@@ -114,6 +121,7 @@ void baseline_write(const struct baseline *baseline, FILE *out)
 		const struct code_edge *edge = &baseline->edges[i];
 		fprintf(out, "c %s %s %u\n", tree->names[edge->caller], tree->names[edge->callee], edge->nr);
 	}
+	fprintf(out, END "%zu\n", nr_items(baseline));
 }
 
 /* ---- reading ---- */
@@ -207,6 +215,14 @@ static bool read_line(struct baseline *out, char *line)
 	return true;
 }
 
+/* What the last line counts is there, and nothing follows it. */
+static bool is_end(const struct baseline *out, char *line, const char *rest)
+{
+	bool good = true;
+
+	return take_number(&line, UINT64_MAX, &good) == nr_items(out) && good && rest && !*rest;
+}
+
 struct baseline *baseline_read(const char *path, char **error)
 {
 	const char *fault = NULL;
@@ -223,14 +239,18 @@ struct baseline *baseline_read(const char *path, char **error)
 	out->build = xstrdup("");
 	out->workload = xstrdup("");
 	char *line = strsep(&rest, "\n");
-	bool good = !strcmp(line, MAGIC);
-	while (good && (line = strsep(&rest, "\n"))) {
+	bool good = !strcmp(line, MAGIC), whole = false;
+	while (good && !whole && (line = strsep(&rest, "\n"))) {
 		number++;
-		good = *line ? read_line(out, line) : rest == NULL;
+		whole = !strncmp(line, END, strlen(END));
+		good = whole   ? is_end(out, line + strlen(END), rest)
+		       : *line ? read_line(out, line)
+			       : rest == NULL;
 	}
 	free(text);
-	if (!good) {
+	if (!good || !whole) {
 		*error = number == 1 ? xasprintf("%s: not a baseline", path)
+			 : good      ? xasprintf("%s: it is cut: its last line is missing", path)
 				     : xasprintf("%s: line %zu is not one of a baseline", path, number);
 		baseline_free(out);
 		return NULL;

@@ -479,6 +479,7 @@ const char *leaks_uncertain(const struct leaks *leaks)
 static int verdict_of(const struct leaks *leaks, bool all_listed)
 {
 	const struct run *run = model_run(leaks->model);
+	const struct ram_audit *audit = leaks->ram_audit;
 	bool complete = run_complete(run), sure = leaks->nr_incidents != 0;
 	bool partial = leaks->narrowed || leaks->suppressed.pages || leaks->suppressed.objects;
 
@@ -487,15 +488,18 @@ static int verdict_of(const struct leaks *leaks, bool all_listed)
 	for (size_t i = 0; i < leaks->nr_items && !sure; i++)
 		sure = (leaks->items[i].by_audit && leaks->audit_quiescent) ||
 		       (leaks->items[i].by_trace && complete);
-	if (leaks->ram_audit && !partial && leaks->ram_audit->status != STATUS_OK)
-		return leaks->ram_audit->status;
+	/* What is not certain of all is not of a part. */
+	if (audit && (audit->status == STATUS_CANNOT_TELL || (audit->status == STATUS_LEAKED && !partial)))
+		return audit->status;
+	if (audit && audit->faulty)
+		return STATUS_LEAKED;
 	if (sure || (leaks->unlisted && leaks->audit_quiescent && !partial))
 		return STATUS_LEAKED;
 	/* What the audit did not list may be among what was asked for. */
 	if (partial && leaks->unlisted && !all_listed)
 		return STATUS_CANNOT_TELL;
 	/* A machine that panicked or was stopped may still have released what it held. */
-	return complete && leaks->audit_quiescent && !leaks->nr_items &&
+	return complete && leaks->audit_quiescent && !leaks->nr_items && !(audit && audit->nr_reasons) &&
 		       !model_totals(leaks->model)->panic_time && !manifest_cut_short(&run->manifest)
 		   ? STATUS_OK
 		   : STATUS_CANNOT_TELL;

@@ -364,7 +364,8 @@ static void verdict_of(struct ram_audit *audit)
 		ram_audit_reason(audit, "processes still running");
 	/* A process that runs may hold a whole address space by one register: exec() gives back the old one. */
 	bool leaked = audit->nr_by_verdict[PAGE_LEAKED] && audit->quiescent;
-	audit->status = leaked || nr_faults ? 1 : audit->nr_reasons ? 2 : 0;
+	audit->faulty = nr_faults != 0;
+	audit->status = leaked || audit->faulty ? 1 : audit->nr_reasons ? 2 : 0;
 }
 
 /* ---- all ---- */

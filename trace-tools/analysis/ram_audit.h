@@ -120,7 +120,8 @@ struct ram_audit {
 	/* Why this is not the last word; sentences without a full stop. */
 	char **reasons;
 	size_t nr_reasons;
-	int status; /* 0: no leaks; 1: leaks or faults; 2: could not tell */
+	bool faulty; /* there are faults that no moment of a healthy kernel explains */
+	int status;  /* 0: no leaks; 1: leaks or faults; 2: could not tell */
 	struct ram_audit_inside *inside;
 };
 

@@ -181,7 +181,8 @@ struct watched *watched_audit(struct run *run, struct model *model, char **probl
 	struct watched *watched = xcalloc(1, sizeof(*watched));
 	bool good = false;
 
-	*problem = manifest_end_fault(run);
+	/* Where things are in memory is known from the kernel that ran, and from no other. */
+	*problem = run->kernel_fault ? xstrdup(run->kernel_fault) : manifest_end_fault(run);
 	if (*problem)
 		;
 	else if (access(ram, F_OK))

@@ -56,6 +56,28 @@ static void refuse_folder_of_runs(const char *folder)
 	free(trace);
 }
 
+static void doubt(struct ram_audit *audit, const char *why)
+{
+	if (!why)
+		return;
+	ram_audit_reason(audit, "%s", why);
+	ram_audit_doubt(audit);
+}
+
+/* What the user named is the user's; what is in the folder must be what the machine left there. */
+static void doubt_files(struct ram_audit *audit, const struct run *run, const struct arguments *arguments)
+{
+	bool named = option(arguments, "ram") != NULL;
+	char *other = named ? NULL : manifest_end_fault(run);
+
+	doubt(audit, other);
+	if (!option(arguments, "kernel"))
+		doubt(audit, run->kernel_fault);
+	if (!named && run->is_other)
+		doubt(audit, "the files are not those that were recorded");
+	free(other);
+}
+
 static int audit_command(const struct arguments *arguments)
 {
 	const char *folder = arguments->operands[0], *named = option(arguments, "ram");
@@ -74,16 +96,12 @@ static int audit_command(const struct arguments *arguments)
 		die("%s", error);
 	struct run *run = open_trace(folder);
 	char *plugin = run ? in_folder(folder, "plugin.json") : NULL;
-	char *other = run && !named ? manifest_end_fault(run) : NULL;
 	struct ram_audit *audit = ram_audit_make(&description, &guest, run);
-	if (other) {
-		ram_audit_reason(audit, "%s", other);
-		ram_audit_doubt(audit);
-	}
+	if (run)
+		doubt_files(audit, run, arguments);
 	/* A copy of RAM with a trace may come without it; a watched run's manifest says that it was there. */
 	if (plugin && !named)
 		watched_take_plugin(audit, run);
-	free(other);
 	free(plugin);
 	struct stack_table *stacks = run ? stack_table_open(run) : NULL;
 	if (option(arguments, "json"))

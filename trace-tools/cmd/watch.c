@@ -81,9 +81,7 @@ static int report_run(const struct watch *watch, const struct watch_run *machine
 
 static int no_run(const struct watch *watch)
 {
-	if (WIFEXITED(watch->command_status) && WEXITSTATUS(watch->command_status))
-		warn("the command ended with status %d", WEXITSTATUS(watch->command_status));
-	if (watch->called)
+	if (watch->nr_calls)
 		return STATUS_CANNOT_TELL;
 	warn("the command started no " WATCH_QEMU
 	     " that boots a kernel, as far as it was watched. If it failed before that, what it "
@@ -92,6 +90,15 @@ static int no_run(const struct watch *watch)
 	     "told "
 	     "otherwise, as in `make QEMU=" WATCH_QEMU " qemu`");
 	return STATUS_CANNOT_TELL;
+}
+
+/* What the command's own status means is not known, so it is said and does not count: no reader is to take 0 for it. */
+static void say_command_status(const struct watch *watch)
+{
+	if (WIFEXITED(watch->command_status) && WEXITSTATUS(watch->command_status))
+		warn("the command ended with status %d", WEXITSTATUS(watch->command_status));
+	else if (WIFSIGNALED(watch->command_status))
+		warn("the command was ended by signal %d", WTERMSIG(watch->command_status));
 }
 
 static int watch_command(const struct arguments *arguments)
@@ -114,10 +121,17 @@ static int watch_command(const struct arguments *arguments)
 		if (one == STATUS_LEAKED || status == STATUS_OK)
 			status = one;
 	}
-	if (watch->end_text) {
+	if (watch->end_text)
 		warn("%s", watch->end_text);
-		status = status == STATUS_LEAKED ? STATUS_LEAKED : STATUS_CANNOT_TELL;
-	}
+	if (watch->nr_calls > watch->nr_runs)
+		warn("%zu of the %zu machines that the command started could not be watched (the reason is "
+		     "said "
+		     "above): "
+		     "whether they leak is not known",
+		     watch->nr_calls - watch->nr_runs, watch->nr_calls);
+	if ((watch->end_text || watch->nr_calls > watch->nr_runs) && status != STATUS_LEAKED)
+		status = STATUS_CANNOT_TELL;
+	say_command_status(watch);
 	watch_free(watch);
 	free(options.typed);
 	return status;

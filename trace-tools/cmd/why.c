@@ -107,7 +107,10 @@ static void print_json(const struct why *why, const struct leak_points *points, 
 {
 	struct json json;
 
-	json_begin_command(&json, stdout, "why", status == STATUS_OK ? "no leaks" : "leaked");
+	json_begin_command(&json, stdout, "why",
+			   status == STATUS_OK       ? "no leaks"
+			   : status == STATUS_LEAKED ? "leaked"
+						     : "cannot tell");
 	json_string(&json, "run", why->folder);
 	json_open(&json, "groups", '[');
 	for (size_t g = why->first; g < why->last; g++)
@@ -126,21 +129,28 @@ static int tell(struct why *why, const char *leak_points)
 	choose_groups(why);
 	struct leak_points points = leak_points_judge(why->leaks, why->stacks, &lives, why->limit);
 	if (why->options.json)
-		print_json(why, &points, STATUS_LEAKED);
+		print_json(why, &points, why->leaks->status);
 	else
 		print(why, &points);
 	leak_points_free(&points);
 	lives_free(&lives);
-	return STATUS_LEAKED;
+	return why->leaks->status;
 }
 
 static int nothing_leaked(const struct why *why)
 {
+	const struct leaks *leaks = why->leaks;
+
 	if (why->options.json)
-		print_json(why, NULL, STATUS_OK);
-	else
+		print_json(why, NULL, leaks->status);
+	else if (leaks->status == STATUS_OK)
 		printf("no leaks in %s\n", why->folder);
-	return why->leaks->status;
+	else if (leaks->status == STATUS_LEAKED)
+		printf("No leak was found in %s; `pagetrail leaks` has its other findings.\n", why->folder);
+	else
+		printf("No leak was found in %s, but that is not certain: %s.\n", why->folder,
+		       leaks_uncertain(leaks));
+	return leaks->status;
 }
 
 /* A run of our kernel: repeated event by event, with what leaked followed. */

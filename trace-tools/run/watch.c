@@ -47,6 +47,30 @@ static char *absolute(const char *path)
 	return text;
 }
 
+static struct watch *with_stand_in;
+
+static void remove_stand_in(struct watch *watch)
+{
+	char *link = xasprintf("%s/" WATCH_QEMU, watch->stand_in),
+	     *calls = xasprintf("%s/" WATCH_CALLS, watch->stand_in);
+
+	with_stand_in = NULL;
+	free(file_read_all(calls, &watch->nr_calls));
+	unlink(calls);
+	free(calls);
+	unlink(link);
+	unlink(watch->list);
+	rmdir(watch->stand_in);
+	free(link);
+}
+
+/* die() may come between: a pattern that is none, a folder that cannot be made. */
+static void remove_at_exit(void)
+{
+	if (with_stand_in)
+		remove_stand_in(with_stand_in);
+}
+
 static void make_stand_in(struct watch *watch)
 {
 	const char *tmp = getenv("TMPDIR");
@@ -60,22 +84,11 @@ static void make_stand_in(struct watch *watch)
 	if (!mkdtemp(watch->stand_in))
 		die("%s: %s", watch->stand_in, strerror(errno));
 	watch->list = xasprintf("%s/runs", watch->stand_in);
+	with_stand_in = watch;
+	atexit(remove_at_exit);
 	char *link = xasprintf("%s/" WATCH_QEMU, watch->stand_in);
 	if (symlink(self, link))
 		die("%s: %s", link, strerror(errno));
-	free(link);
-}
-
-static void remove_stand_in(struct watch *watch)
-{
-	char *link = xasprintf("%s/" WATCH_QEMU, watch->stand_in),
-	     *mark = xasprintf("%s/" WATCH_CALLED, watch->stand_in);
-
-	watch->called = !unlink(mark);
-	free(mark);
-	unlink(link);
-	unlink(watch->list);
-	rmdir(watch->stand_in);
 	free(link);
 }
 

@@ -71,7 +71,8 @@ struct watch {
 	int command_status;   /* as waitpid gives it */
 	struct watch_run *runs;
 	size_t nr_runs, capacity;
-	bool called; /* a QEMU that boots a kernel was started through PATH, whether it ran or was refused */
+	size_t
+	    nr_calls; /* of a QEMU that boots a kernel, through PATH: those that ran and those that were refused */
 };
 
 /* Runs the command to its end; dies where it cannot begin. */
@@ -89,7 +90,8 @@ int watch_stand_in(int argc, char **argv);
 
 /* ---- what they share ---- */
 
-#define WATCH_CALLED "called" /* file in that folder: a stand-in was asked to boot a kernel */
+#define WATCH_CALLS                                                                                          \
+	"calls" /* file in that folder: a byte for each kernel that a stand-in was asked to boot */
 #define WATCH_ENV_STAND_IN "PAGETRAIL_WATCH_STAND_IN"       /* the folder */
 #define WATCH_ENV_FOLDER "PAGETRAIL_WATCH_FOLDER"           /* for the first machine's run */
 #define WATCH_ENV_DESCRIPTION "PAGETRAIL_WATCH_DESCRIPTION" /* file; unset: none */

@@ -3,6 +3,7 @@
 #include "watch_kernel.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -78,6 +79,89 @@ static char *write_metadata(const char *folder, const struct description *descri
 	free(path);
 	return error;
 }
+
+/* ---- --elf beside what QEMU boots ---- */
+
+/* The address of a byte of code of `elf` that is not in the other; false: all are. */
+static bool code_differs(const struct types *elf, const struct types *boots, uint64_t *address)
+{
+	for (size_t i = 0; i < types_nr_segments(elf); i++) {
+		const struct segment *segment = types_segment(elf, i);
+		const uint8_t *code = types_bytes(elf, segment->va, segment->file_bytes),
+			      *there = types_bytes(boots, segment->va, segment->file_bytes);
+		uint64_t at = 0;
+		if (!segment->executable || !code || !segment->file_bytes)
+			continue;
+		while (there && at < segment->file_bytes && code[at] == there[at])
+			at++;
+		*address = segment->va + at;
+		if (at < segment->file_bytes)
+			return true;
+	}
+	return false;
+}
+
+enum same_code { CODE_SAME, CODE_OTHER, CODE_UNSEEN };
+
+#define SAMPLES 256
+#define SAMPLE_BYTES 16
+
+/* In a raw image the code stands as in the ELF file, somewhere. Of another build some pieces do; of a packed one none. */
+static enum same_code code_in_image(const uint8_t *code, uint64_t nr, const uint8_t *image, size_t bytes)
+{
+	unsigned found = 0;
+
+	if (memmem(image, bytes, code, nr))
+		return CODE_SAME;
+	for (unsigned i = 0; i < SAMPLES && nr > SAMPLE_BYTES; i++)
+		found += memmem(image, bytes, code + (nr - SAMPLE_BYTES) * i / SAMPLES, SAMPLE_BYTES) != NULL;
+	return found > SAMPLES / 8 ? CODE_OTHER : CODE_UNSEEN;
+}
+
+static enum same_code compare_image(const struct types *elf, const char *path)
+{
+	size_t bytes = 0;
+	uint8_t *image = (uint8_t *)file_read_all(path, &bytes);
+	enum same_code same = CODE_SAME;
+
+	for (size_t i = 0; image && i < types_nr_segments(elf) && same == CODE_SAME; i++) {
+		const struct segment *segment = types_segment(elf, i);
+		const void *code = types_bytes(elf, segment->va, segment->file_bytes);
+		if (segment->executable && code && segment->file_bytes)
+			same = code_in_image(code, segment->file_bytes, image, bytes);
+	}
+	free(image);
+	return same;
+}
+
+char *watch_other_kernel(const char *elf, const char *boots)
+{
+	char *error = NULL, *not_elf = NULL;
+	struct types *types = types_open(elf, &error), *booted = types ? types_open(boots, &not_elf) : NULL;
+	enum same_code same = types && !booted ? compare_image(types, boots) : CODE_SAME;
+	uint64_t address;
+
+	if (booted && code_differs(types, booted, &address))
+		error =
+		    xasprintf("%s is not the kernel that QEMU boots: the code of %s differs at 0x%" PRIx64,
+			      elf, boots, address);
+	else if (same == CODE_OTHER)
+		error = xasprintf("%s is not the kernel that QEMU boots: %s was made of another build", elf,
+				  boots);
+	else if (same == CODE_UNSEEN)
+		warn("%s: the code of %s does not stand in it. If it is not that kernel, packed, all names "
+		     "will be "
+		     "wrong",
+		     boots, elf);
+	if (booted)
+		types_close(booted);
+	if (types)
+		types_close(types);
+	free(not_elf);
+	return error;
+}
+
+/* ---- what the run folder gets ---- */
 
 static char *not_enough(const char *elf, const struct description *description)
 {

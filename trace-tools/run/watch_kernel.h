@@ -7,6 +7,12 @@
 #include <stdint.h>
 
 /*
+ * Is the code of `elf` in the file that QEMU boots, at the same addresses where that is an ELF file, too? Names of another build would
+ * be wrong ones. NULL, or what is wrong (caller frees). An image that is packed shows nothing, and is only warned of.
+ */
+char *watch_other_kernel(const char *elf, const char *boots);
+
+/*
  * Fills FOLDER/kernel: kernel.elf (a copy of elf, or made of a raw image and its System.map), kernel.kd (the description:
  * the user's file, or what is found) and hooks (what the plugin reads of it; with `follow`, to follow
  * every pointer to a page); FOLDER/trace with its metadata; FOLDER/logs.

@@ -31,6 +31,15 @@ bool watch_is_stand_in(const char *program_name)
 
 /* ---- QEMU ---- */
 
+/* This program, under whatever name: a watch inside a watch has two stand-ins in PATH, and each would take the other for QEMU. */
+static bool is_this_program(const char *file)
+{
+	struct stat there, self;
+
+	return !stat(file, &there) && !stat("/proc/self/exe", &self) && there.st_dev == self.st_dev &&
+	       there.st_ino == self.st_ino;
+}
+
 /* The first program of that name in PATH that is not ours. Caller frees; NULL: there is none. */
 static char *find_qemu(void)
 {
@@ -39,7 +48,7 @@ static char *find_qemu(void)
 
 	while ((folder = strsep(&rest, ":"))) {
 		char *file = xasprintf("%s/" WATCH_QEMU, *folder ? folder : ".");
-		if (strcmp(folder, ours) && !access(file, X_OK)) {
+		if (strcmp(folder, ours) && !access(file, X_OK) && !is_this_program(file)) {
 			free(path);
 			return file;
 		}
@@ -153,15 +162,16 @@ static bool is_elf(const char *path)
 	return good;
 }
 
-/* Whatever becomes of this call, the command did start a QEMU that is watched. */
-static void leave_mark(void)
+/* Whatever becomes of this call, the command did start a machine: a byte for each, as one that is refused gets no run. */
+static void count_call(void)
 {
-	char *mark = xasprintf("%s/" WATCH_CALLED, getenv(WATCH_ENV_STAND_IN));
-	int fd = open(mark, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	char *calls = xasprintf("%s/" WATCH_CALLS, getenv(WATCH_ENV_STAND_IN));
+	int fd = open(calls, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 
-	if (fd >= 0)
-		close(fd);
-	free(mark);
+	if (fd < 0 || write(fd, "1", 1) != 1)
+		die("%s: %s", calls, strerror(errno));
+	close(fd);
+	free(calls);
 }
 
 /* In one write: several machines may start at once. */
@@ -210,12 +220,15 @@ int watch_stand_in(int argc, char **argv)
 		return 127;
 	}
 	if (boots) {
-		leave_mark();
+		count_call();
 		char *plugin = plugin_find_or_die(), *folder = make_run_folder();
 		if (strchr(folder, ','))
 			die("%s: QEMU takes a comma for the end of a plugin's option: name another folder",
 			    folder);
 		uint32_t boot_id = choose_boot_id();
+		error = elf ? watch_other_kernel(elf, boots) : NULL;
+		if (error)
+			die("%s", error);
 		error = watch_prepare_kernel(folder, elf ? elf : boots, getenv(WATCH_ENV_DESCRIPTION),
 					     getenv(WATCH_ENV_SYMBOLS), getenv(WATCH_ENV_FOLLOW) != NULL,
 					     boot_id);
