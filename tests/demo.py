@@ -76,15 +76,17 @@ def record(run, kernel, command, smp, mem, append):
 
 
 def tell_why(run, kernel, fault, smp, mem):
-    """What leaked leaks again in a run that can be repeated, whose pointers are followed: where the last of them died."""
+    """
+    What leaked leaks again in a run that can be repeated, whose pointers are followed: where the last of them died. False: that is
+    not known.
+    """
     again = run.with_name(run.name + "-why")
     shutil.rmtree(again, ignore_errors=True)
     words = [paths.PAGETRAIL, "run", "--icount", "--quiet", "--kernel", kernel, "--disk", paths.DISK, "--smp", smp, "--mem", mem,
              "--out", again, "--timeout", "600", "--append", f"debug=on {fault.append}".strip(), "--", fault.run]
     print("\nrunning it again to follow every pointer to what leaked (make demo WHY=no skips this) ...", flush=True)
     subprocess.run([str(word) for word in words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    if (again / "run.json").exists():
-        subprocess.call([str(paths.PAGETRAIL), "why", str(again)])
+    return (again / "run.json").exists() and subprocess.call([str(paths.PAGETRAIL), "why", str(again)]) == LEAKED
 
 
 def next_command(run, leaks):
@@ -121,8 +123,9 @@ def main():
         return status or CANNOT_TELL
     report, leaks = pagetrail("leaks", run).out, pagetrail_json("leaks", run)
     pagetrail("report", run)
-    if fault and leaks["verdict"] == "leaked" and not arguments.no_why and not needs_virtio(arguments.mem or mem):
-        tell_why(run, kernel, fault, arguments.smp or smp, arguments.mem or mem)
+    asked_why = fault and leaks["verdict"] == "leaked" and not arguments.no_why and not needs_virtio(arguments.mem or mem)
+    if asked_why:
+        knows_why = tell_why(run, kernel, fault, arguments.smp or smp, arguments.mem or mem)
     print(f"\nverdict   {headline(report, leaks, status)}")
     good = status == OK
     if fault:
@@ -130,6 +133,8 @@ def main():
         good = not found
         print("expected  " + "\n          ".join(["no: the catalogue knows this fault otherwise", *found] if found else
                                                 ["yes: so the catalogue knows this fault"]))
+    if asked_why and not knows_why:
+        print(f"why       not known: see above, or pagetrail why {shown(run)}-why")
     for what, name in (("picture", PICTURE), ("report", REPORT)):
         print(f"{what:9} {shown(run / name) if (run / name).exists() else 'none was written'}")
     print(f"next      {shown(paths.PAGETRAIL)} {next_command(run, leaks)}", flush=True)

@@ -66,6 +66,8 @@ def test_the_report(recorded):
     done = pagetrail("why", run)
     assert done.status == LEAKED, done.err
     assert "to blame      inode_read_cached (kernel/fs/cached_io.c:" in done.out
+    head = done.out.split("\n\n")[1]
+    assert head.startswith("inode_read_cached() (kernel/fs/cached_io.c:") and " is to blame for " in head
     assert "copy_out(buffer + done" in done.out, "the line of source is shown"
     assert "as in [1]" in done.out
     only = pagetrail("why", run, "--group", "2", "--limit", "1").out

@@ -97,10 +97,16 @@ static bool repeat(const struct why *why, struct again *again, const char *folde
 	return found.what == TRACE_SAME;
 }
 
+/* Who is to blame comes first, and the groups for which somebody is come before those that went with others. */
 static void print(const struct why *why, const struct leak_points *points)
 {
-	for (size_t g = why->first; g < why->last; g++)
-		leak_point_print(why->leaks, why->stacks, points, why->first, g, stdout);
+	leak_points_print_head(points, why->first, why->last, stdout);
+	for (int blamed = 1; blamed >= 0; blamed--) {
+		for (size_t g = why->first; g < why->last; g++) {
+			if ((points->list[g].blamed.function != NULL) == blamed)
+				leak_point_print(why->leaks, why->stacks, points, why->first, g, stdout);
+		}
+	}
 }
 
 static void print_json(const struct why *why, const struct leak_points *points, int status)

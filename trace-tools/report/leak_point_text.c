@@ -175,6 +175,26 @@ void leak_point_print(const struct leaks *leaks, struct stack_table *stacks, con
 	fputc('\n', out);
 }
 
+void leak_points_print_head(const struct leak_points *points, size_t first, size_t last, FILE *out)
+{
+	bool any = false;
+
+	for (size_t g = first; g < last; g++) {
+		const struct leak_point *point = &points->list[g];
+		size_t nr_groups = 0;
+		if (!point->blamed.function || said_before(points, first, g) < points->nr)
+			continue;
+		for (size_t k = g; k < last; k++)
+			nr_groups += k == g || said_before(points, first, k) == g;
+		fprintf(out, "%s()%s%s%s is to blame for %zu group%s: %s\n", point->blamed.function,
+			point->blamed.place[0] ? " (" : "", point->blamed.place,
+			point->blamed.place[0] ? ")" : "", nr_groups, nr_groups == 1 ? "" : "s",
+			leak_point_rule_text(point->rule));
+		any = true;
+	}
+	fprintf(out, "%s\n", any ? "" : "no function is named: no last pointer was seen to die\n");
+}
+
 /* ---- JSON ---- */
 
 static void json_vote(struct json *json, const char *key, const struct leak_vote *vote)

@@ -11,7 +11,9 @@
 /* One group, g counted from 0; what was said of a group from `first` on is not said again. */
 void leak_point_print(const struct leaks *leaks, struct stack_table *stacks, const struct leak_points *points,
 		      size_t first, size_t g, FILE *out);
-/* The same as an object of an array. */
+/* Before the groups from `first` up to `last`: who is to blame, each function once, and for how many of them. */
+void leak_points_print_head(const struct leak_points *points, size_t first, size_t last, FILE *out);
+/* A group as an object of an array. */
 void leak_point_json(const struct leaks *leaks, struct stack_table *stacks, const struct leak_points *points,
 		     size_t g, struct json *json);
 

@@ -272,7 +272,7 @@ static void print_suspect(const struct leaks *leaks, const struct leak_group *gr
 			suspect_rule_name(missing->rule), (missing->chance + 5) / 10);
 		return;
 	}
-	fprintf(out, "    nobody is named, as nothing is sure enough. Start here: acquired by ");
+	fprintf(out, "    no suspect is named: no rule is good enough. Start here: acquired by ");
 	print_site(leaks, first->get_stack, out);
 	if (group->history.nr) {
 		fprintf(out, ", last seen in ");
