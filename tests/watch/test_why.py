@@ -2,6 +2,7 @@
 """`pagetrail why` on watched kernels: the machine is run again, and who lost the last pointer is named. The foreign kernels say
 themselves who that is (`truth:`, tests/foreign/mistakes)."""
 import json
+import shutil
 
 import pytest
 from harness.tool import CANNOT_TELL, LEAKED, pagetrail
@@ -46,3 +47,17 @@ def test_what_was_typed_is_not_known(tmp_path):
     done = pagetrail("why", tmp_path / "run")
     assert done.status == CANNOT_TELL and "pagetrail watch --type" in done.err, done.err
     assert not (tmp_path / "run/why").exists()
+
+
+def test_kernel_that_was_built_again(tmp_path):
+    """The second machine would boot another kernel: what it loses, or does not, says nothing of the first."""
+    name, boots = "small-plain-munmap_keeps", tmp_path / "kernel.elf"
+    shutil.copy(kernels.elf(name), boots)
+    words = kernel(name)
+    words[words.index("-kernel") + 1] = str(boots)
+    done = watch("--out", tmp_path / "run", "--timeout", 100, "--kernel-description", described(tmp_path, name), *words)
+    assert done.status == LEAKED, done.err
+    for other in ("small-plain", "small-plain-shrink_keeps"):
+        shutil.copy(kernels.elf(other), boots)
+        done = pagetrail("why", tmp_path / "run")
+        assert done.status == CANNOT_TELL and "is not the kernel that QEMU boots" in done.err and not done.out, done.out + done.err

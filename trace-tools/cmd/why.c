@@ -202,11 +202,19 @@ static int why_watched(struct why *why)
 		close_recorded(why);
 		open_recorded(why, folder);
 		why->limit = SIZE_MAX;
-		if (!why->options.json)
+		if (!why->leaks->nr_groups)
+			warn("%s: the machine that was run again leaked nothing, which shows nothing of what "
+			     "leaked "
+			     "before",
+			     folder);
+		else if (!why->options.json)
 			printf("the machine was run again, with every pointer to a page followed: %" PRIu64
 			       " pages leaked, %" PRIu64 " in the recorded run\n\n",
 			       why->leaks->nr_pages, leaked);
-		status = tell(why, leak_points);
+		if (why->leaks->nr_groups)
+			status = tell(why, leak_points);
+		else if (why->options.json)
+			print_json(why, NULL, status);
 	}
 	free(folder);
 	free(leak_points);

@@ -11,6 +11,7 @@
 #include "base/util.h"
 #include "watch_disks.h"
 #include "watch_end.h"
+#include "watch_kernel.h"
 
 #define JSON_BYTES_MAX (4U << 20)
 #define TIMES_LONGER 20 /* than the first run, before the second is given up */
@@ -121,6 +122,16 @@ static char *absolute(const char *path)
 	return real ? real : xstrdup(path);
 }
 
+/* The kernel may have been built again since: what that one loses is not what this run lost. NULL: it is the same. */
+static char *other_kernel(const char *kernel, const struct json_value *said)
+{
+	const struct json_value *word = json_get(said, "qemu")->first;
+
+	while (word && (!word->text || (strcmp(word->text, "-kernel") && strcmp(word->text, "--kernel"))))
+		word = word->next;
+	return word && word->next && word->next->text ? watch_other_kernel(kernel, word->next->text) : NULL;
+}
+
 static char *run_it(const char *run, const char *folder, const struct json_value *said)
 {
 	struct words command = {0};
@@ -141,6 +152,8 @@ static char *run_it(const char *run, const char *folder, const struct json_value
 	options.command = command.list;
 	if (chdir(json_get_string(said, "folder")))
 		error = xasprintf("%s: %s", json_get_string(said, "folder"), strerror(errno));
+	if (!error)
+		error = other_kernel(kernel, said);
 	if (!error) {
 		put_in_path(json_get_string(said, "qemu_program"));
 		struct watch *watch = watch_run(&options);
