@@ -158,6 +158,13 @@ def test_flight_mode_keeps_the_newest(machine, pagetrail):
     assert result.status == CANNOT_TELL and "the beginning is missing" in result.out
 
 
+def test_a_record_without_its_beginning_is_not_whole(machine, pagetrail, tmp_path):
+    _, run = machine("--mode", "flight", "--keep-ram", events=5000, mode="flight")
+    result = pagetrail("record", run / "ram", tmp_path / "again", "--once", "--json")
+    missed = result.json()["packets_missed"]
+    assert missed and result.status == CANNOT_TELL and f" {missed} packets missed" in result.err
+
+
 def test_record_attaches_to_a_running_machine(machine, pagetrail, fake_qemu, kernel_elf, tmp_path):
     ram = tmp_path / "ram"
     ram.write_bytes(b"")

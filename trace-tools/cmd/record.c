@@ -116,12 +116,14 @@ static int record_run(const struct arguments *arguments)
 	write_json(folder, &guest, &drain, kernel != NULL);
 	if (option(arguments, "json"))
 		say_json(folder, &guest, &drain);
-	fprintf(stderr, "record: %s: %llu events\n", folder, (unsigned long long)drain.nr_events);
+	fprintf(stderr, "record: %s: %llu events, %llu packets missed\n", folder,
+		(unsigned long long)drain.nr_events, (unsigned long long)drain.missed_packets);
+	int status = drain.missed_packets ? STATUS_CANNOT_TELL : STATUS_OK;
 	drain_close(&drain);
 	guest_close(&guest);
 	free(trace);
 	free(to);
-	return 0;
+	return status;
 }
 
 static const struct option_spec options[] = {

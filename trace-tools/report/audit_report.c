@@ -76,6 +76,9 @@ void audit_report_ground(const struct ram_audit *audit, FILE *out)
 	}
 	for (size_t i = 0; i < audit->nr_reasons; i++)
 		fprintf(out, "%s %s\n", i ? "            " : "not certain:", audit->reasons[i]);
+	if (!audit->quiescent)
+		fprintf(out, "hint: end QEMU only when the prompt has been back for a moment: then every "
+			     "process is done\n");
 }
 
 /* ---- leaked and uncertain pages ---- */
