@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The checks must be able to fail: each is run on a small tree that breaks its rule."""
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -210,3 +211,21 @@ def test_words_that_nobody_reads_are_free(tmp_path, where, text):
     (tmp_path / where).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / where).write_text(text)
     assert run("check_words.py", tmp_path) == (0, "words: clean\n")
+
+
+ROOT = HERE.parent.parent
+NAMED = re.compile(r'"(kernel/(?:\w+/)+(?:\w+\.[chS])?)"')
+
+
+def missing_places(root, text):
+    """Places of the kernel that the text of a tool names and the tree does not have."""
+    return [place for place in NAMED.findall(text) if not (root / place).exists()]
+
+
+def test_tools_name_places_of_the_kernel_that_are_there():
+    """What the tools know of the kernel by the names of its files is forgotten in silence when a file moves."""
+    assert missing_places(ROOT, 'a "kernel/mm/page.c", "kernel/trace/" and "kernel/mm/nothing.c"') == ["kernel/mm/nothing.c"]
+    sources = [*ROOT.glob("trace-tools/*/*.[ch]"), *ROOT.glob("gdb-scripts/**/*.py")]
+    assert len(sources) > 100
+    assert {str(source): missing_places(ROOT, source.read_text()) for source in sources
+            if missing_places(ROOT, source.read_text())} == {}

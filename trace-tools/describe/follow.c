@@ -13,10 +13,12 @@
 
 #define ARGUMENT_REGISTERS 4
 
-/* What only looks: files of Pagetrail's kernel, and functions of any. */
-static const char observer_units[] =
-    "(^|/)kernel/(trace/|procfs/|mm/(audit|incident|page_books|slab_audit)|sync/kprintf|lib/format|boot/"
-    "panic|proc/sample)";
+/* What only looks: rooms and files of Pagetrail's kernel, and functions of any. */
+static const char *const observer_units[] = {
+    "kernel/trace/",          "kernel/procfs/",          "kernel/audit/",          "kernel/mm/page_boot.c",
+    "kernel/mm/page_check.c", "kernel/mm/page_totals.c", "kernel/mm/slab_audit.c", "kernel/sync/kprintf.c",
+    "kernel/lib/format.c",    "kernel/boot/panic.c",     "kernel/proc/sample.c",
+};
 static const char observer_names[] =
     "^([vs]*n?printf?.*|kprintf|printk|panic|consputc|printint|printptr|procdump|dump_.*|.*_claims?|"
     ".*_check|trace_.*|backtrace)$";
@@ -29,7 +31,7 @@ static const char transparent_names[] = "^(mem(cpy|move|set|cmp|_.*)|str.*|safes
 static const char trap_names[] = "^(trap_user|usertrap)$";
 
 struct patterns {
-	regex_t observer_unit, observer, transparent, trap;
+	regex_t observer, transparent, trap;
 	struct code *code;
 	struct functions
 	    books; /* functions that the description says get, put, free or count: each reference is theirs for a call */
@@ -60,10 +62,20 @@ static unsigned nr_arguments(const struct function *function)
 	return nr < ARGUMENT_REGISTERS ? (unsigned)nr : ARGUMENT_REGISTERS;
 }
 
+/* unit: "kernel/audit/audit.c", with or without the folder in which the compiler stood before it. */
+static bool unit_looks(const char *unit)
+{
+	for (size_t i = 0; unit && i < sizeof(observer_units) / sizeof(observer_units[0]); i++) {
+		const char *at = strstr(unit, observer_units[i]);
+		if (at && (at == unit || at[-1] == '/'))
+			return true;
+	}
+	return false;
+}
+
 static bool looks(const struct patterns *patterns, const struct function *function)
 {
-	return matches(&patterns->observer_unit, function->unit) ||
-	       matches(&patterns->observer, function->name);
+	return unit_looks(function->unit) || matches(&patterns->observer, function->name);
 }
 
 /* What calls printers and nothing else prints. */
@@ -132,7 +144,6 @@ void follow_functions(const struct types *types, const struct kd *kd, FILE *out)
 {
 	struct patterns patterns = {.code = code_open(types)};
 
-	compile(&patterns.observer_unit, observer_units);
 	compile(&patterns.observer, observer_names);
 	compile(&patterns.transparent, transparent_names);
 	compile(&patterns.trap, trap_names);
@@ -142,7 +153,6 @@ void follow_functions(const struct types *types, const struct kd *kd, FILE *out)
 		put_function(types, types_function_by_number(types, i), &patterns, out);
 	free(patterns.books.list);
 	code_close(patterns.code);
-	regfree(&patterns.observer_unit);
 	regfree(&patterns.observer);
 	regfree(&patterns.transparent);
 	regfree(&patterns.trap);
