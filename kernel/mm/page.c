@@ -181,8 +181,7 @@ alloc_block(u32 order, enum page_kind kind, enum ref_kind ref, struct holder hol
 	page->free_ref = REF_NONE;
 	page->stack = 0;
 	page->pid = trace_current_pid();
-	page->owner.id = holder.id;
-	page->owner.index = holder.index;
+	page->owner = holder; /* as one word */
 	if (trace_stacks_on)
 		note_allocator(page, order, ref, holder);
 	return page;

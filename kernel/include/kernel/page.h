@@ -54,10 +54,8 @@ struct page {
 	pfn_t next; /* list links, PFN_NONE ends. Buddy list, slab list, LRU: by kind */
 	pfn_t prev;
 	union {
-		struct {
-			u32 id, index; /* page cache: inode number and page index; body: index = head's pfn */
-		} owner;
-		void *private; /* slab: the cache; pipe: the pipe */
+		struct holder owner; /* page cache: inode number and page index; body: index = head's pfn */
+		void *private;       /* slab: the cache; pipe: the pipe */
 	};
 };
 STATIC_ASSERT(sizeof(struct page) <= 32, "DESIGN: at most 32 bytes of bookkeeping a page");
