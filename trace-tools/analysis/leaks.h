@@ -104,6 +104,8 @@ enum suspect_rule {
 /* As in suspect_rules.def: "same-path"; "none". */
 const char *suspect_rule_name(enum suspect_rule rule);
 const char *suspect_rule_help(enum suspect_rule rule);
+/* In how many of the known mistakes (suspect_rules.def) it named a function, and in how many of them the right one. */
+void suspect_rule_measured(enum suspect_rule rule, uint32_t *named, uint32_t *right);
 
 /* Of the suspect: suspect.h. */
 enum confidence { CONFIDENCE_NONE, CONFIDENCE_LIKELY, CONFIDENCE_CERTAIN };

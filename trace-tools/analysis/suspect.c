@@ -42,6 +42,12 @@ const char *suspect_rule_help(enum suspect_rule rule)
 	return facts[rule].help;
 }
 
+void suspect_rule_measured(enum suspect_rule rule, uint32_t *named, uint32_t *right)
+{
+	*named = facts[rule].named;
+	*right = facts[rule].right;
+}
+
 /* How often it is right, per mille. */
 static uint32_t worth(enum suspect_rule rule)
 {

@@ -255,6 +255,24 @@ static void print_site(const struct leaks *leaks, uint32_t stack, FILE *out)
 		fprintf(out, " (%s)", place);
 }
 
+/* What the confidence rests on: what was measured, not what was made of it. */
+static void print_confidence(const struct missing_release *missing, FILE *out)
+{
+	uint32_t named, right, nr_agree = 0;
+
+	suspect_rule_measured(missing->rule, &named, &right);
+	for (size_t i = 0; i < CONSIDERED_MAX && missing->considered[i].rule; i++)
+		nr_agree += missing->considered[i].rule != missing->rule && missing->considered[i].function &&
+			    !strcmp(missing->considered[i].function, missing->suspect);
+	fprintf(out, "\n    %s: rule %s named the right function in %u of %u known mistakes",
+		missing->confidence == CONFIDENCE_CERTAIN ? "CERTAIN" : "LIKELY",
+		suspect_rule_name(missing->rule), right, named);
+	if (nr_agree)
+		fprintf(out, "; %u other rule%s name%s it, too", nr_agree, nr_agree == 1 ? "" : "s",
+			nr_agree == 1 ? "s" : "");
+	fputc('\n', out);
+}
+
 /* Who it was, and how far that is known; else where to start. */
 static void print_suspect(const struct leaks *leaks, const struct leak_group *group, FILE *out)
 {
@@ -267,9 +285,7 @@ static void print_suspect(const struct leaks *leaks, const struct leak_group *gr
 			fprintf(out, " (%s)", missing->suspect_place);
 		if (missing->suspect_caller)
 			fprintf(out, ", called by %s", missing->suspect_caller);
-		fprintf(out, "\n    %s: rule %s, right in %u of 100 known mistakes\n",
-			missing->confidence == CONFIDENCE_CERTAIN ? "CERTAIN" : "LIKELY",
-			suspect_rule_name(missing->rule), (missing->chance + 5) / 10);
+		print_confidence(missing, out);
 		return;
 	}
 	fprintf(out, "    no suspect is named: no rule is good enough. Start here: acquired by ");
