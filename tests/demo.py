@@ -78,15 +78,18 @@ def record(run, kernel, command, smp, mem, append):
 def tell_why(run, kernel, fault, smp, mem):
     """
     What leaked leaks again in a run that can be repeated, whose pointers are followed: where the last of them died. False: that is
-    not known.
+    not known. Several harts do not take turns the same way every time, so a run that could not be repeated is recorded once more.
     """
     again = run.with_name(run.name + "-why")
-    shutil.rmtree(again, ignore_errors=True)
     words = [paths.PAGETRAIL, "run", "--icount", "--quiet", "--kernel", kernel, "--disk", paths.DISK, "--smp", smp, "--mem", mem,
              "--out", again, "--timeout", "600", "--append", f"debug=on {fault.append}".strip(), "--", fault.run]
     print("\nrunning it again to follow every pointer to what leaked (make demo WHY=no skips this) ...", flush=True)
-    subprocess.run([str(word) for word in words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return (again / "run.json").exists() and subprocess.call([str(paths.PAGETRAIL), "why", str(again)]) == LEAKED
+    for _ in range(2):
+        shutil.rmtree(again, ignore_errors=True)
+        subprocess.run([str(word) for word in words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        if (again / "run.json").exists() and subprocess.call([str(paths.PAGETRAIL), "why", str(again)]) == LEAKED:
+            return True
+    return False
 
 
 def next_command(run, leaks):
