@@ -30,7 +30,7 @@ def record(name, folder):
     fault = faults.find(name)
     run = folder / "run"
     done = pagetrail(*run_command(run, fault.run, kernel=fault.build(), limit=120,
-                                  options=["--icount", "--smp", str(fault.smp), "--mem", fault.mem, "--leaks", "--quiet"]))
+                                  options=["--icount", "--smp", "1", "--mem", fault.mem, "--leaks", "--quiet"]))
     assert done.status == LEAKED, done.out + done.err
     return run
 
