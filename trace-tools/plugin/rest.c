@@ -29,6 +29,7 @@ static struct sigaction before;
 static siginfo_t asked_by;
 static sem_t asked;
 static volatile sig_atomic_t nr_asked;
+static bool passed_on; /* a signal was: by the thread, or by a second signal, which does not wait for it */
 
 static int64_t clock_of(clockid_t clock)
 {
@@ -87,13 +88,15 @@ static void *wait_and_pass_on(void *arg)
 	while (sem_wait(&asked))
 		continue;
 	await_rest();
-	before.sa_sigaction(SIGTERM, &asked_by, NULL);
+	if (!__atomic_exchange_n(&passed_on, true, __ATOMIC_ACQ_REL))
+		before.sa_sigaction(SIGTERM, &asked_by, NULL);
 	return NULL;
 }
 
 static void on_signal(int number, siginfo_t *info, void *context)
 {
 	if (nr_asked++) {
+		__atomic_store_n(&passed_on, true, __ATOMIC_RELEASE);
 		before.sa_sigaction(number, info, context);
 		return;
 	}
