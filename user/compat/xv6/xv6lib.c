@@ -3,7 +3,7 @@
  * The library of programs written for xv6-riscv: their system calls over Pagetrail's, and their few functions.
  *
  * Here is what can be done without the kernel: errors become -1, flags and ticks are converted. Where
- * the meaning itself differs the kernel does it (kernel/syscall/xv6.c), for programs that carry this library's
+ * the meaning itself differs the kernel does it (kernel/xv6/), for programs that carry this library's
  * mark. Strings and malloc are shared with ulib.
  */
 #include <stdarg.h>

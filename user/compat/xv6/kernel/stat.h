@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What fstat and stat fill: kernel/syscall/xv6.c. */
+/* What fstat and stat fill: kernel/xv6/files.c. */
 #ifndef XV6_KERNEL_STAT_H
 #define XV6_KERNEL_STAT_H
 
