@@ -11,7 +11,7 @@ TEST_NEEDS := kernel disk tools
 include tests/fuzz/fuzz.mk
 include tests/foreign/foreign.mk
 
-.PHONY: test $(TEST_PARTS) format tidy bench bench-wall bench-watch test-xv6 test-linux faults mutants soak repro
+.PHONY: test $(TEST_PARTS) format tidy bench bench-wall bench-watch bench-why test-xv6 test-linux faults mutants soak repro
 test: $(TEST_NEEDS) ## run everything: lint, host tests, trace tools, QEMU with 1, 2 and 4 harts, gdb, faults
 	@$(PYTHON) tests/run.py $(TEST_PARTS)
 
@@ -85,5 +85,7 @@ bench: $(TEST_NEEDS) ## guest instructions of a record, a page, tracing; speed a
 	@$(PYTHON) tests/bench/bench.py
 	@$(PYTHON) tests/bench/bench_tools.py
 	@$(PYTHON) tests/bench/bench_gdb.py
+bench-why: $(TEST_NEEDS) ## what following pointers costs a repeated run, as pairs [BENCH_WHY='--pairs 3 05 07']
+	@$(PYTHON) tests/bench/bench_why.py $(BENCH_WHY)
 bench-wall: $(TEST_NEEDS) ## seconds of usertests -q (3 harts, beside the baselines) and of the way to the prompt
 	@$(PYTHON) tests/bench/wall.py

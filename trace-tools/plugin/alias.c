@@ -8,30 +8,35 @@
 #include "guest.h"
 #include "hooks.h"
 
-#define SATP_SV39 8
-#define SATP_NUMBER 0xfffffffffffULL
-#define ENTRY_VALID 1
-#define ENTRY_SHIFT 10
+struct alias_map alias_map;
 
-static uint64_t ram_base, ram_bytes, first_number, nr_pages;
-static uint64_t linear_va, linear_bytes; /* the mapping that has RAM's begin */
-static uint64_t pages, pages_bytes, pages_index, stride;
+static void find_lowest(void)
+{
+	struct alias_map *map = &alias_map;
+
+	map->lowest = map->first_number;
+	if (map->linear_bytes && map->linear_va < map->lowest)
+		map->lowest = map->linear_va;
+	if (map->pages_bytes && map->pages < map->lowest)
+		map->lowest = map->pages;
+}
 
 void alias_init(void)
 {
-	ram_base = guest_ram_base();
-	ram_bytes = guest_ram_bytes();
-	first_number = ram_base >> PAGE_SHIFT;
-	nr_pages = ram_bytes >> PAGE_SHIFT;
+	alias_map.ram_base = guest_ram_base();
+	alias_map.ram_bytes = guest_ram_bytes();
+	alias_map.first_number = alias_map.ram_base >> PAGE_SHIFT;
+	alias_map.nr_pages = alias_map.ram_bytes >> PAGE_SHIFT;
 	for (uint32_t i = 0; i < hooks.nr_maps; i++) {
-		uint64_t offset = ram_base - hooks.maps[i].pa;
+		uint64_t offset = alias_map.ram_base - hooks.maps[i].pa;
 		if (offset >= hooks.maps[i].size)
 			continue;
-		linear_va = hooks.maps[i].va + offset;
-		linear_bytes = hooks.maps[i].size - offset;
-		if (linear_bytes > ram_bytes)
-			linear_bytes = ram_bytes;
+		alias_map.linear_va = hooks.maps[i].va + offset;
+		alias_map.linear_bytes = hooks.maps[i].size - offset;
+		if (alias_map.linear_bytes > alias_map.ram_bytes)
+			alias_map.linear_bytes = alias_map.ram_bytes;
 	}
+	find_lowest();
 }
 
 void alias_find_pages(unsigned hart)
@@ -39,70 +44,41 @@ void alias_find_pages(unsigned hart)
 	struct expr_context context = {.hart = hart};
 	uint64_t base;
 
-	if (pages || !hooks.pages_base.nr)
+	if (alias_map.pages || !hooks.pages_base.nr)
 		return;
 	expr_fetch(&context, hooks.pages_base.registers);
 	if (!expr_compute(&hooks.pages_base, &context, &base) || !base)
 		return;
-	stride = hooks.pages_stride;
-	pages_index = alias_index(hooks.pages_pa);
-	if (pages_index == NONE)
+	alias_map.stride = hooks.pages_stride;
+	alias_map.pages_index = alias_index(hooks.pages_pa);
+	if (alias_map.pages_index == NONE)
 		return;
-	pages_bytes = (nr_pages - pages_index) * stride;
-	pages = base;
-}
-
-uint64_t alias_of(uint64_t value, unsigned bytes, enum alias_form *form)
-{
-	uint64_t offset;
-
-	if (bytes == 8) {
-		if (pages && (offset = value - pages) < pages_bytes) {
-			*form = ALIAS_STRUCT;
-			return pages_index + offset / stride + 1;
-		}
-		if ((offset = value - linear_va) < linear_bytes) {
-			*form = ALIAS_LINEAR;
-			return (offset >> PAGE_SHIFT) + 1;
-		}
-		if ((offset = value - ram_base) < ram_bytes) {
-			*form = ALIAS_PHYSICAL;
-			return (offset >> PAGE_SHIFT) + 1;
-		}
-		if ((value & ENTRY_VALID) && (offset = (value >> ENTRY_SHIFT) - first_number) < nr_pages) {
-			*form = ALIAS_ENTRY;
-			return offset + 1;
-		}
-		if (value >> 60 == SATP_SV39 && (offset = (value & SATP_NUMBER) - first_number) < nr_pages) {
-			*form = ALIAS_SATP;
-			return offset + 1;
-		}
-	}
-	if (pages && bytes >= 4 && (offset = value - first_number) < nr_pages) {
-		*form = ALIAS_NUMBER;
-		return offset + 1;
-	}
-	return 0;
+	alias_map.pages_bytes = (alias_map.nr_pages - alias_map.pages_index) * alias_map.stride;
+	alias_map.pages = base;
+	find_lowest();
 }
 
 bool alias_own_struct(uint64_t va, uint64_t index)
 {
-	return pages && index >= pages_index && va - (pages + (index - pages_index) * stride) < stride;
+	const struct alias_map *map = &alias_map;
+
+	return map->pages && index >= map->pages_index &&
+	       va - (map->pages + (index - map->pages_index) * map->stride) < map->stride;
 }
 
 uint64_t alias_nr_pages(void)
 {
-	return nr_pages;
+	return alias_map.nr_pages;
 }
 
 uint64_t alias_index(uint64_t pa)
 {
-	uint64_t index = (pa >> PAGE_SHIFT) - first_number;
+	uint64_t index = (pa >> PAGE_SHIFT) - alias_map.first_number;
 
-	return index < nr_pages ? index : NONE;
+	return index < alias_map.nr_pages ? index : NONE;
 }
 
 uint64_t alias_linear(uint64_t index)
 {
-	return index << PAGE_SHIFT < linear_bytes ? linear_va + (index << PAGE_SHIFT) : 0;
+	return index << PAGE_SHIFT < alias_map.linear_bytes ? alias_map.linear_va + (index << PAGE_SHIFT) : 0;
 }

@@ -22,10 +22,9 @@ struct link {
 
 struct life *lives;
 uint64_t follow_clock, follow_window;
-uint32_t nr_lives, lives_used = 1;
+uint32_t nr_lives, lives_used = 1, *life_heads;
 
-static uint64_t blind;  /* callbacks in which registers were not found */
-static uint32_t *heads; /* by page: the first link */
+static uint64_t blind; /* callbacks in which registers were not found */
 static struct link *links;
 static uint32_t links_used = 1, free_link, free_life;
 static uint32_t *begun; /* by page: how many page lives began there */
@@ -43,9 +42,9 @@ bool follow_init(void)
 	follow_window = hooks.stack_window;
 	lives = calloc(LIVES_MAX, sizeof(*lives));
 	links = calloc(LINKS_MAX, sizeof(*links));
-	heads = calloc(nr, sizeof(*heads));
+	life_heads = calloc(nr, sizeof(*life_heads));
 	begun = calloc(nr, sizeof(*begun));
-	return lives && links && heads && begun && locations_init() && frames_init();
+	return lives && links && life_heads && begun && locations_init() && frames_init();
 }
 
 struct life *life_at(uint32_t i)
@@ -53,14 +52,9 @@ struct life *life_at(uint32_t i)
 	return &lives[i];
 }
 
-bool life_any(uint64_t index)
-{
-	return heads[index] != 0;
-}
-
 uint32_t life_next(uint64_t index, uint32_t *link)
 {
-	*link = *link ? links[*link].next : heads[index];
+	*link = *link ? links[*link].next : life_heads[index];
 	return *link ? links[*link].life : 0;
 }
 
@@ -136,13 +130,13 @@ static void chain(uint64_t index, uint32_t life)
 		link = links_used++;
 	else
 		return;
-	links[link] = (struct link){life, heads[index]};
-	heads[index] = link;
+	links[link] = (struct link){life, life_heads[index]};
+	life_heads[index] = link;
 }
 
 static void unchain(uint64_t index, uint32_t life)
 {
-	for (uint32_t *at = &heads[index]; *at; at = &links[*at].next) {
+	for (uint32_t *at = &life_heads[index]; *at; at = &links[*at].next) {
 		uint32_t link = *at;
 		if (links[link].life != life)
 			continue;
@@ -171,7 +165,7 @@ static void end(uint32_t i)
 static void scan_stack(const struct moment *moment, uint32_t i)
 {
 	uint64_t sp = moment->x[REG_SP], top = window_of(sp - 1) + follow_window;
-	enum alias_form form;
+	enum alias_form form = ALIAS_LINEAR;
 	bool there;
 
 	if (top - sp > SCAN_SPAN)

@@ -68,6 +68,7 @@ extern struct life *lives;
 extern uint64_t follow_clock, follow_window;
 extern uint32_t nr_lives; /* begun and not ended; lives[0] is none */
 extern uint32_t lives_used;
+extern uint32_t *life_heads; /* by page: the first link; 0: no life has to do with it */
 
 /* ---- follow.c ---- */
 
@@ -75,7 +76,10 @@ struct moment follow_moment(unsigned hart);
 struct life *life_at(uint32_t i);
 /* Those of a page, one after the other: 0 ends. `*link` is the caller's place, 0 at first. */
 uint32_t life_next(uint64_t index, uint32_t *link);
-bool life_any(uint64_t index);
+static inline bool life_any(uint64_t index)
+{
+	return life_heads[index] != 0;
+}
 /* Is this value, an alias of a page that the life has to do with, one of the life? */
 static inline bool life_hit(const struct life *life, uint64_t value, enum alias_form form)
 {
@@ -106,7 +110,13 @@ void locations_overwritten(const struct moment *moment, uint64_t lo, uint64_t hi
 			   uint64_t pc);
 void locations_freed(const struct moment *moment, uint64_t lo, uint64_t hi, uint64_t pc);
 /* Below the stack pointer nothing is kept. */
-void locations_popped(const struct moment *moment, uint64_t pc);
+void locations_pop(const struct moment *moment, uint64_t pc);
+extern uint32_t nr_stack_locations;
+static inline void locations_popped(const struct moment *moment, uint64_t pc)
+{
+	if (nr_stack_locations)
+		locations_pop(moment, pc);
+}
 /* A saved register that is loaded again. */
 void locations_loaded(const struct moment *moment, uint64_t va, uint64_t pc);
 void locations_forget(uint32_t life);
@@ -116,7 +126,12 @@ const struct location *location_at(uint32_t i);
 
 bool frames_init(void);
 void frame_hold(const struct moment *moment, uint32_t life, uint64_t cfa, uint64_t pc);
-bool frame_any_at(uint64_t cfa);
+#define FRAME_FILTER (1U << 14)
+extern uint16_t frame_filter[FRAME_FILTER]; /* frames by CFA */
+static inline bool frame_any_at(uint64_t cfa)
+{
+	return frame_filter[cfa >> 4 & (FRAME_FILTER - 1)] != 0;
+}
 /* A function has returned to pc. */
 void frames_popped(const struct moment *moment, uint64_t pc);
 /* The kernel is entered from user mode: what was on this stack is gone. */

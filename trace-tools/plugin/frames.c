@@ -13,7 +13,6 @@
 #include "qemu_api.h"
 
 #define BUCKETS (1U << 12)
-#define FILTER (1U << 14)
 #define FRAMES_MAX (1U << 16)
 #define FRAME_SPAN 8192 /* a frame further above the stack pointer is none of this stack */
 
@@ -33,7 +32,7 @@ static struct mark *marks;
 static struct frame *frames;
 static uint32_t marks_used = 1, free_mark, frames_used = 1, free_frame;
 static uint32_t buckets[BUCKETS];
-static uint16_t filter[FILTER]; /* frames by CFA */
+uint16_t frame_filter[FRAME_FILTER];
 
 bool frames_init(void)
 {
@@ -49,12 +48,7 @@ static uint32_t *bucket_of(uint64_t window)
 
 static uint16_t *filter_of(uint64_t cfa)
 {
-	return &filter[cfa >> 4 & (FILTER - 1)];
-}
-
-bool frame_any_at(uint64_t cfa)
-{
-	return *filter_of(cfa) != 0;
+	return &frame_filter[cfa >> 4 & (FRAME_FILTER - 1)];
 }
 
 /* The place in its bucket of the frame with this CFA; of 0 where there is none. */

@@ -13,6 +13,7 @@ enum store_kind { STORE_NOT, STORE_PLAIN, STORE_FLOAT, STORE_AMO_ADD, STORE_AMO_
 struct store {
 	enum store_kind kind;
 	uint8_t source; /* the register that is stored, or added */
+	uint8_t bytes;
 };
 
 /* size: 2 or 4 bytes. */

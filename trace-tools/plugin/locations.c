@@ -22,6 +22,7 @@ static uint32_t locations_used = 1, free_location;
 static uint32_t buckets[1U << BUCKET_BITS];
 uint16_t location_filter[1U << FILTER_BITS];
 static uint32_t *of_page; /* linear ones, by page */
+uint32_t nr_stack_locations;
 
 /* A stack: how many locations are on it, and the lowest. */
 static struct window {
@@ -132,6 +133,7 @@ void location_add(const struct moment *moment, uint32_t life, uint64_t va, unsig
 	}
 	if (on_stack) {
 		life_at(life)->nr_stack++;
+		nr_stack_locations++;
 	} else {
 		life_at(life)->nr_heap++;
 		life_at(life)->kept = follow_clock;
@@ -159,10 +161,12 @@ static void unlink_location(uint32_t i)
 		--*count;
 	if (window && window->nr && !--window->nr)
 		window->lowest = UINT64_MAX;
-	if (location->on_stack)
+	if (location->on_stack) {
 		life->nr_stack--;
-	else
+		nr_stack_locations--;
+	} else {
 		life->nr_heap--;
+	}
 	location->next = free_location;
 	free_location = i;
 }
@@ -242,7 +246,7 @@ void locations_freed(const struct moment *moment, uint64_t lo, uint64_t hi, uint
 	}
 }
 
-void locations_popped(const struct moment *moment, uint64_t pc)
+void locations_pop(const struct moment *moment, uint64_t pc)
 {
 	uint64_t sp = moment->x[REG_SP];
 	struct window *window = window_at(sp - 1, false);

@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bounds.h"
-
 #define QEMU_CLOCK_VIRTUAL 1
 #define CPU_BYTES 0x8000 /* of QEMU's structure of a CPU, in which its registers are sought */
 
@@ -42,13 +40,14 @@ static struct {
 	int *use_icount;
 } q;
 
+const uint64_t *qemu_registers_of[HARTS_MAX];
+
 static int api;
 static unsigned nr_harts;
 static struct {
 	void *cpu;
 	void *handles[32];
 	GByteArray *bytes;
-	const uint64_t *registers;
 } harts[HARTS_MAX];
 
 __attribute__((constructor)) static void choose_version(void)
@@ -169,11 +168,10 @@ static const uint64_t *find_registers(unsigned hart)
 	return NULL;
 }
 
-const uint64_t *qemu_registers(unsigned hart)
+const uint64_t *qemu_registers_find(unsigned hart)
 {
-	if (!harts[hart].registers)
-		harts[hart].registers = find_registers(hart);
-	return harts[hart].registers;
+	qemu_registers_of[hart] = find_registers(hart);
+	return qemu_registers_of[hart];
 }
 
 uint32_t qemu_insn_bits(const struct qemu_plugin_insn *insn)

@@ -29,6 +29,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bounds.h"
+
 #define EXPORT __attribute__((visibility("default")))
 
 /* ---- as QEMU has them, in every API ---- */
@@ -93,7 +95,14 @@ unsigned qemu_current_hart(void);
 /* General register 0 to 31 of the hart whose thread calls. */
 uint64_t qemu_register(unsigned hart, unsigned number);
 /* All 32 at once, where QEMU has them in memory: right where qemu_register is. NULL: this QEMU keeps them otherwise. */
-const uint64_t *qemu_registers(unsigned hart);
+const uint64_t *qemu_registers_find(unsigned hart);
+extern const uint64_t *qemu_registers_of[HARTS_MAX]; /* NULL: not looked for, or not found */
+static inline const uint64_t *qemu_registers(unsigned hart)
+{
+	const uint64_t *registers = qemu_registers_of[hart];
+
+	return __builtin_expect(registers != NULL, 1) ? registers : qemu_registers_find(hart);
+}
 uint32_t qemu_insn_bits(const struct qemu_plugin_insn *insn);
 /* Physical address of the page of a virtual one, by the hart's present tables; UINT64_MAX: not mapped. */
 uint64_t qemu_phys_page(unsigned hart, uint64_t page_va);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -156,8 +157,12 @@ bool qemu_start(struct qemu *qemu, char **argv)
 
 bool qemu_poll(struct qemu *qemu)
 {
-	if (!qemu->ended && waitpid(qemu->pid, &qemu->status, WNOHANG) == qemu->pid)
+	struct rusage usage;
+
+	if (!qemu->ended && wait4(qemu->pid, &qemu->status, WNOHANG, &usage) == qemu->pid) {
+		qemu->cpu_seconds = (double)usage.ru_utime.tv_sec + (double)usage.ru_utime.tv_usec / 1e6;
 		qemu->ended = true;
+	}
 	return qemu->ended;
 }
 

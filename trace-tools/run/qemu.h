@@ -27,7 +27,8 @@ struct qemu {
 	pid_t pid;
 	int in, out, err; /* our ends: console input, console output, QEMU's own words */
 	bool ended;
-	int status; /* as waitpid gives it, once ended */
+	int status;         /* as waitpid gives it, once ended */
+	double cpu_seconds; /* in user mode, once ended */
 };
 
 /* NULL-terminated, each word from the heap. */

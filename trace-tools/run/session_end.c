@@ -91,6 +91,7 @@ void session_json(const struct session *session, struct json *json)
 	json_bool(json, "icount", session->config.icount);
 	json_string(json, "started", session->started_at);
 	json_real(json, "seconds", session->seconds);
+	json_real(json, "cpu_seconds", session->qemu.cpu_seconds);
 	json_string(json, "end", session_panicked(session) ? "panic" : end_texts[session->end]);
 	if (session_guest_status(session) >= 0)
 		json_int(json, "guest_status", session_guest_status(session));
