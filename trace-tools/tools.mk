@@ -7,7 +7,7 @@ PAGETRAIL := $(TOOLS_BUILD)/pagetrail
 TOOLS_ROOMS := base ctf target describe replay analysis export report run
 TOOLS_LIB_SRC := $(sort $(wildcard $(TOOLS_ROOMS:%=trace-tools/%/*.c)))
 TOOLS_GEN_OBJ := $(patsubst trace-tools/%.c,$(TOOLS_BUILD)/%.o,$(sort $(wildcard trace-tools/gen/*.c)))
-TOOLS_LIB_OBJ := $(TOOLS_LIB_SRC:trace-tools/%.c=$(TOOLS_BUILD)/%.o)
+TOOLS_LIB_OBJ := $(TOOLS_LIB_SRC:trace-tools/%.c=$(TOOLS_BUILD)/%.o) $(TOOLS_BUILD)/report_page.o
 TOOLS_CMD_OBJ := $(patsubst trace-tools/%.c,$(TOOLS_BUILD)/%.o,$(sort $(wildcard trace-tools/cmd/*.c))) $(TOOLS_BUILD)/help_texts.o
 TOOLS_PLOTS := $(patsubst trace-tools/%,$(TOOLS_BUILD)/%,$(sort $(wildcard trace-tools/plots/*.py)))
 TOOLS_SANITIZE ?=
@@ -79,10 +79,18 @@ $(TOOLS_BUILD)/tables: $(TOOLS_GEN_OBJ) $(TOOLS_BUILD)/libpagetrail.a
 
 # What --help, the man pages and docs/PAGETRAIL.md say of each command.
 TOOLS_HELP := $(sort $(wildcard trace-tools/help/*.txt))
-$(TOOLS_BUILD)/help_texts.c: trace-tools/help/embed.py $(TOOLS_HELP)
+$(TOOLS_BUILD)/help_texts.c: trace-tools/help/embed.py trace-tools/gen/c_text.py $(TOOLS_HELP)
 	@mkdir -p $(@D)
 	$(PYTHON) $< $(TOOLS_HELP) > $@.new && mv $@.new $@
 $(TOOLS_BUILD)/help_texts.o: $(TOOLS_BUILD)/help_texts.c
+	$(HOSTCC) $(TOOLS_CFLAGS) -c -o $@ $<
+
+# The style and the scripts of the HTML report; each script uses what those before it define.
+REPORT_PAGE := $(addprefix trace-tools/report/page/,report.css)
+$(TOOLS_BUILD)/report_page.c: trace-tools/report/page/embed.py trace-tools/gen/c_text.py $(REPORT_PAGE)
+	@mkdir -p $(@D)
+	$(PYTHON) $< $(REPORT_PAGE) > $@.new && mv $@.new $@
+$(TOOLS_BUILD)/report_page.o: $(TOOLS_BUILD)/report_page.c
 	$(HOSTCC) $(TOOLS_CFLAGS) -c -o $@ $<
 
 $(TOOLS_BUILD)/pagetrail_tables.py: $(TOOLS_BUILD)/tables

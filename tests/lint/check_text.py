@@ -22,7 +22,7 @@ from pathlib import Path
 
 LONG_FILE_LINES = 600
 FORMAT_VERSION = 14  # Debian 12's
-TEXT_SUFFIXES = {".c", ".h", ".S", ".ld", ".def", ".py", ".sh", ".mk", ".md", ".json", ".toml", ".ini", ".txt", ""}
+TEXT_SUFFIXES = {".c", ".h", ".S", ".ld", ".def", ".py", ".sh", ".mk", ".md", ".json", ".toml", ".ini", ".txt", ".js", ".css", ""}
 LICENCE = re.compile(r"(#!.*\n)?(# SPDX-License-Identifier: MIT\n|/\* SPDX-License-Identifier: MIT( \*/)?\n)")
 MARKS = re.compile(r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b")
 
@@ -65,8 +65,8 @@ def check_lines(path, text, patterns):
 
 
 def wants_licence(path, text):
-    """Whether a file is a source: C, assembler, Python, shell, make."""
-    return (path.suffix in {".c", ".h", ".S", ".ld", ".def", ".py", ".sh", ".mk"} or path.name == "Makefile"
+    """Whether a file is a source: C, assembler, Python, shell, make, the report's scripts and style."""
+    return (path.suffix in {".c", ".h", ".S", ".ld", ".def", ".py", ".sh", ".mk", ".js", ".css"} or path.name == "Makefile"
             or (not path.suffix and text.startswith("#!")))
 
 
@@ -131,7 +131,7 @@ def check(root):
         errors += check_lines(path, text, patterns)
         errors += check_licence(path, text)
         lines = text.count("\n")
-        if lines > LONG_FILE_LINES and path.suffix in (".c", ".h", ".S", ".py"):
+        if lines > LONG_FILE_LINES and path.suffix in (".c", ".h", ".S", ".py", ".js", ".css"):
             long_files.append((lines, path))
     command, why = formatter()
     if command:

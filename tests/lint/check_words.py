@@ -7,7 +7,7 @@ which of this project's own words crept in before, and what to write instead:
 
     trace-tools/cmd/x.c:12: "settled": say released
 
-Looked at are string literals of C and Python sources (comments and identifiers are not), help texts, what `make help` prints, the
+Looked at are string literals of C, Python and JavaScript sources (comments and identifiers are not), help texts, what `make help` prints, the
 description of the JSON answers, and documents. Exempt: what guest programs print, and with it the recorded consoles in
 traces/; patches; and the lines in documents between ``` that show a
 console.
@@ -50,6 +50,9 @@ DOCUMENTS = ("docs/", "README.md", "traces/README.md")
 C_TOKEN = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'', re.S)
 
 
+SCRIPT_TOKEN = re.compile(r'/\*.*?\*/|//[^\n]*|"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\'|`(?:[^`\\]|\\.)*`', re.S)
+
+
 def c_strings(text):
     """Yields (line number, literal) of C source; adjacent literals, and those with a macro between them, are one."""
     joined, first, end = "", 0, 0
@@ -66,6 +69,13 @@ def c_strings(text):
         end = match.end()
     if joined:
         yield first, joined
+
+
+def script_strings(text):
+    """Yields (line number, literal) of JavaScript, templates included."""
+    for match in SCRIPT_TOKEN.finditer(text):
+        if match.group(0)[0] in "\"'`":
+            yield text.count("\n", 0, match.start()) + 1, match.group(0)[1:-1]
 
 
 def python_strings(text):
@@ -103,6 +113,8 @@ def parts_of(path, text):
     if name.startswith(SOURCES):
         if path.suffix in (".c", ".h"):
             return c_strings(text)
+        if path.suffix == ".js":
+            return script_strings(text)
         if path.suffix == ".py":
             return python_strings(text)
         if path.suffix == ".txt":

@@ -188,6 +188,7 @@ def test_list_of_unverified_invariants_only_shrinks(invariants):
     ("trace-tools/cmd/a.c", 'puts("NOTHING LOST: 3 events");\n', '"NOTHING LOST": say LEAKED'),
     ("trace-tools/cmd/a.c", 'printf("%" PRIu64 " entries " "settled");\n', '"settled": say released'),
     ("trace-tools/plots/a.py", 'title("pages lost")\n', '"pages lost": say leaked'),
+    ("trace-tools/report/a.js", 'const words = `${nr} pages lost`; // settled\n', '"pages lost": say leaked'),
     ("trace-tools/help/a.txt", "The last quiet audit decides.\n", '"quiet audit": say quiescent'),
     ("gdb-scripts/a.py", 'print("nobody holds it")\n', '"nobody holds": say nothing holds'),
     ("docs/A.md", "The healthy lives of the function.\n", '"healthy lives": say others that were released'),
@@ -203,6 +204,7 @@ def test_word_of_our_own_is_found(tmp_path, where, text, message):
 
 @pytest.mark.parametrize("where, text", [
     ("trace-tools/cmd/a.c", '/* the lost page */ int settled; /* "healthy lives" */\nputs("no leaks");\n'),
+    ("trace-tools/report/a.js", "// the lost page\nconst settled = 1; /* books */\n"),
     ("docs/A.md", "text\n```\nNOTHING LOST\n```\n"),
     ("Makefile", "# settled\na: b # settled\n"),
     ("traces/expected/a.txt", "NOTHING LOST\n"),

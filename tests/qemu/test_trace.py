@@ -60,6 +60,20 @@ def test_programs_that_end_do_not_grow(tmp_path):
     assert pagetrail("leaks", run, "--fail-on-growth", 1).status == OK
 
 
+def test_a_run_keeps_the_sources_that_its_stacks_name(tmp_path):
+    """Each is the tree's, byte for byte; the report needs the tree no more. A run into the same folder leaves none of the old ones."""
+    run = tmp_path / "run"
+    stale = run / "sources/kernel/stale.c"
+    stale.parent.mkdir(parents=True)
+    stale.write_text("int stale;\n")
+    assert pagetrail(*run_command(run, "true", options=("--smp", "1"))).status == OK
+    kept = {path.relative_to(run / "sources") for path in (run / "sources").rglob("*") if path.is_file()}
+    assert Path("kernel/proc/exec.c") in kept and all((paths.ROOT / name).read_bytes() == (run / "sources" / name).read_bytes()
+                                                      for name in kept)
+    named = {frame["file"] for row in pagetrail_json("stacks", run)["sites"] for frame in row["frames"] if frame["file"]}
+    assert named <= {str(name) for name in kept}
+
+
 def misuse_tests():
     """The usertests that hand nonsense to the kernel: those of the file about bad arguments."""
     source = (paths.ROOT / "user/bin/usertests/bad.c").read_text()

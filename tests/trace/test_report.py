@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""`pagetrail report`: one HTML file that holds what `leaks` says, needs nothing from outside, and stays small."""
+"""`pagetrail report`: one HTML file that holds what `leaks` says, needs nothing from outside, and stays small.
+
+Verified here: SOURCE-1, FUNC-1.
+"""
 import base64
 import html.parser
 import os
@@ -209,27 +212,95 @@ def test_lost_pages_are_red_from_the_get_on(report, pagetrail, lost):
 
 # ---- lines of source ----
 
-def test_source_of_the_suspect_and_of_frames(pagetrail, lost, tmp_path):
+SUSPECT_TEXT = """int copy(void);
+/* inode_read_cached() { is no function here */
+long inode_read_cached(struct inode *inode, const char *what)
+{
+	struct page *page;
+	long done = 0;
+	int err;
+
+	if (!inode)
+		return -1;
+	if (*what == '}')
+		return -2; // }
+	while (done < 10) {
+		struct other *one;
+
+		one = inode->one;
+		if (one)
+			go_on(one, "}");
+
+		page = lookup(inode, done);
+		if (IS_ERR(page))
+			return PTR_ERR(page);
+		err = copy_out(inode,
+			       page);
+		if (err)
+			return err;
+		done++;
+	}
+	return done;
+}
+
+int after(void)
+{
+	return 0; /* < & > */
+}
+"""
+
+
+def function_marks(text):
+    """{line: class} of the first function that is shown."""
+    figure = text.split('<figure class="code">')[1].split("</figure>")[0]
+    return {int(line): kind for kind, line in re.findall(r'<mark class="(\w+)"> *(\d+) ', figure)}
+
+
+def test_the_whole_function_with_the_line_that_acquires_and_where_the_release_is_missing(pagetrail, lost, tmp_path):
+    """Line 20 acquires; 22 returns what failed; 26 and 29 return without a release; 24 is the last use. Nothing of `after` is shown."""
     source = tmp_path / "tree/kernel/fs/cached_io.c"
     source.parent.mkdir(parents=True)
-    source.write_text("".join(f"\tline {n} < & >\n" for n in range(1, 41)))
+    source.write_text(SUSPECT_TEXT)
     done = pagetrail("report", lost, "--source", tmp_path / "tree", "-o", tmp_path / "r.html", "--json")
     said = done.json()
     assert said["files"] == [str(tmp_path / "r.html")] and said["verdict"] in ("leaked", "cannot tell")
-    page = Page((tmp_path / "r.html").read_text())
-    marked = page.parts["mark"]
-    assert set(marked) == {"   20      line 20 < & >"} and len(marked) >= 2
-    assert len([a for a in page.all("details") if a.get("class") == "frame"]) == len(marked) - 1
+    text = (tmp_path / "r.html").read_text()
+    assert function_marks(text) == {20: "acquired", 24: "missing", 26: "missing", 29: "missing"}
+    page = Page(text)
+    shown = "".join(page.parts["pre"])
+    assert "long inode_read_cached(struct inode *inode" in shown and "int after(void)" not in shown
+    notes = [" ".join(note.split()) for note in page.parts["span"] if "^" in note]
+    assert notes[0] == "^ acquired here" and notes[1] == "^ last use of page; no call of pagecache_release() follows"
+    assert notes[2] == "^ ends here, with no call of pagecache_release() since line 20"
+    frames = [a for a in page.all("details") if a.get("class") == "frame"]
+    assert frames and sum("   20" in mark for mark in page.parts["mark"]) == len(frames) + 1
+
+
+def test_a_release_on_the_way_leaves_only_the_returns_before_it(pagetrail, lost, tmp_path):
+    source = tmp_path / "tree/kernel/fs/cached_io.c"
+    source.parent.mkdir(parents=True)
+    source.write_text(SUSPECT_TEXT.replace("\t\tdone++;", "\t\tpagecache_release(page);"))
+    pagetrail("report", lost, "--source", tmp_path / "tree", "-o", tmp_path / "r.html")
+    assert function_marks((tmp_path / "r.html").read_text()) == {20: "acquired", 26: "missing", 27: "released"}
+
+
+def test_sources_in_the_run_are_shown_whatever_became_of_the_tree(pagetrail, lost, tmp_path):
+    source = lost / "sources/kernel/fs/cached_io.c"
+    source.parent.mkdir(parents=True)
+    source.write_text(SUSPECT_TEXT)
+    os.utime(lost / "kernel/pagetrail.elf", (1, 1))
+    pagetrail("report", lost, "-o", tmp_path / "r.html")
+    assert function_marks((tmp_path / "r.html").read_text())[20] == "acquired"
 
 
 def test_source_newer_than_the_kernel_is_not_shown(pagetrail, lost, tmp_path):
     source = tmp_path / "tree/kernel/fs/cached_io.c"
     source.parent.mkdir(parents=True)
-    source.write_text("x\n" * 40)
+    source.write_text(SUSPECT_TEXT)
     os.utime(lost / "kernel/pagetrail.elf", (1, 1))
     pagetrail("report", lost)
     text = (lost / "report.html").read_text()
-    assert "<mark>" not in text and "The sources are newer than the kernel that ran" in text
+    assert "<mark" not in text and "The sources are newer than the kernel that ran" in text
     pagetrail("report", lost, "--source", tmp_path / "tree")
     assert "<mark>" in (lost / "report.html").read_text(), "who names a folder knows"
 

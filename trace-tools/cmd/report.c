@@ -10,16 +10,15 @@
 #include "report/leaks_text.h"
 #include "run/drain.h"
 
-static struct sources find_sources(const struct arguments *arguments, const struct run *run)
+/* The folder that the user names; NULL: none. */
+static const char *source_folder(const struct arguments *arguments)
 {
-	struct sources sources = {.folder = option(arguments, "source"), .compiled = INT64_MAX};
+	const char *folder = option(arguments, "source");
 	struct stat about;
 
-	if (sources.folder && (stat(sources.folder, &about) || !S_ISDIR(about.st_mode)))
-		die("--source: %s is not a folder", sources.folder);
-	if (!sources.folder && run->kernel_path && !stat(run->kernel_path, &about))
-		sources.compiled = about.st_mtime;
-	return sources;
+	if (folder && (stat(folder, &about) || !S_ISDIR(about.st_mode)))
+		die("--source: %s is not a folder", folder);
+	return folder;
 }
 
 static void say(const struct arguments *arguments, const char *path, int status)
@@ -41,12 +40,14 @@ static int report_run(const struct arguments *arguments)
 {
 	const char *to = option(arguments, "out");
 	struct run *run = open_run(arguments->operands[0]);
-	struct sources sources = find_sources(arguments, run);
+	const char *folder = source_folder(arguments);
+	struct sources sources;
 	char *path = to ? xstrdup(to) : xasprintf("%s/" RUN_REPORT, run->folder);
 	struct html_pictures pictures;
 	struct model_watch watch = {html_pictures_event, &pictures};
 	struct outfile out;
 
+	sources_open(&sources, run, folder);
 	outfile_open(&out, path);
 	html_pictures_begin(&pictures, run);
 	struct model *model = model_replay(run, &watch);
@@ -61,6 +62,7 @@ static int report_run(const struct arguments *arguments)
 	stack_table_close(stacks);
 	model_free(model);
 	html_pictures_free(&pictures);
+	sources_close(&sources);
 	run_close(run);
 	free(path);
 	return status;
@@ -68,7 +70,8 @@ static int report_run(const struct arguments *arguments)
 
 static const struct option_spec options[] = {
     {"out", "FILE", "write there; -o FILE for short (RUN/report.html)"},
-    {"source", "FOLDER", "where the kernel's sources are (where they were compiled, if not changed since)"},
+    {"source", "FOLDER",
+     "where the kernel's sources are (in the run; where they were compiled, if not changed since)"},
     {"json", NULL, "say as JSON what the verdict is and which file was written"},
     FORCE_SYMBOLS,
     {NULL, NULL, NULL},

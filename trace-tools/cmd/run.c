@@ -7,6 +7,7 @@
 #include "command.h"
 #include "report/leaks_text.h"
 #include "report/print.h"
+#include "report/sources.h"
 #include "run/session.h"
 
 static enum console_view console_view(const struct arguments *arguments)
@@ -118,6 +119,7 @@ static int run_run(const struct arguments *arguments)
 		json_last(&json, status);
 	char *folder = xstrdup(session->folder);
 	session_free(session);
+	sources_keep(folder);
 	if (option(arguments, "why") && option(arguments, "leaks") && status == STATUS_LEAKED && !as_json)
 		why_report(folder, WHY_DEFAULT);
 	free(folder);

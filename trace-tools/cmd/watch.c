@@ -11,6 +11,7 @@
 
 #include "command.h"
 #include "help.h"
+#include "report/sources.h"
 #include "run/watch.h"
 #include "run/watch_end.h"
 
@@ -68,6 +69,7 @@ static int report_run(const struct watch *watch, const struct watch_run *machine
 		free(problem);
 		return STATUS_CANNOT_TELL;
 	}
+	sources_keep(machine->folder);
 	struct run *run = open_run(machine->folder);
 	struct model *model = model_replay(run, NULL);
 	int status = leaks_report(run, model, arguments, REPORT_TEXT);

@@ -10,11 +10,8 @@ Usage: embed.py FILE...  (to standard output)
 import sys
 from pathlib import Path
 
-
-def c_string(text):
-    """Text as a C string literal, one literal a line."""
-    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
-    return "\n".join(f'\t"{line}\\n"' for line in quoted.splitlines())
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "gen"))
+from c_text import c_string  # noqa: E402 (the path above)
 
 
 def main():

@@ -20,10 +20,6 @@
 
 #define CURVE_STEPS 1000
 #define MAP_INSTANTS 600
-#define GROUPS_MAX 200
-#define GROUPS_OPEN 1
-#define GROUPS_WITH_SOURCE 20
-#define SITES_MAX 20
 
 const char *html_number(int64_t number, char buf[32])
 {
@@ -41,7 +37,7 @@ const char *html_number(int64_t number, char buf[32])
 
 /* ---- the text of the leak report ---- */
 
-static char *part_text(const struct leaks *leaks, enum leaks_part part, size_t group)
+char *html_part_text(const struct leaks *leaks, enum leaks_part part, size_t group)
 {
 	char *text;
 	size_t bytes;
@@ -54,11 +50,9 @@ static char *part_text(const struct leaks *leaks, enum leaks_part part, size_t g
 	return text;
 }
 
-/* The lines as they are; nothing when there is none. label: what it is, for screen readers. */
-static void put_part(FILE *out, const struct leaks *leaks, enum leaks_part part, size_t group,
-		     const char *label)
+void html_part(FILE *out, const struct leaks *leaks, enum leaks_part part, size_t group, const char *label)
 {
-	char *text = part_text(leaks, part, group);
+	char *text = html_part_text(leaks, part, group);
 
 	/* The headline of that part is the heading here. */
 	const char *from = text + (part == PART_MISSING ? strcspn(text, "\n") : 0);
@@ -71,14 +65,7 @@ static void put_part(FILE *out, const struct leaks *leaks, enum leaks_part part,
 	free(text);
 }
 
-/* It leaked pages or has findings, or nothing is known because it never ended. */
-static bool test_leaked(const struct model *model, const struct test_mark *test)
-{
-	return !test->end ||
-	       (!model_run(model)->watched && (test->net_begin > test->net_after || test->nr_findings));
-}
-
-/* ---- verdict and groups ---- */
+/* ---- the head ---- */
 
 static void put_page_head(FILE *out, const char *name)
 {
@@ -87,11 +74,13 @@ static void put_page_head(FILE *out, const char *name)
 	      "<meta name=\"color-scheme\" content=\"light dark\">\n<title>",
 	      out);
 	markup_text(out, name);
-	fprintf(out, ": Pagetrail report</title>\n<style>\n%s</style>\n</head>\n<body>\n<h1>Pagetrail: ",
+	fprintf(out,
+		": Pagetrail report</title>\n<style>\n%s</style>\n</head>\n<body>\n<div "
+		"class=\"page\">\n<h1>Pagetrail: ",
 		report_style);
 	markup_text(out, name);
 	fputs("</h1>\n<nav aria-label=\"Sections\"><a href=\"#verdict\">Verdict</a> "
-	      "<a href=\"#free\">Free pages</a> <a href=\"#groups\">Leaks</a> "
+	      "<a href=\"#groups\">Findings</a> <a href=\"#free\">Free pages</a> "
 	      "<a href=\"#map\">Map</a> <a href=\"#kinds\">Kinds</a> <a href=\"#tests\">Tests</a> "
 	      "<a href=\"#sites\">Call sites</a> <a href=\"#run\">The run</a></nav>\n<main>\n",
 	      out);
@@ -112,7 +101,7 @@ static void put_facts(FILE *out, const struct run *run, const struct leaks *leak
 	size_t nr_tests;
 	const struct test_mark *tests = model_tests(model, &nr_tests);
 	for (size_t i = 0; i < nr_tests; i++)
-		failed += test_leaked(model, &tests[i]);
+		failed += html_test_leaked(model, &tests[i]);
 	fputs("<dl class=\"facts\">\n", out);
 	put_fact(out, "pages leaked", (int64_t)leaks->nr_pages);
 	put_fact(out, "objects leaked", (int64_t)leaks->nr_objects);
@@ -126,7 +115,8 @@ static void put_facts(FILE *out, const struct run *run, const struct leaks *leak
 		time_seconds(model_totals(model)->last_time - model_totals(model)->first_time));
 }
 
-static void put_head(FILE *out, const struct run *run, const struct leaks *leaks)
+static void put_head(FILE *out, const struct run *run, const struct leaks *leaks,
+		     const struct found_list *list)
 {
 	static const char *const verdicts[] = {"No leaks", "Leaked", "Cannot tell"};
 	const struct model *model = leaks->model;
@@ -147,204 +137,11 @@ static void put_head(FILE *out, const struct run *run, const struct leaks *leaks
 		markup_text(out, model_totals(model)->panic);
 		fputs("</p>\n", out);
 	}
+	html_found_list(out, leaks, list);
 	put_facts(out, run, leaks);
-	put_part(out, leaks, PART_HEAD, 0, "The verdict in words");
-}
-
-static void put_stack(FILE *out, const struct leaks *leaks, const char *title, uint32_t id,
-		      struct sources *sources)
-{
-	fprintf(out, "<div><h3>%s</h3>\n", title);
-	html_stack(out, leaks->stacks, id, sources);
-	fputs("</div>\n", out);
-}
-
-/* The lines around the suspect's call, from whichever of the group's stacks has it. */
-static void put_suspect(FILE *out, const struct leaks *leaks, const struct leak_group *group,
-			struct sources *sources)
-{
-	const struct missing_release *missing = &group->missing;
-	const struct leak_item *first = &leaks->items[group->items[0]];
-	const uint32_t stacks[] = {first->get_stack, missing->later_put, missing->end_stack,
-				   first->alloc_stack};
-
-	fputs("<h3>The missing release</h3>\n", out);
-	if (missing->suspect) {
-		fputs("<p>Suspect: <code>", out);
-		markup_text(out, missing->suspect);
-		fputs("</code>", out);
-		if (missing->suspect_place && missing->suspect_place[0]) {
-			fputs(" at <code>", out);
-			markup_text(out, missing->suspect_place);
-			fputs("</code>", out);
-		}
-		fputs("</p>\n", out);
-	}
-	for (size_t i = 0; missing->suspect_place && i < sizeof(stacks) / sizeof(stacks[0]); i++) {
-		if (html_source(out, leaks->stacks, stacks[i], missing->suspect_place, sources))
-			break;
-	}
-}
-
-static void put_group(FILE *out, const struct leaks *leaks, size_t number, struct sources *sources)
-{
-	const struct leak_group *group = &leaks->groups[number];
-	const struct leak_item *first = &leaks->items[group->items[0]];
-	struct sources *its = number < GROUPS_WITH_SOURCE ? sources : NULL;
-	char *what = part_text(leaks, PART_WHAT, number);
-
-	fprintf(out, "<details id=\"group%zu\"%s><summary>%zu. ", number + 1,
-		number < GROUPS_OPEN ? " open" : "", number + 1);
-	what[strcspn(what, "\n")] = 0;
-	markup_text(out, what);
-	fputs("</summary>\n", out);
-	put_part(out, leaks, PART_FACTS, number, "Facts");
-	if (its)
-		put_suspect(out, leaks, group, its);
-	put_part(out, leaks, PART_MISSING, number, "The missing release");
-	fputs("<div class=\"stacks\">\n", out);
-	if (!leak_is_object(first) && first->get_stack != first->alloc_stack)
-		put_stack(out, leaks, "Unmatched get by", first->get_stack, its);
-	put_stack(out, leaks, "Allocated by", first->alloc_stack, its);
-	fputs("</div>\n", out);
-	if (group->history.nr) {
-		fputs("<details><summary>The life of the oldest page</summary>\n", out);
-		put_part(out, leaks, PART_LIFE, number, "The life of the oldest page");
-		fputs("</details>\n", out);
-	}
+	fputs("<details><summary>The verdict as <code>pagetrail leaks</code> prints it</summary>\n", out);
+	html_part(out, leaks, PART_HEAD, 0, "The verdict in words");
 	fputs("</details>\n", out);
-	free(what);
-}
-
-static void put_groups(FILE *out, const struct leaks *leaks, struct sources *sources)
-{
-	fputs("<h2 id=\"groups\">Leaks</h2>\n", out);
-	if (!leaks->nr_groups)
-		fputs("<p>No leak was found.</p>\n", out);
-	for (size_t i = 0; i < leaks->nr_groups && i < GROUPS_MAX; i++)
-		put_group(out, leaks, i, sources);
-	if (leaks->nr_groups > GROUPS_MAX)
-		fprintf(out,
-			"<p>And %zu smaller groups: <code>pagetrail leaks --all</code> prints them.</p>\n",
-			leaks->nr_groups - GROUPS_MAX);
-	if (sources->nr_shown)
-		fputs("<p>A frame opens to its lines of source.</p>\n", out);
-	else if (sources->nr_newer)
-		fputs("<p>The sources are newer than the kernel that ran, so they are not shown; "
-		      "<code>--source FOLDER</code> names others.</p>\n",
-		      out);
-	put_part(out, leaks, PART_REST, 0, "Other findings");
-}
-
-/* ---- tests ---- */
-
-static void put_test(FILE *out, const struct model *model, const struct test_mark *test)
-{
-	int64_t offset = model_totals(model)->sampled ? model_totals(model)->sample_offset : 0,
-		leaked = test->net_begin - test->net_after;
-	char before[32], after[32], gone[32];
-
-	fputs("<tr><td>", out);
-	markup_text(out, test->name);
-	if (test->end)
-		fprintf(out, "</td><td class=\"n\">%.3f</td>", time_seconds(test->end - test->begin));
-	else
-		fputs("</td><td class=\"n bad\">never ended</td>", out);
-	fprintf(out, "<td class=\"n\">%s</td><td class=\"n\">%s</td><td class=\"n%s\">%s</td><td>",
-		html_number(test->net_begin + offset, before), html_number(test->net_after + offset, after),
-		leaked > 0 && !model_run(model)->watched ? " bad" : "", html_number(leaked, gone));
-	if (!test->nr_audits)
-		fputs("not audited", out);
-	else if (test->nr_findings)
-		fprintf(out, "<span class=\"bad\">%u findings</span>", test->nr_findings);
-	else
-		fputs(test->quiescent ? "clean" : "clean (not quiescent)", out);
-	fputs("</td></tr>\n", out);
-}
-
-/* Those that leaked, or those that did not. */
-static void put_test_table(FILE *out, const struct model *model, bool leaked)
-{
-	fprintf(out,
-		"<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
-		"aria-label=\"Tests\"><table><thead><tr><th>Test</th>"
-		"<th class=\"n\">Seconds</th><th class=\"n\">Free before</th><th class=\"n\">Free after</th>"
-		"<th class=\"n\">%s</th><th>Audit</th></tr></thead><tbody>\n",
-		model_run(model)->watched ? "Fewer" : "Leaked");
-	size_t nr_tests;
-	const struct test_mark *tests = model_tests(model, &nr_tests);
-	for (size_t i = 0; i < nr_tests; i++) {
-		if (test_leaked(model, &tests[i]) == leaked)
-			put_test(out, model, &tests[i]);
-	}
-	fputs("</tbody></table></div>\n", out);
-}
-
-static void put_tests(FILE *out, const struct model *model)
-{
-	size_t nr_leaked = 0, nr_kept;
-
-	fputs("<h2 id=\"tests\">Tests</h2>\n", out);
-	size_t nr_tests;
-	const struct test_mark *tests = model_tests(model, &nr_tests);
-	if (!nr_tests) {
-		fputs("<p>There are no marks of tests in the trace.</p>\n", out);
-		return;
-	}
-	for (size_t i = 0; i < nr_tests; i++)
-		nr_leaked += test_leaked(model, &tests[i]);
-	nr_kept = nr_tests - nr_leaked;
-	if (nr_leaked)
-		put_test_table(out, model, true);
-	if (nr_kept) {
-		fprintf(out, "<details><summary>%zu test%s%s</summary>\n", nr_kept, nr_kept == 1 ? "" : "s",
-			model_run(model)->watched ? "" : " without leaks");
-		put_test_table(out, model, false);
-		fputs("</details>\n", out);
-	}
-}
-
-/* ---- call sites, the run ---- */
-
-static int compare_sites(const void *a, const void *b, void *arg)
-{
-	const struct site *sites = arg, *left = &sites[*(const uint32_t *)a],
-			  *right = &sites[*(const uint32_t *)b];
-
-	if (left->pages_live != right->pages_live)
-		return left->pages_live < right->pages_live ? 1 : -1;
-	return left->pages_peak < right->pages_peak ? 1 : left->pages_peak > right->pages_peak ? -1 : 0;
-}
-
-static void put_sites(FILE *out, struct model *model, struct stack_table *stacks)
-{
-	uint32_t nr_sites;
-	const struct site *sites = model_sites(model, &nr_sites);
-	uint32_t *order = xcalloc(nr_sites, sizeof(*order)), nr = 0;
-	char live[32], peak[32], allocs[32], frees[32];
-
-	for (uint32_t i = 1; i < nr_sites; i++) {
-		if (sites[i].allocs)
-			order[nr++] = i;
-	}
-	qsort_r(order, nr, sizeof(*order), compare_sites, (void *)sites);
-	fprintf(out,
-		"<h2 id=\"sites\">Call sites</h2>\n<p>The %u that hold most pages at the end, of %u.</p>\n",
-		nr < SITES_MAX ? nr : SITES_MAX, nr);
-	for (uint32_t i = 0; i < nr && i < SITES_MAX; i++) {
-		const struct site *site = &sites[order[i]];
-		fputs("<details><summary><code>", out);
-		markup_text(out, stack_table_function(stacks, order[i]));
-		fprintf(out,
-			"</code> <small>%s live, at most %s; allocated %s times, freed %s times"
-			"</small></summary>\n",
-			html_number((int64_t)site->pages_live, live),
-			html_number((int64_t)site->pages_peak, peak),
-			html_number((int64_t)site->allocs, allocs), html_number((int64_t)site->frees, frees));
-		html_stack(out, stacks, order[i], NULL);
-		fputs("</details>\n", out);
-	}
-	free(order);
 }
 
 static void put_run(FILE *out, const struct run *run, const struct model *model)
@@ -412,16 +209,19 @@ void html_pictures_free(struct html_pictures *pictures)
 void html_write(FILE *out, struct run *run, struct leaks *leaks, const struct html_pictures *pictures,
 		struct sources *sources)
 {
-	put_head(out, run, leaks);
+	struct found_list list = found_list_make(leaks);
+
+	put_head(out, run, leaks, &list);
+	html_findings(out, leaks, &list, sources);
 	fputs("<h2 id=\"free\">Free pages</h2>\n", out);
 	svg_free_pages(out, leaks, &pictures->curve);
-	put_groups(out, leaks, sources);
 	fputs("<h2 id=\"map\">RAM over time</h2>\n", out);
 	svg_map(out, leaks, &pictures->log);
 	fputs("<h2 id=\"kinds\">Pages by kind</h2>\n", out);
 	svg_kinds(out, leaks->model, &pictures->curve);
-	put_tests(out, leaks->model);
-	put_sites(out, leaks->model, leaks->stacks);
+	html_tests(out, leaks->model);
+	html_sites(out, leaks->model, leaks->stacks);
 	put_run(out, run, leaks->model);
-	fputs("</main>\n</body>\n</html>\n", out);
+	fputs("</main>\n</div>\n</body>\n</html>\n", out);
+	found_list_free(&list);
 }

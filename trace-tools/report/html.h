@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* html: the report as one HTML file: html.c writes it, with pictures of html_svg.c and html_map.c and stacks of html_source.c. */
+/* html: the report as one HTML file: html.c writes it, with the parts of html_*.c. */
 #ifndef TOOLS_REPORT_HTML_H
 #define TOOLS_REPORT_HTML_H
 
+#include "c_function.h"
 #include "ctf/colours.h"
+#include "found.h"
 #include "leaks_text.h"
 #include "print.h"
 #include "replay/curve.h"
 #include "replay/pagelog.h"
+#include "sources.h"
 
-extern const char report_style[];
+/* page/report.css and the scripts beside it, embedded when the tools are built. */
+extern const char report_style[], report_script[];
 
 /* "27,316" into buf. */
 const char *html_number(int64_t number, char buf[32]);
@@ -43,23 +47,41 @@ void svg_kinds(FILE *out, const struct model *model, const struct curve *curve);
 /* RAM over time, by kind; what was lost stands out, long stretches where nothing happens are folded. */
 void svg_map(FILE *out, const struct leaks *leaks, const struct pagelog *log);
 
-/* ---- stacks ---- */
+/* ---- stacks and source ---- */
 
-/*
- * Where the sources of the kernel are. A source that is newer than the kernel is not shown: it may be another one.
- * folder NULL: each where the compiler found it.
- */
-struct sources {
-	const char *folder;
-	int64_t
-	    compiled; /* when the kernel was, seconds since 1970; with a folder of the user's: INT64_MAX */
-	uint64_t nr_shown, nr_newer;
-};
 /* Function and place of each frame; with `sources` each opens to the lines around it. */
 void html_stack(FILE *out, struct stack_table *stacks, uint32_t id, struct sources *sources);
-/* The lines around "file:line" as a frame of the stack names it; false when there is no such source. */
-bool html_source(FILE *out, struct stack_table *stacks, uint32_t id, const char *place,
-		 struct sources *sources);
+
+/* A function as it is shown. */
+struct html_function {
+	const char *name;
+	char *title;
+	const char *text; /* of the whole file */
+	struct c_function function;
+	struct c_marks marks;
+	uint32_t line;      /* of the suspect, or of the get */
+	const char *note;   /* what there is to say of that line; NULL: what its mark says */
+	const char *putter; /* the function that should have been called; NULL: not known */
+	bool object;        /* it is allocated and freed, not acquired and released */
+};
+void html_function(FILE *out, const struct html_function *shown);
+
+/* ---- parts of the page ---- */
+
+/* A part of `pagetrail leaks`, from the heap. */
+char *html_part_text(const struct leaks *leaks, enum leaks_part part, size_t group);
+/* The lines as they are; nothing when there is none. label: what it is, for screen readers. */
+void html_part(FILE *out, const struct leaks *leaks, enum leaks_part part, size_t group, const char *label);
+
+/* A sentence a finding, for the head of the page; below, each with its function and stacks. */
+void html_found_list(FILE *out, const struct leaks *leaks, const struct found_list *list);
+void html_findings(FILE *out, const struct leaks *leaks, const struct found_list *list,
+		   struct sources *sources);
+
+/* It leaked pages or has findings, or nothing is known because it never ended. */
+bool html_test_leaked(const struct model *model, const struct test_mark *test);
+void html_tests(FILE *out, const struct model *model);
+void html_sites(FILE *out, struct model *model, struct stack_table *stacks);
 
 /* ---- the whole ---- */
 

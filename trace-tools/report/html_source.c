@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* report_source: stacks in the HTML report, and the lines of source behind them. See report.h. */
+/* html_source: stacks in the HTML report, the lines of source behind them, and whole functions with what is marked in them. */
 #include <inttypes.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/text.h"
 #include "base/util.h"
@@ -13,26 +11,6 @@
 #define LINES_AROUND 4
 #define LINE_MAX_CHARS 160
 #define TAB 4
-
-/* NULL: it is not there, or newer than the kernel. Caller frees. */
-static char *read_source(const struct symbol_frame *frame, struct sources *sources)
-{
-	const char *folder = sources->folder ? sources->folder : frame->folder;
-	struct stat about;
-
-	if (!frame->file || !frame->line || (!folder && frame->file[0] != '/'))
-		return NULL;
-	char *path = frame->file[0] == '/' ? xstrdup(frame->file) : xasprintf("%s/%s", folder, frame->file),
-	     *text = NULL;
-	if (!stat(path, &about) && S_ISREG(about.st_mode)) {
-		if ((int64_t)about.st_mtime <= sources->compiled)
-			text = file_read_all(path, NULL);
-		else
-			sources->nr_newer++;
-	}
-	free(path);
-	return text;
-}
 
 /* One line with its tabs as blanks, cut where it is very long. */
 static void put_line(FILE *out, const char *text, size_t bytes)
@@ -88,10 +66,9 @@ void html_stack(FILE *out, struct stack_table *stacks, uint32_t id, struct sourc
 	}
 	fputs("<ol class=\"stack\">\n", out);
 	for (uint32_t i = 0; i < view->nr; i++) {
-		char *text = sources ? read_source(&view->frames[i], sources) : NULL;
+		const char *text = sources ? sources_text(sources, &view->frames[i]) : NULL;
 		fputs(i < view->site ? "<li class=\"machinery\">" : "<li>", out);
 		if (text) {
-			sources->nr_shown++;
 			fputs("<details class=\"frame\"><summary>", out);
 			put_name(out, &view->frames[i]);
 			fputs("</summary>", out);
@@ -101,27 +78,82 @@ void html_stack(FILE *out, struct stack_table *stacks, uint32_t id, struct sourc
 			put_name(out, &view->frames[i]);
 		}
 		fputs("</li>\n", out);
-		free(text);
 	}
 	fputs("</ol>\n", out);
 }
 
-bool html_source(FILE *out, struct stack_table *stacks, uint32_t id, const char *place,
-		 struct sources *sources)
-{
-	const struct stack_view *view = stack_table_get(stacks, id);
-	char its_place[256];
+/* ---- a whole function ---- */
 
-	for (uint32_t i = 0; i < view->nr; i++) {
-		if (strcmp(frame_place(&view->frames[i], its_place, sizeof(its_place)), place) != 0)
-			continue;
-		char *text = read_source(&view->frames[i], sources);
-		if (!text)
-			return false;
-		put_lines(out, text, view->frames[i].line);
-		fputc('\n', out);
-		free(text);
-		return true;
+static const char *mark_class(enum c_mark_kind kind)
+{
+	static const char *const classes[] = {[C_MARK_ACQUIRED] = "acquired",
+					      [C_MARK_RELEASED] = "released",
+					      [C_MARK_MISSING] = "missing",
+					      [C_MARK_LAST_USE] = "missing"};
+
+	return classes[kind];
+}
+
+/* How far the code of a line is indented. */
+static int indent_of(const char *text)
+{
+	int nr = 0;
+
+	for (; *text == ' ' || *text == '\t'; text++)
+		nr = *text == '\t' ? (nr / TAB + 1) * TAB : nr + 1;
+	return nr;
+}
+
+static void put_note(FILE *out, const struct html_function *shown, const char *text, enum c_mark_kind kind,
+		     uint32_t line)
+{
+	const char *putter = shown->putter;
+
+	fprintf(out, "<span class=\"note %s\">%*s^ ", mark_class(kind), 7 + indent_of(text), "");
+	if (line == shown->line && shown->note) {
+		markup_text(out, shown->note);
+	} else if (kind == C_MARK_ACQUIRED) {
+		fputs(shown->object ? "allocated here" : "acquired here", out);
+	} else if (kind == C_MARK_RELEASED) {
+		fputs(shown->object ? "freed here" : "released here", out);
+	} else if (kind == C_MARK_LAST_USE) {
+		fputs("last use of ", out);
+		markup_text(out, shown->marks.variable);
+		if (putter)
+			fputs("; no call of ", out);
+		markup_text(out, putter ? putter : "");
+		if (putter)
+			fputs("() follows", out);
+	} else {
+		fputs("ends here, with no call of ", out);
+		markup_text(out, putter ? putter : "the release");
+		fprintf(out, "() since line %u", shown->line);
 	}
-	return false;
+	fputs("</span>\n", out);
+}
+
+void html_function(FILE *out, const struct html_function *shown)
+{
+	const char *text = shown->text;
+
+	fputs("<figure class=\"code\"><figcaption>", out);
+	markup_text(out, shown->title);
+	fputs("</figcaption><pre class=\"source\" tabindex=\"0\" aria-label=\"Function ", out);
+	markup_text(out, shown->name);
+	fputs("\">", out);
+	for (uint32_t number = 1; *text && number <= shown->function.last; number++) {
+		size_t bytes = strcspn(text, "\n");
+		enum c_mark_kind kind = c_marks_at(&shown->marks, number);
+		if (number >= shown->function.first) {
+			if (kind)
+				fprintf(out, "<mark class=\"%s\">", mark_class(kind));
+			fprintf(out, "%5u  ", number);
+			put_line(out, text, bytes);
+			fputs(kind ? "</mark>\n" : "\n", out);
+			if (kind)
+				put_note(out, shown, text, kind, number);
+		}
+		text += bytes + (text[bytes] == '\n');
+	}
+	fputs("</pre></figure>\n", out);
 }

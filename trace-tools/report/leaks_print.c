@@ -255,8 +255,7 @@ static void print_site(const struct leaks *leaks, uint32_t stack, FILE *out)
 		fprintf(out, " (%s)", place);
 }
 
-/* What the confidence rests on: what was measured, not what was made of it. */
-static void print_confidence(const struct missing_release *missing, FILE *out)
+void leaks_confidence(const struct missing_release *missing, FILE *out)
 {
 	uint32_t named, right, nr_agree = 0;
 
@@ -264,13 +263,12 @@ static void print_confidence(const struct missing_release *missing, FILE *out)
 	for (size_t i = 0; i < CONSIDERED_MAX && missing->considered[i].rule; i++)
 		nr_agree += missing->considered[i].rule != missing->rule && missing->considered[i].function &&
 			    !strcmp(missing->considered[i].function, missing->suspect);
-	fprintf(out, "\n    %s: rule %s named the right function in %u of %u known mistakes",
+	fprintf(out, "%s: rule %s named the right function in %u of %u known mistakes",
 		missing->confidence == CONFIDENCE_CERTAIN ? "CERTAIN" : "LIKELY",
 		suspect_rule_name(missing->rule), right, named);
 	if (nr_agree)
 		fprintf(out, "; %u other rule%s name%s it, too", nr_agree, nr_agree == 1 ? "" : "s",
 			nr_agree == 1 ? "s" : "");
-	fputc('\n', out);
 }
 
 /* Who it was, and how far that is known; else where to start. */
@@ -285,7 +283,9 @@ static void print_suspect(const struct leaks *leaks, const struct leak_group *gr
 			fprintf(out, " (%s)", missing->suspect_place);
 		if (missing->suspect_caller)
 			fprintf(out, ", called by %s", missing->suspect_caller);
-		print_confidence(missing, out);
+		fprintf(out, "\n    ");
+		leaks_confidence(missing, out);
+		fputc('\n', out);
 		return;
 	}
 	fprintf(out, "    no suspect is named: no rule is good enough. Start here: acquired by ");

@@ -17,6 +17,11 @@ void leaks_what_happened(const struct leaks *leaks, const struct leak_group *gro
 /* "9 of 9 other references acquired on the same path were released by put()": what the suspicion rests on. */
 void leaks_evidence(const struct leaks *leaks, const struct leak_group *group, FILE *out);
 char *leaks_evidence_text(const struct leaks *leaks, const struct leak_group *group); /* caller frees */
+/*
+ * "LIKELY: rule same-path named the right function in 13 of 19 known mistakes": what the confidence in a suspect rests on is what was
+ * measured, not what was made of it.
+ */
+void leaks_confidence(const struct missing_release *missing, FILE *out);
 /* "pages allocated by record_alloc() went from 12 (before test fork) to 36: ..." */
 void growth_print(const struct leaks *leaks, const struct growth_item *item, FILE *out);
 void leaks_print_json(const struct leaks *leaks, FILE *out);

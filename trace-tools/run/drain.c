@@ -13,6 +13,7 @@
 
 #include "base/util.h"
 #include "ctf/tsdl.h"
+#include "report/sources.h"
 
 static void fail(struct drain *drain)
 {
@@ -63,6 +64,10 @@ void drain_clear(const char *run_folder)
 	DIR *dir = opendir(folder);
 	struct dirent *entry;
 
+	char *sources = xasprintf("%s/" RUN_SOURCES, run_folder);
+	if (folder_remove(sources))
+		warn("%s: %s", sources, strerror(errno));
+	free(sources);
 	remove_from(run_folder, "run.json", "");
 	remove_from(run_folder, RUN_REPORT, "");
 	for (size_t i = 0; i < sizeof(pictures) / sizeof(pictures[0]); i++) {

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* html_tables: tests and call sites in the HTML report, as they are without scripts. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/text.h"
+#include "base/util.h"
+#include "html.h"
+
+#define SITES_MAX 20
+
+/* It leaked pages or has findings, or nothing is known because it never ended. */
+bool html_test_leaked(const struct model *model, const struct test_mark *test)
+{
+	return !test->end ||
+	       (!model_run(model)->watched && (test->net_begin > test->net_after || test->nr_findings));
+}
+
+/* ---- tests ---- */
+
+static void put_test(FILE *out, const struct model *model, const struct test_mark *test)
+{
+	int64_t offset = model_totals(model)->sampled ? model_totals(model)->sample_offset : 0,
+		leaked = test->net_begin - test->net_after;
+	char before[32], after[32], gone[32];
+
+	fputs("<tr><td>", out);
+	markup_text(out, test->name);
+	if (test->end)
+		fprintf(out, "</td><td class=\"n\">%.3f</td>", time_seconds(test->end - test->begin));
+	else
+		fputs("</td><td class=\"n bad\">never ended</td>", out);
+	fprintf(out, "<td class=\"n\">%s</td><td class=\"n\">%s</td><td class=\"n%s\">%s</td><td>",
+		html_number(test->net_begin + offset, before), html_number(test->net_after + offset, after),
+		leaked > 0 && !model_run(model)->watched ? " bad" : "", html_number(leaked, gone));
+	if (!test->nr_audits)
+		fputs("not audited", out);
+	else if (test->nr_findings)
+		fprintf(out, "<span class=\"bad\">%u findings</span>", test->nr_findings);
+	else
+		fputs(test->quiescent ? "clean" : "clean (not quiescent)", out);
+	fputs("</td></tr>\n", out);
+}
+
+/* Those that leaked, or those that did not. */
+static void put_test_table(FILE *out, const struct model *model, bool leaked)
+{
+	fprintf(out,
+		"<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
+		"aria-label=\"Tests\"><table><thead><tr><th>Test</th>"
+		"<th class=\"n\">Seconds</th><th class=\"n\">Free before</th><th class=\"n\">Free after</th>"
+		"<th class=\"n\">%s</th><th>Audit</th></tr></thead><tbody>\n",
+		model_run(model)->watched ? "Fewer" : "Leaked");
+	size_t nr_tests;
+	const struct test_mark *tests = model_tests(model, &nr_tests);
+	for (size_t i = 0; i < nr_tests; i++) {
+		if (html_test_leaked(model, &tests[i]) == leaked)
+			put_test(out, model, &tests[i]);
+	}
+	fputs("</tbody></table></div>\n", out);
+}
+
+void html_tests(FILE *out, const struct model *model)
+{
+	size_t nr_leaked = 0, nr_kept;
+
+	fputs("<h2 id=\"tests\">Tests</h2>\n", out);
+	size_t nr_tests;
+	const struct test_mark *tests = model_tests(model, &nr_tests);
+	if (!nr_tests) {
+		fputs("<p>There are no marks of tests in the trace.</p>\n", out);
+		return;
+	}
+	for (size_t i = 0; i < nr_tests; i++)
+		nr_leaked += html_test_leaked(model, &tests[i]);
+	nr_kept = nr_tests - nr_leaked;
+	if (nr_leaked)
+		put_test_table(out, model, true);
+	if (nr_kept) {
+		fprintf(out, "<details><summary>%zu test%s%s</summary>\n", nr_kept, nr_kept == 1 ? "" : "s",
+			model_run(model)->watched ? "" : " without leaks");
+		put_test_table(out, model, false);
+		fputs("</details>\n", out);
+	}
+}
+
+/* ---- call sites ---- */
+
+static int compare_sites(const void *a, const void *b, void *arg)
+{
+	const struct site *sites = arg, *left = &sites[*(const uint32_t *)a],
+			  *right = &sites[*(const uint32_t *)b];
+
+	if (left->pages_live != right->pages_live)
+		return left->pages_live < right->pages_live ? 1 : -1;
+	return left->pages_peak < right->pages_peak ? 1 : left->pages_peak > right->pages_peak ? -1 : 0;
+}
+
+void html_sites(FILE *out, struct model *model, struct stack_table *stacks)
+{
+	uint32_t nr_sites;
+	const struct site *sites = model_sites(model, &nr_sites);
+	uint32_t *order = xcalloc(nr_sites, sizeof(*order)), nr = 0;
+	char live[32], peak[32], allocs[32], frees[32];
+
+	for (uint32_t i = 1; i < nr_sites; i++) {
+		if (sites[i].allocs)
+			order[nr++] = i;
+	}
+	qsort_r(order, nr, sizeof(*order), compare_sites, (void *)sites);
+	fprintf(out,
+		"<h2 id=\"sites\">Call sites</h2>\n<p>The %u that hold most pages at the end, of %u.</p>\n",
+		nr < SITES_MAX ? nr : SITES_MAX, nr);
+	for (uint32_t i = 0; i < nr && i < SITES_MAX; i++) {
+		const struct site *site = &sites[order[i]];
+		fputs("<details><summary><code>", out);
+		markup_text(out, stack_table_function(stacks, order[i]));
+		fprintf(out,
+			"</code> <small>%s live, at most %s; allocated %s times, freed %s times"
+			"</small></summary>\n",
+			html_number((int64_t)site->pages_live, live),
+			html_number((int64_t)site->pages_peak, peak),
+			html_number((int64_t)site->allocs, allocs), html_number((int64_t)site->frees, frees));
+		html_stack(out, stacks, order[i], NULL);
+		fputs("</details>\n", out);
+	}
+	free(order);
+}
