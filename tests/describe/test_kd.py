@@ -89,6 +89,8 @@ REFUSED = [
     ("procs proc[] state=state unused=NOBODY", "unused=NOBODY: there is no NOBODY in "),
     ("table ftable.file[] used=refs", "used=refs: there is no member refs in struct file"),
     ("weak nothing", "my.kd:1: weak nothing: there is no variable nothing"),
+    ("weak nextpid link=none\npages base=kernel_pagetable stride=64 pa=1<<31",
+     "my.kd:1: weak nextpid: link=none: there is no member none in struct page"),
     ('mark begin="^test ("', "my.kd:1: mark: begin=^test (: "),
     ("alloc kalloc each=a0", "each needs n= (an array) or link= (a list)"),
 ]
@@ -180,6 +182,21 @@ def test_counts_in_struct_page(check):
     pairs = hook(check, "count refs in=struct off=52 elem=4 value=v&255\npages base=kernel_pagetable stride=64 pa=1<<31")
     assert pairs == {"name": "refs", "in": "struct", "off": "52", "elem": "4", "value": "(v&0xff)"}
     assert hook(check, "pte funcs=walk levels=4")["levels"] == "4"
+
+
+def test_registries(check, probe, elf):
+    """The words of the place, each for itself where others lie between; and the members by which pages hang in it."""
+    first, second = (int(probe(elf, "path", f"proc[{i}].pid").stdout.split()[2], 16) for i in (0, 1))
+    out, _ = check("weak proc[].pid link=count\nweak proc[]\npages base=kernel_pagetable stride=64 pa=1<<31\n" + ENOUGH, "--hooks")
+    lines = [line.split()[1:] for line in out.splitlines() if line.startswith("weak ")]
+    assert [f"lo={first:#x}", f"hi={first + 4:#x}"] in lines and [f"lo={second:#x}", f"hi={second + 4:#x}"] in lines
+    link, = [dict(word.split("=") for word in line) for line in lines if line[0].startswith("in=")]
+    count = int(probe(elf, "path", "pages[0].count").stdout.split()[2], 16)
+    pages = int(probe(elf, "path", "pages").stdout.split()[2], 16)
+    assert link == {"in": "struct", "off": str(count - pages), "size": "4"}
+    proc = int(probe(elf, "path", "proc").stdout.split()[2], 16)
+    whole, = [line for line in lines if line[0] == f"lo={proc:#x}"]
+    assert int(whole[1][3:], 16) - proc == 64 * (second - first)
 
 
 def test_a_raw_image_and_its_map(sanitized_build, elf, tmp_path):

@@ -2,6 +2,7 @@
 """`pagetrail why` on faulty kernels: the repeated run names the function in which the release is missing, by where the last
 pointer died. No comparison with healthy lives is used there, so this is another witness than the suspect of `leaks`."""
 import json
+import re
 import shutil
 
 import pytest
@@ -72,6 +73,15 @@ def test_the_report(recorded):
     assert "as in [1]" in done.out
     only = pagetrail("why", run, "--group", "2", "--limit", "1").out
     assert "[2] " in only and "[1] " not in only and "1 of 1" in only
+
+
+def test_every_registry_is_known(recorded):
+    """Each line of registries.def names something that this kernel has."""
+    run = recorded("05")
+    pagetrail("why", run)
+    hooks = (run / "why/icount/hooks").read_text()
+    named = re.findall(r"^REGISTRY\w*\(", (paths.ROOT / "kernel/include/kernel/registries.def").read_text(), re.M)
+    assert len(re.findall("^weak ", hooks, re.M)) == len(named) > 0
 
 
 def test_a_run_that_cannot_be_repeated(recorded, tmp_path):

@@ -477,6 +477,23 @@ static void mask_free_objects(struct ram_audit *audit, uint64_t pa, struct mask 
 	memcpy(mask->text, text, sizeof(text));
 }
 
+/* A link by which pages hang in a registry: it leads to pages that are not held by this one. */
+static bool is_registry_link(const struct ram_audit *audit, uint64_t offset)
+{
+	const struct kd *kd = audit->kernel->kd;
+	const struct type *frame = describe_frame_type(kd, audit->inside->types);
+	const struct kd_item *item;
+	uint64_t link;
+
+	for (size_t n = 0; (item = kd_item(kd, KD_WEAK, n)); n++) {
+		const char *path = kd_get(item, "link");
+		const struct type *type = path && frame ? type_member(frame, path, &link) : NULL;
+		if (type && offset - link < type_size(type))
+			return true;
+	}
+	return false;
+}
+
 /* The page's struct page leads on, where pages are in lists. */
 static void look_at_frame(struct ram_audit *audit, uint64_t pa)
 {
@@ -487,7 +504,7 @@ static void look_at_frame(struct ram_audit *audit, uint64_t pa)
 	if (!memory_is_frame(audit, frame))
 		return;
 	for (uint64_t at = frame; at + 8 <= frame + inside->frame_bytes; at += 8) {
-		if (memory_load(audit, at, 8, &word))
+		if (!is_registry_link(audit, at - frame) && memory_load(audit, at, 8, &word))
 			reach_word(audit, word, (struct page_holder){HOLD_PAGE, NULL, pa}, NULL);
 	}
 }

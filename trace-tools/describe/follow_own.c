@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* follow_own: Pagetrail's own kernel, which needs no description: see follow.h. */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <uapi/layout.h>
 
 #include "base/util.h"
+#include "expression.h"
 #include "follow.h"
 
 /* struct holder in a register: id and index, and between them what was there before */
@@ -45,6 +47,50 @@ static const struct {
     {"objfree", "kmem_cache_free", "page=a1"},
 };
 
+/* ---- registries ---- */
+
+enum registry_kind { OF_OBJECTS, OF_PAGES, VARIABLE };
+
+static const struct {
+	enum registry_kind kind;
+	const char *type, *path;
+} registries[] = {
+#define REGISTRY(rg_type, rg_member) {OF_OBJECTS, #rg_type, #rg_member},
+#define REGISTRY_OF_PAGES(rg_member) {OF_PAGES, "page", #rg_member},
+#define REGISTRY_VARIABLE(rg_path) {VARIABLE, NULL, #rg_path},
+#include <kernel/registries.def>
+};
+
+/* kernel/mm/slab.c rounds objects up to words. */
+static uint64_t object_bytes(uint64_t bytes)
+{
+	return (bytes + 7) & ~7ULL;
+}
+
+/* One that this kernel does not have, as it is another version's, registers nothing. */
+static void put_registries(const struct types *types, FILE *out)
+{
+	struct place place;
+	char *error;
+
+	for (size_t i = 0; i < sizeof(registries) / sizeof(registries[0]); i++) {
+		uint64_t offset;
+		const struct type *type = registries[i].type ? types_struct(types, registries[i].type) : NULL,
+				  *member = type ? type_member(type, registries[i].path, &offset) : NULL;
+		if (registries[i].kind == VARIABLE && place_find(types, registries[i].path, &place, &error))
+			fprintf(out, "weak lo=%#" PRIx64 " hi=%#" PRIx64 "\n", place.address,
+				place.address + type_size(place.type));
+		else if (registries[i].kind == VARIABLE)
+			free(error);
+		else if (member && registries[i].kind == OF_PAGES)
+			fprintf(out, "weak in=struct off=%" PRIu64 " size=%" PRIu64 "\n", offset,
+				type_size(member));
+		else if (member)
+			fprintf(out, "weak of=%" PRIu64 " off=%" PRIu64 "\n", object_bytes(type_size(type)),
+				offset);
+	}
+}
+
 bool follow_own_kernel(const struct types *types, FILE *out, char **error)
 {
 	const struct symbol *arch_switch = types_symbol(types, "arch_switch");
@@ -68,6 +114,7 @@ bool follow_own_kernel(const struct types *types, FILE *out, char **error)
 	if (address_of(types, "arch_switch", &address, error))
 		fprintf(out, "follow window=%#x switch=%#" PRIx64 "-%#" PRIx64 "\n", KSTACK_PAGES * 4096,
 			address, address + arch_switch->bytes);
+	put_registries(types, out);
 	follow_functions(types, NULL, out);
 	return !*error;
 }

@@ -279,9 +279,25 @@ static void check_heads(struct compiling *compiling)
 		FAIL(compiling, "link= needs an item pages, which says where the structures are");
 }
 
+/* The member of struct page that the item names; NULL: it names none, or there is none. */
+static const struct type *frame_link(struct compiling *compiling, uint64_t *offset)
+{
+	const char *link = kd_get(compiling->item, "link");
+	const struct type *frame = describe_frame_type(compiling->kd, compiling->types);
+
+	if (link && !frame)
+		FAIL(compiling,
+		     "link=%s: there is no struct page in %s (the item `pages` has struct= for another name)",
+		     link, types_path(compiling->types));
+	else if (link)
+		check_members(compiling, frame, "link");
+	return link && frame ? type_member(frame, link, offset) : NULL;
+}
+
 static void check_list(struct compiling *compiling)
 {
 	struct place place;
+	uint64_t offset;
 
 	if (kd_get(compiling->item, "at")) {
 		check_heads(compiling);
@@ -292,14 +308,28 @@ static void check_list(struct compiling *compiling)
 	const struct type *node =
 	    type_kind(place.type) == TYPE_POINTER ? type_target(place.type) : place.type;
 	check_members(compiling, node, "next");
-	const char *link = kd_get(compiling->item, "link");
-	const struct type *frame = describe_frame_type(compiling->kd, compiling->types);
-	if (link && !frame)
-		FAIL(compiling,
-		     "link=%s: there is no struct page in %s (the item `pages` has struct= for another name)",
-		     link, types_path(compiling->types));
-	else if (link)
-		check_members(compiling, frame, "link");
+	frame_link(compiling, &offset);
+}
+
+/* A registry, for the plugin: the words of the place, and those of each struct page by which pages hang in it. */
+static void compile_weak(struct compiling *compiling)
+{
+	struct place place;
+	uint64_t offset;
+	const struct type *link = frame_link(compiling, &offset);
+
+	if (!find_place(compiling, compiling->item->subject, &place))
+		return;
+	uint64_t one = place.type ? type_size(place.type) : place.bytes;
+	bool apart = place.nr > 1 && place.stride > one;
+	for (uint64_t i = 0; i < (apart ? place.nr : 1); i++) {
+		uint64_t address = place.address + i * place.stride;
+		fprintf(compiling->out, "weak lo=%#" PRIx64 " hi=%#" PRIx64 "\n", address,
+			address + (apart || place.nr < 2 ? one : place.nr * place.stride));
+	}
+	if (link)
+		fprintf(compiling->out, "weak in=struct off=%" PRIu64 " size=%" PRIu64 "\n", offset,
+			type_size(link));
 }
 
 static void check_slots(struct compiling *compiling)
@@ -464,8 +494,10 @@ static void compile_item(struct compiling *compiling)
 		check_slots(compiling);
 		break;
 	case KD_ROOT:
-	case KD_WEAK:
 		find_place(compiling, compiling->item->subject, &place);
+		break;
+	case KD_WEAK:
+		compile_weak(compiling);
 		break;
 	case KD_SLAB:
 		check_members(compiling, describe_frame_type(compiling->kd, compiling->types), "free");

@@ -16,6 +16,8 @@
  * gave it, or overwrote its last location. Registers themselves are not looked at. A frame is known by its CFA (canonical
  * frame address: the stack pointer before the call), which is the frame pointer of a function under way.
  *
+ * A pointer that stands in a registry, a list that only says what there is, is no location (weak.h).
+ *
  * What is remembered of a life: where its last location died, where its last frame went, which functions were given it last, and
  * at the end which locations still hold it (one in another life that is lost is lost with it).
  *

@@ -16,6 +16,7 @@
 #include "insn.h"
 #include "qemu_api.h"
 #include "sites.h"
+#include "weak.h"
 
 #define OBSERVERS_MAX 64
 #define STACK_WALK 8
@@ -183,7 +184,8 @@ static void add_locations(const struct moment *moment, const struct store_site *
 		return;
 	while ((i = life_next(index, &link))) {
 		struct life *life = life_at(i);
-		if (!life_hit(life, value, form) || within_itself(life, va) || !is_open(life, moment))
+		if (!life_hit(life, value, form) || within_itself(life, va) || !is_open(life, moment) ||
+		    weak_store(life, value, form, va))
 			continue;
 		location_add(moment, i, va, bytes, site->pc, site->saves);
 		hold_by_frame_at(moment, i, va, site->pc);

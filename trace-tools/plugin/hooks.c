@@ -261,6 +261,8 @@ static void read_item(struct line *line, const char *keyword)
 		hooks_read_follow(line);
 	} else if (!strcmp(keyword, "func")) {
 		hooks_read_function(line);
+	} else if (!strcmp(keyword, "weak")) {
+		hooks_read_weak(line);
 	} else if (!strcmp(keyword, "hold")) {
 		read_hold(line);
 	} else if (!strcmp(keyword, "mark")) {

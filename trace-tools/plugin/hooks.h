@@ -60,6 +60,7 @@
  *                              what is followed: lives of the page at this physical address, of the object at this virtual
  *                              address, references to the page; several lines allowed
  * follow lasting=MASK          bit n: references with ref=n outlive the call that got them (held by a structure, not by a task)
+ * weak …                       a registry: pointers there keep nothing alive (weak.h)
  * func entry=N args=N …        a function, with how many of a0 to a3 are arguments (4); flags, 1 each: observer (what it does with
  *                              pointers is looking), transparent (memcpy: being given a pointer says nothing), trap (the
  *                              kernel is entered from user mode here), stackend (a0 is a stack that nobody is on any more)
@@ -102,6 +103,7 @@
 #define MAPS_MAX 8
 #define MARKS_MAX 16
 #define HOLDS_MAX 8
+#define WEAK_MAX 128
 #define NAME_BYTES 32
 
 struct range {
@@ -167,6 +169,13 @@ struct function_hook {
 	bool observer, transparent, trap, stack_end;
 };
 
+/* A registry, for follow.h. */
+struct weak {
+	enum weak_kind { WEAK_WORDS, WEAK_OBJECT, WEAK_STRUCT } kind;
+	uint64_t offset,
+	    bytes; /* WORDS: address, bytes; OBJECT: of the node, of the object; STRUCT: in struct page */
+};
+
 struct hold {
 	uint64_t entry;
 	struct expr until;
@@ -208,6 +217,8 @@ struct hooks {
 	uint64_t stack_window;
 	struct function_hook *functions; /* ascending */
 	uint32_t nr_functions;
+	struct weak weak[WEAK_MAX];
+	uint32_t nr_weak;
 	struct hold holds[HOLDS_MAX];
 	uint32_t nr_holds;
 };

@@ -3,6 +3,7 @@
  * hooks_follow: the items of the hooks file that are for follow alone; see hooks.h.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "bounds.h"
 #include "follow.h"
@@ -77,6 +78,27 @@ void hooks_read_function(struct line *line)
 				   .transparent = line_number(line, "transparent", 0),
 				   .trap = line_number(line, "trap", 0),
 				   .stack_end = line_number(line, "stackend", 0)};
+}
+
+void hooks_read_weak(struct line *line)
+{
+	struct weak *weak = &hooks.weak[hooks.nr_weak];
+	const char *in = line_take(line, "in");
+	uint64_t lo = line_number(line, "lo", NONE), of = line_number(line, "of", 0);
+
+	if (hooks.nr_weak == WEAK_MAX) {
+		line_fail(line, "too many registries", "");
+		return;
+	}
+	hooks.nr_weak++;
+	if (in && !strcmp(in, "struct"))
+		*weak = (struct weak){WEAK_STRUCT, line_needed(line, "off"), line_needed(line, "size")};
+	else if (of)
+		*weak = (struct weak){WEAK_OBJECT, line_needed(line, "off"), of};
+	else if (lo != NONE)
+		*weak = (struct weak){WEAK_WORDS, lo, line_needed(line, "hi") - lo};
+	else
+		line_fail(line, "weak lo= hi=, of= off= or in=struct", "");
 }
 
 void hooks_sort_follow(void)

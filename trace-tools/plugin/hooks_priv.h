@@ -9,6 +9,7 @@
 
 void hooks_read_follow(struct line *line);
 void hooks_read_function(struct line *line);
+void hooks_read_weak(struct line *line);
 /* Once all lines are read. */
 void hooks_sort_follow(void);
 

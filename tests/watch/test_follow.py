@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: MIT
+"""The part of the plugin that follows pointers, in a process of our own (follow.c): no QEMU, no guest."""
+import re
+import subprocess
+
+import pytest
+from harness import paths
+
+PARTS = "follow follow_code follow_write locations frames alias weak guest hooks hooks_follow line expr insn sites".split()
+# A kernel of which text is page 0, its variables page 1, the array of struct page (32 bytes each) page 2, stacks pages 48 on.
+HOOKS = """text lo=0x80000000 hi=0x80001000
+map va=0x80000000 pa=0x80000000 size=0x40000
+pages base=u64[0x80001000] stride=32 pa=0x80000000
+stack base=0x80000000 size=4096
+follow all=1
+func entry=0x80000100 args=1
+func entry=0x80000200 args=1
+"""
+VARIABLE, PAGES = 0x80001100, 0x80002000
+STACK_TOP = 0x80031000
+PAGE, OTHER = 0x80010000, 0x80011000
+
+
+@pytest.fixture(scope="module")
+def binary(tmp_path_factory):
+    path = tmp_path_factory.mktemp("follow") / "follow"
+    sources = [paths.ROOT / "tests/watch/follow.c", *(paths.ROOT / f"trace-tools/plugin/{part}.c" for part in PARTS)]
+    subprocess.run(["gcc", "-O1", "-g", "-Wall", "-Wno-unused-parameter", "-D_GNU_SOURCE", "-I", paths.ROOT / "trace-tools",
+                    "-I", paths.ROOT / "kernel/include", "-o", path, *sources], check=True)
+    return path
+
+
+@pytest.fixture
+def follow(binary, tmp_path):
+    """Runs what the guest does; returns the lives: {base: {"kind", "heap", "frames", "lost": {what: (by, pc)}, …}}."""
+    def follow(script, hooks=""):
+        (tmp_path / "hooks").write_text(HOOKS + hooks)
+        begin = [f"store 0x80000010 {PAGES} 0x80001000", f"reg 2 {STACK_TOP - 0x100}", f"reg 8 {STACK_TOP - 0x40}",
+                 "reg 1 0x80000050"]
+        done = subprocess.run([binary, tmp_path / "hooks"], input="\n".join([*begin, *script, ""]), capture_output=True,
+                              text=True, timeout=20)
+        assert done.returncode == 0, done.stderr
+        return read(done.stdout)
+    return follow
+
+
+def read(text):
+    lives, life = {}, None
+    for line in text.splitlines():
+        words = line.split()
+        if words[0] == "life":
+            life = {"kind": words[1], "lost": {}, "held": []}
+            life.update({key: int(words[words.index(key) + 1]) for key in ("heap", "frames")})
+            lives[int(words[2], 0)] = life
+        elif words[0] in ("location", "frame"):
+            life["lost"][words[0]] = (words[1], int(words[2], 0))
+        elif words[0] == "held":
+            life["held"].append(int(words[1], 0))
+    assert re.search(rf"^end {len(lives)} blind 0$", text, re.M), text
+    return lives
+
+
+def returned(frame=True):
+    """The function that was under way returns: its frame is gone."""
+    return [f"reg 2 {STACK_TOP - 0x40}", f"reg 8 {STACK_TOP - 0x10}", "reg 10 0", "return 0x80000080"]
+
+
+def test_the_last_location_is_overwritten(follow):
+    life = follow([f"page {PAGE} 1", f"store 0x80000040 {PAGE} {VARIABLE}", f"store 0x80000044 0 {VARIABLE}", *returned()])[PAGE]
+    assert life["heap"] == life["frames"] == 0
+    assert life["lost"]["location"] == ("overwritten", 0x80000048)
+    assert life["lost"]["frame"][0] == "popped"
+
+
+def test_a_variable_holds(follow):
+    life = follow([f"page {PAGE} 1", f"store 0x80000040 {PAGE} {VARIABLE}", *returned()])[PAGE]
+    assert life["heap"] == 1 and not life["lost"] and life["held"] == [VARIABLE]
+
+
+def test_a_small_number_and_a_strange_one_hold_nothing(follow):
+    lives = follow([f"page {PAGE} 1", f"store 0x80000040 5 {VARIABLE}", f"store 0x80000040 {PAGE << 8} {VARIABLE + 8}", *returned()])
+    assert lives[PAGE]["heap"] == 0 and lives[PAGE]["lost"]["frame"][0] == "popped"
+
+
+@pytest.mark.parametrize("value", [PAGE + 8, PAGES + (PAGE - 0x80000000 >> 12) * 32, PAGE >> 12, (PAGE >> 12) << 10 | 7,
+                                   8 << 60 | PAGE >> 12])
+def test_each_form_of_a_pointer_holds(follow, value):
+    life = follow([f"page {PAGE} 1", f"store 0x80000040 {value} {VARIABLE}", *returned()])[PAGE]
+    assert life["heap"] == 1 and not life["lost"]
+
+
+def test_a_registry_holds_nothing(follow):
+    script = [f"page {PAGE} 1", f"store 0x80000040 {PAGE} {VARIABLE}", *returned()]
+    life = follow(script, f"weak lo={VARIABLE} hi={VARIABLE + 8}\n")[PAGE]
+    assert life["heap"] == 0 and life["lost"]["frame"][0] == "popped"
+    assert follow(script, f"weak lo={VARIABLE + 8} hi={VARIABLE + 16}\n")[PAGE]["heap"] == 1
+
+
+def test_a_pointer_to_the_node_of_a_registry_holds_nothing(follow):
+    thing, node = PAGE + 0x40, 24
+    for of, value, held in ((64, thing + node, 0), (64, thing, 1), (64, thing + node + 8, 1), (72, thing + node, 1)):
+        script = [f"object {thing} 64", f"store 0x80000040 {value} {VARIABLE}", *returned()]
+        assert follow(script, f"weak of={of} off={node}\n")[thing]["heap"] == held, (of, value)
+
+
+def test_the_links_in_struct_page_hold_nothing(follow):
+    neighbour = PAGES + (OTHER - 0x80000000 >> 12) * 32
+    for value in (PAGE >> 12, PAGES + (PAGE - 0x80000000 >> 12) * 32 + 8):
+        script = [f"page {PAGE} 1", f"store 0x80000040 {value} {neighbour + 8}", *returned()]
+        assert follow(script)[PAGE]["heap"] == 1
+        assert follow(script, "weak in=struct off=8 size=8\n")[PAGE]["heap"] == 0
+        assert follow(script, "weak in=struct off=16 size=8\n")[PAGE]["heap"] == 1
+
+
+def test_a_node_at_the_structures_begin_holds(follow):
+    """Its address is the thing's."""
+    thing = PAGE + 0x40
+    script = [f"object {thing} 64", f"store 0x80000040 {thing} {VARIABLE}", *returned()]
+    assert follow(script, "weak of=64 off=0\n")[thing]["heap"] == 1
