@@ -5,6 +5,7 @@ Verified here: DRIVE-1 (an echo is no output), DRIVE-2 (the machine ends in orde
 """
 import os
 import signal
+import time
 
 import pytest
 from harness.tool import CANNOT_TELL, LEAKED, OK, pagetrail
@@ -75,6 +76,14 @@ def test_timeout(tmp_path):
     done = driven(tmp_path, "--timeout", 3, "--until", "NEVER SAID")
     assert done.status == CANNOT_TELL and "ended after the --timeout" in done.err
     assert (tmp_path / "run/run.json").exists() and not machines(tmp_path / "run")
+
+
+def test_timeout_of_a_command_without_a_machine(tmp_path):
+    """It is asked to end at once: nothing has a copy of RAM to write."""
+    began = time.monotonic()
+    done = watch("--out", tmp_path / "run", "--timeout", 1, "sh", "-c", "sleep 1000")
+    assert done.status == CANNOT_TELL and "ended after the --timeout" in done.err and "ended by signal 15" in done.err
+    assert time.monotonic() - began < 20
 
 
 def test_leak_found_after_a_timeout_is_one(tmp_path):

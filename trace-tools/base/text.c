@@ -2,6 +2,11 @@
 /* text: see text.h. */
 #include "text.h"
 
+#include <ctype.h>
+#include <string.h>
+
+#include "util.h"
+
 size_t utf8_bytes(const char *text)
 {
 	/* RFC 3629, section 4: first byte, second byte, how many. All further ones are 0x80 to 0xbf. */
@@ -58,4 +63,41 @@ void markup_text(FILE *out, const char *text)
 			fwrite(text, 1, bytes, out);
 		text += bytes ? bytes : 1;
 	}
+}
+
+void csv_text(FILE *out, const char *text)
+{
+	if (!text)
+		return;
+	if (!strpbrk(text, ",\"\n\r")) {
+		fputs(text, out);
+		return;
+	}
+	fputc('"', out);
+	for (; *text; text++) {
+		if (*text == '"')
+			fputc('"', out);
+		fputc(*text, out);
+	}
+	fputc('"', out);
+}
+
+char *uri_text(const char *path)
+{
+	char *text;
+	size_t bytes;
+	FILE *out = open_memstream(&text, &bytes);
+
+	if (!out)
+		die("out of memory");
+	if (path[0] == '/')
+		fputs("file://", out);
+	for (; *path; path++) {
+		if (isalnum((unsigned char)*path) || strchr("/-._~", *path))
+			fputc(*path, out);
+		else
+			fprintf(out, "%%%02X", (unsigned char)*path);
+	}
+	fclose(out);
+	return text;
 }

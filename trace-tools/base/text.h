@@ -13,5 +13,9 @@ size_t utf8_bytes(const char *text);
  * becomes U+FFFD.
  */
 void markup_text(FILE *out, const char *text);
+/* A path as a URI (RFC 3986): an absolute one begins with file://. Caller frees. */
+char *uri_text(const char *path);
+/* Text as a field of CSV (RFC 4180): quoted where it must be. NULL: an empty field. */
+void csv_text(FILE *out, const char *text);
 
 #endif

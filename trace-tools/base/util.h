@@ -10,6 +10,11 @@
 
 /* Exit statuses of every command. */
 enum { STATUS_OK = 0, STATUS_LEAKED = 1, STATUS_CANNOT_TELL = 2 };
+/* Of two the one that counts: a leak, else what cannot be told. */
+static inline int status_worse(int a, int b)
+{
+	return a == STATUS_LEAKED || b == STATUS_OK ? a : b;
+}
 
 /* Prints "pagetrail: ..." and exits with STATUS_CANNOT_TELL. */
 void die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));

@@ -109,6 +109,10 @@ enum report_form {
  */
 int leaks_report(struct run *run, struct model *model, const struct arguments *arguments,
 		 enum report_form form);
+/* The same for who wants more of it than one of these forms: the reader looks at what was found. */
+typedef void leaks_reader(const struct leaks *leaks, void *context);
+int leaks_read(struct run *run, struct model *model, const struct arguments *arguments, leaks_reader *reader,
+	       void *context);
 void leaks_check(const struct arguments *arguments);
 /*
  * Repeats the run and says where the last pointer to what leaked died; STATUS_LEAKED, or STATUS_CANNOT_TELL and a word on stderr

@@ -115,12 +115,14 @@ static const char *strict_reason(const struct leaks *leaks)
 	return leaks->growth.nr ? "pages or objects only grew from test to test" : NULL;
 }
 
-static void print_report(const struct leaks *leaks, enum report_form form, FILE *out)
+static void print_report(const struct leaks *leaks, void *form)
 {
-	switch (form) {
+	FILE *out = stdout;
+
+	switch (*(const enum report_form *)form) {
 	case REPORT_TEXT:
 	case REPORT_ALL:
-		leaks_print(leaks, form == REPORT_ALL, out);
+		leaks_print(leaks, *(const enum report_form *)form == REPORT_ALL, out);
 		break;
 	case REPORT_JSON:
 		leaks_print_json(leaks, out);
@@ -143,14 +145,14 @@ static void print_report(const struct leaks *leaks, enum report_form form, FILE 
 }
 
 /* strict: --fail-on-leak; growth: so much of --fail-on-growth, 0: it was not given. */
-static int report(struct run *run, struct model *model, const struct leaks_query *query,
-		  enum report_form form, bool strict, uint64_t growth)
+static int report(struct run *run, struct model *model, const struct leaks_query *query, leaks_reader *reader,
+		  void *context, bool strict, uint64_t growth)
 {
 	struct stack_table *stacks = stack_table_open(run);
 	struct leaks *leaks = leaks_find(model, stacks, query);
 	int status = leaks->status;
 
-	print_report(leaks, form, stdout);
+	reader(leaks, context);
 	if (strict && strict_reason(leaks)) {
 		warn("--fail-on-leak: %s", strict_reason(leaks));
 		status = STATUS_LEAKED;
@@ -173,16 +175,23 @@ void leaks_check(const struct arguments *arguments)
 	suppressions_free(wanted.query.suppressions);
 }
 
-int leaks_report(struct run *run, struct model *model, const struct arguments *arguments,
-		 enum report_form form)
+int leaks_read(struct run *run, struct model *model, const struct arguments *arguments, leaks_reader *reader,
+	       void *context)
 {
 	struct report_options wanted = {.query.pid = -1};
 
 	read_suppressions(&wanted, option(arguments, "suppressions"));
 	read_baseline(&wanted, run, option(arguments, "baseline"));
-	int status = report(run, model, &wanted.query, form, option(arguments, "fail-on-leak") != NULL, 0);
+	int status =
+	    report(run, model, &wanted.query, reader, context, option(arguments, "fail-on-leak") != NULL, 0);
 	free_report_options(&wanted);
 	return status;
+}
+
+int leaks_report(struct run *run, struct model *model, const struct arguments *arguments,
+		 enum report_form form)
+{
+	return leaks_read(run, model, arguments, print_report, &form);
 }
 
 /* The forms for programs have everything in them, so that --all changes nothing there. */
@@ -224,8 +233,8 @@ static int leaks_run(const struct arguments *arguments)
 	if (growth && (wanted.nr_spans || wanted.query.pid >= 0 || wanted.query.kind))
 		die("--fail-on-growth: growth belongs to the whole run; leave out --between, --test, --pid "
 		    "and --kind");
-	int status =
-	    report(run, model, &wanted.query, form, option(arguments, "fail-on-leak") != NULL, growth);
+	int status = report(run, model, &wanted.query, print_report, &form,
+			    option(arguments, "fail-on-leak") != NULL, growth);
 	free_report_options(&wanted);
 	model_free(model);
 	run_close(run);

@@ -9,20 +9,19 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#include "command.h"
 #include "help.h"
+#include "report/leaks_text.h"
 #include "report/sources.h"
-#include "run/watch.h"
 #include "run/watch_end.h"
+#include "watch.h"
 
-static void read_options(const struct arguments *arguments, struct watch_options *options)
+void watch_read_options(const struct arguments *arguments, struct watch_options *options)
 {
 	const char *check = option(arguments, "check");
 
 	if (check && strcmp(check, "writes"))
 		die("--check: writes, not %s", check);
 	options->check_writes = check != NULL;
-	options->folder = option(arguments, "out");
 	options->description = option(arguments, "kernel-description");
 	options->elf = option(arguments, "elf");
 	options->symbols = option(arguments, "symbols");
@@ -30,18 +29,19 @@ static void read_options(const struct arguments *arguments, struct watch_options
 	options->until = option(arguments, "until");
 	options->prompt = option(arguments, "prompt");
 	options->timeout_seconds = option_number(arguments, "timeout", 0, 1, 1000000);
-	options->command = arguments->rest;
 }
 
 /* What to type next. Only a machine that nobody typed at by hand can be run again. */
-static void say_next(const struct arguments *arguments, const char *folder, int status)
+static void say_next(const struct watch *watch, const struct arguments *arguments, const char *folder,
+		     int status)
 {
+	const struct watch_options *options = watch->options;
 	const char *program = arguments->program;
 
 	printf("\nnext: %s report %s    (one HTML file with all of it)\n", program, folder);
 	if (status != STATUS_LEAKED || option(arguments, "why"))
 		return;
-	if (option(arguments, "type") || option(arguments, "until") || option(arguments, "timeout")) {
+	if (options->typed || options->until || options->timeout_seconds) {
 		printf("      %s why %s    (the machine again, every pointer followed: who is to blame)\n",
 		       program, folder);
 		return;
@@ -52,9 +52,24 @@ static void say_next(const struct arguments *arguments, const char *folder, int 
 	printf("    (again, every pointer followed: who is to blame)\n");
 }
 
+/* Whoever else wants to look at what was found. */
+struct further_reader {
+	leaks_reader *read;
+	void *context;
+};
+
+static void print_and_pass_on(const struct leaks *leaks, void *context)
+{
+	const struct further_reader *further = context;
+
+	leaks_print(leaks, false, stdout);
+	if (further->read)
+		further->read(leaks, further->context);
+}
+
 /* What one machine's run says, on standard output; its status. */
 static int report_run(const struct watch *watch, const struct watch_run *machine,
-		      const struct arguments *arguments)
+		      const struct arguments *arguments, struct further_reader *further)
 {
 	char *problem;
 
@@ -72,8 +87,8 @@ static int report_run(const struct watch *watch, const struct watch_run *machine
 	sources_keep(machine->folder);
 	struct run *run = open_run(machine->folder);
 	struct model *model = model_replay(run, NULL);
-	int status = leaks_report(run, model, arguments, REPORT_TEXT);
-	say_next(arguments, machine->folder, status);
+	int status = leaks_read(run, model, arguments, print_and_pass_on, further);
+	say_next(watch, arguments, machine->folder, status);
 	model_free(model);
 	run_close(run);
 	if (option(arguments, "why") && status == STATUS_LEAKED && watch->nr_runs == 1)
@@ -103,10 +118,29 @@ static void say_command_status(const struct watch *watch)
 		warn("the command was ended by signal %d", WTERMSIG(watch->command_status));
 }
 
+int watch_report(const struct watch *watch, const struct arguments *arguments, leaks_reader *reader,
+		 void *context)
+{
+	struct further_reader further = {reader, context};
+	int status = watch->nr_runs ? STATUS_OK : no_run(watch);
+
+	for (size_t i = 0; i < watch->nr_runs; i++)
+		status = status_worse(status, report_run(watch, &watch->runs[i], arguments, &further));
+	if (watch->end_text)
+		warn("%s", watch->end_text);
+	if (watch->nr_calls > watch->nr_runs)
+		warn("%zu of the %zu machines that the command started could not be watched (the reason is "
+		     "said above): whether they leak is not known",
+		     watch->nr_calls - watch->nr_runs, watch->nr_calls);
+	if (watch->end_text || watch->nr_calls > watch->nr_runs)
+		status = status_worse(status, STATUS_CANNOT_TELL);
+	say_command_status(watch);
+	return status;
+}
+
 static int watch_command(const struct arguments *arguments)
 {
-	struct watch_options options = {0};
-	int status = STATUS_OK;
+	struct watch_options options = {.folder = option(arguments, "out"), .command = arguments->rest};
 
 	if (!arguments->nr_rest) {
 		fprintf(stderr, "usage: ");
@@ -114,26 +148,9 @@ static int watch_command(const struct arguments *arguments)
 		return STATUS_CANNOT_TELL;
 	}
 	leaks_check(arguments);
-	read_options(arguments, &options);
+	watch_read_options(arguments, &options);
 	struct watch *watch = watch_run(&options);
-	if (!watch->nr_runs)
-		status = no_run(watch);
-	for (size_t i = 0; i < watch->nr_runs; i++) {
-		int one = report_run(watch, &watch->runs[i], arguments);
-		if (one == STATUS_LEAKED || status == STATUS_OK)
-			status = one;
-	}
-	if (watch->end_text)
-		warn("%s", watch->end_text);
-	if (watch->nr_calls > watch->nr_runs)
-		warn("%zu of the %zu machines that the command started could not be watched (the reason is "
-		     "said "
-		     "above): "
-		     "whether they leak is not known",
-		     watch->nr_calls - watch->nr_runs, watch->nr_calls);
-	if ((watch->end_text || watch->nr_calls > watch->nr_runs) && status != STATUS_LEAKED)
-		status = STATUS_CANNOT_TELL;
-	say_command_status(watch);
+	int status = watch_report(watch, arguments, NULL, NULL);
 	watch_free(watch);
 	free(options.typed);
 	return status;
@@ -142,23 +159,8 @@ static int watch_command(const struct arguments *arguments)
 static const struct option_spec options[] = {
     {"out", "RUN",
      "the run folder (pagetrail-runs/ and the time); those of further machines get a number behind it"},
-    {"kernel-description", "FILE",
-     "what `pagetrail describe` prints, edited: for kernels it does not understand"},
-    {"elf", "FILE", "the kernel with its symbols, where QEMU boots another form of it"},
-    {"symbols", "FILE", "a System.map: the names of a kernel that is a raw image, as Linux is"},
-    {"check", "writes", "record every store of the kernel into a free page; up to twice as slow"},
-    {"type", "TEXT", "at the next prompt, type this line; may be given several times"},
-    {"until", "REGEX",
-     "end the machine when the console says this, and the prompt is back; or, with status 2, when the prompt "
-     "is back without it and nothing more is said for 10 seconds"},
-    {"prompt", "REGEX", "what a prompt ends with (a $, # or > and a blank)"},
+    WATCH_OPTIONS,
     {"timeout", "SECONDS", "end the machine after so long"},
-    {"baseline", "RUN|FILE", "a run without the leak to compare with"},
-    {"suppressions", "FILE", "known leaks, as for `pagetrail leaks`"},
-    {"fail-on-leak", NULL, "status 1 also for leaks that are not certain"},
-    {"why", NULL,
-     "with --type: if something leaked, run the machine again and say where the last pointer died (pagetrail "
-     "why)"},
     {NULL, NULL, NULL},
 };
 

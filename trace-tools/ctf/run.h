@@ -78,6 +78,8 @@ struct run {
 
 /* NULL and a message in *error (caller frees) when there is no trace at all. */
 struct run *run_open(const char *path, char **error);
+/* Is this a run folder, by its trace? */
+bool run_is_folder(const char *folder);
 /* A line "\n    FOLDER/NAME" for each run that lies in a folder, the newest name first. NULL: there is none. Caller frees. */
 char *run_list_beneath(const char *folder);
 void run_close(struct run *run);

@@ -11,13 +11,22 @@
 
 #define LISTED_MAX 12
 
-static bool is_run(const char *folder, const char *name)
+bool run_is_folder(const char *folder)
 {
-	char *trace = xasprintf("%s/%s/trace", folder, name);
+	char *trace = xasprintf("%s/trace", folder);
 	struct stat about;
-	bool is = name[0] != '.' && !stat(trace, &about) && S_ISDIR(about.st_mode);
+	bool is = !stat(trace, &about) && S_ISDIR(about.st_mode);
 
 	free(trace);
+	return is;
+}
+
+static bool is_run(const char *folder, const char *name)
+{
+	char *path = xasprintf("%s/%s", folder, name);
+	bool is = name[0] != '.' && run_is_folder(path);
+
+	free(path);
 	return is;
 }
 

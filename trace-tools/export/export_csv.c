@@ -1,28 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* export_csv: one line an event, in the order of time. See export.h; RFC 4180 quoting. */
+/* export_csv: one line an event, in the order of time. See export.h. */
 #include <inttypes.h>
 #include <string.h>
 
 #include "base/progress.h"
+#include "base/text.h"
 #include "ctf/merge.h"
 #include "export.h"
-
-static void put_text(FILE *out, const char *text)
-{
-	if (!text)
-		return;
-	if (!strpbrk(text, ",\"\n\r")) {
-		fputs(text, out);
-		return;
-	}
-	fputc('"', out);
-	for (; *text; text++) {
-		if (*text == '"')
-			fputc('"', out);
-		fputc(*text, out);
-	}
-	fputc('"', out);
-}
 
 static void put_event(FILE *out, const struct columns *columns, struct stack_table *stacks,
 		      const struct trace_record *record, uint32_t hart)
@@ -37,10 +21,10 @@ static void put_event(FILE *out, const struct columns *columns, struct stack_tab
 		fprintf(out, "%s,%u,", page_kind_text(record_page_kind(record)), record_order(record));
 	else
 		fprintf(out, "%s,,", event->flags == FLAGS_SUBJECT ? record->flags ? "object" : "page" : "");
-	put_text(out, event_kind_text(event, record->kind));
+	csv_text(out, event_kind_text(event, record->kind));
 	if (record->stack) {
 		fprintf(out, ",%u,", record->stack);
-		put_text(out, stack_table_function(stacks, record->stack));
+		csv_text(out, stack_table_function(stacks, record->stack));
 	} else {
 		fputs(",,", out);
 	}
@@ -52,7 +36,7 @@ static void put_event(FILE *out, const struct columns *columns, struct stack_tab
 			continue;
 		uint64_t value = column_value(record, fields[i], text);
 		if (fields[i]->text)
-			put_text(out, text);
+			csv_text(out, text);
 		else
 			fprintf(out, "%" PRIu64, value);
 	}

@@ -6,11 +6,11 @@
  * is "leaked", or the auditor's verdict. Files that the compiler named by a relative path are relative to SRCROOT, the folder in which
  * the kernel was built. Why a verdict is not certain is a notification of the tool.
  */
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
+#include "base/text.h"
 #include "base/util.h"
 #include "found.h"
 #include "leaks_text.h"
@@ -25,30 +25,9 @@ static void sarif_text(struct json *json, const char *key, const char *text)
 	json_close(json, '}');
 }
 
-/* A path as the path of a URI (RFC 3986). Caller frees. */
-static char *uri_of(const char *path)
-{
-	char *text;
-	size_t bytes;
-	FILE *out = open_memstream(&text, &bytes);
-
-	if (!out)
-		die("out of memory");
-	if (path[0] == '/')
-		fputs("file://", out);
-	for (; *path; path++) {
-		if (isalnum((unsigned char)*path) || strchr("/-._~", *path))
-			fputc(*path, out);
-		else
-			fprintf(out, "%%%02X", (unsigned char)*path);
-	}
-	fclose(out);
-	return text;
-}
-
 static void sarif_physical(struct json *json, const char *file, uint32_t line)
 {
-	char *uri = uri_of(file);
+	char *uri = uri_text(file);
 
 	json_open(json, "physicalLocation", '{');
 	json_open(json, "artifactLocation", '{');

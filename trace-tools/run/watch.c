@@ -4,38 +4,38 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/util.h"
+#include "process.h"
 #include "watch_priv.h"
 
 #define RUNS_FOLDER "pagetrail-runs"
 
 /* ---- folders ---- */
 
-/* The runs of a user's tree are kept there, and its version control is not to see them. */
-static char *default_folder(void)
+char *watch_dated_folder(const char *parent)
 {
 	time_t now = time(NULL);
-	char text[32];
+	char text[32], *path;
 
-	if (make_folders(RUNS_FOLDER))
-		die("%s: %s; --out RUN puts the run elsewhere", RUNS_FOLDER, strerror(errno));
-	FILE *ignore = fopen(RUNS_FOLDER "/.gitignore", "wx");
+	if (make_folders(parent))
+		die("%s: %s; --out puts it elsewhere", parent, strerror(errno));
+	path = xasprintf("%s/.gitignore", parent);
+	FILE *ignore = fopen(path, "wx");
+	free(path);
 	if (ignore) {
 		fputs("*\n", ignore);
 		fclose(ignore);
 	}
 	strftime(text, sizeof(text), "%Y%m%d-%H%M%S", localtime(&now));
-	return xasprintf("%s/%s", RUNS_FOLDER, text);
+	return xasprintf("%s/%s", parent, text);
 }
 
 static char *absolute(const char *path)
@@ -111,7 +111,7 @@ static void set_environment(const struct watch *watch)
 	char *symbols = options->symbols ? absolute(options->symbols) : NULL;
 
 	if (!folder) {
-		relative = default_folder();
+		relative = watch_dated_folder(RUNS_FOLDER);
 		folder = absolute(relative);
 	}
 	set_or_unset("PATH", with);
@@ -146,29 +146,16 @@ void watch_read_runs(struct watch *watch)
 	free(text);
 }
 
-/* A machine is seldom our child: its descriptor says when it ends. Milliseconds to wait for that. */
-static bool await_end(const struct watch_run *run, int milliseconds)
-{
-	int fd = (int)syscall(SYS_pidfd_open, run->pid, 0);
-	struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
-
-	if (fd < 0)
-		return errno == ESRCH;
-	bool ended = poll(&poll_fd, 1, milliseconds) == 1;
-	close(fd);
-	return ended;
-}
-
 bool watch_machine_ended(const struct watch_run *run)
 {
-	return await_end(run, 0);
+	return process_await_end(run->pid, 0);
 }
 
 /* Whoever started a machine may have ended before it, as by the interrupt that both got; it still writes its copy of RAM. */
 static void await_machines(const struct watch *watch)
 {
 	for (size_t i = 0; i < watch->nr_runs; i++)
-		await_end(&watch->runs[i], WATCH_END_SECONDS * 1000);
+		process_await_end(watch->runs[i].pid, WATCH_END_SECONDS * 1000);
 }
 
 /* SIGTERM: QEMU then ends in order, the plugin with it. */

@@ -34,7 +34,7 @@
 /* What the user wants. */
 struct watch_options {
 	const char
-	    *folder; /* of the run, NULL: watch_runs_folder and the time; further machines get -2, -3, … */
+	    *folder; /* of the run, NULL: pagetrail-runs/ and the time; further machines get -2, -3, … */
 	const char *description; /* file, NULL: it is found from the ELF file */
 	const char *elf;         /* NULL: what QEMU is told to boot is one */
 	const char *symbols;     /* a System.map; NULL: the ELF file has them, or the description names one */
@@ -57,8 +57,9 @@ struct watch_run {
 };
 
 enum watch_end {
-	WATCH_ENDED,       /* the command ended by itself, or was ended where the user said */
-	WATCH_TIMED_OUT,   /* --timeout, or --until was not seen before the command ended */
+	WATCH_ENDED,     /* the command ended by itself, or was ended where the user said */
+	WATCH_TIMED_OUT, /* --timeout */
+	WATCH_UNSEEN, /* --until was not seen, or not all was typed, before the command ended or the prompt was back */
 	WATCH_INTERRUPTED, /* a signal ended us */
 };
 
@@ -80,6 +81,12 @@ struct watch *watch_run(const struct watch_options *options);
 void watch_free(struct watch *watch);
 /* Has this machine's process ended? */
 bool watch_machine_ended(const struct watch_run *run);
+
+/*
+ * PARENT and the time, for what is written in a user's tree: PARENT is made, and the tree's version control does not see it.
+ * Caller frees.
+ */
+char *watch_dated_folder(const char *parent);
 
 /* ---- the stand-in ---- */
 

@@ -81,6 +81,25 @@ static void end_machines(struct drive *drive)
 	watch_end_machines(drive->watch, SIGTERM);
 }
 
+static bool machine_runs(const struct drive *drive)
+{
+	for (size_t i = 0; i < drive->watch->nr_runs; i++) {
+		if (!watch_machine_ended(&drive->watch->runs[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Somebody wants the end now: a command that has no machine, or none any more, is to end, too. */
+static void end_early(struct drive *drive, enum watch_end end, const char *text)
+{
+	drive->watch->end = end;
+	drive->watch->end_text = text;
+	end_machines(drive);
+	if (!machine_runs(drive))
+		kill(-drive->pid, SIGTERM);
+}
+
 static bool look_at_machines(const struct drive *drive, uint64_t *ticks)
 {
 	bool idle = true;
@@ -137,15 +156,6 @@ static bool machine_started(const struct drive *drive)
 static bool matches(const regex_t *regex, const struct drive *drive)
 {
 	return !regexec(regex, drive->tail, 0, NULL, 0);
-}
-
-static bool machine_runs(const struct drive *drive)
-{
-	for (size_t i = 0; i < drive->watch->nr_runs; i++) {
-		if (!watch_machine_ended(&drive->watch->runs[i]))
-			return true;
-	}
-	return false;
 }
 
 static void settle(struct drive *drive)
@@ -264,9 +274,7 @@ static void take_signals(struct drive *drive)
 				drive->ended = true;
 			continue;
 		}
-		drive->watch->end = WATCH_INTERRUPTED;
-		drive->watch->end_text = "interrupted";
-		end_machines(drive);
+		end_early(drive, WATCH_INTERRUPTED, "interrupted");
 	}
 }
 
@@ -281,7 +289,7 @@ static void end_unseen(struct drive *drive)
 		drive->state_deadline = clock_ns() + 1000000000LL;
 		return;
 	}
-	drive->watch->end = WATCH_TIMED_OUT;
+	drive->watch->end = WATCH_UNSEEN;
 	drive->watch->end_text = "the prompt is back, and --until was not seen";
 	end_machines(drive);
 }
@@ -298,9 +306,7 @@ static void check_times(struct drive *drive)
 	}
 	if (drive->deadline && now >= drive->deadline) {
 		drive->deadline = 0;
-		drive->watch->end = WATCH_TIMED_OUT;
-		drive->watch->end_text = "ended after the --timeout";
-		end_machines(drive);
+		end_early(drive, WATCH_TIMED_OUT, "ended after the --timeout");
 	} else if (drive->state_deadline && now >= drive->state_deadline) {
 		if (drive->state == UNSEEN) {
 			end_unseen(drive);
@@ -380,10 +386,10 @@ void watch_drive(struct watch *watch)
 	start(&drive);
 	relay(&drive);
 	if (options->until && drive.state < SETTLING && watch->end == WATCH_ENDED) {
-		watch->end = WATCH_TIMED_OUT;
+		watch->end = WATCH_UNSEEN;
 		watch->end_text = "the command ended before --until was seen";
 	} else if (more_to_type(&drive) && watch->end == WATCH_ENDED) {
-		watch->end = WATCH_TIMED_OUT;
+		watch->end = WATCH_UNSEEN;
 		watch->end_text = "the command ended before all was typed";
 	}
 	regfree(&drive.prompt);

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: MIT
+"""`pagetrail batch`: many trees, one table.
+
+Verified here: BATCH-1 (no number that is not known), BATCH-2 (an interrupted batch knows what is left), BATCH-3 (nothing that a
+tree's command started still runs when it is done).
+"""
+import csv
+import io
+import json
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import jsonschema
+import pytest
+from harness import paths
+from harness.tool import CANNOT_TELL, LEAKED, OK, pagetrail
+from watching import QEMU, finish, kernels, read_until, shell_words
+
+# What each leaky kernel's suspect is; "": no rule is good enough, and none is named.
+LEAKY = {"small-cow-u8-sole_owner_leaks": "cow_fault", "small-plain-shrink_keeps": "uvmdealloc",
+         "small-kpt-stack_stays": "kpt_destroy", "small-plain-pipe_page_stays": "", "small-plain-refused_fault_keeps": ""}
+CLEAN = ["small-plain", "small-O2", "small-cow-u8", "small-cow-int", "small-percpu", "small-kpt", "small-all"]
+
+
+def tree(folder, rule):
+    """A tree with a Makefile whose `qemu` has this rule; its path."""
+    folder.mkdir(parents=True)
+    (folder / "Makefile").write_text("qemu:\n" + "".join(f"\t@{line}\n" for line in rule))
+    return folder
+
+
+def boots(folder, name, smp=1):
+    words = [QEMU, *kernels.qemu_command(name, smp)[1:]]
+    return tree(folder, [shell_words(words)])
+
+
+def does_not_build(folder):
+    (made := tree(folder, ["$(CC) -c main.c", "echo never reached"])).joinpath("main.c").write_text("int main(void) { return\n")
+    return made
+
+
+def hangs(folder, seconds=1000):
+    """Its command never ends, and leaves a process behind that has run away from it."""
+    return tree(folder, [f"setsid sh -c 'echo $$$$ > runaway; exec sleep {seconds}' & sleep {seconds}"])
+
+
+def batch(*words, cwd=None, limit=300):
+    return pagetrail("batch", *words, cwd=cwd, timeout=limit)
+
+
+def rows(done):
+    return {row["tree"]: row for row in done.json()["trees"]}
+
+
+def is_running(pid):
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.exists() and stat.read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+
+
+@pytest.fixture(scope="module")
+def class_of_twenty(tmp_path_factory):
+    """(Result of --json --html, folder): seven clean trees, seven with a mistake, three that do not build, three that hang."""
+    folder = tmp_path_factory.mktemp("class")
+    trees = [hangs(folder / "t/hangs-1"), hangs(folder / "t/hangs-2"), boots(folder / "t/hangs-3", "small-prompt"),
+             *(does_not_build(folder / f"t/does not build {n}") for n in (1, 2)), tree(folder / "t/fails", ["exit 3"]),
+             *(boots(folder / f"t/{name}", name) for name in [*LEAKY, *CLEAN]),
+             boots(folder / "t/freed-twice", "small-plain-munmap_frees_twice"),
+             boots(folder / "t/list-broken", "small-percpu-steal_drops", smp=2)]
+    assert len(trees) == 20
+    done = batch("--json", "--html", "--jobs", 6, "--timeout", 25, "--watch", "make qemu", "-o", folder / "out", *trees)
+    return done, folder
+
+
+def console(row):
+    return kernels.Console(Path(row["output"]).read_text(errors="replace"))
+
+
+def test_the_right_table(class_of_twenty):
+    done, _ = class_of_twenty
+    table = rows(done)
+    assert done.status == LEAKED and done.json()["verdict"] == "leaked" and len(table) == 20, done.err
+    for name in CLEAN:
+        assert (table[name]["status"], table[name]["pages"], table[name]["reason"]) == ("no leaks", 0, None), table[name]
+    for name, suspect in LEAKY.items():
+        row = table[name]
+        assert row["status"] == "leaked" and row["pages"] == len({truth.address for truth in console(row).truths()}) > 0
+        assert (row["suspect"] or "") == suspect and re.fullmatch(r"tests/foreign/small/\w+\.c:\d+", row["place"]), row
+    for name in ("freed-twice", "list-broken"):
+        assert (table[name]["status"], table[name]["verdict"], table[name]["pages"]) == ("broken", "leaked", 0), table[name]
+        assert table[name]["findings"] > 0 and table[name]["what"]
+    for name in ("does not build 1", "does not build 2"):
+        assert table[name]["status"] == "no machine" and "the command ended with status 2 before" in table[name]["reason"]
+        assert "main.c:1:" in Path(table[name]["output"]).read_text()
+    assert "status 2 before" in table["fails"]["reason"]
+    for name in ("hangs-1", "hangs-2", "hangs-3"):
+        assert (table[name]["status"], table[name]["verdict"]) == ("timed out", "cannot tell"), table[name]
+    # BATCH-1
+    assert {row["pages"] for row in table.values() if row["status"] in ("no machine", "timed out")} == {None}
+
+
+def test_the_forms_say_the_same(class_of_twenty):
+    done, folder = class_of_twenty
+    schema = json.loads((paths.ROOT / "docs/pagetrail.schema.json").read_text())
+    jsonschema.Draft202012Validator({**schema, "oneOf": [{"$ref": "#/$defs/command_batch"}]}).validate(done.json())
+    table = rows(done)
+    # Nothing is left to do: the rows are read again.
+    words = ["--resume", "--watch", "make qemu", "-o", folder / "out", *sorted((folder / "t").iterdir())]
+    text, as_csv = batch(*words), batch("--csv", *words)
+    assert text.status == as_csv.status == LEAKED
+    lines = {line.split("  ")[0]: line for line in text.out.splitlines()}
+    for name, row in table.items():
+        assert row["status"] in lines[name]
+        assert (f"{row['suspect']}() at {row['place']}" in lines[name]) == bool(row["suspect"])
+    assert text.out.endswith("20 trees: 5 leaked, 2 broken, 7 no leaks, 3 timed out, 3 no machine\n"), text.out
+    read = {row["tree"]: row for row in csv.DictReader(io.StringIO(as_csv.out))}
+    for name, row in table.items():
+        assert [read[name][key] for key in ("status", "verdict", "pages", "suspect", "place", "output")] == \
+            ["" if row[key] is None else str(row[key]) for key in ("status", "verdict", "pages", "suspect", "place", "output")]
+
+
+def test_the_page_links_to_what_is_there(class_of_twenty):
+    done, folder = class_of_twenty
+    page = (folder / "out/index.html").read_text()
+    links = set(re.findall(r'href="([^"]+)"', page))
+    assert {link for link in links if not (folder / "out" / link.replace("%20", " ")).is_file()} == set()
+    for name, row in rows(done).items():
+        assert f">{name}</a>" in page or (not row["reports"] and f">{name}</th>" in page)
+        assert f"trees/{name.replace(' ', '%20')}/output.txt" in links
+        assert (f"trees/{name}/report.html" in links) == bool(row["runs"])
+    assert "http" not in page
+
+
+def test_nothing_that_a_tree_started_runs_on(class_of_twenty):
+    _, folder = class_of_twenty
+    for name in ("hangs-1", "hangs-2"):
+        assert not is_running(int((folder / f"t/{name}/runaway").read_text())), name
+
+
+def test_interrupted_and_resumed(tmp_path):
+    trees = [boots(tmp_path / "t/a", "small-plain"), hangs(tmp_path / "t/b"), boots(tmp_path / "t/c", "small-plain-shrink_keeps")]
+    words = ["--json", "--watch", "make qemu", "-o", tmp_path / "out", *trees]
+    process = subprocess.Popen([paths.PAGETRAIL, "batch", "--jobs", "1", *map(str, words)], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    read_until(process, "1 of 3: a: no leaks")
+    while not (tmp_path / "t/b/runaway").exists() or not (tmp_path / "t/b/runaway").read_text():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    said = finish(process)
+    table = {row["tree"]: row["status"] for row in json.loads(said.out[said.out.index("{"):said.out.rindex("}") + 1])["trees"]}
+    assert table == {"a": "no leaks", "b": "not run", "c": "not run"} and said.status == CANNOT_TELL
+    assert "interrupted: --resume --out " in said.out and not is_running(int((tmp_path / "t/b/runaway").read_text()))
+    # The one that hung is mended meanwhile; what is done is not done again.
+    (tmp_path / "t/b/Makefile").write_text((tmp_path / "t/a/Makefile").read_text())
+    (tmp_path / "t/a/Makefile").write_text("qemu:\n\t@exit 1\n")
+    again = batch("--resume", *words)
+    assert {row["tree"]: row["status"] for row in again.json()["trees"]} == {"a": "no leaks", "b": "no leaks", "c": "leaked"}
+    assert again.status == LEAKED and "1 of 3: a" not in again.err
+
+
+def test_a_batch_is_resumed_with_its_command_only(tmp_path):
+    one = tree(tmp_path / "t/a", ["true"])
+    first = batch("--watch", "make qemu", "-o", tmp_path / "out", one)
+    assert first.status == CANNOT_TELL and "a     no machine  -       the command ended with status 0 before" in first.out
+    for words, said in ([["--watch", "make qemu"], "holds a batch: --resume goes on with it"],
+                        [["--resume", "--watch", "make"], "was begun with --watch make qemu"],
+                        [["--resume"], "was begun with --watch make qemu"]):
+        done = batch(*words, "-o", tmp_path / "out", one)
+        assert done.status == CANNOT_TELL and said in done.err, done.err
+    assert "--out names its folder" in batch("--resume", "--watch", "true", one).err
+    assert "is given twice" in batch("-o", tmp_path / "o2", one, one).err
+    assert "not a folder" in batch("-o", tmp_path / "o3", one / "Makefile").err
+
+
+def test_names_of_trees(tmp_path):
+    """As many names of their paths as makes them different."""
+    trees = [tree(tmp_path / f"{name}/xv6", ["true"]) for name in ("alice", "bob")]
+    assert list(rows(batch("--json", "--watch", "make qemu", "-o", tmp_path / "out", *trees))) == ["alice/xv6", "bob/xv6"]
+    assert (tmp_path / "out/trees/alice/xv6/output.txt").is_file()
+
+
+def test_runs_that_are_there(tmp_path):
+    """A run, a folder of runs, one without any, and one that cannot be read: a row each."""
+    made = boots(tmp_path / "t/leaky", "small-plain-shrink_keeps")
+    for name in ("first", "second"):
+        assert pagetrail("watch", "--out", f"pagetrail-runs/{name}", "make", "qemu", cwd=made).status == LEAKED
+    clean = boots(tmp_path / "t/clean", "small-plain")
+    assert pagetrail("watch", "--out", tmp_path / "clean-run", "make", "qemu", cwd=clean).status == OK
+    (tmp_path / "t/empty").mkdir()
+    (tmp_path / "t/bad/trace").mkdir(parents=True)
+    done = batch("--json", "-o", tmp_path / "out", *sorted((tmp_path / "t").iterdir()), tmp_path / "clean-run")
+    table = rows(done)
+    assert {name: row["status"] for name, row in table.items()} == {
+        "bad": "failed", "clean": "no run", "empty": "no run", "leaky/pagetrail-runs/first": "leaked",
+        "leaky/pagetrail-runs/second": "leaked", "clean-run": "no leaks"}
+    assert table["leaky/pagetrail-runs/first"]["suspect"] == "uvmdealloc" and table["bad"]["reason"]
+    assert table["clean-run"]["runs"] == [str(tmp_path / "clean-run")] and done.status == LEAKED
+    alone = batch("-o", tmp_path / "out2", tmp_path / "clean-run")
+    assert alone.status == OK and alone.out.endswith("1 tree: 1 no leaks\n")
+
+
+def test_several_machines_of_one_tree(tmp_path):
+    words = [shell_words([QEMU, *kernels.qemu_command(name, 1)[1:]]) + " || true"
+             for name in ("small-plain", "small-plain-shrink_keeps", "small-plain-pipe_page_stays")]
+    one = tree(tmp_path / "t/three", words)
+    done = batch("--json", "--html", "--watch", "make qemu", "-o", tmp_path / "out", one)
+    row = rows(done)["three"]
+    assert row["status"] == "leaked" and len(row["runs"]) == len(row["reports"]) == 3 and row["findings"] == 2
+    assert row["pages"] == len(console(row).truths()) and row["suspect"] == "uvmdealloc"

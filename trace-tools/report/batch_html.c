@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* batch_html: the table of many trees as one HTML file. See batch_table.h; it looks like the report of a run. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "base/util.h"
+#include "batch_table.h"
+#include "html.h"
+
+/* A link to a file below the batch's folder, which may be moved with all that is in it. */
+static void put_link(const struct batch_table *table, const char *path, const char *text, FILE *out)
+{
+	size_t bytes = strlen(table->folder);
+	bool below = path && !strncmp(path, table->folder, bytes) && path[bytes] == '/';
+
+	if (below) {
+		char *uri = uri_text(path + bytes + 1);
+		fprintf(out, "<a href=\"%s\">", uri);
+		free(uri);
+	}
+	markup_text(out, text);
+	if (below)
+		fputs("</a>", out);
+}
+
+static void put_cell(FILE *out, const char *attributes, char *text)
+{
+	fprintf(out, "<td%s>", attributes);
+	markup_text(out, text);
+	fputs("</td>", out);
+	free(text);
+}
+
+static void put_files(const struct batch_table *table, const struct batch_row *row, FILE *out)
+{
+	fputs("<td>", out);
+	for (size_t i = 0; i < row->nr_reports; i++) {
+		char *name = i ? xasprintf("report %zu", i + 1) : xstrdup("report");
+		put_link(table, row->reports[i], name, out);
+		fputs(" ", out);
+		free(name);
+	}
+	if (row->output)
+		put_link(table, row->output, "output", out);
+	fputs("</td>", out);
+}
+
+static void put_row(const struct batch_table *table, const struct batch_row *row, FILE *out)
+{
+	char *state = xasprintf(" class=\"state s%d\"", batch_row_status(row));
+
+	fputs("<tr><th scope=\"row\">", out);
+	put_link(table, row->nr_reports ? row->reports[0] : NULL, row->tree, out);
+	fputs("</th>", out);
+	put_cell(out, state, xstrdup(batch_state_text(row->state)));
+	put_cell(out, "", batch_amount_text(row));
+	put_cell(out, "", batch_details_text(row));
+	put_files(table, row, out);
+	fputs("</tr>\n", out);
+	free(state);
+}
+
+void batch_print_html(const struct batch_table *table, FILE *out)
+{
+	char *summary = batch_summary_text(table);
+
+	fputs("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
+	      "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>Pagetrail: ",
+	      out);
+	markup_text(out, summary);
+	fprintf(out,
+		"</title>\n<style>%s"
+		"th{vertical-align:top}td{vertical-align:top}tbody th{font-weight:400;overflow-wrap:anywhere}"
+		"td.state{font-weight:600;white-space:nowrap}td.s0{color:var(--good)}td.s1{color:var(--bad)}"
+		"td.s2{color:var(--unsure)}</style></head>\n<body>\n<h1>Pagetrail: many trees</h1>\n",
+		report_style);
+	fprintf(out, "<p class=\"verdict v%d\">", batch_table_status(table));
+	markup_text(out, summary);
+	fputs("</p>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
+	      "aria-label=\"trees\"><table>\n<thead><tr>"
+	      "<th scope=\"col\">tree</th><th scope=\"col\">status</th><th scope=\"col\">leaked</th>"
+	      "<th scope=\"col\">suspect, or what is missing for a verdict</th><th "
+	      "scope=\"col\">files</th></tr></thead>\n"
+	      "<tbody>\n",
+	      out);
+	for (size_t i = 0; i < table->nr; i++)
+		put_row(table, &table->rows[i], out);
+	fputs("</tbody></table></div>\n</body></html>\n", out);
+	free(summary);
+}
