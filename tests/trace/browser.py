@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Debian's chromium without a window, driven through the pipe of its DevTools protocol: loads a page, presses keys, looks.
+"""Debian's chromium without a window, driven through the pipe of its DevTools protocol: loads a page, presses keys, moves the mouse, looks.
 
 https://chromedevtools.github.io/devtools-protocol: messages are JSON, each ended by a zero byte, on descriptors 3 and 4.
 """
@@ -10,7 +10,11 @@ import os
 import subprocess
 from pathlib import Path
 
-KEYS = {"Tab": 9, "Enter": 13, " ": 32}
+KEYS = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "PageUp": 33, "PageDown": 34, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowUp": 38,
+        "ArrowRight": 39, "ArrowDown": 40}
+SHIFT = 8
+# Resolves once the condition holds; it is looked at before each frame that is painted.
+UNTIL = "new Promise(done => {{ const look = () => ({}) ? done(true) : requestAnimationFrame(look); look(); }})"
 
 
 class Browser:
@@ -82,16 +86,60 @@ class Browser:
         while not any(e.get("method") == "Page.loadEventFired" for e in self.events):
             self.events.append(self._message())
 
-    def evaluate(self, expression):
-        """The value of a JavaScript expression in the page."""
-        result = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+    def evaluate(self, expression, promise=False):
+        """The value of a JavaScript expression in the page; of a promise, what it comes to."""
+        result = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=promise)
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
 
-    def press(self, key):
-        for kind in ("keyDown", "keyUp"):
-            self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=KEYS[key],
-                      **({"text": "\r"} if key == "Enter" and kind == "keyDown" else {}))
+    def until(self, condition):
+        """Waits for a JavaScript condition."""
+        assert self.evaluate(UNTIL.format(condition), promise=True)
+
+    # ---- by keyboard ----
+
+    def press(self, key, times=1, shift=False):
+        for _ in range(times):
+            for kind in ("keyDown", "keyUp"):
+                self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=KEYS[key], modifiers=SHIFT if shift else 0,
+                          **({"text": {"Enter": "\r", " ": " "}[key]} if key in ("Enter", " ") and kind == "keyDown" else {}))
+
+    def type(self, text):
+        self.call("Input.insertText", text=text)
+
+    def focus(self, selector):
+        """Gives an element the focus, as the keyboard does."""
+        self.evaluate(f"document.querySelector({json.dumps(selector)}).focus({{focusVisible: true}})")
+
+    # ---- by mouse ----
+
+    def mouse(self, kind, x, y, buttons=0):
+        self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left" if kind != "mouseMoved" or buttons else "none", buttons=buttons,
+                  clickCount=0 if kind == "mouseMoved" else 1)
+
+    def place(self, selector, across=0.5, down=0.5):
+        """Where an element is in the window, after it was scrolled there: a part of its width and height."""
+        return self.evaluate(f"""(() => {{ const element = document.querySelector({json.dumps(selector)});
+            element.scrollIntoView({{block: "center", inline: "nearest"}});
+            const box = element.getBoundingClientRect(); return [box.left + box.width * {across}, box.top + box.height * {down}]; }})()""")
+
+    def point(self, selector, across=0.5, down=0.5):
+        self.mouse("mouseMoved", *self.place(selector, across, down))
+
+    def click(self, selector, across=0.5, down=0.5):
+        at = self.place(selector, across, down)
+        self.mouse("mouseMoved", *at)
+        self.mouse("mousePressed", *at, 1)
+        self.mouse("mouseReleased", *at)
+
+    def drag(self, selector, across, to, down=0.5):
+        """Along an element, from a part of its width to another."""
+        begin, end = self.place(selector, across, down), self.place(selector, to, down)
+        self.mouse("mouseMoved", *begin)
+        self.mouse("mousePressed", *begin, 1)
+        self.mouse("mouseMoved", (begin[0] + end[0]) / 2, begin[1], 1)
+        self.mouse("mouseMoved", *end, 1)
+        self.mouse("mouseReleased", *end)
 
     def requests(self):
         """Addresses that the page asked for since it was loaded."""

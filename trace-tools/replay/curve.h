@@ -23,6 +23,9 @@ struct curve {
 	uint32_t booted; /* the step of the first allocation: before it RAM is given to the free lists */
 	bool allocated;  /* there was one */
 	struct curve_step *steps;
+	uint32_t at;         /* the step of the last event */
+	uint64_t now, next;  /* when that step begins, and the one behind it; 0: no event yet */
+	int64_t last_net;    /* freed minus allocated, after the last event */
 	int64_t most[PK_NR]; /* pages of each kind at any event since the first allocation */
 };
 

@@ -109,8 +109,14 @@ void pagelog_event(void *arg, const struct model *model, const struct trace_reco
 	if (!log->begin && record->event == EV_page_alloc)
 		log->begin = record->time;
 	/* The instants up to now are from before this event. */
-	for (uint32_t now = log->begin ? pagelog_instant(log, record->time) : 0; log->at < now;)
-		take(log);
+	if (log->begin && record->time >= log->next) {
+		for (uint32_t now = pagelog_instant(log, record->time); log->at < now;)
+			take(log);
+		/* A tick less than where the next one is, as its place is rounded. */
+		log->next =
+		    log->begin + (uint64_t)((double)(log->end - log->begin) * (log->at + 1) / log->nr);
+		log->next -= log->next > log->begin;
+	}
 	change(log, model, record);
 }
 
@@ -130,6 +136,16 @@ void pagelog_read(const struct pagelog *log, uint32_t number, uint8_t *kinds)
 		uint32_t nr = snapshot->nr - from < PAGELOG_BLOCK ? snapshot->nr - from : PAGELOG_BLOCK;
 		gather(snapshot->blocks[from / PAGELOG_BLOCK], nr, shift, kinds + (from >> shift));
 	}
+}
+
+bool pagelog_block_same(const struct pagelog *log, uint32_t number, uint32_t block)
+{
+	const struct pagelog_snapshot *snapshot = &log->snapshots[number];
+
+	if (!number || snapshot->shift != log->shift)
+		return false;
+	return snapshot[-1].shift == snapshot->shift && block < nr_blocks(snapshot[-1].nr) &&
+	       block < nr_blocks(snapshot->nr) && snapshot[-1].blocks[block] == snapshot->blocks[block];
 }
 
 /* A block belongs to the first of the snapshots that share it. */

@@ -30,6 +30,7 @@ struct pagelog {
 	uint32_t nr_pages;
 	uint32_t nr;        /* instants */
 	uint32_t at;        /* the next one to be taken */
+	uint64_t next;      /* no instant comes before it; 0: not known */
 	bool changed;       /* since the snapshot taken last */
 	uint32_t *snapshot; /* number of each instant's */
 	struct pagelog_snapshot *snapshots;
@@ -46,6 +47,8 @@ void pagelog_end(struct pagelog *log);
 void pagelog_free(struct pagelog *log);
 /* The kinds of log->nr_cells cells in a snapshot. */
 void pagelog_read(const struct pagelog *log, uint32_t snapshot, uint8_t *kinds);
+/* The block of cells is the same in a snapshot and the one before it: nothing in it changed. False: not known. */
+bool pagelog_block_same(const struct pagelog *log, uint32_t snapshot, uint32_t block);
 /* The instant at or before a time. */
 uint32_t pagelog_instant(const struct pagelog *log, uint64_t time);
 

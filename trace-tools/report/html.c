@@ -5,7 +5,7 @@
  * It opens from the disk and asks nothing of the network: styles and pictures are in it, and there is no script.
  * What can be folded is <details>, which the keyboard opens; wide things scroll in boxes that take the focus.
  */
-#include "html.h"
+#include "html_data.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@
 #include "base/text.h"
 #include "base/util.h"
 
-#define CURVE_STEPS 1000
+#define CURVE_STEPS 3000
 #define MAP_INSTANTS 600
 
 const char *html_number(int64_t number, char buf[32])
@@ -71,7 +71,8 @@ static void put_page_head(FILE *out, const char *name)
 {
 	fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
 	      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-	      "<meta name=\"color-scheme\" content=\"light dark\">\n<title>",
+	      "<meta name=\"color-scheme\" content=\"light dark\">\n"
+	      "<script>document.documentElement.classList.add(\"live\")</script>\n<title>",
 	      out);
 	markup_text(out, name);
 	fprintf(out,
@@ -80,9 +81,10 @@ static void put_page_head(FILE *out, const char *name)
 		report_style);
 	markup_text(out, name);
 	fputs("</h1>\n<nav aria-label=\"Sections\"><a href=\"#verdict\">Verdict</a> "
-	      "<a href=\"#groups\">Findings</a> <a href=\"#free\">Free pages</a> "
-	      "<a href=\"#map\">Map</a> <a href=\"#kinds\">Kinds</a> <a href=\"#tests\">Tests</a> "
-	      "<a href=\"#sites\">Call sites</a> <a href=\"#run\">The run</a></nav>\n<main>\n",
+	      "<a href=\"#groups\">Findings</a> <a href=\"#time\">Time</a> "
+	      "<a href=\"#flame\">Flame graph</a> <a href=\"#map\">Map</a> "
+	      "<a href=\"#sites\">Call sites</a> <a href=\"#tests\">Tests</a> "
+	      "<a href=\"#processes\">Processes</a> <a href=\"#run\">The run</a></nav>\n<main>\n",
 	      out);
 }
 
@@ -183,6 +185,8 @@ void html_pictures_begin(struct html_pictures *pictures, const struct run *run)
 {
 	curve_begin(&pictures->curve, run, CURVE_STEPS);
 	pagelog_begin(&pictures->log, run, MAP_INSTANTS);
+	usage_begin(&pictures->usage, run);
+	page_lives_begin(&pictures->lives, run, MAP_INSTANTS);
 }
 
 void html_pictures_event(void *arg, const struct model *model, const struct trace_record *record,
@@ -190,38 +194,70 @@ void html_pictures_event(void *arg, const struct model *model, const struct trac
 {
 	struct html_pictures *pictures = arg;
 
+	/* Most events get or put something, which none of them looks at. */
+	if (record->event != EV_page_alloc && record->event != EV_page_free &&
+	    record->event != EV_page_kind && record->event != EV_mark)
+		return;
 	curve_event(&pictures->curve, model, record, stream);
 	pagelog_event(&pictures->log, model, record, stream);
+	usage_event(&pictures->usage, model, record, stream);
+	page_lives_event(&pictures->lives, model, record, stream);
 }
 
 void html_pictures_end(struct html_pictures *pictures, const struct model *model)
 {
 	curve_end(&pictures->curve, model);
 	pagelog_end(&pictures->log);
+	usage_end(&pictures->usage);
+	page_lives_end(&pictures->lives, model);
 }
 
 void html_pictures_free(struct html_pictures *pictures)
 {
 	curve_free(&pictures->curve);
 	pagelog_free(&pictures->log);
+	usage_free(&pictures->usage);
+	page_lives_free(&pictures->lives);
 }
 
-void html_write(FILE *out, struct run *run, struct leaks *leaks, const struct html_pictures *pictures,
+/* What a script shows in its own way is within .static: html_data.h says what it knows. */
+static void put_pictures(FILE *out, const struct leaks *leaks, const struct html_pictures *pictures,
+			 const struct ram_map *map)
+{
+	fputs("<section id=\"time\">\n<h2>Time</h2>\n<div class=\"static\">\n<h3>Free pages</h3>\n", out);
+	svg_free_pages(out, leaks, &pictures->curve);
+	fputs("<h3>Pages by kind</h3>\n", out);
+	svg_kinds(out, leaks->model, &pictures->curve);
+	fputs("</div>\n</section>\n<section id=\"flame\">\n<h2>Flame graph</h2>\n"
+	      "<p class=\"static\">It needs scripts. The call sites below have the same numbers.</p>\n"
+	      "</section>\n<section id=\"map\">\n<h2>RAM over time</h2>\n",
+	      out);
+	svg_map(out, map);
+	fputs("</section>\n", out);
+}
+
+void html_write(FILE *out, struct run *run, struct leaks *leaks, struct html_pictures *pictures,
 		struct sources *sources)
 {
 	struct found_list list = found_list_make(leaks);
+	struct map_lives chosen;
+	struct ram_map map;
+	bool has_map = map_open(&map, leaks, &pictures->log);
 
+	if (has_map)
+		map_lives_choose(&chosen, &map, &pictures->lives, run);
 	put_head(out, run, leaks, &list);
 	html_findings(out, leaks, &list, sources);
-	fputs("<h2 id=\"free\">Free pages</h2>\n", out);
-	svg_free_pages(out, leaks, &pictures->curve);
-	fputs("<h2 id=\"map\">RAM over time</h2>\n", out);
-	svg_map(out, leaks, &pictures->log);
-	fputs("<h2 id=\"kinds\">Pages by kind</h2>\n", out);
-	svg_kinds(out, leaks->model, &pictures->curve);
-	html_tests(out, leaks->model);
+	put_pictures(out, leaks, pictures, &map);
 	html_sites(out, leaks->model, leaks->stacks);
+	html_tests(out, leaks->model);
+	html_processes(out, leaks, &pictures->usage);
 	put_run(out, run, leaks->model);
-	fputs("</main>\n</div>\n</body>\n</html>\n", out);
+	fputs("</main>\n</div>\n", out);
+	html_data(out, leaks, &list, pictures, has_map ? &chosen : NULL);
+	fprintf(out, "<script>%s</script>\n</body>\n</html>\n", report_script);
+	if (has_map)
+		map_lives_free(&chosen);
+	map_close(&map);
 	found_list_free(&list);
 }

@@ -9,7 +9,9 @@
 #include "leaks_text.h"
 #include "print.h"
 #include "replay/curve.h"
+#include "replay/page_lives.h"
 #include "replay/pagelog.h"
+#include "replay/usage.h"
 #include "sources.h"
 
 /* page/report.css and the scripts beside it, embedded when the tools are built. */
@@ -42,10 +44,10 @@ void svg_test_names(FILE *out, const struct model *model, const struct scale *sc
 
 /* Free pages over time, the tests as bands. */
 void svg_free_pages(FILE *out, const struct leaks *leaks, const struct curve *curve);
+/* The kinds that do change after boot. */
+bool svg_kind_moves(uint32_t kind);
 /* Pages by kind over time, one on the other; kinds that never change are left out. */
 void svg_kinds(FILE *out, const struct model *model, const struct curve *curve);
-/* RAM over time, by kind; what was lost stands out, long stretches where nothing happens are folded. */
-void svg_map(FILE *out, const struct leaks *leaks, const struct pagelog *log);
 
 /* ---- stacks and source ---- */
 
@@ -83,19 +85,29 @@ bool html_test_leaked(const struct model *model, const struct test_mark *test);
 void html_tests(FILE *out, const struct model *model);
 void html_sites(FILE *out, struct model *model, struct stack_table *stacks);
 
+struct process_row {
+	uint32_t pid;
+	uint64_t allocated, live, leaked;
+};
+/* Those that allocated, the ones that leaked most first, then those that allocated most; from the heap. */
+struct process_row *html_process_rows(const struct leaks *leaks, const struct usage *usage, size_t *nr);
+void html_processes(FILE *out, const struct leaks *leaks, const struct usage *usage);
+
 /* ---- the whole ---- */
 
 /* What the pictures need, gathered in one replay: begin, html_pictures_event as a watch of model_replay, end, free. */
 struct html_pictures {
 	struct curve curve;
 	struct pagelog log;
+	struct usage usage;
+	struct page_lives lives;
 };
 void html_pictures_begin(struct html_pictures *pictures, const struct run *run);
 void html_pictures_event(void *arg, const struct model *model, const struct trace_record *record,
 			 uint32_t stream);
 void html_pictures_end(struct html_pictures *pictures, const struct model *model);
 void html_pictures_free(struct html_pictures *pictures);
-void html_write(FILE *out, struct run *run, struct leaks *leaks, const struct html_pictures *pictures,
+void html_write(FILE *out, struct run *run, struct leaks *leaks, struct html_pictures *pictures,
 		struct sources *sources);
 
 #endif

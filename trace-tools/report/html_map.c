@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * report_map: RAM over time in the HTML report: up the addresses, to the right time, by kind. See report.h.
+ * html_map: RAM over time in the HTML report: up the addresses, to the right time, by kind; without scripts a picture.
  *
  * The cells are a PNG of COLUMNS x rows in the SVG's frame. A row stands for some pages and has the kind that most of the
  * used ones have, the paler the more are free. Stretches in which nothing happens are folded to a strip with a word.
@@ -11,36 +11,14 @@
 
 #include "base/png.h"
 #include "base/util.h"
-#include "html.h"
+#include "html_map.h"
 
 #define ROWS 400
 #define FOLD_MIN 48 /* pages */
 #define FOLD_ROWS 20
-#define LEVELS 4 /* of paleness */
-#define COLOUR_FREE (PK_NR * LEVELS)
+#define COLOUR_FREE (PK_NR * MAP_LEVELS)
 #define COLOUR_LOST (COLOUR_FREE + 1)
 #define NR_COLOURS (COLOUR_LOST + 1)
-#define LEFT_LABEL (SVG_LEFT + 34)
-
-struct stretch {
-	uint32_t from, to; /* cells */
-	uint32_t row, rows;
-	bool folded;
-	uint8_t kind; /* of a folded one */
-};
-
-struct map {
-	const struct leaks *leaks;
-	const struct pagelog *log;
-	uint32_t first, nr, per_row;  /* cells; those before the first are in no record */
-	uint8_t *kinds, *first_kinds; /* of the cells: of the snapshot that is looked at, of the first one */
-	bool *busy;
-	bool seen[PK_NR];
-	struct stretch *stretches;
-	size_t nr_stretches, capacity;
-	uint32_t rows;
-	uint8_t *pixels; /* the top row first */
-};
 
 static bool unused(uint8_t kind)
 {
@@ -49,16 +27,21 @@ static bool unused(uint8_t kind)
 
 /* ---- which cells are shown, and where ---- */
 
-static void find_busy(struct map *map)
+static void find_busy(struct ram_map *map)
 {
 	const struct pagelog *log = map->log;
 
 	pagelog_read(log, 0, map->first_kinds);
 	for (uint32_t i = 0; i < log->nr_snapshots; i++) {
 		pagelog_read(log, i, map->kinds);
-		for (uint32_t cell = 0; cell < map->nr; cell++) {
-			map->busy[cell] |= map->kinds[cell] != map->first_kinds[cell];
-			map->seen[map->kinds[cell] & (PK_NR - 1)] = true;
+		for (uint32_t from = 0; from < map->nr; from += PAGELOG_BLOCK) {
+			uint32_t to = from + PAGELOG_BLOCK < map->nr ? from + PAGELOG_BLOCK : map->nr;
+			if (pagelog_block_same(log, i, from / PAGELOG_BLOCK))
+				continue;
+			for (uint32_t cell = from; cell < to; cell++) {
+				map->busy[cell] |= map->kinds[cell] != map->first_kinds[cell];
+				map->seen[map->kinds[cell] & (PK_NR - 1)] = true;
+			}
 		}
 	}
 	for (size_t i = 0; i < map->leaks->nr_items; i++) {
@@ -69,7 +52,7 @@ static void find_busy(struct map *map)
 	}
 }
 
-static void find_stretches(struct map *map)
+static void find_stretches(struct ram_map *map)
 {
 	const uint8_t *kinds = map->first_kinds;
 	uint32_t shown = 0;
@@ -102,7 +85,7 @@ static void find_stretches(struct map *map)
 }
 
 /* The row of a cell, upward. */
-static double row_of(const struct map *map, uint32_t cell)
+static double row_of(const struct ram_map *map, uint32_t cell)
 {
 	size_t i = 0;
 
@@ -130,15 +113,15 @@ static uint8_t colour_of(const uint8_t *kinds, uint32_t from, uint32_t to)
 	}
 	if (!used)
 		return COLOUR_FREE;
-	return (uint8_t)(best * LEVELS + (used * LEVELS - 1) / (to - from));
+	return (uint8_t)(best * MAP_LEVELS + (used * MAP_LEVELS - 1) / (to - from));
 }
 
-static uint8_t *pixel(struct map *map, uint32_t row, uint32_t column)
+static uint8_t *pixel(struct ram_map *map, uint32_t row, uint32_t column)
 {
 	return &map->pixels[(size_t)(map->rows - 1 - row) * map->log->nr + column];
 }
 
-static void paint_column(struct map *map, uint32_t column)
+static void paint_column(struct ram_map *map, uint32_t column)
 {
 	pagelog_read(map->log, map->log->snapshot[column], map->kinds);
 	for (size_t i = 0; i < map->nr_stretches; i++) {
@@ -153,7 +136,7 @@ static void paint_column(struct map *map, uint32_t column)
 }
 
 /* Instants that share a snapshot look the same. */
-static void paint(struct map *map)
+static void paint(struct ram_map *map)
 {
 	const struct pagelog *log = map->log;
 
@@ -168,7 +151,7 @@ static void paint(struct map *map)
 	}
 }
 
-static void paint_lost(struct map *map)
+static void paint_lost(struct ram_map *map)
 {
 	for (size_t i = 0; i < map->leaks->nr_items; i++) {
 		const struct leak_item *item = &map->leaks->items[i];
@@ -192,14 +175,14 @@ static struct png_colour rgb(const char *text, uint8_t alpha)
 	return (struct png_colour){(uint8_t)(word >> 16), (uint8_t)(word >> 8), (uint8_t)word, alpha};
 }
 
-static void put_image(FILE *out, const struct map *map, const struct scale *scale)
+static void put_image(FILE *out, const struct ram_map *map, const struct scale *scale)
 {
-	static const uint8_t alphas[LEVELS] = {110, 160, 210, 255};
+	static const uint8_t alphas[MAP_LEVELS] = {110, 160, 210, 255};
 	struct png_colour palette[NR_COLOURS];
 	size_t bytes;
 
 	for (uint32_t i = 0; i < COLOUR_FREE; i++)
-		palette[i] = rgb(kind_colour(i / LEVELS), alphas[i % LEVELS]);
+		palette[i] = rgb(kind_colour(i / MAP_LEVELS), alphas[i % MAP_LEVELS]);
 	palette[COLOUR_FREE] = (struct png_colour){0};
 	palette[COLOUR_LOST] = rgb("#d00000", 255);
 	uint8_t *png = png_make(map->pixels, map->log->nr, map->rows, palette, NR_COLOURS, &bytes);
@@ -207,26 +190,26 @@ static void put_image(FILE *out, const struct map *map, const struct scale *scal
 	fprintf(out,
 		"<image x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\" preserveAspectRatio=\"none\" "
 		"href=\"data:image/png;base64,%s\"/>\n",
-		LEFT_LABEL, SVG_TOP, SVG_WIDTH - LEFT_LABEL - SVG_RIGHT, scale->height, text);
+		MAP_LEFT, SVG_TOP, SVG_WIDTH - MAP_LEFT - SVG_RIGHT, scale->height, text);
 	free(text);
 	free(png);
 }
 
 /* ---- what is written at it ---- */
 
-static double y_of(const struct map *map, const struct scale *scale, double row)
+static double y_of(const struct ram_map *map, const struct scale *scale, double row)
 {
 	return SVG_TOP + scale->height * (1 - row / map->rows);
 }
 
-static void put_address(FILE *out, const struct map *map, const struct scale *scale, uint32_t cell)
+static void put_address(FILE *out, const struct ram_map *map, const struct scale *scale, uint32_t cell)
 {
-	fprintf(out, "<text class=\"end address\" x=\"%d\" y=\"%.1f\">0x%" PRIx64 "</text>\n", LEFT_LABEL - 6,
+	fprintf(out, "<text class=\"end address\" x=\"%d\" y=\"%.1f\">0x%" PRIx64 "</text>\n", MAP_LEFT - 6,
 		y_of(map, scale, row_of(map, cell)) + 4,
 		(uint64_t)(model_first_pfn(map->leaks->model) + (cell << map->log->shift)) << PAGE_SHIFT);
 }
 
-static void put_labels(FILE *out, const struct map *map, const struct scale *scale)
+static void put_labels(FILE *out, const struct ram_map *map, const struct scale *scale)
 {
 	double last = -1e9;
 	char bytes[24];
@@ -247,13 +230,12 @@ static void put_labels(FILE *out, const struct map *map, const struct scale *sca
 			continue;
 		bytes_text((uint64_t)(stretch->to - stretch->from) << (map->log->shift + PAGE_SHIFT), bytes);
 		fprintf(out, "<text class=\"middle plate\" x=\"%d\" y=\"%.1f\">%s %s</text>\n",
-			(LEFT_LABEL + SVG_WIDTH) / 2,
-			y_of(map, scale, stretch->row + stretch->rows / 2.0) + 4, bytes,
-			unused(stretch->kind) ? "never used" : page_kind_text(stretch->kind));
+			(MAP_LEFT + SVG_WIDTH) / 2, y_of(map, scale, stretch->row + stretch->rows / 2.0) + 4,
+			bytes, unused(stretch->kind) ? "never used" : page_kind_text(stretch->kind));
 	}
 }
 
-static void put_legend(FILE *out, const struct map *map)
+static void put_legend(FILE *out, const struct ram_map *map)
 {
 	char number[32];
 	uint32_t pages = map->per_row << map->log->shift;
@@ -278,40 +260,63 @@ static bool cell_unknown(const struct model *model, uint32_t page)
 	return model_page(model, model_first_pfn(model) + page)->life == LIFE_UNKNOWN;
 }
 
-void svg_map(FILE *out, const struct leaks *leaks, const struct pagelog *log)
+bool map_open(struct ram_map *map, const struct leaks *leaks, const struct pagelog *log)
 {
-	struct map map = {.leaks = leaks, .log = log, .nr = log->nr_cells};
-	struct scale scale = {
-	    .begin = time_seconds(log->begin), .end = time_seconds(log->end), .height = 400};
+	*map = (struct ram_map){.leaks = leaks, .log = log, .nr = log->nr_cells};
+	if (!map->nr)
+		return false;
+	while (map->first + 1 < map->nr && cell_unknown(leaks->model, map->first << log->shift))
+		map->first++;
+	map->busy = xcalloc(map->nr, sizeof(*map->busy));
+	map->kinds = xcalloc(map->nr, sizeof(*map->kinds));
+	map->first_kinds = xcalloc(map->nr, sizeof(*map->first_kinds));
+	find_busy(map);
+	find_stretches(map);
+	paint(map);
+	paint_lost(map);
+	return true;
+}
 
-	if (!map.nr) {
+void map_close(struct ram_map *map)
+{
+	free(map->pixels);
+	free(map->stretches);
+	free(map->busy);
+	free(map->kinds);
+	free(map->first_kinds);
+}
+
+uint32_t map_kind(const struct ram_map *map, uint32_t row, uint32_t column)
+{
+	uint8_t colour = map->pixels[(size_t)(map->rows - 1 - row) * map->log->nr + column];
+
+	return colour == COLOUR_FREE ? PK_FREE : colour == COLOUR_LOST ? MAP_LEAKED : colour / MAP_LEVELS;
+}
+
+void svg_map(FILE *out, const struct ram_map *map)
+{
+	const struct model *model = map->leaks->model;
+	struct scale scale = {.begin = time_seconds(map->log->begin),
+			      .end = time_seconds(map->log->end),
+			      .height = MAP_HEIGHT,
+			      .left = MAP_LEFT};
+
+	if (!map->nr) {
 		fputs("<p>No page was allocated in this trace.</p>\n", out);
 		return;
 	}
-	while (map.first + 1 < map.nr && cell_unknown(leaks->model, map.first << log->shift))
-		map.first++;
-	map.busy = xcalloc(map.nr, sizeof(*map.busy));
-	map.kinds = xcalloc(map.nr, sizeof(*map.kinds));
-	map.first_kinds = xcalloc(map.nr, sizeof(*map.first_kinds));
-	find_busy(&map);
-	find_stretches(&map);
-	paint(&map);
-	paint_lost(&map);
-	scale.left = LEFT_LABEL;
-	scale.head = svg_names_height(leaks->model, &scale);
+	fputs("<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-label=\"Picture of RAM over time\">\n"
+	      "<div id=\"map-picture\">\n",
+	      out);
+	scale.head = svg_names_height(model, &scale);
 	svg_begin(out, &scale, "RAM over time",
 		  "Up the physical addresses, to the right time; the colour is what the pages are used for.");
-	fprintf(out, "<rect class=\"ground\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\"/>\n", LEFT_LABEL,
-		SVG_TOP, SVG_WIDTH - LEFT_LABEL - SVG_RIGHT, scale.height);
-	put_image(out, &map, &scale);
-	put_labels(out, &map, &scale);
+	fprintf(out, "<rect class=\"ground\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\"/>\n", MAP_LEFT,
+		SVG_TOP, SVG_WIDTH - MAP_LEFT - SVG_RIGHT, scale.height);
+	put_image(out, map, &scale);
+	put_labels(out, map, &scale);
 	svg_time_axis(out, &scale);
-	svg_test_names(out, leaks->model, &scale);
-	fputs("</svg>\n", out);
-	put_legend(out, &map);
-	free(map.pixels);
-	free(map.stretches);
-	free(map.busy);
-	free(map.kinds);
-	free(map.first_kinds);
+	svg_test_names(out, model, &scale);
+	fputs("</svg>\n</div>\n</div>\n", out);
+	put_legend(out, map);
 }

@@ -13,6 +13,7 @@
 #define FOOT 34
 #define LABELS_MAX 12
 #define TICKS_MAX 24
+#define POINTS_MAX 1000
 #define NAMES_MAX 28
 #define NAME_LETTER 6.0 /* about the width of one */
 #define SLANTED_HEIGHT 80
@@ -228,17 +229,38 @@ static void loss_labels(FILE *out, const struct model *model, const struct curve
 	}
 }
 
+/* A curve has more steps than a picture has room for: every so many are one point. */
+static uint32_t stride_of(const struct curve *curve)
+{
+	return 1 + curve->nr / POINTS_MAX;
+}
+
+/* The least, or the most, of the steps that are one point. */
+static double extreme(const struct curve *curve, uint32_t i, bool high)
+{
+	const struct curve_step *step = &curve->steps[i];
+	int64_t value = high ? step->high : step->low;
+
+	for (uint32_t k = 1; k < stride_of(curve) && i + k < curve->nr; k++) {
+		int64_t other = high ? step[k].high : step[k].low;
+		value = (high ? other > value : other < value) ? other : value;
+	}
+	return (double)value;
+}
+
 static void free_curve(FILE *out, const struct curve *curve, uint32_t first, const struct scale *scale)
 {
+	uint32_t stride = stride_of(curve), end = first + (curve->nr - 1 - first) / stride * stride;
+
 	fputs("<path class=\"band\" d=\"", out);
-	for (uint32_t i = first; i < curve->nr; i++)
+	for (uint32_t i = first; i <= end; i += stride)
 		fprintf(out, "%c%.1f %.1f", i == first ? 'M' : 'L', svg_x(scale, step_time(curve, i)),
-			y_of(scale, (double)curve->steps[i].high));
-	for (uint32_t i = curve->nr; i-- > first + 1;)
+			y_of(scale, extreme(curve, i, true)));
+	for (uint32_t i = end; i > first; i -= stride)
 		fprintf(out, "L%.1f %.1f", svg_x(scale, step_time(curve, i)),
-			y_of(scale, (double)curve->steps[i].low));
+			y_of(scale, extreme(curve, i, false)));
 	fputs("Z\"/>\n<path class=\"line\" d=\"", out);
-	for (uint32_t i = first; i < curve->nr; i++)
+	for (uint32_t i = first; i <= end; i += stride)
 		fprintf(out, "%c%.1f %.1f", i == first ? 'M' : 'L', svg_x(scale, step_time(curve, i)),
 			y_of(scale, (double)curve->steps[i].last));
 	fputs("\"/>\n", out);
@@ -275,8 +297,7 @@ void svg_free_pages(FILE *out, const struct leaks *leaks, const struct curve *cu
 
 /* ---- kinds ---- */
 
-/* Those that do change after boot, and have pages at some time. */
-static bool kind_moves(uint32_t kind)
+bool svg_kind_moves(uint32_t kind)
 {
 	return kind != PK_FREE && kind != PK_IMAGE && kind != PK_METADATA && kind != PK_TRACE &&
 	       kind != PK_RAMDISK && kind != PK_PCP;
@@ -286,17 +307,19 @@ static void kind_areas(FILE *out, const struct curve *curve, uint32_t first, con
 		       const int64_t most[PK_NR])
 {
 	double *sums = xcalloc(curve->nr, sizeof(*sums));
+	uint32_t stride = stride_of(curve), end = first + (curve->nr - 1 - first) / stride * stride;
 
 	for (uint32_t kind = 0; kind < PK_NR; kind++) {
-		if (!kind_moves(kind) || !most[kind])
+		if (!svg_kind_moves(kind) || !most[kind])
 			continue;
 		fprintf(out, "<path fill=\"%s\" d=\"", kind_colour(kind));
-		for (uint32_t i = first; i < curve->nr; i++)
+		for (uint32_t i = first; i <= end; i += stride)
 			fprintf(out, "%c%.1f %.1f", i > first ? 'L' : 'M', svg_x(scale, step_time(curve, i)),
 				y_of(scale, sums[i] + curve->steps[i].kinds[kind]));
-		for (uint32_t i = curve->nr; i-- > first;) {
-			fprintf(out, "L%.1f %.1f", svg_x(scale, step_time(curve, i)), y_of(scale, sums[i]));
-			sums[i] += curve->steps[i].kinds[kind];
+		for (uint32_t i = end + stride; i >= first + stride; i -= stride) {
+			uint32_t at = i - stride;
+			fprintf(out, "L%.1f %.1f", svg_x(scale, step_time(curve, at)), y_of(scale, sums[at]));
+			sums[at] += curve->steps[at].kinds[kind];
 		}
 		fprintf(out, "Z\"><title>%s</title></path>\n", page_kind_text(kind));
 	}
@@ -316,7 +339,7 @@ void svg_kinds(FILE *out, const struct model *model, const struct curve *curve)
 		double sum = 0;
 		for (uint32_t kind = 0; kind < PK_NR; kind++) {
 			int32_t pages = curve->steps[i].kinds[kind];
-			sum += kind_moves(kind) ? pages : 0;
+			sum += svg_kind_moves(kind) ? pages : 0;
 		}
 		scale.high = fmax(scale.high, sum);
 	}
@@ -327,7 +350,7 @@ void svg_kinds(FILE *out, const struct model *model, const struct curve *curve)
 	kind_areas(out, curve, first, &scale, curve->most);
 	fputs("</svg>\n<p class=\"legend\">From the bottom: ", out);
 	for (uint32_t kind = 0; kind < PK_NR; kind++) {
-		if (kind_moves(kind) && curve->most[kind])
+		if (svg_kind_moves(kind) && curve->most[kind])
 			fprintf(out, "<span><i style=\"background:%s\"></i>%s, at most %s</span>\n",
 				kind_colour(kind), page_kind_text(kind),
 				html_number(curve->most[kind], number));

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* html_tables: tests and call sites in the HTML report, as they are without scripts. */
+/* html_tables: call sites, tests and processes in the HTML report, as they are without scripts. */
 #include <inttypes.h>
 #include <stdlib.h>
 
 #include "base/text.h"
 #include "base/util.h"
 #include "html.h"
+#include "replay/live_set.h"
 
 #define SITES_MAX 20
+#define PROCESSES_SHOWN 30
 
 /* It leaked pages or has findings, or nothing is known because it never ended. */
 bool html_test_leaked(const struct model *model, const struct test_mark *test)
@@ -64,11 +66,11 @@ void html_tests(FILE *out, const struct model *model)
 {
 	size_t nr_leaked = 0, nr_kept;
 
-	fputs("<h2 id=\"tests\">Tests</h2>\n", out);
+	fputs("<section id=\"tests\">\n<h2>Tests</h2>\n<div class=\"static\">\n", out);
 	size_t nr_tests;
 	const struct test_mark *tests = model_tests(model, &nr_tests);
 	if (!nr_tests) {
-		fputs("<p>There are no marks of tests in the trace.</p>\n", out);
+		fputs("<p>There are no marks of tests in the trace.</p>\n</div>\n</section>\n", out);
 		return;
 	}
 	for (size_t i = 0; i < nr_tests; i++)
@@ -82,6 +84,7 @@ void html_tests(FILE *out, const struct model *model)
 		put_test_table(out, model, false);
 		fputs("</details>\n", out);
 	}
+	fputs("</div>\n</section>\n", out);
 }
 
 /* ---- call sites ---- */
@@ -109,7 +112,8 @@ void html_sites(FILE *out, struct model *model, struct stack_table *stacks)
 	}
 	qsort_r(order, nr, sizeof(*order), compare_sites, (void *)sites);
 	fprintf(out,
-		"<h2 id=\"sites\">Call sites</h2>\n<p>The %u that hold most pages at the end, of %u.</p>\n",
+		"<section id=\"sites\">\n<h2>Call sites</h2>\n<div class=\"static\">\n<p>The %u that hold "
+		"most pages at the end, of %u.</p>\n",
 		nr < SITES_MAX ? nr : SITES_MAX, nr);
 	for (uint32_t i = 0; i < nr && i < SITES_MAX; i++) {
 		const struct site *site = &sites[order[i]];
@@ -124,5 +128,79 @@ void html_sites(FILE *out, struct model *model, struct stack_table *stacks)
 		html_stack(out, stacks, order[i], NULL);
 		fputs("</details>\n", out);
 	}
+	fputs("</div>\n</section>\n", out);
 	free(order);
+}
+
+/* ---- processes ---- */
+
+static int compare_processes(const void *a, const void *b)
+{
+	const struct process_row *left = a, *right = b;
+
+	if (left->leaked != right->leaked)
+		return left->leaked < right->leaked ? 1 : -1;
+	if (left->allocated != right->allocated)
+		return left->allocated < right->allocated ? 1 : -1;
+	return left->pid < right->pid ? -1 : left->pid > right->pid;
+}
+
+struct process_row *html_process_rows(const struct leaks *leaks, const struct usage *usage, size_t *nr)
+{
+	struct process_row *rows = xcalloc(UINT16_MAX + 1, sizeof(*rows));
+	struct live_set set;
+
+	*nr = 0;
+	for (uint32_t pid = 0; pid <= UINT16_MAX; pid++) {
+		const struct usage_series *series = &usage->pids[pid];
+		rows[pid].pid = pid;
+		for (size_t i = 0; i < series->nr; i++)
+			rows[pid].allocated += series->entries[i].allocated;
+	}
+	for (size_t i = 0; i < leaks->nr_items; i++)
+		rows[leaks->items[i].get_pid].leaked +=
+		    leaks->items[i].object ? 0 : 1ULL << leaks->items[i].order;
+	live_set_make(&set, leaks->model, BY_PID);
+	for (size_t i = 0; i < set.nr; i++) {
+		if (set.rows[i].key <= UINT16_MAX)
+			rows[set.rows[i].key].live = set.rows[i].pages;
+	}
+	live_set_free(&set);
+	for (uint32_t pid = 0; pid <= UINT16_MAX; pid++) {
+		if (rows[pid].allocated || rows[pid].leaked)
+			rows[(*nr)++] = rows[pid];
+	}
+	qsort(rows, *nr, sizeof(*rows), compare_processes);
+	return rows;
+}
+
+static void put_process(FILE *out, const struct model *model, const struct process_row *row)
+{
+	const struct holder_life *life = model_process(model, (uint16_t)row->pid);
+	char allocated[32], live[32], leaked[32];
+
+	fprintf(out, "<tr><td class=\"n\">%u</td><td>", row->pid);
+	markup_text(out, life->name);
+	fprintf(out, "</td><td class=\"n\">%s</td><td class=\"n\">%s</td><td class=\"n%s\">%s</td></tr>\n",
+		html_number((int64_t)row->allocated, allocated), html_number((int64_t)row->live, live),
+		row->leaked ? " bad" : "", html_number((int64_t)row->leaked, leaked));
+}
+
+void html_processes(FILE *out, const struct leaks *leaks, const struct usage *usage)
+{
+	size_t nr;
+	struct process_row *rows = html_process_rows(leaks, usage, &nr);
+
+	fprintf(
+	    out,
+	    "<section id=\"processes\">\n<h2>Processes</h2>\n<div class=\"static\">\n"
+	    "<p>%zu allocated pages; those that leaked or allocated most come first.</p>\n"
+	    "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Processes\"><table><thead><tr>"
+	    "<th class=\"n\">pid</th><th>Name</th><th class=\"n\">Pages allocated</th>"
+	    "<th class=\"n\">Held at the end</th><th class=\"n\">Leaked</th></tr></thead><tbody>\n",
+	    nr);
+	for (size_t i = 0; i < nr && i < PROCESSES_SHOWN; i++)
+		put_process(out, leaks->model, &rows[i]);
+	fputs("</tbody></table></div>\n</div>\n</section>\n", out);
+	free(rows);
 }

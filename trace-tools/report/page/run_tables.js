@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/* run_tables: the tables of a run: call sites, tests, processes. */
+let siteTable, testTable, processTable;
+
+function cacheName(number) {
+  return raw.caches[number] || "";
+}
+
+/* What a call site held and did in the selection. */
+function sitesOfSelection() {
+  const [from, to] = selectedSteps();
+  const leaked = new Map();
+  for (const leak of data.leaks)
+    if (inSelection(leak.time))
+      leaked.set(leak.stack, (leaked.get(leak.stack) || 0) + (leak.object ? 0 : 1 << leak.order));
+  return data.sites.map(site => ({...site,
+    allocated: isWhole() ? site.allocated : allocatedIn(site.uses, from, to),
+    freed: freedIn(site.uses, from, to),
+    live: isWhole() ? site.live : heldAt(site.uses, to),
+    leakedPages: isWhole() ? site.leakedPages : leaked.get(site.stack) || 0}))
+    .filter(site => isWhole() || site.allocated || site.freed || site.leakedPages);
+}
+
+function siteDetail(site) {
+  const more = site.objectAllocs ? `Objects of cache ${cacheName(site.cache)}: ${count(site.objects)} live at the end, ` +
+    `${count(site.objectAllocs)} allocated in the whole run.` : "";
+  return el("div", {}, more && el("p", {}, more), stackList(stackFrames(site.stack)),
+    el("button", {type: "button", onclick: () => flame.zoomToSite(site.stack)}, "Show in the flame graph"));
+}
+
+function makeSiteTable() {
+  siteTable = new Table(document.getElementById("sites"), {
+    name: "call sites",
+    columns: [
+      {title: "Call site", key: "name", cell: site => el("code", {}, site.name)},
+      {title: "Place", key: "place", cell: site => el("code", {class: "dim"}, site.place)},
+      {title: "Leaked", key: "leakedPages", number: true, bad: site => site.leakedPages > 0},
+      {title: "Live", key: "live", number: true},
+      {title: "At most", key: "peak", number: true},
+      {title: "Pages allocated", key: "allocated", number: true},
+      {title: "Pages freed", key: "freed", number: true},
+      {title: "Objects live", key: "objects", number: true},
+    ],
+    sorted: data.leaks.some(leak => !leak.object) ? 2 : 3,
+    rows: sitesOfSelection,
+    text: site => [...stackFrames(site.stack).map(frame => `${frame.name} ${frame.place}`), cacheName(site.cache)].join(" "),
+    filters: [{title: "Only leaked", keep: site => site.leakedPages > 0 || site.leakedObjects > 0}],
+    detail: siteDetail,
+    rowId: site => `site-${site.key}`,
+  });
+}
+
+function auditText(test) {
+  if (!test.audits)
+    return "not audited";
+  return test.findings ? plural(test.findings, "finding") : test.quiescent ? "clean" : "clean (not quiescent)";
+}
+
+function makeTestTable() {
+  testTable = new Table(document.getElementById("tests"), {
+    name: "tests",
+    columns: [
+      {title: "Number", key: "number", number: true},
+      {title: "Test", key: "name", cell: test => el("button", {type: "button", class: "opener", onclick: () => selectTest(test)}, test.name)},
+      {title: "Seconds", key: "length", number: true, cell: test => test.end ? seconds(test.length) : "never ended"},
+      {title: "Free before", key: "before", number: true},
+      {title: "Free after", key: "after", number: true},
+      {title: raw.watched ? "Fewer" : "Leaked", key: "leaked", number: true, bad: test => !raw.watched && test.leaked > 0},
+      {title: "Audit", key: "audit", bad: test => test.findings > 0},
+    ],
+    sorted: 0,
+    up: true,
+    rows: () => data.tests.filter(test => overlapsSelection(test.begin + 1, test.until - 1))
+      .map(test => ({...test, length: test.until - test.begin, audit: auditText(test)})),
+    text: test => test.name,
+    filters: [{title: raw.watched ? "Only with fewer free pages" : "Only leaked", keep: test => test.leaked > 0 || test.findings > 0 || !test.end}],
+    rowId: test => `test-${test.key}`,
+  });
+}
+
+function processesOfSelection() {
+  const [from, to] = selectedSteps();
+  const leaked = new Map();
+  for (const leak of data.leaks)
+    if (!leak.object && inSelection(leak.time))
+      leaked.set(leak.pid, (leaked.get(leak.pid) || 0) + (1 << leak.order));
+  return data.processes.map(process => ({...process,
+    allocated: isWhole() ? process.allocated : allocatedIn(process.uses, from, to),
+    leaked: isWhole() ? process.leaked : leaked.get(process.pid) || 0}))
+    .filter(process => isWhole() || process.allocated || process.leaked);
+}
+
+function makeProcessTable() {
+  const section = document.getElementById("processes");
+  processTable = new Table(section, {
+    name: "processes",
+    columns: [
+      {title: "pid", key: "pid", number: true},
+      {title: "Name", key: "name"},
+      {title: "Began", key: "born", number: true, cell: process => process.born ? seconds(process.born) : ""},
+      {title: "Ended", key: "died", number: true, cell: process => process.died ? seconds(process.died) : ""},
+      {title: "Pages allocated", key: "allocated", number: true},
+      {title: "Held at the end of the run", key: "live", number: true},
+      {title: "Leaked", key: "leaked", number: true, bad: process => process.leaked > 0},
+    ],
+    sorted: 4,
+    rows: processesOfSelection,
+    text: process => `${process.pid} ${process.name}`,
+    filters: [{title: "Only leaked", keep: process => process.leaked > 0}],
+    rowId: process => `process-${process.key}`,
+  });
+  if (raw.processesLeftOut)
+    section.append(el("p", {class: "hint"}, `Processes that allocated less are not in this page: ${count(raw.processesLeftOut)}.`));
+}
+
+function makeTables() {
+  makeSiteTable();
+  makeTestTable();
+  makeProcessTable();
+  for (const table of [siteTable, testTable, processTable])
+    onSelection(() => table.show());
+}
