@@ -24,6 +24,9 @@ lint: ## layers, formatting, paths, words, and that the checks can fail
 test-host: host-test ## the kernel's own sources on the host, under ASan and UBSan
 test-trace: $(TEST_NEEDS) ## the trace tools, on recorded and damaged traces
 	@$(PYTEST) tests/trace
+.PHONY: test-forms
+test-forms: $(TEST_NEEDS) ## leaks --sarif and --junit against the official schemas, which you bring: SARIF_SCHEMA=FILE JUNIT_XSD=FILE (xmllint)
+	@SARIF_SCHEMA=$(SARIF_SCHEMA) JUNIT_XSD=$(JUNIT_XSD) $(PYTEST) tests/trace/test_form_rules.py
 test-describe: tools ## what is found in kernels that are not ours: types, allocator, counts, hooks
 	@$(PYTEST) tests/describe
 test-fuzz: tools ## the readers of traces against what a fuzzer found, and a short run of it

@@ -72,7 +72,7 @@ def test_sarif(kernel, form):
     frames = [f["location"]["logicalLocations"][0]["name"] for f in result["stacks"][0]["frames"]]
     assert frames[:3] == ["lookup", "pagecache_get", "inode_read_cached"]
     assert result["partialFingerprints"] == {"ruleAndFunction/v1": "leaked:inode_read_cached"}
-    assert result["properties"] == {"pages": 10, "objects": 0}
+    assert result["properties"] == {"pages": 10, "objects": 0, "ways": 1}
 
 
 def test_sarif_of_an_interrupted_run(kernel, form):

@@ -280,6 +280,36 @@ def test_panic_text_is_put_together(kernel, leaks, write, pagetrail):
     assert re.fullmatch(rf"[\d.]+ hart\d panic {re.escape(said)}\n", dumped), dumped
 
 
+def test_one_suspect_in_several_ways_is_one_thing_to_mend(kernel, leaks):
+    """The sum first; of the second way what differs, and all of it with --all."""
+    pages = fault_5(kernel)
+    kernel.begin(8, "mapper")
+    page = kernel.write_page(13, 0)
+    kernel.machine.get(page, "IO", (8, 0), kernel.stack("lookup", "inode_read_cached", "behind_it", "sys_read"))
+    kernel.drop(page, 13, 0)
+    kernel.end(8)
+    kernel.machine.audit([{"verdict": "UNREACH", "page": p, "holder": (12, i)} for i, p in enumerate(pages)]
+                         + [{"verdict": "UNREACH", "page": page, "holder": (13, 0)}])
+    report, _, text = leaks(kernel)
+    assert [group["missing_release"]["suspect"] for group in report["groups"]] == ["inode_read_cached"] * 2
+    head, first, second = re.split(r"^\[[12]\] ", text, flags=re.M)
+    assert "never releases it: 11 pages leaked, in 2 ways\nevidence: " in head and "\nplace: kernel/fs/cached_io.c:20\n" in head
+    assert head.endswith("\ninode_read_cached(): 11 pages leaked, in 2 ways\n\n")
+    assert first.startswith("10 pagecache pages leaked (40.0 KiB)\n  verdict ") and "  missing release\n" in first
+    assert second.startswith("1 pagecache page leaked (4.0 KiB)\n") and "unmatched get by lookup\n" in second
+    assert "missing release" not in second and "verdict" not in second and "(mapper)" in second
+    assert leaks(kernel, "--all", name="all")[2].count("  missing release\n") == 2
+
+
+def test_without_a_suspect_the_place_is_where_it_was_acquired(kernel, leaks):
+    kernel.begin(7)
+    kernel.machine.alloc("DEBUG", "OWNER", (7, 0), kernel.stack("mm_fork"))
+    kernel.end(7)
+    text = leaks(kernel)[2]
+    assert re.search(r"^mm_fork\(\) allocates a debug page and nothing frees it: 1 page leaked\nevidence: none to compare with: .*\n"
+                     r"place: kernel/\S+\.c:\d+, where it was acquired; no suspect is named$", text, re.M), text
+
+
 def test_many_groups_are_told_briefly(kernel, leaks):
     kernel.begin(7)
     for i in range(12):

@@ -96,19 +96,63 @@ def test_runs_over_one_another(pagetrail, write, tmp_path):
     assert pagetrail("plot", runs[0], "--what", "nonsense").status == 2
 
 
-def test_tests_of_slower_runs_are_drawn_where_they_are_in_the_first(pagetrail, write, tmp_path):
-    slow = marked_machine()
-    for stream in slow.streams:
+def slower(machine, times):
+    """The same events, each so many times as late."""
+    for stream in machine.streams:
         for packet in stream.packets:
-            packet[:] = [struct.pack("<Q", struct.unpack_from("<Q", r)[0] * 3) + r[8:] for r in packet]
-    runs = [write(marked_machine(), "first"), write(slow, "slow")]
+            packet[:] = [struct.pack("<Q", struct.unpack_from("<Q", r)[0] * times) + r[8:] for r in packet]
+    return machine
+
+
+def curves_of(svg):
+    """The x of each point of the first two runs' curves."""
+    return [[float(n) for n in re.findall(r"[ML] (-?[\d.]+)", d)] for d in re.findall(r'<path d="([^"]+)" clip-path[^>]*stroke-width: 2', svg)]
+
+
+def test_tests_of_slower_runs_are_drawn_where_they_are_in_the_first(pagetrail, write, tmp_path):
+    runs = [write(marked_machine(), "first"), write(slower(marked_machine(), 3), "slow")]
     assert pagetrail("plot", *runs, "--out", tmp_path / "p").status == 0
     assert any("since the first test began in first" in w for w in words_of(tmp_path / "p"))
-    svg = (tmp_path / "p.svg").read_text()
-    curves = [[float(n) for n in re.findall(r"[ML] (-?[\d.]+)", d)] for d in re.findall(r'<path d="([^"]+)" clip-path[^>]*stroke-width: 2', svg)]
+    curves = curves_of((tmp_path / "p.svg").read_text())
     assert len(curves) == 2 and len(curves[0]) > 100
     # both runs end together: three times the time for the tests, drawn in the same
     assert abs(curves[0][-1] - curves[1][-1]) < 1
+
+
+def machine_of_tests(*names):
+    """A machine on which each test allocates 40 pages and frees them, but the third is one that leaks two."""
+    machine = tracegen.Machine()
+    machine.step = 20000
+    machine.sample()
+    for name in names:
+        machine.mark(name)
+        pages = [machine.alloc("ANON", "PTE", (7, i)) for i in range(40)]
+        for i, page in enumerate(pages[2 if name == "leaky" else 0:]):
+            machine.put(page, "PTE", (7, i + (2 if name == "leaky" else 0)))
+        machine.mark(name, end=True)
+        machine.audit()
+    return machine
+
+
+def test_runs_of_more_and_fewer_tests_are_aligned(pagetrail, write, tmp_path):
+    """One run has other tests in another order, and stopped early; what they have in common lies over one another."""
+    runs = [write(machine_of_tests("one", "two", "leaky", "four"), "whole"),
+            write(slower(machine_of_tests("two", "one", "extra", "leaky"), 2), "other")]
+    assert pagetrail("plot", *runs, "--out", tmp_path / "p").status == 0
+    assert {"leaky", "pages leaked"} <= set(words_of(tmp_path / "p"))
+    whole, other = curves_of((tmp_path / "p.svg").read_text())
+    # the end of `leaky`: three quarters of the first run, all of the second
+    last = whole[0] + (whole[-1] - whole[0]) * 3 / 4
+    assert abs(other[-1] - last) < (whole[-1] - whole[0]) / 50 and other[-1] < whole[-1] - 50
+
+
+def test_the_longest_sequence_of_tests_that_runs_share(monkeypatch):
+    monkeypatch.syspath_prepend(str(paths.BUILD / "trace-tools/plots"))
+    from compare import longest_common
+    assert longest_common(list("abcd"), list("abcd")) == list("abcd")
+    assert longest_common(list("abcd"), list("axbd")) == list("abd")
+    assert longest_common(list("ab"), list("ba")) in (["a"], ["b"])
+    assert longest_common(["a", "b", "a#2"], ["a", "a#2"]) == ["a", "a#2"] and longest_common([], ["a"]) == []
 
 
 def test_same_names_are_told_apart(pagetrail, write, tmp_path):

@@ -357,7 +357,7 @@ def test_panic_audit_and_memory_that_ran_out(pagetrail, write):
     machine.audit([{"verdict": "UNREACH", "page": next(iter(machine.pages.values()))}])
     machine.emit("panic", name="the reason")
     text = pagetrail("top", write(machine), "--once").out
-    assert "audit   1 findings" in text and "memory  out 1 times" in text and "PANIC   the reason" in text
+    assert "audit   1 finding at" in text and "memory  out 1 time\n" in text and "PANIC   the reason" in text
 
 
 @pytest.mark.parametrize("words,said", [
@@ -505,6 +505,46 @@ def test_small_and_resized(running):
     assert len(large) > 8
     terminal.key(b"q")
     assert terminal.end() == OK
+
+
+@pytest.mark.parametrize("columns", [40, 56, 64, 72, 80, 120])
+def test_no_count_is_cut_however_narrow(recorder, pagetrail, columns):
+    """All counts are there, whole, in 40 columns as in 120: what does not fit goes on in the next line."""
+    machine, _, _ = busy_machine(36, 2, acts=4000)
+    machine.sample()
+    machine.emit("oom", value=1)
+    machine.audit([{"verdict": "UNREACH", "page": next(iter(machine.pages.values()))}])
+    files, run = recorder(machine)
+    files.add_all()
+    terminal = Terminal(run, rows=60, columns=columns)
+    lines = terminal.until(f"events  {machine.nr_events},")
+    terminal.key(b"q")
+    assert terminal.end() == OK
+    top, said = numbers(pagetrail, run), " ".join(" ".join(lines).split())
+    assert max(map(len, lines)) <= columns
+    assert f"free {top['free_pages']} pages, " in said and f" held {top['held_pages']} " in said
+    assert re.search(r"at the last sample: \d+ parked, \d+ cached, \d+ dirty ", said)
+    assert "audit 1 finding at " in said and "memory out 1 time " in said
+    for kind, nr in kinds(top, "kinds").items():
+        assert re.search(rf"\b{kind} +{nr}(?= |$)", said), (kind, nr)
+    rates = [line for line in lines if re.match(r" *\d+\.\d ", line)]
+    assert rates and ("objects/s" in said) == (columns >= 64)
+
+
+def test_over_losses_nothing_is_counted(recorder, pagetrail):
+    """Neither before there is a sample nor after: a picture without a number is better than one with a wrong number."""
+    machine = tracegen.Machine()
+    machine.alloc("ANON", "PTE", (7, 0))
+    machine.streams[0].discard(5)
+    machine.alloc("ANON", "PTE", (7, 1))
+    files, run = recorder(machine)
+    files.add_all()
+    files.end()
+    text = pagetrail("top", run, "--once")
+    assert text.status == CANNOT_TELL and "free    not known: events are missing" in text.out
+    assert "pages by kind" not in text.out and re.search(r" seen  call site$", text.out, re.M)
+    top = numbers(pagetrail, run)
+    assert (top["free_pages"], top["held_pages"], top["kinds"]) == (-1, -1, {})
 
 
 def test_colour_only_where_it_is_wanted(running):

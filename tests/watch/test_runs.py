@@ -60,6 +60,15 @@ def test_readers_of_a_watched_run(clean, tmp_path):
         assert "pagetrail: " not in done.err and done.status == OK, (words, done.err, done.status)
 
 
+def test_top_of_a_watched_run(clean):
+    """Its pages have no kinds, and none is made up; how many are free is what the kernel itself says at its end."""
+    _, run = clean
+    said = pagetrail_json("top", run)
+    free = int(re.search(r"^power off.* (\d+) pages free", (run / "logs/console.log").read_text(), re.M).group(1))
+    assert said["free_pages"] == free and said["kinds"] == {}
+    assert f"free    {free} pages" in pagetrail("top", run, "--once").out
+
+
 def test_folder_of_runs(clean):
     """The folder above is no run: it is said which ones are in it."""
     _, run = clean

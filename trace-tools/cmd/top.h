@@ -10,6 +10,8 @@ struct top {
 	struct follow follow;
 	struct live_counters counters;
 	struct symbols *symbols; /* NULL: not opened yet */
+	struct trace_env env;    /* of the metadata; all zero until they are there */
+	bool env_known;
 	enum follow_state state;
 	bool manifest_bad;      /* there is a run.json, and it cannot be used */
 	bool terminal;          /* standard output is one: redraw in place, bold, cut lines to its width */

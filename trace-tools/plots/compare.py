@@ -2,10 +2,14 @@
 """Several runs over one another: free pages from the first test on, and what each test leaked.
 
 Runs of the same tests take different times for them, so their time is stretched until each test begins and ends where it does in the
-first run.
+first run. That needs the same tests in the same order, of which runs have more or fewer: one stops at a failure, another repeats a test or
+leaves some out. So what is aligned is the longest sequence of tests that all runs have in this order (the k-th time of a test is NAME#k,
+as everywhere); what a run has between two of them lies between them.
 The runs differ by their line and its lightness, and each bears its name, so that the picture can be read in grey.
 """
+import collections
 import dataclasses
+import functools
 import os
 
 import numpy as np
@@ -26,17 +30,44 @@ def names_of(traces):
     return paths
 
 
+def numbered(tests):
+    """{name: test}, in order; a test that runs again is NAME#2."""
+    times, found = collections.Counter(), {}
+    for test in tests:
+        times[test.name] += 1
+        found[test.name if times[test.name] == 1 else f"{test.name}#{times[test.name]}"] = test
+    return found
+
+
+def longest_common(first, second):
+    """The longest sequence of names that both have in their order."""
+    if first == second:
+        return first
+    # longest[i][k]: of first[i:] and second[k:]
+    longest = [[0] * (len(second) + 1) for _ in range(len(first) + 1)]
+    for i in reversed(range(len(first))):
+        for k in reversed(range(len(second))):
+            longest[i][k] = longest[i + 1][k + 1] + 1 if first[i] == second[k] else max(longest[i + 1][k], longest[i][k + 1])
+    found, i, k = [], 0, 0
+    while i < len(first) and k < len(second):
+        if first[i] == second[k]:
+            found, i, k = [*found, first[i]], i + 1, k + 1
+        elif longest[i + 1][k] >= longest[i][k + 1]:
+            i += 1
+        else:
+            k += 1
+    return found
+
+
 def common_tests(runs):
-    """Names of the tests that every run has once, if they come in the same order; else none."""
-    orders = [[t.name for t in tests] for _, _, tests in runs]
-    common = [name for name in orders[0] if all(order.count(name) == 1 for order in orders)]
-    return common if all([n for n in order if n in common] == common for order in orders) else []
+    """Names of tests that every run has, in the same order."""
+    return functools.reduce(longest_common, [list(numbered(tests)) for _, _, tests in runs])
 
 
 def stretch(times, tests, first, common):
     """Times of a run as times of the first: its tests begin and end as they do there, what lies outside keeps its length."""
-    here, there = ([t for name in common for test in which if test.name == name for t in (seconds(test.begin), seconds(test.end))]
-                   for which in (tests, first))
+    here, there = ([t for name in common for t in (seconds(which[name].begin), seconds(which[name].end))]
+                   for which in (numbered(tests), numbered(first)))
     beyond = 1e6
     return np.interp(times, [here[0] - beyond, *here, here[-1] + beyond], [there[0] - beyond, *there, there[-1] + beyond])
 
@@ -51,7 +82,7 @@ def draw_curves(axes, runs):
         times, free = curve.thinned()
         if common:
             times, zero = stretch(times, tests, runs[0][2], common), seconds(runs[0][2][0].begin)
-        kept = times >= min(zero, curve.times[-1])
+        kept = times >= min(zero, times[-1])
         axes.step(times[kept] - zero, free[kept], where="post", color=colour, linestyle=dashes, linewidth=width, label=name)
         everything.append(free[kept])
         longest = max(longest, float(times[-1] - zero))
@@ -74,8 +105,8 @@ def draw_curves(axes, runs):
 
 def draw_losses(axes, runs):
     """A group of bars for each test that leaked pages in some run."""
-    leaked = [{t.name: curve.leaked(t) for t in tests} for _, curve, tests in runs]
-    names = [n for n in dict.fromkeys(t.name for _, _, tests in runs for t in tests) if any(l.get(n, 0) > 0 for l in leaked)]
+    leaked = [{name: curve.leaked(test) for name, test in numbered(tests).items()} for _, curve, tests in runs]
+    names = [n for n in dict.fromkeys(name for each in leaked for name in each) if any(l.get(n, 0) > 0 for l in leaked)]
     if not names:
         axes.text(0.0, 0.5, "no test of any run leaked a page", transform=axes.transAxes, fontsize=14, color=picture.INK)
         axes.set_axis_off()

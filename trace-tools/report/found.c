@@ -20,6 +20,20 @@ void found_print_amount(uint64_t nr_pages, uint64_t nr_objects, FILE *out)
 	fprintf(out, " leaked");
 }
 
+void found_print_place(const struct found_place *place, FILE *out)
+{
+	if (place->file)
+		fputs(place->file, out);
+	if (place->file && place->line)
+		fprintf(out, ":%" PRIu32, place->line);
+}
+
+void found_print_ways(const struct found *found, FILE *out)
+{
+	if (found->nr_groups > 1)
+		fprintf(out, ", in %zu ways", found->nr_groups);
+}
+
 /* "file:line" taken apart. */
 static struct found_place place_parse(const char *text)
 {
@@ -91,7 +105,8 @@ static struct found found_of(const struct leaks *leaks, size_t number)
 	found.evidence = leaks_evidence_text(leaks, group);
 	found.acquired = place_of_stack(leaks, first->get_stack);
 	found.place = place_parse(group->missing.suspect_place);
-	if (!found.place.file)
+	found.at_suspect = found.place.file != NULL;
+	if (!found.at_suspect)
 		found.place = place_of_stack(leaks, first->get_stack);
 	return found;
 }

@@ -26,6 +26,7 @@ struct found {
 	const char *rule; /* "leaked", "possibly-leaked", or a verdict of the audit: "DBL" */
 	bool error;       /* it is certain; else a warning */
 	bool has_suspect;
+	bool at_suspect;                    /* the place is the suspect's */
 	char *sentence;                     /* what happened, where and how much; no full stop */
 	char *evidence;                     /* NULL: none but the sentence */
 	struct found_place place, acquired; /* acquired: of the oldest item; for what is no leak nothing */
@@ -48,6 +49,10 @@ void found_list_free(struct found_list *list);
 const struct found *found_of_group(const struct found_list *list, const struct leaks *leaks, size_t group);
 /* "3 pages and 1 object leaked" */
 void found_print_amount(uint64_t nr_pages, uint64_t nr_objects, FILE *out);
+/* "file.c:12", "file.c"; nothing where it is not known. */
+void found_print_place(const struct found_place *place, FILE *out);
+/* ", in 5 ways" of what leaked in several groups; else nothing. */
+void found_print_ways(const struct found *found, FILE *out);
 
 /* ---- the forms: each writes the whole report ---- */
 

@@ -121,6 +121,7 @@ static void sarif_result(struct json *json, const struct leaks *leaks, const str
 	json_open(json, "properties", '{');
 	json_int(json, "pages", (int64_t)found->nr_pages);
 	json_int(json, "objects", (int64_t)found->nr_objects);
+	json_int(json, "ways", (int64_t)found->nr_groups);
 	json_close(json, '}');
 	json_close(json, '}');
 	free(message);

@@ -18,18 +18,19 @@
 
 static void print_gcc_place(const struct found_place *place, FILE *out)
 {
-	if (!place->file)
-		fprintf(out, "pagetrail: ");
-	else if (place->line)
-		fprintf(out, "%s:%" PRIu32 ": ", place->file, place->line);
+	if (place->file)
+		found_print_place(place, out);
 	else
-		fprintf(out, "%s: ", place->file);
+		fputs("pagetrail", out);
+	fputs(": ", out);
 }
 
 static void print_gcc_found(const struct found *found, FILE *out)
 {
 	print_gcc_place(&found->place, out);
-	fprintf(out, "warning: %s [%s]\n", found->sentence, found->rule);
+	fprintf(out, "warning: %s", found->sentence);
+	found_print_ways(found, out);
+	fprintf(out, " [%s]\n", found->rule);
 	if (found->evidence) {
 		print_gcc_place(&found->place, out);
 		fprintf(out, "note: %s\n", found->evidence);
@@ -70,6 +71,7 @@ static void markdown_row(size_t number, const struct found *found, FILE *out)
 {
 	fprintf(out, "| %zu | ", number);
 	markdown_cell(found->sentence, out);
+	found_print_ways(found, out);
 	fprintf(out, " | ");
 	if (found->place.file) {
 		markdown_cell(found->place.file, out);

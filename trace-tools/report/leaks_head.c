@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* leaks_head: the head of the leak report: gaps in the trace, verdict, suspects, audit, what was left out. */
+/* leaks_head: the head of the leak report: gaps in the trace, verdict, what to mend, audit, what was left out. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,15 +44,38 @@ static void print_kinds(const struct leaks *leaks, FILE *out)
 	fputc('\n', out);
 }
 
-/* Each suspect once, with the sum of its groups: what happened and how much, then the evidence. */
-static void print_suspects(const struct leaks *leaks, FILE *out)
+#define FOUND_IN_HEAD 8
+
+/*
+ * Each thing to mend once: what happened, where and how much; what that rests on; where to look first, which is the suspect's line, and
+ * where there is no suspect, the line that acquired.
+ */
+static void print_found(const struct found *found, FILE *out)
+{
+	fputs(found->sentence, out);
+	found_print_ways(found, out);
+	fprintf(out, "\nevidence: %s\n", found->evidence);
+	if (!found->place.file)
+		return;
+	fputs("place: ", out);
+	found_print_place(&found->place, out);
+	fprintf(out, "%s\n",
+		found->at_suspect    ? ""
+		: found->has_suspect ? ", where it was acquired; the suspect's line is not known"
+				     : ", where it was acquired; no suspect is named");
+}
+
+static void print_all_found(const struct leaks *leaks, FILE *out)
 {
 	struct found_list list = found_list_make(leaks);
+	size_t nr = 0;
 
 	for (size_t i = 0; i < list.nr; i++) {
-		if (list.all[i].has_suspect)
-			fprintf(out, "%s\nevidence: %s\n", list.all[i].sentence, list.all[i].evidence);
+		if (list.all[i].nr_groups && nr++ < FOUND_IN_HEAD)
+			print_found(&list.all[i], out);
 	}
+	if (nr > FOUND_IN_HEAD)
+		fprintf(out, "and %zu more that leaked, listed below\n", nr - FOUND_IN_HEAD);
 	found_list_free(&list);
 }
 
@@ -79,7 +102,7 @@ static void print_verdict(const struct leaks *leaks, FILE *out)
 			leaks->nr_objects, bytes_text(leaks->bytes, bytes), leaks->nr_groups,
 			leaks->nr_groups == 1 ? "" : "s");
 		print_kinds(leaks, out);
-		print_suspects(leaks, out);
+		print_all_found(leaks, out);
 		if (leaks->status == STATUS_CANNOT_TELL)
 			fprintf(out, "not certain: %s\n", leaks_uncertain(leaks));
 	} else if (leaks->status == STATUS_OK) {

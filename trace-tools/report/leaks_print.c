@@ -1,25 +1,34 @@
 /* SPDX-License-Identifier: MIT */
-/* leaks_print: the groups of the leak report as text; its head is in leaks_head.c, what it reports is found in analysis/. */
+/*
+ * leaks_print: the details of the leak report as text. Its head is in leaks_head.c, the missing release in leaks_missing.c.
+ *
+ * The head has a sentence for each thing to mend (found.h), which may have leaked in several ways: groups, of other stacks. Here
+ * the ways of one are together. What they share is said with the first; of the others, what differs:
+ *
+ *     inode_read_cached(): 320 pages leaked, in 5 ways
+ *
+ *     [1] 280 pagecache pages leaked (1.1 MiB)
+ *       ...facts, stacks, the missing release, one page's life...
+ *
+ *     [2] 36 pagecache pages leaked (144.0 KiB)
+ *       ...tests, processes, the stack of the get...
+ */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "audit_report.h"
 #include "base/util.h"
-#include "leaks_text.h"
+#include "found.h"
+#include "leaks_parts.h"
 #include "print.h"
 #include "ranges.h"
 
 #define HISTORY_HEAD 12
 #define HISTORY_TAIL 12
 #define RANGES_MAX 8
-/* Groups printed in full; the others in one line each. */
-#define GROUPS_IN_FULL 8
-
-static const struct leak_item *group_item(const struct leaks *leaks, const struct leak_group *group, size_t i)
-{
-	return &leaks->items[group->items[i]];
-}
+/* Things to mend that are printed in full; the others in one line each. */
+#define FOUND_IN_FULL 8
 
 /* ---- one group ---- */
 
@@ -35,7 +44,7 @@ static void print_pages(const struct leaks *leaks, uint64_t nr, uint32_t kind, F
 /* "25 objects of cache dirty leaked (1.1 KiB)" */
 static void print_amount(const struct leaks *leaks, const struct leak_group *group, FILE *out)
 {
-	const struct leak_item *first = group_item(leaks, group, 0);
+	const struct leak_item *first = leaks_item(leaks, group, 0);
 	const struct cache_state *cache = model_cache(leaks->model, first->cache);
 	char bytes[24];
 
@@ -73,7 +82,7 @@ static void print_inodes(const struct leaks *leaks, const struct leak_group *gro
 	size_t nr = 0, printed = 0;
 
 	for (size_t i = 0; i < group->nr_items; i++) {
-		const struct leak_item *item = group_item(leaks, group, i);
+		const struct leak_item *item = leaks_item(leaks, group, i);
 		if (item->inode || item->inode_index)
 			keys[nr++] = item->inode;
 	}
@@ -90,7 +99,7 @@ static void print_inodes(const struct leaks *leaks, const struct leak_group *gro
 			break;
 		}
 		for (size_t k = 0; k < group->nr_items; k++) {
-			const struct leak_item *item = group_item(leaks, group, k);
+			const struct leak_item *item = leaks_item(leaks, group, k);
 			if (item->inode == keys[i])
 				indexes[nr_indexes++] = item->inode_index;
 		}
@@ -108,7 +117,7 @@ static void print_pids(const struct leaks *leaks, const struct leak_group *group
 	uint64_t *pids = xcalloc(group->nr_items, sizeof(*pids));
 
 	for (size_t i = 0; i < group->nr_items; i++)
-		pids[i] = group_item(leaks, group, i)->get_pid;
+		pids[i] = leaks_item(leaks, group, i)->get_pid;
 	fprintf(out, "  %-10s ", "pids");
 	ranges_print(out, pids, group->nr_items, RANGES_MAX);
 	const char *name = model_process(leaks->model, pids[0])->name;
@@ -123,7 +132,7 @@ static void print_tests(const struct leaks *leaks, const struct leak_group *grou
 
 	for (size_t i = 0; i < group->nr_items && printed <= RANGES_MAX; i++) {
 		const struct test_mark *test =
-		    model_test_at(leaks->model, group_item(leaks, group, i)->get_time);
+		    model_test_at(leaks->model, leaks_item(leaks, group, i)->get_time);
 		if (!test || test == last)
 			continue;
 		if (printed == RANGES_MAX)
@@ -140,12 +149,12 @@ static void print_tests(const struct leaks *leaks, const struct leak_group *grou
 /* Whose numbers the references carry; a single holder is printed with the reference. */
 static void print_holders(const struct leaks *leaks, const struct leak_group *group, FILE *out)
 {
-	const struct leak_item *first = group_item(leaks, group, 0);
+	const struct leak_item *first = leaks_item(leaks, group, 0);
 	uint64_t *holders = xcalloc(group->nr_items, sizeof(*holders));
 	bool several = false;
 
 	for (size_t i = 0; i < group->nr_items; i++) {
-		holders[i] = group_item(leaks, group, i)->holder;
+		holders[i] = leaks_item(leaks, group, i)->holder;
 		several = several || holders[i] != first->holder;
 	}
 	if (several && first->ref != REF_NONE) {
@@ -158,7 +167,7 @@ static void print_holders(const struct leaks *leaks, const struct leak_group *gr
 
 static void print_reference(const struct leaks *leaks, const struct leak_group *group, FILE *out)
 {
-	const struct leak_item *first = group_item(leaks, group, 0);
+	const struct leak_item *first = leaks_item(leaks, group, 0);
 	char time[24];
 
 	/* A watched kernel's references have no names: its pages are judged by what reaches them. */
@@ -176,183 +185,6 @@ static void print_reference(const struct leaks *leaks, const struct leak_group *
 	if (first->by_audit && first->count < first->nr_open)
 		fprintf(out, "  %-10s in memory it is %u: it was lowered without releasing a reference\n",
 			"count", first->count);
-}
-
-/* ---- the missing release ---- */
-
-/* Where others were released: on the same path, of the same get, or acquired by the same function. */
-static void print_compared(const struct leaks *leaks, const struct missing_release *missing,
-			   const char *released, FILE *out)
-{
-	if (missing->how == MISSING_SAME_FUNCTION) {
-		fprintf(out,
-			"    None acquired on this path was ever %s. %" PRIu64 " of %" PRIu64
-			" that %s acquired for other callers\n    were %s by %s",
-			released, missing->nr, missing->total, missing->getter, released, missing->putter);
-		if (missing->example)
-			fprintf(out, ", called by %s, which also called the get", missing->example);
-		fprintf(out, ":\n");
-	} else {
-		fprintf(out, "    %s were %s %" PRIu64 " times, %" PRIu64 " of them by %s:\n",
-			missing->how == MISSING_SAME_PATH ? "Others of the same path"
-							  : "Others of the same get",
-			released, missing->total, missing->nr, missing->putter);
-	}
-	stack_table_print(leaks->stacks, missing->put_stack, "      ", out);
-}
-
-static void print_later_put(const struct leaks *leaks, const struct missing_release *missing, FILE *out)
-{
-	if (missing->total)
-		fprintf(out,
-			"    %" PRIu64 " other objects of this type were freed, %" PRIu64 " of them by %s.\n",
-			missing->total, missing->nr, missing->putter);
-	else
-		fprintf(out, "    No object of this type was ever freed in this run.\n");
-	fprintf(out,
-		"    For %" PRIu64 " of %" PRIu64
-		" leaked objects, the dirty reference of their page was released here, and the\n"
-		"    object was not freed:\n",
-		missing->later_nr, missing->later_total);
-	stack_table_print(leaks->stacks, missing->later_put, "      ", out);
-}
-
-static void print_place_reused(const struct leaks *leaks, const struct missing_release *missing, uint8_t ref,
-			       FILE *out)
-{
-	fprintf(out,
-		"    For %" PRIu64 " of %" PRIu64
-		" the place that held the page (the %s of the same holder and index) was\n"
-		"    given another page here, and the reference stayed open:\n",
-		missing->later_nr, missing->later_total, ref_kind_text(ref));
-	stack_table_print(leaks->stacks, missing->later_put, "      ", out);
-	if (missing->total)
-		fprintf(out,
-			"    (%" PRIu64 " others of this type were released, %" PRIu64 " of them by %s.)\n",
-			missing->total, missing->nr, missing->putter);
-}
-
-static void print_nothing_to_compare(const struct leaks *leaks, const struct leak_group *group, FILE *out)
-{
-	const struct leak_item *first = group_item(leaks, group, 0);
-
-	fprintf(out,
-		"    No %s of this type was ever %s in this run, so there is nothing to compare with.\n"
-		"    The unmatched %s is in %s, called as shown above.\n",
-		leak_is_object(first) ? "object" : "reference", leak_is_object(first) ? "freed" : "released",
-		leak_is_object(first) ? "allocation" : "get",
-		stack_table_function(leaks->stacks, first->get_stack));
-}
-
-/* The frame of a stack that asked for it: "lookup (file.c:1)". */
-static void print_site(const struct leaks *leaks, uint32_t stack, FILE *out)
-{
-	const struct stack_view *view = stack_table_get(leaks->stacks, stack);
-	char place[256];
-
-	fprintf(out, "%s", stack_table_function(leaks->stacks, stack));
-	if (view->site < view->nr && frame_place(&view->frames[view->site], place, sizeof(place))[0])
-		fprintf(out, " (%s)", place);
-}
-
-void leaks_confidence(const struct missing_release *missing, FILE *out)
-{
-	uint32_t named, right, nr_agree = 0;
-
-	suspect_rule_measured(missing->rule, &named, &right);
-	for (size_t i = 0; i < CONSIDERED_MAX && missing->considered[i].rule; i++)
-		nr_agree += missing->considered[i].rule != missing->rule && missing->considered[i].function &&
-			    !strcmp(missing->considered[i].function, missing->suspect);
-	fprintf(out, "%s: rule %s named the right function in %u of %u known mistakes",
-		missing->confidence == CONFIDENCE_CERTAIN ? "CERTAIN" : "LIKELY",
-		suspect_rule_name(missing->rule), right, named);
-	if (nr_agree)
-		fprintf(out, "; %u other rule%s name%s it, too", nr_agree, nr_agree == 1 ? "" : "s",
-			nr_agree == 1 ? "s" : "");
-}
-
-/* Who it was, and how far that is known; else where to start. */
-static void print_suspect(const struct leaks *leaks, const struct leak_group *group, FILE *out)
-{
-	const struct missing_release *missing = &group->missing;
-	const struct leak_item *first = group_item(leaks, group, 0);
-
-	if (missing->suspect) {
-		fprintf(out, "    suspect: %s", missing->suspect);
-		if (missing->suspect_place && missing->suspect_place[0])
-			fprintf(out, " (%s)", missing->suspect_place);
-		if (missing->suspect_caller)
-			fprintf(out, ", called by %s", missing->suspect_caller);
-		fprintf(out, "\n    ");
-		leaks_confidence(missing, out);
-		fputc('\n', out);
-		return;
-	}
-	fprintf(out, "    no suspect is named: no rule is good enough. Start here: acquired by ");
-	print_site(leaks, first->get_stack, out);
-	if (group->history.nr) {
-		fprintf(out, ", last seen in ");
-		print_site(leaks, group->history.records[group->history.nr - 1].stack, out);
-	}
-	fputc('\n', out);
-}
-
-/* The baseline's lines are those of another build: it has none. */
-static void print_baseline_path(const struct leaks *leaks, uint32_t put, FILE *out)
-{
-	const struct call_tree *tree = leaks->query->baseline->tree;
-
-	for (uint32_t at = call_tree_site(tree, put); at; at = tree->nodes[at].parent)
-		fprintf(out, "      %s\n", call_tree_function(tree, at));
-}
-
-static void print_missing(const struct leaks *leaks, const struct leak_group *group, FILE *out)
-{
-	const struct leak_item *first = group_item(leaks, group, 0);
-	const struct missing_release *missing = &group->missing;
-	const char *released = leak_is_object(first) ? "freed" : "released";
-
-	fprintf(out, "  missing %s\n", leak_is_object(first) ? "free" : "release");
-	switch (missing->how) {
-	case MISSING_SAME_PATH:
-	case MISSING_SAME_GET:
-	case MISSING_SAME_FUNCTION:
-		print_compared(leaks, missing, released, out);
-		break;
-	case MISSING_LATER_PUT:
-		print_later_put(leaks, missing, out);
-		break;
-	case MISSING_PLACE_REUSED:
-		print_place_reused(leaks, missing, first->ref, out);
-		break;
-	case MISSING_HOLDER_END:
-		fprintf(out, "    No reference of this type was ever released in this run. The holder ended "
-			     "here, and the\n    reference stayed open:\n");
-		stack_table_print(leaks->stacks, missing->end_stack, "      ", out);
-		break;
-	case MISSING_LAST_CHANGE:
-		fprintf(out, "    %s here, and nothing led to the page any more:\n",
-			first->was_unmapping ? "The last page-table entry went"
-					     : "The count was last lowered");
-		stack_table_print(leaks->stacks, missing->later_put, "      ", out);
-		break;
-	case MISSING_REFUSED:
-		fprintf(out, "    The next allocation of the same task was refused here:\n");
-		stack_table_print(leaks->stacks, missing->later_put, "      ", out);
-		break;
-	case MISSING_BASELINE:
-	case MISSING_CONTAINER:
-		break;
-	case MISSING_NONE:
-		print_nothing_to_compare(leaks, group, out);
-		break;
-	}
-	if (missing->baseline_put) {
-		fprintf(out, "    In the baseline run %" PRIu64 " of %" PRIu64 " were %s here:\n",
-			missing->baseline_nr, missing->baseline_total, released);
-		print_baseline_path(leaks, missing->baseline_put, out);
-	}
-	print_suspect(leaks, group, out);
 }
 
 /* ---- one page's life ---- */
@@ -380,14 +212,19 @@ static void print_life(const struct leaks *leaks, const struct leak_group *group
 	}
 }
 
-static void print_facts(const struct leaks *leaks, const struct leak_group *group, FILE *out)
+static void print_evidence(const struct leaks *leaks, const struct leak_group *group, FILE *out)
 {
-	const struct leak_item *first = group_item(leaks, group, 0);
-	char from[24], to[24];
-
 	fprintf(out, "  evidence: ");
 	leaks_evidence(leaks, group, out);
-	fprintf(out, "\n  %-10s %s: %s\n", "verdict", verdict_text(first->verdict),
+	fputc('\n', out);
+}
+
+static void print_facts(const struct leaks *leaks, const struct leak_group *group, FILE *out)
+{
+	const struct leak_item *first = leaks_item(leaks, group, 0);
+	char from[24], to[24];
+
+	fprintf(out, "  %-10s %s: %s\n", "verdict", verdict_text(first->verdict),
 		verdict_help(first->verdict));
 	print_inodes(leaks, group, out);
 	print_reference(leaks, group, out);
@@ -401,14 +238,10 @@ static void print_facts(const struct leaks *leaks, const struct leak_group *grou
 			group->nr_by_audit, group->nr_by_trace, group->nr_items);
 }
 
-static void print_group(const struct leaks *leaks, size_t number, FILE *out)
+static void print_stacks(const struct leaks *leaks, const struct leak_group *group, FILE *out)
 {
-	const struct leak_group *group = &leaks->groups[number];
-	const struct leak_item *first = group_item(leaks, group, 0);
+	const struct leak_item *first = leaks_item(leaks, group, 0);
 
-	fprintf(out, "\n[%zu] ", number + 1);
-	print_what(leaks, group, out);
-	print_facts(leaks, group, out);
 	fprintf(out, "  allocated by %s\n", stack_table_function(leaks->stacks, first->alloc_stack));
 	stack_table_print(leaks->stacks, first->alloc_stack, "      ", out);
 	if (!leak_is_object(first) && first->get_stack != first->alloc_stack) {
@@ -418,8 +251,109 @@ static void print_group(const struct leaks *leaks, size_t number, FILE *out)
 	} else if (!first->object && !model_run(leaks->model)->watched) {
 		fprintf(out, "  unmatched get: the first reference, of the allocation\n");
 	}
-	print_missing(leaks, group, out);
+}
+
+/* ---- one thing to mend ---- */
+
+static char *what_text(const struct leaks *leaks, size_t number)
+{
+	char *text;
+	size_t bytes;
+	FILE *out = open_memstream(&text, &bytes);
+
+	if (!out)
+		die("out of memory");
+	leaks_what_happened(leaks, &leaks->groups[number], out);
+	fclose(out);
+	return text;
+}
+
+/* The sentence and its evidence, but where they are those of what it belongs to, and were said. */
+static void print_headline(const struct leaks *leaks, size_t number, const struct found *found, FILE *out)
+{
+	const struct leak_group *group = &leaks->groups[number];
+	char *what = what_text(leaks, number), *common = what_text(leaks, found->group),
+	     *evidence = leaks_evidence_text(leaks, group);
+	bool several = found->nr_groups > 1;
+
+	fprintf(out, "\n[%zu] ", number + 1);
+	if (!several || strcmp(what, common) != 0)
+		fprintf(out, "%s: ", what);
+	print_amount(leaks, group, out);
+	if (!several || strcmp(evidence, found->evidence) != 0)
+		print_evidence(leaks, group, out);
+	free(what);
+	free(common);
+	free(evidence);
+}
+
+static void print_in_full(const struct leaks *leaks, size_t number, const struct found *found, FILE *out)
+{
+	const struct leak_group *group = &leaks->groups[number];
+
+	print_headline(leaks, number, found, out);
+	print_facts(leaks, group, out);
+	print_stacks(leaks, group, out);
+	leaks_print_missing(leaks, group, out);
 	print_life(leaks, group, out);
+}
+
+/* A further way in which the same leaked: what is its own. */
+static void print_way(const struct leaks *leaks, size_t number, const struct found *found, FILE *out)
+{
+	const struct leak_group *group = &leaks->groups[number];
+	const struct leak_item *first = leaks_item(leaks, group, 0);
+
+	print_headline(leaks, number, found, out);
+	print_inodes(leaks, group, out);
+	print_tests(leaks, group, out);
+	print_pids(leaks, group, out);
+	fprintf(out, "  %s by %s\n",
+		first->get_stack == first->alloc_stack || leak_is_object(first) ? "allocated"
+										: "unmatched get",
+		stack_table_function(leaks->stacks, first->get_stack));
+	stack_table_print(leaks->stacks, first->get_stack, "      ", out);
+}
+
+static void print_found(const struct leaks *leaks, const struct found_list *list, const struct found *found,
+			bool all, FILE *out)
+{
+	if (found->nr_groups > 1) {
+		fprintf(out, "\n%s(): ", leaks->groups[found->group].missing.suspect);
+		found_print_amount(found->nr_pages, found->nr_objects, out);
+		found_print_ways(found, out);
+		fputc('\n', out);
+	}
+	for (size_t g = found->group; g < leaks->nr_groups; g++) {
+		if (found_of_group(list, leaks, g) != found)
+			continue;
+		if (all || g == found->group)
+			print_in_full(leaks, g, found, out);
+		else
+			print_way(leaks, g, found, out);
+	}
+}
+
+/* A line each. */
+static void print_others(const struct leaks *leaks, const struct found_list *list, size_t from, FILE *out)
+{
+	size_t nr_groups = 0;
+
+	for (size_t i = from; i < list->nr; i++)
+		nr_groups += list->all[i].nr_groups;
+	if (!nr_groups)
+		return;
+	fprintf(out, "\n%zu more group%s (--all prints them in full):\n", nr_groups,
+		nr_groups == 1 ? "" : "s");
+	for (size_t i = from; i < list->nr; i++) {
+		const struct found *found = &list->all[i];
+		if (!found->nr_groups)
+			continue;
+		fprintf(out, "  [%zu] ", found->group + 1);
+		fputs(found->sentence, out);
+		found_print_ways(found, out);
+		fputc('\n', out);
+	}
 }
 
 /* ---- the rest ---- */
@@ -483,18 +417,8 @@ static void print_growth(const struct leaks *leaks, bool all, FILE *out)
 		fprintf(out, "  ");
 		growth_print(leaks, &growth->items[i], out);
 		fputc('\n', out);
-		if (all || i < GROUPS_IN_FULL)
+		if (all || i < FOUND_IN_FULL)
 			stack_table_print(leaks->stacks, growth->items[i].stack, "      ", out);
-	}
-}
-
-static void print_other_groups(const struct leaks *leaks, FILE *out)
-{
-	fprintf(out, "\n%zu more groups (--all prints them in full):\n", leaks->nr_groups - GROUPS_IN_FULL);
-	for (size_t i = GROUPS_IN_FULL; i < leaks->nr_groups; i++) {
-		const struct leak_group *group = &leaks->groups[i];
-		fprintf(out, "  [%zu] ", i + 1);
-		print_what(leaks, group, out);
 	}
 }
 
@@ -514,10 +438,11 @@ void leaks_print_part(const struct leaks *leaks, enum leaks_part part, size_t nu
 		print_what(leaks, group, out);
 		break;
 	case PART_FACTS:
+		print_evidence(leaks, group, out);
 		print_facts(leaks, group, out);
 		break;
 	case PART_MISSING:
-		print_missing(leaks, group, out);
+		leaks_print_missing(leaks, group, out);
 		break;
 	case PART_LIFE:
 		print_life(leaks, group, out);
@@ -527,11 +452,16 @@ void leaks_print_part(const struct leaks *leaks, enum leaks_part part, size_t nu
 
 void leaks_print(const struct leaks *leaks, bool all, FILE *out)
 {
+	struct found_list list = found_list_make(leaks);
+	size_t nr = 0;
+
 	leaks_print_head(leaks, out);
-	for (size_t i = 0; i < leaks->nr_groups && (all || i < GROUPS_IN_FULL); i++)
-		print_group(leaks, i, out);
-	if (!all && leaks->nr_groups > GROUPS_IN_FULL)
-		print_other_groups(leaks, out);
+	for (; nr < list.nr && (all || nr < FOUND_IN_FULL); nr++) {
+		if (list.all[nr].nr_groups)
+			print_found(leaks, &list, &list.all[nr], all, out);
+	}
+	print_others(leaks, &list, nr, out);
+	found_list_free(&list);
 	print_incidents(leaks, out);
 	print_growth(leaks, all, out);
 }
