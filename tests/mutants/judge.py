@@ -68,9 +68,7 @@ def mispaired(finding):
     """A finding MISPAIRED in the form of a missing release: what it says of a function, it has seen."""
     if finding["verdict"] != "MISPAIRED" or not finding["stack"]:
         return None
-    frame = finding["stack"][0]
-    return {"suspect": frame["function"], "suspect_place": f"{frame['file']}:{frame['line']}", "confidence": "certain",
-            "rule": "mispaired"}
+    return {"suspect": finding["suspect"], "confidence": "certain", "rule": "mispaired"}
 
 
 def suspect_of(named):

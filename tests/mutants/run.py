@@ -12,7 +12,8 @@ scratch copy of the tree; only its file is compiled. The changed kernel runs a w
     make mutants JUDGE=1         nothing is run: the recorded runs are judged again, by the tools as they are now
 
 Rows that are there are kept, unless the kernel has changed since (its build id): an interrupted run goes on where it was.
-The recorded runs stay in BUILD/mutants/runs/ID, and those of the unchanged kernel, to compare with, in BUILD/mutants/clean.
+The recorded runs stay in BUILD/mutants/runs/ID, and those of the unchanged kernel in BUILD/mutants/clean, each with the baseline that
+`pagetrail baseline` makes of it.
 """
 import argparse
 import fnmatch
@@ -24,6 +25,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
@@ -91,11 +93,14 @@ class Measure:
         self.site_of = {mutant.id: site[0] for site in sites for mutant in mutate.mutants_of_site(*site, lists)}
         self.mutants = [mutant for site in sites for mutant in mutate.mutants_of_site(*site, lists)]
 
-    def clean_run(self, workload):
-        """The run of the unchanged kernel under the workload, made once; it must be without leaks."""
+    def clean_lock(self, name):
+        """One at a time makes a run, or its baseline."""
         with self.lock:
-            lock = self.clean_locks.setdefault(workload.name, threading.Lock())
-        with lock:
+            return self.clean_locks.setdefault(name, threading.Lock())
+
+    def clean_run(self, workload):
+        """The baseline of the unchanged kernel under the workload, run once; it must be without leaks."""
+        with self.clean_lock(workload.name + " run"):
             run = self.clean / workload.name
             known = run / "build_id"
             if not known.exists() or known.read_text() != self.build_id:
@@ -104,7 +109,18 @@ class Measure:
                 if done.status != OK:
                     raise RuntimeError(f"the unchanged kernel under {workload.name}: status {done.status}\n{done.out}")
                 known.write_text(self.build_id)
-        return run
+        return self.baseline_of(workload.name)
+
+    def baseline_of(self, name):
+        """What today's tools keep of the unchanged kernel's run."""
+        run, kept = self.clean / name, self.clean / f"{name}.baseline"
+        with self.clean_lock(name):
+            made_of = max((run / "run.json").stat().st_mtime, paths.PAGETRAIL.stat().st_mtime)
+            if not kept.exists() or kept.stat().st_mtime < made_of:
+                done = pagetrail("baseline", run, "--out", kept)
+                if done.status != OK:
+                    raise RuntimeError(f"the baseline of {name}: status {done.status}\n{done.err}")
+        return kept
 
     def row_begun(self, mutant):
         """The columns that need no run."""
@@ -137,30 +153,31 @@ class Measure:
                "executed": self.coverage.executed(self.site_of[mutant.id], workload.name), "guest_status": end["guest_status"]}
         return {**row, **self.judge_run(row, self.clean_run(workload))}
 
-    def judge_run(self, row, clean):
-        """The columns that come from the report."""
+    def judge_run(self, row, baseline):
+        """The columns that come from the report: as one reads it who keeps baselines, and without one."""
         run = self.runs / row["id"]
         verdicts = []
-        for options in ((), ("--baseline", clean)):
+        for options in (("--baseline", baseline), ()):
             try:
                 answer = ask(run, *options)
             except AssertionError as error:  # the tool crashed: that is no detection, and no reason to stop
                 verdicts.append({"class": "missed", "suspect": "", "rule": "", "detected": "-", "reason": str(error)[:200]})
                 continue
-            if not options:
+            if options:
                 (run / "leaks.json").write_text(json.dumps(answer, indent=1))
             verdicts.append(judge.judge(row["id"], row["function"], answer, row["end"], self.graph, self.equivalent))
-        alone, compared = verdicts
-        return {**alone, "baseline_suspect": compared["suspect"], "baseline_rule": compared["rule"],
-                "baseline_class": compared["class"]}
+        compared, alone = verdicts
+        return {**compared, **{f"alone_{key}": alone[key] for key in ("suspect", "rule", "confidence", "class")}}
 
-    def judge_again(self):
-        """All recorded runs by today's tools; the rows are written again."""
+    def judge_again(self, only):
+        """The recorded runs by today's tools; the rows are written again."""
         self.graph = json.loads((self.out / "calls.json").read_text())
         rows = table.read_rows(self.csv)
-        for row in rows.values():
-            if (self.runs / row["id"] / "run.json").exists():
-                row.update(self.judge_run(row, self.clean / row["workload"]))
+        recorded = [row for row in rows.values() if is_asked_for(row["id"], only) and (self.runs / row["id"] / "run.json").exists()]
+        with ThreadPoolExecutor(self.jobs) as pool:
+            judged = pool.map(lambda row: self.judge_run(row, self.baseline_of(row["workload"])), recorded)
+            for row, verdict in zip(recorded, judged):
+                row.update(verdict)
         table.write_rows(self.csv, rows.values())
         return rows
 
@@ -169,10 +186,14 @@ def say(text):
     print(text, flush=True)
 
 
+def is_asked_for(mutant_id, only):
+    """Whether one of the patterns, with commas between them, fits; all do where there is none."""
+    return not only or any(fnmatch.fnmatchcase(mutant_id, pattern) for pattern in only.split(","))
+
+
 def in_order(mutants, number, only):
     """The chosen ones. A hash of the id gives the order: every beginning of it is a sample."""
-    patterns = only.split(",") if only else ["*"]
-    chosen = [mutant for mutant in mutants if any(fnmatch.fnmatchcase(mutant.id, pattern) for pattern in patterns)]
+    chosen = [mutant for mutant in mutants if is_asked_for(mutant.id, only)]
     chosen.sort(key=lambda mutant: hashlib.sha1(mutant.id.encode()).digest())
     return chosen[:number] if number else chosen
 
@@ -227,7 +248,7 @@ def main():
     options = parser.parse_args()
     measure = Measure(options.out, options.jobs)
     if options.judge:
-        rows = measure.judge_again()
+        rows = measure.judge_again(options.only)
     else:
         measure.prepare()
         chosen = in_order(measure.mutants, options.number, options.only)

@@ -10,8 +10,8 @@ A row is one mutant. What is counted of what:
 import csv
 
 COLUMNS = ("id", "file", "line", "function", "call", "kind", "path", "workload", "executed", "build_id", "end",
-           "guest_status", "detected", "status", "suspect", "place", "confidence", "rule", "class", "baseline_suspect",
-           "baseline_rule", "baseline_class", "reason", "seconds")
+           "guest_status", "detected", "status", "suspect", "place", "confidence", "rule", "class", "alone_suspect", "alone_rule",
+           "alone_confidence", "alone_class", "reason", "seconds")
 CLASSES = ("exact", "near", "wrong", "none")
 HEAD = ("", "mutants", "executed", "really", "detected", *CLASSES)
 
@@ -83,8 +83,7 @@ def summary(rows):
     rows = list(rows)
     lines = [HEAD, counts("all", rows)]
     lines += [counts(label, some) for label, some in by_key(rows, group_of).items()]
-    if any(row["baseline_class"] for row in rows):
-        lines.append(counts("all, with --baseline", [row for row in rows], "baseline_class"))
+    lines.append(counts("all, without a baseline", rows, "alone_class"))
     named = [row for row in rows if row["rule"] and row["class"] in CLASSES]
     rules = [("rule", "used", *CLASSES)]
     for rule, some in by_key(named, lambda row: row["rule"]).items():

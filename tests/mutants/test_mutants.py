@@ -200,7 +200,7 @@ def report(suspect="middle", confidence="likely", groups=True, **more):
 
 
 def mispaired(function):
-    return {"verdict": "MISPAIRED", "how": "releases what was not acquired",
+    return {"verdict": "MISPAIRED", "how": "releases what was not acquired", "suspect": function,
             "stack": [{"function": function, "file": "a.c", "line": 1}, {"function": "outer", "file": "a.c", "line": 9}]}
 
 
@@ -243,7 +243,7 @@ def test_every_reason_has_a_sentence():
 
 def row(number, what, kind="delete", path="normal", rule="same-path"):
     return {"id": f"f.g.{number}.{kind}", "kind": kind, "path": path, "class": what, "rule": rule, "call": "g",
-            "baseline_class": ""}
+            "alone_class": ""}
 
 
 def test_table_counts_detected_of_really_and_classes_of_detected():

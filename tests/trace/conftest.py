@@ -87,6 +87,19 @@ def forgetting_elf(tmp_path_factory):
     return build_kernel(tmp_path_factory.mktemp("forgetting") / "pagetrail.elf", "-DFORGETS")
 
 
+@pytest.fixture(scope="session")
+def skipping_elf(tmp_path_factory):
+    """skipping_elf("block_drop", ...): the same kernel, in which these functions have a branch more; made once."""
+    made = {}
+
+    def make(*functions):
+        if functions not in made:
+            made[functions] = build_kernel(tmp_path_factory.mktemp("skipping") / "pagetrail.elf",
+                                           *(f"-DSKIPS_{function}" for function in functions))
+        return made[functions]
+    return make
+
+
 @pytest.fixture
 def write(tmp_path, metadata, kernel_elf):
     """write(machine, name="run") leaves a run folder with the fixture kernel (or another) in it and returns its path."""

@@ -2,7 +2,8 @@
 /*
  * A stand-in for the kernel's ELF: functions with known names, files and lines, so that the tests can make stacks that
  * resolve to them. Each has a place behind a call: the symbol site_SITE. Never runs. With REBUILT it is the ELF of another
- * day: every address is another, and mm_fork has changed inside. With FORGETS block_drop() lacks a call.
+ * day: every address is another, and mm_fork has changed inside. With FORGETS block_drop() lacks a call. With SKIPS_xxx the function
+ * xxx has a branch more, as one has that does not always do what it did.
  *
  * The #line directives put functions into files of the kernel, since the tools tell the books' own machinery (the page
  * allocator, slab) from those who call it by file.
@@ -19,6 +20,23 @@
 	{                                                                                                    \
 		SITE(site);                                                                                  \
 	}
+volatile int is_rare;
+#define RARELY                                                                                               \
+	do {                                                                                                 \
+		if (is_rare)                                                                                 \
+			return;                                                                              \
+	} while (0)
+#ifdef SKIPS_ALL
+#define FUNCTION_OF_ALL(name, site)                                                                          \
+	void name(void);                                                                                     \
+	__attribute__((noinline)) void name(void)                                                            \
+	{                                                                                                    \
+		RARELY;                                                                                      \
+		SITE(site);                                                                                  \
+	}
+#undef FUNCTION
+#define FUNCTION FUNCTION_OF_ALL
+#endif
 #ifdef REBUILT
 #define CHANGE __asm__ volatile("nop\nnop\nnop\nnop")
 #else
@@ -63,13 +81,36 @@ __attribute__((noinline)) void mm_fork(void)
 	SITE(mm_fork);
 }
 #line 70 "kernel/vm/addrspace.c"
-FUNCTION(mm_destroy, mm_destroy)
+void mm_destroy(void);
+__attribute__((noinline)) void mm_destroy(void)
+{
+#ifdef SKIPS_mm_destroy
+	RARELY;
+#endif
+	SITE(mm_destroy);
+}
 #line 33 "kernel/mm/kstack.c"
 FUNCTION(kstack_alloc, kstack_alloc)
 #line 40 "kernel/syscall/sys_file.c"
-FUNCTION(sys_read, sys_read)
+void sys_read(void);
+__attribute__((noinline)) void sys_read(void)
+{
+#ifdef SKIPS_sys_read
+	RARELY;
+#endif
+	SITE(sys_read);
+}
 #line 50 "kernel/syscall/sys_file.c"
-FUNCTION(sys_write, sys_write)
+void sys_write(void);
+void block_let_go(void);
+__attribute__((noinline)) void sys_write(void)
+{
+#ifdef SKIPS_sys_write
+	RARELY;
+#endif
+	SITE(sys_write);
+	block_let_go();
+}
 #line 29 "kernel/syscall/table.c"
 FUNCTION(upcall_syscall, upcall_syscall)
 /* The call is the last instruction: the return address is already the next function's. */
@@ -89,6 +130,9 @@ void block_drop(void);
 __attribute__((noinline)) void block_drop(void)
 {
 	SITE(block_drop);
+#ifdef SKIPS_block_drop
+	RARELY;
+#endif
 #ifndef FORGETS
 	page_put();
 #endif
@@ -101,4 +145,25 @@ __attribute__((noinline)) struct page *block_page(void)
 {
 	SITE(block_page);
 	return 0;
+}
+/* Its last instruction is a jump: of what it calls, no stack has it. */
+#line 340 "kernel/fs/ext2_balloc.c"
+__attribute__((noinline)) void block_let_go(void)
+{
+	SITE(block_let_go);
+#ifdef SKIPS_block_let_go
+	RARELY;
+#endif
+	block_drop();
+}
+/* The books' own. */
+#line 200 "kernel/mm/slab.c"
+void slab_shrink(void);
+__attribute__((noinline)) void slab_shrink(void)
+{
+#ifdef SKIPS_slab_shrink
+	RARELY;
+#endif
+	SITE(slab_shrink);
+	page_put();
 }

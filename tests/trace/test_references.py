@@ -165,6 +165,39 @@ def test_a_second_get_where_one_is_the_rule(kernel, leaks):
     assert mispaired(report) == [("acquires a second time what it has", "fd", 1, "mm_fork")]
 
 
+def test_the_second_get_of_what_leaks_is_named(kernel, leaks):
+    kernel.begin(7)
+    inode, file = opened(kernel, 7)
+    kernel.get("file", file, "FD", (7, 3), "mm_fork")
+    kernel.put("file", file, "FD", (7, 3), "mm_destroy")
+    kernel.put("inode", inode, "FILE", (0, file), "sys_write")
+    kernel.end(7)
+    kernel.machine.audit([{"verdict": "OVER", "obj": file, "count": 1, "claims": 0}])
+    report, _, text = leaks(kernel)
+    missing = report["groups"][0]["missing_release"]
+    assert (missing["how"], missing["suspect"], missing["rule"]) == ("twice", "mm_fork", "got-twice")
+    assert "mm_fork() acquires a reference to an object of cache file at kernel/vm/fork.c:" in text and "a second time" in text
+
+
+def test_which_half_of_a_pair_has_the_wrong_name(kernel, leaks):
+    """Both calls are looked at in other pairs: sys_write releases as FD what others acquired so, mm_fork's CALL nobody releases."""
+    kernel.begin(7)
+    for _ in range(3):
+        file = kernel.make("file", "FD", (7, 3), "sys_read")
+        kernel.put("file", file, "FD", (7, 3), "sys_write")
+        kernel.machine.obj_free("file", file)
+    file = kernel.make("file", "CALL", (7, 0), "mm_fork")
+    kernel.put("file", file, "FD", (7, 3), "sys_write")
+    kernel.machine.obj_free("file", file)
+    kernel.end(7)
+    kernel.machine.audit()
+    report, _, text = leaks(kernel)
+    (finding,) = report["findings"]
+    assert finding["stack"][0]["function"] == "sys_write" and finding["suspect"] == "mm_fork"
+    assert finding["left_open"][0]["function"] == "mm_fork"
+    assert "mm_fork() acquired it as call, which stays open; the wrong one is mm_fork()" in text
+
+
 def test_what_another_process_has_acquired(kernel, leaks):
     kernel.begin(7)
     kernel.begin(8)

@@ -28,24 +28,32 @@ const char *baseline_act(bool object, bool release)
 	return acts[object][release];
 }
 
+bool baseline_is_of_the_books(uint32_t ref)
+{
+	return ref == REF_SLAB;
+}
+
 /* ---- from a run ---- */
 
 struct reading {
 	struct baseline *out;
 	struct stack_table *stacks;
-	uint32_t *nodes[2]; /* by stack id, of acquiring and of releasing; 0: not asked for yet */
+	uint32_t *
+	    nodes[2][2]; /* by acquiring and releasing, by inside or not, by stack id; 0: not asked for yet */
 	uint32_t nr_stacks;
 };
 
-static uint32_t node_of(struct reading *reading, uint32_t stack, bool object, bool release)
+/* ref: as in struct release. */
+static uint32_t node_of(struct reading *reading, uint32_t stack, uint32_t ref, bool release)
 {
-	uint32_t *nodes = reading->nodes[release];
+	bool object = ref > REF_NR, inside = !object && baseline_is_of_the_books(ref);
+	uint32_t *nodes = reading->nodes[release][inside];
 
 	if (stack > reading->nr_stacks)
 		stack = 0;
 	if (!nodes[stack])
 		nodes[stack] = call_tree_add(reading->out->tree, stack_table_get(reading->stacks, stack),
-					     baseline_act(object, release));
+					     baseline_act(object, release), inside);
 	return nodes[stack];
 }
 
@@ -71,12 +79,26 @@ static int compare_edges(const void *a, const void *b)
 	return left->callee < right->callee ? -1 : left->callee > right->callee;
 }
 
+static int compare_shapes(const void *a, const void *b)
+{
+	const struct shape_line *left = a, *right = b;
+
+	return left->function < right->function ? -1 : left->function > right->function;
+}
+
+static void sort_code(struct baseline *out)
+{
+	if (out->nr_edges)
+		qsort(out->edges, out->nr_edges, sizeof(*out->edges), compare_edges);
+	if (out->nr_shapes)
+		qsort(out->shapes, out->nr_shapes, sizeof(*out->shapes), compare_shapes);
+}
+
 void baseline_sort(struct baseline *out)
 {
 	size_t nr = 0;
 
-	if (out->nr_edges)
-		qsort(out->edges, out->nr_edges, sizeof(*out->edges), compare_edges);
+	sort_code(out);
 	if (out->nr_lives)
 		qsort(out->lives, out->nr_lives, sizeof(*out->lives), compare_lives);
 	for (size_t i = 0; i < out->nr_lives; i++) {
@@ -100,9 +122,9 @@ static void take_releases(struct reading *reading, const struct model *model)
 		    object ? baseline_kind_of_object(model, (uint16_t)(one->ref - REF_NR - 1), text)
 			   : baseline_kind_of_page(one->ref);
 		struct life_path life = {.kind = call_tree_name(out->tree, kind),
-					 .alloc = node_of(reading, one->alloc_stack, object, false),
-					 .get = node_of(reading, one->get_stack, object, false),
-					 .put = node_of(reading, one->put_stack, object, true),
+					 .alloc = node_of(reading, one->alloc_stack, one->ref, false),
+					 .get = node_of(reading, one->get_stack, one->ref, false),
+					 .put = node_of(reading, one->put_stack, one->ref, true),
 					 .count = one->count};
 		out->tree->nodes[life.get].events += one->count;
 		out->tree->nodes[life.put].events += one->count;
@@ -119,10 +141,12 @@ static void take_live(struct reading *reading, const struct model *model)
 	for (uint32_t pfn = 0; (page = model_next_live(model, &pfn)); pfn++) {
 		for (const struct page_ref *ref = model_refs(model, page); ref;
 		     ref = model_next_ref(model, ref))
-			reading->out->tree->nodes[node_of(reading, ref->stack, false, false)].events++;
+			reading->out->tree->nodes[node_of(reading, ref->stack, ref->ref, false)].events++;
 	}
 	for (size_t at = 0; (object = model_next_object(model, &at));)
-		reading->out->tree->nodes[node_of(reading, object->stack, true, false)].events++;
+		reading->out->tree
+		    ->nodes[node_of(reading, object->stack, RELEASE_OF_OBJECT(object->cache), false)]
+		    .events++;
 }
 
 struct baseline *baseline_of_run(const struct model *model, struct stack_table *stacks)
@@ -133,20 +157,21 @@ struct baseline *baseline_of_run(const struct model *model, struct stack_table *
 	out->tree = call_tree_new();
 	out->build = xstrdup(stacks->run->build_id);
 	out->workload = baseline_workload(stacks->run);
-	for (int release = 0; release < 2; release++)
-		reading.nodes[release] = xcalloc(reading.nr_stacks + 1, sizeof(*reading.nodes[release]));
+	for (int i = 0; i < 4; i++)
+		reading.nodes[i / 2][i % 2] = xcalloc(reading.nr_stacks + 1, sizeof(*reading.nodes[0][0]));
 	take_releases(&reading, model);
 	take_live(&reading, model);
 	baseline_sort(out);
 	call_tree_sum(out->tree);
-	free(reading.nodes[0]);
-	free(reading.nodes[1]);
+	for (int i = 0; i < 4; i++)
+		free(reading.nodes[i / 2][i % 2]);
 	return out;
 }
 
 /* ---- the code ---- */
 
-void baseline_take_code(struct baseline *baseline, const struct call_sites *code)
+void baseline_take_code(struct baseline *baseline, const struct call_sites *code,
+			const struct code_shapes *shapes)
 {
 	const char *caller, *callee;
 	size_t at = 0;
@@ -156,8 +181,13 @@ void baseline_take_code(struct baseline *baseline, const struct call_sites *code
 		ARRAY_PUSH(baseline->edges, baseline->nr_edges, baseline->edges_capacity) =
 		    (struct code_edge){call_tree_name(baseline->tree, caller),
 				       call_tree_name(baseline->tree, callee), nr};
-	if (baseline->nr_edges)
-		qsort(baseline->edges, baseline->nr_edges, sizeof(*baseline->edges), compare_edges);
+	for (size_t i = 0; shapes && i < shapes->nr; i++) {
+		const struct code_shape *one = &shapes->all[i];
+		ARRAY_PUSH(baseline->shapes, baseline->nr_shapes, baseline->shapes_capacity) =
+		    (struct shape_line){call_tree_name(baseline->tree, one->function), one->copies,
+					one->branches, one->sum};
+	}
+	sort_code(baseline);
 }
 
 int64_t baseline_calls(const struct baseline *baseline, const char *caller, const char *callee)
@@ -172,6 +202,15 @@ int64_t baseline_calls(const struct baseline *baseline, const char *caller, cons
 	return found ? (int64_t)found->nr : 0;
 }
 
+const struct shape_line *baseline_shape(const struct baseline *baseline, uint32_t function)
+{
+	const struct shape_line wanted = {.function = function};
+
+	return baseline->nr_shapes
+		   ? bsearch(&wanted, baseline->shapes, baseline->nr_shapes, sizeof(wanted), compare_shapes)
+		   : NULL;
+}
+
 void baseline_free(struct baseline *baseline)
 {
 	if (!baseline)
@@ -179,6 +218,7 @@ void baseline_free(struct baseline *baseline)
 	call_tree_free(baseline->tree);
 	free(baseline->lives);
 	free(baseline->edges);
+	free(baseline->shapes);
 	free(baseline->build);
 	free(baseline->workload);
 	free(baseline);

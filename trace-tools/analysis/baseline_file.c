@@ -14,8 +14,10 @@
 
 /* Longer files are not read. */
 #define FILE_MAX (64ULL << 20)
-#define MAGIC "pagetrail-baseline 1"
-/* The last line, with the number of nodes, lives and edges: a file that is cut would be evidence of what never came. */
+#define MAGIC "pagetrail-baseline 2"
+/* Without what the code of functions is like. */
+#define MAGIC_BEFORE "pagetrail-baseline 1"
+/* The last line, with the number of all others: a file that is cut would be evidence of what never came. */
 #define END "end "
 
 char *baseline_workload(const struct run *run)
@@ -101,7 +103,7 @@ char *baseline_seek(const char *folder, const char *workload, const char *build)
 
 static size_t nr_items(const struct baseline *baseline)
 {
-	return baseline->tree->nr_nodes + baseline->nr_lives + baseline->nr_edges;
+	return baseline->tree->nr_nodes + baseline->nr_lives + baseline->nr_edges + baseline->nr_shapes;
 }
 
 void baseline_write(const struct baseline *baseline, FILE *out)
@@ -120,6 +122,11 @@ void baseline_write(const struct baseline *baseline, FILE *out)
 	for (size_t i = 0; i < baseline->nr_edges; i++) {
 		const struct code_edge *edge = &baseline->edges[i];
 		fprintf(out, "c %s %s %u\n", tree->names[edge->caller], tree->names[edge->callee], edge->nr);
+	}
+	for (size_t i = 0; i < baseline->nr_shapes; i++) {
+		const struct shape_line *shape = &baseline->shapes[i];
+		fprintf(out, "s %s %u %u %" PRIu64 "\n", tree->names[shape->function], shape->copies,
+			shape->branches, shape->sum);
 	}
 	fprintf(out, END "%zu\n", nr_items(baseline));
 }
@@ -194,12 +201,25 @@ static bool read_edge(struct baseline *out, char *line)
 	return good;
 }
 
+static bool read_shape(struct baseline *out, char *line)
+{
+	bool good = true;
+	struct shape_line shape = {.function = call_tree_name(out->tree, take_word(&line, &good))};
+
+	shape.copies = (uint32_t)take_number(&line, UINT32_MAX, &good);
+	shape.branches = (uint32_t)take_number(&line, UINT32_MAX, &good);
+	shape.sum = take_number(&line, UINT64_MAX, &good);
+	if (good)
+		ARRAY_PUSH(out->shapes, out->nr_shapes, out->shapes_capacity) = shape;
+	return good;
+}
+
 static bool read_line(struct baseline *out, char *line)
 {
 	static const struct {
 		const char *begin;
 		bool (*read)(struct baseline *out, char *line);
-	} kinds[] = {{"n ", read_node}, {"l ", read_life}, {"c ", read_edge}};
+	} kinds[] = {{"n ", read_node}, {"l ", read_life}, {"c ", read_edge}, {"s ", read_shape}};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		if (!strncmp(line, kinds[i].begin, 2))
@@ -239,7 +259,7 @@ struct baseline *baseline_read(const char *path, char **error)
 	out->build = xstrdup("");
 	out->workload = xstrdup("");
 	char *line = strsep(&rest, "\n");
-	bool good = !strcmp(line, MAGIC), whole = false;
+	bool good = !strcmp(line, MAGIC) || !strcmp(line, MAGIC_BEFORE), whole = false;
 	while (good && !whole && (line = strsep(&rest, "\n"))) {
 		number++;
 		whole = !strncmp(line, END, strlen(END));

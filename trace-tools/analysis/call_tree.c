@@ -96,17 +96,17 @@ uint32_t call_tree_make(struct call_tree *tree, uint32_t parent, uint32_t name)
 	return at;
 }
 
-uint32_t call_tree_add(struct call_tree *tree, const struct stack_view *view, const char *act)
+uint32_t call_tree_add(struct call_tree *tree, const struct stack_view *view, const char *act, bool inside)
 {
-	uint32_t at = 0;
+	uint32_t at = 0, site = inside ? 0 : view->site;
 
-	for (uint32_t i = view->nr; i-- > view->site;) {
+	for (uint32_t i = view->nr; i-- > site;) {
 		uint32_t name = call_tree_name(tree, view->frames[i].function);
 		if (!at || tree->nodes[at].name != name)
 			at = call_tree_make(tree, at, name);
 	}
-	if (view->site > 0 && view->site <= view->nr)
-		act = view->frames[view->site - 1].function;
+	if (site > 0 && site <= view->nr)
+		act = view->frames[site - 1].function;
 	return call_tree_make(tree, at, call_tree_name(tree, act));
 }
 

@@ -50,8 +50,11 @@ uint32_t call_tree_known(const struct call_tree *tree, const char *name);
 /* The child of this name, made if it is not there; call_tree_child: 0 if it is not there. */
 uint32_t call_tree_make(struct call_tree *tree, uint32_t parent, uint32_t name);
 uint32_t call_tree_child(const struct call_tree *tree, uint32_t parent, uint32_t name);
-/* The node of a whole stack, made if it is not there. `act`: the machinery's function, where the stack does not say it. */
-uint32_t call_tree_add(struct call_tree *tree, const struct stack_view *view, const char *act);
+/*
+ * The node of a whole stack, made if it is not there. `act`: the machinery's function, where the stack does not say it. `inside`: the
+ * machinery's own functions are on the path, too.
+ */
+uint32_t call_tree_add(struct call_tree *tree, const struct stack_view *view, const char *act, bool inside);
 /* Adds up events_below, from events; once all is counted. */
 void call_tree_sum(struct call_tree *tree);
 

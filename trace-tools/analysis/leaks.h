@@ -23,6 +23,8 @@
  *                 still held it
  *   last change   watched runs: what released the page last, see last_change.c
  *   baseline      references of the same functions in another run
+ *   refused       what was refused next in the same call
+ *   twice         it was acquired a second time by who had it
  */
 #ifndef TOOLS_ANALYSIS_LEAKS_H
 #define TOOLS_ANALYSIS_LEAKS_H
@@ -91,6 +93,7 @@ enum missing_how {
 	MISSING_LAST_CHANGE,
 	MISSING_BASELINE,
 	MISSING_REFUSED,
+	MISSING_TWICE,
 	MISSING_CONTAINER,
 };
 
@@ -157,6 +160,7 @@ struct leak_group {
 struct leak_incident {
 	struct trace_record record;        /* a finding */
 	const struct mispaired *mispaired; /* MISPAIRED, which only a complete trace shows; else NULL */
+	const char *suspect; /* MISPAIRED: the function that named it wrongly (suspect_pairs.c) */
 };
 
 struct leak_span {

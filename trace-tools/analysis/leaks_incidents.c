@@ -46,7 +46,7 @@ static void take_mispaired(struct leaks *leaks)
 						   .pid = call->pid,
 						   .holder = call->holder};
 		ARRAY_PUSH(leaks->incidents, leaks->nr_incidents, leaks->incidents_capacity) =
-		    (struct leak_incident){finding, &mispaired[i]};
+		    (struct leak_incident){finding, &mispaired[i], mispaired_suspect(leaks, &mispaired[i])};
 	}
 }
 

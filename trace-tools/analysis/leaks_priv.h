@@ -25,6 +25,9 @@ void suspect_world_free(struct suspect_world *world);
 void suspect_find(struct suspect_world *world, struct leak_group *group, const struct later_event *later,
 		  size_t nr_later);
 
+/* suspect_pairs.c: the function that named a reference otherwise than its other half. */
+const char *mispaired_suspect(const struct leaks *leaks, const struct mispaired *mispaired);
+
 /* last_change.c, of a watched run: before the items are grouped. */
 void last_change_find(struct leaks *leaks);
 /* The function that is to blame for an item by its last change; NULL: none. */

@@ -27,7 +27,7 @@ static const struct rule_facts facts[SUSPECT_NR] = {
 /* Near to far: where nobody is named, the report shows what the first of them found. */
 static suspect_rule_fn *const rules[] = {
     suspect_by_last_change, suspect_by_comparison, suspect_by_later_events, suspect_by_holder_end,
-    suspect_by_baseline,    suspect_by_refusal,    suspect_by_caller,
+    suspect_by_baseline,    suspect_by_refusal,    suspect_by_second_get,   suspect_by_caller,
 };
 
 _Static_assert(sizeof(rules) / sizeof(rules[0]) <= CONSIDERED_MAX, "a candidate of each rule");
@@ -74,9 +74,15 @@ struct suspect_world *suspect_world_new(struct leaks *leaks)
 	world->now = baseline_of_run(leaks->model, leaks->stacks);
 	world->types = run->kernel_path ? types_open(run->kernel_path, &error) : NULL;
 	free(error);
-	if (world->types)
+	if (world->types) {
 		world->code = call_sites_open(world->types, leaks->stacks->symbols,
 					      run->watched ? run->stack_base : PHYS_OFFSET);
+		world->shapes = code_shapes_open(world->types, leaks->stacks->symbols);
+		if (suspect_is_rebuilt(world)) {
+			code_shapes_close(world->shapes);
+			world->shapes = NULL;
+		}
+	}
 	return world;
 }
 
@@ -85,6 +91,8 @@ void suspect_world_free(struct suspect_world *world)
 	baseline_free(world->now);
 	if (world->code)
 		call_sites_close(world->code);
+	if (world->shapes)
+		code_shapes_close(world->shapes);
 	if (world->types)
 		types_close(world->types);
 	gives_close(world->gives);

@@ -36,6 +36,7 @@ struct suspect_world {
 	struct baseline *now;        /* this run, as a baseline */
 	const struct baseline *then; /* NULL: none is given */
 	struct call_sites *code;     /* of this run's kernel; NULL: it has none */
+	struct code_shapes *shapes;  /* of it; NULL: it has none, or all of it was compiled in another way */
 	struct types *types;
 	struct gives *gives;
 	struct refusal *refusals; /* by pid and time */
@@ -69,6 +70,8 @@ typedef bool suspect_rule_fn(const struct suspect_case *one, struct suspect_cand
 
 /* suspect_compare.c */
 suspect_rule_fn suspect_by_comparison, suspect_by_later_events, suspect_by_holder_end, suspect_by_caller;
+/* suspect_pairs.c */
+suspect_rule_fn suspect_by_second_get;
 /* suspect_baseline.c */
 suspect_rule_fn suspect_by_baseline;
 /* suspect_refusal.c */
@@ -79,6 +82,16 @@ suspect_rule_fn suspect_by_last_change;
 /* Before the first group is looked at: what holds for several of them. */
 void suspect_read_meetings(struct suspect_world *world);
 void suspect_read_refusals(struct suspect_world *world);
+
+/* suspect_changed.c */
+struct changed {
+	uint32_t function; /* a name of the baseline's tree; 0: none */
+	bool branches;     /* it has others; else only what it does between them differs */
+};
+/* The only one of these names of the baseline's tree that has other code now; none where there are several. */
+struct changed suspect_changed_of(const struct suspect_world *world, const uint32_t *functions, size_t nr);
+/* Most functions differ: two compilers, or two sets of options. */
+bool suspect_is_rebuilt(const struct suspect_world *world);
 
 /*
  * An object with a count: which reference to it was not released, its allocation and its free do not say. Of such a one only what the

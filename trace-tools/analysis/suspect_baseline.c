@@ -45,6 +45,7 @@ struct comparison {
 	const struct baseline *then, *now;
 	double *missing; /* by node of the baseline's tree */
 	double total;
+	bool more;    /* as many were released here as in the baseline, and more were acquired */
 	double scale; /* of what was acquired, here to the baseline */
 	uint64_t nr_then;
 	uint32_t usual_put; /* the baseline's most frequent */
@@ -122,6 +123,7 @@ static double count_missing(struct comparison *comparison, const struct life_key
 			missing[i] = 0;
 		comparison->total += missing[i];
 	}
+	comparison->more = nr_now > comparison->nr_then && nr_now - nr_leaked >= comparison->nr_then;
 	return (double)nr_now;
 }
 
@@ -148,9 +150,29 @@ static uint32_t ways_from(const struct call_tree *tree, uint32_t node)
 	return nr;
 }
 
-static void take_steps(struct comparison *comparison)
+/* One step of the missing ways, to this node of the baseline's tree. */
+static void take_step(struct comparison *comparison, uint32_t node, double missing)
 {
 	const struct call_tree *then = comparison->then->tree, *now = comparison->now->tree;
+	uint32_t parent = then->nodes[node].parent, caller = then->nodes[parent].name;
+	uint32_t same = call_tree_same(then, node, now), same_parent = call_tree_same(then, parent, now);
+	uint32_t path[PATH_MAX_NODES], ways = ways_from(then, node);
+	uint32_t depth = (uint32_t)call_tree_path(then, node, path, PATH_MAX_NODES);
+	uint64_t nr_now = same ? now->nodes[same].events_below : 0;
+
+	struct step *step = step_of(comparison, caller, then->nodes[node].name);
+	step->missing += missing;
+	step->then += then->nodes[node].events_below;
+	step->now += nr_now;
+	step->caller_then += then->nodes[parent].events_below - then->nodes[node].events_below;
+	step->caller_now += (same_parent ? now->nodes[same_parent].events_below : 0) - nr_now;
+	step->nr_ways = ways > step->nr_ways ? ways : step->nr_ways;
+	step->depth = depth > step->depth ? depth : step->depth;
+}
+
+static void take_steps(struct comparison *comparison)
+{
+	const struct call_tree *then = comparison->then->tree;
 	double *below = xcalloc(then->nr_nodes, sizeof(*below));
 
 	for (size_t i = then->nr_nodes; i-- > 1;) {
@@ -158,21 +180,8 @@ static void take_steps(struct comparison *comparison)
 		below[then->nodes[i].parent] += below[i];
 	}
 	for (uint32_t i = 1; i < then->nr_nodes; i++) {
-		uint32_t parent = then->nodes[i].parent;
-		if (!parent || below[i] <= 0)
-			continue;
-		struct step *step = step_of(comparison, then->nodes[parent].name, then->nodes[i].name);
-		uint32_t same = call_tree_same(then, i, now), same_parent = call_tree_same(then, parent, now);
-		uint32_t path[PATH_MAX_NODES], ways = ways_from(then, i);
-		uint32_t depth = (uint32_t)call_tree_path(then, i, path, PATH_MAX_NODES);
-		step->missing += below[i];
-		step->then += then->nodes[i].events_below;
-		step->now += same ? now->nodes[same].events_below : 0;
-		step->caller_then += then->nodes[parent].events_below - then->nodes[i].events_below;
-		step->caller_now += (same_parent ? now->nodes[same_parent].events_below : 0) -
-				    (same ? now->nodes[same].events_below : 0);
-		step->nr_ways = ways > step->nr_ways ? ways : step->nr_ways;
-		step->depth = depth > step->depth ? depth : step->depth;
+		if (then->nodes[i].parent && below[i] > 0)
+			take_step(comparison, i, below[i]);
 	}
 	free(below);
 }
@@ -237,6 +246,76 @@ static const struct step *step_gone_from_code(const struct suspect_world *world,
 	return found;
 }
 
+/* A frame of this run that has this function, for its file; NULL: none has. */
+static const struct symbol_frame *frame_of(struct stack_table *stacks, const char *function)
+{
+	for (uint32_t id = 1; id <= stacks->run->nr_stacks; id++) {
+		const struct stack_view *view = stack_table_get(stacks, id);
+		for (uint32_t i = 0; i < view->nr; i++) {
+			if (!strcmp(view->frames[i].function, function))
+				return &view->frames[i];
+		}
+	}
+	return NULL;
+}
+
+static void accuse(const struct suspect_case *one, const char *function, const char *callee,
+		   enum suspect_rule rule, struct suspect_candidate *out)
+{
+	const struct symbol_frame *frame = frame_of(one->leaks->stacks, function);
+
+	out->rule = rule;
+	out->says.suspect = function;
+	out->says.expected = callee;
+	out->says.suspect_place = xstrdup(frame && frame->file ? frame->file : "");
+}
+
+/* The callers of the steps that a good part of what is missing went over, and whom the code has between caller and callee. */
+static size_t take_callers(const struct comparison *comparison, uint32_t **functions)
+{
+	const struct baseline *then = comparison->then;
+	char **names = then->tree->names;
+	size_t nr = 0, capacity = 0;
+
+	for (size_t i = 0; i < comparison->nr_steps; i++) {
+		const struct step *step = &comparison->steps[i];
+		if (4 * step->missing < comparison->total)
+			continue;
+		ARRAY_PUSH(*functions, nr, capacity) = step->caller;
+		/* One that left by a tail call is on no stack. */
+		for (size_t k = 0; k < then->nr_edges && step->nr_ways; k++) {
+			uint32_t between = then->edges[k].callee;
+			if (then->edges[k].caller == step->caller &&
+			    baseline_calls(then, names[between], names[step->callee]) > 0)
+				ARRAY_PUSH(*functions, nr, capacity) = between;
+		}
+	}
+	return nr;
+}
+
+/* The only function on the missing ways that has other code now, and what it called there; false: there is none. */
+static bool find_changed(const struct suspect_case *one, const struct comparison *comparison,
+			 struct suspect_candidate *out)
+{
+	char **names = comparison->then->tree->names;
+	uint32_t *functions = NULL, callee = 0;
+	size_t nr = take_callers(comparison, &functions);
+	struct changed changed = suspect_changed_of(one->world, functions, nr);
+
+	free(functions);
+	for (size_t i = 0; i < comparison->nr_steps; i++) {
+		const struct step *step = &comparison->steps[i];
+		if (step->caller == changed.function ||
+		    (!callee &&
+		     baseline_calls(comparison->then, names[changed.function], names[step->callee]) > 0))
+			callee = step->callee;
+	}
+	if (changed.function)
+		accuse(one, names[changed.function], names[callee],
+		       changed.branches ? SUSPECT_CHANGED : SUSPECT_CHANGED_IN, out);
+	return changed.function != 0;
+}
+
 /* The caller goes on with other work as in the baseline, but for this much, in percent. */
 #define INTACT_PERCENT 97
 /* So many other events of the caller would be gone, had it not been called: fewer may be chance. */
@@ -285,30 +364,6 @@ static bool is_alone(const struct comparison *comparison, const struct step *of)
 
 /* ---- the rule ---- */
 
-/* A frame of this run that has this function, for its file; NULL: none has. */
-static const struct symbol_frame *frame_of(struct stack_table *stacks, const char *function)
-{
-	for (uint32_t id = 1; id <= stacks->run->nr_stacks; id++) {
-		const struct stack_view *view = stack_table_get(stacks, id);
-		for (uint32_t i = 0; i < view->nr; i++) {
-			if (!strcmp(view->frames[i].function, function))
-				return &view->frames[i];
-		}
-	}
-	return NULL;
-}
-
-static void accuse(const struct suspect_case *one, const char *function, const char *callee,
-		   enum suspect_rule rule, struct suspect_candidate *out)
-{
-	const struct symbol_frame *frame = frame_of(one->leaks->stacks, function);
-
-	out->rule = rule;
-	out->says.suspect = function;
-	out->says.expected = callee;
-	out->says.suspect_place = xstrdup(frame && frame->file ? frame->file : "");
-}
-
 static bool choose_step(const struct suspect_case *one, const struct comparison *comparison,
 			struct suspect_candidate *out)
 {
@@ -316,6 +371,8 @@ static bool choose_step(const struct suspect_case *one, const struct comparison 
 	const struct step *step = step_gone_from_code(one->world, comparison);
 	enum suspect_rule rule = SUSPECT_CODE;
 
+	if (!step && find_changed(one, comparison, out))
+		return true;
 	if (!step && !suspect_is_counted(one)) {
 		step = step_of_intact_caller(comparison);
 		rule = step && is_alone(comparison, step) ? SUSPECT_INTACT : SUSPECT_INTACT_CHAIN;
@@ -345,6 +402,22 @@ static bool find_added_get(const struct suspect_case *one, uint32_t get, struct 
 	return false;
 }
 
+/* Of the functions on the way to the leaked ones' get, one alone has other code than in the baseline. */
+static bool find_changed_getter(const struct suspect_case *one, uint32_t get, struct suspect_candidate *out)
+{
+	const struct call_tree *now = one->world->now->tree, *then = one->world->then->tree;
+	uint32_t functions[PATH_MAX_NODES], leaf = get;
+	size_t nr = 0;
+
+	for (get = now->nodes[get].parent; get && nr < PATH_MAX_NODES; get = now->nodes[get].parent)
+		functions[nr++] = call_tree_known(then, call_tree_function(now, get));
+	struct changed changed = suspect_changed_of(one->world, functions, nr);
+	if (changed.function)
+		accuse(one, then->names[changed.function], call_tree_function(now, leaf), SUSPECT_CHANGED_GET,
+		       out);
+	return changed.function != 0;
+}
+
 bool suspect_by_baseline(const struct suspect_case *one, struct suspect_candidate *out)
 {
 	const struct suspect_world *world = one->world;
@@ -357,12 +430,13 @@ bool suspect_by_baseline(const struct suspect_case *one, struct suspect_candidat
 			       ? baseline_kind_of_object(one->leaks->model, item->cache, text)
 			       : baseline_kind_of_page(item->ref);
 	const char *act = baseline_act(leak_is_object(item), false);
+	bool whole = !item->object && baseline_is_of_the_books(item->ref);
 	struct call_tree *now = world->now->tree;
 	const struct call_tree *then = world->then->tree;
 	struct life_key key_now = {
 	    .kind = call_tree_known(now, kind),
-	    .alloc = call_tree_add(now, stack_table_get(one->leaks->stacks, item->alloc_stack), act),
-	    .get = call_tree_add(now, stack_table_get(one->leaks->stacks, item->get_stack), act)};
+	    .alloc = call_tree_add(now, stack_table_get(one->leaks->stacks, item->alloc_stack), act, whole),
+	    .get = call_tree_add(now, stack_table_get(one->leaks->stacks, item->get_stack), act, whole)};
 	struct life_key key_then = {.kind = call_tree_known(then, kind),
 				    .alloc = call_tree_same(now, key_now.alloc, then),
 				    .get = call_tree_same(now, key_now.get, then)};
@@ -389,13 +463,17 @@ bool suspect_by_baseline(const struct suspect_case *one, struct suspect_candidat
 		     .baseline_total = comparison.nr_then,
 		     .baseline_put = comparison.usual_put}};
 	comparison.scale = nr_acquired / (double)comparison.nr_then;
-	bool found = comparison.total > 0 && choose_step(one, &comparison, out);
-	if (!found || out->rule != SUSPECT_CODE) {
-		struct suspect_candidate added = *out;
-		if (find_added_get(one, key_now.get, &added)) {
+	bool found = comparison.total > 0 && !comparison.more && choose_step(one, &comparison, out);
+	if (!found ||
+	    (out->rule != SUSPECT_CODE && out->rule != SUSPECT_CHANGED && out->rule != SUSPECT_CHANGED_IN)) {
+		struct suspect_candidate other = *out;
+		if (find_added_get(one, key_now.get, &other) ||
+		    find_changed_getter(one, key_now.get, &other)) {
 			free(found ? out->says.suspect_place : NULL);
-			*out = added;
+			*out = other;
 			found = true;
+		} else if (comparison.more) {
+			found = choose_step(one, &comparison, out);
 		}
 	}
 	free(comparison.missing);

@@ -27,7 +27,9 @@ struct baseline *baseline_of(struct run *run, struct model *model)
 	if (types) {
 		struct call_sites *code =
 		    call_sites_open(types, stacks->symbols, run->watched ? run->stack_base : PHYS_OFFSET);
-		baseline_take_code(baseline, code);
+		struct code_shapes *shapes = code_shapes_open(types, stacks->symbols);
+		baseline_take_code(baseline, code, shapes);
+		code_shapes_close(shapes);
 		call_sites_close(code);
 		types_close(types);
 	}

@@ -48,6 +48,17 @@ static void add_call(struct call_sites *sites, uint64_t behind, const char *call
 	}
 }
 
+/* The function that is called with this jump, with a return address or without one (a tail call); NULL: it is no call. */
+static const struct function *callee_of(const struct call_sites *sites, const struct function *caller,
+					const struct insn *insn, uint64_t target)
+{
+	const struct function *callee = target ? types_function_at(sites->types, target) : NULL;
+
+	if (insn->rd == REG_RA)
+		return callee;
+	return callee && callee != caller && callee->low == target ? callee : NULL;
+}
+
 static void read_function(struct call_sites *sites, const struct function *function)
 {
 	uint64_t bytes = function->high - function->low, upper[32] = {0};
@@ -60,13 +71,13 @@ static void read_function(struct call_sites *sites, const struct function *funct
 		if (!insn.size)
 			break;
 		at += insn.size;
-		if (insn.kind == INSN_JAL && insn.rd == REG_RA)
+		if (insn.kind == INSN_JAL)
 			target = pc + (uint64_t)insn.imm;
-		else if (insn.kind == INSN_JALR && insn.rd == REG_RA && insn.rs1 >= 0 && upper[insn.rs1])
+		else if (insn.kind == INSN_JALR && insn.rs1 >= 0 && upper[insn.rs1])
 			target = upper[insn.rs1] + (uint64_t)insn.imm;
 		if (insn.rd >= 0)
 			upper[insn.rd] = insn.kind == INSN_AUIPC ? pc + (uint64_t)insn.imm : 0;
-		const struct function *callee = target ? types_function_at(sites->types, target) : NULL;
+		const struct function *callee = callee_of(sites, function, &insn, target);
 		if (callee)
 			add_call(sites, pc + insn.size, callee->name);
 	}

@@ -9,7 +9,8 @@
  *     free_table, inlined into pt_destroy, calls page_put   ->   free_table calls page_put, pt_destroy calls free_table
  *
  * EDGE-1  A call is counted once for each line on which it stands: compilers copy and merge calls.
- * EDGE-2  Calls through pointers are not seen, and an inlined function without a call is not.
+ * EDGE-2  A jump to the beginning of another function is a call, too: a tail call, which is on no stack.
+ * EDGE-3  Calls through pointers are not seen, and an inlined function without a call is not.
  */
 #ifndef TOOLS_DESCRIBE_CALL_SITES_H
 #define TOOLS_DESCRIBE_CALL_SITES_H

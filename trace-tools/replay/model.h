@@ -232,6 +232,8 @@ struct mispaired {
 	uint16_t cache; /* of an object */
 	uint64_t count; /* how often */
 	struct page_ref call;
+	uint32_t left_stack; /* PUT: the get that stays open instead, of another name; 0: none does */
+	uint8_t left_ref;
 };
 const char *mispaired_text(enum mispaired_how how);
 const struct mispaired *model_mispaired(const struct model *model, size_t *nr);

@@ -17,8 +17,9 @@
 
 #define MISPAIRED_MAX 256 /* calls */
 
+/* left: the get that stays open instead; NULL: none does. */
 static void note(struct model *model, enum mispaired_how how, const struct subject *subject,
-		 const struct page_ref *call)
+		 const struct page_ref *call, const struct page_ref *left)
 {
 	if (model->run->watched)
 		return;
@@ -38,7 +39,9 @@ static void note(struct model *model, enum mispaired_how how, const struct subje
 			       .where = subject->where,
 			       .cache = subject->cache,
 			       .count = 1,
-			       .call = *call};
+			       .call = *call,
+			       .left_stack = left ? left->stack : 0,
+			       .left_ref = left ? left->ref : 0};
 }
 
 /* What a call has in its hands is released by the same process. */
@@ -71,21 +74,29 @@ void pairing_note(struct model *model, const struct subject *subject, const stru
 	}
 	if (__builtin_expect(done->again != REF_POOL_NONE, 0)) {
 		struct page_ref call = call_of(record);
-		note(model, MISPAIRED_GET, subject, &call);
+		note(model, MISPAIRED_GET, subject, &call, NULL);
 	}
 	if (__builtin_expect(record->event == EV_obj_put, 0)) {
 		struct page_ref call = call_of(record);
 		if (is_others(&call))
-			note(model, MISPAIRED_OTHERS, subject, &call);
+			note(model, MISPAIRED_OTHERS, subject, &call, NULL);
 	}
+}
+
+/* Numbers in the pool; get may be REF_POOL_NONE. */
+static void note_put(struct model *model, const struct subject *subject, uint32_t get, uint32_t put)
+{
+	const struct page_ref *refs = model->pool.refs;
+
+	note(model, MISPAIRED_PUT, subject, &refs[put], get == REF_POOL_NONE ? NULL : &refs[get]);
 }
 
 void rest_note(struct model *model, const struct subject *subject, uint32_t *rest)
 {
-	for (uint32_t number = *rest; number != REF_POOL_NONE; number = model->pool.refs[number].next) {
-		if (model->pool.refs[number].early_put)
-			note(model, MISPAIRED_PUT, subject, &model->pool.refs[number]);
-	}
+	uint32_t get, put;
+
+	while (pairing_rest(&model->pool, rest, &get, &put))
+		note_put(model, subject, get, put);
 	refs_drop(&model->pool, rest);
 }
 
@@ -96,7 +107,7 @@ void pairing_end(struct model *model, const struct subject *subject, uint32_t *l
 	while (pairing_rest(&model->pool, list, &get, &put)) {
 		if (!subject)
 			continue;
-		note(model, MISPAIRED_PUT, subject, &model->pool.refs[put]);
+		note_put(model, subject, get, put);
 	}
 }
 

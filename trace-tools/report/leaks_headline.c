@@ -106,6 +106,9 @@ static void print_baseline(const struct missing_release *missing, const struct l
 	if (missing->rule == SUSPECT_ADDED)
 		fprintf(out, "%s() has a call of %s() that the baseline has not", missing->suspect,
 			missing->expected);
+	else if (missing->rule == SUSPECT_CHANGED_GET)
+		fprintf(out, "%s() acquires %s in other code than the baseline's", missing->suspect,
+			first->object ? "such objects" : "such references");
 	else
 		fprintf(out, "%s() does not%s call %s(), which released %s in the baseline", missing->suspect,
 			missing->rule == SUSPECT_CODE ? "" : " always", missing->expected,
@@ -169,6 +172,12 @@ void leaks_what_happened(const struct leaks *leaks, const struct leak_group *gro
 		print_place(missing, out);
 		fprintf(out, " and does not %s ", is_allocation(first) ? "free" : "release");
 		print_acquired(leaks, first, out);
+		break;
+	case MISSING_TWICE:
+		fprintf(out, "%s() acquires ", missing->suspect);
+		print_acquired(leaks, first, out);
+		print_place(missing, out);
+		fprintf(out, " a second time");
 		break;
 	default:
 		if (missing->suspect_releases)
@@ -249,6 +258,10 @@ void leaks_evidence(const struct leaks *leaks, const struct leak_group *group, F
 		    "%" PRIu64 " of %" PRIu64
 		    " leaked ones were followed by a refused allocation in the same call of this function",
 		    missing->later_nr, missing->later_total);
+		break;
+	case MISSING_TWICE:
+		fprintf(out, "its holder had that reference already, in %" PRIu64 " such calls",
+			missing->later_nr);
 		break;
 	default:
 		print_others(leaks, group, out);

@@ -28,7 +28,7 @@ static void write_missing(struct json *json, const struct leaks *leaks, const st
 {
 	static const char *const how[] = {"none",      "same-path",  "same-get",     "same-function",
 					  "later-put", "holder-end", "place-reused", "last-change",
-					  "baseline",  "refused",    "container"};
+					  "baseline",  "refused",    "twice",        "container"};
 	static const char *const confidence[] = {"none", "likely", "certain"};
 	const struct missing_release *missing = &group->missing;
 	char *evidence = leaks_evidence_text(leaks, group);
@@ -279,6 +279,9 @@ void leaks_print_json(const struct leaks *leaks, FILE *out)
 			json_int(&json, "holder", mispaired->call.holder);
 			json_int(&json, "index", mispaired->call.index);
 			json_int(&json, "times", (int64_t)mispaired->count);
+			json_string(&json, "suspect", leaks->incidents[i].suspect);
+			if (mispaired->left_stack)
+				json_stack(&json, "left_open", leaks->stacks, mispaired->left_stack);
 		}
 		json_real(&json, "time", time_seconds(record->time));
 		json_stack(&json, "stack", leaks->stacks, record->stack);

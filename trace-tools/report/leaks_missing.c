@@ -168,6 +168,7 @@ void leaks_print_missing(const struct leaks *leaks, const struct leak_group *gro
 		stack_table_print(leaks->stacks, missing->later_put, "      ", out);
 		break;
 	case MISSING_BASELINE:
+	case MISSING_TWICE:
 	case MISSING_CONTAINER:
 		break;
 	case MISSING_NONE:

@@ -359,8 +359,10 @@ static void print_others(const struct leaks *leaks, const struct found_list *lis
 /* ---- the rest ---- */
 
 /* "\n    put() releases what was not acquired: pagecache page 0x80f12, io of pid 4, 25 times" */
-static void print_mispaired(const struct leaks *leaks, const struct mispaired *one, FILE *out)
+static void print_mispaired(const struct leaks *leaks, const struct leak_incident *incident, FILE *out)
 {
+	const struct mispaired *one = incident->mispaired;
+
 	fprintf(out, "\n    %s() %s: ", stack_table_function(leaks->stacks, one->call.stack),
 		mispaired_text(one->how));
 	if (one->object)
@@ -371,6 +373,10 @@ static void print_mispaired(const struct leaks *leaks, const struct mispaired *o
 	print_holder(out, leaks->model, one->call.ref, one->call.holder, one->call.index);
 	fprintf(out, ", by pid %u, %" PRIu64 " time%s", one->call.pid, one->count,
 		one->count == 1 ? "" : "s");
+	if (one->left_stack)
+		fprintf(out, "\n    %s() acquired it as %s, which stays open; the wrong one is %s()",
+			stack_table_function(leaks->stacks, one->left_stack), ref_kind_text(one->left_ref),
+			incident->suspect);
 }
 
 static void print_incidents(const struct leaks *leaks, FILE *out)
@@ -389,7 +395,7 @@ static void print_incidents(const struct leaks *leaks, FILE *out)
 		fprintf(out, "  %s %s: %s", time_text(record->time, time), verdict_text(record->kind),
 			verdict_help(record->kind));
 		if (leaks->incidents[i].mispaired)
-			print_mispaired(leaks, leaks->incidents[i].mispaired, out);
+			print_mispaired(leaks, &leaks->incidents[i], out);
 		else if (model_run(model)->watched && record->kind == VERDICT_POISON)
 			fprintf(out, ": page 0x%x, offset 0x%x, 0x%x -> 0x%x (low 16 bits), pid %u",
 				finding->where, finding->index, finding->count, finding->claims,

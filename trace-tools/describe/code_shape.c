@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/* code_shape: see code_shape.h. */
+#include "code_shape.h"
+
+#include <dwarf.h>
+#include <elfutils/libdw.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/util.h"
+#include "insn.h"
+
+#define DEPTH_MAX 32
+/* More code than this is not looked at. */
+#define CODE_MAX (64U << 20)
+/* Instructions begin at even addresses. */
+#define GRAIN 2
+
+/* To which function of the source each place of the code belongs: painted, what is inlined over what it is inlined into. */
+struct canvas {
+	uint64_t low, high;
+	const char **owners; /* by place / GRAIN; NULL: nobody's */
+	struct code_shapes *shapes;
+};
+
+static struct code_shape *begin_shape(struct code_shapes *shapes, const char *function)
+{
+	struct code_shape *shape = &ARRAY_PUSH(shapes->all, shapes->nr, shapes->capacity);
+
+	*shape = (struct code_shape){.function = function};
+	return shape;
+}
+
+static void paint(struct canvas *canvas, Dwarf_Die *die, const char *name)
+{
+	Dwarf_Addr base, from, to;
+	ptrdiff_t offset = 0;
+	bool counted = false;
+
+	while ((offset = dwarf_ranges(die, offset, &base, &from, &to)) > 0) {
+		if (from < canvas->low || to > canvas->high)
+			continue;
+		if (!counted)
+			begin_shape(canvas->shapes, name)->copies = 1;
+		counted = true;
+		for (uint64_t at = from; at < to; at += GRAIN)
+			canvas->owners[(at - canvas->low) / GRAIN] = name;
+	}
+}
+
+static void paint_inside(struct canvas *canvas, Dwarf_Die *parent, int depth)
+{
+	Dwarf_Die child;
+
+	if (depth == DEPTH_MAX || dwarf_child(parent, &child))
+		return;
+	do {
+		int tag = dwarf_tag(&child);
+		const char *name = tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine
+				       ? dwarf_diename(&child)
+				       : NULL;
+		if (name)
+			paint(canvas, &child, name);
+		if (name || tag == DW_TAG_lexical_block)
+			paint_inside(canvas, &child, depth + 1);
+	} while (!dwarf_siblingof(&child, &child));
+}
+
+static void paint_all(struct canvas *canvas, Dwarf *dwarf)
+{
+	Dwarf_Off offset = 0, next;
+	size_t header;
+
+	while (!dwarf_nextcu(dwarf, offset, &next, &header, NULL, NULL, NULL)) {
+		Dwarf_Die unit;
+		if (next <= offset || !dwarf_offdie(dwarf, offset + header, &unit))
+			break;
+		paint_inside(canvas, &unit, 0);
+		offset = next;
+	}
+}
+
+static struct canvas canvas_of(const struct types *types, Dwarf *dwarf, struct code_shapes *shapes)
+{
+	struct canvas canvas = {.low = UINT64_MAX, .shapes = shapes};
+
+	for (size_t i = 0; i < types_nr_functions(types); i++) {
+		const struct function *function = types_function_by_number(types, i);
+		canvas.low = function->low < canvas.low ? function->low : canvas.low;
+		canvas.high = function->high > canvas.high ? function->high : canvas.high;
+	}
+	if (canvas.low >= canvas.high || canvas.high - canvas.low > CODE_MAX)
+		return (struct canvas){0};
+	canvas.owners = xcalloc((canvas.high - canvas.low) / GRAIN + 1, sizeof(*canvas.owners));
+	paint_all(&canvas, dwarf);
+	return canvas;
+}
+
+/* ---- what an instruction is ---- */
+
+/* Addresses are made of an upper part and a lower one, or from the global pointer: what is added to these is no part of the source. */
+static bool is_address(const struct insn *insn, const bool upper[32])
+{
+	return insn->rs1 >= 0 && (upper[insn->rs1] || insn->rs1 == REG_GP || insn->rs1 == REG_SP);
+}
+
+static uint64_t meaning_of(const struct insn *insn, const bool upper[32])
+{
+	switch (insn->kind) {
+	case INSN_LOAD:
+	case INSN_STORE:
+	case INSN_ADDI:
+		if (is_address(insn, upper) || insn->rd == REG_ZERO ||
+		    (insn->kind == INSN_ADDI && !insn->imm))
+			return 0;
+		break;
+	case INSN_ADD:
+		if (insn->rs1 == REG_ZERO)
+			return 0;
+		break;
+	case INSN_UNKNOWN:
+	case INSN_LUI:
+	case INSN_AUIPC:
+	case INSN_JAL:
+	case INSN_JALR:
+	case INSN_BRANCH:
+		return 0;
+	default:
+		break;
+	}
+	return hash_mix(((uint64_t)insn->kind << 40) ^ ((uint64_t)insn->bytes << 32) ^ (uint32_t)insn->imm ^
+			(insn->rs1 == REG_ZERO ? 1ULL << 48 : 0));
+}
+
+static bool is_call(const struct insn *insn)
+{
+	return (insn->kind == INSN_JAL || insn->kind == INSN_JALR) && insn->rd == REG_RA;
+}
+
+static void take(struct code_shape *shape, const struct insn *insn, const bool upper[32])
+{
+	if (insn->kind == INSN_BRANCH)
+		shape->branches++;
+	else
+		shape->sum += is_call(insn) ? hash_mix(INSN_JAL) : meaning_of(insn, upper);
+}
+
+/* Adds a shape for each run of instructions of one owner; compact() adds up those of one name. */
+static void read_function(const struct canvas *canvas, const struct types *types,
+			  const struct function *function)
+{
+	struct code_shapes *shapes = canvas->shapes;
+	uint64_t bytes = function->high - function->low;
+	const uint8_t *code = bytes < CODE_MAX ? types_bytes(types, function->low, bytes) : NULL;
+	struct code_shape *shape = NULL;
+	bool upper[32] = {false};
+
+	for (uint64_t at = 0; code && at < bytes;) {
+		struct insn insn = insn_decode(code + at, bytes - at);
+		const char *owner = canvas->owners[(function->low + at - canvas->low) / GRAIN];
+		if (!insn.size)
+			break;
+		if (owner && (!shape || shape->function != owner))
+			shape = begin_shape(shapes, owner);
+		if (owner)
+			take(shape, &insn, upper);
+		if (insn.rd >= 0)
+			upper[insn.rd] = insn.kind == INSN_AUIPC || insn.kind == INSN_LUI;
+		at += insn.size;
+	}
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(((const struct code_shape *)a)->function, ((const struct code_shape *)b)->function);
+}
+
+static void compact(struct code_shapes *shapes)
+{
+	size_t nr = 0;
+
+	if (shapes->nr)
+		qsort(shapes->all, shapes->nr, sizeof(*shapes->all), compare_names);
+	for (size_t i = 0; i < shapes->nr; i++) {
+		const struct code_shape *one = &shapes->all[i];
+		if (!nr || strcmp(shapes->all[nr - 1].function, one->function)) {
+			shapes->all[nr++] = *one;
+			continue;
+		}
+		shapes->all[nr - 1].branches += one->branches;
+		shapes->all[nr - 1].copies += one->copies;
+		shapes->all[nr - 1].sum += one->sum;
+	}
+	shapes->nr = nr;
+}
+
+struct code_shapes *code_shapes_open(const struct types *types, struct symbols *symbols)
+{
+	struct code_shapes *shapes = xcalloc(1, sizeof(*shapes));
+	Dwarf *dwarf = symbols_dwarf(symbols);
+	struct canvas canvas = dwarf ? canvas_of(types, dwarf, shapes) : (struct canvas){0};
+
+	for (size_t i = 0; canvas.owners && i < types_nr_functions(types); i++)
+		read_function(&canvas, types, types_function_by_number(types, i));
+	free(canvas.owners);
+	compact(shapes);
+	return shapes;
+}
+
+void code_shapes_close(struct code_shapes *shapes)
+{
+	free(shapes->all);
+	free(shapes);
+}
+
+const struct code_shape *code_shapes_find(const struct code_shapes *shapes, const char *function)
+{
+	const struct code_shape wanted = {.function = function};
+
+	return shapes->nr ? bsearch(&wanted, shapes->all, shapes->nr, sizeof(*shapes->all), compare_names)
+			  : NULL;
+}
