@@ -11,10 +11,13 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+struct outfile_sink;
+
 struct outfile {
-	const char *path; /* the caller's */
-	char *part;       /* NULL: PATH itself is written */
-	FILE *file;       /* NULL: somebody writes `part` by its name */
+	const char *path;          /* the caller's */
+	char *part;                /* NULL: PATH itself is written */
+	FILE *file;                /* NULL: somebody writes `part` by its name */
+	struct outfile_sink *sink; /* beneath `file` */
 };
 
 /* Opens it, or dies. */
