@@ -22,6 +22,7 @@ static void read_options(const struct arguments *arguments, struct watch_options
 	if (check && strcmp(check, "writes"))
 		die("--check: writes, not %s", check);
 	options->check_writes = check != NULL;
+	options->follow = option(arguments, "leak-points") ? WATCH_FOLLOW_LOST : WATCH_FOLLOW_NOT;
 	options->folder = option(arguments, "out");
 	options->description = option(arguments, "kernel-description");
 	options->elf = option(arguments, "elf");
@@ -41,6 +42,10 @@ static void say_next(const struct arguments *arguments, const char *folder, int 
 	printf("\nnext: %s report %s    (one HTML file with all of it)\n", program, folder);
 	if (status != STATUS_LEAKED || option(arguments, "why"))
 		return;
+	if (option(arguments, "leak-points")) {
+		printf("      %s why %s    (who is to blame)\n", program, folder);
+		return;
+	}
 	if (option(arguments, "type") || option(arguments, "until") || option(arguments, "timeout")) {
 		printf("      %s why %s    (the machine again, every pointer followed: who is to blame)\n",
 		       program, folder);
@@ -156,6 +161,10 @@ static const struct option_spec options[] = {
     {"baseline", "RUN|FILE", "a run without the leak to compare with"},
     {"suppressions", "FILE", "known leaks, as for `pagetrail leaks`"},
     {"fail-on-leak", NULL, "status 1 also for leaks that are not certain"},
+    {"leak-points", NULL,
+     "follow all pointers while it runs, harts in turns, up to 3 times as slow: pages that were not freed "
+     "and "
+     "have no pointer left are found, and `pagetrail why` needs no second run"},
     {"why", NULL,
      "with --type: if something leaked, run the machine again and say where the last pointer died (pagetrail "
      "why)"},
