@@ -26,12 +26,12 @@ EXPECTED = [
 ]
 
 
-def record(name, folder):
+def record(name, folder, options=("--icount", "--smp", "1")):
     """A run of the fault's workload that can be repeated."""
     fault = faults.find(name)
     run = folder / "run"
     done = pagetrail(*run_command(run, fault.run, kernel=fault.build(), limit=120,
-                                  options=["--icount", "--smp", "1", "--mem", fault.mem, "--leaks", "--quiet"]))
+                                  options=[*options, "--mem", fault.mem, "--leaks", "--quiet"]))
     assert done.status == LEAKED, done.out + done.err
     return run
 
@@ -112,3 +112,30 @@ def test_nothing_leaked(tmp_path):
     assert done.status == OK, done.err
     done = pagetrail("why", run)
     assert done.status == OK and done.out.startswith("no leaks in ")
+
+
+@pytest.mark.parametrize("name, blamed, options", [("05", "inode_read_cached", ("--icount", "--smp", "1")),
+                                                   ("07", "write_record", ("--smp", "4"))])
+def test_leak_points_need_no_second_run(tmp_path, name, blamed, options):
+    """All pointers followed while it runs: what leaked, by all three detectors, and who is to blame."""
+    run = record(name, tmp_path, (*options, "--leak-points"))
+    leaks = pagetrail_json("leaks", run, statuses=(LEAKED,))
+    items = [item for group in leaks["groups"] for item in group["items"]]
+    assert len(items) > 200 and all(item["by_audit"] and item["by_pointers"] for item in items)
+    groups = pagetrail_json("why", run, statuses=(LEAKED,))["groups"]
+    followed = sum(group["followed"] for group in groups)
+    right = sum(group["to_blame"]["agree"] for group in groups
+                if group["to_blame"] and group["to_blame"]["function"] == blamed)
+    assert followed == len(items) and right >= 0.99 * followed, json.dumps(groups, indent=1)
+    assert not (run / "why").exists()
+
+
+@pytest.mark.parametrize("harts", [1, 4])
+def test_leak_points_of_a_clean_run(tmp_path, harts):
+    """Nothing leaks, and nothing is said to: files, processes, copies on write, pipes, /proc."""
+    run = tmp_path / "run"
+    tests = "usertests fork-wait cow-sharing pipe-transfer write-read many-files seek exec-arguments"
+    done = pagetrail(*run_command(run, *tests.split(), kernel=paths.KERNEL, limit=120,
+                                  options=["--smp", harts, "--leak-points", "--leaks", "--quiet"]))
+    assert done.status == OK, done.out + done.err
+    assert "none is left to 0 of the 0 that leaked" in done.out

@@ -576,3 +576,71 @@ def test_table_of_tests(kernel, pagetrail, write):
         ("good", 0, 0), ("bad", 1, 1)]
     text = pagetrail("summary", run, "--tests").out
     assert "2 tests, 1 pages leaked, 1 findings" in text
+
+
+def leak_points(lives, of=100):
+    """What the plugin writes at the end of a run in which all pointers were followed: these have none left."""
+    text = f"lost of {of}\n"
+    for kind, base, pfn, size in lives:
+        text += (f"life {kind} {base:#x} bytes {size} pfn {pfn:#x} ref 0 holder 0 nth 1 heap 0 frames 0 kept 5\nborn\n"
+                 f"frame popped 0xffffffc080200000 where 0 when 9 stack 0xffffffc080200000\n")
+    return text + f"end {len(lives)} blind 0\n"
+
+
+def page_life(page):
+    return "page", 0xffffffc000000000 + page.pfn * 4096, page.pfn, 4096
+
+
+@pytest.fixture
+def followed(pagetrail, write):
+    """followed(kernel, lives): the report and the status of the same machine, its pointers followed."""
+    def followed(kernel, lives):
+        run = write(kernel.machine, name=f"followed-{len(lives)}")
+        (run / "icount").mkdir()
+        (run / "icount/leak-points").write_text(leak_points(lives))
+        result, text = pagetrail("leaks", run, "--json"), pagetrail("leaks", run)
+        assert result.status == text.status
+        return result.json(), result.status, text.out
+    return followed
+
+
+def test_no_pointer_left_is_a_third_detector(kernel, followed):
+    pages = fault_5(kernel)
+    kernel.machine.audit([{"verdict": "UNREACH", "page": p, "holder": (12, i)} for i, p in enumerate(pages)])
+    report, status, text = followed(kernel, [page_life(page) for page in pages[:6]])
+    group, = report["groups"]
+    assert status == LEAKED and sum(item["by_pointers"] for item in group["items"]) == 6
+    assert "none is left to 6 of the 10 that leaked" in text
+    assert "detected by: audit 10, trace 10, pointers 6 of 10" in text
+
+
+def test_no_pointer_left_where_nobody_audited(kernel, followed):
+    """A page that lives, whose holder does: neither audit nor trace say anything of it."""
+    kernel.begin(7)
+    lost, kept = kernel.write_page(12, 0), kernel.write_page(12, 1)
+    report, status, text = followed(kernel, [page_life(lost)])
+    group, = report["groups"]
+    item, = group["items"]
+    assert status == LEAKED and item["pfn"] == lost.pfn != kept.pfn
+    assert (item["by_audit"], item["by_trace"], item["by_pointers"]) == (False, False, True)
+    assert item["detected_by"].startswith("pointers only") and "detected by: pointers only" in text
+
+
+def test_no_pointer_left_against_the_audit(kernel, followed):
+    """A conclusive audit reached it: one of the two is wrong, and that is no leak for certain, nor none."""
+    kernel.begin(7)
+    page = kernel.write_page(12, 0)
+    kernel.machine.audit()
+    report, status, text = followed(kernel, [page_life(page)])
+    assert status == CANNOT_TELL and report["groups"][0]["items"][0]["by_pointers"]
+    assert "no pointer is left to what the audit did not report" in text
+    report, status, text = followed(kernel, [])
+    assert status == OK and "none is left to 0 of the 0 that leaked" in text
+
+
+def test_leak_points_that_are_cut_off(kernel, pagetrail, write):
+    kernel.machine.audit()
+    run = write(kernel.machine)
+    (run / "leak-points").write_text("lost of 5\nlife page")
+    done = pagetrail("leaks", run)
+    assert done.status == CANNOT_TELL and "leak-points" in done.err, done.out + done.err

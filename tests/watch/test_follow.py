@@ -6,15 +6,16 @@ import subprocess
 import pytest
 from harness import paths
 
-PARTS = "follow follow_code follow_write locations frames alias weak guest hooks hooks_follow line expr insn sites".split()
+PARTS = "follow follow_code follow_write locations frames alias weak reach guest hooks hooks_follow line expr insn sites".split()
 # A kernel of which text is page 0, its variables page 1, the array of struct page (32 bytes each) page 2, stacks pages 48 on.
 HOOKS = """text lo=0x80000000 hi=0x80001000
-map va=0x80000000 pa=0x80000000 size=0x40000
-pages base=u64[0x80001000] stride=32 pa=0x80000000
+map va=0x80000000 pa=0x80000000 size={size:#x}
+pages base=u64[0x80001000] stride={stride} pa=0x80000000
 stack base=0x80000000 size=4096
 follow all=1
 func entry=0x80000100 args=1
 func entry=0x80000200 args=1
+func entry=0x80000300 args=1 observer=1
 """
 VARIABLE, PAGES = 0x80001100, 0x80002000
 STACK_TOP = 0x80031000
@@ -33,8 +34,8 @@ def binary(tmp_path_factory):
 @pytest.fixture
 def follow(binary, tmp_path):
     """Runs what the guest does; returns the lives: {base: {"kind", "heap", "frames", "lost": {what: (by, pc)}, …}}."""
-    def follow(script, hooks=""):
-        (tmp_path / "hooks").write_text(HOOKS + hooks)
+    def follow(script, hooks="", size=0x40000, stride=32):
+        (tmp_path / "hooks").write_text(HOOKS.format(size=size, stride=stride) + hooks)
         begin = [f"store 0x80000010 {PAGES} 0x80001000", f"reg 2 {STACK_TOP - 0x100}", f"reg 8 {STACK_TOP - 0x40}",
                  "reg 1 0x80000050"]
         done = subprocess.run([binary, tmp_path / "hooks"], input="\n".join([*begin, *script, ""]), capture_output=True,
@@ -117,3 +118,55 @@ def test_a_node_at_the_structures_begin_holds(follow):
     thing = PAGE + 0x40
     script = [f"object {thing} 64", f"store 0x80000040 {thing} {VARIABLE}", *returned()]
     assert follow(script, "weak of=64 off=0\n")[thing]["heap"] == 1
+
+
+def test_the_links_of_pages_of_one_kind(follow):
+    neighbour, own = (PAGES + (page - 0x80000000 >> 12) * 32 for page in (OTHER, PAGE))
+    for kind, held in ((5, 0), (6, 1)):
+        script = [f"page {PAGE} 1", f"store 0x80000040 {kind} {own}", f"store 0x80000040 {PAGE >> 12} {neighbour + 8}", *returned()]
+        assert follow(script, "weak in=struct off=8 size=8 byte=0 is=5\n")[PAGE]["heap"] == held
+
+
+def test_what_nothing_leads_to(follow):
+    """The variable leads to one page, that to another; a third leads to a fourth, and nothing to it."""
+    first, second, third, fourth = (PAGE + i * 0x1000 for i in range(4))
+    thing = third + 0x40
+    script = [*(f"page {page} 1" for page in (first, second, third, fourth)), f"object {thing} 64",
+              f"store 0x80000040 {first} {VARIABLE}", f"store 0x80000040 {second} {first + 16}",
+              f"store 0x80000040 {fourth} {thing + 8}", f"store 0x80000040 {thing} {fourth + 8}", *returned()]
+    assert set(follow(script, "follow lost=1\n")) == {third, fourth, thing}
+    # A word within an object is the object's: that somebody has the page around it does not count.
+    around = f"store 0x80000040 {third} {VARIABLE + 8}"
+    assert set(follow([*script[:-4], around, *returned()], "follow lost=1\n")) == {fourth, thing}
+    # Who has the object has what it leads to, and its page.
+    inside = f"store 0x80000040 {thing} {VARIABLE + 8}"
+    assert not follow([*script[:-4], inside, *returned()], "follow lost=1\n")
+
+
+def test_who_only_looks_holds_what_he_made(follow):
+    """A printer that copies a pointer holds nothing; what it allocated itself it holds like any other."""
+    copy = f"store 0x80000304 {PAGE} {VARIABLE}"
+    enter, leave = ["reg 10 0", "enter 0x80000300"], [f"reg 2 {STACK_TOP - 0x100}", "return 0x80000060"]
+    assert follow([f"page {PAGE} 1", *enter, copy, *leave, *returned()])[PAGE]["heap"] == 0
+    assert follow([*enter, f"page {PAGE} 1", copy, *leave, *returned()])[PAGE]["heap"] == 1
+
+
+def test_what_lies_behind_the_array_of_struct_page(follow):
+    """A kernel that maps a part of RAM has an array as long as that: a page behind it is no struct page."""
+    behind = PAGES + 0x1000
+    life = follow([f"page {behind} 1", f"store 0x80000040 {behind} {VARIABLE}", *returned()], size=0x20000, stride=128)[behind]
+    assert life["heap"] == 1
+
+
+def test_a_saved_register_is_no_place(follow):
+    """A switch of stacks saves a register with an old pointer and saves it again: whoever lost it is not the switch."""
+    life = follow([f"page {PAGE} 1", f"store 0x80000400 {PAGE} {VARIABLE}", *returned(), f"store 0x80000400 0 {VARIABLE}"],
+                  "follow switch=0x80000400-0x80000440\n")[PAGE]
+    assert "location" not in life["lost"] and life["lost"]["frame"][0] == "popped"
+
+
+def test_the_end_of_a_stack_is_no_place(follow):
+    """A new task's stack pointer is the address of the page behind its stack; that the first switch overwrites it loses nothing."""
+    life = follow([f"page {PAGE} 1", *returned(), f"store 0x80000040 {PAGE} {VARIABLE}", f"store 0x80000400 0 {VARIABLE}"],
+                  "follow switch=0x80000400-0x80000440\n")[PAGE]
+    assert life["heap"] == 0 and "location" not in life["lost"] and life["lost"]["frame"] == ("popped", 0x80000050)

@@ -61,3 +61,24 @@ def test_kernel_that_was_built_again(tmp_path):
         shutil.copy(kernels.elf(other), boots)
         done = pagetrail("why", tmp_path / "run")
         assert done.status == CANNOT_TELL and "is not the kernel that QEMU boots" in done.err and not done.out, done.out + done.err
+
+
+def test_leak_points_need_no_second_run(tmp_path):
+    run, name = tmp_path / "run", "small-O2-last_table_stays"
+    words = ["--kernel-description", described(tmp_path, name)]
+    done = watch("--leak-points", "--out", run, *words, *kernel(name, smp=2))
+    assert done.status == LEAKED, done.out + done.err
+    leaks = pagetrail("leaks", run, "--json").json()
+    items = [item for group in leaks["groups"] for item in group["items"]]
+    assert items and all(item["by_pointers"] for item in items)
+    done = pagetrail("why", run, "--json")
+    mistake, = (mistake for mistake in LEAKS if mistake.name == name)
+    assert {group["to_blame"]["function"] for group in done.json()["groups"] if group["to_blame"]} == {mistake.function}
+    assert not (run / "why").exists()
+
+
+@pytest.mark.parametrize("name", ["small-all", "higher-plain"])
+def test_leak_points_of_a_clean_kernel(tmp_path, name):
+    words = kernels.description(name, tmp_path) or ["--kernel-description", described(tmp_path, name)]
+    done = watch("--leak-points", "--out", tmp_path / "run", *words, *kernel(name))
+    assert done.status == 0 and "none is left to 0 of the 0 that leaked" in done.out, done.out + done.err

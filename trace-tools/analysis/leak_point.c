@@ -52,12 +52,23 @@ static enum life_kind item_kind(const struct leak_item *item)
 		   : LIFE_PAGE;
 }
 
+static void want_lasting(FILE *out)
+{
+	fprintf(out, "follow lasting=%#x\n", ((1U << REF_NR) - 1) & ~(1U << REF_IO | 1U << REF_FAULT));
+}
+
+void leak_points_want_all(FILE *out)
+{
+	want_lasting(out);
+	fprintf(out, "follow all=1 lost=1\n");
+}
+
 void leak_points_want(const struct leaks *leaks, size_t limit, FILE *out)
 {
 	static const char *const words[] = {
 	    [LIFE_PAGE] = "page", [LIFE_OBJECT] = "object", [LIFE_REFERENCE] = "reference"};
 
-	fprintf(out, "follow lasting=%#x\n", ((1U << REF_NR) - 1) & ~(1U << REF_IO | 1U << REF_FAULT));
+	want_lasting(out);
 	for (size_t g = 0; g < leaks->nr_groups; g++) {
 		const struct leak_group *group = &leaks->groups[g];
 		for (size_t i = 0; i < group->nr_items && i < limit; i++) {

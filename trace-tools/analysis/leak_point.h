@@ -67,6 +67,8 @@ struct leak_points {
 
 /* What of the first `limit` items of each group the plugin shall follow: lines of its hooks file. */
 void leak_points_want(const struct leaks *leaks, size_t limit, FILE *out);
+/* The same for everything, and only what nothing leads to at the end is told. */
+void leak_points_want_all(FILE *out);
 /* stacks: of the run that leaks; the kernel of both is the same. The lives are sorted. */
 struct leak_points leak_points_judge(const struct leaks *leaks, struct stack_table *stacks,
 				     struct lives *lives, size_t limit);

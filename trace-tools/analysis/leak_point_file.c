@@ -99,7 +99,7 @@ static bool read_line(struct lives *lives, const char *line)
 	if (!strncmp(line, "life ", 5))
 		return read_life(&ARRAY_PUSH(lives->list, lives->nr, lives->capacity), line);
 	if (!life)
-		return false;
+		return sscanf(line, "lost of %" SCNu64, &lives->of) == 1;
 	if (!strncmp(line, "born", 4)) {
 		life->nr_born = read_addresses(line + 4, life->born);
 		return true;

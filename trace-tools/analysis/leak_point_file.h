@@ -52,6 +52,8 @@ struct life {
 struct lives {
 	struct life *list;
 	size_t nr, capacity;
+	uint64_t
+	    of; /* all were followed, so many lived at the end, and these are what nothing leads to; 0: these were asked for */
 };
 
 /* False, and what is wrong in *error (caller frees): no file, or not whole. */

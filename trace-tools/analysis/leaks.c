@@ -24,6 +24,7 @@ const char *leak_doubt_text(enum leak_doubt doubt)
 		"audit and trace: the trace names them, the audit counted as many without listing them",
 	    [DOUBT_NOT_IN_TRACE] = "audit only: THE TRACE DOES NOT KNOW IT AS LIVE",
 	    [DOUBT_WATCHED] = "audit only: the trace of a watched kernel does not say who holds a page",
+	    [DOUBT_POINTERS] = "pointers only: it was not freed, and no pointer to it is left",
 	};
 	return texts[doubt];
 }
@@ -182,6 +183,20 @@ static bool classify_object(const struct leaks *leaks, const struct object_state
 	    item->nr_refs < item->nr_open)
 		item->verdict = VERDICT_OVER;
 	return item->by_trace;
+}
+
+bool leaks_classify(const struct leaks *leaks, bool is_object, uint32_t where, struct leak_item *item)
+{
+	const struct object_state *object = is_object ? model_object(leaks->model, where) : NULL;
+	const struct page_state *page = is_object ? NULL : model_page(leaks->model, where);
+
+	if (object)
+		classify_object(leaks, object, item);
+	else if (page && page->life == LIFE_LIVE)
+		classify_page(leaks, where, item);
+	else
+		return false;
+	return true;
 }
 
 static void add_audit_object(struct leaks *leaks, const struct trace_record *finding)
@@ -366,6 +381,7 @@ static void make_groups(struct leaks *leaks)
 		group->bytes += leak_item_bytes(leaks, item);
 		group->nr_by_audit += item->by_audit;
 		group->nr_by_trace += item->by_trace;
+		group->nr_by_pointers += item->by_pointers;
 		leaks->nr_pages += item->object ? 0 : 1ULL << item->order;
 		leaks->nr_objects += item->object;
 		leaks->bytes += leak_item_bytes(leaks, item);
@@ -472,7 +488,10 @@ const char *leaks_uncertain(const struct leaks *leaks)
 		return "there was no audit";
 	if (!leaks->audit_quiescent)
 		return "there was no conclusive audit: the machine was not quiescent when it was audited";
-	return "the audit counted more than it listed";
+	if (leaks->pointers_unread)
+		return "what came of its pointers cannot be read";
+	return leaks->nr_doubts[DOUBT_POINTERS] ? "no pointer is left to what the audit did not report"
+						: "the audit counted more than it listed";
 }
 
 /* all_listed: each finding that the audit only counted is known from the trace. */
@@ -487,7 +506,8 @@ static int verdict_of(const struct leaks *leaks, bool all_listed)
 		return STATUS_CANNOT_TELL;
 	for (size_t i = 0; i < leaks->nr_items && !sure; i++)
 		sure = (leaks->items[i].by_audit && leaks->audit_quiescent) ||
-		       (leaks->items[i].by_trace && complete);
+		       (leaks->items[i].by_trace && complete) ||
+		       (leaks->items[i].by_pointers && complete && !leaks->audit_quiescent && !audit);
 	/* What is not certain of all is not of a part. */
 	if (audit && (audit->status == STATUS_CANNOT_TELL || (audit->status == STATUS_LEAKED && !partial)))
 		return audit->status;
@@ -499,8 +519,9 @@ static int verdict_of(const struct leaks *leaks, bool all_listed)
 	if (partial && leaks->unlisted && !all_listed)
 		return STATUS_CANNOT_TELL;
 	/* A machine that panicked or was stopped may still have released what it held. */
-	return complete && leaks->audit_quiescent && !leaks->nr_items && !(audit && audit->nr_reasons) &&
-		       !model_totals(leaks->model)->panic_time && !manifest_cut_short(&run->manifest)
+	return complete && leaks->audit_quiescent && !leaks->nr_items && !leaks->pointers_unread &&
+		       !(audit && audit->nr_reasons) && !model_totals(leaks->model)->panic_time &&
+		       !manifest_cut_short(&run->manifest)
 		   ? STATUS_OK
 		   : STATUS_CANNOT_TELL;
 }
@@ -538,6 +559,7 @@ struct leaks *leaks_find(struct model *model, struct stack_table *stacks, const 
 	add_trace(leaks, item_of_page);
 	free(item_of_page);
 	bool all_listed = excuse_unlisted(leaks);
+	leaks_add_pointers(leaks);
 	leaks_leave_out(leaks);
 	if (model_run(model)->watched && leaks->nr_items)
 		last_change_find(leaks);

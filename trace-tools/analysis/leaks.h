@@ -2,7 +2,7 @@
 /*
  * leaks: what leaked, grouped, with the release that is missing.
  *
- * Two independent detectors:
+ * Two independent detectors, and a third where pointers were followed:
  *   audit   the kernel's own walk, as finding events of the last audit at a quiescent point in the trace (of the last
  *           one, if none was at a quiescent point; then it is not final)
  *   trace   an open reference whose holder is dead: PTE and TABLE of a dropped address space; KSTACK, OWNER, IO,
@@ -10,6 +10,7 @@
  *           point found open (no task was in the kernel then); a page with no reference at all; an object allocated
  *           for an evicted inode; of counted objects likewise: CALL, FD and CWD of a reaped process, VMA of a dropped
  *           address space, FILE of an open file that is gone
+ *   pointers  it was not freed, and no pointer to it is left (leaks_pointers.c)
  * Where only one of them detects an item, the item carries the reason.
  *
  * Items of one allocation stack and one unmatched get make a group; the oldest item represents it. The missing release
@@ -47,12 +48,13 @@ enum leak_doubt {
 	DOUBT_NOT_LISTED,   /* trace only, and the audit counted as many as it had no room to list */
 	DOUBT_NOT_IN_TRACE, /* audit only: the trace does not know it as live */
 	DOUBT_WATCHED,      /* audit only: the trace of a watched kernel has no holders */
+	DOUBT_POINTERS,     /* pointers only */
 	DOUBT_NR,
 };
 const char *leak_doubt_text(enum leak_doubt doubt);
 
 struct leak_item {
-	bool object, by_audit, by_trace;
+	bool object, by_audit, by_trace, by_pointers;
 	uint8_t verdict; /* of the audit, else what the trace says: OVER, UNREACH, ORPHAN, OBJ */
 	uint8_t doubt;
 	uint8_t kind, order; /* page */
@@ -150,7 +152,7 @@ struct leak_group {
 	size_t *items; /* positions, oldest first */
 	size_t nr_items, capacity;
 	uint64_t nr_pages, nr_refs, bytes;
-	uint64_t nr_by_audit, nr_by_trace;
+	uint64_t nr_by_audit, nr_by_trace, nr_by_pointers;
 	uint64_t first_time, last_time;
 	size_t container; /* position + 1 of the group of which these are a part; 0: none */
 	struct missing_release missing;
@@ -199,7 +201,10 @@ struct leaks {
 	uint64_t nr_doubts[DOUBT_NR];
 	uint64_t unlisted;     /* findings that the audit counted but did not record */
 	uint64_t nr_disproved; /* findings of a non-quiescent audit, freed later by the complete trace */
-	bool narrowed;         /* the query leaves some out */
+	uint64_t
+	    nr_followed; /* pages, objects, references that lived at the end of a run whose pointers were followed */
+	bool pointers_unread; /* they were followed, and what came of it cannot be read */
+	bool narrowed;        /* the query leaves some out */
 	struct leak_sum left_out, suppressed;
 	/* Different findings that are faults, not leaks: of the audits, and references that do not pair. */
 	struct leak_incident *incidents;
@@ -220,5 +225,7 @@ const char *leaks_uncertain(const struct leaks *leaks);
 /* query NULL: everything. It and what it points to must live as long as the answer. */
 struct leaks *leaks_find(struct model *model, struct stack_table *stacks, const struct leaks_query *query);
 void leaks_free(struct leaks *leaks);
+/* The file in which the plugin of this run says what became of the pointers; NULL: none were followed. Caller frees. */
+char *leaks_pointers_file(const struct run *run);
 
 #endif

@@ -11,6 +11,11 @@ void leaks_leave_out(struct leaks *leaks);
 /* True when a suppression covers this allocation stack. */
 bool leaks_suppressed(const struct leaks *leaks, uint32_t stack);
 
+/* What the trace knows of a page (pfn) or object (pa / 8) that lives; false: it does not. */
+bool leaks_classify(const struct leaks *leaks, bool object, uint32_t where, struct leak_item *item);
+/* leaks_pointers.c: marks what the pointers show, too, and adds what they alone show. */
+void leaks_add_pointers(struct leaks *leaks);
+
 /* Each fault once; none is left out by a query. */
 void leaks_take_incidents(struct leaks *leaks);
 /* containers.c: puts groups under those of which they are a part; gives them these's suspect. */

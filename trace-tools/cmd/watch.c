@@ -22,6 +22,7 @@ void watch_read_options(const struct arguments *arguments, struct watch_options 
 	if (check && strcmp(check, "writes"))
 		die("--check: writes, not %s", check);
 	options->check_writes = check != NULL;
+	options->follow = option(arguments, "leak-points") ? WATCH_FOLLOW_LOST : WATCH_FOLLOW_NOT;
 	options->description = option(arguments, "kernel-description");
 	options->elf = option(arguments, "elf");
 	options->symbols = option(arguments, "symbols");
@@ -41,6 +42,10 @@ static void say_next(const struct watch *watch, const struct arguments *argument
 	printf("\nnext: %s report %s    (one HTML file with all of it)\n", program, folder);
 	if (status != STATUS_LEAKED || option(arguments, "why"))
 		return;
+	if (option(arguments, "leak-points")) {
+		printf("      %s why %s    (who is to blame)\n", program, folder);
+		return;
+	}
 	if (options->typed || options->until || options->timeout_seconds) {
 		printf("      %s why %s    (the machine again, every pointer followed: who is to blame)\n",
 		       program, folder);

@@ -21,6 +21,10 @@
 	    {"baseline", "RUN|FILE", "a run without the leak to compare with"},                              \
 	    {"suppressions", "FILE", "known leaks, as for `pagetrail leaks`"},                               \
 	    {"fail-on-leak", NULL, "status 1 also for leaks that are not certain"},                          \
+	    {"leak-points", NULL,                                                                            \
+	     "follow all pointers while it runs, harts in turns, up to 3 times as slow: pages that were "    \
+	     "not "                                                                                          \
+	     "freed and have no pointer left are found, and `pagetrail why` needs no second run"},           \
 	{                                                                                                    \
 		"why", NULL,                                                                                 \
 		    "with --type: if something leaked, run the machine again and say where the last "        \

@@ -65,16 +65,16 @@ static void close_recorded(struct why *why)
 /* All lines of the hooks file that this needs; caller frees. */
 static char *make_hooks(const struct why *why, const char *kernel)
 {
-	char *text = NULL, *error = NULL;
+	char *text = NULL, *error = NULL, *own = follow_own_text(kernel, &error);
 	size_t bytes;
-	struct types *types = types_open(kernel, &error);
 	FILE *out = open_memstream(&text, &bytes);
 
-	if (!types || !out || !follow_own_kernel(types, out, &error))
+	if (!own || !out)
 		die("%s", error ? error : "out of memory");
+	fputs(own, out);
 	leak_points_want(why->leaks, why->limit, out);
 	fclose(out);
-	types_close(types);
+	free(own);
 	return text;
 }
 
@@ -221,6 +221,19 @@ static int why_watched(struct why *why)
 	return status;
 }
 
+/* All pointers were followed when it was recorded: it is not repeated. */
+static int why_followed(struct why *why)
+{
+	char *path = leaks_pointers_file(why->run);
+
+	why->limit = SIZE_MAX;
+	if (!why->options.json)
+		printf("all pointers were followed in this run\n\n");
+	int status = tell(why, path);
+	free(path);
+	return status;
+}
+
 int why_report(const char *folder, const struct why_options *options)
 {
 	struct why why = {.options = *options, .limit = options->limit};
@@ -229,6 +242,8 @@ int why_report(const char *folder, const struct why_options *options)
 	open_recorded(&why, folder);
 	if (!why.leaks->nr_groups)
 		status = nothing_leaked(&why);
+	else if (why.leaks->nr_followed)
+		status = why_followed(&why);
 	else if (why.run->watched)
 		status = why_watched(&why);
 	else

@@ -24,6 +24,9 @@ bool follow_is_transparent(const char *function);
  * (caller frees). */
 bool follow_own_kernel(const struct types *types, FILE *out, char **error);
 
+/* The same as text, from the ELF file; NULL and *error. Caller frees both. */
+char *follow_own_text(const char *kernel, char **error);
+
 /* Every page of a kernel that is not ours: beside what its description says. */
 void follow_all_pages(const struct description *description, FILE *out);
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <uapi/layout.h>
+#include <uapi/trace_format.h>
 
 #include "base/util.h"
 #include "expression.h"
@@ -54,10 +55,11 @@ enum registry_kind { OF_OBJECTS, OF_PAGES, VARIABLE };
 static const struct {
 	enum registry_kind kind;
 	const char *type, *path;
+	uint32_t page_kind; /* OF_PAGES */
 } registries[] = {
-#define REGISTRY(rg_type, rg_member) {OF_OBJECTS, #rg_type, #rg_member},
-#define REGISTRY_OF_PAGES(rg_member) {OF_PAGES, "page", #rg_member},
-#define REGISTRY_VARIABLE(rg_path) {VARIABLE, NULL, #rg_path},
+#define REGISTRY(rg_type, rg_member) {OF_OBJECTS, #rg_type, #rg_member, 0},
+#define REGISTRY_OF_PAGES(rg_kind, rg_member) {OF_PAGES, "page", #rg_member, PK_##rg_kind},
+#define REGISTRY_VARIABLE(rg_path) {VARIABLE, NULL, #rg_path, 0},
 #include <kernel/registries.def>
 };
 
@@ -68,8 +70,9 @@ static uint64_t object_bytes(uint64_t bytes)
 }
 
 /* One that this kernel does not have, as it is another version's, registers nothing. */
-static void put_registries(const struct types *types, FILE *out)
+static void put_registries(const struct types *types, FILE *out, char **missing)
 {
+	uint64_t kind_at = member(types, "page", "kind", missing);
 	struct place place;
 	char *error;
 
@@ -83,8 +86,9 @@ static void put_registries(const struct types *types, FILE *out)
 		else if (registries[i].kind == VARIABLE)
 			free(error);
 		else if (member && registries[i].kind == OF_PAGES)
-			fprintf(out, "weak in=struct off=%" PRIu64 " size=%" PRIu64 "\n", offset,
-				type_size(member));
+			fprintf(out,
+				"weak in=struct off=%" PRIu64 " size=%" PRIu64 " byte=%" PRIu64 " is=%u\n",
+				offset, type_size(member), kind_at, registries[i].page_kind);
 		else if (member)
 			fprintf(out, "weak of=%" PRIu64 " off=%" PRIu64 "\n", object_bytes(type_size(type)),
 				offset);
@@ -114,7 +118,25 @@ bool follow_own_kernel(const struct types *types, FILE *out, char **error)
 	if (address_of(types, "arch_switch", &address, error))
 		fprintf(out, "follow window=%#x switch=%#" PRIx64 "-%#" PRIx64 "\n", KSTACK_PAGES * 4096,
 			address, address + arch_switch->bytes);
-	put_registries(types, out);
+	put_registries(types, out, error);
 	follow_functions(types, NULL, out);
 	return !*error;
+}
+
+char *follow_own_text(const char *kernel, char **error)
+{
+	char *text = NULL;
+	size_t bytes;
+	struct types *types = types_open(kernel, error);
+	FILE *out = open_memstream(&text, &bytes);
+	bool good = types && out && follow_own_kernel(types, out, error);
+
+	if (out)
+		fclose(out);
+	if (types)
+		types_close(types);
+	if (good)
+		return text;
+	free(text);
+	return NULL;
 }

@@ -53,7 +53,10 @@ void alias_find_pages(unsigned hart)
 	alias_map.pages_index = alias_index(hooks.pages_pa);
 	if (alias_map.pages_index == NONE)
 		return;
-	alias_map.pages_bytes = (alias_map.nr_pages - alias_map.pages_index) * alias_map.stride;
+	/* A kernel that uses less than all of RAM maps so much of it: behind its array lie other things. */
+	uint64_t nr = alias_map.linear_bytes ? alias_map.linear_bytes >> PAGE_SHIFT : alias_map.nr_pages;
+	alias_map.pages_bytes =
+	    nr > alias_map.pages_index ? (nr - alias_map.pages_index) * alias_map.stride : 0;
 	alias_map.pages = base;
 	find_lowest();
 }

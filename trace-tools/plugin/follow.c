@@ -197,6 +197,7 @@ static uint32_t begin(const struct moment *moment, enum life_kind kind, uint64_t
 			      .nr_pages = nr_pages,
 			      .base = base,
 			      .bytes = bytes,
+			      .by_observer = follow_observing(moment),
 			      .window = window_of(moment->x[REG_SP] - 1)};
 	life->nr_born = follow_unwind(moment, 0, moment->x[REG_RA], life->born);
 	for (uint64_t k = 0; k < nr_pages; k++)

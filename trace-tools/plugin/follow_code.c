@@ -55,9 +55,11 @@ static void observer_ends(const struct moment *moment)
 
 /* ---- entries and returns ---- */
 
-/* Is the life to be looked for in this frame? A reference is one stack's obligation. */
-static bool is_open(const struct life *life, const struct moment *moment)
+/* Is the life to be looked for in this frame? A reference is one stack's obligation; observers have only what they made. */
+static bool is_open(const struct life *life, const struct moment *moment, bool observing)
 {
+	if (observing && !life->by_observer)
+		return false;
 	return life->kind != LIFE_REFERENCE ||
 	       (!life->final && life->window == window_of(moment->x[REG_SP] - 1));
 }
@@ -79,6 +81,7 @@ static void note_given(struct life *life, const struct function_hook *function, 
 
 static void look_at_arguments(const struct function_hook *function, const struct moment *moment)
 {
+	bool observing = follow_observing(moment);
 	enum alias_form form = ALIAS_LINEAR;
 
 	for (uint32_t a = 0; a < function->arguments; a++) {
@@ -87,7 +90,7 @@ static void look_at_arguments(const struct function_hook *function, const struct
 		if (!alias || !life_any(alias - 1))
 			continue;
 		while ((i = life_next(alias - 1, &link))) {
-			if (!life_hit(life_at(i), value, form) || !is_open(life_at(i), moment))
+			if (!life_hit(life_at(i), value, form) || !is_open(life_at(i), moment, observing))
 				continue;
 			note_given(life_at(i), function, moment, a, form);
 			frame_hold(moment, i, moment->x[REG_FP], moment->x[REG_RA]);
@@ -109,8 +112,7 @@ static void on_entry(unsigned hart, void *data)
 	locations_popped(&moment, function->entry);
 	if (function->trap)
 		frames_trap(&moment);
-	if (!nr_observers || !follow_observing(&moment))
-		look_at_arguments(function, &moment);
+	look_at_arguments(function, &moment);
 }
 
 static void on_return(unsigned hart, void *data)
@@ -178,14 +180,15 @@ static bool within_itself(const struct life *life, uint64_t va)
 static void add_locations(const struct moment *moment, const struct store_site *site, uint64_t value,
 			  enum alias_form form, uint64_t index, uint64_t va, unsigned bytes)
 {
+	bool observing = follow_observing(moment);
 	uint32_t link = 0, i;
 	/* Neither RAM nor this stack: memory of a program. */
 	if (guest_linear(va) == UINT64_MAX && window_of(va) != window_of(moment->x[REG_SP] - 1))
 		return;
 	while ((i = life_next(index, &link))) {
 		struct life *life = life_at(i);
-		if (!life_hit(life, value, form) || within_itself(life, va) || !is_open(life, moment) ||
-		    weak_store(life, value, form, va))
+		if (!life_hit(life, value, form) || within_itself(life, va) ||
+		    !is_open(life, moment, observing) || weak_store(moment, life, value, form, va))
 			continue;
 		location_add(moment, i, va, bytes, site->pc, site->saves);
 		hold_by_frame_at(moment, i, va, site->pc);
@@ -207,9 +210,10 @@ static __attribute__((noinline)) void follow_store(unsigned hart, uint64_t va, c
 	if (location_any_at(va)) {
 		bool known = true;
 		uint64_t now = bytes == 8 ? value : follow_word(&moment, va & ~7ULL, &known);
-		locations_overwritten(&moment, va, va + bytes, known && bytes != 4 ? &now : NULL, site->pc);
+		locations_overwritten(&moment, va, va + bytes, known && bytes != 4 ? &now : NULL, site->pc,
+				      site->saves);
 	}
-	if (to_follow && (!nr_observers || !follow_observing(&moment)))
+	if (to_follow)
 		add_locations(&moment, site, value, form, alias - 1, at, whole);
 }
 

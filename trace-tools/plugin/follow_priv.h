@@ -42,12 +42,14 @@ struct given {
 struct life {
 	enum life_kind kind;
 	bool alive, final; /* final: a reference whose last frame is gone */
-	bool lasting;      /* a reference that a structure holds, by the locations that its stack stored */
+	bool
+	    by_observer; /* begun by a function that only looks: it is its own, so what is done with it there counts */
+	bool lasting; /* a reference that a structure holds, by the locations that its stack stored */
 	uint64_t base, bytes, index, nr_pages;
 	uint64_t ref, holder;
 	uint64_t nth;                      /* of those that began at this address */
 	uint64_t window;                   /* of the stack on which a reference began */
-	uint32_t nr_heap, nr_stack, first; /* of its locations */
+	uint32_t nr_heap, nr_stack, first; /* of its locations; of stacks and saved registers: nr_stack */
 	uint64_t kept;                     /* when a location outside stacks was added last */
 	uint32_t nr_marks, first_mark;
 	uint32_t nr_born;
@@ -105,9 +107,13 @@ static inline bool location_any_at(uint64_t va)
 }
 void location_add(const struct moment *moment, uint32_t life, uint64_t va, unsigned bytes, uint64_t pc,
 		  bool saved);
-/* What lies in [lo, hi) is gone. value: what stands in the word now, whose lives keep theirs; NULL: nothing. */
+/*
+ * What lies in [lo, hi) is gone. value: what stands in the word now, whose lives keep theirs; NULL: nothing. saving: by a switch
+ * of stacks, which loses nothing of its own: a new task's stack pointer is the end of its stack, and so the address of the
+ * page behind it.
+ */
 void locations_overwritten(const struct moment *moment, uint64_t lo, uint64_t hi, const uint64_t *value,
-			   uint64_t pc);
+			   uint64_t pc, bool saving);
 void locations_freed(const struct moment *moment, uint64_t lo, uint64_t hi, uint64_t pc);
 /* Below the stack pointer nothing is kept. */
 void locations_pop(const struct moment *moment, uint64_t pc);
@@ -143,7 +149,7 @@ void frames_forget(uint32_t life);
 
 /* ---- follow_code.c ---- */
 
-/* Within a function that only looks (a printer, a checker): what it copies is no holder. */
+/* Within a function that only looks (a printer, a checker): what it copies is no holder, but of what it allocated itself. */
 bool follow_observing(const struct moment *moment);
 
 #endif

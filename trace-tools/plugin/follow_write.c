@@ -2,6 +2,7 @@
  *
  * follow_write: OUT/leak-points, what became of each life that has not ended: text, one fact a line.
  *
+ *	lost of 20517                            all were followed, and only what nothing leads to is told (reach.h)
  *	life object 0xffffffc081234000 bytes 64 pfn 0x81234 ref 0 holder 0 nth 1 heap 0 frames 0 kept 790
  *	born 0xffffffc080214010 …                return addresses, innermost first
  *	location overwritten 0xffffffc080213000 where 0x… when 812 stack …
@@ -17,6 +18,7 @@
 #include "follow_priv.h"
 #include "guest.h"
 #include "hooks.h"
+#include "reach.h"
 
 #define HELD_SHOWN 8
 
@@ -38,20 +40,6 @@ static void write_lost(FILE *out, const char *what, const struct lost *lost)
 	write_stack(out, lost->stack, lost->nr);
 }
 
-/* The base of the life that an address is in, 0: none. */
-static uint64_t life_around(uint64_t va)
-{
-	uint64_t pa = guest_linear(va), index = pa == NONE ? NONE : alias_index(pa);
-	uint32_t link = 0, i;
-
-	while (index != NONE && (i = life_next(index, &link))) {
-		const struct life *life = life_at(i);
-		if (life->kind != LIFE_REFERENCE && va - life->base < life->bytes)
-			return life->base;
-	}
-	return 0;
-}
-
 static void write_held(FILE *out, const struct life *life)
 {
 	uint32_t shown = 0;
@@ -60,8 +48,9 @@ static void write_held(FILE *out, const struct life *life)
 		const struct location *location = location_at(i);
 		if (location->on_stack)
 			continue;
+		uint32_t around = reach_around(location->va);
 		fprintf(out, "held %#" PRIx64 " by %#" PRIx64 " in %#" PRIx64 "\n", location->va,
-			location->pc, life_around(location->va));
+			location->pc, around ? life_at(around)->base : 0);
 		shown++;
 	}
 }
@@ -85,6 +74,12 @@ static void write_life(FILE *out, const struct life *life)
 	write_held(out, life);
 }
 
+/* What stays where only what is lost is asked for: of a page that is lost its references, too. */
+static bool is_told(uint32_t i)
+{
+	return life_at(i)->alive && (!hooks.follow_lost || !reach_is(i));
+}
+
 bool follow_write(const char *path)
 {
 	FILE *out = fopen(path, "we");
@@ -92,8 +87,14 @@ bool follow_write(const char *path)
 
 	if (!out)
 		return false;
+	if (hooks.follow_lost && !reach_find()) {
+		fclose(out);
+		return false;
+	}
+	if (hooks.follow_lost)
+		fprintf(out, "lost of %u\n", nr_lives);
 	for (uint32_t i = 1; i < lives_used; i++) {
-		if (!life_at(i)->alive)
+		if (!is_told(i))
 			continue;
 		write_life(out, life_at(i));
 		nr++;

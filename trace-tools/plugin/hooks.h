@@ -59,6 +59,7 @@
  * follow page=N, object=N, reference=N, all=1
  *                              what is followed: lives of the page at this physical address, of the object at this virtual
  *                              address, references to the page; several lines allowed
+ * follow lost=1                at the end only what nothing leads to is told (reach.h)
  * follow lasting=MASK          bit n: references with ref=n outlive the call that got them (held by a structure, not by a task)
  * weak …                       a registry: pointers there keep nothing alive (weak.h)
  * func entry=N args=N …        a function, with how many of a0 to a3 are arguments (4); flags, 1 each: observer (what it does with
@@ -172,8 +173,10 @@ struct function_hook {
 /* A registry, for follow.h. */
 struct weak {
 	enum weak_kind { WEAK_WORDS, WEAK_OBJECT, WEAK_STRUCT } kind;
-	uint64_t offset,
-	    bytes; /* WORDS: address, bytes; OBJECT: of the node, of the object; STRUCT: in struct page */
+	/* WORDS: address, bytes; OBJECT: of the node, of the object; STRUCT: in struct page. */
+	uint64_t offset, bytes;
+	uint64_t byte; /* STRUCT: only while this byte of the page's struct page … (NONE: always) */
+	uint8_t is;    /* … is that */
 };
 
 struct hold {
@@ -210,7 +213,7 @@ struct hooks {
 	uint32_t pte_levels;
 	struct mark_pattern marks[MARKS_MAX];
 	uint32_t nr_marks;
-	bool follow, follow_all;
+	bool follow, follow_all, follow_lost;
 	struct ranges follow_only[3]; /* by life kind: addresses, ascending */
 	struct ranges follow_switch;
 	uint64_t follow_lasting; /* mask of ref= */

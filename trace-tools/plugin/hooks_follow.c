@@ -49,6 +49,7 @@ void hooks_read_follow(struct line *line)
 
 	hooks.follow = true;
 	hooks.follow_all |= line_number(line, "all", 0) != 0;
+	hooks.follow_lost |= line_number(line, "lost", 0) != 0;
 	hooks.stack_window = line_number(line, "window", hooks.stack_window);
 	if (hooks.stack_window & (hooks.stack_window - 1))
 		line_fail(line, "window is a power of two", "");
@@ -92,11 +93,12 @@ void hooks_read_weak(struct line *line)
 	}
 	hooks.nr_weak++;
 	if (in && !strcmp(in, "struct"))
-		*weak = (struct weak){WEAK_STRUCT, line_needed(line, "off"), line_needed(line, "size")};
+		*weak = (struct weak){WEAK_STRUCT, line_needed(line, "off"), line_needed(line, "size"),
+				      line_number(line, "byte", NONE), (uint8_t)line_number(line, "is", 0)};
 	else if (of)
-		*weak = (struct weak){WEAK_OBJECT, line_needed(line, "off"), of};
+		*weak = (struct weak){WEAK_OBJECT, line_needed(line, "off"), of, NONE, 0};
 	else if (lo != NONE)
-		*weak = (struct weak){WEAK_WORDS, lo, line_needed(line, "hi") - lo};
+		*weak = (struct weak){WEAK_WORDS, lo, line_needed(line, "hi") - lo, NONE, 0};
 	else
 		line_fail(line, "weak lo= hi=, of= off= or in=struct", "");
 }

@@ -76,6 +76,15 @@ static struct window *window_at(uint64_t va, bool make)
 	return NULL;
 }
 
+/*
+ * On a stack, or a register that a switch of stacks has saved: what was in it may be stale, and it goes with the next switch. The
+ * frame that had the pointer is there for as long as it is.
+ */
+static bool passes(const struct location *location)
+{
+	return location->on_stack || location->saved;
+}
+
 /* ---- add ---- */
 
 static bool is_there(uint32_t life, uint64_t va)
@@ -131,9 +140,9 @@ void location_add(const struct moment *moment, uint32_t life, uint64_t va, unsig
 		window->nr++;
 		window->lowest = va < window->lowest ? va : window->lowest;
 	}
-	if (on_stack) {
+	nr_stack_locations += on_stack;
+	if (passes(&locations[i])) {
 		life_at(life)->nr_stack++;
-		nr_stack_locations++;
 	} else {
 		life_at(life)->nr_heap++;
 		life_at(life)->kept = follow_clock;
@@ -161,12 +170,11 @@ static void unlink_location(uint32_t i)
 		--*count;
 	if (window && window->nr && !--window->nr)
 		window->lowest = UINT64_MAX;
-	if (location->on_stack) {
+	nr_stack_locations -= location->on_stack;
+	if (passes(location))
 		life->nr_stack--;
-		nr_stack_locations--;
-	} else {
+	else
 		life->nr_heap--;
-	}
 	location->next = free_location;
 	free_location = i;
 }
@@ -213,18 +221,18 @@ static void remove_in_word(const struct moment *moment, uint64_t lo, uint64_t hi
 		}
 		uint32_t life = location->life;
 		uint64_t va = location->va;
-		bool heap = !location->on_stack;
+		bool heap = !passes(location);
 		*at = location->next;
 		unlink_location(i);
-		if (heap && !life_at(life)->nr_heap)
+		if (heap && !life_at(life)->nr_heap && by != LOST_NOT)
 			last_heap_location(moment, life, va, by, pc);
 	}
 }
 
 void locations_overwritten(const struct moment *moment, uint64_t lo, uint64_t hi, const uint64_t *value,
-			   uint64_t pc)
+			   uint64_t pc, bool saving)
 {
-	remove_in_word(moment, lo, hi, value, false, LOST_OVERWRITTEN, pc);
+	remove_in_word(moment, lo, hi, value, false, saving ? LOST_NOT : LOST_OVERWRITTEN, pc);
 }
 
 static void remove_range(const struct moment *moment, uint64_t lo, uint64_t hi, enum lost_by by, uint64_t pc)

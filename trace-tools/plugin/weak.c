@@ -4,12 +4,26 @@
  */
 #include "weak.h"
 
+#include "bounds.h"
+#include "guest.h"
 #include "hooks.h"
 
 /* Is the offset that of a word which the item names? */
 static bool names(const struct weak *weak, uint64_t offset)
 {
 	return offset - weak->offset < weak->bytes;
+}
+
+/* Is the page of the kind that the item is about? */
+static bool is_about(const struct weak *weak, const struct moment *moment, const struct life *life)
+{
+	const struct alias_map *map = &alias_map;
+
+	if (weak->kind != WEAK_STRUCT || weak->byte == NONE)
+		return true;
+	uint64_t va = map->pages + (life->index - map->pages_index) * map->stride + weak->byte;
+	const uint8_t *host = guest_va(moment->hart, va, 1);
+	return host && *host == weak->is;
 }
 
 static bool in_registry(const struct weak *weak, uint64_t va)
@@ -42,10 +56,13 @@ static bool to_node(const struct weak *weak, const struct life *life, uint64_t v
 	}
 }
 
-bool weak_store(const struct life *life, uint64_t value, enum alias_form form, uint64_t va)
+bool weak_store(const struct moment *moment, const struct life *life, uint64_t value, enum alias_form form,
+		uint64_t va)
 {
 	for (uint32_t i = 0; i < hooks.nr_weak; i++) {
-		if (in_registry(&hooks.weak[i], va) || to_node(&hooks.weak[i], life, value, form))
+		const struct weak *weak = &hooks.weak[i];
+		if ((in_registry(weak, va) || to_node(weak, life, value, form)) &&
+		    is_about(weak, moment, life))
 			return true;
 	}
 	return false;

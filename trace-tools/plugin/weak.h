@@ -8,7 +8,8 @@
  *	weak lo=N hi=N			words of memory: the head of a list, a table
  *	weak of=BYTES off=N		a pointer to byte N of an object of so many bytes: to the node by which it hangs in a list,
  *					wherever that pointer stands (the head, the neighbours, a register)
- *	weak in=struct off=N size=N	words of each struct page, and pointers to them
+ *	weak in=struct off=N size=N	words of each struct page, and pointers to them; with byte=N is=N only of pages whose struct
+ *					page has that value in that byte (its kind)
  *
  * A node that is a structure's first member has its address: a pointer to it is a pointer to the thing, and holds it.
  */
@@ -18,6 +19,7 @@
 #include "follow_priv.h"
 
 /* Does this value, stored at va, only register the life? */
-bool weak_store(const struct life *life, uint64_t value, enum alias_form form, uint64_t va);
+bool weak_store(const struct moment *moment, const struct life *life, uint64_t value, enum alias_form form,
+		uint64_t va);
 
 #endif

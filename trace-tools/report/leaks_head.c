@@ -171,10 +171,25 @@ static void print_audit(const struct leaks *leaks, FILE *out)
 			leaks->nr_disproved);
 }
 
+static void print_pointers(const struct leaks *leaks, FILE *out)
+{
+	uint64_t nr = 0;
+
+	if (!leaks->nr_followed)
+		return;
+	for (size_t g = 0; g < leaks->nr_groups; g++)
+		nr += leaks->groups[g].nr_by_pointers;
+	fprintf(out,
+		"pointers: all were followed to the end, to %" PRIu64
+		" pages, objects and references that lived then; none is left "
+		"to %" PRIu64 " of the %zu that leaked\n",
+		leaks->nr_followed, nr, leaks->nr_items);
+}
+
 static void print_agreement(const struct leaks *leaks, FILE *out)
 {
-	/* Of a watched run only the audit judges: there is nobody to agree with. */
-	if (!leaks->nr_items || model_run(leaks->model)->watched)
+	/* Of a watched run only the audit judges, and who follows pointers: else there is nobody to agree with. */
+	if (!leaks->nr_items || (model_run(leaks->model)->watched && !leaks->nr_followed))
 		return;
 	for (uint32_t doubt = 0; doubt < DOUBT_NR; doubt++) {
 		if (leaks->nr_doubts[doubt])
@@ -245,5 +260,6 @@ void leaks_print_head(const struct leaks *leaks, FILE *out)
 	print_query(leaks, out);
 	print_suppressions(leaks, out);
 	print_audit(leaks, out);
+	print_pointers(leaks, out);
 	print_agreement(leaks, out);
 }

@@ -77,6 +77,7 @@ static void write_item(struct json *json, const struct leak_item *item)
 	json_string(json, "verdict", verdict_text(item->verdict));
 	json_bool(json, "by_audit", item->by_audit);
 	json_bool(json, "by_trace", item->by_trace);
+	json_bool(json, "by_pointers", item->by_pointers);
 	json_string(json, "detected_by", leak_doubt_text(item->doubt));
 	json_string(json, "ref", ref_kind_text(item->ref));
 	json_int(json, "holder", item->holder);

@@ -233,7 +233,11 @@ static void print_facts(const struct leaks *leaks, const struct leak_group *grou
 		time_text(group->first_time, from), time_text(group->last_time, to));
 	print_tests(leaks, group, out);
 	print_pids(leaks, group, out);
-	if (!model_run(leaks->model)->watched)
+	if (leaks->nr_followed)
+		fprintf(out,
+			"  detected by: audit %" PRIu64 ", trace %" PRIu64 ", pointers %" PRIu64 " of %zu\n",
+			group->nr_by_audit, group->nr_by_trace, group->nr_by_pointers, group->nr_items);
+	else if (!model_run(leaks->model)->watched)
 		fprintf(out, "  detected by: audit %" PRIu64 ", trace %" PRIu64 " of %zu\n",
 			group->nr_by_audit, group->nr_by_trace, group->nr_items);
 }

@@ -80,6 +80,8 @@ char **qemu_command(const struct machine_config *config)
 		add_pair(&words, "-icount", xasprintf("shift=0,sleep=%s", config->at_prompt ? "on" : "off"));
 		add_pair(&words, "-seed", xstrdup("1"));
 	}
+	if (config->one_thread && !config->icount)
+		add_pair(&words, "-accel", xstrdup("tcg,thread=single"));
 	if (config->plugin)
 		add_pair(&words, "-plugin", xstrdup(config->plugin));
 	if (config->gdb_port)

@@ -19,6 +19,7 @@ struct machine_config {
 	bool icount;        /* deterministic, but for what is typed */
 	bool at_prompt;     /* no command: it waits for what is typed */
 	uint32_t gdb_port;  /* 0: none */
+	bool one_thread;    /* harts run in turns */
 	const char *plugin; /* what is behind -plugin; NULL: none */
 	bool stopped;       /* wait for gdb's continue */
 };

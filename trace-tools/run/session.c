@@ -120,8 +120,8 @@ static void prepare_disk(struct session *session)
 /* Nothing of an earlier run stays, from before this one begins: whoever looks sees this one or none. */
 static void clear_folder(const char *folder)
 {
-	static const char *const names[] = {"ram", "logs/panic.log", "logs/recover.log",
-					    "icount/plugin.json"};
+	static const char *const names[] = {"ram", "logs/panic.log", "logs/recover.log", "icount/plugin.json",
+					    "icount/leak-points"};
 
 	drain_clear(folder);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -393,8 +393,10 @@ struct session *session_run(const struct session_options *options)
 	if (!guest_create(&session->guest, session->config.ram_bytes))
 		die("no memory for the machine: %s", strerror(errno));
 	session->config.ram_file = session->guest.path;
-	if (session->config.icount) {
+	session->config.one_thread = options->more_hooks != NULL;
+	if (session->config.icount || options->more_hooks)
 		session->config.plugin = session->plugin = repeat_prepare(session);
+	if (session->config.icount) {
 		/* Now, for somebody may build another while the machine runs. */
 		if (!manifest_of_file(&session->disk, session->config.disk))
 			die("%s: %s", session->config.disk, strerror(errno));

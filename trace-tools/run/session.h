@@ -24,7 +24,8 @@ struct session_options {
 	const char *mode;              /* stream, flight, off */
 	const char *append;            /* further boot arguments, or NULL */
 	const char *whole_append; /* of a run that is repeated: all boot arguments; NULL: made of the above */
-	const char *more_hooks;   /* with icount: further lines of the plugin's hooks file; NULL: none */
+	const char *
+	    more_hooks; /* further lines of the plugin's hooks file, whose harts then run in turns; NULL: none */
 	uint64_t expected_events; /* shows on a terminal how far it is; 0: it does not */
 	char **words;             /* the guest's command */
 	int nr_words;             /* 0: a prompt */

@@ -121,7 +121,8 @@ static void set_environment(const struct watch *watch)
 	set_or_unset(WATCH_ENV_ELF, elf);
 	set_or_unset(WATCH_ENV_SYMBOLS, symbols);
 	set_or_unset(WATCH_ENV_WRITES, options->check_writes ? "1" : NULL);
-	set_or_unset(WATCH_ENV_FOLLOW, options->follow ? "1" : NULL);
+	static const char *const follow[] = {NULL, "1", "2"};
+	set_or_unset(WATCH_ENV_FOLLOW, follow[options->follow]);
 	free(with);
 	free(folder);
 	free(relative);

@@ -31,6 +31,9 @@
 
 #define WATCH_QEMU "qemu-system-riscv64"
 
+/* Pointers to pages that are followed (plugin/follow.h): none; all; all, and at the end only what has none left is told. */
+enum watch_follow { WATCH_FOLLOW_NOT, WATCH_FOLLOW_ALL, WATCH_FOLLOW_LOST };
+
 /* What the user wants. */
 struct watch_options {
 	const char
@@ -39,7 +42,7 @@ struct watch_options {
 	const char *elf;         /* NULL: what QEMU is told to boot is one */
 	const char *symbols;     /* a System.map; NULL: the ELF file has them, or the description names one */
 	bool check_writes;
-	bool follow;    /* every pointer to a page, see plugin/follow.h */
+	enum watch_follow follow;
 	bool quiet;     /* what a driven console says is not passed on */
 	char **command; /* NULL-terminated */
 	/* A driven terminal: any of these. */
@@ -105,6 +108,6 @@ int watch_stand_in(int argc, char **argv);
 #define WATCH_ENV_ELF "PAGETRAIL_WATCH_ELF"                 /* file; unset: the kernel that QEMU boots */
 #define WATCH_ENV_SYMBOLS "PAGETRAIL_WATCH_SYMBOLS"         /* file; unset: what the description names */
 #define WATCH_ENV_WRITES "PAGETRAIL_WATCH_WRITES"           /* set: --check writes */
-#define WATCH_ENV_FOLLOW "PAGETRAIL_WATCH_FOLLOW"           /* set: pointers are followed */
+#define WATCH_ENV_FOLLOW "PAGETRAIL_WATCH_FOLLOW"           /* enum watch_follow; unset: not */
 
 #endif

@@ -32,37 +32,19 @@ static bool is_drive(const char *word)
 	return !strcmp(word, "-drive") || !strcmp(word, "--drive");
 }
 
-static bool is_one_of(const char *word, const char *const *names)
-{
-	const char *name = word + (word[0] == '-' && word[1] == '-' ? 2 : 1);
-
-	for (; word[0] == '-' && *names; names++) {
-		if (!strcmp(name, *names))
-			return true;
-	}
-	return false;
-}
-
-/* The call that was made, on copies of its disks and in one thread. */
+/* The call that was made, on copies of its disks. */
 static void make_command(struct words *command, const char *run, const struct json_value *said)
 {
-	static const char *const threads[] = {"accel", "icount", NULL};
 	const struct json_value *word = json_get(said, "qemu")->first;
-	bool one_thread = false;
 	unsigned n = 0;
 
 	add(command, xstrdup(WATCH_QEMU));
 	for (word = word->next; word; word = word->next) {
 		add(command, xstrdup(word->text));
-		one_thread = one_thread || is_one_of(word->text, threads);
 		if (is_drive(word->text) && word->next) {
 			word = word->next;
 			add(command, watch_disk_word(run, n++, word->text));
 		}
-	}
-	if (!one_thread) {
-		add(command, xstrdup("-accel"));
-		add(command, xstrdup("tcg,thread=single"));
 	}
 	add(command, xstrdup("-snapshot"));
 	add(command, NULL);
@@ -145,7 +127,7 @@ static char *run_it(const char *run, const char *folder, const struct json_value
 					.until = json_get_string(said, "until"),
 					.prompt = json_get_string(said, "prompt"),
 					.timeout_seconds = seconds > LEAST_SECONDS ? seconds : LEAST_SECONDS,
-					.follow = true,
+					.follow = WATCH_FOLLOW_ALL,
 					.quiet = true};
 
 	make_command(&command, run, said);

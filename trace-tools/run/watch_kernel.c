@@ -37,7 +37,7 @@ static char *write_description(const char *folder, const struct description *des
 	return error;
 }
 
-static char *write_hooks(const char *folder, const struct description *description, bool follow)
+static char *write_hooks(const char *folder, const struct description *description, enum watch_follow follow)
 {
 	char *text = NULL, *error;
 	size_t bytes;
@@ -48,6 +48,8 @@ static char *write_hooks(const char *folder, const struct description *descripti
 	fputs(description->hooks, out);
 	if (follow)
 		follow_all_pages(description, out);
+	if (follow == WATCH_FOLLOW_LOST)
+		fprintf(out, "follow lost=1\n");
 	fclose(out);
 	error = write_text(folder, "hooks", text);
 	free(text);
@@ -184,7 +186,7 @@ static char *not_enough(const char *elf, const struct description *description)
 }
 
 char *watch_prepare_kernel(const char *folder, const char *elf, const char *description_path, const char *map,
-			   bool follow, uint32_t boot_id)
+			   enum watch_follow follow, uint32_t boot_id)
 {
 	static const char *const folders[] = {"kernel", "trace", "logs"};
 	struct description description;

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "watch.h"
+
 /*
  * Is the code of `elf` in the file that QEMU boots, at the same addresses where that is an ELF file, too? Names of another build would
  * be wrong ones. NULL, or what is wrong (caller frees). An image that is packed shows nothing, and is only warned of.
@@ -19,6 +21,6 @@ char *watch_other_kernel(const char *elf, const char *boots);
  * map NULL: the description names it, where it must. NULL, or what is wrong in words that say what to do (caller frees).
  */
 char *watch_prepare_kernel(const char *folder, const char *elf, const char *description, const char *map,
-			   bool follow, uint32_t boot_id);
+			   enum watch_follow follow, uint32_t boot_id);
 
 #endif

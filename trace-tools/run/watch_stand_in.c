@@ -198,15 +198,28 @@ static uint32_t choose_boot_id(void)
 	       1;
 }
 
+static enum watch_follow follow_wanted(void)
+{
+	const char *follow = getenv(WATCH_ENV_FOLLOW);
+
+	return follow ? (enum watch_follow)atoi(follow) : WATCH_FOLLOW_NOT;
+}
+
+/* Following pointers needs the harts to run in turns. */
 static char **words_with_plugin(int argc, char **argv, const char *plugin, const char *folder,
 				uint32_t boot_id)
 {
-	char **words = xcalloc((size_t)argc + 3, sizeof(char *));
+	char **words = xcalloc((size_t)argc + 5, sizeof(char *));
+	bool in_turns = word_behind(argc, argv, "icount") || word_behind(argc, argv, "accel");
 
 	memcpy(words, argv, (size_t)argc * sizeof(char *));
 	words[argc] = xstrdup("-plugin");
 	words[argc + 1] = xasprintf("%s,out=%s,hooks=%s/kernel/hooks,boot=%u%s", plugin, folder, folder,
 				    boot_id, getenv(WATCH_ENV_WRITES) ? ",check-writes=on" : "");
+	if (follow_wanted() && !in_turns) {
+		words[argc + 2] = xstrdup("-accel");
+		words[argc + 3] = xstrdup("tcg,thread=single");
+	}
 	return words;
 }
 
@@ -230,8 +243,7 @@ int watch_stand_in(int argc, char **argv)
 		if (error)
 			die("%s", error);
 		error = watch_prepare_kernel(folder, elf ? elf : boots, getenv(WATCH_ENV_DESCRIPTION),
-					     getenv(WATCH_ENV_SYMBOLS), getenv(WATCH_ENV_FOLLOW) != NULL,
-					     boot_id);
+					     getenv(WATCH_ENV_SYMBOLS), follow_wanted(), boot_id);
 		if (error)
 			die("%s%s", error,
 			    elf || is_elf(boots)
