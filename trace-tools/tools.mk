@@ -86,7 +86,7 @@ $(TOOLS_BUILD)/help_texts.o: $(TOOLS_BUILD)/help_texts.c
 	$(HOSTCC) $(TOOLS_CFLAGS) -c -o $@ $<
 
 # The style and the scripts of the HTML report; each script uses what those before it define.
-REPORT_PAGE := $(addprefix trace-tools/report/page/,report.css data.js dom.js selection.js tables.js run_tables.js flame.js timeline.js map.js start.js)
+REPORT_PAGE := $(addprefix trace-tools/report/page/,report.css data.js dom.js selection.js tables.js run_tables.js flame.js timeline.js map.js compare.js start.js)
 $(TOOLS_BUILD)/report_page.c: trace-tools/report/page/embed.py trace-tools/gen/c_text.py $(REPORT_PAGE)
 	@mkdir -p $(@D)
 	$(PYTHON) $< $(REPORT_PAGE) > $@.new && mv $@.new $@

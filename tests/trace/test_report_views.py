@@ -46,6 +46,31 @@ def shown(browser, pagetrail, run, tmp_path):
     assert browser.complaints() == []
 
 
+@pytest.fixture
+def compared(browser, pagetrail, sites, write, run, tmp_path):
+    """A: the test calm, with 30 pages, and a test that B has not; B: `run`."""
+    kernel = Kernel(sites)
+    machine = kernel.machine
+    machine.step = 500
+    for name, nr in (("calm", 30), ("gone", 1)):
+        machine.mark(name)
+        kernel.begin(4, "calmer")
+        for page in [machine.alloc("PIPE", "PIPE", (1, 0), kernel.stack("sys_write")) for _ in range(nr)]:
+            machine.put(page, "PIPE", (1, 0), kernel.stack("sys_write"))
+        kernel.end(4)
+        machine.mark(name, end=True)
+    machine.sample()
+    machine.audit([])
+    before = write(machine, "before")
+    done = pagetrail("report", before, run, "-o", tmp_path / "c.html")
+    assert done.status == pagetrail("leaks", run).status, done.err
+    browser.resize(1440, 900)
+    browser.load(tmp_path / "c.html")
+    browser.until("document.documentElement.classList.contains('ready')")
+    yield browser
+    assert browser.complaints() == []
+
+
 def rows(browser, section):
     """The table of a section: a list of lists of cells, without the rows that opened."""
     return browser.evaluate(f"""[...document.querySelectorAll('#{section} tbody tr:not(.detail)')].filter(row => row.checkVisibility())
@@ -379,3 +404,56 @@ def test_the_selection_darkens_the_rest_of_the_map(shown):
     shown.press("ArrowDown", 2)
     before, after = shown.evaluate(outside)
     assert before > 100 and after >= 0
+
+
+# ---- two runs ----
+
+def test_tests_are_aligned_by_name(compared):
+    by_name = {row[0]: row for row in rows(compared, "tests")}
+    assert set(by_name) == {"calm", "gone", "write-read"}
+    assert by_name["calm"][3:] == ["0", "0", "0"]
+    assert by_name["gone"][2] == by_name["gone"][4] == "not run" and by_name["gone"][5] == "only in A"
+    assert by_name["write-read"][3:] == ["not run", "10", "only in B"]
+    choose(compared, "tests", "Only different")
+    assert {row[0] for row in rows(compared, "tests")} == {"gone", "write-read"}
+
+
+def test_call_sites_say_what_differs(compared):
+    first = rows(compared, "sites")[0]
+    assert first[0] == "lookup" and first[2:5] == ["0", "10", "+10"]
+    pipes, = [row for row in rows(compared, "sites") if row[0] == "sys_write"]
+    assert pipes[8:] == ["31", "20", "-11"]
+    compared.click("#sites tbody tr:first-child button.opener")
+    assert "ext2_file_write" in text(compared, "#sites tr.detail")
+
+
+@pytest.mark.parametrize("by_key", [False, True], ids=["mouse", "keyboard"])
+def test_flame_graph_of_the_difference(compared, by_key):
+    assert "10 pages, 100.0 %, +10 in B" in frames(compared)["lookup"]
+    choose(compared, "flame", "Allocated (churn)")
+    drawn = frames(compared)
+    assert "sys_write: 41 pages" in drawn["sys_write"] and "-1 in B" in drawn["sys_write"]
+    assert "+10 in B" in drawn["lookup"] and compared.evaluate("document.querySelectorAll('.flame .shade-more').length") > 0
+    if by_key:
+        compared.focus(".flame .fr[tabindex='0']")
+        compared.press("ArrowDown", 8)
+    else:
+        compared.evaluate("[...document.querySelectorAll('.flame .fr')].find(f => f.ariaLabel.startsWith('lookup')).id = 'target'")
+        compared.click("#target")
+    assert "its row in the table" in text(compared, ".about")
+    if by_key:
+        compared.focus(".about a")
+        compared.press("Enter")
+    else:
+        compared.click(".about a")
+    assert compared.evaluate("document.activeElement.closest('#sites tr') !== null")
+
+
+def test_without_scripts_the_comparison_is_there(compared, tmp_path):
+    compared.call("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        compared.load(tmp_path / "c.html")
+        said = compared.evaluate("document.querySelector('main').innerText")
+        assert all(words in said for words in ("The two runs", "write-read", "not run", "lookup", "Allocated, B"))
+    finally:
+        compared.call("Emulation.setScriptExecutionDisabled", value=False)

@@ -6,7 +6,7 @@
 #include "base/json.h"
 #include "base/outfile.h"
 #include "command.h"
-#include "report/html.h"
+#include "report/html_compare.h"
 #include "report/leaks_text.h"
 #include "run/drain.h"
 
@@ -36,15 +36,14 @@ static void say(const struct arguments *arguments, const char *path, int status)
 	json_end(&json);
 }
 
-static int report_run(const struct arguments *arguments)
+static int report_one(const struct arguments *arguments)
 {
-	const char *to = option(arguments, "out");
+	const char *to = option(arguments, "out"), *folder = source_folder(arguments);
 	struct run *run = open_run(arguments->operands[0]);
-	const char *folder = source_folder(arguments);
-	struct sources sources;
 	char *path = to ? xstrdup(to) : xasprintf("%s/" RUN_REPORT, run->folder);
 	struct html_pictures pictures;
 	struct model_watch watch = {html_pictures_event, &pictures};
+	struct sources sources;
 	struct outfile out;
 
 	sources_open(&sources, run, folder);
@@ -68,8 +67,57 @@ static int report_run(const struct arguments *arguments)
 	return status;
 }
 
+/* ---- two runs ---- */
+
+static void compared_open(struct compared_run *one, const char *folder)
+{
+	struct model_watch watch = {usage_event, &one->usage};
+
+	one->run = open_run(folder);
+	usage_begin(&one->usage, one->run);
+	one->model = model_replay(one->run, &watch);
+	usage_end(&one->usage);
+	one->stacks = stack_table_open(one->run);
+	one->leaks = leaks_find(one->model, one->stacks, NULL);
+}
+
+static void compared_close(struct compared_run *one)
+{
+	leaks_free(one->leaks);
+	stack_table_close(one->stacks);
+	usage_free(&one->usage);
+	model_free(one->model);
+	run_close(one->run);
+}
+
+/* The status is that of B: what a change made of A. */
+static int report_two(const struct arguments *arguments)
+{
+	const char *to = option(arguments, "out");
+	struct compared_run sides[NR_SIDES];
+	struct outfile out;
+
+	for (int side = 0; side < NR_SIDES; side++)
+		compared_open(&sides[side], arguments->operands[side]);
+	char *path = to ? xstrdup(to) : xasprintf("%s/" RUN_COMPARED, sides[SIDE_B].run->folder);
+	outfile_open(&out, path);
+	html_compare(out.file, sides);
+	int status = sides[SIDE_B].leaks->status;
+	outfile_close(&out);
+	say(arguments, path, status);
+	for (int side = 0; side < NR_SIDES; side++)
+		compared_close(&sides[side]);
+	free(path);
+	return status;
+}
+
+static int report_run(const struct arguments *arguments)
+{
+	return arguments->nr_operands == 2 ? report_two(arguments) : report_one(arguments);
+}
+
 static const struct option_spec options[] = {
-    {"out", "FILE", "write there; -o FILE for short (RUN/report.html)"},
+    {"out", "FILE", "write there; -o FILE for short (RUN/report.html; of two runs B/compare.html)"},
     {"source", "FOLDER",
      "where the kernel's sources are (in the run; where they were compiled, if not changed since)"},
     {"json", NULL, "say as JSON what the verdict is and which file was written"},
@@ -79,10 +127,10 @@ static const struct option_spec options[] = {
 
 const struct command command_report = {
     .name = "report",
-    .operands = "RUN",
-    .summary = "write one HTML file with verdict, curves, leaks, tests and call sites",
+    .operands = "RUN | A B",
+    .summary = "write one HTML file: of a run what leaked, where, when; of two what differs",
     .min_operands = 1,
-    .max_operands = 1,
+    .max_operands = 2,
     .options = options,
     .run = report_run,
 };

@@ -67,7 +67,7 @@ void html_part(FILE *out, const struct leaks *leaks, enum leaks_part part, size_
 
 /* ---- the head ---- */
 
-static void put_page_head(FILE *out, const char *name)
+void html_page_begin(FILE *out, const char *name, const char *links)
 {
 	fputs("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
 	      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
@@ -76,16 +76,16 @@ static void put_page_head(FILE *out, const char *name)
 	      out);
 	markup_text(out, name);
 	fprintf(out,
-		": Pagetrail report</title>\n<style>\n%s</style>\n</head>\n<body>\n<div "
-		"class=\"page\">\n<h1>Pagetrail: ",
+		": Pagetrail report</title>\n<style>\n%s</style>\n</head>\n<body>\n<div class=\"page\">\n"
+		"<h1>Pagetrail: ",
 		report_style);
 	markup_text(out, name);
-	fputs("</h1>\n<nav aria-label=\"Sections\"><a href=\"#verdict\">Verdict</a> "
-	      "<a href=\"#groups\">Findings</a> <a href=\"#time\">Time</a> "
-	      "<a href=\"#flame\">Flame graph</a> <a href=\"#map\">Map</a> "
-	      "<a href=\"#sites\">Call sites</a> <a href=\"#tests\">Tests</a> "
-	      "<a href=\"#processes\">Processes</a> <a href=\"#run\">The run</a></nav>\n<main>\n",
-	      out);
+	fprintf(out, "</h1>\n<nav aria-label=\"Sections\">%s</nav>\n<main>\n", links);
+}
+
+void html_page_end(FILE *out)
+{
+	fprintf(out, "<script>%s</script>\n</body>\n</html>\n", report_script);
 }
 
 static void put_fact(FILE *out, const char *what, int64_t number)
@@ -125,7 +125,12 @@ static void put_head(FILE *out, const struct run *run, const struct leaks *leaks
 	const char *slash = strrchr(run->folder, '/');
 	char bytes[24], pages[32], objects[32];
 
-	put_page_head(out, slash && slash[1] ? slash + 1 : run->folder);
+	html_page_begin(
+	    out, slash && slash[1] ? slash + 1 : run->folder,
+	    "<a href=\"#verdict\">Verdict</a> <a href=\"#groups\">Findings</a> "
+	    "<a href=\"#time\">Time</a> <a href=\"#flame\">Flame graph</a> <a href=\"#map\">Map</a> "
+	    "<a href=\"#sites\">Call sites</a> <a href=\"#tests\">Tests</a> "
+	    "<a href=\"#processes\">Processes</a> <a href=\"#run\">The run</a>");
 	fprintf(out, "<h2 id=\"verdict\">Verdict</h2>\n<p class=\"verdict v%d\">%s", leaks->status,
 		verdicts[leaks->status]);
 	if (leaks->nr_items)
@@ -255,7 +260,7 @@ void html_write(FILE *out, struct run *run, struct leaks *leaks, struct html_pic
 	put_run(out, run, leaks->model);
 	fputs("</main>\n</div>\n", out);
 	html_data(out, leaks, &list, pictures, has_map ? &chosen : NULL);
-	fprintf(out, "<script>%s</script>\n</body>\n</html>\n", report_script);
+	html_page_end(out);
 	if (has_map)
 		map_lives_free(&chosen);
 	map_close(&map);

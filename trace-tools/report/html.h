@@ -70,6 +70,10 @@ void html_function(FILE *out, const struct html_function *shown);
 
 /* ---- parts of the page ---- */
 
+/* Style, title and links, up to the beginning of <main>; the scripts, and the end, behind its end and the data. */
+void html_page_begin(FILE *out, const char *name, const char *links);
+void html_page_end(FILE *out);
+
 /* A part of `pagetrail leaks`, from the heap. */
 char *html_part_text(const struct leaks *leaks, enum leaks_part part, size_t group);
 /* The lines as they are; nothing when there is none. label: what it is, for screen readers. */

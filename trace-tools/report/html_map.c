@@ -250,7 +250,7 @@ static void put_legend(FILE *out, const struct ram_map *map)
 				kind_colour(kind), page_kind_text(kind),
 				html_number(model_totals(map->leaks->model)->pages_by_kind[kind], number));
 	}
-	fprintf(out, "<span>%u page%s a row; the paler, the more of them are free</span></p>\n", pages,
+	fprintf(out, "<span>%u page%s a row; the fainter, the more of them are free</span></p>\n", pages,
 		pages == 1 ? "" : "s");
 }
 

@@ -70,6 +70,7 @@ void drain_clear(const char *run_folder)
 	free(sources);
 	remove_from(run_folder, "run.json", "");
 	remove_from(run_folder, RUN_REPORT, "");
+	remove_from(run_folder, RUN_COMPARED, "");
 	for (size_t i = 0; i < sizeof(pictures) / sizeof(pictures[0]); i++) {
 		remove_from(run_folder, pictures[i], ".png");
 		remove_from(run_folder, pictures[i], ".svg");

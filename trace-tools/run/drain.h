@@ -47,6 +47,7 @@ struct drain {
 #define RUN_PAGE_MAP "page-map"
 #define RUN_LIFETIMES "lifetimes"
 #define RUN_REPORT "report.html"
+#define RUN_COMPARED "compare.html"
 
 /*
  * Removes the packets, the stacks and the run.json that an earlier run left in the folder: they would be read as part of

@@ -24,6 +24,8 @@ function start() {
     makeTimeline();
     makeMap();
     selectionChip();
+  } else {
+    makeCompare();
   }
   showMarks();
   window.addEventListener("beforeprint", openForPrint);

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* compare: the views of two runs side by side. raw has what report/html_compare.c writes. */
+const AMOUNTS = ["leaked", "live", "most", "allocated", "objects"];
+
+function readComparison() {
+  const names = ["node", ...AMOUNTS.flatMap(amount => [`${amount}A`, `${amount}B`])];
+  const sites = rows(raw.sites, names).map(site => {
+    const [frame = {name: "(no stack)", place: ""}] = framesFrom(site.node);
+    const changes = Object.fromEntries(AMOUNTS.map(amount => [`${amount}Change`, site[`${amount}B`] - site[`${amount}A`]]));
+    return {...site, ...frame, ...changes, key: site.node};
+  });
+  const sides = values => Object.fromEntries(["A", "B"].flatMap((side, i) =>
+    ["there", "length", "leaked", "findings"].map((name, k) => [name + side, values[4 * i + k]])));
+  const tests = raw.tests.map(([name, occurrence, ...values], key) => {
+    const test = {name: occurrence > 1 ? `${name} #${occurrence}` : name, key, ...sides(values)};
+    return {...test, change: test.leakedB - test.leakedA, only: !test.thereA ? "only in B" : !test.thereB ? "only in A" : ""};
+  });
+  return {sites, tests};
+}
+
+function signed(number) {
+  return `${number > 0 ? "+" : ""}${count(number)}`;
+}
+
+function makeCompare() {
+  const compared = readComparison();
+  const side = (name, text) => test => test[`there${name}`] ? text(test) : "not run";
+  const tests = new Table(document.getElementById("tests"), {
+    name: "tests",
+    columns: [
+      {title: "Test", key: "name"},
+      {title: "Seconds, A", key: "lengthA", number: true, cell: side("A", test => (test.lengthA / raw.hz).toFixed(3))},
+      {title: "Seconds, B", key: "lengthB", number: true, cell: side("B", test => (test.lengthB / raw.hz).toFixed(3))},
+      {title: "Leaked, A", key: "leakedA", number: true, cell: side("A", test => count(test.leakedA)), bad: test => test.leakedA > 0},
+      {title: "Leaked, B", key: "leakedB", number: true, cell: side("B", test => count(test.leakedB)), bad: test => test.leakedB > 0},
+      {title: "Change", key: "change", number: true, cell: test => test.only || signed(test.change), bad: test => test.change > 0},
+    ],
+    sorted: 5,
+    rows: () => compared.tests,
+    text: test => test.name,
+    filters: [{title: "Only different", keep: test => test.change !== 0 || test.thereA !== test.thereB || test.findingsA !== test.findingsB}],
+    rowId: test => `test-${test.key}`,
+  });
+  const sites = new Table(document.getElementById("sites"), {
+    name: "call sites",
+    columns: [
+      {title: "Call site", key: "name", cell: site => el("code", {}, site.name)},
+      {title: "Place", key: "place", cell: site => el("code", {class: "dim"}, site.place)},
+      ...[["leaked", "Leaked"], ["live", "Live"], ["allocated", "Allocated"]].flatMap(([amount, title]) => [
+        {title: `${title}, A`, key: `${amount}A`, number: true},
+        {title: `${title}, B`, key: `${amount}B`, number: true},
+        {title: "B - A", key: `${amount}Change`, number: true, cell: site => signed(site[`${amount}Change`]), bad: site => site[`${amount}Change`] > 0 && amount === "leaked"},
+      ]),
+    ],
+    sorted: compared.sites.some(site => site.leakedChange) ? 4 : 7,
+    rows: () => compared.sites,
+    text: site => framesFrom(site.node).map(frame => `${frame.name} ${frame.place}`).join(" "),
+    filters: [{title: "Only different", keep: site => AMOUNTS.some(amount => amount !== "most" && site[`${amount}Change`])}],
+    detail: site => stackList(framesFrom(site.node)),
+    rowId: site => `site-${site.key}`,
+  });
+  const weight = (title, amount) => ({title, unit: "pages", stacks: () => compared.sites.map(site =>
+    ({node: site.node, key: site.key, value: Math.max(site[`${amount}A`], site[`${amount}B`]), change: site[`${amount}Change`]}))});
+  const section = document.getElementById("flame");
+  section.append(el("p", {class: "hint"}, "A frame is as wide as the larger of the two sides; its colour says on which side there are more. Click or Enter zooms, Escape shows all."));
+  const leaked = compared.sites.some(site => site.leakedA || site.leakedB) ? [weight("Leaked", "leaked")] : [];
+  flame = new Flame(section, {
+    id: "compare", name: "Flame graph of both runs", table: "sites", diverging: true,
+    weights: [...leaked, weight("Live at the end", "live"), weight("At the peak", "most"), weight("Allocated (churn)", "allocated")],
+    show: (keys, name) => sites.showOnly(keys, `Beneath ${name}`),
+    goTo: key => sites.goTo(key),
+  });
+  tests.show();
+  sites.show();
+  flame.rebuild();
+}
