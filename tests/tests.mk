@@ -69,8 +69,8 @@ examples: tools ## make the examples and pictures in README and HUNTING-A-LEAK a
 golden-update: tools ## accept what the tools say now of the recorded runs (traces/expected, examples in documents)
 	@$(PYTHON) tests/trace/golden.py update
 	@$(PYTHON) tests/trace/examples.py update
-golden-record: $(TEST_NEEDS) ## record the runs of traces/ again
-	@$(PYTHON) tests/trace/golden.py record
+golden-record: $(TEST_NEEDS) ## record the runs of traces/ again; RUNS='cow killed': these
+	@$(PYTHON) tests/trace/golden.py record $(RUNS)
 golden-unpack: ## unpack the recorded runs to traces/runs/
 	@$(PYTHON) tests/trace/golden.py unpack traces/runs
 

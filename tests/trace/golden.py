@@ -8,7 +8,7 @@ traces/expected/RUN/*.txt   for each command: its words, its output (both stream
 The kernels in the archive are the debug information alone, of the sections that give functions and lines: a run is
 read without the tree that made it.
 
-Usage: golden.py record   makes all runs anew (boots machines; builds faults 5 and 7), then updates
+Usage: golden.py record [RUN...]   makes all runs anew, or these (boots machines; builds faults 5 and 7), then updates
        golden.py update   takes what the tools say now as what is expected
        golden.py unpack FOLDER
 """
@@ -35,7 +35,8 @@ ARCHIVE = TRACES / "recorded.tar.xz"
 EXPECTED = TRACES / "expected"
 # What the debug information holds besides functions and lines.
 NOT_WANTED = [".debug_macinfo", ".debug_macro", ".debug_loc", ".debug_loclists", ".debug_frame"]
-KEPT = ("run.json", "logs/console.log", "logs/panic.log", "trace", "kernel/pagetrail.elf")
+KEPT = ("run.json", "logs/console.log", "logs/panic.log", "trace", "kernel/pagetrail.elf",
+        "kernel/kernel.elf", "kernel/kernel.kd", "plugin.json", "ram")  # the last four of a watched run: its audit is made of them
 LIMIT_S = 120
 DISCARDED = 100  # events, at least
 
@@ -117,6 +118,21 @@ def record_panic(out):
     shutil.rmtree(first)
 
 
+def record_watched(out):
+    """A small kernel that is not ours, with a mistake in copy-on-write, as `watch` sees it: what the first example in README is about."""
+    tree = out.with_name("my-xv6")
+    (tree / "kernel").mkdir(parents=True)
+    paths.make(f"{paths.BUILD_NAME}/foreign/{WATCHED}.elf")
+    # The assembler keeps the folder that it was called in, whatever it is told.
+    here = str(paths.ROOT).encode() + b"\0"
+    kernel = (paths.BUILD / "foreign" / f"{WATCHED}.elf").read_bytes().replace(here, b".".ljust(len(here), b"\0"))
+    (tree / "kernel/kernel").write_bytes(kernel)
+    qemu = "qemu-system-riscv64 -machine virt -bios none -kernel kernel/kernel -m 32M -smp 1 -nographic -no-reboot"
+    subprocess.run([paths.PAGETRAIL, "watch", "--out", out, *qemu.split()], cwd=tree, stdin=subprocess.DEVNULL, timeout=LIMIT_S)
+    shutil.rmtree(tree)
+
+
+WATCHED = "small-cow-u8-sole_owner_leaks"
 RUNS = {
     "clean": record_plain("usertests fork-wait write-read cow-sharing", "--smp", "2"),
     "fault-05": record_fault("05"),
@@ -125,6 +141,7 @@ RUNS = {
     "discards": record_discards,
     "overwritten": record_plain("usertests fork-wait write-read cow-sharing bigwrite", "--smp", "1", "--mode", "flight"),
     "panic": record_panic,
+    "cow": record_watched,
 }
 
 
@@ -132,11 +149,12 @@ def slim(run):
     """Leaves of a run folder what is KEPT, the kernel's debug information alone, and no path of this machine."""
     kernel = run / "kernel/pagetrail.elf"
     removed = [word for section in NOT_WANTED for word in ("-R", section)]
-    subprocess.run([paths.CROSS + "objcopy", "--only-keep-debug", *removed, kernel], check=True)
+    if kernel.exists():  # a watched run is read with its kernel as it was: run.json has its checksum
+        subprocess.run([paths.CROSS + "objcopy", "--only-keep-debug", *removed, kernel], check=True)
     about = json.loads((run / "run.json").read_text())
     (run / "run.json").write_text(json.dumps(
         {name: value for name, value in about.items()
-         if name not in ("kernel", "disk", "qemu", "ram_file", "recovered_from", "started")}, indent=2) + "\n")
+         if name not in ("kernel", "disk", "qemu", "qemu_program", "folder", "ram_file", "recovered_from", "started")}, indent=2) + "\n")
 
 
 def pack(folder):
@@ -185,7 +203,7 @@ def page_of(folder, name):
                               text=True).stdout
 
     for group in json.loads(ask("leaks", name, "--json"))["groups"]:
-        if group["what"] == "page" and name.startswith("fault"):
+        if group["what"] == "page" and name.startswith(("fault", "cow")):
             return hex(group["items"][0]["pfn"])
     entries = collections.Counter(re.findall(r" page_(?:alloc|get|put|free) pagecache .* pfn (0x[0-9a-f]+) ", ask("dump", name)))
     return next((pfn for pfn, nr in sorted(entries.items()) if 8 <= nr <= 20), None)
@@ -217,11 +235,15 @@ def update(folder):
                 print(f"{path.relative_to(paths.ROOT)}")
 
 
-def record():
+def record(names):
+    """All runs, or some; the others stay as they are in the archive."""
     with tempfile.TemporaryDirectory() as folder:
-        for name, how in RUNS.items():
+        if names:
+            unpack(folder)
+        for name in names or RUNS:
             print(f"recording {name} ...", flush=True)
-            how(Path(folder) / name)
+            shutil.rmtree(Path(folder) / name, ignore_errors=True)
+            RUNS[name](Path(folder) / name)
             slim(Path(folder) / name)
         pack(Path(folder))
         choose_pages(folder)
@@ -238,13 +260,13 @@ def choose_pages(folder):
 def main():
     options = argparse.ArgumentParser()
     options.add_argument("act", choices=("record", "update", "unpack"))
-    options.add_argument("folder", nargs="?")
+    options.add_argument("names", nargs="*")
     arguments = options.parse_args()
     if arguments.act == "unpack":
-        unpack(arguments.folder or options.error("unpack where?"))
+        unpack(arguments.names[0] if arguments.names else options.error("unpack where?"))
         return
     if arguments.act == "record":
-        record()
+        record(arguments.names)
     with tempfile.TemporaryDirectory() as folder:
         unpack(folder)
         update(Path(folder))

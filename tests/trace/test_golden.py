@@ -67,7 +67,11 @@ def test_commands_agree_on_what_is_held(pagetrail, recorded, name):
     """The replay, the sums of `live` and `diff`, and the counts of `top`, which replays nothing."""
     run = recorded / name
     summary, top = (pagetrail(command, run, "--json").json() for command in ("summary", "top"))
-    assert (top["kinds"], top["free_pages"], top["events"]) == (summary["live_pages"], summary["free_pages"], summary["events"])
+    assert top["events"] == summary["events"]
+    if name == "cow":  # a watched run: its pages have no kinds
+        assert (top["kinds"], top["held_pages"]) == ({}, sum(summary["live_pages"].values()))
+    else:
+        assert (top["kinds"], top["free_pages"]) == (summary["live_pages"], summary["free_pages"])
     pages, objects = sum(summary["live_pages"].values()), summary["live_objects"]
     for by in ("kind", "stack"):
         rows = pagetrail("live", run, "--by", by, "--json").json()["rows"]
@@ -80,7 +84,7 @@ def test_commands_agree_on_what_is_held(pagetrail, recorded, name):
 def test_functions_and_lines_are_in_the_archive(recorded):
     for name in golden.RUNS:
         text = (golden.EXPECTED / name / "stacks.txt").read_text()
-        assert re.search(r" kernel/\w+/\w+\.c:\d+$", text, re.M) and "0xffffffc0" not in text
+        assert re.search(r" (kernel|tests/foreign)/\w+/\w+\.c:\d+$", text, re.M) and "0xffffffc0" not in text
 
 
 def test_a_changed_word_is_noticed(recorded, tmp_path):

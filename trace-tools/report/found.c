@@ -84,6 +84,24 @@ static void add_amount(struct found *found, const struct leak_group *group)
 	found->nr_objects += group->nr_pages ? 0 : group->nr_items;
 }
 
+/*
+ * What the leaked ones themselves did is counted over all groups that say the same. How others were released is counted once: these
+ * groups compare with the same others.
+ */
+static char *evidence_of(const struct leaks *leaks, size_t number)
+{
+	struct leak_group sum = leaks->groups[number];
+
+	for (size_t k = number + 1; k < leaks->nr_groups; k++) {
+		const struct missing_release *missing = &leaks->groups[k].missing;
+		if (missing->how != sum.missing.how || !same_suspect(&sum.missing, missing))
+			continue;
+		sum.missing.later_nr += missing->later_nr;
+		sum.missing.later_total += missing->later_total;
+	}
+	return leaks_evidence_text(leaks, &sum);
+}
+
 /* The entry of the group's suspect, with the sums of all its groups. */
 static struct found found_of(const struct leaks *leaks, size_t number)
 {
@@ -102,7 +120,7 @@ static struct found found_of(const struct leaks *leaks, size_t number)
 			add_amount(&found, &leaks->groups[k]);
 	}
 	found.sentence = sentence_of(leaks, group, &found);
-	found.evidence = leaks_evidence_text(leaks, group);
+	found.evidence = evidence_of(leaks, number);
 	found.acquired = place_of_stack(leaks, first->get_stack);
 	found.place = place_parse(group->missing.suspect_place);
 	found.at_suspect = found.place.file != NULL;
