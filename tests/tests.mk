@@ -11,7 +11,7 @@ TEST_NEEDS := kernel disk tools
 include tests/fuzz/fuzz.mk
 include tests/foreign/foreign.mk
 
-.PHONY: test $(TEST_PARTS) format tidy bench bench-wall bench-watch bench-why test-xv6 test-linux faults mutants soak repro
+.PHONY: test $(TEST_PARTS) axe format tidy bench bench-wall bench-watch bench-why test-xv6 test-linux faults mutants soak repro
 test: $(TEST_NEEDS) ## run everything: lint, host tests, trace tools, QEMU with 1, 2 and 4 harts, gdb, faults
 	@$(PYTHON) tests/run.py $(TEST_PARTS)
 
@@ -84,11 +84,19 @@ tidy: ## clang-tidy over the kernel
 	@printf '%s\n' $(filter %.c,$(KERNEL_SRC)) | xargs -P 2 -n 4 sh -c \
 		'clang-tidy --quiet --warnings-as-errors="*" "$$@" -- $(TIDY_KERNEL_FLAGS) 2>/dev/null' tidy
 
-bench: $(TEST_NEEDS) ## guest instructions of a record, a page, tracing; speed and memory of the trace tools; seconds of the GDB commands
+bench: $(TEST_NEEDS) ## guest instructions of a record, a page, tracing; speed and memory of the trace tools; how fast the report opens; seconds of the GDB commands
 	@$(PYTHON) tests/bench/bench.py
 	@$(PYTHON) tests/bench/bench_tools.py
+	@$(PYTHON) tests/bench/bench_report.py
 	@$(PYTHON) tests/bench/bench_gdb.py
 bench-why: $(TEST_NEEDS) ## what following pointers costs a repeated run, as pairs [BENCH_WHY='--pairs 3 05 07']
 	@$(PYTHON) tests/bench/bench_why.py $(BENCH_WHY)
+# Not a Debian package, and no part of make test: fetched once, of this version.
+AXE := $(BUILD)/npm/node_modules/axe-core/axe.min.js
+$(AXE):
+	@command -v npm > /dev/null || { echo "axe: npm is needed (Debian: apt-get install npm)"; exit 2; }
+	npm install --silent --no-audit --no-fund --prefix $(BUILD)/npm axe-core@4.14.1
+axe: tools $(AXE) ## axe-core (by npm) over the HTML report: what keeps people out of it
+	@$(PYTHON) tests/axe/axe.py $(AXE)
 bench-wall: $(TEST_NEEDS) ## seconds of usertests -q (3 harts, beside the baselines) and of the way to the prompt
 	@$(PYTHON) tests/bench/wall.py

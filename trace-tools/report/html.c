@@ -77,10 +77,10 @@ void html_page_begin(FILE *out, const char *name, const char *links)
 	markup_text(out, name);
 	fprintf(out,
 		": Pagetrail report</title>\n<style>\n%s</style>\n</head>\n<body>\n<div class=\"page\">\n"
-		"<h1>Pagetrail: ",
+		"<header><h1>Pagetrail: ",
 		report_style);
 	markup_text(out, name);
-	fprintf(out, "</h1>\n<nav aria-label=\"Sections\">%s</nav>\n<main>\n", links);
+	fprintf(out, "</h1></header>\n<nav aria-label=\"Sections\">%s</nav>\n<main>\n", links);
 }
 
 void html_page_end(FILE *out)

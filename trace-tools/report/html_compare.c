@@ -179,7 +179,7 @@ static void put_sides(FILE *out, const struct comparison *comparison)
 	fputs(
 	    "<section id=\"runs\">\n<h2>The two runs</h2>\n<div class=\"scroll\" tabindex=\"0\" "
 	    "role=\"region\" "
-	    "aria-label=\"The two runs\"><table><thead><tr><th></th><th>Run</th><th>Verdict</th>"
+	    "aria-label=\"The two runs\"><table><thead><tr><th>Side</th><th>Run</th><th>Verdict</th>"
 	    "<th class=\"n\">Pages leaked</th><th class=\"n\">Free at the end</th><th class=\"n\">Events</th>"
 	    "<th class=\"n\">Seconds</th></tr></thead><tbody>\n",
 	    out);

@@ -29,6 +29,7 @@ function start() {
   }
   showMarks();
   window.addEventListener("beforeprint", openForPrint);
+  performance.mark("views");
   document.documentElement.classList.add("ready");
 }
 
