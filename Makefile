@@ -21,7 +21,7 @@ given = $(if $(filter file,$(origin $(1))),,$($(1)))
 PACKAGES_BUILD := gcc libc6-dev gcc-riscv64-unknown-elf binutils-riscv64-unknown-elf e2fsprogs pkg-config \
 	libdw-dev libelf-dev libzstd-dev libsqlite3-dev zlib1g-dev python3 patch
 PACKAGES_RUN := qemu-system-misc opensbi gdb-multiarch babeltrace2 python3-numpy python3-matplotlib
-PACKAGES_TEST := libcmocka-dev python3-pytest python3-jsonschema protobuf-compiler sqlite3 clang libclang-rt-dev \
+PACKAGES_TEST := libcmocka-dev python3-pytest python3-jsonschema python3-yaml protobuf-compiler sqlite3 clang libclang-rt-dev \
 	clang-format clang-tidy git procps chromium mandoc groff-base
 
 # SETUP=no: leave the system's packages alone. Who only builds and runs is spared what the tests need.

@@ -8,7 +8,8 @@ In DOCUMENTS a comment before a fenced block says what the block is, and one bef
     <!-- $ pagetrail plot traces/runs/fault-05 --what map --out docs/fault-05-map -->
 
 Behind the bar stand two patterns: the block goes from the first line in which the one is found to the next in which the other
-is; without them it is all that the command prints. Its first line is the command. `cat FILE` is a command, too.
+is; without them it is all that the command prints. Its first line is the command. `cat FILE` is a command, too: of this repository, or of
+a recorded run.
 
 Usage: examples.py update | check     update writes blocks and pictures; check says which blocks differ, and exits with 1
 """
@@ -22,7 +23,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve
 import golden  # noqa: E402 (the paths above)
 from harness import paths  # noqa: E402
 
-DOCUMENTS = ("README.md", "docs/HUNTING-A-LEAK.md")
+DOCUMENTS = ("README.md", "docs/STUDENTS.md", "docs/TEAMS.md", "docs/HUNTING-A-LEAK.md")
 BLOCK = re.compile(r"(<!-- \$ ([^\n]+) -->\n)```[a-z]*\n.*?^```\n", re.M | re.S)
 PICTURE = re.compile(r"<!-- \$ pagetrail (plot .+? --out (\S+)) -->\n")
 
@@ -44,9 +45,11 @@ def block(command, folder):
     """The fenced block of one command, whose words name runs as traces/runs/NAME."""
     words, _, patterns = command.partition(" | ")
     if words.startswith("cat "):
-        text = (paths.ROOT / words[4:]).read_text()
+        recorded = Path(folder) / words[4:]
+        text = (recorded if recorded.exists() else paths.ROOT / words[4:]).read_text()
     else:
-        done = subprocess.run([paths.PAGETRAIL, *words.split()[1:]], cwd=folder, stdout=subprocess.PIPE, text=True, timeout=60)
+        done = subprocess.run([paths.PAGETRAIL, *words.split()[1:]], cwd=folder, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, text=True, timeout=60)
         text = done.stdout
     return f"```\n$ {words}\n{part_of(text, patterns)}```\n"
 

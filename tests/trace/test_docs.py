@@ -53,7 +53,7 @@ def test_pictures_of_the_documents_are_there_and_are_drawn(tmp_path):
         for name in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text):
             assert (paths.ROOT / document).parent.joinpath(name).is_file(), name
         drawn |= set(examples.PICTURE.findall(text))
-    assert len({out for _, out in drawn}) == 3
+    assert len({out for _, out in drawn}) == 4
     for command, out in drawn:
         words = [str(tmp_path / "picture") if word == out else word for word in command.split()]
         subprocess.run([paths.PAGETRAIL, *words], cwd=folder, check=True, timeout=120)

@@ -4,6 +4,7 @@ import json
 import re
 import struct
 
+import golden
 import pytest
 import tracegen
 from harness.tool import CANNOT_TELL
@@ -76,6 +77,14 @@ def test_map_shows_what_was_lost(picture, sites):
     words = picture(kernel.machine, "map")
     assert {"leaked: 10 pages", "pagecache", "anon", "0x80200000"} <= set(words)
     assert any(w.endswith(" MiB never used") for w in words), words
+
+
+def test_pages_of_a_watched_kernel_have_no_kind(pagetrail, tmp_path):
+    golden.unpack(tmp_path)
+    for what, words in (("map", "in use"), ("lifetimes", "in use"), ("kinds", "in use, at most 8,166")):
+        assert pagetrail("plot", tmp_path / "cow", "--what", what, "--out", tmp_path / what).status == 0
+        said = words_of(tmp_path / what)
+        assert words in said and not any(w.startswith("kernel") for w in said), said
 
 
 def test_lifetimes_by_kind_and_by_function(picture, sites):

@@ -44,7 +44,7 @@ def draw(trace, out):
         if shown:
             axes.stackplot(kinds.edges[1:], [kinds.pages[k] for k in shown], step="post", linewidth=0,
                            colors=[tables.KIND_COLOURS[k] for k in shown], zorder=2,
-                           labels=[f"{tables.PAGE_KIND_TEXT[k]}, at most {kinds.most[k]:,}" for k in shown])
+                           labels=[f"{trace.kind_text(k)}, at most {kinds.most[k]:,}" for k in shown])
             # from the top as they lie in the pile
             handles, names = axes.get_legend_handles_labels()
             axes.legend(handles[::-1], names[::-1], loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)

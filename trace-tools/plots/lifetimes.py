@@ -7,7 +7,7 @@ the right edge how many had not ended when the trace did.
 import numpy as np
 import picture
 from matplotlib.collections import LineCollection, PolyCollection
-from pagetrail_trace import Lives, order_of, seconds, tables
+from pagetrail_trace import Lives, order_of, seconds
 
 STEPS_PER_DECADE = 12
 KINDS_MAX, SITES_MAX = 10, 10
@@ -95,7 +95,7 @@ def draw(trace, out, site_names=None):
         ended = seconds(lengths[np.searchsorted(lengths, 0):])
         low = np.floor(np.log10(max(ended[0], SHORTEST))) if len(ended) else -6.0
         decades = low, max(np.ceil(np.log10(max(ended[-1], SHORTEST))) if len(ended) else 0.0, low + 1)
-        draw_rows(axes[0], rows_of(lengths, lives.kinds, tables.PAGE_KIND_TEXT.get, KINDS_MAX), decades,
+        draw_rows(axes[0], rows_of(lengths, lives.kinds, trace.kind_text, KINDS_MAX), decades,
                   "by kind; the black line is the median")
         names = (site_names or {}).get
         draw_rows(axes[1], rows_of(lengths, lives.sites, lambda s: names(s) or f"stack {s}", SITES_MAX), decades, "by who allocated")

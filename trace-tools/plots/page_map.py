@@ -124,23 +124,23 @@ class Map:
         return rows, labels
 
 
-def label_folds(axes, plan, begin):
+def label_folds(axes, trace, plan, begin):
     state = plan.pages.at(begin)
     for row, (low, high, folded) in zip(plan.rows, plan.stretches):
         if not folded:
             continue
         kind = int(state[low])
-        words = "never used" if kind in UNUSED else tables.PAGE_KIND_TEXT[kind]
+        words = "never used" if kind in UNUSED else trace.kind_text(kind)
         axes.text(0.5, row + FOLD_ROWS / 2, f"{(high - low) * tables.PAGE_BYTES / 2**20:,.1f} MiB {words}", ha="center",
                          va="center", transform=axes.get_yaxis_transform(), fontsize=11, color=picture.INK, bbox=picture.PLATE)
         for edge in (row, row + FOLD_ROWS):
             axes.axhline(edge, color=picture.DIM, linewidth=0.6, linestyle=(0, (1, 2)))
 
 
-def legend(axes, moves, leaked):
+def legend(axes, trace, moves, leaked):
     """Kinds that pages have at some time, and the leaked ones."""
     seen = [k for k in sorted(set(np.unique(moves.after).tolist())) if k not in UNUSED]
-    handles = [matplotlib.patches.Patch(facecolor=tables.KIND_COLOURS[k], label=tables.PAGE_KIND_TEXT[k]) for k in seen]
+    handles = [matplotlib.patches.Patch(facecolor=tables.KIND_COLOURS[k], label=trace.kind_text(k)) for k in seen]
     handles.append(matplotlib.patches.Patch(facecolor="white", edgecolor=picture.DIM, label="free"))
     if leaked:
         handles.append(matplotlib.patches.Patch(facecolor=picture.LOSS, label=f"leaked: {picture.count(len(leaked), 'page')}"))
@@ -161,8 +161,8 @@ def draw_map(axes, trace, moves, leaked):
         for edge in (test.begin, test.end):
             axes.axvline(seconds(edge), color=picture.DIM, linewidth=0.5, linestyle=(0, (2, 3)), zorder=2)
     picture.bands(axes, tests)
-    label_folds(axes, plan, begin)
-    legend(axes, moves, leaked)
+    label_folds(axes, trace, plan, begin)
+    legend(axes, trace, moves, leaked)
 
 
 def draw(trace, out, leaked=()):

@@ -239,6 +239,10 @@ class Trace:
         self.records = _rows(records, np.argsort(records["time"], kind="stable"))
         self.nr_events, self.end = sum(counts), max(ends)  # of any event; of the last one, in ticks
 
+    def kind_text(self, kind):
+        """What pages of a kind are called; those of a watched kernel have none, they are in use or not."""
+        return "in use" if self.watched and kind != tables.PAGE_KINDS["FREE"] else tables.PAGE_KIND_TEXT[kind]
+
     def events(self, *names):
         """The records of these DRAWN_EVENTS (all of one layout) by time, with the fields of their payload."""
         layouts = {tables.EVENTS[n][1] for n in names}
