@@ -72,7 +72,7 @@ void trap_leave(struct trapframe *frame)
 	arch_irq_save();
 }
 
-void trap_user(struct trapframe *frame)
+ARCH_OUTERMOST void trap_user(struct trapframe *frame)
 {
 	u64 cause = frame->cause;
 

@@ -38,6 +38,8 @@
 	.endm
 
 	.text
+	.globl	usercopy_start, usercopy_end
+usercopy_start:
 
 /* int user_copy(void *dst, const void *src, size_t size_bytes): either side may be the user's. */
 	routine	user_copy
@@ -131,3 +133,5 @@
 3:	sub	a0, a0, t1
 4:
 	routine_end user_string
+
+usercopy_end:

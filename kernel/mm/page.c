@@ -28,6 +28,7 @@
 #define NR_COUNT_LOCKS 64 /* by page number; contention needs two harts on one of 1/64 of all pages */
 
 struct page *pages;
+u64 page_zero;
 pfn_t first_pfn;
 pfn_t managed_pfn;
 u32 nr_pages;
@@ -71,7 +72,7 @@ struct page *page_head(struct page *page)
 /* The payload as whole words, and in line where it counts, since each page makes several records. */
 static inline u64 payload_where(const struct page *page, struct holder holder)
 {
-	return (u64)page_to_pfn(page) | (u64)holder.index << 32;
+	return ((u64)page - page_zero) / sizeof(*page) | (u64)holder.index << 32; /* its number */
 }
 static inline u64 payload_who(struct holder holder) /* with a count of 0 before and after */
 {
@@ -79,20 +80,22 @@ static inline u64 payload_who(struct holder holder) /* with a count of 0 before 
 }
 static inline u64 payload_counts(s32 before, s32 after)
 {
-	return (u64)count_for_event(before) | (u64)count_for_event(after) << 16;
+	if (UNLIKELY((u32)(before | after) > 0xffff))
+		return (u64)count_for_event(before) | (u64)count_for_event(after) << 16;
+	return (u64)(u32)before | (u64)(u32)after << 16;
 }
-
-static inline void page_record_inline(enum trace_event event, u8 kind, u32 stack, const struct page *page,
-				      u32 order, struct holder holder, s32 before, s32 after)
+static inline u64 page_head_word(enum trace_event event, u32 kind, u32 stack, const struct page *page,
+				 u32 order)
 {
-	trace_record_words(trace_record_head(event, kind, (u8)(page->kind << 4 | order), stack),
-			   payload_where(page, holder), payload_who(holder) | payload_counts(before, after));
+	return (u32)event | (page->kind << 4 | order) << 16 | kind << 24 |
+	       (u64)stack << 32; /* trace_record_head */
 }
 
 void page_record(enum trace_event event, u8 kind, u32 stack, const struct page *page, u32 order,
 		 struct holder holder, s32 before, s32 after)
 {
-	page_record_inline(event, kind, stack, page, order, holder, before, after);
+	trace_record_words(page_head_word(event, kind, stack, page, order), payload_where(page, holder),
+			   payload_who(holder) | payload_counts(before, after));
 }
 STATIC_ASSERT(offsetof(struct trace_payload_page, pfn) == 0 &&
 		  offsetof(struct trace_payload_page, index) == 4 &&
@@ -155,13 +158,15 @@ static __attribute__((noinline)) struct page *take_with_reclaim(u32 order, enum 
 	return page;
 }
 
-/* Tracing is initialized. Called by the function whose caller allocates. */
-static __attribute__((noinline)) void note_allocator(struct page *page, u32 order, enum ref_kind ref,
-						     struct holder holder)
+/* Tracing is initialized. Called by the function whose caller allocates. head: of the record, without the stack. */
+static __attribute__((noinline)) void note_allocator(struct page *page, u64 head, struct holder holder)
 {
-	page->stack = trace_stack_here(2);
+	u32 stack = trace_stack_find(__builtin_frame_address(0), 2);
+
+	page->stack = stack;
 	if (trace_on(TRACE_CATEGORY_PAGE))
-		page_record_inline(EV_page_alloc, (u8)ref, page->stack, page, order, holder, 0, 1);
+		trace_record_words(head | (u64)stack << 32, payload_where(page, holder),
+				   payload_who(holder) | payload_counts(0, 1));
 }
 
 /* Always inlined, so that the trace starts at the allocator's caller. */
@@ -183,7 +188,7 @@ alloc_block(u32 order, enum page_kind kind, enum ref_kind ref, struct holder hol
 	page->pid = trace_current_pid();
 	page->owner = holder; /* as one word */
 	if (trace_stacks_on)
-		note_allocator(page, order, ref, holder);
+		note_allocator(page, page_head_word(EV_page_alloc, ref, 0, page, order), holder);
 	return page;
 }
 
@@ -204,20 +209,27 @@ static inline u32 *count_lock_of(const struct page *page)
 	return &count_locks[(u64)page / sizeof(*page) % NR_COUNT_LOCKS];
 }
 
-static inline struct hart *count_lock(u32 *lock)
-{
-	struct hart *hart = irq_push_inline();
+struct count_section {
+	u32 *lock;
+	bool irqs; /* were on */
+};
 
-	while (UNLIKELY(__atomic_exchange_n(lock, 1, __ATOMIC_ACQUIRE)))
+static inline struct count_section count_lock(const struct page *page)
+{
+	struct count_section section = {count_lock_of(page),
+					this_hart()->irq_off_depth == 0 && arch_irq_save()};
+
+	KEEP(section.lock);
+	while (UNLIKELY(__atomic_exchange_n(section.lock, 1, __ATOMIC_ACQUIRE)))
 		arch_relax();
-	return hart;
+	return section;
 }
 
-static inline void count_unlock(u32 *lock, struct hart *hart)
+static inline void count_unlock(struct count_section section)
 {
 	__atomic_thread_fence(__ATOMIC_RELEASE);
-	*(volatile u32 *)lock = 0;
-	irq_pop_inline(hart);
+	*(volatile u32 *)section.lock = 0;
+	arch_irq_restore(section.irqs);
 }
 
 /* Adds delta (1 or -1) unless there is no reference at all, or `limit` of them (0: no limit). Returns the count before. */
@@ -232,18 +244,33 @@ static inline s32 count_change(struct page *page, s32 delta, s32 limit)
 	return before;
 }
 
-static inline __attribute__((always_inline)) s32 count_change_recorded(struct page *page, s32 delta,
-								       s32 limit, enum ref_kind ref,
-								       struct holder holder, u32 stack)
+/*
+ * The same under the page's count lock, where it is cheaper: a count that is not 0 stays so but for who does not record, and
+ * for double puts, which are taken back.
+ */
+static inline s32 count_change_locked(struct page *page, s32 delta, s32 limit)
 {
-	u32 *lock = count_lock_of(page);
-	struct hart *hart = count_lock(lock);
-	s32 before = count_change(page, delta, limit);
+	s32 before = __atomic_load_n(&page->count, __ATOMIC_RELAXED);
+
+	if (UNLIKELY(before <= 0) || (limit && UNLIKELY(before >= limit)))
+		return before;
+	before = __atomic_fetch_add(&page->count, delta, __ATOMIC_ACQ_REL);
+	if (UNLIKELY(before <= 0))
+		__atomic_fetch_sub(&page->count, delta, __ATOMIC_ACQ_REL);
+	return before;
+}
+
+static inline __attribute__((always_inline)) s32 get_recorded(struct page *page, s32 limit, enum ref_kind ref,
+							      struct holder holder, u32 stack)
+{
+	struct count_section section = count_lock(page);
+	s32 before = count_change_locked(page, 1, limit);
 
 	if (LIKELY(before > 0 && (!limit || before < limit)))
-		page_record_inline(delta > 0 ? EV_page_get : EV_page_put, (u8)ref, stack, page,
-				   page->order & 15, holder, before, before + delta);
-	count_unlock(lock, hart);
+		trace_record_locked(page_head_word(EV_page_get, ref, stack, page, page->order & 15),
+				    payload_where(page, holder),
+				    payload_who(holder) | payload_counts(before, before + 1));
+	count_unlock(section);
 	return before;
 }
 
@@ -254,7 +281,7 @@ static inline __attribute__((always_inline)) s32 get(struct page *page, s32 limi
 	s32 before;
 
 	if (trace_on(TRACE_CATEGORY_REF))
-		before = count_change_recorded(page, 1, limit, ref, holder, trace_stack_here(1));
+		before = get_recorded(page, limit, ref, holder, trace_stack_here(1));
 	else
 		before = count_change(page, 1, limit);
 	if (UNLIKELY(before <= 0))
@@ -279,7 +306,7 @@ bool page_try_get(struct page *page, enum ref_kind ref, struct holder holder)
 #define KINDS_IN_USE (1U << PK_KSTACK | 1U << PK_PAGETABLE)
 
 /* Freed while a hart runs on it: as the active page table, or as the stack. */
-static __attribute__((noinline)) bool machine_stands_on(const struct page *page)
+static __attribute__((noinline)) bool is_kstack_or_root_in_use(const struct page *page)
 {
 	paddr_t pa = page_to_pa(page);
 
@@ -291,68 +318,131 @@ static __attribute__((noinline)) bool machine_stands_on(const struct page *page)
 	return false;
 }
 
-/*
- * The choke point: the last reference is gone. True if the block went back to the free lists; one that the
- * machine still stands on stays where it is, without a reference, for the auditor to show.
- */
-static inline __attribute__((always_inline)) bool
-page_reached_zero(struct page *page, enum ref_kind ref, struct holder holder, u32 stack, bool recorded)
+static inline bool machine_stands_on(const struct page *page)
 {
-	u32 order = page->order;
+	return KINDS_IN_USE >> page->kind & 1 && UNLIKELY(is_kstack_or_root_in_use(page));
+}
 
-	page->free_ref = (u8)ref;
-	if (UNLIKELY(KINDS_IN_USE >> page->kind & 1) && UNLIKELY(machine_stands_on(page))) {
-		audit_incident(VERDICT_INUSE, page, page->stack, stack);
-		return false;
-	}
-	if (recorded && trace_on(TRACE_CATEGORY_PAGE))
-		page_record(EV_page_free, (u8)ref, stack, page, order, holder, 0, 0);
-	block_give(page, order, stack, trace_current_pid());
+/*
+ * The choke point: the last reference is gone, and the block goes back to the free lists. Its page_free is recorded.
+ * Returns true.
+ */
+static inline __attribute__((always_inline)) bool page_reached_zero(struct page *page, u32 stack)
+{
+	block_give(page, page->order, stack, trace_current_pid());
 	return true;
 }
 
-static __attribute__((noinline, cold)) void put_without_reference(struct page *page, u32 stack)
+static __attribute__((noinline)) bool page_reached_zero_traced(struct page *page, u32 stack)
+{
+	return page_reached_zero(page, stack);
+}
+
+/*
+ * There was no reference; or that was the last one and the machine still stands on the page, which stays where it is,
+ * without a reference, for the auditor to show. Returns false.
+ */
+static __attribute__((noinline, cold)) bool put_refused(struct page *page, s32 before, u32 stack)
 {
 	bool free = page->kind == PK_FREE || page->kind == PK_PCP;
 
-	audit_incident(free ? VERDICT_DBL : VERDICT_UNDER, page, page->stack, stack);
+	if (before > 0)
+		audit_incident(VERDICT_INUSE, page, page->stack, stack);
+	else
+		audit_incident(free ? VERDICT_DBL : VERDICT_UNDER, page, page->stack, stack);
+	return false;
 }
 
-/* Tracing is initialized: the freer's stack is wanted even where the events are masked. Returns where page_put was called. */
-static __attribute__((noinline)) bool put_traced(struct page *page, enum ref_kind ref, struct holder holder)
+/* What such a function goes on to in its end is called by its own caller: it jumps there, and its frame is gone. */
+#define PUT_WAY static __attribute__((noinline, optimize("optimize-sibling-calls")))
+
+/* put_traced went on to this: the machine stands on the page, so this may not be the last reference. */
+static __attribute__((noinline, cold)) bool put_stood_on(struct page *page, enum ref_kind ref,
+							 struct holder holder)
 {
-	bool recorded = trace_on(TRACE_CATEGORY_REF);
-	u32 stack = recorded ? trace_stack_here(1) : 0;
-	s32 before =
-	    recorded ? count_change_recorded(page, -1, 0, ref, holder, stack) : count_change(page, -1, 0);
+	u32 stack = trace_stack_find(__builtin_frame_address(0), 1);
+	struct count_section section = count_lock(page);
+	s32 before = count_change_locked(page, -1, 0);
+
+	if (before == 1)
+		page->free_ref = (u8)ref;
+	if (before > 0)
+		page_record(EV_page_put, (u8)ref, stack, page, page->order & 15, holder, before, before - 1);
+	count_unlock(section);
+	return before > 1 ? false : put_refused(page, before, stack);
+}
+
+/* The references are recorded, and with the last of them what it frees. Returns where page_put was called. */
+PUT_WAY bool put_traced(struct page *page, enum ref_kind ref, struct holder holder)
+{
+	struct count_section section;
+	u32 stack;
+	s32 before;
+
+	if (UNLIKELY(machine_stands_on(page)))
+		return put_stood_on(page, ref, holder);
+	stack = trace_stack_find(__builtin_frame_address(0), 1);
+	section = count_lock(page);
+	before = count_change_locked(page, -1, 0);
+	if (LIKELY(before > 0)) {
+		u64 head = page_head_word(EV_page_put, ref, stack, page, page->order & 15);
+		u64 where = payload_where(page, holder), who = payload_who(holder);
+
+		if (before > 1) {
+			trace_record_locked(head, where, who | payload_counts(before, before - 1));
+		} else {
+			page->free_ref = (u8)ref;
+			if (trace_on(TRACE_CATEGORY_PAGE))
+				trace_record_two(head, head ^ EV_page_put ^ EV_page_free, where,
+						 who | payload_counts(1, 0), who);
+			else
+				trace_record_locked(head, where, who | payload_counts(1, 0));
+		}
+	}
+	count_unlock(section);
+	if (before > 1)
+		return false;
+	if (UNLIKELY(before <= 0))
+		return put_refused(page, before, stack);
+	return page_reached_zero_traced(page, stack);
+}
+
+/* They are not, and the freer's stack is wanted all the same. */
+PUT_WAY bool put_masked(struct page *page, enum ref_kind ref, struct holder holder)
+{
+	s32 before = count_change(page, -1, 0);
+	u32 stack;
 
 	if (before > 1)
 		return false;
-	if (!recorded)
-		stack = trace_stack_here(1);
-	if (UNLIKELY(before <= 0)) {
-		put_without_reference(page, stack);
-		return false;
-	}
-	return page_reached_zero(page, ref, holder, stack, true);
+	stack = trace_stack_here(1);
+	if (before == 1)
+		page->free_ref = (u8)ref;
+	if (UNLIKELY(before <= 0 || machine_stands_on(page)))
+		return put_refused(page, before, stack);
+	if (trace_on(TRACE_CATEGORY_PAGE))
+		page_record(EV_page_free, (u8)ref, stack, page, page->order, holder, 0, 0);
+	return page_reached_zero_traced(page, stack);
 }
 
-static __attribute__((noinline)) bool put_untraced(struct page *page, enum ref_kind ref, struct holder holder)
+PUT_WAY bool put_untraced(struct page *page, enum ref_kind ref)
 {
 	s32 before = count_change(page, -1, 0);
 
 	if (before > 1)
 		return false;
-	if (UNLIKELY(before <= 0)) {
-		put_without_reference(page, 0);
-		return false;
-	}
-	return page_reached_zero(page, ref, holder, 0, false);
+	if (before == 1)
+		page->free_ref = (u8)ref;
+	if (UNLIKELY(before <= 0 || machine_stands_on(page)))
+		return put_refused(page, before, 0);
+	return page_reached_zero(page, 0);
 }
 
 /* Leaves no frame: it would cost as much as a fifth of a record, and say nothing. */
 __attribute__((optimize("omit-frame-pointer", "optimize-sibling-calls"))) bool
 page_put(struct page *page, enum ref_kind ref, struct holder holder)
 {
-	return trace_stacks_on ? put_traced(page, ref, holder) : put_untraced(page, ref, holder);
+	if (LIKELY(trace_on(TRACE_CATEGORY_REF)))
+		return put_traced(page, ref, holder);
+	return trace_stacks_on ? put_masked(page, ref, holder) : put_untraced(page, ref);
 }

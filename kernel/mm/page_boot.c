@@ -22,6 +22,7 @@ void page_init(paddr_t start, paddr_t end, paddr_t managed_from, struct page *ar
 {
 	pages = array;
 	first_pfn = (pfn_t)(start >> PAGE_SHIFT);
+	page_zero = (u64)array - first_pfn * sizeof(*array);
 	nr_pages = (u32)((end - start) >> PAGE_SHIFT);
 	managed_pfn = (pfn_t)(managed_from >> PAGE_SHIFT);
 	for (u32 i = 0; i < nr_pages; i++)

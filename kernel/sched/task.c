@@ -99,12 +99,18 @@ void sched_init(void)
 
 void task_trace(enum trace_event event, const struct task *task, u32 value)
 {
-	union trace_payload payload = {
-	    .ev_payload_task_fork = {.pid = task->pid, .mm = task->mm ? task->mm->id : 0, .value = value}};
+	union trace_payload payload;
 
 	if (!trace_on(TRACE_CATEGORY_TASK))
 		return;
-	memcpy(payload.ev_payload_task_fork.name, task->name, sizeof(payload.ev_payload_task_fork.name));
+	payload.ev_payload_task_fork.pid = task->pid;
+	payload.ev_payload_task_fork.mm = task->mm ? task->mm->id : 0;
+	payload.ev_payload_task_fork.value = value;
+	/* as one word: memcpy would cost as much as the record */
+	STATIC_ASSERT(offsetof(union trace_payload, ev_payload_task_fork.name) == sizeof(payload.words[0]) &&
+			  offsetof(struct task, name) % sizeof(payload.words[1]) == 0,
+		      "the name is a word of both");
+	payload.words[1] = *(const __attribute__((may_alias)) u64 *)task->name;
 	trace_record(event, 0, 0, true, &payload);
 }
 

@@ -25,7 +25,7 @@ s64 syscall_run(u64 number, const u64 *arg)
 	return number < NR_SYSCALLS && syscall_table[number] ? syscall_table[number](arg) : -ENOSYS;
 }
 
-void upcall_syscall(struct trapframe *frame)
+ARCH_OUTERMOST void upcall_syscall(struct trapframe *frame)
 {
 	u64 number = frame->x[REG_A7];
 	const u64 *arg = &frame->x[REG_A0];

@@ -87,18 +87,16 @@ static inline u64 hash_slot(u64 hash)
 	return hash >> depot.index_shift;
 }
 
-/* The id, or 0 with *slot at the free place where the search ended. */
-static u32 depot_search(const u64 *words, u64 hash, u64 *slot)
+/* The id, or 0; *slot is where the search ended, if with 0 a free place. The lock is held. */
+static u32 depot_search_locked(const u64 *words, u64 hash, u64 *slot)
 {
 	u32 tag = hash_tag(hash);
 
-	for (u64 at = hash_slot(hash);; at = (at + 1) & depot.index_mask) {
-		u32 entry = __atomic_load_n(&depot.index[at], __ATOMIC_ACQUIRE);
+	for (*slot = hash_slot(hash);; *slot = (*slot + 1) & depot.index_mask) {
+		u32 entry = depot.index[*slot];
 
-		if (entry == 0) {
-			*slot = at;
+		if (entry == 0)
 			return 0;
-		}
 		if (entry >> ID_BITS == tag && same_frames(&depot.stacks[entry & ID_MASK], words))
 			return entry & ID_MASK;
 	}
@@ -115,21 +113,21 @@ static void depot_append(const u64 *words, u32 nr_frames, u32 id)
 	    .nr_frames = (u8)nr_frames,
 	    .stack = id,
 	};
-	memcpy(stack->frames, words, sizeof(stack->frames));
+#pragma GCC unroll 6
+	for (u32 i = 0; i < FRAME_WORDS; i++)
+		((u64 *)stack->frames)[i] = words[i];
 	STORE(packet->end_time, stack->time);
 	STORE_RELEASE(packet->content_size_bits, (id + 1) * sizeof(*stack) * 8);
 }
 
-/* Not at its first place in the index: it is further on, or new. */
+/* Not at its first place in the index: it is new, or further on, which is too rare for a search without the lock. */
 static __attribute__((noinline)) u32 find_or_insert(const u64 *words, u32 nr_frames, u64 hash)
 {
 	u64 slot;
-	u32 id = depot_search(words, hash, &slot);
+	u32 id;
 
-	if (id)
-		return id;
-	spin_lock(&depot.lock);
-	id = depot_search(words, hash, &slot); /* another hart may have been faster */
+	spin_lock(&depot.lock); /* most are new */
+	id = depot_search_locked(words, hash, &slot);
 	if (!id && depot.nr_stacks < depot.max_stacks) {
 		id = depot.nr_stacks + 1;
 		depot_append(words, nr_frames, id);

@@ -156,32 +156,82 @@ static __attribute__((noinline)) void record_in_next_packet(u64 head, u64 payloa
 	arch_irq_restore(irqs);
 }
 
-/* Interrupts are off already where the hart has pushed (spinlock.h): the usual case for pages and objects. */
-void trace_record_words(u64 head, u64 payload0, u64 payload1)
+static inline __attribute__((always_inline)) void record_fill(struct trace_record *record, u64 time, u64 head,
+							      u64 payload0, u64 payload1)
 {
-	struct hart *hart = this_hart();
-	bool irqs = hart->irq_off_depth == 0 && arch_irq_save();
-	struct trace_ring *ring = hart->trace_ring;
-	struct trace_record *record = ring->next;
-
-	if (UNLIKELY(record == ring->end)) {
-		arch_irq_restore(irqs);
-		record_in_next_packet(head, payload0, payload1);
-		return;
-	}
-	struct trace_packet_header *packet = ring->packet;
 	u64 *words = (u64 *)record;
-	u64 time = arch_time();
 
 	words[0] = time;
 	words[1] = head;
 	words[2] = payload0;
 	words[3] = payload1;
+}
+
+/* The ring's records up to `end`, nr of them new, are whole (RING-1). */
+static inline __attribute__((always_inline)) void records_publish(struct trace_ring *ring,
+								  struct trace_record *end, u32 nr, u64 time)
+{
+	struct trace_packet_header *packet = ring->packet;
+
 	STORE(packet->end_time, time);
-	STORE_RELEASE(packet->content_size_bits, ((u64)(record + 1) - (u64)packet) * 8);
-	ring->next = record + 1;
-	ring->desc->recorded++;
+	STORE_RELEASE(packet->content_size_bits, ((u64)end - (u64)packet) * 8);
+	ring->next = end;
+	ring->desc->recorded += nr;
+}
+
+/* Interrupts are off. False: the packet is full. */
+static inline __attribute__((always_inline)) bool record_here(u64 head, u64 payload0, u64 payload1)
+{
+	struct trace_ring *ring = this_hart()->trace_ring;
+	struct trace_record *record = ring->next;
+	u64 time;
+
+	if (UNLIKELY(record == ring->end))
+		return false;
+	time = arch_time();
+	record_fill(record, time, head, payload0, payload1);
+	records_publish(ring, record + 1, 1, time);
+	return true;
+}
+
+void trace_record_words(u64 head, u64 payload0, u64 payload1)
+{
+	bool irqs = this_hart()->irq_off_depth == 0 && arch_irq_save();
+	bool done = record_here(head, payload0, payload1);
+
 	arch_irq_restore(irqs);
+	if (UNLIKELY(!done))
+		record_in_next_packet(head, payload0, payload1);
+}
+
+void trace_record_locked(u64 head, u64 payload0, u64 payload1)
+{
+	if (UNLIKELY(!record_here(head, payload0, payload1)))
+		record_in_next_packet(head, payload0, payload1);
+}
+
+/* The packet has room for one of the two, or none. */
+static __attribute__((noinline)) void record_one_by_one(u64 head, u64 next_head, u64 payload0, u64 payload1,
+							u64 next_payload1)
+{
+	trace_record_locked(head, payload0, payload1);
+	trace_record_locked(next_head, payload0, next_payload1);
+}
+
+void trace_record_two(u64 head, u64 next_head, u64 payload0, u64 payload1, u64 next_payload1)
+{
+	struct trace_ring *ring = this_hart()->trace_ring;
+	struct trace_record *record = ring->next;
+	u64 time;
+
+	if (UNLIKELY((u64)record + sizeof(*record) >= (u64)ring->end)) {
+		record_one_by_one(head, next_head, payload0, payload1, next_payload1);
+		return;
+	}
+	time = arch_time();
+	record_fill(record, time, head, payload0, payload1);
+	record_fill(record + 1, time, next_head, payload0, next_payload1);
+	records_publish(ring, record + 2, 2, time);
 }
 STATIC_ASSERT(offsetof(struct trace_record, event) == 8 && offsetof(struct trace_record, flags) == 10 &&
 		  offsetof(struct trace_record, kind) == 11 && offsetof(struct trace_record, stack) == 12 &&
@@ -191,7 +241,7 @@ STATIC_ASSERT(offsetof(struct trace_record, event) == 8 && offsetof(struct trace
 /* ---- memory ---- */
 
 struct layout {
-	u32 packet_bytes, nr_packets, nr_stacks, cache_set_bits;
+	u32 packet_bytes, nr_packets, nr_stacks, nr_cached;
 	size_t depot_bytes, index_bytes, ring_stride, total_bytes;
 };
 
@@ -208,9 +258,9 @@ static void layout_compute(struct layout *layout, u32 packet_bytes, u32 nr_packe
 	/* one page more than the ring: rings a power of two apart would alias in the translation caches */
 	layout->ring_stride = (size_t)nr_packets * packet_bytes + PAGE_SIZE;
 	/* a working set of stacks is an eighth of all, so a larger depot wants more of them remembered */
-	layout->cache_set_bits = nr_stacks >= 4096 ? 8 : 6;
+	layout->nr_cached = nr_stacks >= 4096 ? 512 : 128;
 	layout->total_bytes = layout->depot_bytes + layout->index_bytes +
-			      nr_harts_ * (layout->ring_stride + STACK_CACHE_BYTES(layout->cache_set_bits));
+			      nr_harts_ * (layout->ring_stride + STACK_CACHE_BYTES(layout->nr_cached));
 }
 
 /* trace.rings=KIB: so much for each hart, in at least RING_PACKETS packets, and a depot to match. */
@@ -325,8 +375,8 @@ void trace_init(void *memory, size_t size_bytes, u32 nr_harts_)
 	at += layout.depot_bytes + layout.index_bytes;
 	for (u32 i = 0; i < nr_harts_; i++, at += layout.ring_stride)
 		ring_init(&trace_rings[i], &trace_desc.rings[i], at, i);
-	for (u32 i = 0; i < nr_harts_; i++, at += STACK_CACHE_BYTES(layout.cache_set_bits))
-		stack_cache_init(i, at, layout.cache_set_bits);
+	for (u32 i = 0; i < nr_harts_; i++, at += STACK_CACHE_BYTES(layout.nr_cached))
+		stack_cache_init(i, at, layout.nr_cached);
 	trace_desc.nr_rings = nr_harts_;
 	trace_set_mode(mode_from_bootargs());
 	STORE_RELEASE(trace_desc.magic, TRACE_DESC_MAGIC);

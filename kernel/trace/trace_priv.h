@@ -47,33 +47,34 @@ static inline struct trace_packet_header *ring_slot(const struct trace_ring *rin
 
 /* ---- stack.c ---- */
 
-#define STACK_CACHE_WAYS 2U    /* entries that one stack may be in, the newer one first */
-#define STACK_CACHE_FRAMES 14U /* those of a stack in the depot, and the two that a caller may skip */
-#define STACK_CACHE_BYTES(set_bits) ((sizeof(struct cached_stack) * STACK_CACHE_WAYS) << (set_bits))
+#define STACK_CACHE_FRAMES 14U /* those of a stack in the depot, and two that a caller may skip */
+#define STACK_INDEX_PLACES(max) (8 * (max)) /* so that most stacks are found at the first look */
+#define STACK_CACHE_BYTES(max)                                                                               \
+	((max) * sizeof(struct cached_stack) + STACK_INDEX_PLACES(max) * sizeof(struct cached_stack *))
+#define CODE_BITS 20        /* of a place in the code: kernel.ld */
 #define STACK_DEPTH_BITS 13 /* of a place in a stack: ARCH_STACK_BYTES */
 
 struct cached_stack;
 typedef u32 (*stack_check)(const u8 *from, u32 skip, u64 site, const struct cached_stack *entry);
 
 struct cached_stack {
-	u64 tag;           /* of an entry not in use: 0, which is also a tag */
-	stack_check check; /* for nr addresses; of an entry not in use: none is the stack */
+	u64 tag;
+	stack_check check; /* for nr addresses */
 	u32 id, nr;
-	s16 at[STACK_CACHE_FRAMES]; /* of each return address, from the frame of the function that records */
-	u32 ra[STACK_CACHE_FRAMES]; /* its low half */
-	u64 pad[2];
+	u32 ra[STACK_CACHE_FRAMES -
+	       1];                 /* low halves of those that are looked at, from the caller's caller on */
+	struct cached_stack *next; /* another one with this tag */
 };
-STATIC_ASSERT(sizeof(struct cached_stack) == 128, "indexed by a shift");
+STATIC_ASSERT(sizeof(struct cached_stack) == 88, "so much for each stack that is remembered");
 
-/* hart's cache; memory: STACK_CACHE_BYTES(set_bits). */
-void stack_cache_init(u32 hart, void *memory, u32 set_bits);
-/* No entry is in use; of hart's cache from now on. */
-void stack_cache_clear(u32 hart, void *memory, u32 set_bits);
-/* The stack of a function with this frame that records at `site`, if the cache has it; else 0. */
-u32 stack_cache_find(const struct cached_stack *cache, const void *frame, u64 site);
-/* Remembers a stack of which fresh has at[] and ra[]. */
-void stack_cache_put(struct cached_stack *cache, const void *frame, u64 site, struct cached_stack *fresh,
-		     u32 nr_frames, u32 id);
+/* hart's cache of `max` stacks, a power of two; memory: STACK_CACHE_BYTES(max). */
+void stack_cache_init(u32 hart, void *memory, u32 max);
+/* The hart looks there. Without it, as in tests on the host, it walks each stack. */
+void stack_cache_use(u32 hart);
+/* The stack of a function with this frame that records at `site`, if hart's cache has it; else 0. */
+u32 stack_cache_find(u32 hart, const void *frame, u64 site);
+/* Remembers a stack by its first return addresses. */
+void stack_cache_put(u32 hart, const void *frame, u64 site, const u32 *ra, u32 nr_frames, u32 id);
 /* The stack by walking it. site: 0 when the caller's own place is not told. */
 u32 trace_stack_walk(const void *frame, u32 skip, u64 site);
 

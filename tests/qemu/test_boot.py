@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The machine starts, on every shape it is promised for, and ends with the status that was asked for."""
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -142,3 +143,24 @@ def test_the_shell_has_help(boot):
     assert "cd [DIRECTORY]" in text and "ls /bin" in text and "cat /README" in text
     machine.send("poweroff\n")
     assert machine.wait(20) == 0
+
+
+def test_what_is_outermost_is_called_from_one_place(tmp_path):
+    """STACK-1: what lies behind such a function on a stack is not looked at, so there may be one call of it, and nobody has
+    its address."""
+    def lines(*words):
+        return subprocess.run([paths.CROSS + words[0], *words[1:], paths.KERNEL], check=True, capture_output=True,
+                              text=True).stdout.splitlines()
+    symbols = {words[2]: int(words[0], 16) for words in map(str.split, lines("nm")) if len(words) == 3}
+    low, high = symbols["outermost_start"], symbols["outermost_end"]
+    functions = {name for name, at in symbols.items() if low <= at < high and not name.startswith("outermost")}
+    assert functions == {"trap_user", "upcall_syscall"}
+    code = [line for line in lines("objdump", "-d", "--no-show-raw-insn") if "\t" in line]
+    subprocess.run([paths.CROSS + "objcopy", "-O", "binary", "-j", ".rodata", "-j", ".data", paths.KERNEL, tmp_path / "data"],
+                   check=True)
+    data = (tmp_path / "data").read_bytes()
+    assert symbols["sys_fork"].to_bytes(8, "little") in data
+    for name in functions:
+        users = [line for line in code if line.endswith(f"<{name}>")]
+        assert len(users) == 1 and re.search(r"\tjalr?\t", users[0]), users
+        assert symbols[name].to_bytes(8, "little") not in data

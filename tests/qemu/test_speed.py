@@ -24,9 +24,18 @@ def test_page_alloc_and_put(cost):
 
 def test_record_with_its_stack(cost):
     on = cost("trace=flight")
-    assert 20 < on["record_bare"] < on["record_stack"] <= 110
+    assert 20 < on["record_bare"] < on["record_stack"] <= 90
     # an allocation and its end are three records of two stacks
     assert on["page_pair"] - on["poison"] > 3 * on["record_bare"]
+
+
+@pytest.mark.parametrize("program", ["forktest", "stressfs"])
+def test_what_enters_the_kernel_only_costs_a_tenth_more_when_traced(boot, program):
+    def instructions(append):
+        machine = boot(icount=True, run=f"bench run {program}", append=append)
+        assert machine.wait(60) == 0
+        return int(machine.expect(r"bench run (\d+)\n").group(1))
+    assert 1.01 < instructions("trace=flight") / instructions("trace=off") <= 1.10
 
 
 def test_a_shell_runs_its_first_command_within_a_second(boot):

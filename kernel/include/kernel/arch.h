@@ -54,16 +54,16 @@ struct hart {
 	u32 irq_off_depth; /* nesting of arch_irq_push */
 	bool irq_was_on;   /* before the outermost push */
 	volatile bool online;
-	volatile bool in_idle;            /* read by others: needs an IPI to notice work */
-	volatile bool stopped;            /* parked in the stop-the-world handler */
-	volatile bool stopped_quiet;      /* ... and it was in user mode or idle when stopped */
-	volatile u32 ipi_pending;         /* atomic OR of enum ipi */
-	u32 nr_relaxes;                   /* of arch_relax */
-	u32 ranks_held;                   /* bit (1 << rank) for each spinlock held; one of a rank at most */
-	u16 pid;                          /* of current; what records say */
-	u8 stack_cache_shift;             /* trace's: 64 - the bits of a set's number */
-	struct cached_stack *stack_cache; /* trace's (stack.c); NULL: every stack is walked */
-	struct trace_ring *trace_ring;    /* trace's; set before anything is recorded */
+	volatile bool in_idle;             /* read by others: needs an IPI to notice work */
+	volatile bool stopped;             /* parked in the stop-the-world handler */
+	volatile bool stopped_quiet;       /* ... and it was in user mode or idle when stopped */
+	volatile u32 ipi_pending;          /* atomic OR of enum ipi */
+	u32 nr_relaxes;                    /* of arch_relax */
+	u32 ranks_held;                    /* bit (1 << rank) for each spinlock held; one of a rank at most */
+	u16 pid;                           /* of current; what records say */
+	u8 stack_index_shift;              /* trace's: 64 - the bits of a place's number */
+	struct cached_stack **stack_index; /* trace's (stack.c) */
+	struct trace_ring *trace_ring;     /* trace's; set before anything is recorded */
 };
 
 extern struct hart harts[NR_HARTS_MAX];
@@ -235,14 +235,29 @@ ssize_t strncpy_from_user(char *dst, uaddr_t src, size_t size_bytes);
  * frame itself. Each step goes strictly up within them: the walk ends, and cannot fault.
  */
 struct arch_unwind {
-	u64 fp;   /* 0: the walk is over */
-	u64 high; /* end of the stack */
+	u64 fp;     /* 0: the walk is over */
+	u64 high;   /* end of the stack */
+	bool fixed; /* each frame so far lies where it always does for the return addresses before it */
 };
 
 #define ARCH_STACK_BYTES (KSTACK_PAGES * PAGE_SIZE)
 #define ARCH_FRAMES true /* the frames are there; not so in tests on the host */
 
 extern char image_start[], text_end[];
+extern char outermost_start[], outermost_end[]; /* of the image: kernel.ld */
+extern const char trap_kernel_return[];         /* trap.S: where an interrupt in the kernel goes on */
+extern const char usercopy_start[], usercopy_end[];
+
+/*
+ * fp: the frame that trap.S makes of a trap in the kernel. A user copy has no frame of its own and keeps its caller's: behind
+ * a fault in it each frame lies where it always does. Anything else that is interrupted may be at the making of its frame.
+ */
+static inline bool arch_trap_frame_fixed(u64 fp)
+{
+	u64 pc = ((const u64 *)fp)[-1];
+
+	return pc - (u64)usercopy_start < (u64)(usercopy_end - usercopy_start);
+}
 
 /* False: that was all. Else *address is a return address. */
 static inline bool arch_unwind_next(struct arch_unwind *unwind, u64 *address)
@@ -257,9 +272,13 @@ static inline bool arch_unwind_next(struct arch_unwind *unwind, u64 *address)
 		caller_fp &= ~7UL;
 		unwind->fp = caller_fp > unwind->fp && caller_fp <= unwind->high ? caller_fp : 0;
 		if (LIKELY(code)) {
+			if (UNLIKELY(ra == (u64)trap_kernel_return))
+				unwind->fixed =
+				    unwind->fixed && unwind->fp && arch_trap_frame_fixed(unwind->fp);
 			*address = ra;
 			return true;
 		}
+		unwind->fixed = unwind->fixed && !unwind->fp; /* at the end of the stack it is the end */
 	}
 	return false;
 }
@@ -269,23 +288,30 @@ static inline void arch_unwind_begin(struct arch_unwind *unwind, const void *fra
 {
 	unwind->fp = (u64)frame;
 	unwind->high = ((unwind->fp - 1) | (ARCH_STACK_BYTES - 1)) + 1;
+	unwind->fixed = true;
 }
 /* Of a walk whose first address shall be that of the skip-th function outwards (0 and 1: the function with the frame). */
 #define ARCH_SKIPPED_FRAMES(skip) ((skip) ? (skip)-1 : 0)
 
-extern const char trap_kernel_return[]; /* trap.S: where an interrupt in the kernel goes on */
-
 /*
- * Whether the frame behind this one, fp, whose return address the walk gave, lies where it always does for that
- * address: not behind a leaf's frame nor behind an interrupt's.
+ * On a function that is called from one place only, by trap.S or by another such function: behind a return address in it
+ * there is never but one stack, and nobody must look. tests/qemu/test_boot.py counts the calls.
  */
-static inline bool arch_frame_fixed(u64 fp, u64 address)
+#define ARCH_OUTERMOST __attribute__((section(".text.outermost")))
+
+/* ra: the low half of a return address. Whether the one behind it is always the same. */
+static inline bool arch_caller_known(u32 ra)
 {
-	return ((const u64 *)fp)[-1] == address && address != (u64)trap_kernel_return;
+	return ra - (u32)(u64)outermost_start < (u32)(outermost_end - outermost_start);
 }
 
-/* Where the function that uses this was called from. */
-#define ARCH_RETURN_ADDRESS() ((u64)__builtin_return_address(0))
+/* Where the function that uses this was called from: its first statement, where it has no frame and calls nobody but in its end. */
+#define ARCH_RETURN_ADDRESS()                                                                                \
+	({                                                                                                   \
+		u64 ra_;                                                                                     \
+		__asm__ volatile("mv %0, ra" : "=r"(ra_));                                                   \
+		ra_;                                                                                         \
+	})
 
 /*
  * Return addresses, innermost first, as va - PHYS_OFFSET (they fit 32 bits), of a stack [low, high) that does not run:

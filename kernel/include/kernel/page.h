@@ -83,6 +83,7 @@ STATIC_ASSERT(PAGE_STATES_SUM == PAGE_STATES_ALL && PAGE_STATES_ALL <= 0xff,
 struct claims;
 
 extern struct page *pages; /* pages[pfn - first_pfn] */
+extern u64 page_zero;      /* where the struct of page number 0 would be */
 extern pfn_t first_pfn;    /* of RAM */
 extern u32 nr_pages;       /* in RAM, firmware's included */
 extern pfn_t managed_pfn;  /* first page that is not the firmware's */
@@ -93,11 +94,11 @@ static inline bool pfn_valid(pfn_t pfn)
 }
 static inline struct page *pfn_to_page(pfn_t pfn)
 {
-	return &pages[pfn - first_pfn];
+	return (struct page *)(page_zero + (u64)pfn * sizeof(struct page));
 }
 static inline pfn_t page_to_pfn(const struct page *page)
 {
-	return (pfn_t)(page - pages) + first_pfn;
+	return (pfn_t)(((u64)page - page_zero) / sizeof(*page));
 }
 static inline paddr_t page_to_pa(const struct page *page)
 {

@@ -48,7 +48,7 @@ struct task {
 	bool wake_pending;     /* lock: a wake-up came before the task blocked */
 	u16 pid;               /* 0: idle tasks; kernel threads have one, too */
 	u16 pinned;            /* own task: index + 1 of the one hart that may run it; 0: any */
-	char name[TASK_NAME_BYTES];
+	char name[TASK_NAME_BYTES] __attribute__((aligned(8)));
 	void *kstack;            /* NULL for idle tasks */
 	struct mm *mm;           /* task_set_mm; NULL: kernel thread, runs on the kernel's table */
 	struct trapframe *frame; /* the user's registers, at the top of kstack */

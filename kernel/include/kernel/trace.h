@@ -41,7 +41,7 @@ struct holder {
 extern u32 trace_mask;
 static inline bool trace_on(u32 category) /* enum trace_category */
 {
-	return UNLIKELY(trace_mask & (1U << category));
+	return trace_mask & (1U << category);
 }
 
 /*
@@ -68,6 +68,10 @@ void trace_init(void *memory, size_t size_bytes, u32 nr_harts);
 
 /* A record as three words, the time left out: what follows it, and the payload. */
 void trace_record_words(u64 head, u64 payload0, u64 payload1);
+/* The same where interrupts are off by irq_push. */
+void trace_record_locked(u64 head, u64 payload0, u64 payload1);
+/* Two records, as the former, one behind the other, at one time, with the same first word of payload. */
+void trace_record_two(u64 head, u64 next_head, u64 payload0, u64 payload1, u64 next_payload1);
 static inline u64 trace_record_head(enum trace_event event, u8 kind, u8 flags, u32 stack)
 {
 	return (u64)event | (u64)flags << 16 | (u64)kind << 24 | (u64)stack << 32;
@@ -95,7 +99,7 @@ extern bool trace_stacks_on; /* the mode is not TRACE_OFF */
 u32 trace_stack_find(const void *frame, u32 skip);
 static inline __attribute__((always_inline)) u32 trace_stack_here(u32 skip)
 {
-	return trace_stacks_on ? trace_stack_find(__builtin_frame_address(0), skip) : 0;
+	return LIKELY(trace_stacks_on) ? trace_stack_find(__builtin_frame_address(0), skip) : 0;
 }
 
 /* Inline, so that the stack begins in the function that records. */

@@ -33,9 +33,9 @@ struct hart {
 	volatile bool in_idle;
 	u32 ranks_held;
 	u16 pid;
-	struct cached_stack *stack_cache;
+	struct cached_stack **stack_index;
 	struct trace_ring *trace_ring;
-	u8 stack_cache_shift;
+	u8 stack_index_shift;
 };
 extern struct hart harts[NR_HARTS_MAX];
 
@@ -98,19 +98,21 @@ bool bootarg(const char *key, char *value, size_t size_bytes);
 /* Frames that a walk of this thread's stack finds, innermost first; host_set_stack copies them. */
 struct arch_unwind {
 	u32 nr_found;
-	u64 fp; /* not used: there are no frames */
+	bool fixed; /* there are no frames: nothing is remembered */
 };
 static inline void arch_unwind_begin(struct arch_unwind *unwind, const void *frame)
 {
 	(void)frame;
 	unwind->nr_found = 0;
+	unwind->fixed = false;
 }
 bool arch_unwind_next(struct arch_unwind *unwind, u64 *address);
 #define ARCH_SKIPPED_FRAMES(skip) 0U /* a test's stack begins where it shall */
 #define ARCH_STACK_BYTES 8192
 #define ARCH_FRAMES false
 #define ARCH_RETURN_ADDRESS() 0UL
-static inline bool arch_frame_fixed(u64 fp, u64 address)
+#define ARCH_OUTERMOST
+static inline bool arch_caller_known(u32 ra)
 {
 	return false;
 }
