@@ -578,12 +578,12 @@ def test_table_of_tests(kernel, pagetrail, write):
     assert "2 tests, 1 pages leaked, 1 findings" in text
 
 
-def leak_points(lives, of=100):
+def leak_points(lives, head="lost of 100\n", lost_at=0xffffffc080200000):
     """What the plugin writes at the end of a run in which all pointers were followed: these have none left."""
-    text = f"lost of {of}\n"
+    text = head
     for kind, base, pfn, size in lives:
         text += (f"life {kind} {base:#x} bytes {size} pfn {pfn:#x} ref 0 holder 0 nth 1 heap 0 frames 0 kept 5\nborn\n"
-                 f"frame popped 0xffffffc080200000 where 0 when 9 stack 0xffffffc080200000\n")
+                 f"frame popped {lost_at:#x} where 0 when 9 stack {lost_at:#x}\n")
     return text + f"end {len(lives)} blind 0\n"
 
 
@@ -644,3 +644,26 @@ def test_leak_points_that_are_cut_off(kernel, pagetrail, write):
     (run / "leak-points").write_text("lost of 5\nlife page")
     done = pagetrail("leaks", run)
     assert done.status == CANNOT_TELL and "leak-points" in done.err, done.out + done.err
+
+
+def test_where_the_last_pointer_died_is_evidence(kernel, pagetrail, write):
+    """Nothing to compare with: no reference of this type was ever released. What a repetition found names the function."""
+    kernel.begin(7)
+    page = kernel.machine.alloc("ANON", "PTE", (7, 16), kernel.stack("lookup", "ext2_file_write", "sys_write"))
+    kernel.end(7)
+    kernel.machine.audit([{"verdict": "UNREACH", "page": page, "holder": (7, 16)}])
+    run = write(kernel.machine)
+    before, = pagetrail("leaks", run, "--json").json()["groups"]
+    assert before["missing_release"]["suspect"] is None
+    (run / "why").mkdir()
+    lost_at = kernel.sites["ext2_file_write"] + 0xffffffc000000000
+    (run / "why/leak-points-of-run").write_text(leak_points([page_life(page)], head="", lost_at=lost_at))
+    result = pagetrail("leaks", run, "--json")
+    group, = result.json()["groups"]
+    missing = group["missing_release"]
+    assert result.status == LEAKED and not group["items"][0]["by_pointers"]  # a repetition is no detector: it was asked
+    assert (missing["suspect"], missing["rule"], missing["how"], missing["confidence"]) == \
+        ("ext2_file_write", "leak-point", "leak-point", "likely")
+    assert missing["evidence"] == "of 1 of 1, the last pointer died here"
+    text = pagetrail("leaks", run).out
+    assert "ext2_file_write() loses the last pointer to " in text and "rule leak-point named the right function in" in text

@@ -587,6 +587,9 @@ void leaks_free(struct leaks *leaks)
 	free(leaks->items);
 	growth_free(&leaks->growth);
 	free(leaks->incidents);
+	if (leaks->lives)
+		lives_free(leaks->lives);
+	free(leaks->lives);
 	free(leaks->no_audit);
 	watched_free(leaks->watched);
 	free(leaks);

@@ -24,6 +24,7 @@
  *                 still held it
  *   last change   watched runs: what released the page last, see last_change.c
  *   baseline      references of the same functions in another run
+ *   leak point    where the last pointer died, in runs whose pointers were followed
  *   refused       what was refused next in the same call
  *   twice         it was acquired a second time by who had it
  */
@@ -32,6 +33,7 @@
 
 #include "baseline.h"
 #include "growth.h"
+#include "leak_point_file.h"
 #include "replay/history.h"
 #include "replay/model.h"
 #include "suppress.h"
@@ -97,6 +99,7 @@ enum missing_how {
 	MISSING_REFUSED,
 	MISSING_TWICE,
 	MISSING_CONTAINER,
+	MISSING_LEAK_POINT,
 };
 
 enum suspect_rule {
@@ -116,7 +119,7 @@ void suspect_rule_measured(enum suspect_rule rule, uint32_t *named, uint32_t *ri
 enum confidence { CONFIDENCE_NONE, CONFIDENCE_LIKELY, CONFIDENCE_CERTAIN };
 
 /* Candidates that a group keeps: one of each family of rules. */
-#define CONSIDERED_MAX 8
+#define CONSIDERED_MAX 9
 
 struct missing_release {
 	enum missing_how how;
@@ -138,9 +141,10 @@ struct missing_release {
 	/* LATER_PUT, PLACE_REUSED, LAST_CHANGE (later_put: of one such page); nr and total still count released ones, where there are some */
 	uint64_t later_nr, later_total;
 	uint32_t later_put;
-	uint32_t end_stack;   /* HOLDER_END: where the holder ended and the reference stayed open */
-	const char *example;  /* SAME_FUNCTION: the caller that acquires and releases; NULL */
-	uint32_t example_pfn; /* LATER_PUT: one page */
+	const char *leak_point; /* LEAK_POINT: why this function, of those that had the last pointer */
+	uint32_t end_stack;     /* HOLDER_END: where the holder ended and the reference stayed open */
+	const char *example;    /* SAME_FUNCTION: the caller that acquires and releases; NULL */
+	uint32_t example_pfn;   /* LATER_PUT: one page */
 	uint64_t example_time;
 	/* baseline */
 	uint64_t baseline_nr, baseline_total;
@@ -203,6 +207,7 @@ struct leaks {
 	uint64_t nr_disproved; /* findings of a non-quiescent audit, freed later by the complete trace */
 	uint64_t
 	    nr_followed; /* pages, objects, references that lived at the end of a run whose pointers were followed */
+	struct lives *lives;  /* what was followed, in this run or when it was repeated; NULL */
 	bool pointers_unread; /* they were followed, and what came of it cannot be read */
 	bool narrowed;        /* the query leaves some out */
 	struct leak_sum left_out, suppressed;
@@ -225,7 +230,11 @@ const char *leaks_uncertain(const struct leaks *leaks);
 /* query NULL: everything. It and what it points to must live as long as the answer. */
 struct leaks *leaks_find(struct model *model, struct stack_table *stacks, const struct leaks_query *query);
 void leaks_free(struct leaks *leaks);
-/* The file in which the plugin of this run says what became of the pointers; NULL: none were followed. Caller frees. */
+/*
+ * The file in which the plugin says what became of the pointers, when the run was recorded, or when it was repeated and the repetition
+ * was the same (LEAK_POINTS_REPEATED in its folder); NULL: none were followed. Caller frees.
+ */
 char *leaks_pointers_file(const struct run *run);
+#define LEAK_POINTS_REPEATED "why/leak-points-of-run"
 
 #endif

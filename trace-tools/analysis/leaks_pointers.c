@@ -14,13 +14,12 @@
 #include <unistd.h>
 
 #include "base/util.h"
-#include "leak_point_file.h"
 #include "leaks_priv.h"
 
 /* Where the plugin of this run wrote it; NULL: nobody followed. Caller frees. */
 char *leaks_pointers_file(const struct run *run)
 {
-	static const char *const names[] = {"leak-points", "icount/leak-points"};
+	static const char *const names[] = {"leak-points", "icount/leak-points", LEAK_POINTS_REPEATED};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		char *path = xasprintf("%s/%s", run->folder, names[i]);
@@ -79,20 +78,21 @@ static void add_item(struct leaks *leaks, const struct life *life)
 void leaks_add_pointers(struct leaks *leaks)
 {
 	char *path = leaks_pointers_file(model_run(leaks->model)), *error = NULL;
-	struct lives lives;
+	struct lives *lives;
 
 	if (!path)
 		return;
-	if (!lives_read(&lives, path, &error)) {
+	leaks->lives = lives = xcalloc(1, sizeof(*lives));
+	if (!lives_read(lives, path, &error)) {
 		warn("%s", error);
 		free(error);
 		leaks->pointers_unread = true;
 	}
-	leaks->nr_followed = lives.of;
+	leaks->nr_followed = lives->of;
 	struct known *known = list_known(leaks);
 	size_t nr_known = leaks->nr_items;
-	for (size_t i = 0; i < lives.nr && lives.of; i++) {
-		const struct life *life = &lives.list[i];
+	for (size_t i = 0; i < lives->nr && lives->of; i++) {
+		const struct life *life = &lives->list[i];
 		struct known wanted = {.where = life_where(life), .object = life->kind == LIFE_OBJECT};
 		if (life->kind == LIFE_REFERENCE)
 			continue;
@@ -103,6 +103,5 @@ void leaks_add_pointers(struct leaks *leaks)
 			add_item(leaks, life);
 	}
 	free(known);
-	lives_free(&lives);
 	free(path);
 }

@@ -26,8 +26,9 @@ static const struct rule_facts facts[SUSPECT_NR] = {
 
 /* Near to far: where nobody is named, the report shows what the first of them found. */
 static suspect_rule_fn *const rules[] = {
-    suspect_by_last_change, suspect_by_comparison, suspect_by_later_events, suspect_by_holder_end,
-    suspect_by_baseline,    suspect_by_refusal,    suspect_by_second_get,   suspect_by_caller,
+    suspect_by_last_change, suspect_by_comparison, suspect_by_later_events,
+    suspect_by_holder_end,  suspect_by_baseline,   suspect_by_refusal,
+    suspect_by_second_get,  suspect_by_caller,     suspect_by_leak_point,
 };
 
 _Static_assert(sizeof(rules) / sizeof(rules[0]) <= CONSIDERED_MAX, "a candidate of each rule");
@@ -69,6 +70,8 @@ struct suspect_world *suspect_world_new(struct leaks *leaks)
 	world->gives = gives_open(leaks->stacks->symbols);
 	if (!run->watched)
 		suspect_read_meetings(world);
+	if (leaks->lives)
+		world->points = leak_points_judge(leaks, leaks->stacks, leaks->lives, SIZE_MAX);
 	if (!world->then)
 		return world;
 	world->now = baseline_of_run(leaks->model, leaks->stacks);
@@ -88,6 +91,7 @@ struct suspect_world *suspect_world_new(struct leaks *leaks)
 
 void suspect_world_free(struct suspect_world *world)
 {
+	leak_points_free(&world->points);
 	baseline_free(world->now);
 	if (world->code)
 		call_sites_close(world->code);
@@ -161,6 +165,19 @@ static size_t best_of(const struct suspect_candidate *candidates, size_t nr, uin
 	return best;
 }
 
+/*
+ * Whose findings are shown with the best one's name: where the last pointer died says no more than that; a rule that compares, and names
+ * the same, has more to show.
+ */
+static size_t shown_with(const struct suspect_candidate *candidates, size_t nr, size_t best)
+{
+	for (size_t i = 0; i < nr && candidates[best].rule == SUSPECT_LEAK_POINT; i++) {
+		if (i != best && names(&candidates[i], candidates[best].says.suspect))
+			return i;
+	}
+	return best;
+}
+
 static void forget(struct missing_release *says)
 {
 	free(says->suspect_place);
@@ -221,7 +238,7 @@ static void choose(struct leak_group *group, struct suspect_candidate *candidate
 	if (best == nr)
 		return;
 	bool likely = chance >= LIKELY_FROM;
-	size_t shown = likely ? best : 0;
+	size_t shown = likely ? shown_with(candidates, nr, best) : 0;
 	*says = candidates[shown].says;
 	candidates[shown].says.suspect_place = NULL;
 	says->rule = candidates[best].rule;

@@ -20,6 +20,7 @@
 #define TOOLS_ANALYSIS_SUSPECT_H
 
 #include "baseline.h"
+#include "leak_point.h"
 #include "leaks_priv.h"
 #include "target/gives.h"
 
@@ -41,7 +42,8 @@ struct suspect_world {
 	struct gives *gives;
 	struct refusal *refusals; /* by pid and time */
 	size_t nr_refusals, refusals_capacity;
-	struct meeting *meetings; /* of the other groups, too: suspect_compare.c */
+	struct leak_points points; /* nr 0: no pointers were followed */
+	struct meeting *meetings;  /* of the other groups, too: suspect_compare.c */
 	size_t nr_meetings, meetings_capacity;
 };
 
@@ -78,6 +80,8 @@ suspect_rule_fn suspect_by_baseline;
 suspect_rule_fn suspect_by_refusal;
 /* last_change.c */
 suspect_rule_fn suspect_by_last_change;
+/* suspect_leak_point.c */
+suspect_rule_fn suspect_by_leak_point;
 
 /* Before the first group is looked at: what holds for several of them. */
 void suspect_read_meetings(struct suspect_world *world);

@@ -122,10 +122,16 @@ struct why_options {
 	size_t limit;   /* of each group */
 	uint64_t group; /* from 1; 0: all */
 	bool json;
+	bool repeated; /* why_repeat has done so */
 };
 #define WHY_LIMIT 64
 #define WHY_DEFAULT (&(struct why_options){.limit = WHY_LIMIT})
 int why_report(const char *folder, const struct why_options *options);
+/*
+ * The repetition alone, for a report of leaks that is to know of it; nothing where nothing leaked, or where the run is watched
+ * (its second run is another one). False: it was not repeated.
+ */
+bool why_repeat(const char *folder);
 /* Draws free pages of a run as OUT.png and OUT.svg (NULL: RUN/free-pages); 0 or STATUS_CANNOT_TELL. */
 int plot_run(const char *folder, const char *out);
 

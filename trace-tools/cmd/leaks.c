@@ -221,13 +221,14 @@ static enum report_form form_asked_for(const struct arguments *arguments)
 
 static int leaks_run(const struct arguments *arguments)
 {
-	struct run *run = open_run(arguments->operands[0]);
-	struct model *model = model_replay(run, NULL);
-	struct report_options wanted = {.query.pid = -1};
 	enum report_form form = form_asked_for(arguments);
 
 	if (option(arguments, "why") && form != REPORT_TEXT && form != REPORT_ALL)
 		die("--why: with the report as text alone; as JSON by `pagetrail why --json`");
+	bool repeated = option(arguments, "why") && why_repeat(arguments->operands[0]);
+	struct run *run = open_run(arguments->operands[0]);
+	struct model *model = model_replay(run, NULL);
+	struct report_options wanted = {.query.pid = -1};
 	read_report_options(&wanted, arguments, model);
 	uint64_t growth = option_number(arguments, "fail-on-growth", 0, 1, UINT32_MAX);
 	if (growth && (wanted.nr_spans || wanted.query.pid >= 0 || wanted.query.kind))
@@ -239,7 +240,8 @@ static int leaks_run(const struct arguments *arguments)
 	model_free(model);
 	run_close(run);
 	if (option(arguments, "why") && status == STATUS_LEAKED)
-		why_report(arguments->operands[0], WHY_DEFAULT);
+		why_report(arguments->operands[0],
+			   &(struct why_options){.limit = WHY_LIMIT, .repeated = repeated});
 	return status;
 }
 
@@ -257,7 +259,9 @@ static const struct option_spec options[] = {
     {"baseline", "RUN|FILE",
      "compare with a run without the leak, or what `pagetrail baseline` kept of one, instead of the one kept "
      "for this workload"},
-    {"why", NULL, "after the report, repeat the run and say where the last pointers died (pagetrail why)"},
+    {"why", NULL,
+     "repeat the run, judge with what came of the pointers, and say where the last ones died (pagetrail "
+     "why)"},
     {"all", NULL, "print all groups in full, not the largest only"},
     {"json", NULL, "as JSON"},
     {"gcc", NULL, "as compilers print warnings, for editors: FILE:LINE: warning: ..."},

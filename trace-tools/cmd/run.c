@@ -72,7 +72,7 @@ static char *follow_everything(const char *kernel)
 
 /* What the user wants to know at the end, of the run that is now on disk. json NULL: in words. */
 static int examine(const struct arguments *arguments, const struct session *session, bool good,
-		   struct json *json)
+		   bool *repeated, struct json *json)
 {
 	int status = good ? STATUS_OK : STATUS_LEAKED;
 
@@ -80,6 +80,8 @@ static int examine(const struct arguments *arguments, const struct session *sess
 		status = STATUS_CANNOT_TELL;
 	if (!session->draining)
 		return option(arguments, "leaks") && good ? STATUS_CANNOT_TELL : status;
+	*repeated =
+	    option(arguments, "why") && option(arguments, "leaks") && !json && why_repeat(session->folder);
 	if (option(arguments, "tests") || option(arguments, "leaks")) {
 		struct run *run = open_run(session->folder);
 		struct model *model = model_replay(run, NULL);
@@ -135,7 +137,8 @@ static int run_run(const struct arguments *arguments)
 	if (as_json)
 		json_first(session, &json);
 	session_tell_panic(session);
-	int status = examine(arguments, session, good, as_json ? &json : NULL);
+	bool repeated = false;
+	int status = examine(arguments, session, good, &repeated, as_json ? &json : NULL);
 	if (as_json)
 		json_last(&json, status);
 	char *folder = xstrdup(session->folder);
@@ -143,7 +146,7 @@ static int run_run(const struct arguments *arguments)
 	sources_keep(folder);
 	free(hooks);
 	if (option(arguments, "why") && option(arguments, "leaks") && status == STATUS_LEAKED && !as_json)
-		why_report(folder, WHY_DEFAULT);
+		why_report(folder, &(struct why_options){.limit = WHY_LIMIT, .repeated = repeated});
 	free(folder);
 	return status;
 }

@@ -5,8 +5,11 @@
  * The repeated run is proved to be the same by its trace (rerun.c does that alone). One that went another way is tried once more;
  * then there is no answer, since the things that were followed were others.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "analysis/leak_point.h"
 #include "analysis/same_trace.h"
@@ -159,32 +162,60 @@ static int nothing_leaked(const struct why *why)
 	return leaks->status;
 }
 
-/* A run of our kernel: repeated event by event, with what leaked followed. */
-static int why_own(struct why *why)
+/* Leaves LEAK_POINTS_REPEATED where the repetition was the same; false, and a word on stderr. */
+static bool repeat_own(const struct why *why)
 {
+	char *kept = xasprintf("%s/" LEAK_POINTS_REPEATED, why->folder), *error;
 	struct again again;
-	int status = STATUS_CANNOT_TELL;
-	char *error;
 
+	unlink(kept);
 	if (!again_read(&again, why->folder, &error)) {
 		warn("%s", error);
 		free(error);
-		return status;
+		free(kept);
+		return false;
 	}
 	char *folder = xasprintf("%s/" FOLDER, why->folder), *hooks = make_hooks(why, again.kernel),
 	     *leak_points = xasprintf("%s/icount/leak-points", folder);
-	if (repeat(why, &again, folder, hooks)) {
-		if (!why->options.json)
-			printf("%s was repeated, event by event, and every pointer to what leaked was "
-			       "followed\n\n",
-			       why->folder);
-		status = tell(why, leak_points);
-	}
+	bool same = repeat(why, &again, folder, hooks);
+	if (same && file_copy(leak_points, kept))
+		die("%s: %s", kept, strerror(errno));
 	again_free(&again);
 	free(folder);
 	free(hooks);
 	free(leak_points);
+	free(kept);
+	return same;
+}
+
+/* A run of our kernel: repeated event by event, with what leaked followed; then its leaks are judged with what came of it. */
+static int why_own(struct why *why)
+{
+	char *kept = xasprintf("%s/" LEAK_POINTS_REPEATED, why->folder);
+	int status = STATUS_CANNOT_TELL;
+
+	if (why->options.repeated ? !access(kept, R_OK) : repeat_own(why)) {
+		const char *folder = why->folder;
+		close_recorded(why);
+		open_recorded(why, folder);
+		if (!why->options.json)
+			printf("%s was repeated, event by event, and every pointer to what leaked was "
+			       "followed\n\n",
+			       folder);
+		status = tell(why, kept);
+	}
+	free(kept);
 	return status;
+}
+
+bool why_repeat(const char *folder)
+{
+	struct why why = {.limit = WHY_LIMIT};
+
+	open_recorded(&why, folder);
+	bool done = why.leaks->nr_groups && !why.run->watched && !why.leaks->nr_followed && repeat_own(&why);
+	close_recorded(&why);
+	return done;
 }
 
 /* A watched run: the second one leaks by itself, and is told of. */

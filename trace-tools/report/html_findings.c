@@ -131,6 +131,8 @@ static const char *note_of(const struct missing_release *missing)
 		return "the holder ends here, and its reference stays open";
 	case MISSING_LAST_CHANGE:
 		return "the last change of the page; it is not freed";
+	case MISSING_LEAK_POINT:
+		return "the last pointer died here, or was given to this function";
 	case MISSING_BASELINE:
 		return "on the way of those that leaked; the baseline released them in this function";
 	default:

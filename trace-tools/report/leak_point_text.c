@@ -146,6 +146,21 @@ static void print_rest(const struct leak_point *point, struct stack_table *stack
 		fprintf(out, "  followed      the first %zu of %zu\n", point->nr_asked, nr_items);
 }
 
+/* What all rules say together, the leak point among them: one name, one confidence. What follows is its evidence. */
+static void print_verdict(const struct leak_group *group, FILE *out)
+{
+	const struct missing_release *missing = &group->missing;
+
+	if (!missing->suspect)
+		return;
+	fprintf(out, "  suspect       %s%s%s%s, ", missing->suspect,
+		missing->suspect_place && *missing->suspect_place ? " (" : "",
+		missing->suspect_place ? missing->suspect_place : "",
+		missing->suspect_place && *missing->suspect_place ? ")" : "");
+	leaks_confidence(missing, out);
+	fputc('\n', out);
+}
+
 void leak_point_print(const struct leaks *leaks, struct stack_table *stacks, const struct leak_points *points,
 		      size_t first, size_t g, FILE *out)
 {
@@ -155,6 +170,7 @@ void leak_point_print(const struct leaks *leaks, struct stack_table *stacks, con
 
 	fprintf(out, "[%zu] ", g + 1);
 	leaks_print_part(leaks, PART_WHAT, g, out);
+	print_verdict(&leaks->groups[g], out);
 	if (point->blamed.function) {
 		print_blame(&point->blamed, out);
 		if (before < points->nr)

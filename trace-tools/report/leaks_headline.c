@@ -173,6 +173,11 @@ void leaks_what_happened(const struct leaks *leaks, const struct leak_group *gro
 		fprintf(out, " and does not %s ", is_allocation(first) ? "free" : "release");
 		print_acquired(leaks, first, out);
 		break;
+	case MISSING_LEAK_POINT:
+		fprintf(out, "%s() loses the last pointer to ", missing->suspect);
+		print_acquired(leaks, first, out);
+		print_place(missing, out);
+		break;
 	case MISSING_TWICE:
 		fprintf(out, "%s() acquires ", missing->suspect);
 		print_acquired(leaks, first, out);
@@ -258,6 +263,10 @@ void leaks_evidence(const struct leaks *leaks, const struct leak_group *group, F
 		    "%" PRIu64 " of %" PRIu64
 		    " leaked ones were followed by a refused allocation in the same call of this function",
 		    missing->later_nr, missing->later_total);
+		break;
+	case MISSING_LEAK_POINT:
+		fprintf(out, "of %" PRIu64 " of %" PRIu64 ", %s", missing->later_nr, missing->later_total,
+			missing->leak_point);
 		break;
 	case MISSING_TWICE:
 		fprintf(out, "its holder had that reference already, in %" PRIu64 " such calls",

@@ -28,7 +28,8 @@ static void write_missing(struct json *json, const struct leaks *leaks, const st
 {
 	static const char *const how[] = {"none",      "same-path",  "same-get",     "same-function",
 					  "later-put", "holder-end", "place-reused", "last-change",
-					  "baseline",  "refused",    "twice",        "container"};
+					  "baseline",  "refused",    "twice",        "container",
+					  "leak-point"};
 	static const char *const confidence[] = {"none", "likely", "certain"};
 	const struct missing_release *missing = &group->missing;
 	char *evidence = leaks_evidence_text(leaks, group);

@@ -167,6 +167,10 @@ void leaks_print_missing(const struct leaks *leaks, const struct leak_group *gro
 		fprintf(out, "    The next allocation of the same task was refused here:\n");
 		stack_table_print(leaks->stacks, missing->later_put, "      ", out);
 		break;
+	case MISSING_LEAK_POINT:
+		fprintf(out, "    Pointers were followed: %s (%" PRIu64 " of %" PRIu64 ").\n",
+			missing->leak_point, missing->later_nr, missing->later_total);
+		break;
 	case MISSING_BASELINE:
 	case MISSING_TWICE:
 	case MISSING_CONTAINER:

@@ -120,8 +120,12 @@ static void prepare_disk(struct session *session)
 /* Nothing of an earlier run stays, from before this one begins: whoever looks sees this one or none. */
 static void clear_folder(const char *folder)
 {
-	static const char *const names[] = {"ram", "logs/panic.log", "logs/recover.log", "icount/plugin.json",
-					    "icount/leak-points"};
+	static const char *const names[] = {"ram",
+					    "logs/panic.log",
+					    "logs/recover.log",
+					    "icount/plugin.json",
+					    "icount/leak-points",
+					    "why/leak-points-of-run"};
 
 	drain_clear(folder);
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
