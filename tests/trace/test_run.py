@@ -78,7 +78,7 @@ def test_nothing_is_lost_at_full_speed(machine, pagetrail, harts, events):
 def test_babeltrace_accepts_what_run_leaves(machine):
     _, run = machine("--smp", 2, events=1000)
     assert len(babeltrace(run)) == 2 * 1000 + 1
-    assert sorted(p.name for p in run.iterdir()) == ["kernel", "logs", "run.json", "trace"]
+    assert sorted(p.name for p in run.iterdir()) == ["kernel", "logs", "run.json", "sources", "trace"]
     assert sorted(p.name for p in (run / "trace").iterdir()) == ["hart0", "hart1", "metadata", "stacks"]
 
 
