@@ -47,8 +47,12 @@ def test_readers_of_a_watched_run(clean, tmp_path):
     with_tests = kernels.Console((run / "logs/console.log").read_text()).tests()
     summary = pagetrail("summary", run)
     assert summary.err == "" and "kernel" not in re.findall(r"pages.*", summary.out)[0]
+    free = re.search(r"(\d+) free, \d+ held", pagetrail("audit", run).out)
+    assert re.search(r"free pages at the end: (\d+) \(replay\)", summary.out)[1] == free[1]
     for name in with_tests:
         assert pagetrail("leaks", run, "--test", name).status == OK, f"test {name} is no mark"
+    pagetrail("report", run, "-o", tmp_path / "report.html")
+    assert f"<dt>free at the end</dt><dd>{int(free[1]):,}</dd>" in (tmp_path / "report.html").read_text()
     page = re.search(r"0x8[0-9a-f]+", pagetrail("live", run, "--by", "page").out)
     commands = [["stacks", run], ["live", run], ["leaks", run], ["dump", run], ["audit", run],
                 ["diff", run, run], ["export", run, "--csv"], ["plot", run, "-o", tmp_path / "plot"],

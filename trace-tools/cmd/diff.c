@@ -43,7 +43,7 @@ static void print_sides(const struct look *look)
 		printf("%c: %s at %s s: ", 'A' + side, look->runs[side]->folder,
 		       time_text(look->times[side], time));
 		printf("%" PRIu64 " pages, %" PRIu64 " objects", amount->pages, amount->objects);
-		if (model_totals(look->models[side])->sampled)
+		if (model_knows_free(look->models[side]))
 			printf(", %" PRId64 " pages free", model_free_pages(look->models[side]));
 		printf("\n");
 	}

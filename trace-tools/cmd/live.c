@@ -121,7 +121,7 @@ static void print_text(const struct look *look)
 
 	printf("at %s s: %" PRIu64 " pages live (%s), %" PRIu64 " objects", time_text(look->time, time),
 	       set->pages, bytes_text(set->pages * PAGE_BYTES, bytes), set->objects);
-	if (model_totals(look->model)->sampled)
+	if (model_knows_free(look->model))
 		printf("; %" PRId64 " pages free", model_free_pages(look->model));
 	printf("\n");
 	if (set->nr && set->by == BY_KIND)

@@ -46,6 +46,8 @@ static void print_live(const struct model *model)
 		       " samples, largest difference %" PRId64 "\n",
 		       model_free_pages(model), model_totals(model)->nr_samples,
 		       model_totals(model)->sample_worst);
+	else if (model_knows_free(model))
+		printf("free pages at the end: %" PRId64 " (replay)\n", model_free_pages(model));
 	if (model_totals(model)->out_of_order)
 		printf("%" PRIu64 " page records %s\n", model_totals(model)->out_of_order,
 		       model_run(model)->watched

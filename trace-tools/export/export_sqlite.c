@@ -199,7 +199,7 @@ static void write_events(struct table *table, struct run *run)
 
 static void write_tests(struct table *table, const struct model *model)
 {
-	int64_t offset = model_totals(model)->sampled ? model_totals(model)->sample_offset : 0;
+	int64_t offset = model_free_offset(model);
 
 	table_begin(table, "tests",
 		    "name TEXT, begin_ns INTEGER, end_ns INTEGER, free_before INTEGER, free_after INTEGER, "

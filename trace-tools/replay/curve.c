@@ -80,8 +80,7 @@ void curve_event(void *arg, const struct model *model, const struct trace_record
 
 void curve_end(struct curve *curve, const struct model *model)
 {
-	int64_t offset = model_totals(model)->sampled ? model_totals(model)->sample_offset
-						      : -model_totals(model)->net_pages;
+	int64_t offset = model_free_offset(model);
 	const struct curve_step *before = NULL;
 
 	for (uint32_t i = 0; i < curve->nr; i++) {

@@ -32,7 +32,7 @@ struct curve {
 void curve_begin(struct curve *curve, const struct run *run, uint32_t nr_steps);
 /* A watch of model_replay; arg is the curve. */
 void curve_event(void *arg, const struct model *model, const struct trace_record *record, uint32_t stream);
-/* After the replay: fills the empty steps and fixes the height. Without samples free pages are relative to the end. */
+/* After the replay: fills the empty steps and fixes the height. Where free pages are not known they count from the end. */
 void curve_end(struct curve *curve, const struct model *model);
 void curve_free(struct curve *curve);
 

@@ -68,7 +68,11 @@ struct model_totals {
 
 /* Valid until model_free, and up to date at each event. */
 const struct model_totals *model_totals(const struct model *model);
-/* Free pages now, -1 before the first sample. */
+/* Is it known how many pages are free? A sample of the kernel says it; and a watched boot frees every page that there is. */
+bool model_knows_free(const struct model *model);
+/* Free pages are net_pages and this. Where they are not known, they count from none at the end. */
+int64_t model_free_offset(const struct model *model);
+/* Free pages now, -1 where they are not known. */
 int64_t model_free_pages(const struct model *model);
 size_t model_nr_references(const struct model *model); /* open ones */
 size_t model_nr_objects(const struct model *model);    /* live ones */

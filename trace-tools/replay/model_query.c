@@ -118,9 +118,21 @@ const struct trace_record *model_incidents(const struct model *model, size_t *nr
 	return model->incidents;
 }
 
+bool model_knows_free(const struct model *model)
+{
+	return model->totals.sampled || model->run->watched;
+}
+
+int64_t model_free_offset(const struct model *model)
+{
+	if (model->totals.sampled)
+		return model->totals.sample_offset;
+	return model->run->watched ? 0 : -model->totals.net_pages;
+}
+
 int64_t model_free_pages(const struct model *model)
 {
-	return model->totals.sampled ? model->totals.net_pages + model->totals.sample_offset : -1;
+	return model_knows_free(model) ? model->totals.net_pages + model_free_offset(model) : -1;
 }
 
 const struct test_mark *model_test_at(const struct model *model, uint64_t time)

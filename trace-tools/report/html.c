@@ -110,7 +110,8 @@ static void put_facts(FILE *out, const struct run *run, const struct leaks *leak
 	put_fact(out, "tests", (int64_t)nr_tests);
 	if (!run->watched)
 		put_fact(out, "tests that leaked", failed);
-	put_fact(out, "free at the end", model_free_pages(model));
+	if (model_knows_free(model))
+		put_fact(out, "free at the end", model_free_pages(model));
 	put_fact(out, "harts in the trace", run->nr_streams);
 	put_fact(out, "events", (int64_t)model_totals(model)->nr_events);
 	fprintf(out, "<div><dt>duration</dt><dd>%.1f s</dd></div>\n</dl>\n",

@@ -231,7 +231,7 @@ static void put_processes(struct page_data *data, const struct usage *usage)
 static void put_tests(struct page_data *data)
 {
 	const struct model *model = data->leaks->model;
-	int64_t offset = model_totals(model)->sampled ? model_totals(model)->sample_offset : 0;
+	int64_t offset = model_free_offset(model);
 	size_t nr;
 	const struct test_mark *tests = model_tests(model, &nr);
 

@@ -150,7 +150,7 @@ void svg_test_names(FILE *out, const struct model *model, const struct scale *sc
 
 static void test_bands(FILE *out, const struct model *model, const struct scale *scale)
 {
-	int64_t offset = model_totals(model)->sampled ? model_totals(model)->sample_offset : 0;
+	int64_t offset = model_free_offset(model);
 
 	size_t nr_tests;
 	const struct test_mark *tests = model_tests(model, &nr_tests);
@@ -200,8 +200,7 @@ static double settled_at(const struct curve *curve, const struct test_mark *test
 static void loss_labels(FILE *out, const struct model *model, const struct curve *curve,
 			const struct scale *scale)
 {
-	int64_t offset = model_totals(model)->sampled ? model_totals(model)->sample_offset
-						      : -model_totals(model)->net_pages;
+	int64_t offset = model_free_offset(model);
 	double last = -1e9, raise = 0;
 	uint32_t nr = 0;
 

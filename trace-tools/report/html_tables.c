@@ -22,8 +22,7 @@ bool html_test_leaked(const struct model *model, const struct test_mark *test)
 
 static void put_test(FILE *out, const struct model *model, const struct test_mark *test)
 {
-	int64_t offset = model_totals(model)->sampled ? model_totals(model)->sample_offset : 0,
-		leaked = test->net_begin - test->net_after;
+	int64_t offset = model_free_offset(model), leaked = test->net_begin - test->net_after;
 	char before[32], after[32], gone[32];
 
 	fputs("<tr><td>", out);

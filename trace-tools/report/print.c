@@ -119,10 +119,10 @@ void json_stack(struct json *json, const char *key, struct stack_table *stacks, 
 
 /* ---- tests ---- */
 
-/* Free pages at an instant of the replay, -1 when no sample ever said how many there are. */
+/* Free pages at an instant of the replay, -1 where they are not known. */
 static int64_t free_at(const struct model *model, int64_t net)
 {
-	return model_totals(model)->sampled ? net + model_totals(model)->sample_offset : -1;
+	return model_knows_free(model) ? net + model_free_offset(model) : -1;
 }
 
 static const char *audit_text(const struct test_mark *test, char buf[40])
