@@ -44,6 +44,14 @@ def quote_bootarg(value):
     return f'"{value}"' if re.search(r"\s", value) else value
 
 
+def may_grow(pattern, match, console):
+    """Does it end where the console ends so far, and would one more character of a word make another match of it?"""
+    if match.end() < len(console):
+        return False
+    longer = [re.compile(pattern).search(console + more, match.start()) for more in "0a"]
+    return any(not again or again.end() > match.end() for again in longer)
+
+
 class Machine:
     """QEMU's virt board with our kernel. Arguments:
 
@@ -127,17 +135,20 @@ class Machine:
         raise MachineError(f"{what}\n--- console ends ---\n{tail}")
 
     def expect(self, pattern, timeout=30):
-        """Waits for the pattern in what was not yet expected; returns the match and consumes through it."""
+        """Waits for the pattern in what was not yet expected; returns the match and consumes through it.
+
+        The console comes in pieces, which may end in mid-number: a match that more would make longer is not whole yet.
+        """
         deadline = time.monotonic() + timeout
         with self._grew:
             while True:
                 match = re.compile(pattern).search(self.console, self._seen)
-                if match:
+                left = deadline - time.monotonic()
+                if match and (self._closed or left <= 0 or not may_grow(pattern, match, self.console)):
                     self._seen = match.end()
                     return match
                 if self._closed:
                     self._fail(f"the machine ended before it printed {pattern!r}")
-                left = deadline - time.monotonic()
                 if left <= 0:
                     self._fail(f"no {pattern!r} within {timeout} s")
                 self._grew.wait(left)
