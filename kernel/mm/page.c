@@ -82,13 +82,13 @@ static inline u64 payload_counts(s32 before, s32 after)
 {
 	if (UNLIKELY((u32)(before | after) > 0xffff))
 		return (u64)count_for_event(before) | (u64)count_for_event(after) << 16;
-	return (u64)(u32)before | (u64)(u32)after << 16;
+	return (u64)before | (u64)after << 16;
 }
-static inline u64 page_head_word(enum trace_event event, u32 kind, u32 stack, const struct page *page,
-				 u32 order)
+static inline u64 page_head_word(enum trace_event event, enum ref_kind ref, u32 stack,
+				 const struct page *page, u32 order)
 {
-	return (u32)event | (page->kind << 4 | order) << 16 | kind << 24 |
-	       (u64)stack << 32; /* trace_record_head */
+	STATIC_ASSERT(REF_NR <= TRACE_KIND_MAX, "trace_record_head_signed");
+	return trace_record_head_signed((s32)event, (s32)ref, page->kind << 4 | (s32)order, stack);
 }
 
 void page_record(enum trace_event event, u8 kind, u32 stack, const struct page *page, u32 order,

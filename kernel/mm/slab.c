@@ -181,7 +181,7 @@ static u32 find_free_slot(const struct slab *slab)
 static inline void object_record(const struct kmem_cache *cache, enum trace_event event, const void *obj,
 				 u32 stack, struct holder holder)
 {
-	trace_record_locked((u32)event | (u64)stack << 32,
+	trace_record_locked(trace_record_head(event, 0, 0, stack),
 			    (u64)(u32)(va_to_pa(obj) / 8) | (u64)holder.index << 32,
 			    (u64)(u16)cache->id | (u64)MIN(cache->nr_live, 0xffffU) << 16 |
 				(u64)trace_current_pid() << 32 | (u64)holder.id << 48);
@@ -200,13 +200,13 @@ void kmem_record_ref(enum trace_event event, const void *obj, enum ref_kind ref,
 {
 	const struct slab *slab = (const struct slab *)((u64)obj & PAGE_MASK);
 	u32 after = event == EV_obj_get ? before + 1 : before - 1;
-	u64 counts = (u64)before | (u64)after << 16;
+	u64 counts = (u64)(s32)before | (u64)(s32)after << 16; /* if they are counts */
 
 	if (!trace_on(TRACE_CATEGORY_REF))
 		return;
 	if (UNLIKELY((before | after) > 0xffff))
 		counts = (u64)count_for_event((s32)before) | (u64)count_for_event((s32)after) << 16;
-	trace_record_words((u32)event | slab->cache_id << 16 | (u32)ref << 24 | (u64)stack << 32,
+	trace_record_words(trace_record_head_signed((s32)event, (s32)ref, (s32)slab->cache_id, stack),
 			   (u64)kmem_object_number(obj) | (u64)holder.index << 32,
 			   counts | (u64)trace_current_pid() << 32 | (u64)holder.id << 48);
 }

@@ -62,9 +62,7 @@ static struct cached_stack *no_index[2] = {&nothing, &nothing}; /* of a hart tha
  */
 static inline u64 tag_of(const void *frame, u64 site)
 {
-	u64 caller = ((const u64 *)frame)[-1];
-
-	return (site ^ (u64)frame << (64 - STACK_DEPTH_BITS)) + (caller << CODE_BITS);
+	return (site ^ (u64)frame << (64 - STACK_DEPTH_BITS)) + (arch_caller(frame) << CODE_BITS);
 }
 
 /* Where the search for a stack begins: the upper bits of a product depend on all bits, so tags spread over the index. */

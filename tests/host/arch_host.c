@@ -107,6 +107,11 @@ bool arch_unwind_next(struct arch_unwind *unwind, u64 *address)
 	return true;
 }
 
+__attribute__((no_sanitize("address"), noinline)) u64 arch_caller(const void *frame)
+{
+	return ((const u64 *)frame)[-1];
+}
+
 void host_set_stack(const u32 *frames, u32 nr_frames)
 {
 	nr_stack_frames = MIN(nr_frames, ARRAY_SIZE(stack_frames));

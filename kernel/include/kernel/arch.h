@@ -305,6 +305,12 @@ static inline bool arch_caller_known(u32 ra)
 	return ra - (u32)(u64)outermost_start < (u32)(outermost_end - outermost_start);
 }
 
+/* Where the function that has this frame returns to. */
+static inline u64 arch_caller(const void *frame)
+{
+	return ((const u64 *)frame)[-1];
+}
+
 /* Where the function that uses this was called from: its first statement, where it has no frame and calls nobody but in its end. */
 #define ARCH_RETURN_ADDRESS()                                                                                \
 	({                                                                                                   \

@@ -76,6 +76,12 @@ static inline u64 trace_record_head(enum trace_event event, u8 kind, u8 flags, u
 {
 	return (u64)event | (u64)flags << 16 | (u64)kind << 24 | (u64)stack << 32;
 }
+/* The same where event, flags and kind leave the sign free (TRACE_KIND_MAX): then nothing must be masked. */
+#define TRACE_KIND_MAX 127
+static inline u64 trace_record_head_signed(s32 event, s32 kind, s32 flags, u32 stack)
+{
+	return (u64)(event | flags << 16 | kind << 24) | (u64)stack << 32;
+}
 /* With a stack that the caller has already: one unwind serves several records and the page's owner field. 0: none. */
 static inline void trace_record_with(enum trace_event event, u8 kind, u8 flags, u32 stack,
 				     const union trace_payload *payload)

@@ -111,6 +111,7 @@ bool arch_unwind_next(struct arch_unwind *unwind, u64 *address);
 #define ARCH_STACK_BYTES 8192
 #define ARCH_FRAMES false
 #define ARCH_RETURN_ADDRESS() 0UL
+u64 arch_caller(const void *frame); /* any word where there are no frames, also one that nobody may read */
 #define ARCH_OUTERMOST
 static inline bool arch_caller_known(u32 ra)
 {
