@@ -145,3 +145,35 @@ def test_leak_points_of_a_clean_run(tmp_path, harts):
                                   options=["--smp", harts, "--leak-points", "--leaks", "--quiet"]))
     assert done.status == OK, done.out + done.err
     assert "none is left to 0 of the 0 that leaked" in done.out
+
+
+def early(name, tmp_path):
+    """What `why` says of pages that were freed too early, as JSON; nothing leaks there."""
+    run = record(name, tmp_path)
+    return pagetrail_json("why", run, statuses=(LEAKED,))["freed_early"]
+
+
+def functions(acts):
+    return [[frame["function"] for frame in act["stack"]] for act in acts]
+
+
+def test_who_freed_first(tmp_path):
+    """A stack's pages are returned twice: both ways are told, and the second is another line of the same function."""
+    pages = early("33", tmp_path)
+    assert pages and all(page["verdict"] == "DBL" for page in pages)
+    for page in pages:
+        (first,), (again, *_) = page["freed_first"], page["freed_again"]
+        assert first["function"] == again["function"] == "return_pages" and not page["used_after"]
+        lines = [frame["line"] for act in (first, again) for frame in act["stack"] if frame["function"] == "kstack_free"]
+        assert lines[1] == lines[0] + 1, page
+
+
+def test_who_used_a_page_after_its_free(tmp_path):
+    """A pipe's page is cleared once it is free: by whom, and that the pipe pointed to it still."""
+    pages = early("03", tmp_path)
+    assert pages and all(page["verdict"] == "POISON" for page in pages)
+    for page in pages:
+        first, = page["freed_first"]
+        assert first["function"] == "pipe_free" and not page["freed_again"]
+        assert any("page_reached_zero" in stack and "memset" in stack for stack in functions(page["used_after"])), page
+        assert {act["function"] for act in page["pointed_to_by"]} == {"pipe_alloc"}

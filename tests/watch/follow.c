@@ -9,6 +9,7 @@
  *	page PA N / free PA N	N pages are allocated, freed; the caller is x1, the frame x8
  *	object VA BYTES / objfree VA
  *	get PA REF HOLDER / put PA REF HOLDER
+ *	putting PA		a put is entered that may free it
  *	store PC VALUE VA	`sd a5, 0(...)` at PC
  *	enter PC		the function at PC is entered, with the registers as they are
  *	return PC		it has returned to PC
@@ -132,6 +133,8 @@ static void act(const char *what, const uint64_t *n)
 		follow_reference_begin(0, n[0], n[1], n[2]);
 	} else if (!strcmp(what, "put")) {
 		follow_reference_end(0, n[0], n[1], n[2]);
+	} else if (!strcmp(what, "putting")) {
+		follow_put_begins(n[0]);
 	} else if (!strcmp(what, "store")) {
 		store(n[0], n[1], n[2]);
 	} else if (!strcmp(what, "enter")) {

@@ -6,14 +6,13 @@ import subprocess
 import pytest
 from harness import paths
 
-PARTS = "follow follow_code follow_write locations frames alias weak reach guest hooks hooks_follow line expr insn sites".split()
+PARTS = "follow follow_code follow_write locations frames alias weak reach freed guest hooks hooks_follow line expr insn sites".split()
 # A kernel of which text is page 0, its variables page 1, the array of struct page (32 bytes each) page 2, stacks pages 48 on.
 HOOKS = """text lo=0x80000000 hi=0x80001000
 map va=0x80000000 pa=0x80000000 size={size:#x}
 pages base=u64[0x80001000] stride={stride} pa=0x80000000
 stack base=0x80000000 size=4096
-follow all=1
-func entry=0x80000100 args=1
+{all}func entry=0x80000100 args=1
 func entry=0x80000200 args=1
 func entry=0x80000300 args=1 observer=1
 """
@@ -34,14 +33,14 @@ def binary(tmp_path_factory):
 @pytest.fixture
 def follow(binary, tmp_path):
     """Runs what the guest does; returns the lives: {base: {"kind", "heap", "frames", "lost": {what: (by, pc)}, …}}."""
-    def follow(script, hooks="", size=0x40000, stride=32):
-        (tmp_path / "hooks").write_text(HOOKS.format(size=size, stride=stride) + hooks)
+    def follow(script, hooks="", size=0x40000, stride=32, whole=False):
+        (tmp_path / "hooks").write_text(HOOKS.format(size=size, stride=stride, all="" if "freed=" in hooks else "follow all=1\n") + hooks)
         begin = [f"store 0x80000010 {PAGES} 0x80001000", f"reg 2 {STACK_TOP - 0x100}", f"reg 8 {STACK_TOP - 0x40}",
                  "reg 1 0x80000050"]
         done = subprocess.run([binary, tmp_path / "hooks"], input="\n".join([*begin, *script, ""]), capture_output=True,
                               text=True, timeout=20)
         assert done.returncode == 0, done.stderr
-        return read(done.stdout)
+        return done.stdout if whole else read(done.stdout)
     return follow
 
 
@@ -170,3 +169,40 @@ def test_the_end_of_a_stack_is_no_place(follow):
     life = follow([f"page {PAGE} 1", *returned(), f"store 0x80000040 {PAGE} {VARIABLE}", f"store 0x80000400 0 {VARIABLE}"],
                   "follow switch=0x80000400-0x80000440\n")[PAGE]
     assert life["heap"] == 0 and "location" not in life["lost"] and life["lost"]["frame"] == ("popped", 0x80000050)
+
+
+def freed(text):
+    """{pfn: {"dangling"|"used"|"again": [(va, pc)]}} of the pages that were freed too early."""
+    pages, page = {}, None
+    for words in map(str.split, text.splitlines()):
+        if words[0] == "freed":
+            page = pages[int(words[1], 0)] = {"dangling": [], "used": [], "again": [], "by": []}
+        elif words[0] in ("by", "dangling", "used", "again"):
+            page[words[0]].append((int(words[1], 0), int(words[3], 0)))
+    return pages
+
+
+FREED = f"follow freed={PAGE} pattern=0x6b6b6b6b6b6b6b6b\n"
+
+
+def test_who_points_to_a_page_that_is_freed(follow):
+    script = [f"page {PAGE} 1", f"store 0x80000040 {PAGE} {VARIABLE}", f"store 0x80000044 {PAGE} {VARIABLE + 8}",
+              f"store 0x80000048 0 {VARIABLE + 8}", f"free {PAGE} 1", f"put {PAGE} 1 2", f"free {PAGE} 1"]
+    page, = freed(follow(script, FREED, whole=True)).values()
+    assert page["dangling"] == [(VARIABLE, 0x80000044)] and len(page["again"]) == 2 and not page["used"]
+
+
+def test_who_uses_a_page_that_is_freed(follow):
+    """From the put that frees it until it is handed out again; what the allocator fills it with is no use."""
+    script = [f"page {PAGE} 1", f"store 0x80000040 1 {PAGE}", f"putting {PAGE}", f"store 0x80000044 0x6b6b6b6b6b6b6b6b {PAGE}",
+              f"store 0x80000048 2 {PAGE + 8}", f"free {PAGE} 1", f"store 0x8000004c 3 {PAGE + 0x100}", f"store 0x80000050 3 {PAGE + 0x108}",
+              f"page {PAGE} 1", f"store 0x80000040 4 {PAGE}", f"free {PAGE} 1"]
+    page, = freed(follow(script, FREED, whole=True)).values()
+    assert page["used"] == [(PAGE + 8, 0x8000004c), (PAGE + 0x100, 0x80000050)]
+
+
+def test_a_page_that_is_freed_as_it_should_be(follow):
+    script = [f"page {PAGE} 1", f"store 0x80000040 {PAGE} {VARIABLE}", f"store 0x80000044 0 {VARIABLE}", f"putting {PAGE}",
+              f"free {PAGE} 1", f"page {PAGE} 1", f"store 0x80000040 4 {PAGE}"]
+    page, = freed(follow(script, FREED, whole=True)).values()
+    assert not page["dangling"] and not page["used"] and not page["again"] and len(page["by"]) == 1

@@ -91,6 +91,39 @@ static bool read_held(struct life *life, const char *text)
 	return true;
 }
 
+static bool read_act(const char *text, struct page_act *acts, uint32_t *nr, uint32_t most)
+{
+	struct page_act act = {0};
+	int at = 0;
+
+	if (*nr == most ||
+	    sscanf(text, "%*s %" SCNx64 " by %" SCNx64 " stack%n", &act.va, &act.pc, &at) != 2 || !at)
+		return false;
+	act.nr = read_addresses(text + at, act.stack);
+	acts[(*nr)++] = act;
+	return true;
+}
+
+/* A page that was freed, or one line about the last one. */
+static bool read_freed(struct lives *lives, const char *line)
+{
+	struct freed_page one = {0}, *page = lives->nr_freed ? &lives->freed[lives->nr_freed - 1] : NULL;
+
+	if (sscanf(line, "freed %" SCNx64 " nth %" SCNu64, &one.pfn, &one.nth) == 2) {
+		ARRAY_PUSH(lives->freed, lives->nr_freed, lives->freed_capacity) = one;
+		return true;
+	}
+	if (!page)
+		return false;
+	if (!strncmp(line, "by ", 3))
+		return read_act(line, &page->by, &page->nr_by, 1);
+	if (!strncmp(line, "dangling ", 9))
+		return read_act(line, page->dangling, &page->nr_dangling, FREED_DANGLING);
+	if (!strncmp(line, "used ", 5))
+		return read_act(line, page->used, &page->nr_used, FREED_ACTS);
+	return !strncmp(line, "again ", 6) && read_act(line, page->again, &page->nr_again, FREED_ACTS);
+}
+
 /* One line about the last life. */
 static bool read_line(struct lives *lives, const char *line)
 {
@@ -98,6 +131,8 @@ static bool read_line(struct lives *lives, const char *line)
 
 	if (!strncmp(line, "life ", 5))
 		return read_life(&ARRAY_PUSH(lives->list, lives->nr, lives->capacity), line);
+	if (lives->nr_freed || !strncmp(line, "freed ", 6))
+		return read_freed(lives, line);
 	if (!life)
 		return sscanf(line, "lost of %" SCNu64, &lives->of) == 1;
 	if (!strncmp(line, "born", 4)) {
@@ -141,5 +176,6 @@ bool lives_read(struct lives *lives, const char *path, char **error)
 void lives_free(struct lives *lives)
 {
 	free(lives->list);
+	free(lives->freed);
 	*lives = (struct lives){0};
 }

@@ -49,9 +49,28 @@ struct life {
 	uint32_t nr_held;
 };
 
+/* What was done with a page, and where. */
+struct page_act {
+	uint64_t va, pc; /* the word that was stored, or that points to the page; 0: of a free */
+	uint32_t nr;
+	uint64_t stack[LIFE_FRAMES];
+};
+
+#define FREED_DANGLING 16
+#define FREED_ACTS 4
+
+/* A page that was freed too early: plugin/freed.h. */
+struct freed_page {
+	uint64_t pfn, nth;
+	struct page_act by, dangling[FREED_DANGLING], used[FREED_ACTS], again[FREED_ACTS];
+	uint32_t nr_by, nr_dangling, nr_used, nr_again;
+};
+
 struct lives {
 	struct life *list;
 	size_t nr, capacity;
+	struct freed_page *freed;
+	size_t nr_freed, freed_capacity;
 	uint64_t
 	    of; /* all were followed, so many lived at the end, and these are what nothing leads to; 0: these were asked for */
 };

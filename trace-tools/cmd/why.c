@@ -11,11 +11,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "analysis/freed_early.h"
 #include "analysis/leak_point.h"
 #include "analysis/same_trace.h"
 #include "base/json.h"
 #include "command.h"
 #include "describe/follow.h"
+#include "report/freed_early_text.h"
 #include "report/leak_point_text.h"
 #include "run/again.h"
 #include "run/watch_again.h"
@@ -76,6 +78,7 @@ static char *make_hooks(const struct why *why, const char *kernel)
 		die("%s", error ? error : "out of memory");
 	fputs(own, out);
 	leak_points_want(why->leaks, why->limit, out);
+	freed_early_want(why->leaks, why->limit, out);
 	fclose(out);
 	free(own);
 	return text;
@@ -101,18 +104,21 @@ static bool repeat(const struct why *why, struct again *again, const char *folde
 }
 
 /* Who is to blame comes first, and the groups for which somebody is come before those that went with others. */
-static void print(const struct why *why, const struct leak_points *points)
+static void print(const struct why *why, const struct leak_points *points, const struct lives *lives)
 {
-	leak_points_print_head(points, why->first, why->last, stdout);
+	if (why->leaks->nr_groups)
+		leak_points_print_head(points, why->first, why->last, stdout);
 	for (int blamed = 1; blamed >= 0; blamed--) {
 		for (size_t g = why->first; g < why->last; g++) {
 			if ((points->list[g].blamed.function != NULL) == blamed)
 				leak_point_print(why->leaks, why->stacks, points, why->first, g, stdout);
 		}
 	}
+	freed_early_print(why->leaks, why->stacks, lives, stdout);
 }
 
-static void print_json(const struct why *why, const struct leak_points *points, int status)
+static void print_json(const struct why *why, const struct leak_points *points, const struct lives *lives,
+		       int status)
 {
 	struct json json;
 
@@ -124,6 +130,9 @@ static void print_json(const struct why *why, const struct leak_points *points, 
 	json_open(&json, "groups", '[');
 	for (size_t g = why->first; g < why->last; g++)
 		leak_point_json(why->leaks, why->stacks, points, g, &json);
+	json_close(&json, ']');
+	json_open(&json, "freed_early", '[');
+	freed_early_json(why->leaks, why->stacks, lives, &json);
 	json_close(&json, ']');
 	json_end(&json);
 }
@@ -138,9 +147,9 @@ static int tell(struct why *why, const char *leak_points)
 	choose_groups(why);
 	struct leak_points points = leak_points_judge(why->leaks, why->stacks, &lives, why->limit);
 	if (why->options.json)
-		print_json(why, &points, why->leaks->status);
+		print_json(why, &points, &lives, why->leaks->status);
 	else
-		print(why, &points);
+		print(why, &points, &lives);
 	leak_points_free(&points);
 	lives_free(&lives);
 	return why->leaks->status;
@@ -151,7 +160,7 @@ static int nothing_leaked(const struct why *why)
 	const struct leaks *leaks = why->leaks;
 
 	if (why->options.json)
-		print_json(why, NULL, leaks->status);
+		print_json(why, NULL, NULL, leaks->status);
 	else if (leaks->status == STATUS_OK)
 		printf("no leaks in %s\n", why->folder);
 	else if (leaks->status == STATUS_LEAKED)
@@ -213,7 +222,8 @@ bool why_repeat(const char *folder)
 	struct why why = {.limit = WHY_LIMIT};
 
 	open_recorded(&why, folder);
-	bool done = why.leaks->nr_groups && !why.run->watched && !why.leaks->nr_followed && repeat_own(&why);
+	bool done = (why.leaks->nr_groups || freed_early_want(why.leaks, 0, NULL)) && !why.run->watched &&
+		    !why.leaks->nr_followed && repeat_own(&why);
 	close_recorded(&why);
 	return done;
 }
@@ -245,7 +255,7 @@ static int why_watched(struct why *why)
 		if (why->leaks->nr_groups)
 			status = tell(why, leak_points);
 		else if (why->options.json)
-			print_json(why, NULL, status);
+			print_json(why, NULL, NULL, status);
 	}
 	free(folder);
 	free(leak_points);
@@ -271,7 +281,7 @@ int why_report(const char *folder, const struct why_options *options)
 	int status;
 
 	open_recorded(&why, folder);
-	if (!why.leaks->nr_groups)
+	if (!why.leaks->nr_groups && (why.run->watched || !freed_early_want(why.leaks, 0, NULL)))
 		status = nothing_leaked(&why);
 	else if (why.leaks->nr_followed)
 		status = why_followed(&why);

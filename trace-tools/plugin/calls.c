@@ -262,6 +262,15 @@ static void follow_object(const struct hook *hook, const struct expr_context *co
 		follow_object_begin(context->hart, va, bytes);
 }
 
+static void tell_put_begins(const struct hook *hook, const struct expr_context *context)
+{
+	uint64_t raw, pa;
+
+	if (expr_compute(&hook->pages.page, context, &raw) &&
+	    (pa = act_page(context->hart, hook->pages.type, raw)) != NONE)
+		follow_put_begins(pa);
+}
+
 static void tell_follow(const struct hook *hook, const struct expr_context *context)
 {
 	if (hook->kind == HOOK_GET || hook->kind == HOOK_PUT || (hook->kind == HOOK_ALLOC && hook->ref.nr))
@@ -311,6 +320,8 @@ static void on_entry(unsigned hart, void *data)
 		remember(hart, &call);
 		sites_learn(hart, ra);
 	}
+	if (follow_wanted() && hook->tracked && hook->kind == HOOK_PUT)
+		tell_put_begins(hook, &context);
 	if (follow_wanted() && !hook->tracked)
 		tell_follow(hook, &context);
 	if (is_of_pages(hook) && hook->kind != HOOK_ALLOC && !hook->push.nr)

@@ -7,6 +7,7 @@
 
 #include "bounds.h"
 #include "follow_priv.h"
+#include "freed.h"
 #include "guest.h"
 #include "hooks.h"
 #include "qemu_api.h"
@@ -44,7 +45,7 @@ bool follow_init(void)
 	links = calloc(LINKS_MAX, sizeof(*links));
 	life_heads = calloc(nr, sizeof(*life_heads));
 	begun = calloc(nr, sizeof(*begun));
-	return lives && links && life_heads && begun && locations_init() && frames_init();
+	return lives && links && life_heads && begun && locations_init() && frames_init() && freed_init();
 }
 
 struct life *life_at(uint32_t i)
@@ -114,7 +115,7 @@ static bool is_wanted(enum life_kind kind, uint64_t index, uint64_t base)
 {
 	const struct ranges *wanted = &hooks.follow_only[kind];
 
-	if (hooks.follow_all)
+	if (hooks.follow_all || (kind == LIFE_PAGE && freed_wanted(index)))
 		return true;
 	return ranges_have_sorted(wanted,
 				  kind == LIFE_OBJECT ? base : guest_ram_base() + (index << PAGE_SHIFT));
@@ -234,6 +235,8 @@ void follow_page_begin(unsigned hart, uint64_t pa, uint64_t nr_pages)
 	if (index == NONE || index + nr_pages > alias_nr_pages())
 		return;
 	begun[index]++;
+	for (uint64_t k = 0; k < nr_pages; k++)
+		freed_handed_out(index + k);
 	if (!is_wanted(LIFE_PAGE, index, 0))
 		return;
 	struct moment moment = follow_moment(hart);
@@ -247,9 +250,11 @@ void follow_page_end(unsigned hart, uint64_t pa, uint64_t nr_pages)
 {
 	uint64_t index = alias_index(pa), va;
 
-	if (index == NONE || index + nr_pages > alias_nr_pages() || !nr_lives)
+	if (index == NONE || index + nr_pages > alias_nr_pages() || (!nr_lives && !hooks.follow_freed.nr))
 		return;
 	struct moment moment = follow_moment(hart);
+	for (uint64_t k = 0; k < nr_pages; k++)
+		freed_now(&moment, index + k, begun[index]);
 	va = alias_linear(index);
 	/* First its own, else what lay in it would die as if somebody had lost it here. */
 	for (uint64_t k = 0; k < nr_pages; k++)
@@ -320,9 +325,10 @@ void follow_reference_end(unsigned hart, uint64_t pa, uint64_t ref, uint64_t hol
 	uint64_t index = alias_index(pa);
 	uint32_t link = 0, i, found = 0;
 
-	if (index == NONE || !nr_lives)
+	if (index == NONE || (!nr_lives && !hooks.follow_freed.nr))
 		return;
 	struct moment moment = follow_moment(hart);
+	freed_again(&moment, index);
 	uint64_t window = window_of(moment.x[REG_SP] - 1);
 	while ((i = life_next(index, &link))) {
 		if (lives[i].kind != LIFE_REFERENCE || lives[i].ref != ref || lives[i].holder != holder)
@@ -333,6 +339,14 @@ void follow_reference_end(unsigned hart, uint64_t pa, uint64_t ref, uint64_t hol
 	if (found)
 		end(found);
 	forget_given(index);
+}
+
+void follow_put_begins(uint64_t pa)
+{
+	uint64_t index = alias_index(pa);
+
+	if (index != NONE)
+		freed_put_begins(index);
 }
 
 void follow_page_put(uint64_t pa)

@@ -55,6 +55,8 @@ void follow_object_begin(unsigned hart, uint64_t va, uint64_t bytes);
 void follow_object_end(unsigned hart, uint64_t va);
 void follow_reference_begin(unsigned hart, uint64_t pa, uint64_t ref, uint64_t holder);
 void follow_reference_end(unsigned hart, uint64_t pa, uint64_t ref, uint64_t holder);
+/* A put is entered that may free the page. */
+void follow_put_begins(uint64_t pa);
 /* A count of the page went down, by whatever. */
 void follow_page_put(uint64_t pa);
 /* A stack that nobody is on any more. */

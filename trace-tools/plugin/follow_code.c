@@ -11,6 +11,7 @@
 
 #include "bounds.h"
 #include "follow_priv.h"
+#include "freed.h"
 #include "guest.h"
 #include "hooks.h"
 #include "insn.h"
@@ -243,6 +244,19 @@ static void on_store(unsigned hart, uint32_t info, uint64_t va, void *data)
 		follow_store(hart, va, site);
 }
 
+/* The same where pages that are freed too early are watched: a store into one that nobody follows counts, too. */
+static void on_store_watching(unsigned hart, uint32_t info, uint64_t va, void *data)
+{
+	const struct store_site *site = data;
+	struct moment moment = follow_moment(hart);
+	unsigned bytes = site->store.bytes;
+	uint64_t at = va;
+	bool there;
+
+	freed_stored(&moment, va, stored_word(&moment, site, &at, &bytes, &there), site->pc);
+	on_store(hart, info, va, data);
+}
+
 static void on_load(unsigned hart, uint32_t info, uint64_t va, void *data)
 {
 	struct moment moment = follow_moment(hart);
@@ -285,8 +299,9 @@ void follow_translate(struct qemu_plugin_insn *insn, uint64_t va, uint32_t bits,
 	if (store.kind != STORE_NOT) {
 		struct store_site *site = make_site(va + size, store, saves);
 		if (site)
-			qemu_plugin_register_vcpu_mem_cb(insn, on_store, CALLBACK_READS_REGISTERS,
-							 MEMORY_WRITE, site);
+			qemu_plugin_register_vcpu_mem_cb(insn,
+							 hooks.follow_freed.nr ? on_store_watching : on_store,
+							 CALLBACK_READS_REGISTERS, MEMORY_WRITE, site);
 	} else if (saves) {
 		qemu_plugin_register_vcpu_mem_cb(insn, on_load, CALLBACK_READS_REGISTERS, MEMORY_READ,
 						 (void *)va);

@@ -9,6 +9,8 @@
  *	frame popped 0xffffffc080213010 where 0x… when 815 stack …
  *	given 0xffffffc080216000 from 0x… argument 0 handled 1 when 811        the newest first
  *	held 0xffffffc085001000 by 0xffffffc080213020 in 0xffffffc085001000    a location that is left, and the life it is in
+ *	freed 0x81234 nth 3 when 900 free 1      a page that is freed too early (freed.h); by, dangling, used, again: each with its stack
+ *	dangling 0xffffffc085001000 by 0x… stack
  *	end 1204 blind 0                         lives, and callbacks without registers; without this line the file is not whole
  */
 #include <inttypes.h>
@@ -16,6 +18,7 @@
 
 #include "bounds.h"
 #include "follow_priv.h"
+#include "freed.h"
 #include "guest.h"
 #include "hooks.h"
 #include "reach.h"
@@ -99,6 +102,7 @@ bool follow_write(const char *path)
 		write_life(out, life_at(i));
 		nr++;
 	}
+	freed_write(out);
 	fprintf(out, "end %u blind %" PRIu64 "\n", nr, follow_blind());
 	return !fclose(out);
 }

@@ -59,6 +59,7 @@
  * follow page=N, object=N, reference=N, all=1
  *                              what is followed: lives of the page at this physical address, of the object at this virtual
  *                              address, references to the page; several lines allowed
+ * follow freed=N pattern=N     a page that is freed too early (freed.h), and the word that the allocator fills free pages with
  * follow lost=1                at the end only what nothing leads to is told (reach.h)
  * follow lasting=MASK          bit n: references with ref=n outlive the call that got them (held by a structure, not by a task)
  * weak …                       a registry: pointers there keep nothing alive (weak.h)
@@ -216,6 +217,8 @@ struct hooks {
 	bool follow, follow_all, follow_lost;
 	struct ranges follow_only[3]; /* by life kind: addresses, ascending */
 	struct ranges follow_switch;
+	struct ranges follow_freed; /* addresses of pages, ascending */
+	uint64_t follow_pattern;
 	uint64_t follow_lasting; /* mask of ref= */
 	uint64_t stack_window;
 	struct function_hook *functions; /* ascending */

@@ -55,6 +55,10 @@ void hooks_read_follow(struct line *line)
 		line_fail(line, "window is a power of two", "");
 	hooks.follow_lasting |= line_number(line, "lasting", 0);
 	line_ranges(line, "switch", &hooks.follow_switch);
+	hooks.follow_pattern = line_number(line, "pattern", hooks.follow_pattern);
+	uint64_t freed = line_number(line, "freed", NONE);
+	if (freed != NONE)
+		add_address(line, &hooks.follow_freed, freed);
 	for (unsigned kind = 0; kind < sizeof(keys) / sizeof(keys[0]); kind++) {
 		uint64_t address = line_number(line, keys[kind], NONE);
 		if (address != NONE)
@@ -110,6 +114,8 @@ void hooks_sort_follow(void)
 			qsort(hooks.follow_only[kind].at, hooks.follow_only[kind].nr, sizeof(struct range),
 			      compare_ranges);
 	}
+	if (hooks.follow_freed.nr)
+		qsort(hooks.follow_freed.at, hooks.follow_freed.nr, sizeof(struct range), compare_ranges);
 	if (hooks.nr_functions)
 		qsort(hooks.functions, hooks.nr_functions, sizeof(*hooks.functions), compare_functions);
 	if (!hooks.stack_window)

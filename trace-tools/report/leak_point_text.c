@@ -64,13 +64,13 @@ static bool lost_frame(const struct leak_point *point, struct stack_table *stack
 	return false;
 }
 
-static void print_stack(const struct life_end *end, struct stack_table *stacks, FILE *out)
+void leak_point_print_frames(const uint64_t *stack, uint32_t nr_stack, struct stack_table *stacks, FILE *out)
 {
 	const struct symbol_frame *frames;
 	char place[256];
 
-	for (uint32_t i = 0; i < end->nr; i++) {
-		uint64_t offset = end->stack[i] - stacks->run->stack_base;
+	for (uint32_t i = 0; i < nr_stack; i++) {
+		uint64_t offset = stack[i] - stacks->run->stack_base;
 		size_t nr =
 		    offset <= UINT32_MAX ? symbols_find(stacks->symbols, (uint32_t)offset, &frames) : 0;
 		for (size_t k = 0; k < nr; k++)
@@ -184,7 +184,8 @@ void leak_point_print(const struct leaks *leaks, struct stack_table *stacks, con
 		if (point->example && lost_frame(point, stacks, &frame))
 			print_source(&frame, stacks->run, out);
 		if (point->example)
-			print_stack(last_end(point->example), stacks, out);
+			leak_point_print_frames(last_end(point->example)->stack, last_end(point->example)->nr,
+						stacks, out);
 		print_vote("last given to", &point->given, point->nr_lost, out);
 	}
 	print_rest(point, stacks, leaks->groups[g].nr_items, out);
@@ -226,19 +227,18 @@ static void json_vote(struct json *json, const char *key, const struct leak_vote
 	json_close(json, '}');
 }
 
-static void json_stack_of(struct json *json, const struct life_end *end, struct stack_table *stacks)
+void leak_point_json_frames(const uint64_t *stack, uint32_t nr_stack, struct stack_table *stacks,
+			    struct json *json)
 {
 	const struct symbol_frame *frames;
 
-	json_open(json, "stack", '[');
-	for (uint32_t i = 0; end && i < end->nr; i++) {
-		uint64_t offset = end->stack[i] - stacks->run->stack_base;
+	for (uint32_t i = 0; i < nr_stack; i++) {
+		uint64_t offset = stack[i] - stacks->run->stack_base;
 		size_t nr =
 		    offset <= UINT32_MAX ? symbols_find(stacks->symbols, (uint32_t)offset, &frames) : 0;
 		for (size_t k = 0; k < nr; k++)
 			json_frame(json, &frames[k]);
 	}
-	json_close(json, ']');
 }
 
 void leak_point_json(const struct leaks *leaks, struct stack_table *stacks, const struct leak_points *points,
@@ -260,6 +260,10 @@ void leak_point_json(const struct leaks *leaks, struct stack_table *stacks, cons
 	json_vote(json, "to_blame", &point->blamed);
 	json_vote(json, "lost_in", &point->lost);
 	json_vote(json, "last_given", &point->given);
-	json_stack_of(json, point->example ? last_end(point->example) : NULL, stacks);
+	json_open(json, "stack", '[');
+	if (point->example)
+		leak_point_json_frames(last_end(point->example)->stack, last_end(point->example)->nr, stacks,
+				       json);
+	json_close(json, ']');
 	json_close(json, '}');
 }

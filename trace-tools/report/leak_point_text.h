@@ -16,5 +16,9 @@ void leak_points_print_head(const struct leak_points *points, size_t first, size
 /* A group as an object of an array. */
 void leak_point_json(const struct leaks *leaks, struct stack_table *stacks, const struct leak_points *points,
 		     size_t g, struct json *json);
+/* Return addresses as lines, and as the elements of an array. */
+void leak_point_print_frames(const uint64_t *stack, uint32_t nr_stack, struct stack_table *stacks, FILE *out);
+void leak_point_json_frames(const uint64_t *stack, uint32_t nr_stack, struct stack_table *stacks,
+			    struct json *json);
 
 #endif
