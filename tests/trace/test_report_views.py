@@ -7,7 +7,7 @@ import re
 
 import pytest
 from browser import Browser
-from test_leaks import Kernel, fault_5
+from test_leaks import Kernel, fault_5, fault_7
 
 
 @pytest.fixture(scope="module")
@@ -255,6 +255,24 @@ def test_a_frame_leads_to_its_row(shown, by_key):
     assert len(rows(shown, "sites")) == 1
     shown.evaluate("[...document.querySelectorAll('#sites .tools button')].find(b => b.innerText.includes('show all')).click()")
     assert len(rows(shown, "sites")) > 1
+
+
+def test_leaked_objects_have_a_column_and_a_width(browser, pagetrail, sites, write, tmp_path):
+    kernel = Kernel(sites)
+    records = fault_7(kernel, nr=4)
+    kernel.machine.audit([{"verdict": "OBJ", "obj": record, "holder": (12, i)} for i, record in enumerate(records)])
+    run = write(kernel.machine)
+    nr = pagetrail("leaks", run, "--json").json()["objects"]
+    pagetrail("report", run, "-o", tmp_path / "r.html")
+    browser.load(tmp_path / "r.html")
+    browser.until("document.documentElement.classList.contains('ready')")
+    assert nr == 4 and f"{nr} objects, 100.0 %" in frames(browser)["record_alloc"]
+    choose(browser, "sites", "Only leaked")
+    leaked, = rows(browser, "sites")
+    assert leaked[0] == "record_alloc" and leaked[2:4] == ["0", str(nr)]
+    choose(browser, "processes", "Only leaked")
+    assert [row[1] for row in rows(browser, "processes")] == ["writer"]
+    assert browser.complaints() == []
 
 
 # ---- time ----

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/signals.h"
 #include "command.h"
+#include "report/sources.h"
 #include "run/drain.h"
 
 #define LOOK_MS 2
@@ -121,6 +122,7 @@ static int record_run(const struct arguments *arguments)
 	int status = drain.missed_packets ? STATUS_CANNOT_TELL : STATUS_OK;
 	drain_close(&drain);
 	guest_close(&guest);
+	sources_keep(folder);
 	free(trace);
 	free(to);
 	return status;

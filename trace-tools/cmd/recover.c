@@ -9,6 +9,7 @@
 #include "command.h"
 #include "report/death.h"
 #include "report/print.h"
+#include "report/sources.h"
 #include "run/drain.h"
 #include "target/image.h"
 
@@ -173,6 +174,7 @@ static int recover_run(const struct arguments *arguments)
 	free(error);
 	drain_close(&drain);
 	guest_close(&guest);
+	sources_keep(folder);
 	free(folder);
 	return status;
 }

@@ -2,8 +2,9 @@
 /* page_lives: see page_lives.h. */
 #include "page_lives.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
+#include <unistd.h>
 
 #include "base/util.h"
 
@@ -206,6 +207,42 @@ static void order_records(struct page_life_span *life)
 	}
 }
 
+struct reader {
+	struct page_lives *lives;
+	const bool *chosen, *pages; /* pages: of which frames a life was chosen */
+	uint32_t first_pfn, nr_pages;
+	size_t left; /* records that may still be kept */
+};
+
+/*
+ * Packet by packet into one buffer: the replay has mapped the file and let it go again, and to map all of it once more takes longer
+ * than to copy it.
+ */
+static void read_stream(const struct stream *stream, struct reader *reader)
+{
+	int fd = open(stream->path, O_RDONLY | O_CLOEXEC);
+	struct trace_record *records = NULL;
+	size_t room = 0;
+
+	for (size_t p = 0; fd >= 0 && p < stream->nr_packets; p++) {
+		const struct packet *packet = &stream->packets[p];
+		size_t bytes = packet->nr_records * sizeof(*records);
+		if (bytes > room)
+			records = xrealloc(records, room = bytes);
+		ssize_t got =
+		    pread(fd, records, bytes, (off_t)(packet->offset + sizeof(struct trace_packet_header)));
+		for (size_t i = 0; got > 0 && i < (size_t)got / sizeof(*records); i++) {
+			uint32_t index = records[i].payload.ev_payload_page_alloc.pfn - reader->first_pfn;
+			if (event_is_page(records[i].event) && index < reader->nr_pages &&
+			    reader->pages[index])
+				read_record(reader->lives, &records[i], reader->chosen, &reader->left);
+		}
+	}
+	free(records);
+	if (fd >= 0)
+		close(fd);
+}
+
 void page_lives_read(struct page_lives *lives, struct run *run, const struct model *model, const bool *chosen,
 		     size_t most)
 {
@@ -215,22 +252,9 @@ void page_lives_read(struct page_lives *lives, struct run *run, const struct mod
 	bool *pages = xcalloc(nr_pages, sizeof(*pages));
 	for (size_t i = 0; i < lives->nr; i++)
 		pages[lives->all[i].pfn - model_first_pfn(model)] |= chosen[i];
-	for (uint32_t s = 0; s < run->nr_streams; s++) {
-		const struct stream *stream = &run->streams[s];
-		uint64_t forgotten = 0;
-		for (size_t p = 0; p < stream->nr_packets; p++) {
-			const struct packet *packet = &stream->packets[p];
-			const struct trace_record *records = stream_records(stream, packet);
-			for (uint32_t i = 0; i < packet->nr_records; i++) {
-				const struct trace_record *record = &records[i];
-				uint32_t index =
-				    record->payload.ev_payload_page_alloc.pfn - model_first_pfn(model);
-				if (event_is_page(record->event) && index < nr_pages && pages[index])
-					read_record(lives, record, chosen, &most);
-			}
-			run_forget(stream, &forgotten, packet->offset);
-		}
-	}
+	struct reader reader = {lives, chosen, pages, model_first_pfn(model), nr_pages, most};
+	for (uint32_t s = 0; s < run->nr_streams; s++)
+		read_stream(&run->streams[s], &reader);
 	free(pages);
 	for (size_t i = 0; i < lives->nr; i++)
 		order_records(&lives->all[i]);

@@ -85,7 +85,9 @@ void usage_event(void *arg, const struct model *model, const struct trace_record
 		struct usage_series *site = site_series(usage, record->stack);
 		entry_now(usage, site)->allocated += pages;
 		change(usage, site, pages);
-		entry_now(usage, &usage->pids[record->payload.ev_payload_page_alloc.pid])->allocated += pages;
+		uint32_t pid = record->payload.ev_payload_page_alloc.pid;
+		usage->nr_pids = pid < usage->nr_pids ? usage->nr_pids : pid + 1;
+		entry_now(usage, &usage->pids[pid])->allocated += pages;
 		if (usage->live > usage->most) {
 			usage->most = usage->live;
 			usage->most_time = record->time;
@@ -121,7 +123,7 @@ static void series_free(struct usage_series *series, uint32_t nr)
 void usage_free(struct usage *usage)
 {
 	series_free(usage->sites, usage->nr_sites);
-	series_free(usage->pids, PIDS_NR);
+	series_free(usage->pids, usage->nr_pids);
 	free(usage->starts);
 	*usage = (struct usage){0};
 }

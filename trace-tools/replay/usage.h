@@ -45,6 +45,7 @@ struct usage {
 	struct usage_series *sites; /* by stack id */
 	uint32_t nr_sites;
 	struct usage_series *pids; /* by pid; what it freed is not known: others free, too */
+	uint32_t nr_pids;          /* no larger one did anything */
 	int64_t live, most;
 	uint64_t most_time;
 	uint32_t epoch; /* how often most grew */

@@ -18,7 +18,7 @@
 #include "base/text.h"
 #include "base/util.h"
 
-#define CURVE_STEPS 3000
+#define CURVE_STEPS 6000
 #define MAP_INSTANTS 600
 
 const char *html_number(int64_t number, char buf[32])

@@ -2,7 +2,6 @@
 /* html_data: see html_data.h. */
 #include "html_data.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +12,8 @@
 /* Processes in the page, those that allocated most. */
 #define PROCESSES_MAX 2000
 #define LEAKS_MAX 20000
+/* Numbers of slab caches whose names are in the page: a kernel has some twenty. */
+#define CACHES_MAX 1024
 
 /* ---- writing ---- */
 
@@ -64,10 +65,23 @@ void data_close(struct page_data *data, char bracket)
 	data->first = false;
 }
 
+/* By hand, as a report has some hundred thousand of them. */
 void data_int(struct page_data *data, int64_t value)
 {
-	separate(data);
-	fprintf(data->out, "%" PRId64, value);
+	char text[24];
+	size_t at = sizeof(text);
+	uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
+
+	do {
+		text[--at] = (char)('0' + rest % 10);
+		rest /= 10;
+	} while (rest);
+	if (value < 0)
+		text[--at] = '-';
+	if (!data->first)
+		text[--at] = ',';
+	data->first = false;
+	fwrite(text + at, 1, sizeof(text) - at, data->out);
 }
 
 void data_stack(struct page_data *data, uint32_t id)
@@ -350,7 +364,7 @@ static void put_names(struct page_data *data)
 		data_text(data, event_info(event) ? event_info(event)->name : "");
 	data_close(data, ']');
 	data_open(data, "caches", '{');
-	for (uint32_t cache = 0; cache <= UINT16_MAX; cache++) {
+	for (uint32_t cache = 0; cache < CACHES_MAX; cache++) {
 		char key[8];
 		if (!model_cache(data->leaks->model, (uint16_t)cache)->known)
 			continue;

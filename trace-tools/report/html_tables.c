@@ -146,11 +146,13 @@ static int compare_processes(const void *a, const void *b)
 
 struct process_row *html_process_rows(const struct leaks *leaks, const struct usage *usage, size_t *nr)
 {
-	struct process_row *rows = xcalloc(UINT16_MAX + 1, sizeof(*rows));
+	uint32_t nr_pids = usage->nr_pids;
 	struct live_set set;
 
-	*nr = 0;
-	for (uint32_t pid = 0; pid <= UINT16_MAX; pid++) {
+	for (size_t i = 0; i < leaks->nr_items; i++)
+		nr_pids = leaks->items[i].get_pid < nr_pids ? nr_pids : leaks->items[i].get_pid + 1U;
+	struct process_row *rows = xcalloc(nr_pids + 1, sizeof(*rows));
+	for (uint32_t pid = 0; pid < nr_pids; pid++) {
 		const struct usage_series *series = &usage->pids[pid];
 		rows[pid].pid = pid;
 		for (size_t i = 0; i < series->nr; i++)
@@ -161,11 +163,12 @@ struct process_row *html_process_rows(const struct leaks *leaks, const struct us
 		    leaks->items[i].object ? 0 : 1ULL << leaks->items[i].order;
 	live_set_make(&set, leaks->model, BY_PID);
 	for (size_t i = 0; i < set.nr; i++) {
-		if (set.rows[i].key <= UINT16_MAX)
+		if (set.rows[i].key < nr_pids)
 			rows[set.rows[i].key].live = set.rows[i].pages;
 	}
 	live_set_free(&set);
-	for (uint32_t pid = 0; pid <= UINT16_MAX; pid++) {
+	*nr = 0;
+	for (uint32_t pid = 0; pid < nr_pids; pid++) {
 		if (rows[pid].allocated || rows[pid].leaked)
 			rows[(*nr)++] = rows[pid];
 	}

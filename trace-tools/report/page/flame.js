@@ -246,11 +246,8 @@ let flame;
 /* How wide each call site is, by what is asked for. */
 function siteWeights() {
   const stacks = value => data.sites.map(site => ({node: stackOf.get(site.stack) ? stackOf.get(site.stack).site : 0, key: site.key, value: value(site)}));
-  const leaked = what => {
-    const by = new Map();
-    for (const leak of data.leaks)
-      if (Boolean(leak.object) === (what === "objects") && inSelection(leak.time))
-        by.set(leak.stack, (by.get(leak.stack) || 0) + (leak.object ? 1 : 1 << leak.order));
+  const leaked = objects => {
+    const by = leakedBy("stack", objects);
     return stacks(site => by.get(site.stack) || 0);
   };
   const live = {title: "Live at the end", unit: "pages", stacks: () => {
@@ -266,10 +263,10 @@ function siteWeights() {
     return stacks(site => isWhole() ? site.allocated : allocatedIn(site.uses, from, to));
   }};
   const weights = [live, peak, churn];
-  if (data.leaks.some(leak => leak.object))
-    weights.unshift({title: "Leaked objects", unit: "objects", stacks: () => leaked("objects")});
+  if (objectsLeaked())
+    weights.unshift({title: "Leaked objects", unit: "objects", stacks: () => leaked(true)});
   if (data.leaks.some(leak => !leak.object))
-    weights.unshift({title: "Leaked", unit: "pages", stacks: () => leaked("pages")});
+    weights.unshift({title: "Leaked", unit: "pages", stacks: () => leaked(false)});
   return weights;
 }
 

@@ -142,7 +142,10 @@ class RamMap {
       return holderText(life.ref, life.holder, life.index);
     const open = events.all.filter((event, i) => event.time <= time && this.opens(event) &&
       !(event.other > 0 && events.all[event.other - 1].time <= time));
-    return open.map(event => holderText(event.ref, event.holder, event.index)).filter(Boolean).join(" and ");
+    const times = new Map();
+    for (const text of open.map(event => holderText(event.ref, event.holder, event.index)).filter(Boolean))
+      times.set(text, (times.get(text) || 0) + 1);
+    return [...times].map(([text, nr]) => nr > 1 ? `${text} (${nr} times)` : text).join(" and ");
   }
 
   opens(event) {
@@ -185,11 +188,12 @@ class RamMap {
   ledgerRow(life, events, event, i) {
     const open = this.opens(event) && !event.other && !events.leftOut;
     const half = event.other > 0 ? `released by number ${event.other}` : event.other < 0 ? `releases number ${-event.other}` :
-      open ? (life.end ? "open when it was freed" : "never released") : "";
+      !open ? "" : life.end ? "open when it was freed" : life.group ? "never released" : "open at the end";
     const reference = raw.events[event.event] === "page_kind" ? `now ${kinds[event.ref & 15].name}` : holderText(event.ref, event.holder, event.index);
-    return el("tr", {class: open ? "open" : null}, el("td", {class: "n"}, String(i + 1)), el("td", {class: "n"}, seconds(event.time, 7)),
+    const wrong = open && (life.group || life.end);
+    return el("tr", {class: wrong ? "open" : null}, el("td", {class: "n"}, String(i + 1)), el("td", {class: "n"}, seconds(event.time, 7)),
       el("td", {}, el("code", {}, raw.events[event.event])), el("td", {class: "n"}, `${event.before} \u2192 ${event.after}`), el("td", {}, reference),
-      el("td", {class: "n"}, String(event.pid)), el("td", {class: open ? "bad" : null}, half),
+      el("td", {class: "n"}, String(event.pid)), el("td", {class: wrong ? "bad" : null}, half),
       el("td", {}, el("details", {class: "frame"}, el("summary", {}, el("code", {}, siteFrame(event.stack).name)), stackList(stackFrames(event.stack)))));
   }
 

@@ -6,19 +6,35 @@ function cacheName(number) {
   return raw.caches[number] || "";
 }
 
+/* Pages, or objects, that leaked in the selection: by "stack" or by "pid". */
+function leakedBy(key, objects) {
+  const sums = new Map();
+  for (const leak of data.leaks)
+    if (Boolean(leak.object) === objects && inSelection(leak.time))
+      sums.set(leak[key], (sums.get(leak[key]) || 0) + (objects ? 1 : 1 << leak.order));
+  return sums;
+}
+
+function objectsLeaked() {
+  return data.leaks.some(leak => leak.object);
+}
+
+/* A column of leaked objects, where there are any. */
+function objectColumn() {
+  return objectsLeaked() ? [{title: "Objects leaked", key: "leakedObjects", number: true, bad: row => row.leakedObjects > 0}] : [];
+}
+
 /* What a call site held and did in the selection. */
 function sitesOfSelection() {
   const [from, to] = selectedSteps();
-  const leaked = new Map();
-  for (const leak of data.leaks)
-    if (inSelection(leak.time))
-      leaked.set(leak.stack, (leaked.get(leak.stack) || 0) + (leak.object ? 0 : 1 << leak.order));
+  const pages = leakedBy("stack", false), objects = leakedBy("stack", true);
   return data.sites.map(site => ({...site,
     allocated: isWhole() ? site.allocated : allocatedIn(site.uses, from, to),
     freed: freedIn(site.uses, from, to),
     live: isWhole() ? site.live : heldAt(site.uses, to),
-    leakedPages: isWhole() ? site.leakedPages : leaked.get(site.stack) || 0}))
-    .filter(site => isWhole() || site.allocated || site.freed || site.leakedPages);
+    leakedPages: isWhole() ? site.leakedPages : pages.get(site.stack) || 0,
+    leakedObjects: isWhole() ? site.leakedObjects : objects.get(site.stack) || 0}))
+    .filter(site => isWhole() || site.allocated || site.freed || site.leakedPages || site.leakedObjects);
 }
 
 function siteDetail(site) {
@@ -34,14 +50,15 @@ function makeSiteTable() {
     columns: [
       {title: "Call site", key: "name", cell: site => el("code", {}, site.name)},
       {title: "Place", key: "place", cell: site => el("code", {class: "dim"}, site.place)},
-      {title: "Leaked", key: "leakedPages", number: true, bad: site => site.leakedPages > 0},
+      {title: "Pages leaked", key: "leakedPages", number: true, bad: site => site.leakedPages > 0},
+      ...objectColumn(),
       {title: "Live", key: "live", number: true},
       {title: "At most", key: "peak", number: true},
       {title: "Pages allocated", key: "allocated", number: true},
       {title: "Pages freed", key: "freed", number: true},
       {title: "Objects live", key: "objects", number: true},
     ],
-    sorted: data.leaks.some(leak => !leak.object) ? 2 : 3,
+    sorted: data.leaks.some(leak => !leak.object) ? 2 : 3, // leaked pages; else leaked objects, or live pages
     rows: sitesOfSelection,
     text: site => [...stackFrames(site.stack).map(frame => `${frame.name} ${frame.place}`), cacheName(site.cache)].join(" "),
     filters: [{title: "Only leaked", keep: site => site.leakedPages > 0 || site.leakedObjects > 0}],
@@ -80,14 +97,12 @@ function makeTestTable() {
 
 function processesOfSelection() {
   const [from, to] = selectedSteps();
-  const leaked = new Map();
-  for (const leak of data.leaks)
-    if (!leak.object && inSelection(leak.time))
-      leaked.set(leak.pid, (leaked.get(leak.pid) || 0) + (1 << leak.order));
+  const pages = leakedBy("pid", false), objects = leakedBy("pid", true);
   return data.processes.map(process => ({...process,
     allocated: isWhole() ? process.allocated : allocatedIn(process.uses, from, to),
-    leaked: isWhole() ? process.leaked : leaked.get(process.pid) || 0}))
-    .filter(process => isWhole() || process.allocated || process.leaked);
+    leaked: isWhole() ? process.leaked : pages.get(process.pid) || 0,
+    leakedObjects: objects.get(process.pid) || 0}))
+    .filter(process => isWhole() || process.allocated || process.leaked || process.leakedObjects);
 }
 
 function makeProcessTable() {
@@ -101,12 +116,13 @@ function makeProcessTable() {
       {title: "Ended", key: "died", number: true, cell: process => process.died ? seconds(process.died) : ""},
       {title: "Pages allocated", key: "allocated", number: true},
       {title: "Held at the end of the run", key: "live", number: true},
-      {title: "Leaked", key: "leaked", number: true, bad: process => process.leaked > 0},
+      {title: "Pages leaked", key: "leaked", number: true, bad: process => process.leaked > 0},
+      ...objectColumn(),
     ],
     sorted: 4,
     rows: processesOfSelection,
     text: process => `${process.pid} ${process.name}`,
-    filters: [{title: "Only leaked", keep: process => process.leaked > 0}],
+    filters: [{title: "Only leaked", keep: process => process.leaked > 0 || process.leakedObjects > 0}],
     rowId: process => `process-${process.key}`,
   });
   if (raw.processesLeftOut)

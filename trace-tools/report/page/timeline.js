@@ -6,6 +6,7 @@
  * Dragging over either picks a span; a click on a test picks the test; a list has all of them. Handles move by arrow keys.
  */
 const CHART = {left: 62, right: 12, names: 20, free: 150, kinds: 150, gap: 14, axis: 22, small: 44};
+const POINTS = 1500; /* in a picture, at most */
 
 class Timeline {
   constructor(section) {
@@ -144,16 +145,31 @@ class Timeline {
     return [Math.min(from, Math.max(to - 2, 0)), to];
   }
 
+  /* The steps that are points of a picture: every one, or the last of so many, with the least and the most of them. */
+  points(from, to) {
+    const curve = data.curve, stride = Math.ceil((to - from) / POINTS), out = [];
+    for (let at = from; at < to; at += stride) {
+      const end = Math.min(at + stride, to);
+      let low = curve.low[at], high = curve.high[at];
+      for (let i = at + 1; i < end; i++) {
+        low = Math.min(low, curve.low[i]);
+        high = Math.max(high, curve.high[i]);
+      }
+      out.push({step: end - 1, time: curve.time(at), low, high, last: curve.last[end - 1]});
+    }
+    return out;
+  }
+
   drawLarge(width) {
     const {left, right, names, free, kinds: high, gap, axis} = CHART;
     const height = names + free + gap + high + axis;
     const x = time => left + (width - left - right) * (time - selection.begin) / (selection.end - selection.begin);
-    const [from, to] = this.stepsBetween(selection.begin, selection.end);
+    const points = this.points(...this.stepsBetween(selection.begin, selection.end));
     this.large.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.large.replaceChildren(
       svg("defs", {}, svg("clipPath", {id: "plot"}, svg("rect", {x: left, y: 0, width: width - left - right, height}))),
-      this.testBands(x, names, height - axis - names, width), this.freePlot(x, from, to, names, free, width),
-      this.kindPlot(x, from, to, names + free + gap, high, width), this.timeAxis(x, height, width));
+      this.testBands(x, names, height - axis - names, width), this.freePlot(x, points, names, free, width),
+      this.kindPlot(x, points, names + free + gap, high, width), this.timeAxis(x, height, width));
   }
 
   testBands(x, top, height, width) {
@@ -185,43 +201,27 @@ class Timeline {
     return y;
   }
 
-  freePlot(x, from, to, top, height, width) {
-    const curve = data.curve, group = svg("g", {});
-    let low = Infinity, high = -Infinity;
-    for (let i = from; i < to; i++) {
-      low = Math.min(low, curve.low[i]);
-      high = Math.max(high, curve.high[i]);
-    }
+  freePlot(x, points, top, height, width) {
+    const group = svg("g", {});
+    const low = Math.min(...points.map(point => point.low)), high = Math.max(...points.map(point => point.high));
     const margin = Math.max((high - low) * 0.08, 2);
     const y = this.scale(group, Math.max(low - margin, 0), high + margin, top, height, width, "free pages");
-    let line = "", upper = "", lower = "";
-    for (let i = from; i < to; i++) {
-      const at = x(curve.time(i)).toFixed(1);
-      line += `${line ? "L" : "M"}${at} ${y(curve.last[i]).toFixed(1)}`;
-      upper += `${upper ? "L" : "M"}${at} ${y(curve.high[i]).toFixed(1)}`;
-      lower = `L${at} ${y(curve.low[i]).toFixed(1)}${lower}`;
-    }
-    group.append(svg("g", {"clip-path": "url(#plot)"}, svg("path", {class: "band", d: `${upper}${lower}Z`}), svg("path", {class: "line", d: line})));
+    const line = what => points.map(point => `${x(point.time).toFixed(1)} ${y(point[what]).toFixed(1)}`);
+    group.append(svg("g", {"clip-path": "url(#plot)"}, svg("path", {class: "band", d: `M${[...line("high"), ...line("low").reverse()].join("L")}Z`}),
+      svg("path", {class: "line", d: `M${line("last").join("L")}`})));
     return group;
   }
 
-  kindPlot(x, from, to, top, height, width) {
-    const curve = data.curve, group = svg("g", {}), shown = this.kindsShown();
-    const base = new Array(to).fill(0);
-    let most = 1;
-    for (let i = from; i < to; i++)
-      most = Math.max(most, shown.reduce((sum, kind) => sum + curve.kinds[kind][i], 0));
-    const areas = svg("g", {"clip-path": "url(#plot)"});
+  kindPlot(x, points, top, height, width) {
+    const curve = data.curve, group = svg("g", {}), shown = this.kindsShown(), areas = svg("g", {"clip-path": "url(#plot)"});
+    const most = Math.max(1, ...points.map(point => shown.reduce((sum, kind) => sum + curve.kinds[kind][point.step], 0)));
     const y = this.scale(group, 0, most * 1.05, top, height, width, "pages by kind");
+    let base = points.map(() => 0);
+    const line = heights => points.map((point, i) => `${x(point.time).toFixed(1)} ${y(heights[i]).toFixed(1)}`);
     for (const kind of shown) {
-      let upper = "", lower = "";
-      for (let i = from; i < to; i++) {
-        const at = x(curve.time(i)).toFixed(1);
-        lower = `L${at} ${y(base[i]).toFixed(1)}${lower}`;
-        base[i] += curve.kinds[kind][i];
-        upper += `${upper ? "L" : "M"}${at} ${y(base[i]).toFixed(1)}`;
-      }
-      areas.append(svg("path", {fill: kinds[kind].colour, d: `${upper}${lower}Z`}, svg("title", {}, kinds[kind].name)));
+      const upper = base.map((sum, i) => sum + curve.kinds[kind][points[i].step]);
+      areas.append(svg("path", {fill: kinds[kind].colour, d: `M${[...line(upper), ...line(base).reverse()].join("L")}Z`}, svg("title", {}, kinds[kind].name)));
+      base = upper;
     }
     group.append(areas);
     return group;
@@ -242,17 +242,13 @@ class Timeline {
   drawSmall(width) {
     const {left, right, small} = CHART, curve = data.curve;
     const x = time => left + (width - left - right) * (time - raw.begin) / (raw.end - raw.begin || 1);
-    let low = Infinity, high = -Infinity, line = "";
-    for (let i = curve.booted; i < curve.steps; i++) {
-      low = Math.min(low, curve.last[i]);
-      high = Math.max(high, curve.last[i]);
-    }
-    for (let i = curve.booted; i < curve.steps; i += 3)
-      line += `${line ? "L" : "M"}${x(curve.time(i)).toFixed(1)} ${(4 + (small - 8) * (1 - (curve.last[i] - low) / (high - low || 1))).toFixed(1)}`;
+    const points = this.points(...this.stepsBetween(raw.begin, raw.end));
+    const low = Math.min(...points.map(point => point.last)), high = Math.max(...points.map(point => point.last));
+    const line = points.map(point => `${x(point.time).toFixed(1)} ${(4 + (small - 8) * (1 - (point.last - low) / (high - low || 1))).toFixed(1)}`);
     const from = x(selection.begin), to = x(selection.end);
     this.small.setAttribute("viewBox", `0 0 ${width} ${small}`);
     this.small.replaceChildren(svg("rect", {class: "even", x: left, y: 0, width: width - left - right, height: small}),
-      svg("path", {class: "line", d: line}), svg("rect", {class: "window", x: from, y: 0.5, width: Math.max(to - from, 1), height: small - 1}));
+      svg("path", {class: "line", d: `M${line.join("L")}`}), svg("rect", {class: "window", x: from, y: 0.5, width: Math.max(to - from, 1), height: small - 1}));
     [from, to].forEach((where, i) => {
       const value = i ? selection.end : selection.begin;
       this.handles[i].style.left = `${100 * where / width}%`;
