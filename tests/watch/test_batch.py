@@ -7,6 +7,7 @@ tree's command started still runs when it is done).
 import csv
 import io
 import json
+import os
 import re
 import signal
 import subprocess
@@ -157,6 +158,20 @@ def test_interrupted_and_resumed(tmp_path):
     again = batch("--resume", *words)
     assert {row["tree"]: row["status"] for row in again.json()["trees"]} == {"a": "no leaks", "b": "no leaks", "c": "leaked"}
     assert again.status == LEAKED and "1 of 3: a" not in again.err
+
+
+def test_an_error_of_ours_costs_one_row(tmp_path):
+    """The process that does a tree dies; what it had started ends with the batch."""
+    trees = [hangs(tmp_path / "t/a"), boots(tmp_path / "t/b", "small-plain")]
+    process = subprocess.Popen([paths.PAGETRAIL, "batch", "--json", "--jobs", "1", "--watch", "make qemu", "-o", tmp_path / "out", *trees],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True)
+    while not (tmp_path / "t/a/runaway").exists() or not (tmp_path / "t/a/runaway").read_text():
+        assert process.poll() is None
+    worker, = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(int(worker), signal.SIGKILL)
+    table = {row["tree"]: row for row in json.loads(finish(process).out)["trees"]}
+    assert (table["a"]["status"], table["a"]["reason"]) == ("failed", "pagetrail was ended by signal 9")
+    assert table["b"]["status"] == "no leaks" and not is_running(int((tmp_path / "t/a/runaway").read_text()))
 
 
 def test_a_batch_is_resumed_with_its_command_only(tmp_path):

@@ -7,6 +7,22 @@
 
 #include "util.h"
 
+FILE *text_begin(struct text_buffer *buffer)
+{
+	*buffer = (struct text_buffer){0};
+	buffer->out = open_memstream(&buffer->text, &buffer->bytes);
+	if (!buffer->out)
+		die("out of memory");
+	return buffer->out;
+}
+
+char *text_end(struct text_buffer *buffer)
+{
+	if (fclose(buffer->out))
+		die("out of memory");
+	return buffer->text;
+}
+
 size_t utf8_bytes(const char *text)
 {
 	/* RFC 3629, section 4: first byte, second byte, how many. All further ones are 0x80 to 0xbf. */
@@ -84,12 +100,9 @@ void csv_text(FILE *out, const char *text)
 
 char *uri_text(const char *path)
 {
-	char *text;
-	size_t bytes;
-	FILE *out = open_memstream(&text, &bytes);
+	struct text_buffer buffer;
+	FILE *out = text_begin(&buffer);
 
-	if (!out)
-		die("out of memory");
 	if (path[0] == '/')
 		fputs("file://", out);
 	for (; *path; path++) {
@@ -98,6 +111,5 @@ char *uri_text(const char *path)
 		else
 			fprintf(out, "%%%02X", (unsigned char)*path);
 	}
-	fclose(out);
-	return text;
+	return text_end(&buffer);
 }

@@ -6,6 +6,24 @@
 #include <stddef.h>
 #include <stdio.h>
 
+/*
+ * Text that is printed into memory:
+ *
+ *     struct text_buffer buffer;
+ *     FILE *out = text_begin(&buffer);
+ *     fprintf(out, ...);
+ *     char *text = text_end(&buffer);      the caller frees it; buffer.bytes is its length
+ *
+ * Both die when memory is out.
+ */
+struct text_buffer {
+	FILE *out;
+	char *text;
+	size_t bytes;
+};
+FILE *text_begin(struct text_buffer *buffer);
+char *text_end(struct text_buffer *buffer);
+
 /* Bytes of the UTF-8 character at `text` (RFC 3629), 1 to 4; 0 when what is there is none, or is the end. */
 size_t utf8_bytes(const char *text);
 /*

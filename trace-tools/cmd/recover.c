@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/text.h"
 #include "command.h"
 #include "report/death.h"
 #include "report/print.h"
@@ -117,20 +118,20 @@ static void print_state(const struct guest *guest, const struct drain *drain, co
 static int report(const struct guest *guest, const struct drain *drain, const char *folder,
 		  struct panic_state *panic, uint64_t nr_events, bool silent)
 {
-	char *text, *path = xasprintf("%s/logs/recover.log", folder);
-	size_t bytes;
-	FILE *out = open_memstream(&text, &bytes);
+	char *path = xasprintf("%s/logs/recover.log", folder);
+	struct text_buffer buffer;
+	FILE *out = text_begin(&buffer);
 	struct run *run = drain->nr_events ? open_run(folder) : NULL;
 
 	print_state(guest, drain, folder, out);
 	int status = run ? death_report(guest, run, panic, nr_events, out) : STATUS_CANNOT_TELL;
 	if (!run)
 		fprintf(out, "there is no event in its rings\n");
-	fclose(out);
+	char *text = text_end(&buffer);
 	if (!silent)
-		fwrite(text, 1, bytes, stdout);
+		fwrite(text, 1, buffer.bytes, stdout);
 	FILE *log = fopen(path, "w");
-	if (!log || fwrite(text, 1, bytes, log) != bytes || fclose(log))
+	if (!log || fwrite(text, 1, buffer.bytes, log) != buffer.bytes || fclose(log))
 		die("%s: %s", path, strerror(errno));
 	if (run)
 		run_close(run);

@@ -5,6 +5,7 @@
 
 #include "analysis/leak_point.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "base/util.h"
 #include "command.h"
 #include "describe/follow.h"
@@ -55,17 +56,16 @@ static void read_options(const struct arguments *arguments, struct session_optio
 /* The hooks by which all pointers are followed; caller frees. */
 static char *follow_everything(const char *kernel)
 {
-	char *text = NULL, *error = NULL, *own = follow_own_text(kernel, &error);
-	size_t bytes;
-	FILE *out = open_memstream(&text, &bytes);
+	char *error = NULL, *own = follow_own_text(kernel, &error);
+	struct text_buffer buffer;
+	FILE *out = text_begin(&buffer);
 
-	if (!own || !out)
-		die("--leak-points: %s", error ? error : "out of memory");
+	if (!own)
+		die("--leak-points: %s", error);
 	fputs(own, out);
 	leak_points_want_all(out);
-	fclose(out);
 	free(own);
-	return text;
+	return text_end(&buffer);
 }
 
 /* ---- afterwards ---- */

@@ -7,6 +7,7 @@
  * whenever something happened. It ends with the machine, with q, or with a signal.
  */
 #include "top.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -150,19 +151,15 @@ static void put(struct watch *watch, const char *text, size_t bytes)
 /* A whole picture in one write: a terminal never shows half of one. */
 static void draw(struct watch *watch)
 {
-	char *text = NULL;
-	size_t bytes;
-	FILE *out = open_memstream(&text, &bytes);
+	struct text_buffer buffer;
+	FILE *out = text_begin(&buffer);
 
-	if (!out)
-		die("out of memory");
 	if (watch->top.terminal)
 		fputs("\033[H", out);
 	top_draw(&watch->top, out);
 	fputs(watch->top.terminal ? "\033[J" : "\n", out);
-	if (fclose(out))
-		die("out of memory");
-	put(watch, text, bytes);
+	char *text = text_end(&buffer);
+	put(watch, text, buffer.bytes);
 	free(text);
 	live_counters_beat(&watch->top.counters);
 	watch->fresh = false;

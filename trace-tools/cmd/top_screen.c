@@ -7,6 +7,7 @@
 
 #include "base/elf_file.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "command.h"
 #include "report/print.h"
 #include "top.h"
@@ -123,9 +124,7 @@ static char *site_text(struct top *top, uint32_t stack)
 {
 	struct symbol_frame frames[FRAMES_MAX];
 	struct trace_stack record;
-	char *text = NULL;
-	size_t bytes;
-	FILE *out;
+	struct text_buffer buffer;
 
 	if (!follow_stack(&top->follow, stack, &record))
 		return xstrdup("(no stack)");
@@ -133,18 +132,14 @@ static char *site_text(struct top *top, uint32_t stack)
 		top->symbols = open_symbols(top);
 	size_t nr = symbols_expand(top->symbols, record.frames, record.nr_frames, frames, FRAMES_MAX);
 	size_t site = symbols_site(top->symbols, frames, nr);
-	out = open_memstream(&text, &bytes);
-	if (!out)
-		die("out of memory");
+	FILE *out = text_begin(&buffer);
 	size_t first = site < nr ? site : 0;
 	for (size_t i = first; i < nr && i < first + CALLERS_MAX; i++) {
 		if (i > first && symbols_is_entry(&frames[i]))
 			break;
 		fprintf(out, "%s%s", i > first ? " < " : "", frames[i].function);
 	}
-	if (fclose(out))
-		die("out of memory");
-	return text;
+	return text_end(&buffer);
 }
 
 /* ---- text ---- */

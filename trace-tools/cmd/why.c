@@ -15,6 +15,7 @@
 #include "analysis/leak_point.h"
 #include "analysis/same_trace.h"
 #include "base/json.h"
+#include "base/text.h"
 #include "command.h"
 #include "describe/follow.h"
 #include "report/freed_early_text.h"
@@ -70,18 +71,17 @@ static void close_recorded(struct why *why)
 /* All lines of the hooks file that this needs; caller frees. */
 static char *make_hooks(const struct why *why, const char *kernel)
 {
-	char *text = NULL, *error = NULL, *own = follow_own_text(kernel, &error);
-	size_t bytes;
-	FILE *out = open_memstream(&text, &bytes);
+	char *error = NULL, *own = follow_own_text(kernel, &error);
+	struct text_buffer buffer;
+	FILE *out = text_begin(&buffer);
 
-	if (!own || !out)
-		die("%s", error ? error : "out of memory");
+	if (!own)
+		die("%s", error);
 	fputs(own, out);
 	leak_points_want(why->leaks, why->limit, out);
 	freed_early_want(why->leaks, why->limit, out);
-	fclose(out);
 	free(own);
-	return text;
+	return text_end(&buffer);
 }
 
 /* False: it went another way, and what it says is about other things. */

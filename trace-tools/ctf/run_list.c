@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/text.h"
 #include "base/util.h"
 #include "run_priv.h"
 
@@ -40,9 +41,8 @@ char *run_list_beneath(const char *folder)
 	struct dirent **names = NULL;
 	int nr = scandir(folder, &names, NULL, alphasort);
 	unsigned nr_runs = 0;
-	char *text = NULL;
-	size_t bytes;
-	FILE *out = open_memstream(&text, &bytes);
+	struct text_buffer buffer;
+	FILE *out = text_begin(&buffer);
 
 	/* Names are mostly times: the last ones are the newest. */
 	for (int i = nr - 1; i >= 0; i--) {
@@ -54,7 +54,7 @@ char *run_list_beneath(const char *folder)
 	free(names);
 	if (nr_runs > LISTED_MAX)
 		fprintf(out, "\n    and %u more", nr_runs - LISTED_MAX);
-	fclose(out);
+	char *text = text_end(&buffer);
 	if (nr_runs)
 		return text;
 	free(text);

@@ -6,6 +6,7 @@
 #include <uapi/layout.h>
 #include <uapi/trace_format.h>
 
+#include "base/text.h"
 #include "base/util.h"
 #include "expression.h"
 #include "follow.h"
@@ -125,14 +126,12 @@ bool follow_own_kernel(const struct types *types, FILE *out, char **error)
 
 char *follow_own_text(const char *kernel, char **error)
 {
-	char *text = NULL;
-	size_t bytes;
 	struct types *types = types_open(kernel, error);
-	FILE *out = open_memstream(&text, &bytes);
-	bool good = types && out && follow_own_kernel(types, out, error);
+	struct text_buffer buffer;
+	FILE *out = text_begin(&buffer);
+	bool good = types && follow_own_kernel(types, out, error);
+	char *text = text_end(&buffer);
 
-	if (out)
-		fclose(out);
 	if (types)
 		types_close(types);
 	if (good)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "base/util.h"
 #include "describe.h"
 #include "expression.h"
@@ -528,13 +529,9 @@ static void put_writers(struct compiling *compiling)
 
 char *hooks_compile(const struct kd *kd, const struct types *types, struct code *code, char **error)
 {
-	char *text = NULL;
-	size_t bytes;
-	struct compiling compiling = {.kd = kd, .types = types, .code = code};
+	struct text_buffer buffer;
+	struct compiling compiling = {.kd = kd, .types = types, .code = code, .out = text_begin(&buffer)};
 
-	compiling.out = open_memstream(&text, &bytes);
-	if (!compiling.out)
-		die("out of memory");
 	fprintf(compiling.out, "# %s, by names: see the description it was made from\n", types_path(types));
 	for (enum kd_verb verb = 0; verb < KD_NR; verb++) {
 		for (size_t n = 0; !compiling.error && (compiling.item = kd_item(kd, verb, n)); n++)
@@ -543,7 +540,7 @@ char *hooks_compile(const struct kd *kd, const struct types *types, struct code 
 			compile_stack(&compiling);
 	}
 	put_writers(&compiling);
-	fclose(compiling.out);
+	char *text = text_end(&buffer);
 	free(compiling.writers.list);
 	*error = compiling.error;
 	if (!compiling.error)

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/protobuf.h"
+#include "base/text.h"
 #include "base/util.h"
 #include "export.h"
 
@@ -143,15 +144,11 @@ static void put_counters(struct perfetto *perfetto, const struct curve *curve)
 
 static char *stack_text(struct stack_table *stacks, uint32_t id)
 {
-	char *text = NULL;
-	size_t bytes;
-	FILE *out = open_memstream(&text, &bytes);
+	struct text_buffer buffer;
+	FILE *out = text_begin(&buffer);
 
-	if (!out)
-		die("out of memory");
 	stack_table_print(stacks, id, "", out);
-	fclose(out);
-	return text;
+	return text_end(&buffer);
 }
 
 static void put_lost(struct perfetto *perfetto, const struct leaks *leaks, const struct leak_group *group,

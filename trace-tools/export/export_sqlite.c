@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/progress.h"
+#include "base/text.h"
 #include "base/util.h"
 #include "ctf/merge.h"
 #include "export.h"
@@ -43,9 +44,9 @@ static void execute(struct table *table, const char *sql)
 /* Makes a table and begins to insert into it; columns as in CREATE TABLE. */
 static void table_begin(struct table *table, const char *name, const char *columns, uint32_t nr_columns)
 {
-	char *create = xasprintf("CREATE TABLE %s (%s)", name, columns), *insert;
-	size_t bytes;
-	FILE *text = open_memstream(&insert, &bytes);
+	char *create = xasprintf("CREATE TABLE %s (%s)", name, columns);
+	struct text_buffer buffer;
+	FILE *text = text_begin(&buffer);
 
 	execute(table, create);
 	free(create);
@@ -53,7 +54,7 @@ static void table_begin(struct table *table, const char *name, const char *colum
 	for (uint32_t i = 0; i < nr_columns; i++)
 		fputs(i ? ",?" : "?", text);
 	fputc(')', text);
-	fclose(text);
+	char *insert = text_end(&buffer);
 	sqlite3_finalize(table->row);
 	table->row = NULL;
 	table->column = 0;
@@ -176,9 +177,9 @@ static void write_events(struct table *table, struct run *run)
 	struct columns columns;
 	struct merge merge;
 	uint32_t stream;
-	size_t nr, bytes;
-	char *text;
-	FILE *out = open_memstream(&text, &bytes);
+	size_t nr;
+	struct text_buffer buffer;
+	FILE *out = text_begin(&buffer);
 
 	columns_make(&columns);
 	fputs("time_ns INTEGER, hart INTEGER, event TEXT, subject TEXT, page_order INTEGER, kind TEXT, stack "
@@ -186,7 +187,7 @@ static void write_events(struct table *table, struct run *run)
 	      out);
 	for (uint32_t i = 0; i < columns.nr; i++)
 		fprintf(out, ", \"%s\" %s", columns.names[i], columns.text[i] ? "TEXT" : "INTEGER");
-	fclose(out);
+	char *text = text_end(&buffer);
 	table_begin(table, "events", text, EVENT_COLUMNS + columns.nr);
 	free(text);
 	progress_name("writing events");

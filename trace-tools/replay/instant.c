@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "base/util.h"
 
 /* So many names of marks are listed where one is not found. */
@@ -66,12 +67,10 @@ void timeline_free(struct timeline *timeline)
 
 char *instant_unknown_mark(const struct timeline *timeline, const char *text)
 {
-	char *names = NULL;
-	size_t bytes, shown = 0;
-	FILE *out = open_memstream(&names, &bytes);
+	size_t shown = 0;
+	struct text_buffer buffer;
+	FILE *out = text_begin(&buffer);
 
-	if (!out)
-		die("out of memory");
 	fprintf(out, "no mark %s: ", text);
 	if (!timeline->nr_tests)
 		fputs("this trace has no marks", out);
@@ -87,9 +86,7 @@ char *instant_unknown_mark(const struct timeline *timeline, const char *text)
 		}
 		fprintf(out, "%s%s", shown++ ? ", " : "the marks are ", timeline->tests[i].name);
 	}
-	if (fclose(out))
-		die("out of memory");
-	return names;
+	return text_end(&buffer);
 }
 
 /* NAME, NAME#N, with :begin or :end or without; NULL: there is none. */

@@ -8,6 +8,17 @@
 #include "batch_table.h"
 #include "html.h"
 
+/* Beyond the style of a report. On a narrow screen a row is a box, its cells one below the other. */
+static const char batch_style[] =
+    "th,td{vertical-align:top}tbody th{font-weight:400;border-bottom:1px solid var(--rule)}tbody "
+    "tr:last-child "
+    "th{border-bottom:0}td.state{font-weight:600;white-space:nowrap}td.s0{color:var(--good)}"
+    "td.s1{color:var(--bad)}td.s2{color:var(--unsure)}"
+    "@media(max-width:50rem){thead{position:absolute;left:-9999px}tr,tbody th,td{display:block;border:0}"
+    "tbody tr{padding:.5rem 0;border-bottom:1px solid var(--rule)}tbody "
+    "th{font-weight:600;overflow-wrap:anywhere}"
+    "td:empty{display:none}}";
+
 /* A link to a file below the batch's folder, which may be moved with all that is in it. */
 static void put_link(const struct batch_table *table, const char *path, const char *text, FILE *out)
 {
@@ -70,11 +81,9 @@ void batch_print_html(const struct batch_table *table, FILE *out)
 	      out);
 	markup_text(out, summary);
 	fprintf(out,
-		"</title>\n<style>%s"
-		"th{vertical-align:top}td{vertical-align:top}tbody th{font-weight:400;overflow-wrap:anywhere}"
-		"td.state{font-weight:600;white-space:nowrap}td.s0{color:var(--good)}td.s1{color:var(--bad)}"
-		"td.s2{color:var(--unsure)}</style></head>\n<body>\n<h1>Pagetrail: many trees</h1>\n",
-		report_style);
+		"</title>\n<style>%s%s</style></head>\n<body>\n<main class=\"page\">\n<h1>Pagetrail: many "
+		"trees</h1>\n",
+		report_style, batch_style);
 	fprintf(out, "<p class=\"verdict v%d\">", batch_table_status(table));
 	markup_text(out, summary);
 	fputs("</p>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
@@ -86,6 +95,6 @@ void batch_print_html(const struct batch_table *table, FILE *out)
 	      out);
 	for (size_t i = 0; i < table->nr; i++)
 		put_row(table, &table->rows[i], out);
-	fputs("</tbody></table></div>\n</body></html>\n", out);
+	fputs("</tbody></table></div>\n</main>\n</body></html>\n", out);
 	free(summary);
 }

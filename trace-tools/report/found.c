@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "base/util.h"
 #include "leaks_text.h"
 #include "print.h"
@@ -64,17 +65,13 @@ static bool same_suspect(const struct missing_release *a, const struct missing_r
 
 static char *sentence_of(const struct leaks *leaks, const struct leak_group *group, const struct found *found)
 {
-	char *text;
-	size_t bytes;
-	FILE *out = open_memstream(&text, &bytes);
+	struct text_buffer buffer;
+	FILE *out = text_begin(&buffer);
 
-	if (!out)
-		die("out of memory");
 	leaks_what_happened(leaks, group, out);
 	fprintf(out, ": ");
 	found_print_amount(found->nr_pages, found->nr_objects, out);
-	fclose(out);
-	return text;
+	return text_end(&buffer);
 }
 
 static void add_amount(struct found *found, const struct leak_group *group)

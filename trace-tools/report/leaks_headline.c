@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "base/util.h"
 #include "leaks_text.h"
 
@@ -283,15 +284,11 @@ void leaks_evidence(const struct leaks *leaks, const struct leak_group *group, F
 
 char *leaks_evidence_text(const struct leaks *leaks, const struct leak_group *group)
 {
-	char *text;
-	size_t bytes;
-	FILE *out = open_memstream(&text, &bytes);
+	struct text_buffer buffer;
+	FILE *out = text_begin(&buffer);
 
-	if (!out)
-		die("out of memory");
 	leaks_evidence(leaks, group, out);
-	fclose(out);
-	return text;
+	return text_end(&buffer);
 }
 
 /* ---- growth ---- */

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "audit_report.h"
+#include "base/text.h"
 #include "base/util.h"
 #include "found.h"
 #include "leaks_parts.h"
@@ -261,15 +262,11 @@ static void print_stacks(const struct leaks *leaks, const struct leak_group *gro
 
 static char *what_text(const struct leaks *leaks, size_t number)
 {
-	char *text;
-	size_t bytes;
-	FILE *out = open_memstream(&text, &bytes);
+	struct text_buffer buffer;
+	FILE *out = text_begin(&buffer);
 
-	if (!out)
-		die("out of memory");
 	leaks_what_happened(leaks, &leaks->groups[number], out);
-	fclose(out);
-	return text;
+	return text_end(&buffer);
 }
 
 /* The sentence and its evidence, but where they are those of what it belongs to, and were said. */

@@ -11,6 +11,7 @@
 
 #include <zlib.h>
 
+#include "base/text.h"
 #include "base/util.h"
 #include "ctf/tsdl.h"
 #include "report/sources.h"
@@ -87,20 +88,18 @@ void drain_clear(const char *run_folder)
 static bool write_metadata(struct drain *drain)
 {
 	struct trace_env env = {.boot_id = drain->boot_id, .stack_base = PHYS_OFFSET};
-	char *text = NULL;
-	size_t bytes;
-	FILE *out = open_memstream(&text, &bytes);
+	struct text_buffer buffer;
 	int fd = create_file(drain->folder, "metadata");
 
-	if (!out || fd < 0)
+	if (fd < 0)
 		return false;
 	build_id_text(drain->guest->desc->build_id, env.build_id);
-	tsdl_write(out, &env);
-	if (fclose(out))
-		die("out of memory");
-	write_at(drain, fd, text, bytes, 0);
+	tsdl_write(text_begin(&buffer), &env);
+	char *text = text_end(&buffer);
+	write_at(drain, fd, text, buffer.bytes, 0);
 	drain->metadata = (struct manifest_file){
-	    .bytes = bytes, .crc = (uint32_t)crc32(0, (const unsigned char *)text, (uInt)bytes)};
+	    .bytes = buffer.bytes,
+	    .crc = (uint32_t)crc32(0, (const unsigned char *)text, (uInt)buffer.bytes)};
 	free(text);
 	return !close(fd) && !drain->error;
 }

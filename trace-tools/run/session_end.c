@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "base/json.h"
+#include "base/text.h"
 #include "base/util.h"
 #include "repeat.h"
 #include "report/death.h"
@@ -172,8 +173,8 @@ void session_tell_panic(const struct session *session)
 {
 	struct panic_state panic;
 	const char *fault = NULL;
-	char *problem, *error = NULL, *text;
-	size_t bytes;
+	char *problem, *error = NULL;
+	struct text_buffer buffer;
 
 	if (!session_panicked(session))
 		return;
@@ -181,11 +182,11 @@ void session_tell_panic(const struct session *session)
 	struct symbols *symbols = symbols_open(session->config.kernel, &problem);
 	if (run && panic_read(&session->guest, symbols, &panic, &fault)) {
 		char *path = xasprintf("%s/logs/panic.log", session->folder);
-		FILE *out = open_memstream(&text, &bytes), *log = fopen(path, "w");
-		death_report(&session->guest, run, &panic, PANIC_EVENTS, out);
-		fclose(out);
-		fwrite(text, 1, bytes, stderr);
-		if (!log || fwrite(text, 1, bytes, log) != bytes || fclose(log))
+		FILE *log = fopen(path, "w");
+		death_report(&session->guest, run, &panic, PANIC_EVENTS, text_begin(&buffer));
+		char *text = text_end(&buffer);
+		fwrite(text, 1, buffer.bytes, stderr);
+		if (!log || fwrite(text, 1, buffer.bytes, log) != buffer.bytes || fclose(log))
 			warn("%s: %s", path, strerror(errno));
 		free(text);
 		free(path);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "base/util.h"
 #include "ctf/tsdl.h"
 #include "describe/describe.h"
@@ -39,18 +40,16 @@ static char *write_description(const char *folder, const struct description *des
 
 static char *write_hooks(const char *folder, const struct description *description, enum watch_follow follow)
 {
-	char *text = NULL, *error;
-	size_t bytes;
-	FILE *out = open_memstream(&text, &bytes);
+	char *error;
+	struct text_buffer buffer;
+	FILE *out = text_begin(&buffer);
 
-	if (!out)
-		die("out of memory");
 	fputs(description->hooks, out);
 	if (follow)
 		follow_all_pages(description, out);
 	if (follow == WATCH_FOLLOW_LOST)
 		fprintf(out, "follow lost=1\n");
-	fclose(out);
+	char *text = text_end(&buffer);
 	error = write_text(folder, "hooks", text);
 	free(text);
 	return error;
@@ -167,9 +166,8 @@ char *watch_other_kernel(const char *elf, const char *boots)
 
 static char *not_enough(const char *elf, const struct description *description)
 {
-	char *text;
-	size_t bytes;
-	FILE *out = open_memstream(&text, &bytes);
+	struct text_buffer buffer;
+	FILE *out = text_begin(&buffer);
 
 	fprintf(out,
 		"%s: it was not found out how this kernel allocates its pages, so nothing can be traced. "
@@ -181,8 +179,7 @@ static char *not_enough(const char *elf, const struct description *description)
 	      "kernel "
 	      "built with -g?",
 	      out);
-	fclose(out);
-	return text;
+	return text_end(&buffer);
 }
 
 char *watch_prepare_kernel(const char *folder, const char *elf, const char *description_path, const char *map,

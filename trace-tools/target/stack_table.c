@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "base/util.h"
 
 /* Twelve addresses, a few inlined frames each. */
@@ -97,12 +98,9 @@ char *stack_table_key(struct stack_table *stacks, uint32_t id, bool offsets)
 {
 	const uint32_t *addresses;
 	uint32_t nr = run_stack(stacks->run, id, &addresses);
-	char *key = NULL;
-	size_t bytes;
-	FILE *out = open_memstream(&key, &bytes);
+	struct text_buffer buffer;
+	FILE *out = text_begin(&buffer);
 
-	if (!out)
-		die("out of memory");
 	for (uint32_t i = nr ? machinery_addresses(stacks, addresses, nr) : 0; i < nr; i++) {
 		const char *name;
 		uint64_t offset;
@@ -114,9 +112,7 @@ char *stack_table_key(struct stack_table *stacks, uint32_t id, bool offsets)
 		else
 			fprintf(out, "%.*s\n", (int)strcspn(name, "."), name);
 	}
-	if (fclose(out))
-		die("out of memory");
-	return key;
+	return text_end(&buffer);
 }
 
 const char *frame_place(const struct symbol_frame *frame, char *buf, size_t bytes)
