@@ -239,11 +239,17 @@ def test_every_reason_has_a_sentence():
     assert all(pattern and len(reason.split()) >= 4 for pattern, reason in judge.read_equivalent())
 
 
+def test_a_baseline_without_its_code():
+    """The last line counts what is left: the node 0, a node, a life."""
+    text = "pagetrail-baseline 2\nbuild b\nworkload w\nn 0 1 f\nl pte 1 1 1 2\nc f g 1\ns f 1 2 3\nend 5\n"
+    assert driver.without_code(text) == "pagetrail-baseline 2\nbuild b\nworkload w\nn 0 1 f\nl pte 1 1 1 2\nend 3\n"
+
+
 # ---- rows and table ----
 
 def row(number, what, kind="delete", path="normal", rule="same-path"):
     return {"id": f"f.g.{number}.{kind}", "kind": kind, "path": path, "class": what, "rule": rule, "call": "g",
-            "alone_class": ""}
+            "alone_class": "", "codeless_class": ""}
 
 
 def test_table_counts_detected_of_really_and_classes_of_detected():
