@@ -25,7 +25,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from harness import faults, paths
+from harness import baselines, faults, paths
 from harness.expect import differences
 from harness.machine import needs_virtio
 from harness.tool import CANNOT_TELL, LEAKED, OK, pagetrail, pagetrail_json
@@ -63,14 +63,20 @@ def build_kernel(fault):
         return None
 
 
-def record(run, kernel, command, smp, mem, append):
+def baseline_for(fault, smp, mem):
+    """The words that compare with the healthy kernel under the fault's workload, which runs for it once."""
+    print(f"what the healthy kernel releases, to compare with: {fault.run} ...", flush=True)
+    return ["--baseline", baselines.kept(fault.run, smp, mem, fault.append)]
+
+
+def record(run, kernel, command, smp, mem, append, compare):
     """Boots the machine, shows its table, its leak report and its curve; returns the status of `pagetrail run`."""
     shutil.rmtree(run, ignore_errors=True)  # a picture of an earlier run is none of this one
     words = [paths.PAGETRAIL, "run", "--kernel", kernel, "--disk", paths.DISK, "--smp", smp, "--mem", mem, "--out", run,
              "--progress", "--tests", "--leaks", "--plot", "--timeout", "600"]
     if needs_virtio(mem):
         words += ["--disk-mode", "virtio"]
-    words += ["--append", f"debug=on {append}".strip()]
+    words += [*compare, "--append", f"debug=on {append}".strip()]
     signal.signal(signal.SIGINT, lambda *_: None)  # ctrl-C is for the machine, which then ends and says what it knows
     return subprocess.call([str(word) for word in (*words, "--", command)])
 
@@ -107,7 +113,7 @@ def headline(report, leaks, status):
     return f"{first}; the guest failed" if status == LEAKED and leaks["verdict"] == "no leaks" else first
 
 
-def compare(fault, run, status, leaks, report):
+def differing(fault, run, status, leaks, report):
     """In what the run differs from what the catalogue expects of the fault, a line each."""
     console = (run / "logs/console.log").read_text(errors="replace")
     return list(differences(fault.expect, status, leaks, report, console))
@@ -121,11 +127,14 @@ def main():
         return LEAKED if arguments.check else OK
     run = arguments.runs / (f"fault-{fault.name.split('-')[0]}" if fault else "demo")
     smp, mem = (str(fault.smp), fault.mem) if fault else ("4", "128M")
+    compare = baseline_for(fault, arguments.smp or smp, arguments.mem or mem) if fault else []
     status = record(run, kernel, fault.run if fault else "usertests", arguments.smp or smp, arguments.mem or mem,
-                    fault.append if fault else "")
+                    fault.append if fault else "", compare)
     if not (run / "run.json").exists():
         return status or CANNOT_TELL
-    report, leaks = pagetrail("leaks", run).out, pagetrail_json("leaks", run)
+    report, leaks = pagetrail("leaks", run, *compare, cwd=paths.ROOT).out, pagetrail_json("leaks", run, *compare, cwd=paths.ROOT)
+    if leaks["verdict"] == "no leaks" and not fault:
+        pagetrail("baseline", run, cwd=paths.ROOT)  # for the next build's demo: `leaks` finds it by its workload
     pagetrail("report", run)
     asked_why = fault and leaks["verdict"] == "leaked" and not arguments.no_why and not needs_virtio(arguments.mem or mem)
     if asked_why:
@@ -133,7 +142,7 @@ def main():
     print(f"\nverdict   {headline(report, leaks, status)}")
     good = status == OK
     if fault:
-        found = compare(fault, run, status, leaks, report)
+        found = differing(fault, run, status, leaks, report)
         good = not found
         print("expected  " + "\n          ".join(["no: the catalogue knows this fault otherwise", *found] if found else
                                                 ["yes: so the catalogue knows this fault"]))

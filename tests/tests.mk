@@ -44,9 +44,9 @@ faults: $(TEST_NEEDS) ## every fault of the catalogue
 test-mutants: $(TEST_NEEDS) ## twelve mutants of the kernel: what is found, and which function is named
 	@$(PYTEST) tests/mutants
 JOBS ?= 2
-mutants: $(TEST_NEEDS) ## every release deleted, skipped, ... one at a time: a table. N=50: so many; ONLY='pipe_*'; JOBS=2; JUDGE=1: recorded runs again
+mutants: $(TEST_NEEDS) ## every release deleted, skipped, ... one at a time: a table. N=50: so many; ONLY='pipe_*'; JOBS=2; JUDGE=1: recorded runs again; WHY=1: what why says
 	@$(PYTHON) tests/mutants/run.py --jobs $(JOBS) $(if $(N),--number $(N)) $(if $(ONLY),--only '$(ONLY)') \
-		$(if $(JUDGE),--judge) $(if $(OUT),--out $(OUT))
+		$(if $(JUDGE),--judge) $(if $(filter-out no,$(WHY)),--why) $(if $(OUT),--out $(OUT))
 bench-watch: tools ## what pagetrail watch costs on your own tree: make bench-watch XV6=DIR [BENCH_WATCH='--pairs 3 --writes']
 	@test -n "$(XV6)" || { echo "bench-watch: which tree? make bench-watch XV6=DIR"; exit 2; }
 	@$(PYTHON) tests/bench/bench_watch.py $(XV6) $(BENCH_WATCH)

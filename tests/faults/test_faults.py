@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The fault catalogue: a kernel with a known mistake runs, and the tools must say what it is. What `expect` in fault.json
-means stands in harness/expect.py.
+means stands in harness/expect.py. What leaked is compared with how the healthy kernel releases it (harness/baselines.py).
 """
 import pytest
 
-from harness import faults
+from harness import baselines, faults
 from harness.expect import differences
 from harness.tool import pagetrail, pagetrail_json, run_command
 
@@ -15,12 +15,13 @@ ALWAYS = ("05", "07", "40", "41")
 def run_fault(fault, kernel, folder):
     """Runs the fault's workload; (CompletedProcess, answer of leaks --json, console)."""
     run = folder / "run"
-    options = ["--smp", str(fault.smp), "--mem", fault.mem, "--leaks", "--quiet"]
+    compare = ["--baseline", baselines.kept(fault.run, fault.smp, fault.mem, fault.append)]
+    options = ["--smp", str(fault.smp), "--mem", fault.mem, "--leaks", "--quiet", *compare]
     if fault.append:
         options += ["--append", fault.append]
     done = pagetrail(*run_command(run, fault.run, kernel=kernel, options=options, limit=120))
     console = (run / "logs/console.log").read_text(errors="replace")
-    return done, pagetrail_json("leaks", run), console
+    return done, pagetrail_json("leaks", run, *compare), console
 
 
 def check_fault(expect, done, leaks, console):

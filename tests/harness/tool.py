@@ -35,9 +35,9 @@ def pagetrail(*words, timeout=300, **more):
     return run_tool(paths.PAGETRAIL, *words, timeout=timeout, **more)
 
 
-def pagetrail_json(*words, statuses=(OK, LEAKED, CANNOT_TELL)):
+def pagetrail_json(*words, statuses=(OK, LEAKED, CANNOT_TELL), **more):
     """The same with --json; the parsed answer."""
-    done = pagetrail(*words, "--json")
+    done = pagetrail(*words, "--json", **more)
     assert done.status in statuses, f"status {done.status}\n{done.err}"
     return done.json()
 

@@ -23,7 +23,7 @@ LIMIT = 240
 # Executions beyond which more say nothing new. A refusing workload waits a second for each page that is missing.
 ENOUGH = {False: 64, True: 4}
 # Workloads under which a mutant must stay undetected before it counts as missed.
-TRIES = 3
+TRIES = 6
 EVERY_NEEDED = 2 * mutate.EVERY
 
 

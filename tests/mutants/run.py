@@ -10,6 +10,7 @@ scratch copy of the tree; only its file is compiled. The changed kernel runs a w
     make mutants N=50            fifty; the same ones every time, and among those of a larger N
     make mutants ONLY='pipe_*'   those whose id matches; several patterns with commas
     make mutants JUDGE=1         nothing is run: the recorded runs are judged again, by the tools as they are now
+    make mutants WHY=1           those that leaked run again, and `pagetrail why` is asked, too (why.py)
 
 Rows that are there are kept, unless the kernel has changed since (its build id): an interrupted run goes on where it was.
 The recorded runs stay in BUILD/mutants/runs/ID, and those of the unchanged kernel in BUILD/mutants/clean, each with the baseline that
@@ -39,17 +40,19 @@ import judge  # noqa: E402
 import mutate  # noqa: E402
 import scratch  # noqa: E402
 import table  # noqa: E402
+import why  # noqa: E402
 import workloads  # noqa: E402
 
 # Of one machine: a longer run is a hang. The programs wait a second wherever pages are missing.
 LIMIT, LIMIT_TIMES = 30, 4
 
 
-def record(out, workload, kernel, limit):
-    """Runs the workload into the run folder `out`; its run.json."""
+def record(out, workload, kernel, limit, again=False):
+    """Runs the workload into the run folder `out`; its run.json. again: so that it can be repeated."""
     shutil.rmtree(out, ignore_errors=True)
+    shape = ["--icount", "--smp", 1] if again else ["--smp", workload.smp]
     done = pagetrail(*run_command(out, *workload.words.split(), kernel=kernel, limit=limit,
-                                  options=["--smp", workload.smp, "--mem", workload.mem, "--quiet", "--disk-mode",
+                                  options=[*shape, "--mem", workload.mem, "--quiet", "--disk-mode",
                                            "virtio" if needs_virtio(workload.mem) else "ramdisk"]), timeout=limit + 60)
     if not (out / "run.json").exists():
         raise RuntimeError(f"pagetrail run: status {done.status}\n{done.err}")
@@ -120,6 +123,7 @@ class Measure:
                 done = pagetrail("baseline", run, "--out", kept)
                 if done.status != OK:
                     raise RuntimeError(f"the baseline of {name}: status {done.status}\n{done.err}")
+                kept.with_suffix(".codeless").write_text(without_code(kept.read_text()))
         return kept
 
     def row_begun(self, mutant):
@@ -154,20 +158,20 @@ class Measure:
         return {**row, **self.judge_run(row, self.clean_run(workload))}
 
     def judge_run(self, row, baseline):
-        """The columns that come from the report: as one reads it who keeps baselines, and without one."""
+        """The columns that come from the report: with a baseline, as one reads it; with what that says of events alone; without one."""
         run = self.runs / row["id"]
         verdicts = []
-        for options in (("--baseline", baseline), ()):
+        for options in (("--baseline", baseline), ("--baseline", baseline.with_suffix(".codeless")), ()):
             try:
                 answer = ask(run, *options)
             except AssertionError as error:  # the tool crashed: that is no detection, and no reason to stop
                 verdicts.append({"class": "missed", "suspect": "", "rule": "", "detected": "-", "reason": str(error)[:200]})
                 continue
-            if options:
+            if baseline in options:
                 (run / "leaks.json").write_text(json.dumps(answer, indent=1))
             verdicts.append(judge.judge(row["id"], row["function"], answer, row["end"], self.graph, self.equivalent))
-        compared, alone = verdicts
-        return {**compared, **{f"alone_{key}": alone[key] for key in ("suspect", "rule", "confidence", "class")}}
+        return {**verdicts[0], **{f"{column}_{key}": verdict[key] for column, verdict in zip(table.BESIDE, verdicts[1:])
+                                  for key in table.OF_EACH}}
 
     def judge_again(self, only):
         """The recorded runs by today's tools; the rows are written again."""
@@ -182,6 +186,42 @@ class Measure:
         return rows
 
 
+    def ask_why(self, number, only):
+        """The rows that leaked, in the order of a sample, each once; what `why` said of those that are known is kept."""
+        self.graph = json.loads((self.out / "calls.json").read_text())
+        file, every = self.out / "why.csv", workloads.all_workloads()
+        leaked = [row for row in table.read_rows(self.csv).values() if row["detected"] == "leaks" and is_asked_for(row["id"], only)
+                  and not needs_virtio(every[row["workload"]].mem)]
+        leaked.sort(key=lambda row: place(row["id"]))
+        known = why.read_rows(file)
+        chosen = leaked[:number] if number else leaked
+
+        def one(row):
+            began, run = time.monotonic(), self.out / "why" / row["id"]
+            record(run, every[row["workload"]], self.runs / row["id"] / "kernel/pagetrail.elf", why.LIMIT, again=True)
+            said = {**why.why_row(row, run, self.graph), "seconds": f"{time.monotonic() - began:.0f}"}
+            with self.lock:
+                why.append_row(file, said)
+                say(f"{said['id']:44} {said['why_class']:9} {said['why'] or '-':24} {said['rule']:16} leaks: {said['class']}")
+            shutil.rmtree(run)
+
+        with ThreadPoolExecutor(self.jobs) as pool:
+            list(pool.map(one, [row for row in chosen if row["id"] not in known]))
+        return why.summary([row for row in why.read_rows(file).values() if row["id"] in {row["id"] for row in chosen}])
+
+
+def place(mutant_id):
+    """A hash of the id gives the order: every beginning of it is a sample."""
+    return hashlib.sha1(mutant_id.encode()).digest()
+
+
+def without_code(baseline):
+    """The text of a baseline without what it says of the code: what is left is known of a leak that every build has, too."""
+    lines = baseline.splitlines()
+    kept = [line for line in lines[:-1] if line[:2] not in ("c ", "s ")]
+    return "\n".join([*kept, f"end {int(lines[-1].split()[1]) - (len(lines) - 1 - len(kept))}", ""])
+
+
 def say(text):
     print(text, flush=True)
 
@@ -192,9 +232,9 @@ def is_asked_for(mutant_id, only):
 
 
 def in_order(mutants, number, only):
-    """The chosen ones. A hash of the id gives the order: every beginning of it is a sample."""
+    """The chosen ones, in the order of samples."""
     chosen = [mutant for mutant in mutants if is_asked_for(mutant.id, only)]
-    chosen.sort(key=lambda mutant: hashlib.sha1(mutant.id.encode()).digest())
+    chosen.sort(key=lambda mutant: place(mutant.id))
     return chosen[:number] if number else chosen
 
 
@@ -245,8 +285,12 @@ def main():
     parser.add_argument("--number", type=int, default=0)
     parser.add_argument("--only", default="")
     parser.add_argument("--judge", action="store_true")
+    parser.add_argument("--why", action="store_true")
     options = parser.parse_args()
     measure = Measure(options.out, options.jobs)
+    if options.why:
+        say(measure.ask_why(options.number, options.only))
+        return 0
     if options.judge:
         rows = measure.judge_again(options.only)
     else:

@@ -9,9 +9,12 @@ A row is one mutant. What is counted of what:
 """
 import csv
 
+# What is judged beside the report that a reader has: with a baseline without its code, and without a baseline.
+BESIDE = {"codeless": "all, of the baseline the events alone", "alone": "all, without a baseline"}
+OF_EACH = ("suspect", "rule", "confidence", "class")
 COLUMNS = ("id", "file", "line", "function", "call", "kind", "path", "workload", "executed", "build_id", "end",
-           "guest_status", "detected", "status", "suspect", "place", "confidence", "rule", "class", "alone_suspect", "alone_rule",
-           "alone_confidence", "alone_class", "reason", "seconds")
+           "guest_status", "detected", "status", "suspect", "place", "confidence", "rule", "class",
+           *(f"{column}_{key}" for column in BESIDE for key in OF_EACH), "reason", "seconds")
 CLASSES = ("exact", "near", "wrong", "none")
 HEAD = ("", "mutants", "executed", "really", "detected", *CLASSES)
 
@@ -83,7 +86,7 @@ def summary(rows):
     rows = list(rows)
     lines = [HEAD, counts("all", rows)]
     lines += [counts(label, some) for label, some in by_key(rows, group_of).items()]
-    lines.append(counts("all, without a baseline", rows, "alone_class"))
+    lines += [counts(label, rows, f"{column}_class") for column, label in BESIDE.items()]
     named = [row for row in rows if row["rule"] and row["class"] in CLASSES]
     rules = [("rule", "used", *CLASSES)]
     for rule, some in by_key(named, lambda row: row["rule"]).items():

@@ -18,6 +18,7 @@ import judge  # noqa: E402
 import mutate  # noqa: E402
 import run as driver  # noqa: E402
 import table  # noqa: E402
+import why  # noqa: E402
 import workloads  # noqa: E402
 
 LISTS = {"release": {"page_put", "->close", "drop"}, "get": {"page_get"}, "not": set()}
@@ -239,11 +240,39 @@ def test_every_reason_has_a_sentence():
     assert all(pattern and len(reason.split()) >= 4 for pattern, reason in judge.read_equivalent())
 
 
+def test_a_baseline_without_its_code():
+    """The last line counts what is left: the node 0, a node, a life."""
+    text = "pagetrail-baseline 2\nbuild b\nworkload w\nn 0 1 f\nl pte 1 1 1 2\nc f g 1\ns f 1 2 3\nend 5\n"
+    assert driver.without_code(text) == "pagetrail-baseline 2\nbuild b\nworkload w\nn 0 1 f\nl pte 1 1 1 2\nend 3\n"
+
+
+# ---- what why says ----
+
+def test_what_why_names_first():
+    nobody, one = {"to_blame": None, "rule": "none"}, {"to_blame": {"function": "inner"}, "rule": "lost"}
+    assert why.blamed({"groups": [nobody, one]}) == ("inner", "lost")
+    assert why.blamed({"groups": [nobody]}) == ("", "")
+
+
+def test_a_reader_of_both_begins_with_leaks():
+    assert why.together({"suspect": "middle"}, "inner") == "middle" and why.together({"suspect": ""}, "inner") == "inner"
+
+
+def test_rows_of_why_are_kept_and_counted(tmp_path):
+    """Of a machine that leaked nothing when it ran again, nothing is counted."""
+    path = tmp_path / "why.csv"
+    for number, what in enumerate(("exact", "no answer", "no leak")):
+        why.append_row(path, {"id": str(number), "function": "middle", "class": "exact", "why_class": what, "together_class": "exact"})
+    rows = why.read_rows(path)
+    assert list(rows) == ["0", "1", "2"]
+    assert why.summary(rows.values()) == "leaks  of 2: exact 2\nwhy    of 2: exact 1, no answer 1\nboth   of 2: exact 2"
+
+
 # ---- rows and table ----
 
 def row(number, what, kind="delete", path="normal", rule="same-path"):
     return {"id": f"f.g.{number}.{kind}", "kind": kind, "path": path, "class": what, "rule": rule, "call": "g",
-            "alone_class": ""}
+            "alone_class": "", "codeless_class": ""}
 
 
 def test_table_counts_detected_of_really_and_classes_of_detected():

@@ -186,7 +186,7 @@ def test_companion_comes_after_the_object(kernel, leaks):
 
 
 def test_two_acts_that_share_a_helper_do_not_meet_in_it(kernel, leaks):
-    """fork takes and exit returns, both through one walker: the walker is no suspect, and neither is sure enough."""
+    """fork takes and exit returns, both through one walker: the walker is no suspect."""
     kernel.begin(7)
     for i in range(3):
         page = kernel.machine.alloc("ANON", "PTE", (7, i), kernel.stack("mm_fork", "behind_it", "sys_write"))
@@ -194,7 +194,7 @@ def test_two_acts_that_share_a_helper_do_not_meet_in_it(kernel, leaks):
             kernel.machine.put(page, "PTE", (7, i), kernel.stack("mm_destroy", "behind_it", "sys_read"))
     kernel.end(7)
     missing = leaks(kernel)[0]["groups"][0]["missing_release"]
-    assert (missing["how"], missing["suspect"], missing["confidence"]) == ("same-path", None, "none")
+    assert (missing["how"], missing["suspect"], missing["confidence"]) == ("same-path", "mm_destroy", "likely")
     assert missing["rule"] == "one-releaser" and missing["put"][0]["function"] == missing["putter"] == "mm_destroy"
 
 
@@ -246,7 +246,7 @@ def test_place_given_to_another_page(kernel, leaks):
 
 
 def test_returned_elsewhere_later(kernel, leaks):
-    """What another act returns (dropping the file) is shown; that it forgot, or that it was not called, nothing says."""
+    """What another act returns (dropping the file), and nothing else does: that act is named."""
     kernel.machine.emit("inode_load", inode=12, links=1)
     kernel.begin(7)
     pages = [kernel.write_page(12, i) for i in range(256)]
@@ -257,7 +257,7 @@ def test_returned_elsewhere_later(kernel, leaks):
     report, _, text = leaks(kernel)
     missing = report["groups"][0]["missing_release"]
     assert (missing["how"], missing["released"], missing["putter"]) == ("same-path", 252, "pagecache_drop")
-    assert missing["suspect"] is None
+    assert (missing["rule"], missing["suspect"]) == ("one-releaser", "pagecache_drop")
     assert "page index 63, 127, 191, 255 (each is 63 modulo 64)" in text
 
 

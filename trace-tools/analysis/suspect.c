@@ -216,7 +216,8 @@ static size_t drop_normal_ends(struct suspect_candidate *candidates, size_t nr)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < nr; i++)
-		refused = refused || candidates[i].rule == SUSPECT_REFUSAL;
+		refused = refused || candidates[i].rule == SUSPECT_REFUSAL ||
+			  candidates[i].rule == SUSPECT_REFUSED_HELPER;
 	for (size_t i = 0; i < nr; i++) {
 		enum missing_how how = candidates[i].says.how;
 		if (refused &&

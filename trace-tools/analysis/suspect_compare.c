@@ -172,12 +172,20 @@ static bool compare_paths(const struct suspect_case *one_case, struct suspect_ca
 	uint32_t distance, meeting = suspect_meeting(leaked, put, &distance);
 	missing->getter = stack_table_function(leaks->stacks, item->get_stack);
 	missing->putter = stack_table_function(leaks->stacks, missing->put_stack);
-	bool one_for_all = missing->nr == missing->total && missing->total > one_case->group->nr_items;
+	/* Where events are missing, the releases of these may be among them. */
+	bool one_for_all = missing->nr == missing->total && missing->total > one_case->group->nr_items &&
+			   run_complete(model_run(model));
 	out->rule = meeting < leaked->nr ? (distance > 1 ? SUSPECT_PATH_HELPER : SUSPECT_SAME_PATH)
 		    : one_for_all        ? SUSPECT_ONE_RELEASER
 					 : SUSPECT_PATH_RELEASER;
+	/*
+	 * Where most are released they end, whatever the function can give away. Where most leak, those few are what it had to give back
+	 * itself: when it failed.
+	 */
 	if (meeting < leaked->nr)
-		suspect_set(missing, leaked, keeper(one_case, leaked, meeting));
+		suspect_set(missing, leaked,
+			    missing->nr > one_case->group->nr_items ? meeting
+								    : keeper(one_case, leaked, meeting));
 	else
 		suspect_putter(leaks, missing, put, item);
 	return true;
@@ -272,20 +280,29 @@ void suspect_read_meetings(struct suspect_world *world)
 	}
 }
 
+/* So many functions' calls must leak what one releases for them before that is it. */
+#define SEVERAL 3
+
 /*
  * Things of one kind leaked in calls of several functions, and each of these releases others through the same one: not all of them
  * forget now and then, the one that they call does.
  */
 static bool is_releaser_of_several(const struct suspect_case *one, const struct suspect_candidate *found)
 {
-	for (size_t i = 0; i < one->world->nr_meetings; i++) {
+	const char *functions[SEVERAL] = {found->says.suspect};
+	size_t nr = 1;
+
+	for (size_t i = 0; i < one->world->nr_meetings && nr < SEVERAL; i++) {
 		const struct meeting *other = &one->world->meetings[i];
-		if (other->ref == release_ref(one->item) && strcmp(other->function, found->says.suspect) &&
-		    !strcmp(other->releaser, found->says.putter) &&
-		    strcmp(other->releaser, found->says.suspect))
-			return true;
+		bool known = other->ref != release_ref(one->item) ||
+			     strcmp(other->releaser, found->says.putter) != 0 ||
+			     !strcmp(other->releaser, found->says.suspect);
+		for (size_t k = 0; k < nr && !known; k++)
+			known = !strcmp(other->function, functions[k]);
+		if (!known)
+			functions[nr++] = other->function;
 	}
-	return false;
+	return nr == SEVERAL;
 }
 
 bool suspect_by_comparison(const struct suspect_case *one, struct suspect_candidate *out)

@@ -8,6 +8,9 @@
  *     leaked    page_alloc < pt_create < mm_create   < mm_fork < sys_fork
  *     refused   kmem_cache_alloc < vma_copy          < mm_fork < sys_fork      ->  mm_fork
  *
+ * Where others of the same get were released within such a call, but further in, by what it calls to give back, that may have forgotten as
+ * well: then it is only shown.
+ *
  * It counts only where others of the same path were released (the way without an error is all right), and where the next refusal of
  * nearly every leaked one met it in the same function.
  */
@@ -80,6 +83,23 @@ static uint64_t nr_released(const struct suspect_case *one)
 	return nr;
 }
 
+/* Others of this get were released within a call of this frame's function, by something further in. */
+static bool is_undone_further_in(const struct suspect_case *one, const struct stack_view *leaked,
+				 uint32_t frame)
+{
+	const struct release *release;
+	uint32_t distance;
+
+	for (size_t at = 0; (release = model_next_release(one->leaks->model, &at));) {
+		if (release->get_stack != one->item->get_stack)
+			continue;
+		const struct stack_view *put = stack_table_get(one->leaks->stacks, release->put_stack);
+		if (suspect_meeting(leaked, put, &distance) == frame && distance > 1)
+			return true;
+	}
+	return false;
+}
+
 bool suspect_by_refusal(const struct suspect_case *one, struct suspect_candidate *out)
 {
 	struct leaks *leaks = one->leaks;
@@ -108,11 +128,12 @@ bool suspect_by_refusal(const struct suspect_case *one, struct suspect_candidate
 	free(nr_by_frame);
 	if (best == leaked->nr || 100 * nr < ENOUGH_PERCENT * one->group->nr_items)
 		return false;
-	*out = (struct suspect_candidate){.rule = SUSPECT_REFUSAL,
-					  .says = {.how = MISSING_REFUSED,
-						   .later_nr = nr,
-						   .later_total = one->group->nr_items,
-						   .later_put = stack}};
+	*out = (struct suspect_candidate){
+	    .rule = is_undone_further_in(one, leaked, best) ? SUSPECT_REFUSED_HELPER : SUSPECT_REFUSAL,
+	    .says = {.how = MISSING_REFUSED,
+		     .later_nr = nr,
+		     .later_total = one->group->nr_items,
+		     .later_put = stack}};
 	suspect_set(&out->says, leaked, best);
 	return true;
 }
