@@ -39,15 +39,10 @@ const char *html_number(int64_t number, char buf[32])
 
 char *html_part_text(const struct leaks *leaks, enum leaks_part part, size_t group)
 {
-	char *text;
-	size_t bytes;
-	FILE *out = open_memstream(&text, &bytes);
+	struct text_buffer buffer;
 
-	if (!out)
-		die("out of memory");
-	leaks_print_part(leaks, part, group, out);
-	fclose(out);
-	return text;
+	leaks_print_part(leaks, part, group, text_begin(&buffer));
+	return text_end(&buffer);
 }
 
 void html_part(FILE *out, const struct leaks *leaks, enum leaks_part part, size_t group, const char *label)

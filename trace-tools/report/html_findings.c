@@ -37,11 +37,9 @@ static void put_evidence(FILE *out, const struct leaks *leaks, const struct foun
 		fputs("</p>\n", out);
 	}
 	if (found->has_suspect) {
-		char *text;
-		size_t bytes;
-		FILE *to = open_memstream(&text, &bytes);
-		leaks_confidence(&leaks->groups[found->group].missing, to);
-		fclose(to);
+		struct text_buffer buffer;
+		leaks_confidence(&leaks->groups[found->group].missing, text_begin(&buffer));
+		char *text = text_end(&buffer);
 		size_t word = strcspn(text, ":");
 		fprintf(out, "<p class=\"evidence\"><b>Confidence</b> <span class=\"badge\">%.*s</span>",
 			(int)word, text);
