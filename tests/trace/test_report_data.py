@@ -6,7 +6,9 @@ Verified here: USAGE-1, USAGE-2, LIVES-1, LIVES-2, DATA-1.
 import json
 import re
 
+import golden
 import pytest
+from harness import paths
 from test_format import busy_machine
 from test_leaks import Kernel, fault_5
 
@@ -150,3 +152,29 @@ def test_names_cannot_end_the_script(data_of, sites, write):
     kernel.machine.mark("</script><b>", end=True)
     kernel.machine.audit([])
     assert [test[0] for test in data_of(write(kernel.machine))["tests"]] == ["</script><b>"]
+
+
+@pytest.mark.parametrize("name", golden.RUNS)
+def test_recorded_runs_under_sanitizers(sanitized, tmp_path, name):
+    """Whole runs, damaged ones, one of a watched kernel; with sources, as functions are read from them. And each beside the clean one."""
+    golden.unpack(tmp_path)
+    sanitized("report", tmp_path / name, "--source", paths.ROOT, "-o", tmp_path / "r.html", timeout=200)
+    sanitized("report", tmp_path / "clean", tmp_path / name, "-o", tmp_path / "c.html", timeout=200)
+    assert (tmp_path / "r.html").stat().st_size > 20_000 and (tmp_path / "c.html").stat().st_size > 20_000
+
+
+ODD = ["", "\n" * 40, ">" * 30, "inode_read_cached(", "long inode_read_cached(void) {" + "\n" * 19 + ">x = lookup()", "/*" + "\n" * 40,
+       '"' + "\n" * 30 + "inode_read_cached() { '", "long inode_read_cached(void)\n{" + "\n" * 18 + "=lookup(inode)\n;\n}\n",
+       "inode_read_cached(){" + "{" * 50 + "\n" * 19 + "lookup\\", "int\ninode_read_cached()\n{" + "\n" * 17 + "p->page = lookup();\nreturn;\n}"]
+
+
+@pytest.mark.parametrize("number", range(len(ODD)))
+def test_sources_that_are_no_c_under_sanitizers(sanitized, sites, write, tmp_path, number):
+    kernel = Kernel(sites)
+    fault_5(kernel)
+    kernel.machine.audit([])
+    source = tmp_path / "tree/kernel/fs/cached_io.c"
+    source.parent.mkdir(parents=True)
+    source.write_text(ODD[number])
+    sanitized("report", write(kernel.machine), "--source", tmp_path / "tree", "-o", tmp_path / "r.html")
+    assert (tmp_path / "r.html").stat().st_size > 20_000

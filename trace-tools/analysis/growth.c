@@ -143,7 +143,8 @@ void growth_find(struct growth *growth, const struct model *model, bool (*skip)(
 	if (!is_known(growth, false, 0))
 		look_at_all(&look, false, 0);
 	look_at_caches(&look);
-	qsort(growth->items, growth->nr, sizeof(*growth->items), compare_items);
+	if (growth->nr)
+		qsort(growth->items, growth->nr, sizeof(*growth->items), compare_items);
 }
 
 void growth_free(struct growth *growth)

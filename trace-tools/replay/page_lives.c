@@ -199,7 +199,8 @@ static void order_records(struct page_life_span *life)
 	for (size_t i = 0; i + 1 < life->nr; i++) {
 		struct trace_record *one = &life->records[i], *next = one + 1, swapped = *one;
 		uint16_t count = i ? life->records[i - 1].payload.ev_payload_page_alloc.after : 0;
-		if (one->time == next->time && one->payload.ev_payload_page_alloc.before != count &&
+		if (one->time == next->time && event_is_page(one->event) && event_is_page(next->event) &&
+		    one->payload.ev_payload_page_alloc.before != count &&
 		    next->payload.ev_payload_page_alloc.before == count) {
 			*one = *next;
 			*next = swapped;
@@ -233,8 +234,8 @@ static void read_stream(const struct stream *stream, struct reader *reader)
 		    pread(fd, records, bytes, (off_t)(packet->offset + sizeof(struct trace_packet_header)));
 		for (size_t i = 0; got > 0 && i < (size_t)got / sizeof(*records); i++) {
 			uint32_t index = records[i].payload.ev_payload_page_alloc.pfn - reader->first_pfn;
-			if (event_is_page(records[i].event) && index < reader->nr_pages &&
-			    reader->pages[index])
+			if ((event_is_page(records[i].event) || event_is_about_page(records[i].event)) &&
+			    index < reader->nr_pages && reader->pages[index])
 				read_record(reader->lives, &records[i], reader->chosen, &reader->left);
 		}
 	}

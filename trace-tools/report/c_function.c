@@ -180,7 +180,8 @@ static char *assigned(const struct c_function *function, uint32_t line, const ch
 	while (before > function->code && (before[-1] == ' ' || before[-1] == '\t'))
 		before--;
 	bool member =
-	    before > function->code && (before[-1] == '.' || (before[-1] == '>' && before[-2] == '-'));
+	    before > function->code &&
+	    (before[-1] == '.' || (before[-1] == '>' && before - 1 > function->code && before[-2] == '-'));
 	if (begin == end || member || isdigit((unsigned char)*begin))
 		return NULL;
 	return xasprintf("%.*s", (int)(end - begin), begin);

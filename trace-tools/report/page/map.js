@@ -189,7 +189,8 @@ class RamMap {
     const open = this.opens(event) && !event.other && !events.leftOut;
     const half = event.other > 0 ? `released by number ${event.other}` : event.other < 0 ? `releases number ${-event.other}` :
       !open ? "" : life.end ? "open when it was freed" : life.group ? "never released" : "open at the end";
-    const reference = raw.events[event.event] === "page_kind" ? `now ${kinds[event.ref & 15].name}` : holderText(event.ref, event.holder, event.index);
+    const address = ["page_map", "page_unmap"].includes(raw.events[event.event]);
+    const reference = address ? `at ${hex(event.index * 4096)}` : raw.events[event.event] === "page_kind" ? `now ${kinds[event.ref & 15].name}` : holderText(event.ref, event.holder, event.index);
     const wrong = open && (life.group || life.end);
     return el("tr", {class: wrong ? "open" : null}, el("td", {class: "n"}, String(i + 1)), el("td", {class: "n"}, seconds(event.time, 7)),
       el("td", {}, el("code", {}, raw.events[event.event])), el("td", {class: "n"}, `${event.before} \u2192 ${event.after}`), el("td", {}, reference),
