@@ -171,7 +171,7 @@ def test_stacks_resolve_to_functions_files_and_inlined_frames(pagetrail, write, 
         ["lookup", "kernel/fs/pagecache.c:150", "(inlined)"],
         ["pagecache_get", "kernel/fs/pagecache.c:210"],
         ["inode_read_cached", "kernel/fs/cached_io.c:20"],
-        ["sys_read", "kernel/syscall/sys_file.c:40"],
+        ["sys_read", "kernel/syscall/sys_file.c:46"],
     ]
 
 

@@ -54,19 +54,10 @@ static void take(struct last_changes *changes, const struct trace_record *record
 	}
 }
 
-static void read_changes(struct last_changes *changes, struct run *run)
+static void take_all(void *changes, const struct trace_record *records, size_t nr, uint32_t hart)
 {
-	size_t nr_damages = run->nr_damages, nr;
-	const struct trace_record *records;
-	struct merge merge;
-	uint32_t stream;
-
-	merge_begin(&merge, run, NULL, NULL);
-	while ((nr = merge_batch(&merge, &records, &stream)) != 0) {
-		for (size_t i = 0; i < nr; i++)
-			take(changes, &records[i]);
-	}
-	run_forget_damages(run, nr_damages);
+	for (size_t i = 0; i < nr; i++)
+		take(changes, &records[i]);
 }
 
 /* Some correct life's last change came the same way up to frame `upto`. */
@@ -107,7 +98,7 @@ void last_change_find(struct leaks *leaks)
 	changes.stacks = xcalloc(changes.nr_pages, sizeof(*changes.stacks));
 	changes.is_unmapping = xcalloc(changes.nr_pages, sizeof(*changes.is_unmapping));
 	changes.correct = xcalloc(nr_sites, sizeof(*changes.correct));
-	read_changes(&changes, model_run(leaks->model));
+	merge_visit(model_run(leaks->model), NULL, take_all, &changes);
 	for (size_t i = 0; i < leaks->nr_items; i++) {
 		struct leak_item *item = &leaks->items[i];
 		uint32_t page = item->where - changes.first_pfn;

@@ -287,25 +287,17 @@ static bool always(void *arg, const struct trace_record *record)
 	return true;
 }
 
-/* A second look at the trace. Damage was noted by the first. */
-static void collect(struct panic_contexts *found, struct run *run)
+static void collect(void *arg, const struct trace_record *records, size_t nr, uint32_t hart)
 {
-	size_t nr_damages = run->nr_damages, nr;
-	const struct trace_record *records;
-	struct merge merge;
-	uint32_t stream;
+	struct panic_contexts *found = arg;
 
-	merge_begin(&merge, run, always, NULL);
-	while ((nr = merge_batch(&merge, &records, &stream)) != 0) {
-		for (size_t i = 0; i < nr * found->nr; i++) {
-			const struct trace_record *record = &records[i / found->nr];
-			struct panic_context *one = &found->list[i % found->nr];
-			if (is_about(one, record))
-				ARRAY_PUSH(one->events, one->nr, one->capacity) =
-				    (struct panic_context_event){*record, run->streams[stream].hart};
-		}
+	for (size_t i = 0; i < nr * found->nr; i++) {
+		const struct trace_record *record = &records[i / found->nr];
+		struct panic_context *one = &found->list[i % found->nr];
+		if (is_about(one, record))
+			ARRAY_PUSH(one->events, one->nr, one->capacity) =
+			    (struct panic_context_event){*record, hart};
 	}
-	run_forget_damages(run, nr_damages);
 }
 
 void panic_contexts_find(struct panic_contexts *found, const struct guest *guest,
@@ -349,7 +341,7 @@ void panic_contexts_find(struct panic_contexts *found, const struct guest *guest
 		seek_stack(&cursor, hart);
 	}
 	if (found->nr)
-		collect(found, model_run(model));
+		merge_visit(model_run(model), always, collect, found);
 }
 
 void panic_contexts_free(struct panic_contexts *found)

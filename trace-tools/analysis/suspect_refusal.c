@@ -33,25 +33,21 @@ static int compare_refusals(const void *a, const void *b)
 	return left->time < right->time ? -1 : left->time > right->time;
 }
 
+static void note_refusals(void *arg, const struct trace_record *records, size_t nr, uint32_t hart)
+{
+	struct suspect_world *world = arg;
+
+	for (size_t i = 0; i < nr; i++) {
+		if (records[i].event != EV_oom && records[i].event != EV_fail_injected)
+			continue;
+		ARRAY_PUSH(world->refusals, world->nr_refusals, world->refusals_capacity) = (struct refusal){
+		    records[i].time, records[i].stack, records[i].payload.ev_payload_task_fork.pid};
+	}
+}
+
 void suspect_read_refusals(struct suspect_world *world)
 {
-	struct run *run = model_run(world->leaks->model);
-	size_t nr_damages = run->nr_damages, nr;
-	const struct trace_record *records;
-	struct merge merge;
-	uint32_t stream;
-
-	merge_begin(&merge, run, NULL, NULL);
-	while ((nr = merge_batch(&merge, &records, &stream)) != 0) {
-		for (size_t i = 0; i < nr; i++) {
-			if (records[i].event != EV_oom && records[i].event != EV_fail_injected)
-				continue;
-			ARRAY_PUSH(world->refusals, world->nr_refusals, world->refusals_capacity) =
-			    (struct refusal){records[i].time, records[i].stack,
-					     records[i].payload.ev_payload_task_fork.pid};
-		}
-	}
-	run_forget_damages(run, nr_damages);
+	merge_visit(model_run(world->leaks->model), NULL, note_refusals, world);
 	if (world->nr_refusals)
 		qsort(world->refusals, world->nr_refusals, sizeof(*world->refusals), compare_refusals);
 }

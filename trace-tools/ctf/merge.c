@@ -3,6 +3,7 @@
 #include "merge.h"
 
 #include "base/progress.h"
+#include "run_priv.h"
 
 /* Why a record cannot be one, or NULL. */
 static inline const char *record_fault(const struct merge_head *head, const struct trace_record *record)
@@ -106,4 +107,18 @@ size_t merge_batch(struct merge *merge, const struct trace_record **records, uin
 	size_t batch = (size_t)(record - *records);
 	head_load(merge, first);
 	return batch;
+}
+
+void merge_visit(struct run *run, bool (*fits)(void *, const struct trace_record *), merge_visitor *visit,
+		 void *arg)
+{
+	size_t nr_damages = run->nr_damages, nr;
+	const struct trace_record *records;
+	struct merge merge;
+	uint32_t stream;
+
+	merge_begin(&merge, run, fits, arg);
+	while ((nr = merge_batch(&merge, &records, &stream)) != 0)
+		visit(arg, records, nr, run->streams[stream].hart);
+	run_forget_damages(run, nr_damages);
 }

@@ -36,4 +36,12 @@ void merge_begin(struct merge *merge, struct run *run, bool (*fits)(void *, cons
 /* The next batch: how many records at *records, all of one hart's stream (its position in run->streams). 0: the end. */
 size_t merge_batch(struct merge *merge, const struct trace_record **records, uint32_t *stream);
 
+/*
+ * A further look at a trace that somebody has read, or will read, for its verdict: that reader notes what is damaged, this one notes
+ * nothing. `visit` gets each batch, with the hart whose it is; arg is its own and that of `fits`, which may be NULL.
+ */
+typedef void merge_visitor(void *arg, const struct trace_record *records, size_t nr, uint32_t hart);
+void merge_visit(struct run *run, bool (*fits)(void *, const struct trace_record *), merge_visitor *visit,
+		 void *arg);
+
 #endif

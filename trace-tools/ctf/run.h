@@ -90,9 +90,6 @@ void run_force_symbols(void);
 void run_damage(struct run *run, const char *path, uint64_t offset, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* Of a second look at a trace: what it noted beyond the first nr_damages stood there before. */
-void run_forget_damages(struct run *run, size_t nr_damages);
-
 /*
  * Gives the pages of a stream's file before `offset` back to the system, in steps; they are read again when they are
  * looked at again. *forgotten: how many bytes so far, 0 at first. So what a long run takes of memory does not grow with it.

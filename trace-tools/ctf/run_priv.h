@@ -12,4 +12,7 @@ void run_scan_stacks(struct run *run);
 /* Packets of all harts and the stacks in one file, run->stacks_map: makes the streams. */
 void run_scan_capture(struct run *run);
 
+/* Of a further look at a trace (merge_visit): what was noted beyond the first nr_damages is noted by the reader whose verdict it is. */
+void run_forget_damages(struct run *run, size_t nr_damages);
+
 #endif

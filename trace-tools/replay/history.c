@@ -116,14 +116,20 @@ static void page_event(struct collector *collector, const struct trace_record *r
 		note_later_event(collector, record);
 }
 
+static void collect(void *arg, const struct trace_record *records, size_t nr, uint32_t hart)
+{
+	struct collector *collector = arg;
+
+	for (size_t i = 0; i < nr; i++) {
+		if (event_is_page(records[i].event) || event_is_about_page(records[i].event))
+			page_event(collector, &records[i]);
+	}
+}
+
 void history_collect(struct run *run, struct page_history *pages, size_t nr_pages, struct later_event *later,
 		     size_t nr_later)
 {
 	struct collector *collector = xcalloc(1, sizeof(*collector));
-	size_t nr_damages = run->nr_damages, nr;
-	const struct trace_record *records;
-	struct merge merge;
-	uint32_t stream;
 
 	collector->pages = pages;
 	collector->nr_pages = nr_pages;
@@ -132,14 +138,7 @@ void history_collect(struct run *run, struct page_history *pages, size_t nr_page
 	for (size_t i = 0; i < nr_pages; i++)
 		collector->filter[pages[i].pfn % FILTER_NR] = true;
 	later_index(collector);
-	merge_begin(&merge, run, record_fits, collector);
-	while ((nr = merge_batch(&merge, &records, &stream)) != 0) {
-		for (size_t i = 0; i < nr; i++) {
-			if (event_is_page(records[i].event) || event_is_about_page(records[i].event))
-				page_event(collector, &records[i]);
-		}
-	}
-	run_forget_damages(run, nr_damages);
+	merge_visit(run, record_fits, collect, collector);
 	free(collector->first);
 	free(collector->next);
 	free(collector);

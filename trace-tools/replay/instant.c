@@ -23,37 +23,43 @@ void timeline_of_model(struct timeline *timeline, const struct model *model)
 				      .last = model_totals(model)->last_time};
 }
 
-void timeline_read(struct timeline *timeline, struct run *run)
-{
-	struct test_mark *tests = NULL, *open = NULL;
-	const struct trace_record *records;
-	size_t nr_damages = run->nr_damages, nr;
-	struct merge merge;
-	uint32_t stream;
+/* Its tests, while they are being found, and the one that has not ended. */
+struct timeline_reader {
+	struct timeline *timeline;
+	struct test_mark *tests, *open;
+};
 
-	*timeline = (struct timeline){.first = UINT64_MAX, .owned = true};
-	merge_begin(&merge, run, NULL, NULL);
-	while ((nr = merge_batch(&merge, &records, &stream)) != 0) {
-		if (timeline->first == UINT64_MAX)
-			timeline->first = records[0].time;
-		timeline->last = records[nr - 1].time;
-		for (size_t i = 0; i < nr; i++) {
-			const struct trace_record *record = &records[i];
-			if (record->event != EV_mark)
-				continue;
-			if (record->kind == 0) {
-				open = &ARRAY_PUSH(tests, timeline->nr_tests, timeline->capacity);
-				*open = test_mark_begin(record);
-			} else if (open) {
-				open->end = record->time;
-				open = NULL;
-			}
+static void read_marks(void *arg, const struct trace_record *records, size_t nr, uint32_t hart)
+{
+	struct timeline_reader *reader = arg;
+	struct timeline *timeline = reader->timeline;
+
+	if (timeline->first == UINT64_MAX)
+		timeline->first = records[0].time;
+	timeline->last = records[nr - 1].time;
+	for (size_t i = 0; i < nr; i++) {
+		const struct trace_record *record = &records[i];
+		if (record->event != EV_mark)
+			continue;
+		if (record->kind == 0) {
+			reader->open = &ARRAY_PUSH(reader->tests, timeline->nr_tests, timeline->capacity);
+			*reader->open = test_mark_begin(record);
+		} else if (reader->open) {
+			reader->open->end = record->time;
+			reader->open = NULL;
 		}
 	}
+}
+
+void timeline_read(struct timeline *timeline, struct run *run)
+{
+	struct timeline_reader reader = {.timeline = timeline};
+
+	*timeline = (struct timeline){.first = UINT64_MAX, .owned = true};
+	merge_visit(run, NULL, read_marks, &reader);
 	if (timeline->first == UINT64_MAX)
 		timeline->first = 0;
-	timeline->tests = tests;
-	run_forget_damages(run, nr_damages);
+	timeline->tests = reader.tests;
 }
 
 void timeline_free(struct timeline *timeline)
