@@ -662,8 +662,6 @@ def test_where_the_last_pointer_died_is_evidence(kernel, pagetrail, write):
     group, = result.json()["groups"]
     missing = group["missing_release"]
     assert result.status == LEAKED and not group["items"][0]["by_pointers"]  # a repetition is no detector: it was asked
-    assert (missing["suspect"], missing["rule"], missing["how"], missing["confidence"]) == \
-        ("ext2_file_write", "leak-point", "leak-point", "likely")
-    assert missing["evidence"] == "of 1 of 1, the last pointer died here"
-    text = pagetrail("leaks", run).out
-    assert "ext2_file_write() loses the last pointer to " in text and "rule leak-point named the right function in" in text
+    # Measured as it is, it names nobody by itself (suspect_rules.def): it is one of the rules that are heard.
+    assert {"rule": "leak-point", "function": "ext2_file_write"} in missing["considered"]
+    assert not any(one["rule"] == "leak-point" for one in before["missing_release"]["considered"])

@@ -206,3 +206,13 @@ def test_a_page_that_is_freed_as_it_should_be(follow):
               f"free {PAGE} 1", f"page {PAGE} 1", f"store 0x80000040 4 {PAGE}"]
     page, = freed(follow(script, FREED, whole=True)).values()
     assert not page["dangling"] and not page["used"] and not page["again"] and len(page["by"]) == 1
+
+
+def test_a_page_with_very_many_references(follow):
+    """So many are followed and no more: each access looks at all of them. That those are gone makes room for others."""
+    many = [f"get {PAGE} 1 {holder}" for holder in range(1000)]
+    text = follow([f"page {PAGE} 1", *many], whole=True)
+    assert text.count("life reference") == 256
+    gone = [f"put {PAGE} 1 {holder}" for holder in range(1000)]
+    text = follow([f"page {PAGE} 1", *many, *gone, f"get {PAGE} 1 5"], whole=True)
+    assert text.count("life reference") == 1

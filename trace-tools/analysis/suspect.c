@@ -171,7 +171,7 @@ static size_t best_of(const struct suspect_candidate *candidates, size_t nr, uin
  */
 static size_t shown_with(const struct suspect_candidate *candidates, size_t nr, size_t best)
 {
-	for (size_t i = 0; i < nr && candidates[best].rule == SUSPECT_LEAK_POINT; i++) {
+	for (size_t i = 0; i < nr && candidates[best].says.how == MISSING_LEAK_POINT; i++) {
 		if (i != best && names(&candidates[i], candidates[best].says.suspect))
 			return i;
 	}

@@ -3,7 +3,8 @@
  * suspect_leak_point: what it says that the last pointer died somewhere. See suspect.h and leak_point.h.
  *
  * It is the one rule that compares nothing: it speaks where pointers were followed, while the run was recorded (--leak-points) or
- * when it was repeated (`pagetrail why`). An object with a count is followed as the object, so of its references it knows nothing.
+ * when it was repeated (`pagetrail why`). The pages of a watched kernel are followed as pages, whatever their counts are: there it is worth
+ * less, and has a row of its own. An object with a count is followed as the object, so of its references it knows nothing.
  */
 #include <stdlib.h>
 
@@ -19,7 +20,8 @@ bool suspect_by_leak_point(const struct suspect_case *one, struct suspect_candid
 	if (!point || !point->blamed.function || 2 * point->blamed.nr <= point->nr_lost ||
 	    (one->item->object && one->item->ref != REF_NONE) || suspect_is_counted(one))
 		return false;
-	*out = (struct suspect_candidate){.rule = SUSPECT_LEAK_POINT,
+	*out = (struct suspect_candidate){.rule = model_run(one->leaks->model)->watched ? SUSPECT_PAGE_POINT
+											: SUSPECT_LEAK_POINT,
 					  .says = {.how = MISSING_LEAK_POINT,
 						   .later_nr = point->blamed.nr,
 						   .later_total = point->nr_lost,

@@ -16,6 +16,7 @@
 #define LINKS_MAX (LIVES_MAX * 2)
 #define STACK_SPAN 16384
 #define SCAN_SPAN 8192
+#define REFERENCES_MAX 256 /* of one page; more are not followed */
 
 struct link {
 	uint32_t life, next;
@@ -28,7 +29,8 @@ uint32_t nr_lives, lives_used = 1, *life_heads;
 static uint64_t blind; /* callbacks in which registers were not found */
 static struct link *links;
 static uint32_t links_used = 1, free_link, free_life;
-static uint32_t *begun; /* by page: how many page lives began there */
+static uint32_t *begun;      /* by page: how many page lives began there */
+static uint16_t *references; /* by page: how many live; all of a page are looked at one after the other */
 
 bool follow_wanted(void)
 {
@@ -45,7 +47,9 @@ bool follow_init(void)
 	links = calloc(LINKS_MAX, sizeof(*links));
 	life_heads = calloc(nr, sizeof(*life_heads));
 	begun = calloc(nr, sizeof(*begun));
-	return lives && links && life_heads && begun && locations_init() && frames_init() && freed_init();
+	references = calloc(nr, sizeof(*references));
+	return lives && links && life_heads && begun && references && locations_init() && frames_init() &&
+	       freed_init();
 }
 
 struct life *life_at(uint32_t i)
@@ -154,6 +158,7 @@ static void end(uint32_t i)
 
 	locations_forget(i);
 	frames_forget(i);
+	references[life->index] -= life->kind == LIFE_REFERENCE;
 	for (uint64_t k = 0; k < life->nr_pages; k++)
 		unchain(life->index + k, i);
 	life->alive = false;
@@ -295,11 +300,12 @@ void follow_reference_begin(unsigned hart, uint64_t pa, uint64_t ref, uint64_t h
 {
 	uint64_t index = alias_index(pa);
 
-	if (index == NONE || !is_wanted(LIFE_REFERENCE, index, 0))
+	if (index == NONE || !is_wanted(LIFE_REFERENCE, index, 0) || references[index] == REFERENCES_MAX)
 		return;
 	alias_find_pages(hart);
 	struct moment moment = follow_moment(hart);
 	uint32_t i = begin(&moment, LIFE_REFERENCE, index, 1, alias_linear(index), PAGE_BYTES);
+	references[index] += i != 0;
 	lives[i].lasting = ref < 64 && hooks.follow_lasting >> ref & 1;
 	lives[i].ref = ref;
 	lives[i].holder = holder;
