@@ -53,6 +53,9 @@ def test_readers_of_a_watched_run(clean, tmp_path):
         assert pagetrail("leaks", run, "--test", name).status == OK, f"test {name} is no mark"
     pagetrail("report", run, "-o", tmp_path / "report.html")
     assert f"<dt>free at the end</dt><dd>{int(free[1]):,}</dd>" in (tmp_path / "report.html").read_text()
+    pagetrail("report", run, run, "-o", tmp_path / "compare.html")
+    compared = (tmp_path / "compare.html").read_text()
+    assert "Fewer, A" in compared and "Leaked, A</th><th class=\"n\">Seconds" not in compared, "a test leaked that nobody audited"
     page = re.search(r"0x8[0-9a-f]+", pagetrail("live", run, "--by", "page").out)
     commands = [["stacks", run], ["live", run], ["leaks", run], ["dump", run], ["audit", run],
                 ["diff", run, run], ["export", run, "--csv"], ["plot", run, "-o", tmp_path / "plot"],

@@ -91,7 +91,7 @@ void data_stack(struct page_data *data, uint32_t id)
 	data_int(data, id);
 }
 
-static void data_member(struct page_data *data, const char *key, int64_t value)
+void data_member(struct page_data *data, const char *key, int64_t value)
 {
 	data_key(data, key);
 	data_int(data, value);

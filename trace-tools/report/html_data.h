@@ -32,6 +32,7 @@ void data_key(struct page_data *data, const char *key);
 void data_open(struct page_data *data, const char *key, char bracket); /* key NULL: within an array */
 void data_close(struct page_data *data, char bracket);
 void data_int(struct page_data *data, int64_t value);
+void data_member(struct page_data *data, const char *key, int64_t value);
 void data_text(struct page_data *data, const char *text);
 /* A stack id, which is then among the stacks. */
 void data_stack(struct page_data *data, uint32_t id);
