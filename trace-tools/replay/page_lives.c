@@ -221,7 +221,9 @@ struct reader {
  */
 static void read_stream(const struct stream *stream, struct reader *reader)
 {
-	int fd = open(stream->path, O_RDONLY | O_CLOEXEC);
+	const char *fault;
+	size_t file_bytes;
+	int fd = stream->nr_packets ? file_open_regular(stream->path, UINT64_MAX, &file_bytes, &fault) : -1;
 	struct trace_record *records = NULL;
 	size_t room = 0;
 
