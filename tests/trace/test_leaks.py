@@ -638,12 +638,24 @@ def test_no_pointer_left_against_the_audit(kernel, followed):
     assert status == OK and "none is left to 0 of the 0 that leaked" in text
 
 
-def test_leak_points_that_are_cut_off(kernel, pagetrail, write):
+@pytest.mark.parametrize("spoil", [
+    lambda text: "lost of 5\nlife page",
+    lambda text: text.replace("blind 0", "blind 7"),
+    lambda text: text.replace("life page", "life banana"),
+    lambda text: text.replace("frame popped", "frame vanished"),
+    lambda text: text.replace("lost of 100", "lost of -1"),
+    lambda text: text.replace("end 1", "end 2"),
+])
+def test_leak_points_that_cannot_be_believed(kernel, pagetrail, write, spoil):
+    """Nothing of them is: no page of theirs is an item, and nothing says that all were followed."""
+    kernel.begin(7)
+    page = kernel.write_page(12, 0)
     kernel.machine.audit()
     run = write(kernel.machine)
-    (run / "leak-points").write_text("lost of 5\nlife page")
+    (run / "leak-points").write_text(spoil(leak_points([page_life(page)])))
     done = pagetrail("leaks", run)
-    assert done.status == CANNOT_TELL and "leak-points" in done.err, done.out + done.err
+    assert done.status == CANNOT_TELL and ("leak-points" in done.err or "nothing can be followed" in done.err), done.out + done.err
+    assert "were followed" not in done.out and pagetrail("leaks", run, "--json").json()["groups"] == []
 
 
 def test_where_the_last_pointer_died_is_evidence(kernel, pagetrail, write):

@@ -6,6 +6,7 @@ Verified here: WATCH-3 (run.json is there once a machine has ended).
 import json
 import os
 import re
+import struct
 import subprocess
 
 import pytest
@@ -13,6 +14,8 @@ from harness import paths
 from harness.plugin import read_records
 from harness.tool import CANNOT_TELL, LEAKED, OK, babeltrace_events, pagetrail, pagetrail_json
 from watching import described, kernel, kernels, shell_words, watch
+
+import pagetrail_tables as tables  # isort: skip (watching says where it is)
 
 
 def watched(folder, name, *options, smp=1, more=()):
@@ -316,6 +319,23 @@ def test_what_the_machine_left_is_checked(clean, tmp_path, name, how, manifest):
     assert done.status == CANNOT_TELL and (f"{run}/{name}" in done.out or "no copy of the machine's RAM" in done.out), done.out
     if (run / "ram").is_file() and (run / "ram").stat().st_size and how != "gone":
         assert pagetrail("audit", run).status == CANNOT_TELL
+
+
+def spoil_an_allocation(run):
+    """The allocation of a page that lives gets a time after its packet's end, so that readers leave it out."""
+    records = [record for record in read_records(run) if record["event"] in (tables.EVENTS["page_alloc"][0], tables.EVENTS["page_free"][0])]
+    last = {record["pfn"]: record for record in records}
+    wanted = next(record.tobytes() for record in last.values() if record["event"] == tables.EVENTS["page_alloc"][0])
+    path = next(path for path in (run / "trace").glob("hart*") if wanted in path.read_bytes())
+    path.write_bytes(path.read_bytes().replace(wanted, struct.pack("<Q", 1 << 60) + wanted[8:], 1))
+
+
+def test_a_record_that_is_missing_breaks_no_kernel(clean, tmp_path):
+    """Without its allocation the trace has a page free that is on no list: the gap is to blame, not the kernel."""
+    run = copy_of(clean[1], tmp_path)
+    spoil_an_allocation(run)
+    done = pagetrail("leaks", run)
+    assert done.status == CANNOT_TELL and "DAMAGE" in done.out + done.err and "BROKEN" not in done.out, done.out
 
 
 def test_without_any_identity(clean, tmp_path):

@@ -15,7 +15,7 @@ from pathlib import Path
 from harness import paths
 from harness.tool import Result, pagetrail
 
-sys.path.insert(0, str(paths.ROOT / "tests/foreign"))
+sys.path[:0] = [str(paths.ROOT / "tests/foreign"), str(paths.BUILD / "trace-tools")]
 import kernels  # noqa: E402  (the foreign kernels' own list)
 
 QEMU = "qemu-system-riscv64"

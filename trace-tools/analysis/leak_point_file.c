@@ -11,14 +11,14 @@
 
 #define FILE_BYTES_MAX (1ULL << 30)
 
-/* Position of a word in a list that NULL ends; 0 where it is not there. */
+/* Position of a word in a list that NULL ends; -1 where it is not there. */
 static int position(const char *const *words, const char *word)
 {
 	for (int i = 0; words[i]; i++) {
 		if (!strcmp(words[i], word))
 			return i;
 	}
-	return 0;
+	return -1;
 }
 
 static uint32_t read_addresses(const char *text, uint64_t stack[LIFE_FRAMES])
@@ -47,8 +47,9 @@ static bool read_life(struct life *life, const char *text)
 		   kind, &life->base, &life->bytes, &life->pfn, &life->ref, &life->holder, &life->nth,
 		   &life->nr_heap, &life->nr_frames, &life->kept) != 10)
 		return false;
-	life->kind = (enum life_kind)position(kinds, kind);
-	return true;
+	int found = position(kinds, kind);
+	life->kind = (enum life_kind)(found < 0 ? 0 : found);
+	return found >= 0;
 }
 
 static bool read_end(struct life_end *end, const char *text)
@@ -61,9 +62,10 @@ static bool read_end(struct life_end *end, const char *text)
 		   &end->where, &end->when, &at) != 4 ||
 	    !at)
 		return false;
-	end->by = (enum life_lost)position(by, how);
+	int found = position(by, how);
+	end->by = (enum life_lost)(found < 0 ? 0 : found);
 	end->nr = read_addresses(text + at, end->stack);
-	return true;
+	return found >= 0;
 }
 
 static bool read_given(struct life *life, const char *text)
@@ -134,7 +136,7 @@ static bool read_line(struct lives *lives, const char *line)
 	if (lives->nr_freed || !strncmp(line, "freed ", 6))
 		return read_freed(lives, line);
 	if (!life)
-		return sscanf(line, "lost of %" SCNu64, &lives->of) == 1;
+		return !strchr(line, '-') && sscanf(line, "lost of %" SCNu64, &lives->of) == 1;
 	if (!strncmp(line, "born", 4)) {
 		life->nr_born = read_addresses(line + 4, life->born);
 		return true;
@@ -170,6 +172,8 @@ bool lives_read(struct lives *lives, const char *path, char **error)
 		    "this QEMU keeps its registers where the plugin does not find them: nothing can be "
 		    "followed. Debian's does not (qemu-system-misc)");
 	free(text);
+	if (*error)
+		lives_free(lives);
 	return !*error;
 }
 

@@ -321,8 +321,9 @@ static enum page_verdict classify_page(struct ram_audit *audit, uint32_t i)
 	}
 	if (freed) {
 		page->why = "the trace says that it was freed, but it is on no free list";
-		/* Of a list that is damaged the rest is not seen. */
-		if (!audit->nr_by_fault[FAULT_LIST_BROKEN] && !audit->nr_by_fault[FAULT_FREE_TWICE])
+		/* Of a list that is damaged the rest is not seen; of a trace with gaps, that it was allocated again. */
+		if (run_complete(model_run(audit->model)) && !audit->nr_by_fault[FAULT_LIST_BROKEN] &&
+		    !audit->nr_by_fault[FAULT_FREE_TWICE])
 			audit_note(audit, FAULT_FREE_NOT_LISTED, ram_audit_pa(audit, i),
 				   "no page table maps it");
 		return PAGE_UNCERTAIN;

@@ -143,6 +143,19 @@ static struct found found_of_incident(const struct leaks *leaks, const struct tr
 	return found;
 }
 
+/* What the audit of the copy of RAM found broken, all of a kind as one: it is seen at the end, so nothing says who did it. */
+static struct found found_of_fault(const struct leaks *leaks, enum audit_fault fault)
+{
+	const struct ram_audit *audit = leaks->ram_audit;
+	uint64_t nr = audit->nr_by_fault[fault];
+
+	return (struct found){
+	    .rule = audit_fault_id(fault),
+	    .error = audit->faulty,
+	    .time = model_totals(leaks->model)->last_time,
+	    .sentence = xasprintf("%s: %" PRIu64 " time%s", audit_fault_text(fault), nr, nr == 1 ? "" : "s")};
+}
+
 static bool has_earlier_group(const struct leaks *leaks, size_t number)
 {
 	for (size_t k = 0; k < number; k++) {
@@ -163,6 +176,11 @@ struct found_list found_list_make(const struct leaks *leaks)
 	for (size_t i = 0; i < leaks->nr_incidents; i++)
 		ARRAY_PUSH(list.all, list.nr, list.capacity) =
 		    found_of_incident(leaks, &leaks->incidents[i].record);
+	for (int fault = 0; leaks->ram_audit && fault < AUDIT_FAULTS; fault++) {
+		if (leaks->ram_audit->nr_by_fault[fault])
+			ARRAY_PUSH(list.all, list.nr, list.capacity) =
+			    found_of_fault(leaks, (enum audit_fault)fault);
+	}
 	return list;
 }
 

@@ -146,6 +146,9 @@ static void sarif_tool(struct json *json)
 	sarif_rule(json, "possibly-leaked", "memory that seems lost; the evidence is not complete");
 	for (uint32_t verdict = 1; verdict < VERDICT_NR; verdict++)
 		sarif_rule(json, verdict_text(verdict), verdict_help(verdict));
+	for (int fault = 0; fault < AUDIT_FAULTS; fault++)
+		sarif_rule(json, audit_fault_id((enum audit_fault)fault),
+			   audit_fault_text((enum audit_fault)fault));
 	json_close(json, ']');
 	json_close(json, '}');
 	json_close(json, '}');

@@ -242,6 +242,15 @@ const char *leaks_verdict(int status)
 	return verdicts[status];
 }
 
+static uint64_t nr_faults(const struct ram_audit *audit)
+{
+	uint64_t sum = 0;
+
+	for (int fault = 0; audit && fault < AUDIT_FAULTS; fault++)
+		sum += audit->nr_by_fault[fault];
+	return sum;
+}
+
 void leaks_print_json(const struct leaks *leaks, FILE *out)
 {
 	const struct model *model = leaks->model;
@@ -257,7 +266,7 @@ void leaks_print_json(const struct leaks *leaks, FILE *out)
 	json_int(&json, "pages", (int64_t)leaks->nr_pages);
 	json_int(&json, "objects", (int64_t)leaks->nr_objects);
 	json_int(&json, "bytes", (int64_t)leaks->bytes);
-	json_int(&json, "other_findings", (int64_t)leaks->nr_incidents);
+	json_int(&json, "other_findings", (int64_t)(leaks->nr_incidents + nr_faults(leaks->ram_audit)));
 	json_int(&json, "unlisted_findings", (int64_t)leaks->unlisted);
 	json_int(&json, "disproved_findings", (int64_t)leaks->nr_disproved);
 	json_string(&json, "uncertain", leaks_uncertain(leaks));
