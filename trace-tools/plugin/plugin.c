@@ -210,6 +210,12 @@ int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, 
 		free(error);
 		return 1;
 	}
+	if (hooks.follow_lost && info->system.smp_vcpus > 1 && qemu_api_version() > 1) {
+		refuse("with several harts this QEMU loses pointers of --leak-points: take one hart, or QEMU "
+		       "7.2",
+		       "");
+		return 1;
+	}
 	calls_init(options.check_writes);
 	if (!open_run())
 		return 1;
