@@ -115,7 +115,7 @@ def test_the_forms_say_the_same(class_of_twenty):
     jsonschema.Draft202012Validator({**schema, "oneOf": [{"$ref": "#/$defs/command_batch"}]}).validate(done.json())
     table = rows(done)
     # Nothing is left to do: the rows are read again.
-    words = ["--resume", "--watch", "make qemu", "-o", folder / "out", *sorted((folder / "t").iterdir())]
+    words = ["--resume", "--timeout", 25, "--watch", "make qemu", "-o", folder / "out", *sorted((folder / "t").iterdir())]
     text, as_csv = batch(*words), batch("--csv", *words)
     assert text.status == as_csv.status == LEAKED
     lines = {line.split("  ")[0]: line for line in text.out.splitlines()}
