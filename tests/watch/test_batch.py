@@ -9,6 +9,7 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -74,6 +75,13 @@ def class_of_twenty(tmp_path_factory):
     return done, folder
 
 
+@pytest.fixture(scope="module")
+def clean_run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("clean")
+    assert pagetrail("watch", "--out", folder / "run", "make", "qemu", cwd=boots(folder / "tree", "small-plain")).status == OK
+    return folder / "run"
+
+
 def console(row):
     return kernels.Console(Path(row["output"]).read_text(errors="replace"))
 
@@ -107,7 +115,7 @@ def test_the_forms_say_the_same(class_of_twenty):
     jsonschema.Draft202012Validator({**schema, "oneOf": [{"$ref": "#/$defs/command_batch"}]}).validate(done.json())
     table = rows(done)
     # Nothing is left to do: the rows are read again.
-    words = ["--resume", "--watch", "make qemu", "-o", folder / "out", *sorted((folder / "t").iterdir())]
+    words = ["--resume", "--timeout", 25, "--watch", "make qemu", "-o", folder / "out", *sorted((folder / "t").iterdir())]
     text, as_csv = batch(*words), batch("--csv", *words)
     assert text.status == as_csv.status == LEAKED
     lines = {line.split("  ")[0]: line for line in text.out.splitlines()}
@@ -213,6 +221,116 @@ def test_runs_that_are_there(tmp_path):
     assert table["clean-run"]["runs"] == [str(tmp_path / "clean-run")] and done.status == LEAKED
     alone = batch("-o", tmp_path / "out2", tmp_path / "clean-run")
     assert alone.status == OK and alone.out.endswith("1 tree: 1 no leaks\n")
+
+
+def test_no_run_is_dropped_in_silence(clean_run, tmp_path):
+    """Beside a run: one without its trace, links, what is deep, and what cannot be read."""
+    shutil.copytree(clean_run, tmp_path / "t/a")
+    shutil.copytree(tmp_path / "t/a", tmp_path / "elsewhere/run")
+    shutil.copytree(tmp_path / "t/a", tmp_path / "t/d/e/f/g/h/run")
+    (tmp_path / "t/no-trace").mkdir()
+    (tmp_path / "t/no-trace/run.json").write_text("{}")
+    for name, to in (("again", "a"), ("up", "."), ("link", "../elsewhere"), ("loop", "loop"), ("nowhere", "nothing")):
+        (tmp_path / "t" / name).symlink_to(to)
+    done = batch("--json", "-o", tmp_path / "out", tmp_path / "t")
+    table = rows(done)
+    assert {name: row["status"] for name, row in table.items()} == {
+        "t/a": "no leaks", "t/d/e/f/g/h/run": "no leaks", "t/link/run": "no leaks", "t/no-trace": "failed", "t/loop": "failed",
+        "t/nowhere": "failed"}, done.err
+    assert done.status == CANNOT_TELL and table["t/no-trace"]["reason"] == "it has a run.json, but no folder trace"
+    assert "No such file or directory" in table["t/nowhere"]["reason"] and "symbolic links" in table["t/loop"]["reason"]
+
+
+def test_too_deep_is_said(clean_run, tmp_path):
+    shutil.copytree(clean_run, tmp_path / "t/a")
+    (tmp_path / "t" / "/".join("d" * 30)).mkdir(parents=True)
+    done = batch("--json", "-o", tmp_path / "out", tmp_path / "t")
+    assert done.status == CANNOT_TELL and "1 folder is too deep to look for runs" in rows(done)["t"]["reason"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.parametrize("mode", [0o000, 0o444, 0o111])
+def test_what_may_not_be_read_is_a_row(clean_run, tmp_path, mode):
+    shutil.copytree(clean_run, tmp_path / "t/a")
+    (tmp_path / "t/closed/run").mkdir(parents=True)
+    (tmp_path / "t/closed").chmod(mode)
+    done = batch("--json", "-o", tmp_path / "out", tmp_path / "t")
+    (tmp_path / "t/closed").chmod(0o755)
+    closed = rows(done)["t/closed"]
+    assert (closed["status"], closed["reason"], done.status) == ("failed", "cannot be read: Permission denied", CANNOT_TELL)
+
+
+@pytest.fixture(scope="module")
+def leaky_run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("leaky")
+    made = boots(folder / "tree", "small-plain-shrink_keeps")
+    assert pagetrail("watch", "--out", folder / "run", "make", "qemu", cwd=made).status == LEAKED
+    return folder / "run"
+
+
+def test_what_is_suppressed_is_said(leaky_run, tmp_path):
+    (tmp_path / "known").write_text("leak:*\n")
+    pages = rows(batch("--json", "-o", tmp_path / "plain", leaky_run))["run"]["pages"]
+    words = ["--suppressions", tmp_path / "known", leaky_run]
+    done = batch("--json", "--html", "-o", tmp_path / "out", *words)
+    row = rows(done)["run"]
+    assert (row["status"], row["pages"], row["suppressed_pages"]) == ("no leaks", 0, pages) and done.status == OK and pages > 0
+    said = f"0 (and suppressed: {pages} page"
+    assert said in (page := (tmp_path / "out/index.html").read_text()) and "list what was suppressed, too" in page
+    assert said in batch("-o", tmp_path / "out2", *words).out
+    read, = csv.DictReader(io.StringIO(batch("--csv", "-o", tmp_path / "out3", *words).out))
+    assert read["suppressed_pages"] == str(pages)
+
+
+def test_a_batch_is_resumed_with_its_options_only(tmp_path):
+    one = tree(tmp_path / "t/a", ["true"])
+    (tmp_path / "known").write_text("leak:f\n")
+    words = ["--watch", "make qemu", "-o", "out", "--suppressions", "known", "--type", "one", "--type", "two"]
+    assert batch(*words, one, cwd=tmp_path).status == CANNOT_TELL
+    assert "no machine" in batch("--resume", *words, one, cwd=tmp_path).out
+    for other, said in ([words[:-2], "was begun with --type two"], [words[:4] + words[6:], f"was begun with --suppressions {tmp_path}/known"],
+                        [[*words, "--fail-on-leak"], "was begun without --fail-on-leak"],
+                        [[*words[:6], "--type", "two", "--type", "one"], "in another order"]):
+        done = batch("--resume", *other, one, cwd=tmp_path)
+        assert done.status == CANNOT_TELL and said in done.err and not done.out, done.err
+    for text in ("{}", "[]", "", '{"watch": "make qemu"}', '{"watch": 1, "options": []}', '{"watch": null, "options": {}}'):
+        (tmp_path / "out/batch.json").write_text(text)
+        assert "does not say how a batch was begun" in batch("--resume", *words, one, cwd=tmp_path).err, text
+
+
+def test_a_name_that_is_no_utf8(clean_run, tmp_path):
+    (tmp_path / "t").mkdir()
+    shutil.copytree(clean_run, name := tmp_path / "t/na\udcffme")
+    shutil.copytree(clean_run, tmp_path / "t/other")
+    words = ["--html", "--json", "-o", tmp_path / "out", tmp_path / "t"]
+    assert name.is_dir()
+    for resume in ([], ["--resume"]):
+        done = batch(*resume, *words)
+        assert {key: row["status"] for key, row in rows(done).items()} == {"t/na\ufffdme": "no leaks", "t/other": "no leaks"}, done.err
+        assert done.status == OK and 'href="trees/t/na%FFme/report.html"' in (tmp_path / "out/index.html").read_text()
+    # The result of another tree costs a row.
+    shutil.copy(tmp_path / "out/trees/t/other/result.json", tmp_path / "out/trees/t/na\udcffme/result.json")
+    done = batch("--resume", *words)
+    assert rows(done)["t/na\ufffdme"]["status"] == "failed" and "of another tree" in rows(done)["t/na\ufffdme"]["reason"]
+    assert rows(done)["t/other"]["status"] == "no leaks"
+
+
+def test_a_name_forges_no_row_and_no_formula(tmp_path):
+    names = ["=1+1", "@x", "-y", "+z", "a\nbob  no leaks  0", "b\x1b[2K", "c\u009bx"]
+    for name in names:
+        (tmp_path / "t" / name).mkdir(parents=True)
+    words = [tmp_path / "t" / name for name in names]
+    text = batch("-o", tmp_path / "out", *words)
+    assert len(text.out.splitlines()) == len(names) + 3 and "\x1b" not in text.out and "\x9b" not in text.out
+    assert "a\\x0abob  no leaks  0" in text.out and "b\\x1b[2K" in text.out and "c\\x9bx" in text.out
+    read = list(csv.DictReader(io.StringIO(batch("--csv", "-o", tmp_path / "out2", *words).out, newline="")))
+    assert [row["tree"] for row in read[:4]] == ["'=1+1", "'@x", "'-y", "'+z"]
+
+
+@pytest.mark.parametrize("words", [["--type", "ls"], ["--until", "x"], ["--why"], ["--leak-points"], ["--prompt", "x"], ["--timeout", 5]])
+def test_options_of_watch_need_it(tmp_path, words):
+    done = batch(*words, "-o", tmp_path / "out", tmp_path)
+    assert done.status == CANNOT_TELL and f"{words[0]}: only with --watch" in done.err and not (tmp_path / "out").exists()
 
 
 def test_several_machines_of_one_tree(tmp_path):

@@ -32,8 +32,8 @@ static bool take(struct reader *reader, const char *word)
 	return true;
 }
 
-/* The character behind a backslash, as UTF-8 (of \u only what one byte holds, else '?'); 0: there is no such escape. */
-static char read_escape(struct reader *reader)
+/* The character behind a backslash; U+FFFD for 0 and for half of a pair of \u; 0: there is no such escape. */
+static uint32_t read_escape(struct reader *reader)
 {
 	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
 	char digits[5] = "", *end;
@@ -41,14 +41,14 @@ static char read_escape(struct reader *reader)
 
 	if (found) {
 		reader->at++;
-		return to[found - from];
+		return (unsigned char)to[found - from];
 	}
 	if (*reader->at != 'u' || strnlen(reader->at, 5) < 5)
 		return 0;
 	memcpy(digits, reader->at + 1, 4);
 	unsigned long code = strtoul(digits, &end, 16);
 	reader->at += 5;
-	return *end ? 0 : code && code < 128 ? (char)code : '?';
+	return *end ? 0 : code && (code < 0xd800 || code > 0xdfff) ? (uint32_t)code : 0xfffd;
 }
 
 /* What stands between quotation marks; NULL: the text is no string. Caller frees. */
@@ -60,10 +60,21 @@ static char *read_string(struct reader *reader)
 	size_t used = 0, capacity = 0;
 
 	while (*reader->at && *reader->at != '"') {
+		uint32_t code;
 		char c = *reader->at++;
-		if (c == '\\' && !(c = read_escape(reader)))
+		if (c != '\\') {
+			ARRAY_PUSH(text, used, capacity) = c;
+			continue;
+		}
+		if (!(code = read_escape(reader)))
 			break;
-		ARRAY_PUSH(text, used, capacity) = c;
+		/* UTF-8 of what four hexadecimal digits can name. */
+		if (code >= 0x800)
+			ARRAY_PUSH(text, used, capacity) = (char)(0xe0 | code >> 12);
+		if (code >= 0x80)
+			ARRAY_PUSH(text, used, capacity) =
+			    (char)(code >= 0x800 ? 0x80 | (code >> 6 & 0x3f) : 0xc0 | code >> 6);
+		ARRAY_PUSH(text, used, capacity) = (char)(code >= 0x80 ? 0x80 | (code & 0x3f) : code);
 	}
 	if (!take(reader, "\"")) {
 		free(text);

@@ -3,6 +3,7 @@
 #include "text.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "util.h"
@@ -81,6 +82,41 @@ void markup_text(FILE *out, const char *text)
 	}
 }
 
+/* Also those of two bytes, which some terminals obey. */
+static bool is_control(const unsigned char *c)
+{
+	return c[0] < 32 || c[0] == 127 || (c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0);
+}
+
+static char *text_copy(const char *text, bool escape)
+{
+	struct text_buffer buffer;
+	FILE *out = text_begin(&buffer);
+
+	while (*text) {
+		const unsigned char *c = (const unsigned char *)text;
+		size_t bytes = utf8_bytes(text);
+		if (escape && is_control(c))
+			fprintf(out, "\\x%02x", c[bytes - 1]);
+		else if (!bytes)
+			fputs("\xef\xbf\xbd", out);
+		else
+			fwrite(text, 1, bytes, out);
+		text += bytes ? bytes : 1;
+	}
+	return text_end(&buffer);
+}
+
+char *line_text(const char *text)
+{
+	return text_copy(text, true);
+}
+
+char *utf8_text(const char *text)
+{
+	return text_copy(text, false);
+}
+
 void csv_text(FILE *out, const char *text)
 {
 	if (!text)
@@ -96,6 +132,14 @@ void csv_text(FILE *out, const char *text)
 		fputc(*text, out);
 	}
 	fputc('"', out);
+}
+
+void csv_name(FILE *out, const char *name)
+{
+	char *quoted = name && *name && strchr("=+-@\t\r", *name) ? xasprintf("'%s", name) : NULL;
+
+	csv_text(out, quoted ? quoted : name);
+	free(quoted);
 }
 
 char *uri_text(const char *path)

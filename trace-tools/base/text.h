@@ -31,9 +31,15 @@ size_t utf8_bytes(const char *text);
  * becomes U+FFFD.
  */
 void markup_text(FILE *out, const char *text);
+/* Text for one line of a terminal: a control character becomes \x1b or the like, what is no UTF-8 U+FFFD. Caller frees. */
+char *line_text(const char *text);
+/* What is no UTF-8 becomes U+FFFD, as JSON has it. Caller frees. */
+char *utf8_text(const char *text);
 /* A path as a URI (RFC 3986): an absolute one begins with file://. Caller frees. */
 char *uri_text(const char *path);
 /* Text as a field of CSV (RFC 4180): quoted where it must be. NULL: an empty field. */
 void csv_text(FILE *out, const char *text);
+/* A name as such a field: a quote goes before what a spreadsheet would take for a formula. */
+void csv_name(FILE *out, const char *name);
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "base/json_read.h"
 #include "base/outfile.h"
+#include "base/text.h"
 #include "help.h"
 #include "watch.h"
 
@@ -19,8 +20,9 @@
 #define BATCH_FILE "batch.json"
 #define BATCH_BYTES_MAX (1U << 20)
 #define BATCH_PAGE "index.html"
-/* Runs are looked for so deep in a folder: xv6/pagetrail-runs/20261128-101500 */
-#define RUNS_DEPTH 3
+/* Runs are looked for so deep in a folder, and so deep behind a link, which may lead to all there is. */
+#define RUNS_DEPTH 16
+#define LINK_DEPTH 3
 
 /* ---- names ---- */
 
@@ -79,27 +81,162 @@ static void add_row(struct batch_table *table, char *tree, const char *path, enu
 	    (struct batch_row){.tree = tree, .path = xstrdup(path), .state = state};
 }
 
+/* A row that has its end already: `reason` is from the heap. */
+static void add_failed(struct batch_table *table, const char *tree, const char *path, char *reason)
+{
+	add_row(table, xstrdup(tree), path, BATCH_FAILED);
+	table->rows[table->nr - 1].reason = reason;
+}
+
+struct place {
+	char *tree, *path;
+};
+
+/* The runs of one folder that was given. Links wait until all that is not behind one was seen. */
+struct search {
+	struct batch_table *table;
+	struct stat *seen;
+	struct place *links, *too_deep;
+	size_t nr_seen, seen_capacity, nr_links, links_capacity, nr_too_deep, too_deep_capacity;
+};
+
+static bool seen_before(struct search *search, const struct stat *about)
+{
+	for (size_t i = 0; i < search->nr_seen; i++) {
+		if (search->seen[i].st_dev == about->st_dev && search->seen[i].st_ino == about->st_ino)
+			return true;
+	}
+	ARRAY_PUSH(search->seen, search->nr_seen, search->seen_capacity) = *about;
+	return false;
+}
+
+/* What is behind a name in a folder: 0 and *about, or the errno; ENOENT is nothing at all. */
+static int look_at(const char *folder, const char *name, struct stat *about)
+{
+	char *path = xasprintf("%s/%s", folder, name);
+	int error = stat(path, about) ? errno : 0;
+
+	/* A link that leads nowhere is more than nothing. */
+	if (error == ENOENT && !lstat(path, about))
+		error = EIO;
+	free(path);
+	return error;
+}
+
+/* A run, or something that shall be one: it gets its row. */
+static bool add_run(struct search *search, const char *tree, const char *folder)
+{
+	struct stat about;
+	int trace = look_at(folder, "trace", &about);
+
+	if (!trace && S_ISDIR(about.st_mode))
+		add_row(search->table, xstrdup(tree), folder, BATCH_NOT_RUN);
+	else if (!look_at(folder, "run.json", &about))
+		add_failed(search->table, tree, folder, xstrdup("it has a run.json, but no folder trace"));
+	else if (trace && trace != ENOENT && trace != EIO)
+		add_failed(search->table, tree, folder, xasprintf("cannot be read: %s", strerror(trace)));
+	else
+		return false;
+	return true;
+}
+
+static void add_runs(struct search *search, const char *tree, const char *folder, unsigned depth);
+
+/* One name in a folder. */
+static void add_name(struct search *search, char *tree, char *path, unsigned depth)
+{
+	struct stat about;
+
+	if (lstat(path, &about)) {
+		add_failed(search->table, tree, path, xasprintf("cannot be read: %s", strerror(errno)));
+	} else if (S_ISLNK(about.st_mode)) {
+		ARRAY_PUSH(search->links, search->nr_links, search->links_capacity) =
+		    (struct place){tree, path};
+		return;
+	} else if (S_ISDIR(about.st_mode) && depth) {
+		add_runs(search, tree, path, depth - 1);
+	} else if (S_ISDIR(about.st_mode)) {
+		ARRAY_PUSH(search->too_deep, search->nr_too_deep, search->too_deep_capacity) =
+		    (struct place){tree, path};
+		return;
+	}
+	free(tree);
+	free(path);
+}
+
 /* All runs in a folder and below it; tree: what the folder is called. */
-static void add_runs(struct batch_table *table, const char *tree, const char *folder, unsigned depth)
+static void add_runs(struct search *search, const char *tree, const char *folder, unsigned depth)
 {
 	struct dirent **names = NULL;
 	struct stat about;
 
-	if (run_is_folder(folder)) {
-		add_row(table, xstrdup(tree), folder, BATCH_NOT_RUN);
+	if (!stat(folder, &about) && seen_before(search, &about))
 		return;
-	}
-	int nr = depth ? scandir(folder, &names, NULL, alphasort) : 0;
+	if (add_run(search, tree, folder))
+		return;
+	int nr = scandir(folder, &names, NULL, alphasort);
+	if (nr < 0)
+		add_failed(search->table, tree, folder, xasprintf("cannot be read: %s", strerror(errno)));
 	for (int i = 0; i < nr; i++) {
-		char *path = xasprintf("%s/%s", folder, names[i]->d_name),
-		     *name = xasprintf("%s/%s", tree, names[i]->d_name);
-		if (names[i]->d_name[0] != '.' && !lstat(path, &about) && S_ISDIR(about.st_mode))
-			add_runs(table, name, path, depth - 1);
-		free(path);
-		free(name);
+		if (names[i]->d_name[0] != '.')
+			add_name(search, xasprintf("%s/%s", tree, names[i]->d_name),
+				 xasprintf("%s/%s", folder, names[i]->d_name), depth);
 		free(names[i]);
 	}
 	free(names);
+}
+
+static void add_link(struct search *search, const struct place *link)
+{
+	struct stat about;
+
+	if (stat(link->path, &about))
+		add_failed(search->table, link->tree, link->path,
+			   xasprintf("cannot be read: %s", strerror(errno)));
+	else if (S_ISDIR(about.st_mode))
+		add_runs(search, link->tree, link->path, LINK_DEPTH);
+}
+
+/* Folders that no link or other way has led into: one row for all of them. */
+static void add_too_deep(struct search *search, const char *tree, const char *folder)
+{
+	const char *first = NULL;
+	struct stat about;
+	size_t nr = 0;
+
+	for (size_t i = 0; i < search->nr_too_deep; i++) {
+		if (stat(search->too_deep[i].path, &about) || !seen_before(search, &about))
+			first = nr++ ? first : search->too_deep[i].path;
+	}
+	if (nr)
+		add_failed(search->table, tree, folder,
+			   xasprintf("%zu folder%s too deep to look for runs: %s%s", nr,
+				     nr == 1 ? " is" : "s are", first, nr == 1 ? "" : ", ..."));
+}
+
+static void free_places(struct place *places, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++) {
+		free(places[i].tree);
+		free(places[i].path);
+	}
+	free(places);
+}
+
+static void find_runs(struct batch_table *table, const char *tree, const char *folder)
+{
+	struct search search = {.table = table};
+
+	add_runs(&search, tree, folder, RUNS_DEPTH);
+	for (size_t i = 0; i < search.nr_links; i++) {
+		/* What is added meanwhile may move the list. */
+		struct place link = search.links[i];
+		add_link(&search, &link);
+	}
+	add_too_deep(&search, tree, folder);
+	free_places(search.links, search.nr_links);
+	free_places(search.too_deep, search.nr_too_deep);
+	free(search.seen);
 }
 
 static void add_rows(struct batch *batch)
@@ -117,7 +254,7 @@ static void add_rows(struct batch *batch)
 		if (batch->command)
 			add_row(&batch->table, xstrdup(tree), paths[i], BATCH_NOT_RUN);
 		else
-			add_runs(&batch->table, tree, paths[i], RUNS_DEPTH);
+			find_runs(&batch->table, tree, paths[i]);
 		if (batch->table.nr == before)
 			add_row(&batch->table, xstrdup(tree), paths[i], BATCH_NO_RUN);
 		free(paths[i]);
@@ -127,31 +264,123 @@ static void add_rows(struct batch *batch)
 
 /* ---- the folder ---- */
 
+/* These decide what becomes of a tree; those that name files come first. */
+static const char *const deciding[] = {"kernel-description",
+				       "elf",
+				       "symbols",
+				       "baseline",
+				       "suppressions",
+				       "timeout",
+				       "check",
+				       "until",
+				       "prompt",
+				       "fail-on-leak",
+				       "leak-points",
+				       "why"};
+#define DECIDING (sizeof(deciding) / sizeof(deciding[0]))
+#define DECIDING_FILES 5
+
+/* A file has the same name wherever the command is given. */
+static void print_option(struct json *json, const char *name, const char *value, bool is_file)
+{
+	char *path = is_file ? realpath(value, NULL) : NULL,
+	     *text = xasprintf("--%s%s%s", name, *value ? " " : "", path ? path : value);
+
+	json_string(json, NULL, text);
+	free(text);
+	free(path);
+}
+
+static void print_batch_file(const struct batch *batch, FILE *out)
+{
+	const char **typed = option_all(batch->arguments, "type");
+	struct json json;
+
+	json_begin(&json, out);
+	json_string(&json, "watch", batch->command);
+	json_open(&json, "options", '[');
+	for (size_t i = 0; i < DECIDING; i++) {
+		const char *value = option(batch->arguments, deciding[i]);
+		if (value)
+			print_option(&json, deciding[i], value, i < DECIDING_FILES);
+	}
+	for (size_t i = 0; typed && typed[i]; i++)
+		print_option(&json, "type", typed[i], false);
+	json_close(&json, ']');
+	json_end(&json);
+	free(typed);
+}
+
 static void write_batch_file(const struct batch *batch, const char *path)
 {
 	struct outfile out;
-	struct json json;
 
 	outfile_open(&out, path);
-	json_begin(&json, out.file);
-	json_string(&json, "watch", batch->command);
-	json_end(&json);
+	print_batch_file(batch, out.file);
 	outfile_close(&out);
+}
+
+static bool has_option(const struct json_value *list, const char *text)
+{
+	for (const struct json_value *one = list->first; one; one = one->next) {
+		if (one->text && !strcmp(one->text, text))
+			return true;
+	}
+	return false;
+}
+
+static void check_options(const struct batch *batch, const struct json_value *before,
+			  const struct json_value *now)
+{
+	const struct json_value *a = before->first, *b = now->first;
+
+	while (a && b && a->text && !strcmp(a->text, b->text)) {
+		a = a->next;
+		b = b->next;
+	}
+	if (!a && !b)
+		return;
+	if (a && a->text && !has_option(now, a->text))
+		die("--resume: %s was begun with %s", batch->out, a->text);
+	if (b && !has_option(before, b->text))
+		die("--resume: %s was begun without %s", batch->out, b->text);
+	die("--resume: %s was begun with its options in another order, or another number of them",
+	    batch->out);
+}
+
+static struct json_value *batch_file_now(const struct batch *batch)
+{
+	struct text_buffer buffer;
+
+	print_batch_file(batch, text_begin(&buffer));
+	char *text = text_end(&buffer);
+	struct json_value *value = json_parse(text);
+	free(text);
+	if (!value)
+		die("--resume: too many options");
+	return value;
 }
 
 /* An old batch goes on only with what it was begun with. */
 static void check_batch_file(const struct batch *batch, const char *path)
 {
-	const char *fault, *before;
+	const char *fault, *before, *now;
 	char *text = file_read_regular(path, BATCH_BYTES_MAX, NULL, &fault);
 
 	if (!text)
 		die("--resume: %s: %s", path, fault);
-	struct json_value *value = json_parse(text);
+	struct json_value *value = json_parse(text), *ours = batch_file_now(batch);
+	const struct json_value *watch = json_get(value, "watch"), *options = json_get(value, "options");
+	if (!watch || !options || (watch->type != JSON_STRING && watch->type != JSON_NULL) ||
+	    options->type != JSON_ARRAY)
+		die("--resume: %s does not say how a batch was begun: begin a new one", path);
 	before = json_get_string(value, "watch");
-	if (!value || !before != !batch->command || (before && strcmp(before, batch->command)))
+	now = json_get_string(ours, "watch");
+	if (!before != !now || (before && strcmp(before, now)))
 		die("--resume: %s was begun with%s%s", batch->out, before ? " --watch " : "out --watch",
 		    before ? before : "");
+	check_options(batch, options, json_get(ours, "options"));
+	json_value_free(ours);
 	json_value_free(value);
 	free(text);
 }
@@ -213,6 +442,19 @@ static void print_table(const struct batch *batch)
 		warn("interrupted: --resume --out %s goes on with it", batch->out);
 }
 
+/* A run that is there is only read. */
+static void check_watch_options(const struct batch *batch)
+{
+	static const char *const names[] = {"type",        "until",  "prompt",  "why",
+					    "leak-points", "check",  "timeout", "kernel-description",
+					    "elf",         "symbols"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && !batch->command; i++) {
+		if (option(batch->arguments, names[i]))
+			die("--%s: only with --watch", names[i]);
+	}
+}
+
 static int batch_command(const struct arguments *arguments)
 {
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
@@ -221,6 +463,7 @@ static int batch_command(const struct arguments *arguments)
 	if (option(arguments, "json") && option(arguments, "csv"))
 		die("--json and --csv: one of them");
 	batch.jobs = option_number(arguments, "jobs", processors > 0 ? (uint64_t)processors : 1, 1, 1000);
+	check_watch_options(&batch);
 	leaks_check(arguments);
 	add_rows(&batch);
 	open_folder(&batch);

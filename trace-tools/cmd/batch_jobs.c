@@ -16,6 +16,7 @@
 
 #include "base/json_read.h"
 #include "base/signals.h"
+#include "base/text.h"
 #include "batch.h"
 #include "run/process.h"
 
@@ -37,6 +38,32 @@ char *batch_file(const struct batch *batch, const struct batch_row *row, const c
 	return xasprintf("%s/trees/%s/%s", batch->out, row->tree, name);
 }
 
+/* A path as result.json has it may be none: that of the file of this name in the row's folder is. */
+static void restore_path(const struct batch *batch, const struct batch_row *row, char **path)
+{
+	const char *slash = *path ? strrchr(*path, '/') : NULL;
+	char *restored = slash ? batch_file(batch, row, slash + 1) : NULL;
+
+	if (!restored)
+		return;
+	free(*path);
+	*path = restored;
+}
+
+/* The row that was read, with the names as they are on the disk. */
+static void take_row(const struct batch *batch, struct batch_row *row, struct batch_row *read)
+{
+	free(read->tree);
+	free(read->path);
+	read->tree = xstrdup(row->tree);
+	read->path = xstrdup(row->path);
+	restore_path(batch, read, &read->output);
+	for (size_t i = 0; i < read->nr_reports; i++)
+		restore_path(batch, read, &read->reports[i]);
+	batch_row_free(row);
+	*row = *read;
+}
+
 bool batch_read_result(const struct batch *batch, struct batch_row *row)
 {
 	char *path = batch_file(batch, row, BATCH_RESULT);
@@ -46,12 +73,15 @@ bool batch_read_result(const struct batch *batch, struct batch_row *row)
 	struct batch_row read;
 
 	bool good = batch_row_read(&read, json_get(value, "row"));
-	if (good && strcmp(read.path, row->path))
-		die("%s is the result of another tree: %s", path, read.path);
-	if (good) {
-		batch_row_free(row);
-		*row = read;
+	char *wanted = utf8_text(row->path);
+	if (good && !strcmp(read.path, wanted)) {
+		take_row(batch, row, &read);
+	} else if (good) {
+		row->state = BATCH_FAILED;
+		row->reason = xasprintf("%s is the result of another tree: %s", path, read.path);
+		batch_row_free(&read);
 	}
+	free(wanted);
 	json_value_free(value);
 	free(text);
 	free(path);
@@ -123,11 +153,12 @@ static void finish(struct jobs *jobs, size_t number, int status)
 	jobs->nr_done++;
 	if (!batch_read_result(batch, row))
 		give_up(batch, row, status);
-	char *amount = batch_amount_text(row);
-	fprintf(stderr, "batch: %zu of %zu: %s: %s%s%s\n", jobs->nr_done, batch->table.nr, row->tree,
+	char *amount = batch_amount_text(row), *tree = line_text(row->tree);
+	fprintf(stderr, "batch: %zu of %zu: %s: %s%s%s\n", jobs->nr_done, batch->table.nr, tree,
 		batch_state_text(row->state), row->pages || row->objects ? ", " : "",
 		row->pages || row->objects ? amount : "");
 	free(amount);
+	free(tree);
 }
 
 /* ---- all of them ---- */

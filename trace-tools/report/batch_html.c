@@ -75,6 +75,7 @@ static void put_row(const struct batch_table *table, const struct batch_row *row
 void batch_print_html(const struct batch_table *table, FILE *out)
 {
 	char *summary = batch_summary_text(table);
+	bool suppresses = false;
 
 	fputs("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
 	      "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>Pagetrail: ",
@@ -93,8 +94,13 @@ void batch_print_html(const struct batch_table *table, FILE *out)
 	      "scope=\"col\">files</th></tr></thead>\n"
 	      "<tbody>\n",
 	      out);
-	for (size_t i = 0; i < table->nr; i++)
+	for (size_t i = 0; i < table->nr; i++) {
 		put_row(table, &table->rows[i], out);
-	fputs("</tbody></table></div>\n</main>\n</body></html>\n", out);
+		suppresses = suppresses || batch_row_suppresses(&table->rows[i]);
+	}
+	fputs("</tbody></table></div>\n", out);
+	if (suppresses)
+		fputs("<p>The reports of the runs list what was suppressed, too.</p>\n", out);
+	fputs("</main>\n</body></html>\n", out);
 	free(summary);
 }

@@ -90,6 +90,8 @@ void batch_row_add(struct batch_row *row, const struct leaks *leaks)
 	row->pages += leaks->nr_pages;
 	row->objects += leaks->nr_objects;
 	row->bytes += leaks->bytes;
+	row->suppressed_pages += leaks->suppressed.pages;
+	row->suppressed_objects += leaks->suppressed.objects;
 	row->counted = row->counted || leaks->status != STATUS_CANNOT_TELL || leaks->nr_items;
 	if (leaks->status == STATUS_CANNOT_TELL)
 		set_text(&row->reason, leaks_uncertain(leaks));
@@ -124,7 +126,16 @@ void batch_row_free(struct batch_row *row)
 
 /* ---- cells ---- */
 
-char *batch_amount_text(const struct batch_row *row)
+/* Caller frees. */
+static char *pages_and_objects(uint64_t pages, uint64_t objects)
+{
+	if (!objects)
+		return xasprintf("%" PRIu64 " page%s", pages, pages == 1 ? "" : "s");
+	return xasprintf("%" PRIu64 " page%s, %" PRIu64 " object%s", pages, pages == 1 ? "" : "s", objects,
+			 objects == 1 ? "" : "s");
+}
+
+static char *leaked_text(const struct batch_row *row)
 {
 	const char *perhaps = batch_row_status(row) == STATUS_CANNOT_TELL ? "possibly " : "";
 
@@ -132,10 +143,28 @@ char *batch_amount_text(const struct batch_row *row)
 		return xstrdup("-");
 	if (!row->pages && !row->objects)
 		return xstrdup("0");
-	if (!row->objects)
-		return xasprintf("%s%" PRIu64 " page%s", perhaps, row->pages, row->pages == 1 ? "" : "s");
-	return xasprintf("%s%" PRIu64 " page%s, %" PRIu64 " object%s", perhaps, row->pages,
-			 row->pages == 1 ? "" : "s", row->objects, row->objects == 1 ? "" : "s");
+	char *amount = pages_and_objects(row->pages, row->objects),
+	     *text = xasprintf("%s%s", perhaps, amount);
+	free(amount);
+	return text;
+}
+
+bool batch_row_suppresses(const struct batch_row *row)
+{
+	return row->suppressed_pages || row->suppressed_objects;
+}
+
+char *batch_amount_text(const struct batch_row *row)
+{
+	char *leaked = leaked_text(row);
+
+	if (!batch_row_suppresses(row))
+		return leaked;
+	char *suppressed = pages_and_objects(row->suppressed_pages, row->suppressed_objects),
+	     *text = xasprintf("%s (and suppressed: %s)", leaked, suppressed);
+	free(leaked);
+	free(suppressed);
+	return text;
 }
 
 static char *suspect_text(const struct batch_row *row)
@@ -220,10 +249,12 @@ void batch_print_text(const struct batch_table *table, FILE *out)
 		lines[0][c] = xstrdup(heads[c]);
 	for (size_t i = 0; i < table->nr; i++) {
 		const struct batch_row *row = &table->rows[i];
-		lines[i + 1][0] = xstrdup(row->tree);
+		lines[i + 1][0] = line_text(row->tree);
 		lines[i + 1][1] = xstrdup(batch_state_text(row->state));
 		lines[i + 1][2] = batch_amount_text(row);
-		lines[i + 1][3] = batch_details_text(row);
+		char *details = batch_details_text(row);
+		lines[i + 1][3] = line_text(details);
+		free(details);
 	}
 	for (size_t i = 0; i <= table->nr; i++) {
 		for (size_t c = 0; c < TEXT_COLUMNS; c++)
@@ -252,7 +283,7 @@ static void csv_count(FILE *out, bool known, uint64_t count)
 void batch_print_csv(const struct batch_table *table, FILE *out)
 {
 	fputs("tree,status,verdict,pages,objects,bytes,suspect,place,what,evidence,reason,seconds,path,"
-	      "run,report,output\r\n",
+	      "run,report,output,suppressed_pages,suppressed_objects\r\n",
 	      out);
 	for (size_t i = 0; i < table->nr; i++) {
 		const struct batch_row *row = &table->rows[i];
@@ -263,20 +294,22 @@ void batch_print_csv(const struct batch_table *table, FILE *out)
 						    row->nr_reports ? row->reports[0] : NULL, row->output};
 		for (size_t k = 0; k < sizeof(before) / sizeof(before[0]); k++) {
 			fputs(k ? "," : "", out);
-			csv_text(out, before[k]);
+			csv_name(out, before[k]);
 		}
 		csv_count(out, row->counted, row->pages);
 		csv_count(out, row->counted, row->objects);
 		csv_count(out, row->counted, row->bytes);
 		for (size_t k = 0; k < sizeof(words) / sizeof(words[0]); k++) {
 			fputc(',', out);
-			csv_text(out, words[k]);
+			csv_name(out, words[k]);
 		}
 		csv_count(out, row->state != BATCH_NOT_RUN, row->seconds);
 		for (size_t k = 0; k < sizeof(files) / sizeof(files[0]); k++) {
 			fputc(',', out);
-			csv_text(out, files[k]);
+			csv_name(out, files[k]);
 		}
+		csv_count(out, true, row->suppressed_pages);
+		csv_count(out, true, row->suppressed_objects);
 		fputs("\r\n", out);
 	}
 }
@@ -309,6 +342,8 @@ void batch_row_json(struct json *json, const char *key, const struct batch_row *
 	json_count(json, "pages", row->counted, row->pages);
 	json_count(json, "objects", row->counted, row->objects);
 	json_count(json, "bytes", row->counted, row->bytes);
+	json_int(json, "suppressed_pages", (int64_t)row->suppressed_pages);
+	json_int(json, "suppressed_objects", (int64_t)row->suppressed_objects);
 	json_int(json, "findings", (int64_t)row->nr_findings);
 	json_string(json, "suspect", row->suspect);
 	json_string(json, "place", row->place);
@@ -350,6 +385,8 @@ bool batch_row_read(struct batch_row *row, const struct json_value *value)
 	row->pages = json_get_number(value, "pages", 0);
 	row->objects = json_get_number(value, "objects", 0);
 	row->bytes = json_get_number(value, "bytes", 0);
+	row->suppressed_pages = json_get_number(value, "suppressed_pages", 0);
+	row->suppressed_objects = json_get_number(value, "suppressed_objects", 0);
 	row->nr_findings = json_get_number(value, "findings", 0);
 	row->seconds = json_get_number(value, "seconds", 0);
 	read_strings(&row->runs, &row->nr_runs, &row->runs_capacity, json_get(value, "runs"));

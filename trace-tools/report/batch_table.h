@@ -40,8 +40,9 @@ struct batch_row {
 	enum batch_state state;
 	bool counted, broken; /* pages and objects were counted; there are findings that are no leaks */
 	uint64_t pages, objects, bytes;
-	uint64_t nr_findings; /* things to mend */
-	uint64_t largest;     /* pages or objects of the one that the next four are about */
+	uint64_t suppressed_pages, suppressed_objects; /* by --suppressions; not among those */
+	uint64_t nr_findings;                          /* things to mend */
+	uint64_t largest; /* pages or objects of the one that the next four are about */
 	char *suspect, *place;
 	char *what, *evidence;
 	char *reason; /* why there is no verdict, or what else is to be known */
@@ -64,6 +65,7 @@ int batch_table_status(const struct batch_table *table);
 void batch_row_add(struct batch_row *row, const struct leaks *leaks);
 /* All is added: what became of the tree. */
 void batch_row_close(struct batch_row *row, enum batch_state state);
+bool batch_row_suppresses(const struct batch_row *row);
 void batch_row_free(struct batch_row *row);
 
 /* A row as an object, in a table or in a file of its own; and back: false when it is none. */
