@@ -80,6 +80,36 @@ def test_a_run_with_leaks_is_no_baseline(pagetrail, kernel, write):
     assert result.status == CANNOT_TELL and "is no baseline" in result.err
 
 
+@pytest.mark.parametrize("why", ["leaks", "panic", "killed", "losses"])
+def test_nor_is_it_where_it_is_given_to_leaks(pagetrail, healthy, sites, write, why):
+    """Its own missing releases would show none, so nothing that is not known to be healthy is taken."""
+    other = blocks(Kernel(sites), forget=range(2) if why == "leaks" else ())
+    if why == "losses":
+        other.machine.streams[0].discard(2)
+    if why != "leaks":
+        other.machine.audit()
+    if why == "panic":
+        other.machine.emit("panic", name="bad")
+    run = write(other.machine, "other")
+    if why == "killed":
+        (run / "run.json").unlink()
+    result = pagetrail("leaks", healthy, "--baseline", run)
+    assert result.status == CANNOT_TELL and not result.out
+    assert f"{run} is no baseline" in result.err or f"{run} has leaks: it is no baseline" in result.err
+    assert pagetrail("baseline", run).err == result.err
+
+
+def test_the_kept_baseline_of_a_watched_run_is_read_again(pagetrail, healthy, tmp_path):
+    """Its pages have no kind of reference, which has a word in the file."""
+    kept = tmp_path / "kept.baseline"
+    assert pagetrail("baseline", healthy, "--out", kept).status == OK
+    lines = kept.read_text().splitlines(keepends=True)
+    first = next(i for i, line in enumerate(lines) if line.startswith("l "))
+    lines[first] = " ".join(["l", "page", *lines[first].split()[2:]]) + "\n"
+    kept.write_text("".join(lines))
+    assert pagetrail("leaks", healthy, "--baseline", kept).status == OK
+
+
 def test_a_damaged_baseline_is_refused(pagetrail, healthy, tmp_path):
     """Whatever line is cut, doubled or changed: it is refused or read, and nothing else happens."""
     kept = tmp_path / "kept.baseline"
