@@ -294,6 +294,20 @@ def test_sources_in_the_run_are_shown_whatever_became_of_the_tree(pagetrail, los
     assert function_marks((tmp_path / "r.html").read_text())[20] == "acquired"
 
 
+@pytest.mark.parametrize("link", ["sources/kernel/fs/cached_io.c", "sources/kernel", "sources"])
+def test_links_out_of_the_run_are_not_followed(pagetrail, lost, tmp_path, link):
+    """Who is given a run is not made to put another of his files into the report."""
+    file = "cached_io.c"
+    away = tmp_path / "away" / {"sources/kernel": f"fs/{file}", "sources": f"kernel/fs/{file}"}.get(link, file)
+    away.parent.mkdir(parents=True)
+    away.write_text(SUSPECT_TEXT.replace("long done", "long of_another"))
+    os.utime(lost / "kernel/pagetrail.elf", (1, 1))
+    (lost / link).parent.mkdir(parents=True, exist_ok=True)
+    (lost / link).symlink_to(away if link.endswith(".c") else tmp_path / "away")
+    pagetrail("report", lost, "-o", tmp_path / "r.html")
+    assert "of_another" not in (tmp_path / "r.html").read_text()
+
+
 def test_source_newer_than_the_kernel_is_not_shown(pagetrail, lost, tmp_path):
     source = tmp_path / "tree/kernel/fs/cached_io.c"
     source.parent.mkdir(parents=True)
