@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Who is named, by which rule, and who is not: baselines, refused allocations, getters, containers."""
 import json
+import re
+import shutil
 
 import pytest
 from conftest import sites_of
@@ -99,15 +101,25 @@ def test_nor_is_it_where_it_is_given_to_leaks(pagetrail, healthy, sites, write, 
     assert pagetrail("baseline", run).err == result.err
 
 
-def test_the_kept_baseline_of_a_watched_run_is_read_again(pagetrail, healthy, tmp_path):
+def test_the_kept_baseline_of_a_watched_run_is_read_again(pagetrail, metadata, kernel_elf, sites, tmp_path):
     """Its pages have no kind of reference, which has a word in the file."""
-    kept = tmp_path / "kept.baseline"
-    assert pagetrail("baseline", healthy, "--out", kept).status == OK
-    lines = kept.read_text().splitlines(keepends=True)
-    first = next(i for i, line in enumerate(lines) if line.startswith("l "))
-    lines[first] = " ".join(["l", "page", *lines[first].split()[2:]]) + "\n"
-    kept.write_text("".join(lines))
-    assert pagetrail("leaks", healthy, "--baseline", kept).status == OK
+    watched = tmp_path / "metadata"
+    watched.write_text(metadata.read_text().replace('source = "rings"', 'source = "watch"'))
+    kernel = Kernel(sites)
+    machine, stack = kernel.machine, kernel.stack
+    for _ in range(3):
+        page = machine.alloc("KERNEL", "NONE", (0, 0), stack("record_alloc", "sys_read"))
+        machine.put(page, "NONE", (0, 0), stack("block_drop", "sys_write"))
+    machine.audit()
+    run, kept = tmp_path / "run", tmp_path / "kept.baseline"
+    (run / "kernel").mkdir(parents=True)
+    shutil.copy(kernel_elf, run / "kernel/kernel.elf")
+    machine.write(str(run), str(watched))
+    made = pagetrail("baseline", run, "--out", kept)
+    assert made.status == OK, made.err
+    assert re.search(r"^l page \d", kept.read_text(), re.M), kept.read_text()
+    result = pagetrail("leaks", run, "--baseline", kept)
+    assert result.status == OK and result.out == pagetrail("leaks", run, "--baseline", run).out, result.err
 
 
 def test_a_damaged_baseline_is_refused(pagetrail, healthy, tmp_path):
