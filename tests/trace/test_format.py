@@ -93,10 +93,12 @@ def test_discards_and_overwrites_are_told(pagetrail, write):
     """babeltrace2 warns of both kinds of loss on stderr; summary says the same numbers."""
     machine, _, _ = busy_machine(3, harts=1, acts=1000)
     machine.streams[0].discard(17)
+    machine.sample()
     run = write(machine, first_packet=2)
     result = pagetrail("summary", run)
     assert result.status == CANNOT_TELL
     assert "17 events were discarded" in result.out and "the beginning is missing" in result.out
+    assert "(replay, not exact over losses)" in result.out and "(replay)" not in result.out
 
 
 def test_metadata_is_generated_from_the_kernels_tables(metadata):

@@ -105,6 +105,24 @@ def test_runs_over_one_another(pagetrail, write, tmp_path):
     assert pagetrail("plot", runs[0], "--what", "nonsense").status == 2
 
 
+def test_watched_runs_are_not_said_to_leak_by_their_tests(pagetrail, tmp_path):
+    """What is not free again after a test of such a run is fewer free pages; whether it leaked says the verdict of the run."""
+    golden.unpack(tmp_path)
+    assert pagetrail("plot", tmp_path / "cow", tmp_path / "cow", "--out", tmp_path / "p").status in (0, CANNOT_TELL)
+    words = words_of(tmp_path / "p")
+    title, = [w for w in words if w.startswith("2 runs compared; ")]
+    assert title.count("leaked") == 2
+    assert "pages leaked" not in words and "no test of any run leaked a page" not in words
+
+
+def test_what_is_said_of_tests_of_watched_runs(monkeypatch):
+    monkeypatch.syspath_prepend(str(paths.BUILD / "trace-tools/plots"))
+    from types import SimpleNamespace
+    from compare import says_leaked
+    own, watched = SimpleNamespace(watched=False), SimpleNamespace(watched=True)
+    assert says_leaked([own, own]) and not says_leaked([watched, watched]) and not says_leaked([own, watched])
+
+
 def slower(machine, times):
     """The same events, each so many times as late."""
     for stream in machine.streams:
@@ -222,6 +240,20 @@ def test_damage_is_left_out_as_the_other_commands_do(pagetrail, write, monkeypat
     result = pagetrail("plot", run, "--what", "all")
     assert result.status == CANNOT_TELL and "DAMAGE: " in result.err and "Traceback" not in result.err
     assert (run / "free-pages.png").exists(), "what can be read is drawn"
+
+
+@pytest.mark.parametrize("name", ["alone", "beside another"])
+def test_a_bad_record_is_no_success(pagetrail, write, tmp_path, name):
+    """Packets alone do not show it, only all records do."""
+    run = write(marked_machine(), "bad")
+    file = run / "trace/hart0"
+    data = bytearray(file.read_bytes())
+    struct.pack_into("<H", data, 64 + 10 * 32 + 8, 9999)
+    file.write_bytes(bytes(data))
+    runs = [run] if name == "alone" else [write(marked_machine(), "good"), run]
+    result = pagetrail("plot", *runs, "--out", tmp_path / "p", "--json")
+    assert result.status == CANNOT_TELL and "DAMAGE: " in result.err and result.json()["verdict"] == "cannot tell"
+    assert (tmp_path / "p.png").exists()
 
 
 def test_lost_events_are_drawn_and_no_success(pagetrail, write):

@@ -145,6 +145,50 @@ def test_the_most_pages_of_a_kind_are_counted_at_every_event(report, pagetrail, 
     assert "pipe, at most 300</span>" in text
 
 
+def part_of(text, section):
+    """The words of a section, without markup."""
+    return " ".join(re.sub("<[^>]*>", " ", text.split(f'<section id="{section}">')[1].split("</section>")[0]).split())
+
+
+def tested(sites, *names, discarded=0):
+    kernel = Kernel(sites)
+    machine = kernel.machine
+    machine.sample()
+    for name in names:
+        machine.mark(name)
+        page = machine.alloc("PIPE", "PIPE", (1, 0), kernel.stack("sys_write"))
+        machine.put(page, "PIPE", (1, 0), kernel.stack("sys_write"))
+        machine.mark(name, end=True)
+    if discarded:
+        machine.streams[0].discard(discarded)
+    machine.audit()
+    return machine
+
+
+def test_a_side_that_lost_events_says_so(pagetrail, sites, write, tmp_path):
+    """What cannot be told of it is no number, and a test that is not in it may have run."""
+    whole = write(tested(sites, "calm", "gone"), "whole")
+    lossy = write(tested(sites, "calm", discarded=5), "lossy")
+    out = tmp_path / "c.html"
+    assert pagetrail("report", whole, lossy, "-o", out).status == CANNOT_TELL
+    text = out.read_text()
+    runs, tests = part_of(text, "runs"), part_of(text, "tests")
+    assert "B: LOSS: 5 events were discarded" in runs and "B: not certain: events are missing" in runs and "A: " not in runs
+    assert f"{lossy} cannot tell 0 - " in runs and f"{whole} no leaks 0 - " not in runs
+    assert re.search(r"calm [\d.]+ 0 [\d.]+ - gone [\d.]+ 0 not recorded", tests), tests
+    pagetrail("report", lossy, whole, "-o", out)
+    assert re.search(r"gone not recorded [\d.]+ 0", part_of(out.read_text(), "tests"))
+
+
+def test_only_call_sites_that_differ_are_listed(pagetrail, sites, write, tmp_path):
+    one, more = write(tested(sites, "calm"), "one"), write(tested(sites, "calm", "gone"), "more")
+    pagetrail("report", one, one, "-o", tmp_path / "c.html")
+    assert re.search(r"None of \d+ differs", part_of((tmp_path / "c.html").read_text(), "sites"))
+    pagetrail("report", one, more, "-o", tmp_path / "c.html")
+    said = part_of((tmp_path / "c.html").read_text(), "sites")
+    assert re.search(r"The 1 that differ, of \d+", said) and "sys_write" in said
+
+
 def test_many_groups_stay_small(report, pagetrail, write):
     machine, _, _ = busy_machine(7, 4, acts=20000)
     run = write(machine)
@@ -292,6 +336,20 @@ def test_sources_in_the_run_are_shown_whatever_became_of_the_tree(pagetrail, los
     os.utime(lost / "kernel/pagetrail.elf", (1, 1))
     pagetrail("report", lost, "-o", tmp_path / "r.html")
     assert function_marks((tmp_path / "r.html").read_text())[20] == "acquired"
+
+
+@pytest.mark.parametrize("link", ["sources/kernel/fs/cached_io.c", "sources/kernel", "sources"])
+def test_links_out_of_the_run_are_not_followed(pagetrail, lost, tmp_path, link):
+    """Who is given a run is not made to put another of his files into the report."""
+    file = "cached_io.c"
+    away = tmp_path / "away" / {"sources/kernel": f"fs/{file}", "sources": f"kernel/fs/{file}"}.get(link, file)
+    away.parent.mkdir(parents=True)
+    away.write_text(SUSPECT_TEXT.replace("long done", "long of_another"))
+    os.utime(lost / "kernel/pagetrail.elf", (1, 1))
+    (lost / link).parent.mkdir(parents=True, exist_ok=True)
+    (lost / link).symlink_to(away if link.endswith(".c") else tmp_path / "away")
+    pagetrail("report", lost, "-o", tmp_path / "r.html")
+    assert "of_another" not in (tmp_path / "r.html").read_text()
 
 
 def test_source_newer_than_the_kernel_is_not_shown(pagetrail, lost, tmp_path):

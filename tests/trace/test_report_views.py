@@ -6,6 +6,7 @@ The run is a small one whose numbers are known: ten pages leaked in the test wri
 import re
 
 import pytest
+import tracegen
 from browser import Browser
 from test_leaks import Kernel, fault_5, fault_7
 
@@ -465,6 +466,20 @@ def test_flame_graph_of_the_difference(compared, by_key):
     else:
         compared.click(".about a")
     assert compared.evaluate("document.activeElement.closest('#sites tr') !== null")
+
+
+def test_what_a_lossy_side_cannot_tell_is_no_number(compared, pagetrail, write, tmp_path):
+    """The test calm may have leaked in what is missing of B; others may have run there."""
+    machine = tracegen.Machine()
+    machine.mark("calm")
+    machine.streams[0].discard(5)
+    machine.mark("calm", end=True)
+    pagetrail("report", tmp_path / "before", write(machine, "lossy"), "-o", tmp_path / "l.html")
+    compared.load(tmp_path / "l.html")
+    compared.until("document.documentElement.classList.contains('ready')")
+    by_name = {row[0]: row for row in rows(compared, "tests")}
+    assert by_name["calm"][4:] == ["-", "-"] and by_name["calm"][3] == "0"
+    assert by_name["gone"][2] == by_name["gone"][4] == "not recorded" and by_name["gone"][5] == "-"
 
 
 def test_without_scripts_the_comparison_is_there(compared, tmp_path):

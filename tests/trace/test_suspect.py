@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Who is named, by which rule, and who is not: baselines, refused allocations, getters, containers."""
 import json
+import re
+import shutil
 
 import pytest
 from conftest import sites_of
@@ -78,6 +80,46 @@ def test_a_run_with_leaks_is_no_baseline(pagetrail, kernel, write):
     fault_7(kernel)
     result = pagetrail("baseline", write(kernel.machine))
     assert result.status == CANNOT_TELL and "is no baseline" in result.err
+
+
+@pytest.mark.parametrize("why", ["leaks", "panic", "killed", "losses"])
+def test_nor_is_it_where_it_is_given_to_leaks(pagetrail, healthy, sites, write, why):
+    """Its own missing releases would show none, so nothing that is not known to be healthy is taken."""
+    other = blocks(Kernel(sites), forget=range(2) if why == "leaks" else ())
+    if why == "losses":
+        other.machine.streams[0].discard(2)
+    if why != "leaks":
+        other.machine.audit()
+    if why == "panic":
+        other.machine.emit("panic", name="bad")
+    run = write(other.machine, "other")
+    if why == "killed":
+        (run / "run.json").unlink()
+    result = pagetrail("leaks", healthy, "--baseline", run)
+    assert result.status == CANNOT_TELL and not result.out
+    assert f"{run} is no baseline" in result.err or f"{run} has leaks: it is no baseline" in result.err
+    assert pagetrail("baseline", run).err == result.err
+
+
+def test_the_kept_baseline_of_a_watched_run_is_read_again(pagetrail, metadata, kernel_elf, sites, tmp_path):
+    """Its pages have no kind of reference, which has a word in the file."""
+    watched = tmp_path / "metadata"
+    watched.write_text(metadata.read_text().replace('source = "rings"', 'source = "watch"'))
+    kernel = Kernel(sites)
+    machine, stack = kernel.machine, kernel.stack
+    for _ in range(3):
+        page = machine.alloc("KERNEL", "NONE", (0, 0), stack("record_alloc", "sys_read"))
+        machine.put(page, "NONE", (0, 0), stack("block_drop", "sys_write"))
+    machine.audit()
+    run, kept = tmp_path / "run", tmp_path / "kept.baseline"
+    (run / "kernel").mkdir(parents=True)
+    shutil.copy(kernel_elf, run / "kernel/kernel.elf")
+    machine.write(str(run), str(watched))
+    made = pagetrail("baseline", run, "--out", kept)
+    assert made.status == OK, made.err
+    assert re.search(r"^l page \d", kept.read_text(), re.M), kept.read_text()
+    result = pagetrail("leaks", run, "--baseline", kept)
+    assert result.status == OK and result.out == pagetrail("leaks", run, "--baseline", run).out, result.err
 
 
 def test_a_damaged_baseline_is_refused(pagetrail, healthy, tmp_path):

@@ -547,6 +547,15 @@ def test_over_losses_nothing_is_counted(recorder, pagetrail):
     assert (top["free_pages"], top["held_pages"], top["kinds"]) == (-1, -1, {})
 
 
+def test_nothing_seen_is_no_success(recorder, pagetrail):
+    files, run = recorder(tracegen.Machine())
+    files.add_all()
+    files.end()
+    assert pagetrail("top", run, "--once").status == CANNOT_TELL
+    result = pagetrail("top", run, "--json")
+    assert result.status == CANNOT_TELL and result.json()["verdict"] == "cannot tell" and result.json()["events"] == 0
+
+
 def test_colour_only_where_it_is_wanted(running):
     for environment, bold in ({}, True), ({"NO_COLOR": "1"}, False):
         terminal = Terminal(running[1], **environment)

@@ -19,7 +19,8 @@
  *     s free_table 2 8 4711     what the code of a function is like: copies, branches, sum (describe/code_shape.h)
  *     end 5                    how many nodes (with the root), lives, calls and shapes stand above
  *
- * BASE-1  A kind is the name of a ref kind, or "cache:" and the name of a slab cache.
+ * BASE-1  A kind is the name of a ref kind, or "cache:" and the name of a slab cache; of pages of a watched kernel, which have
+ *         none, it is empty, and "page" in the file.
  * BASE-2  A run in which something leaked is no baseline: what leaks there too has no release to show.
  */
 #ifndef TOOLS_ANALYSIS_BASELINE_H

@@ -17,6 +17,8 @@
 #define MAGIC "pagetrail-baseline 2"
 /* Without what the code of functions is like. */
 #define MAGIC_BEFORE "pagetrail-baseline 1"
+/* In the file, for pages of watched kernels, which have no kind of reference. */
+#define NO_KIND "page"
 /* The last line, with the number of all others: a file that is cut would be evidence of what never came. */
 #define END "end "
 
@@ -116,7 +118,8 @@ void baseline_write(const struct baseline *baseline, FILE *out)
 			tree->names[tree->nodes[i].name]);
 	for (size_t i = 0; i < baseline->nr_lives; i++) {
 		const struct life_path *life = &baseline->lives[i];
-		fprintf(out, "l %s %u %u %u %" PRIu64 "\n", tree->names[life->kind], life->alloc, life->get,
+		const char *kind = tree->names[life->kind];
+		fprintf(out, "l %s %u %u %u %" PRIu64 "\n", *kind ? kind : NO_KIND, life->alloc, life->get,
 			life->put, life->count);
 	}
 	for (size_t i = 0; i < baseline->nr_edges; i++) {
@@ -178,7 +181,8 @@ static bool read_life(struct baseline *out, char *line)
 {
 	size_t nr = out->tree->nr_nodes;
 	bool good = true;
-	struct life_path life = {.kind = call_tree_name(out->tree, take_word(&line, &good))};
+	const char *kind = take_word(&line, &good);
+	struct life_path life = {.kind = call_tree_name(out->tree, strcmp(kind, NO_KIND) ? kind : "")};
 
 	life.alloc = (uint32_t)take_number(&line, nr, &good);
 	life.get = (uint32_t)take_number(&line, nr, &good);

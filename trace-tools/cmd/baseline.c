@@ -1,27 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* pagetrail baseline: keeps how a run without leaks released what it acquired. What that is: analysis/baseline.h. */
-#include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/outfile.h"
 #include "command.h"
-
-/* Dies unless the run is known to have no leak. */
-static void check_healthy(struct run *run, struct model *model)
-{
-	struct stack_table *stacks = stack_table_open(run);
-	struct leaks *leaks = leaks_find(model, stacks, NULL);
-	int status = leaks->status;
-	const char *uncertain = leaks_uncertain(leaks);
-
-	if (status == STATUS_LEAKED)
-		die("%s has leaks: it is no baseline", run->folder);
-	if (status != STATUS_OK)
-		die("%s is no baseline: it is not certain that it has no leaks: %s", run->folder, uncertain);
-	leaks_free(leaks);
-	stack_table_close(stacks);
-}
 
 static int baseline_command(const struct arguments *arguments)
 {

@@ -73,7 +73,9 @@ uint64_t option_number(const struct arguments *arguments, const char *name, uint
 
 /* Opens a run folder or dies. */
 struct run *open_run(const char *folder);
-/* A baseline file, or a run folder as one; or dies. */
+/* Dies unless the replayed run is known to have no leak. */
+void check_healthy(struct run *run, struct model *model);
+/* A baseline file, or the folder of a run without leaks as one; or dies. */
 struct baseline *open_baseline(const char *path);
 /* Where baselines are kept. */
 #define BASELINES_FOLDER "traces/baselines"

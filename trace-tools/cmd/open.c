@@ -38,6 +38,21 @@ struct baseline *baseline_of(struct run *run, struct model *model)
 	return baseline;
 }
 
+void check_healthy(struct run *run, struct model *model)
+{
+	struct stack_table *stacks = stack_table_open(run);
+	struct leaks *leaks = leaks_find(model, stacks, NULL);
+	int status = leaks->status;
+	const char *uncertain = leaks_uncertain(leaks);
+
+	if (status == STATUS_LEAKED)
+		die("%s has leaks: it is no baseline", run->folder);
+	if (status != STATUS_OK)
+		die("%s is no baseline: it is not certain that it has no leaks: %s", run->folder, uncertain);
+	leaks_free(leaks);
+	stack_table_close(stacks);
+}
+
 struct baseline *open_baseline(const char *path)
 {
 	char *error;
@@ -50,6 +65,7 @@ struct baseline *open_baseline(const char *path)
 	}
 	struct run *run = open_run(path);
 	struct model *model = model_replay(run, NULL);
+	check_healthy(run, model);
 	struct baseline *baseline = baseline_of(run, model);
 	model_free(model);
 	run_close(run);

@@ -163,6 +163,7 @@ static int plot_command(const struct arguments *arguments)
 		    what);
 	for (int i = 0; i < arguments->nr_operands; i++) {
 		struct run *run = open_run(arguments->operands[i]);
+		model_free(model_replay(run, NULL)); /* only all records tell whether some are lost */
 		run_print_losses(run, stderr);
 		complete = complete && run_complete(run);
 		run_close(run);

@@ -34,6 +34,8 @@ static void print_events(const struct model *model)
 
 static void print_live(const struct model *model)
 {
+	const char *exactness = run_complete(model_run(model)) ? "replay" : "replay, not exact over losses";
+
 	printf("live at the end:");
 	for (uint32_t kind = 0; kind < PK_NR; kind++) {
 		if (model_totals(model)->pages_by_kind[kind])
@@ -42,12 +44,12 @@ static void print_live(const struct model *model)
 	}
 	printf(" pages; %zu objects, %zu references\n", model_nr_objects(model), model_nr_references(model));
 	if (model_totals(model)->sampled)
-		printf("free pages at the end: %" PRId64 " (replay); %" PRIu64
+		printf("free pages at the end: %" PRId64 " (%s); %" PRIu64
 		       " samples, largest difference %" PRId64 "\n",
-		       model_free_pages(model), model_totals(model)->nr_samples,
+		       model_free_pages(model), exactness, model_totals(model)->nr_samples,
 		       model_totals(model)->sample_worst);
 	else if (model_knows_free(model))
-		printf("free pages at the end: %" PRId64 " (replay)\n", model_free_pages(model));
+		printf("free pages at the end: %" PRId64 " (%s)\n", model_free_pages(model), exactness);
 	if (model_totals(model)->out_of_order)
 		printf("%" PRIu64 " page records %s\n", model_totals(model)->out_of_order,
 		       model_run(model)->watched

@@ -298,7 +298,7 @@ static int top_run(const struct arguments *arguments)
 	} else {
 		watch_machine(&watch);
 	}
-	int status = top->follow.nr_files && top_complete(top) ? STATUS_OK : STATUS_CANNOT_TELL;
+	int status = top_tells(top) ? STATUS_OK : STATUS_CANNOT_TELL;
 	if (top->symbols)
 		symbols_close(top->symbols);
 	live_counters_free(&top->counters);

@@ -26,5 +26,7 @@ void top_draw(struct top *top, FILE *out);
 void top_json(struct top *top, FILE *out);
 /* Nothing is missing in what was read. */
 bool top_complete(const struct top *top);
+/* Some event was seen, and nothing is missing. */
+bool top_tells(const struct top *top);
 
 #endif

@@ -42,6 +42,11 @@ bool top_complete(const struct top *top)
 	       !follow_damaged(&top->follow) && !top->manifest_bad;
 }
 
+bool top_tells(const struct top *top)
+{
+	return top->counters.nr_events && top_complete(top);
+}
+
 /* Seconds that the rates are about: the machine's own. */
 static double span(const struct top *top)
 {
@@ -445,7 +450,7 @@ void top_json(struct top *top, FILE *out)
 	size_t nr;
 
 	read_env(top);
-	json_begin_command(&json, out, "top", top_complete(top) ? "complete" : "cannot tell");
+	json_begin_command(&json, out, "top", top_tells(top) ? "complete" : "cannot tell");
 	json_string(&json, "state", top->state == FOLLOW_WAITING ? "waiting" : state_texts[top->state]);
 	json_string(&json, "early_end", early_end(top));
 	json_real(&json, "time", time_seconds(counters->last_time));

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Several runs over one another: free pages from the first test on, and what each test leaked.
 
+What is not free again after a test of a watched run need not have leaked, as nothing audits after each: there it is only fewer free pages.
+
 Runs of the same tests take different times for them, so their time is stretched until each test begins and ends where it does in the
 first run. That needs the same tests in the same order, of which runs have more or fewer: one stops at a failure, another repeats a test or
 leaves some out. So what is aligned is the longest sequence of tests that all runs have in this order (the k-th time of a test is NAME#k,
@@ -14,7 +16,7 @@ import os
 
 import numpy as np
 import picture
-from free_pages import FreePages, heights
+from free_pages import FreePages, heights, verdict_words
 from pagetrail_trace import seconds
 
 LINES = (("#16365c", "-", 2.0), ("#e07b39", (0, (5, 2)), 2.0), ("#3d8f5f", (0, (1, 1.2)), 2.4), ("#8a4fa8", (0, (6, 2, 1, 2)), 2.0),
@@ -103,12 +105,17 @@ def draw_curves(axes, runs):
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=len(runs), frameon=False, handlelength=4)
 
 
-def draw_losses(axes, runs):
-    """A group of bars for each test that leaked pages in some run."""
+def says_leaked(traces):
+    """Of every run its tests tell what leaked; false: of a watched one only how many free pages fewer there are."""
+    return not any(trace.watched for trace in traces)
+
+
+def draw_losses(axes, runs, told):
+    """A group of bars for each test after which fewer pages were free in some run. told: these have leaked."""
     leaked = [{name: curve.leaked(test) for name, test in numbered(tests).items()} for _, curve, tests in runs]
     names = [n for n in dict.fromkeys(name for each in leaked for name in each) if any(l.get(n, 0) > 0 for l in leaked)]
     if not names:
-        axes.text(0.0, 0.5, "no test of any run leaked a page", transform=axes.transAxes, fontsize=14, color=picture.INK)
+        axes.text(0.0, 0.5, "no test of any run leaked a page" if told else "in no run fewer pages were free after a test than before it", transform=axes.transAxes, fontsize=14, color=picture.INK)
         axes.set_axis_off()
         return
     width = 0.8 / len(runs)
@@ -122,19 +129,22 @@ def draw_losses(axes, runs):
                           color=picture.INK if value else picture.DIM)
     axes.set_xticks(range(min(len(names), TESTS_MAX)), names[:TESTS_MAX],
                     **({"rotation": 40, "ha": "right"} if len(names) > 8 else {}))
-    axes.set_ylabel("pages leaked")
+    axes.set_ylabel("pages leaked" if told else "fewer free pages")
     axes.set_yscale("symlog", linthresh=10)
     axes.set_ylim(0, max(max(each.values(), default=0) for each in leaked) * 2.2 + 1)
     picture.thousands(axes.yaxis)
     axes.tick_params(axis="x", length=0)
 
 
-def draw(traces, out):
+def draw(traces, out, verdicts):
+    """verdicts: what `pagetrail leaks --json` says of each watched run; {} of another, whose tests tell."""
     runs = [(name, FreePages(t), t.tests()) for name, t in zip(names_of(traces), traces)]
     tested = any(tests for _, _, tests in runs)
     figure, axes = picture.begin(2, height_ratios=(2, 1)) if tested else picture.begin()
     draw_curves(axes[0] if tested else axes, runs)
     if tested:
-        draw_losses(axes[1], runs)
-    figure.suptitle(f"{len(runs)} runs compared", x=0.01, ha="left", fontsize=17, color=picture.INK)
+        draw_losses(axes[1], runs, says_leaked(traces))
+    words = [f"{name}: {verdict_words(verdict)}" for (name, _, _), verdict, trace in zip(runs, verdicts, traces) if trace.watched]
+    title = "; ".join([f"{len(runs)} runs compared", *words])
+    figure.suptitle(title, x=0.01, ha="left", fontsize=17 if len(title) < 100 else 11, color=picture.INK)
     picture.save(figure, out)

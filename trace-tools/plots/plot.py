@@ -98,7 +98,7 @@ def main():
         TRACES[:] = [Trace(run) for run in runs]
         progress.show("drawing")
         if pictures[0][0] == "compare":
-            compare.draw(TRACES, pictures[0][1])
+            compare.draw(TRACES, pictures[0][1], [ask(sys.argv[1], "leaks", t.folder) if t.watched else {} for t in TRACES])
         else:
             draw_all(sys.argv[1], pictures, progress)
 

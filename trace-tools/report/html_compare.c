@@ -168,10 +168,36 @@ static void put_side(FILE *out, const struct compared_run *one, int side)
 	fprintf(out, "</td><td class=\"%s\">%s</td><td class=\"n\">%s</td><td class=\"n\">%s</td>",
 		one->leaks->status == STATUS_LEAKED ? "bad" : "", leaks_verdict(one->leaks->status),
 		html_number((int64_t)one->leaks->nr_pages, pages),
-		html_number(model_free_pages(one->model), free_pages));
+		run_complete(one->run) && model_knows_free(one->model)
+		    ? html_number(model_free_pages(one->model), free_pages)
+		    : "-");
 	fprintf(out, "<td class=\"n\">%s</td><td class=\"n\">%.3f</td></tr>\n",
 		html_number((int64_t)model_totals(one->model)->nr_events, events),
 		time_seconds(model_totals(one->model)->last_time - model_totals(one->model)->first_time));
+}
+
+/* What is missing of a side, and why its verdict is not certain; nothing where all is known. */
+static void put_doubts(FILE *out, const struct compared_run *one, int side)
+{
+	const char *uncertain = leaks_uncertain(one->leaks);
+	struct text_buffer buffer;
+	FILE *losses = text_begin(&buffer);
+
+	run_print_losses(one->run, losses);
+	char *text = text_end(&buffer), *rest = text, *line;
+	while ((line = strsep(&rest, "\n"))) {
+		if (!*line)
+			continue;
+		fprintf(out, "<p class=\"bad\">%c: ", 'A' + side);
+		markup_text(out, line);
+		fputs("</p>\n", out);
+	}
+	free(text);
+	if (uncertain) {
+		fprintf(out, "<p>%c: not certain: ", 'A' + side);
+		markup_text(out, uncertain);
+		fputs("</p>\n", out);
+	}
 }
 
 static void put_sides(FILE *out, const struct comparison *comparison)
@@ -185,7 +211,10 @@ static void put_sides(FILE *out, const struct comparison *comparison)
 	    out);
 	for (int side = 0; side < NR_SIDES; side++)
 		put_side(out, &comparison->sides[side], side);
-	fputs("</tbody></table></div>\n</section>\n", out);
+	fputs("</tbody></table></div>\n", out);
+	for (int side = 0; side < NR_SIDES; side++)
+		put_doubts(out, &comparison->sides[side], side);
+	fputs("</section>\n", out);
 }
 
 /* What a test of a watched kernel did not give back need not have leaked: nothing audits after each. */
@@ -194,17 +223,24 @@ static const char *test_column(const struct comparison *comparison, int side)
 	return comparison->sides[side].run->watched ? "Fewer" : "Leaked";
 }
 
-static void put_test_side(FILE *out, const struct test_mark *test, bool watched)
+/* What it left, and how long it took, may lie in what is missing of a run. */
+static void put_test_side(FILE *out, const struct test_mark *test, const struct run *run)
 {
 	int64_t leaked = test ? test->net_begin - test->net_after : 0;
-	char number[32];
+	bool complete = run_complete(run);
+	char number[32], length[32] = "-";
 
-	if (!test)
-		fputs("<td class=\"n\">not run</td><td class=\"n\"></td>", out);
-	else
-		fprintf(out, "<td class=\"n\">%.3f</td><td class=\"n%s\">%s</td>",
-			time_seconds(test->end ? test->end - test->begin : 0),
-			leaked > 0 && !watched ? " bad" : "", html_number(leaked, number));
+	if (!test) {
+		fprintf(out, "<td class=\"n\">%s</td><td class=\"n\"></td>",
+			complete ? "not run" : "not recorded");
+		return;
+	}
+	if (complete || test->end)
+		snprintf(length, sizeof(length), "%.3f",
+			 time_seconds(test->end ? test->end - test->begin : 0));
+	fprintf(out, "<td class=\"n\">%s</td><td class=\"n%s\">%s</td>", length,
+		leaked > 0 && complete && !run->watched ? " bad" : "",
+		complete ? html_number(leaked, number) : "-");
 }
 
 static void put_tests(FILE *out, const struct comparison *comparison)
@@ -224,35 +260,54 @@ static void put_tests(FILE *out, const struct comparison *comparison)
 		markup_text(out, row->sides[SIDE_B] ? row->sides[SIDE_B]->name : row->sides[SIDE_A]->name);
 		fputs("</td>", out);
 		for (int side = 0; side < NR_SIDES; side++)
-			put_test_side(out, row->sides[side], comparison->sides[side].run->watched);
+			put_test_side(out, row->sides[side], comparison->sides[side].run);
 		fputs("</tr>\n", out);
 	}
 	fputs("</tbody></table></div>\n</div>\n</section>\n", out);
 }
 
+static bool differs(const struct site_row *row, const enum amount *amounts, size_t nr)
+{
+	for (size_t i = 0; i < nr; i++) {
+		if (change(row, amounts[i]))
+			return true;
+	}
+	return false;
+}
+
 static void put_sites(FILE *out, const struct comparison *comparison)
 {
+	static const enum amount shown[] = {AMOUNT_LEAKED, AMOUNT_LIVE, AMOUNT_ALLOCATED};
+	const size_t nr_amounts = sizeof(shown) / sizeof(shown[0]);
+	size_t nr_differ = 0, nr_shown = 0;
 	char a[32], b[32];
 
-	fprintf(
-	    out,
-	    "<section id=\"sites\">\n<h2>Call sites</h2>\n<div class=\"static\">\n<p>The %d that differ "
-	    "most, of "
-	    "%zu.</p>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Call sites\"><table>"
-	    "<thead><tr><th>Call site</th><th>Place</th><th class=\"n\">Leaked, A</th><th "
-	    "class=\"n\">Leaked, B</th>"
-	    "<th class=\"n\">Live, A</th><th class=\"n\">Live, B</th><th class=\"n\">Allocated, A</th>"
-	    "<th class=\"n\">Allocated, B</th></tr></thead><tbody>\n",
-	    SITES_SHOWN, comparison->nr_sites);
-	for (size_t i = 0; i < comparison->nr_sites && i < SITES_SHOWN; i++) {
+	for (size_t i = 0; i < comparison->nr_sites; i++)
+		nr_differ += differs(&comparison->sites[i], shown, nr_amounts);
+	fputs("<section id=\"sites\">\n<h2>Call sites</h2>\n<div class=\"static\">\n", out);
+	if (nr_differ > SITES_SHOWN)
+		fprintf(out, "<p>The %d that differ most, of %zu that differ.</p>\n", SITES_SHOWN, nr_differ);
+	else if (nr_differ)
+		fprintf(out, "<p>The %zu that differ, of %zu.</p>\n", nr_differ, comparison->nr_sites);
+	else
+		fprintf(out, "<p>None of %zu differs.</p>\n", comparison->nr_sites);
+	fprintf(out,
+		"<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Call sites\"><table>"
+		"<thead><tr><th>Call site</th><th>Place</th><th class=\"n\">Leaked, A</th><th "
+		"class=\"n\">Leaked, B</th>"
+		"<th class=\"n\">Live, A</th><th class=\"n\">Live, B</th><th class=\"n\">Allocated, A</th>"
+		"<th class=\"n\">Allocated, B</th></tr></thead><tbody>\n");
+	for (size_t i = 0; i < comparison->nr_sites && nr_shown < SITES_SHOWN; i++) {
 		const struct site_row *row = &comparison->sites[i];
+		if (!differs(row, shown, nr_amounts))
+			continue;
+		nr_shown++;
 		fputs("<tr><td><code>", out);
 		markup_text(out, row->node ? call_tree_function(comparison->tree, row->node) : "(no stack)");
 		fputs("</code></td><td><code>", out);
 		markup_text(out, row->node ? comparison->places[row->node] : "");
 		fputs("</code></td>", out);
-		const enum amount shown[] = {AMOUNT_LEAKED, AMOUNT_LIVE, AMOUNT_ALLOCATED};
-		for (size_t k = 0; k < sizeof(shown) / sizeof(shown[0]); k++)
+		for (size_t k = 0; k < nr_amounts; k++)
 			fprintf(out, "<td class=\"n\">%s</td><td class=\"n\">%s</td>",
 				html_number(row->amounts[shown[k]][SIDE_A], a),
 				html_number(row->amounts[shown[k]][SIDE_B], b));
@@ -315,6 +370,8 @@ static void put_data(FILE *out, const struct comparison *comparison)
 	data_close(&data, ']');
 	data_member(&data, "watchedA", comparison->sides[SIDE_A].run->watched);
 	data_member(&data, "watchedB", comparison->sides[SIDE_B].run->watched);
+	data_member(&data, "completeA", run_complete(comparison->sides[SIDE_A].run));
+	data_member(&data, "completeB", run_complete(comparison->sides[SIDE_B].run));
 	data_tests(&data, comparison);
 	data_open(&data, "sites", '[');
 	for (size_t i = 0; i < comparison->nr_sites; i++) {

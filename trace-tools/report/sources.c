@@ -34,6 +34,23 @@ static char *kept_path(const char *run_folder, const struct symbol_frame *frame)
 	return *name ? xasprintf("%s/" RUN_SOURCES "/%s", run_folder, name) : NULL;
 }
 
+/* What is kept in the run; NULL: it is not, or its links lead out of there, to what is no part of the run. Caller frees. */
+static char *real_kept_path(const char *run_folder, const struct symbol_frame *frame)
+{
+	char *path = kept_path(run_folder, frame), *real = path ? realpath(path, NULL) : NULL;
+	char *run = real ? realpath(run_folder, NULL) : NULL;
+	char *sources = run ? xasprintf("%s/" RUN_SOURCES "/", run) : NULL;
+
+	if (real && (!sources || strncmp(real, sources, strlen(sources)) != 0)) {
+		free(real);
+		real = NULL;
+	}
+	free(sources);
+	free(run);
+	free(path);
+	return real;
+}
+
 /* When the kernel of a run was there; INT64_MAX: nobody knows, so each file may be older. */
 static int64_t kernel_time(const struct run *run)
 {
@@ -75,7 +92,7 @@ static char *read_file(const char *path, int64_t compiled, uint64_t *newer)
 
 static char *read_source(struct sources *sources, const struct symbol_frame *frame)
 {
-	char *kept = sources->run_folder ? kept_path(sources->run_folder, frame) : NULL;
+	char *kept = sources->run_folder ? real_kept_path(sources->run_folder, frame) : NULL;
 	char *path = full_path(frame, sources->folder ? sources->folder : frame->folder), *text = NULL;
 	uint64_t nr_ignored = 0;
 

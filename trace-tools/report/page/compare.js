@@ -13,7 +13,8 @@ function readComparison() {
     ["there", "length", "leaked", "findings"].map((name, k) => [name + side, values[4 * i + k]])));
   const tests = raw.tests.map(([name, occurrence, ...values], key) => {
     const test = {name: occurrence > 1 ? `${name} #${occurrence}` : name, key, ...sides(values)};
-    return {...test, change: test.leakedB - test.leakedA, only: !test.thereA ? "only in B" : !test.thereB ? "only in A" : ""};
+    const only = !test.thereA ? (raw.completeA ? "only in B" : "-") : !test.thereB ? (raw.completeB ? "only in A" : "-") : "";
+    return {...test, change: raw.completeA && raw.completeB ? test.leakedB - test.leakedA : 0, only};
   });
   return {sites, tests};
 }
@@ -23,17 +24,21 @@ function signed(number) {
 }
 
 function makeCompare() {
-  const compared = readComparison();
-  const side = (name, text) => test => test[`there${name}`] ? text(test) : "not run";
+  const compared = readComparison(), comparable = raw.completeA && raw.completeB;
+  const side = (name, text) => test => test[`there${name}`] ? text(test) : raw[`complete${name}`] ? "not run" : "not recorded";
+  // What a test left and how long it took may lie in what is missing of a run.
+  const fewer = name => side(name, test => raw[`complete${name}`] ? count(test[`leaked${name}`]) : "-");
+  const length = name => side(name, test => raw[`complete${name}`] || test[`length${name}`] ? (test[`length${name}`] / raw.hz).toFixed(3) : "-");
+  const isBad = name => test => !raw[`watched${name}`] && raw[`complete${name}`] && test[`leaked${name}`] > 0;
   const tests = new Table(document.getElementById("tests"), {
     name: "tests",
     columns: [
       {title: "Test", key: "name"},
-      {title: "Seconds, A", key: "lengthA", number: true, cell: side("A", test => (test.lengthA / raw.hz).toFixed(3))},
-      {title: "Seconds, B", key: "lengthB", number: true, cell: side("B", test => (test.lengthB / raw.hz).toFixed(3))},
-      {title: `${raw.watchedA ? "Fewer" : "Leaked"}, A`, key: "leakedA", number: true, cell: side("A", test => count(test.leakedA)), bad: test => !raw.watchedA && test.leakedA > 0},
-      {title: `${raw.watchedB ? "Fewer" : "Leaked"}, B`, key: "leakedB", number: true, cell: side("B", test => count(test.leakedB)), bad: test => !raw.watchedB && test.leakedB > 0},
-      {title: "Change", key: "change", number: true, cell: test => test.only || signed(test.change), bad: test => !raw.watchedA && !raw.watchedB && test.change > 0},
+      {title: "Seconds, A", key: "lengthA", number: true, cell: length("A")},
+      {title: "Seconds, B", key: "lengthB", number: true, cell: length("B")},
+      {title: `${raw.watchedA ? "Fewer" : "Leaked"}, A`, key: "leakedA", number: true, cell: fewer("A"), bad: isBad("A")},
+      {title: `${raw.watchedB ? "Fewer" : "Leaked"}, B`, key: "leakedB", number: true, cell: fewer("B"), bad: isBad("B")},
+      {title: "Change", key: "change", number: true, cell: test => test.only || (comparable ? signed(test.change) : "-"), bad: test => comparable && !raw.watchedA && !raw.watchedB && test.change > 0},
     ],
     sorted: 5,
     rows: () => compared.tests,
