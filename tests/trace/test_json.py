@@ -78,6 +78,7 @@ def test_leaks_against_a_healthy_run(check, run, sites, write):
     healthy.read_page(page, 0)
     healthy.drop(page, 12, 0)
     healthy.end(7)
+    healthy.machine.audit([])
     check("leaks", run, "--baseline", write(healthy.machine, "healthy"))
 
 
