@@ -109,5 +109,7 @@ def test_signals(tmp_path, number, drive):
     assert (run / "ram").exists() and (run / "run.json").exists()
     assert "audit of the copy of RAM" in done.out
     # The interrupt is the user's way to end `make qemu`, and so an end like any other; the rest cut the session short.
-    assert done.status == (OK if number == signal.SIGINT and not drive else CANNOT_TELL), done.out
+    # The shell has printed its prompt; on a busy host it may not have come to wait for a line, and the verdict says so.
+    ended = number == signal.SIGINT and not drive and "processes still running" not in done.out
+    assert done.status == (OK if ended else CANNOT_TELL), done.out
     assert pagetrail("summary", run).status == OK
