@@ -8,6 +8,7 @@ import subprocess
 import jsonschema
 import pytest
 from harness import paths
+from harness.tool import LEAKED
 from test_leaks import Kernel, fault_5
 
 FORMS = paths.ROOT / "trace-tools/json/forms.py"
@@ -71,7 +72,7 @@ def test_page(check, run, pagetrail):
     check("page", run, "0x87fff")
 
 
-def test_leaks_against_a_healthy_run(check, run, sites, write):
+def test_leaks_against_a_healthy_run(check, run, sites, write, sanitized):
     healthy = Kernel(sites)
     healthy.begin(7, "reader")
     page = healthy.write_page(12, 0)
@@ -79,7 +80,9 @@ def test_leaks_against_a_healthy_run(check, run, sites, write):
     healthy.drop(page, 12, 0)
     healthy.end(7)
     healthy.machine.audit([])
-    check("leaks", run, "--baseline", write(healthy.machine, "healthy"))
+    folder = write(healthy.machine, "healthy")
+    check("leaks", run, "--baseline", folder)
+    assert sanitized("leaks", run, "--baseline", folder).status == LEAKED
 
 
 def test_what_was_written(check, run, tmp_path):

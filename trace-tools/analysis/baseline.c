@@ -132,6 +132,14 @@ static void take_releases(struct reading *reading, const struct model *model)
 	}
 }
 
+/* The node may be new, and the array of nodes another one then: so the node comes first. */
+static void count_acquired(struct reading *reading, uint32_t stack, uint32_t ref)
+{
+	uint32_t node = node_of(reading, stack, ref, false);
+
+	reading->out->tree->nodes[node].events++;
+}
+
 /* What is live at the end was acquired, too. */
 static void take_live(struct reading *reading, const struct model *model)
 {
@@ -141,12 +149,10 @@ static void take_live(struct reading *reading, const struct model *model)
 	for (uint32_t pfn = 0; (page = model_next_live(model, &pfn)); pfn++) {
 		for (const struct page_ref *ref = model_refs(model, page); ref;
 		     ref = model_next_ref(model, ref))
-			reading->out->tree->nodes[node_of(reading, ref->stack, ref->ref, false)].events++;
+			count_acquired(reading, ref->stack, ref->ref);
 	}
 	for (size_t at = 0; (object = model_next_object(model, &at));)
-		reading->out->tree
-		    ->nodes[node_of(reading, object->stack, RELEASE_OF_OBJECT(object->cache), false)]
-		    .events++;
+		count_acquired(reading, object->stack, RELEASE_OF_OBJECT(object->cache));
 }
 
 struct baseline *baseline_of_run(const struct model *model, struct stack_table *stacks)
