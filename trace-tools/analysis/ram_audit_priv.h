@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * ram_audit, inside. ram_audit.c runs the parts and judges; ram_audit_memory.c reads and translates; ram_audit_lists.c,
- * ram_audit_tables.c, ram_audit_roots.c find what is free and what is reached; ram_audit_counts.c compares counts.
+ * ram_audit_tables.c, ram_audit_roots.c, ram_audit_reach.c find what is free and what is reached; ram_audit_counts.c compares counts.
  */
 #ifndef TOOLS_ANALYSIS_RAM_AUDIT_PRIV_H
 #define TOOLS_ANALYSIS_RAM_AUDIT_PRIV_H
@@ -103,6 +103,10 @@ bool tables_may_be_root(const struct ram_audit *audit, uint64_t pa);
 /* Whether a page's words can only be the entries of a root, with a table below it. */
 bool tables_look_like(const struct ram_audit *audit, uint64_t pa);
 void processes_read(struct ram_audit *audit);
+/* A word of `holder`: the page that it points to is held, and looked through later. type: what it points to; NULL. */
+void reach_word(struct ram_audit *audit, uint64_t word, struct page_holder holder, const struct type *type);
+/* Looks through what was reached, until nothing new is. */
+void reach_rest(struct ram_audit *audit);
 void roots_reach(struct ram_audit *audit);
 /* What only variables without a type point to. */
 void roots_untyped(struct ram_audit *audit);
