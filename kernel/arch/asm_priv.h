@@ -19,7 +19,7 @@
 #define HART_EMERGENCY_SP 24
 #define HART_PANIC_X 32
 #define HART_ID 292
-#define HART_BYTES 360
+#define HART_BYTES 368
 #define HARTS_BYTES (8 * HART_BYTES) /* NR_HARTS_MAX of them */
 
 /* struct trapframe */

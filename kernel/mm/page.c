@@ -333,11 +333,6 @@ static inline __attribute__((always_inline)) bool page_reached_zero(struct page 
 	return true;
 }
 
-static __attribute__((noinline)) bool page_reached_zero_traced(struct page *page, u32 stack)
-{
-	return page_reached_zero(page, stack);
-}
-
 /*
  * There was no reference; or that was the last one and the machine still stands on the page, which stays where it is,
  * without a reference, for the auditor to show. Returns false.
@@ -404,7 +399,7 @@ PUT_WAY bool put_traced(struct page *page, enum ref_kind ref, struct holder hold
 		return false;
 	if (UNLIKELY(before <= 0))
 		return put_refused(page, before, stack);
-	return page_reached_zero_traced(page, stack);
+	return page_reached_zero(page, stack);
 }
 
 /* They are not, and the freer's stack is wanted all the same. */
@@ -422,7 +417,7 @@ PUT_WAY bool put_masked(struct page *page, enum ref_kind ref, struct holder hold
 		return put_refused(page, before, stack);
 	if (trace_on(TRACE_CATEGORY_PAGE))
 		page_record(EV_page_free, (u8)ref, stack, page, page->order, holder, 0, 0);
-	return page_reached_zero_traced(page, stack);
+	return page_reached_zero(page, stack);
 }
 
 PUT_WAY bool put_untraced(struct page *page, enum ref_kind ref)

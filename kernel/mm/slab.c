@@ -206,9 +206,9 @@ void kmem_record_ref(enum trace_event event, const void *obj, enum ref_kind ref,
 		return;
 	if (UNLIKELY((before | after) > 0xffff))
 		counts = (u64)count_for_event((s32)before) | (u64)count_for_event((s32)after) << 16;
-	trace_record_words(trace_record_head_signed((s32)event, (s32)ref, (s32)slab->cache_id, stack),
-			   (u64)kmem_object_number(obj) | (u64)holder.index << 32,
-			   counts | (u64)trace_current_pid() << 32 | (u64)holder.id << 48);
+	trace_record_locked(trace_record_head_signed((s32)event, (s32)ref, (s32)slab->cache_id, stack),
+			    (u64)kmem_object_number(obj) | (u64)holder.index << 32,
+			    counts | (u64)trace_current_pid() << 32 | (u64)holder.id << 48);
 }
 STATIC_ASSERT(offsetof(struct trace_payload_objref, obj) == 0 &&
 		  offsetof(struct trace_payload_objref, index) == 4 &&

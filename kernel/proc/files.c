@@ -35,7 +35,7 @@ int fd_close(int fd)
 	return 0;
 }
 
-void files_copy(struct proc *child, const struct proc *parent)
+ARCH_OUTERMOST void files_copy(struct proc *child, const struct proc *parent)
 {
 	u16 pid = child->task->pid;
 

@@ -6,13 +6,13 @@ static void abi_copy(struct proc *child, const struct proc *parent, struct mm *m
 {
 	child->abi = parent->abi;
 	child->abi_flags = parent->abi_flags;
-	child->watch_call = parent->watch_call;
+	child->watch = parent->watch;
 	memcpy(child->abi_state, parent->abi_state, sizeof(child->abi_state));
 	if (child->abi->forked)
 		child->abi->forked(child, mm);
 }
 
-int proc_fork(void)
+ARCH_OUTERMOST int proc_fork(void)
 {
 	struct task *task = current_task();
 	struct proc *parent = task->proc;

@@ -8,8 +8,11 @@
 #include <kernel/proc.h>
 #include <kernel/syscall.h>
 
-/* One function a call; arg[0..5] as the user gave them. Result >= 0, or a negative errno. */
-#define SYSCALL(ev_number, ev_name, ev_nargs) s64 sys_##ev_name(const u64 *arg);
+/*
+ * One function a call; arg[0..5] as the user gave them. Result >= 0, or a negative errno. The table alone leads there, and one
+ * place calls what is in the table.
+ */
+#define SYSCALL(ev_number, ev_name, ev_nargs) ARCH_OUTERMOST s64 sys_##ev_name(const u64 *arg);
 #include <uapi/syscalls.def>
 #undef SYSCALL
 

@@ -37,8 +37,9 @@
 STATIC_ASSERT(1UL << STACK_DEPTH_BITS == ARCH_STACK_BYTES, "a tag has the depth");
 
 /*
- * What a hart remembers: entries in the order in which they were put, those with one tag in a chain, and an index of eight
- * places for each, which is probed upwards, to the chains' heads. Nothing is taken out; when there is no room, all is forgotten.
+ * What a hart remembers: entries in the order in which they were put, and an index of eight places for each. Those with one tag are a
+ * chain by `next`, and the heads of the chains that have one place in the index a chain by `other`. Nothing is taken out; when
+ * there is no room, all is forgotten.
  */
 struct stack_cache {
 	struct cached_stack **index; /* &nothing: a free place */
@@ -53,8 +54,8 @@ static u32 not_remembered(const u8 *from, u32 skip, u64 site, const struct cache
 {
 	return trace_stack_walk(from, skip, site);
 }
-static struct cached_stack nothing = {.check = not_remembered};
-static struct cached_stack *no_index[2] = {&nothing, &nothing}; /* of a hart that walks every stack */
+static struct cached_stack nothing = {.check = not_remembered, .other = &nothing};
+static struct cached_stack *no_index = &nothing; /* of a hart that walks every stack */
 
 /*
  * The place, its caller and, in the upper bits, which are the same in all places, the depth. No two of these have one
@@ -65,27 +66,28 @@ static inline u64 tag_of(const void *frame, u64 site)
 	return (site ^ (u64)frame << (64 - STACK_DEPTH_BITS)) + (arch_caller(frame) << CODE_BITS);
 }
 
-/* Where the search for a stack begins: the upper bits of a product depend on all bits, so tags spread over the index. */
-static inline struct cached_stack **place_of(struct cached_stack **index, u32 shift, u64 tag)
+/* The upper bits of a product depend on all bits, so tags spread over the index. */
+#define MULTIPLIER 0x9e3779b97f4a7c15UL
+
+/* Of the heads that stand there the one with the tag, or `nothing`. */
+static inline struct cached_stack *find_head(const struct stack_cache *cache, u64 tag,
+					     struct cached_stack ***place)
 {
-	return &index[tag * 0x9e3779b97f4a7c15UL >> shift];
+	struct cached_stack *head;
+
+	*place = &cache->index[tag * MULTIPLIER >> cache->shift];
+	for (head = **place; head != &nothing && head->tag != tag; head = head->other)
+		;
+	return head;
 }
 
-/* The head of the tag's chain, or the free place where the search ends. */
-static inline struct cached_stack **find_place(const struct stack_cache *cache, u64 tag)
+/* Another tag stands first. */
+static __attribute__((noinline)) u32 look_further(const u8 *from, u32 skip, u64 site,
+						  const struct cached_stack *entry, u64 tag)
 {
-	struct cached_stack **place = place_of(cache->index, cache->shift, tag);
-
-	while (*place != &nothing && (*place)->tag != tag)
-		place = place + 1 < cache->index + STACK_INDEX_PLACES(cache->max) ? place + 1 : cache->index;
-	return place;
-}
-
-/* Another tag stands at the first place. */
-static __attribute__((noinline)) u32 look_further(const u8 *from, u32 skip, u64 site, u64 tag)
-{
-	const struct cached_stack *entry = *find_place(&stack_caches[hart_index()], tag);
-
+	do
+		entry = entry->other;
+	while (entry != &nothing && entry->tag != tag);
 	return entry->check(from, skip, site, entry);
 }
 
@@ -150,20 +152,23 @@ void stack_cache_put(u32 hart, const void *frame, u64 site, const u32 *ra, u32 n
 	if (cache->nr == cache->max)
 		stack_cache_clear(cache);
 	entry = &cache->entries[cache->nr++];
-	place = find_place(cache, tag);
-	head = *place;
+	head = find_head(cache, tag, &place);
 	entry->tag = tag;
 	entry->check = checks[nr_frames - 1];
 	entry->id = id;
 	entry->nr = nr_frames - 1;
 	entry->next = &nothing;
+	entry->other = &nothing;
 	for (u32 i = 1; i < nr_frames; i++)
 		entry->ra[i - 1] = ra[i];
-	if (head == &nothing) {
-		*place = entry;
-	} else {
+	if (head != &nothing) {
 		entry->next = head->next;
 		head->next = entry;
+	} else if (*place != &nothing) { /* the first one there stays the first */
+		entry->other = (*place)->other;
+		(*place)->other = entry;
+	} else {
+		*place = entry;
 	}
 }
 
@@ -173,15 +178,17 @@ u32 trace_stack_find(const void *frame, u32 skip)
 	u64 site = ARCH_RETURN_ADDRESS();
 	const struct hart *hart = this_hart();
 	u64 tag = tag_of(frame, site);
-	const struct cached_stack *entry = *place_of(hart->stack_index, hart->stack_index_shift, tag);
+	const struct cached_stack *entry =
+	    hart->stack_index[tag * hart->stack_multiplier >> hart->stack_index_shift];
 
 	return LIKELY(entry->tag == tag) ? entry->check(frame, skip, site, entry)
-					 : look_further(frame, skip, site, tag);
+					 : look_further(frame, skip, site, entry, tag);
 }
 
 u32 stack_cache_find(u32 hart, const void *frame, u64 site)
 {
-	const struct cached_stack *entry = *find_place(&stack_caches[hart], tag_of(frame, site));
+	struct cached_stack **place;
+	const struct cached_stack *entry = find_head(&stack_caches[hart], tag_of(frame, site), &place);
 
 	for (; entry != &nothing; entry = entry->next) {
 		const u64 *at = frame;
@@ -245,12 +252,13 @@ void stack_cache_use(u32 hart)
 {
 	harts[hart].stack_index_shift = (u8)stack_caches[hart].shift;
 	harts[hart].stack_index = stack_caches[hart].index;
+	harts[hart].stack_multiplier = MULTIPLIER;
 }
 
 static void stack_cache_bypass(u32 hart)
 {
-	harts[hart].stack_index_shift = 63;
-	harts[hart].stack_index = no_index;
+	harts[hart].stack_index = &no_index;
+	harts[hart].stack_multiplier = 0; /* always the first place */
 }
 
 void stack_cache_init(u32 hart, void *memory, u32 max)

@@ -62,10 +62,11 @@ struct cached_stack {
 	stack_check check; /* for nr addresses */
 	u32 id, nr;
 	u32 ra[STACK_CACHE_FRAMES -
-	       1];                 /* low halves of those that are looked at, from the caller's caller on */
-	struct cached_stack *next; /* another one with this tag */
+	       1];                  /* low halves of those that are looked at, from the caller's caller on */
+	struct cached_stack *next;  /* another one with this tag */
+	struct cached_stack *other; /* of the first one with a tag: that of another tag */
 };
-STATIC_ASSERT(sizeof(struct cached_stack) == 88, "so much for each stack that is remembered");
+STATIC_ASSERT(sizeof(struct cached_stack) == 96, "so much for each stack that is remembered");
 
 /* hart's cache of `max` stacks, a power of two; memory: STACK_CACHE_BYTES(max). */
 void stack_cache_init(u32 hart, void *memory, u32 max);

@@ -17,7 +17,7 @@ struct fork {
 	bool eager;
 };
 
-static int copy_vmas(struct mm *parent, struct mm *child)
+ARCH_OUTERMOST static int copy_vmas(struct mm *parent, struct mm *child)
 {
 	LIST_FOR_EACH (pos, &parent->vmas) {
 		const struct vma *vma = LIST_ENTRY(pos, struct vma, link);
@@ -74,7 +74,7 @@ static int share_leaf(pte_t *pte, uaddr_t ua, void *arg)
 	return long_walk_step(&fork->walk, ua);
 }
 
-static int share_leaves(struct mm *parent, struct mm *child, bool eager)
+ARCH_OUTERMOST static int share_leaves(struct mm *parent, struct mm *child, bool eager)
 {
 	LIST_FOR_EACH (pos, &parent->vmas) {
 		struct vma *vma = LIST_ENTRY(pos, struct vma, link);
@@ -95,7 +95,7 @@ static int share_leaves(struct mm *parent, struct mm *child, bool eager)
 	return 0;
 }
 
-struct mm *mm_fork(struct mm *parent, u16 pid, bool eager)
+ARCH_OUTERMOST struct mm *mm_fork(struct mm *parent, u16 pid, bool eager)
 {
 	struct mm *child = mm_create(pid);
 	int err;

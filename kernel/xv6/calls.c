@@ -41,23 +41,23 @@ static bool call_refused(u64 number, const u64 *arg)
 	return strncpy_from_user(path, arg[0], sizeof(path)) < 0 || strcmp(path, state->allowed) != 0;
 }
 
-static s64 watch_call(u64 number, const u64 *arg)
+static void call_done(u64 number, s64 result)
 {
-	const struct proc *proc = current_proc();
-	s64 result = call_refused(number, arg) ? -EPERM : syscall_run(number, arg);
+	struct proc *proc = current_proc();
 
-	if (in_mask(number, xv6_state_of(current_proc())->traced))
+	if (in_mask(number, xv6_state_of(proc)->traced))
 		kprintf("%u: syscall %s -> %d\n", proc->task->pid, known_calls[number].name,
 			result < 0 ? -1 : (int)result);
-	return result;
 }
+
+static const struct call_watch call_watch = {.refuses = call_refused, .done = call_done};
 
 /* After a change of the masks. */
 static void watch_if_wanted(struct proc *proc)
 {
 	const struct xv6_state *state = xv6_state_of(proc);
 
-	proc->watch_call = state->traced || state->refused ? watch_call : NULL;
+	proc->watch = state->traced || state->refused ? &call_watch : NULL;
 }
 
 /*

@@ -96,6 +96,23 @@ static void test_stacks_of_one_tag(void **state)
 	assert_int_equal(find(frame, SITE), 0);
 }
 
+/* Stacks whose tags have one place in the index. */
+static void test_tags_of_one_place(void **state)
+{
+	const struct cached_stack *entries = (const struct cached_stack *)memory;
+	const u8 *frame = (u8 *)stack + 0x400;
+	u32 nr_behind = 0;
+
+	build(frame, 1);
+	for (u64 i = 0; i < NR_CACHED; i++)
+		put(frame, SITE + i * i * 34, (u32)i + 1);
+	for (u64 i = 0; i < NR_CACHED; i++) {
+		nr_behind += entries[i].other >= entries && entries[i].other < entries + NR_CACHED;
+		assert_int_equal(find(frame, SITE + i * i * 34), i + 1);
+	}
+	assert_true(nr_behind > 2);
+}
+
 /* Each is found until there is no room for one more; then that one alone, and none as another. */
 static void test_all_are_found_until_all_are_forgotten(void **state)
 {
@@ -180,6 +197,7 @@ int main(void)
 	    cmocka_unit_test_setup(test_every_address_counts, forget),
 	    cmocka_unit_test_setup(test_frames_are_followed, forget),
 	    cmocka_unit_test_setup(test_stacks_of_one_tag, forget),
+	    cmocka_unit_test_setup(test_tags_of_one_place, forget),
 	    cmocka_unit_test_setup(test_all_are_found_until_all_are_forgotten, forget),
 	    cmocka_unit_test_setup(test_what_is_not_remembered, forget),
 	    cmocka_unit_test(test_a_record_finds_the_same),

@@ -13,7 +13,7 @@
  *
  * Exec chooses the table by the ELF header, fork hands it down. What a personality keeps for a process lies in proc->abi_state;
  * only its own functions know what it is. It outlives exec, as a parent may ask for something that the programs it starts must obey
- * (a call refused): who watches calls sets proc->watch_call, which outlives exec, too, whatever table holds then. Two
+ * (a call refused): who watches calls sets proc->watch, which outlives exec, too, whatever table holds then. Two
  * pointers for what is rare, and not two more entries that every call goes through: a call costs one test.
  *
  * ABI-1  every process on the list of all has a table.

@@ -63,7 +63,8 @@ struct hart {
 	u16 pid;                           /* of current; what records say */
 	u8 stack_index_shift;              /* trace's: 64 - the bits of a place's number */
 	struct cached_stack **stack_index; /* trace's (stack.c) */
-	struct trace_ring *trace_ring;     /* trace's; set before anything is recorded */
+	u64 stack_multiplier;          /* trace's: of its hash, as a load is cheaper than the making of it */
+	struct trace_ring *trace_ring; /* trace's; set before anything is recorded */
 };
 
 extern struct hart harts[NR_HARTS_MAX];

@@ -38,8 +38,8 @@ struct proc { /* slab cache "proc" */
 	/* Own process: what the program expects of the kernel (abi.h). */
 	const struct proc_abi *abi;
 	u8 abi_flags; /* what its ELF header asks of the abi; 0 for our own */
-	/* NULL, or what every system call goes through: syscall_run, or an error in its place. Handed down by fork and exec. */
-	s64 (*watch_call)(u64 number, const u64 *arg);
+	const struct call_watch
+	    *watch; /* NULL, or who watches its system calls. Handed down by fork and exec. */
 	/* NULL, or called on the way to user mode, interrupts on. Neither fork nor exec hands it down. */
 	void (*before_return)(struct trapframe *frame);
 	u64 abi_state[ABI_STATE_WORDS]; /* the abi's own; handed down by fork and exec */

@@ -48,7 +48,10 @@ void kmem_cache_free(struct kmem_cache *cache, void *obj, struct holder holder);
  *         both under the lock of its count, so that the records of one object are a chain.
  */
 void kmem_cache_set_counted(struct kmem_cache *cache, u32 (*count)(const void *obj));
-/* Records a get (EV_obj_get, after == before + 1) or a put (EV_obj_put). stack: of kmem_ref_stack, before the lock. */
+/*
+ * Records a get (EV_obj_get, after == before + 1) or a put (EV_obj_put). The lock of the object's count, a spinlock, is held.
+ * stack: of kmem_ref_stack, before the lock.
+ */
 void kmem_record_ref(enum trace_event event, const void *obj, enum ref_kind ref, struct holder holder,
 		     u32 stack, u32 before);
 /* The stack for it, from the caller of the function that calls this. */

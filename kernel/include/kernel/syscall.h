@@ -11,8 +11,11 @@ enum syscall_number {
 #undef SYSCALL
 };
 
-/* A call by its number, for who watches calls (proc->watch_call): its result, or -ENOSYS. */
-s64 syscall_run(u64 number, const u64 *arg);
+/* Who watches the calls of a process (proc->watch). */
+struct call_watch {
+	bool (*refuses)(u64 number, const u64 *arg); /* before a call: true: -EPERM in its place */
+	void (*done)(u64 number, s64 result);        /* and behind it, refused or not */
+};
 void syscall_init(void); /* slab caches; before the first process */
 
 /* Guest instructions of one of the benchmarks, for KDEBUG_BENCH. Defined above, in boot. */

@@ -34,6 +34,7 @@ struct hart {
 	u32 ranks_held;
 	u16 pid;
 	struct cached_stack **stack_index;
+	u64 stack_multiplier;
 	struct trace_ring *trace_ring;
 	u8 stack_index_shift;
 };
