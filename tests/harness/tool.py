@@ -5,10 +5,12 @@ import os
 import re
 import subprocess
 import sys
+import time
 
 from . import paths
 
 OK, LEAKED, CANNOT_TELL = 0, 1, 2
+LIMIT = 120  # seconds for what a machine is waited for
 
 
 class Result:
@@ -51,6 +53,23 @@ def run_command(out, *guest_words, kernel=None, disk=None, limit=300, options=()
         options += ["--append", "debug=on"]
     return ["run", "--kernel", kernel or paths.KERNEL, "--disk", disk or paths.DISK, "--out", out,
             "--timeout", str(limit), *options, "--", *guest_words]
+
+
+def read_until(process, pattern, limit=LIMIT):
+    """Reads what it says up to the pattern; the text. The console is read byte by byte: a prompt ends no line."""
+    os.set_blocking(process.stdout.fileno(), False)
+    text, deadline = "", time.monotonic() + limit
+    while not re.search(pattern, text):
+        assert time.monotonic() < deadline, f"{pattern} was not said:\n{text[-2000:]}"
+        try:
+            got = os.read(process.stdout.fileno(), 65536)
+        except BlockingIOError:
+            time.sleep(0.01)
+            continue
+        assert got, f"it ended before {pattern}:\n{text[-2000:]}"
+        text += got.decode(errors="replace")
+    os.set_blocking(process.stdout.fileno(), True)
+    return text
 
 
 def babeltrace_events(run):

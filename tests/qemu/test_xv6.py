@@ -1,23 +1,17 @@
 # SPDX-License-Identifier: MIT
 """Programs written for xv6 compile unchanged, run, and lose nothing: see tests/xv6 and user/compat/xv6."""
 import re
-import shutil
-from pathlib import Path
 
 import pytest
 
-from harness import paths
+from harness import paths, xv6_disk as disks
 from harness.tool import OK, pagetrail, run_command
-
-SOURCES = sorted((paths.ROOT / "tests/xv6").glob("*.c"))
 
 
 @pytest.fixture(scope="module")
 def xv6_disk(tmp_path_factory):
-    """A disk image with all programs of tests/xv6; a copy, as other tests build others in that folder."""
-    build = f"{paths.BUILD_NAME}/xv6-disk"
-    paths.make(f"EXTRA_USER={' '.join(str(source.relative_to(paths.ROOT)) for source in SOURCES)}", "disk", build=build)
-    return Path(shutil.copy(paths.ROOT / build / "disk.img", tmp_path_factory.mktemp("xv6")))
+    """A disk image with all programs of tests/xv6."""
+    return disks.built(tmp_path_factory.mktemp("xv6"))
 
 
 def traced(tmp_path, disk, *words, smp=2, options=()):

@@ -17,8 +17,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 from harness import paths
-from harness.tool import CANNOT_TELL, LEAKED, OK, pagetrail
-from watching import QEMU, finish, kernels, read_until, shell_words
+from harness.tool import CANNOT_TELL, LEAKED, OK, pagetrail, read_until
+from watching import QEMU, finish, kernels, shell_words
 
 # What each leaky kernel's suspect is; "": no rule is good enough, and none is named.
 LEAKY = {"small-cow-u8-sole_owner_leaks": "cow_fault", "small-plain-shrink_keeps": "uvmdealloc",

@@ -8,8 +8,8 @@ import signal
 import time
 
 import pytest
-from harness.tool import CANNOT_TELL, LEAKED, OK, pagetrail
-from watching import await_machine, described, finish, kernel, machines, read_until, start_watch, watch
+from harness.tool import CANNOT_TELL, LEAKED, OK, pagetrail, read_until
+from watching import await_machine, described, finish, kernel, machines, start_watch, watch
 
 PROMPT = "small-prompt"
 

@@ -13,13 +13,12 @@ import time
 from pathlib import Path
 
 from harness import paths
-from harness.tool import Result, pagetrail
+from harness.tool import LIMIT, Result, pagetrail
 
 sys.path[:0] = [str(paths.ROOT / "tests/foreign"), str(paths.BUILD / "trace-tools")]
 import kernels  # noqa: E402  (the foreign kernels' own list)
 
 QEMU = "qemu-system-riscv64"
-LIMIT = 120
 
 
 def kernel(name, smp=1, more=()):
@@ -41,23 +40,6 @@ def start_watch(*words, cwd=None, env=None, tool=paths.PAGETRAIL):
     return subprocess.Popen([str(tool), "watch", *map(str, words)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, cwd=cwd, env={**os.environ, **(env or {})}, text=True,
                             errors="replace", start_new_session=True)
-
-
-def read_until(process, pattern, limit=LIMIT):
-    """Reads what it says up to the pattern; the text. The console is read byte by byte: a prompt ends no line."""
-    os.set_blocking(process.stdout.fileno(), False)
-    text, deadline = "", time.monotonic() + limit
-    while not re.search(pattern, text):
-        assert time.monotonic() < deadline, f"{pattern} was not said:\n{text[-2000:]}"
-        try:
-            got = os.read(process.stdout.fileno(), 65536)
-        except BlockingIOError:
-            time.sleep(0.01)
-            continue
-        assert got, f"it ended before {pattern}:\n{text[-2000:]}"
-        text += got.decode(errors="replace")
-    os.set_blocking(process.stdout.fileno(), True)
-    return text
 
 
 def finish(process, limit=LIMIT):
