@@ -73,6 +73,15 @@ static void describe_build(void)
 		memcpy(trace_desc.build_id, build_id_note.id, sizeof(build_id_note.id));
 }
 
+static struct page_times *page_times_wanted(u64 nr_ram_pages)
+{
+	char value[8];
+
+	if (!bootarg("page_owner", value, sizeof(value)) || strcmp(value, "on"))
+		return NULL;
+	return bootmem_alloc(nr_ram_pages * sizeof(struct page_times), PK_METADATA);
+}
+
 static void memory_init(void)
 {
 	u64 ram_bytes = machine.ram_end - machine.ram_start;
@@ -92,6 +101,7 @@ static void memory_init(void)
 	trace_desc.nr_pages = nr_ram_pages;
 	describe_build();
 	trace_init(trace_memory, trace_bytes, machine.nr_harts);
+	page_times = page_times_wanted(nr_ram_pages);
 	page_init(machine.ram_start, machine.ram_end, KERNEL_PA, array);
 	bootmem_finish();
 }

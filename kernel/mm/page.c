@@ -32,6 +32,7 @@ u64 page_zero;
 pfn_t first_pfn;
 pfn_t managed_pfn;
 u32 nr_pages;
+struct page_times *page_times;
 
 static u32 (*reclaim_hook)(u32 nr_wanted);
 static bool (*fail_hook)(u32 order);
@@ -158,12 +159,33 @@ static __attribute__((noinline)) struct page *take_with_reclaim(u32 order, enum 
 	return page;
 }
 
+/* Of all pages of the block: each may be freed or allocated as part of another one. */
+static __attribute__((noinline)) void note_allocated(const struct page *page)
+{
+	struct page_times *times = &page_times[page - pages];
+	u64 now = arch_time();
+
+	for (u32 i = 0; i < 1U << page->order; i++)
+		times[i].allocated = now;
+}
+
+static __attribute__((noinline)) void note_freed(const struct page *page)
+{
+	struct page_times *times = &page_times[page - pages];
+	u64 now = arch_time();
+
+	for (u32 i = 0; i < 1U << page->order; i++)
+		times[i].freed = now;
+}
+
 /* Tracing is initialized. Called by the function whose caller allocates. head: of the record, without the stack. */
 static __attribute__((noinline)) void note_allocator(struct page *page, u64 head, struct holder holder)
 {
 	u32 stack = trace_stack_find(__builtin_frame_address(0), 2);
 
 	page->stack = stack;
+	if (UNLIKELY(page_times))
+		note_allocated(page);
 	if (trace_on(TRACE_CATEGORY_PAGE))
 		trace_record_words(head | (u64)stack << 32, payload_where(page, holder),
 				   payload_who(holder) | payload_counts(0, 1));
@@ -399,6 +421,8 @@ PUT_WAY bool put_traced(struct page *page, enum ref_kind ref, struct holder hold
 		return false;
 	if (UNLIKELY(before <= 0))
 		return put_refused(page, before, stack);
+	if (UNLIKELY(page_times))
+		note_freed(page);
 	return page_reached_zero(page, stack);
 }
 
@@ -417,6 +441,8 @@ PUT_WAY bool put_masked(struct page *page, enum ref_kind ref, struct holder hold
 		return put_refused(page, before, stack);
 	if (trace_on(TRACE_CATEGORY_PAGE))
 		page_record(EV_page_free, (u8)ref, stack, page, page->order, holder, 0, 0);
+	if (UNLIKELY(page_times))
+		note_freed(page);
 	return page_reached_zero(page, stack);
 }
 

@@ -11,7 +11,8 @@
  *      ...
  *
  * The kind of page stands for the mask and the types. The name is the task's that has the pid now, "?" if none has. When
- * a page was allocated or freed struct page has no room to say: the times are 0. The trace has them.
+ * a page was allocated, and last freed before, is known with the boot argument page_owner=on (page_times), as nanoseconds since
+ * boot; else both are 0.
  *
  * Pages are looked at without locks: each record is right at some instant, the file as a whole is not one
  * instant.
@@ -27,15 +28,23 @@ void procfs_print_frames(struct text *text, const u32 *frames, u32 nr)
 
 #define BLOCK_ORDER 9 /* Linux's page blocks: 2 MiB */
 
+static u64 since_boot_ns(u64 time)
+{
+	return time > trace_desc.boot_time ? (time - trace_desc.boot_time) * (1000000000 / TIME_HZ) : 0;
+}
+
 static void print_owner(struct text *text, const struct page *page)
 {
+	const struct page_times times = page_times ? page_times[page - pages] : (struct page_times){0};
 	const char *kind = page_kind_name(page->kind);
 	char name[TASK_NAME_BYTES];
 
 	procfs_task_name(page->pid, name);
 	text_printf(
-	    text, "Page allocated via order %u, mask 0x0(%s), pid %u, tgid %u (%s), ts 0 ns, free_ts 0 ns\n",
-	    page->order, kind, page->pid, page->pid, name);
+	    text,
+	    "Page allocated via order %u, mask 0x0(%s), pid %u, tgid %u (%s), ts %lu ns, free_ts %lu ns\n",
+	    page->order, kind, page->pid, page->pid, name, since_boot_ns(times.allocated),
+	    since_boot_ns(times.freed));
 	text_printf(text, "PFN %u type %s Block %u type %s Flags 0x0(count %d stack %u", page_to_pfn(page),
 		    kind, page_to_pfn(page) >> BLOCK_ORDER, kind, page_count(page), page->stack);
 	if (page->kind == PK_PAGECACHE)

@@ -452,6 +452,33 @@ static void test_events(void **state)
 	assert_int_equal(records[nr - 1].kind, REF_PIPE);
 }
 
+/* page_owner=on: every page of a block says when. What is recorded or not makes no difference. */
+static void test_times(void **state)
+{
+	page_times = calloc(nr_pages, sizeof(*page_times));
+	for (u32 i = 0; i < 2; i++) {
+		struct page *page = page_alloc(1, PK_PIPE, REF_PIPE, holder, 0);
+		const struct page_times *mine = &page_times[page - pages];
+		u64 before;
+
+		assert_in_range(mine->allocated, 1, host_time);
+		assert_int_equal(mine[1].allocated, mine->allocated);
+		assert_int_equal(mine[2].allocated, 0);
+		before = host_time;
+		page_get(page, REF_IO, HOLDER(9, 9));
+		page_put(page, REF_IO, HOLDER(9, 9));
+		assert_true(mine->freed < mine->allocated); /* not by a put that is not the last */
+		page_put(page, REF_PIPE, holder);
+		assert_in_range(mine->freed, before + 1, host_time);
+		assert_int_equal(mine[1].freed, mine->freed);
+		assert_int_equal(mine[2].freed, 0);
+		trace_set_mask(0);
+	}
+	trace_set_mask(TRACE_MASK_ALL);
+	free(page_times);
+	page_times = NULL;
+}
+
 static int clear_log(void **state)
 {
 	host_log_clear();
@@ -467,6 +494,7 @@ int main(void)
 	    TEST(test_double_free), TEST(test_get_of_free),    TEST(test_put_below_zero),
 	    TEST(test_overflow),    TEST(test_poison),         TEST(test_poison_scan),
 	    TEST(test_active_root), TEST(test_check_can_fail), TEST(test_events),
+	    TEST(test_times),
 	};
 	const struct CMUnitTest hart_tests[] = {TEST(test_counts_of_many_harts)};
 	const struct CMUnitTest boot_tests[] = {TEST(test_boot_numbers)};

@@ -57,22 +57,49 @@ def test_lost_objects_are_detected_exactly(boot, objects):
 
 # The first line of a record, as Linux 6.1 writes it: its page_owner_sort takes order, pid, tgid, name and times from there.
 PAGE_OWNER_LINE = (r"Page allocated via order \d+, mask 0x[0-9a-f]+\([^)]*\), pid \d+, tgid \d+ \((?P<name>.*)\), "
-                   r"ts \d+ ns, free_ts \d+ ns")
+                   r"ts (?P<ts>\d+) ns, free_ts (?P<free_ts>\d+) ns")
 
 
-def test_page_owner_has_the_lines_of_linux(boot):
-    machine = boot(run="cat /proc/page_owner", smp=2)
+def page_owner_records(machine):
+    """[(match of the first line, the other lines)] of a machine that ran `cat /proc/page_owner` last."""
     assert machine.wait(60) == 0
     text = machine.console.replace("\r", "")
     text = text[text.index("Page allocated"):text.rindex("\n\n") + 1]
-    records = text.split("\n\n")
-    assert len(records) > 50
-    names = set()
-    for record in records:
+    records = []
+    for record in text.split("\n\n"):
         lines = record.strip().split("\n")
-        first = re.fullmatch(PAGE_OWNER_LINE, lines[0])
-        assert first, record
-        assert re.fullmatch(r"PFN \d+ type \w+ Block \d+ type \w+ Flags 0x0\(count \d+ stack \d+( inode \d+ index \d+)?\)", lines[1])
-        assert all(re.fullmatch(r" 0xffffffc0[0-9a-f]{8}", line) for line in lines[2:]) and len(lines) > 2
+        records.append((re.fullmatch(PAGE_OWNER_LINE, lines[0]), lines[1:]))
+        assert records[-1][0], record
+    assert len(records) > 50
+    return records
+
+
+def test_page_owner_has_the_lines_of_linux(boot):
+    names = set()
+    for first, lines in page_owner_records(boot(run="cat /proc/page_owner", smp=2)):
+        assert re.fullmatch(r"PFN \d+ type \w+ Block \d+ type \w+ Flags 0x0\(count \d+ stack \d+( inode \d+ index \d+)?\)", lines[0])
+        assert all(re.fullmatch(r" 0xffffffc0[0-9a-f]{8}", line) for line in lines[1:]) and len(lines) > 1
+        assert first["ts"] == first["free_ts"] == "0"
         names.add(first["name"])
     assert {"init", "sh", "cat"} <= names
+
+
+def test_page_owner_on_says_when(boot):
+    """page_owner=on: times since boot, in an array that is metadata of 16 bytes a page and no more."""
+    def metadata(machine):
+        return int(machine.expect(r"metadata (\d+) ").group(1))
+    machine = boot(run="sh -c 'forktest; cat /proc/page_owner'", smp=2, append="page_owner=on", icount=True)
+    records = page_owner_records(machine)
+    took = int(machine.expect(r"init started after (\d+) ms").group(1)) * 1000000
+    by_name = {}
+    for first, _ in records:
+        by_name.setdefault(first["name"], []).append((int(first["ts"]), int(first["free_ts"])))
+        assert by_name[first["name"]][-1][1] <= by_name[first["name"]][-1][0]  # freed before, if at all
+    assert took < min(by_name["sh"])[0] < min(by_name["cat"])[0] < max(by_name["cat"])[0] < took + 10**9
+    assert any(freed for _, freed in by_name["cat"])
+    assert any(freed == 0 for times in by_name.values() for _, freed in times)
+    plain, noting = (boot(run="cat /proc/audit", append=append) for append in ("", "page_owner=on"))
+    assert metadata(noting) - metadata(plain) == 128 * 256 * 16 // 4096
+    for machine in plain, noting:
+        assert machine.wait(60) == 0
+        machine.expect(r"  OK\n")

@@ -88,6 +88,15 @@ extern pfn_t first_pfn;    /* of RAM */
 extern u32 nr_pages;       /* in RAM, firmware's included */
 extern pfn_t managed_pfn;  /* first page that is not the firmware's */
 
+/*
+ * When a page was allocated and last freed, by arch_time, where its stacks are kept, too. struct page has no room for it: there is an
+ * array beside, with the boot argument page_owner=on (as in Linux), else NULL.
+ */
+struct page_times {
+	u64 allocated, freed; /* 0: never since boot */
+};
+extern struct page_times *page_times; /* page_times[pfn - first_pfn] */
+
 static inline bool pfn_valid(pfn_t pfn)
 {
 	return pfn - first_pfn < nr_pages;
