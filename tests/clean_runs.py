@@ -27,12 +27,12 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import clean_plan
 from clean_plan import COMMAND, KILLED, TYPED
 from harness import paths, xv6_disk
 from harness.machine import Machine
+from harness.recorder import Recorder, for_each
 from harness.tool import CANNOT_TELL, OK, pagetrail, read_until, run_command
 
 LIMIT = 600  # of one machine
@@ -59,51 +59,19 @@ def build_of():
     return digest.hexdigest()[:12]
 
 
-class Stopped(Exception):
-    """The user ends it; what runs is no result."""
-
-
-class Recorder:
-    """Runs machines, and ends them when the user wants."""
+class Machines:
+    """Records runs into folders below one."""
 
     def __init__(self, folder):
-        self.folder, self.disk = folder, xv6_disk.built(folder)
-        self.processes, self.stopping, self.lock = set(), False, threading.Lock()
+        self.folder, self.disk, self.recorder = folder, xv6_disk.built(folder), Recorder()
 
-    def stop(self):
-        with self.lock:
-            self.stopping = True
-            for process in self.processes:
-                os.killpg(process.pid, signal.SIGTERM)
-
-    def start(self, run, out):
-        """`pagetrail run`, in a process group of its own."""
+    def record(self, run, out):
+        """The status of `pagetrail run`, and what it said."""
         options = ["--smp", run.smp, "--mem", run.mem, "--disk-mode", "virtio" if run.virtio else "ramdisk"]
         words = () if run.end == TYPED else run.words
         command = run_command(out, *words, disk=self.disk if run.xv6 else None, limit=LIMIT, options=options)
-        with self.lock:
-            if self.stopping:
-                raise Stopped
-            process = subprocess.Popen([str(word) for word in (paths.PAGETRAIL, *command)], stdin=subprocess.PIPE,
-                                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
-            self.processes.add(process)
-        return process
-
-    def record(self, run, out):
-        """Its exit status and what it said last."""
-        process = self.start(run, out)
-        try:
-            said = {TYPED: type_lines, KILLED: kill_machine, COMMAND: lambda *_: ""}[run.end](process, run, out)
-            said += process.communicate(timeout=LIMIT + 60)[0].decode(errors="replace")
-        finally:
-            with self.lock:
-                self.processes.discard(process)
-                if process.poll() is None:
-                    os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        if self.stopping:
-            raise Stopped
-        return process.returncode, said
+        meanwhile = {TYPED: type_lines, KILLED: kill_machine, COMMAND: lambda *_: ""}[run.end]
+        return self.recorder.run(command, LIMIT + 60, lambda process: meanwhile(process, run, out))
 
 
 def type_lines(process, run, _out):
@@ -141,13 +109,13 @@ def what_is_wrong(run, status, answer):
     return "; ".join(wrong)
 
 
-def do_run(recorder, run):
+def do_run(machines, run):
     """Records and judges one: the columns that it decides."""
-    out, began = recorder.folder / str(run.number), time.monotonic()
+    out, began = machines.folder / str(run.number), time.monotonic()
     shutil.rmtree(out, ignore_errors=True)
     row = {"number": run.number, "program": run.program, "shape": run.shape(), "end": run.end, "words": "\n".join(run.words)}
     try:
-        status, said = recorder.record(run, out)
+        status, said = machines.record(run, out)
         judged = pagetrail("leaks", out, "--json")
         answer = judged.json()
         wrong = what_is_wrong(run, status, answer)
@@ -155,8 +123,6 @@ def do_run(recorder, run):
             (out / "said.txt").write_text(said)
         row.update(verdict=answer["verdict"], events=answer["events"], wrong=wrong)
     except (AssertionError, OSError, json.JSONDecodeError, subprocess.TimeoutExpired) as error:
-        if recorder.stopping:
-            raise Stopped from error
         row.update(verdict="-", events=0, wrong=" ".join(str(error).split())[-300:] or repr(error))
     if not row["wrong"]:
         shutil.rmtree(out)
@@ -201,26 +167,18 @@ def run_all(folder, chosen, jobs, seed, total):
     """Runs what has no row yet; all rows of the chosen."""
     path, build, lock = folder / "runs.csv", build_of(), threading.Lock()
     known = read_rows(path, build, seed)
-    recorder = Recorder(folder)
+    machines = Machines(folder)
     print(f"build {build}, seed {seed}: {len(chosen)} runs, {sum(run.number in known for run in chosen)} of them known\n{HEADER}",
           flush=True)
 
     def one(run):
-        row = {**do_run(recorder, run), "build": build, "seed": seed}
+        row = {**do_run(machines, run), "build": build, "seed": seed}
         with lock:
             append_row(path, row)
             print(line(row, total), flush=True)
             known[run.number] = row
 
-    with ThreadPoolExecutor(jobs) as pool:
-        done = [pool.submit(one, run) for run in chosen if run.number not in known]
-        try:
-            for each in done:
-                each.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            recorder.stop()
-            raise
+    for_each(machines.recorder, jobs, one, [run for run in chosen if run.number not in known])
     return [known[run.number] for run in chosen]
 
 
@@ -231,7 +189,6 @@ def main():
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--only", default="", help="of one program")
     arguments = options.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = paths.BUILD / "clean-runs"
     folder.mkdir(parents=True, exist_ok=True)
     runs = clean_plan.plan(tests_of_programs(folder / "tests"), arguments.seed, arguments.number)

@@ -63,9 +63,12 @@ soak: $(TEST_NEEDS) ## every test program on 1, 2 and 4 harts, 128 MiB and 8 MiB
 repro: $(TEST_NEEDS) ## what was once broken from outside, N=200 times each: symlink races, 32000 mappings, ... REPRO='--only 3 --minutes 5'
 	@$(PYTHON) tests/repro.py $(if $(N),-n $(N)) $(REPRO)
 
-.PHONY: clean-runs
+.PHONY: clean-runs repeat
 clean-runs: $(TEST_NEEDS) ## 200 runs of a kernel that loses nothing, in which nothing may be found: a table. N=20: so many; JOBS=2; ONLY=grind; SEED=1
 	@$(PYTHON) tests/clean_runs.py --jobs $(JOBS) $(if $(N),--number $(N)) $(if $(ONLY),--only '$(ONLY)') $(if $(SEED),--seed $(SEED))
+LOAD ?= 2
+repeat: $(TEST_NEEDS) ## one run of --icount on a busy host, N=20 times: memory and trace must be the same. RUN='usertests -q'; JOBS=2; LOAD=2
+	@$(PYTHON) tests/repeat.py --jobs $(JOBS) --load $(LOAD) $(if $(N),--number $(N)) $(if $(RUN),--run '$(RUN)')
 
 .PHONY: golden-update golden-record golden-unpack examples
 examples: tools ## make the examples and pictures in README and HUNTING-A-LEAK again, from the recorded runs

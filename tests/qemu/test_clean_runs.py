@@ -53,8 +53,8 @@ def test_what_is_clean(answer, status, run, words):
 
 
 @pytest.fixture(scope="module")
-def recorder(tmp_path_factory):
-    return clean_runs.Recorder(tmp_path_factory.mktemp("runs"))
+def machines(tmp_path_factory):
+    return clean_runs.Machines(tmp_path_factory.mktemp("runs"))
 
 
 @pytest.mark.parametrize("run", [
@@ -64,16 +64,16 @@ def recorder(tmp_path_factory):
     Run(4, "power-off at work", (clean_plan.BUSY[1] + "sleep 1; poweroff",), 4, "128M"),
     Run(5, "xv6 programs", ("cd / && /xv6check now",), 1, "128M", xv6=True),
 ], ids=lambda run: run.program)
-def test_clean(recorder, run):
-    row = clean_runs.do_run(recorder, run)
+def test_clean(machines, run):
+    row = clean_runs.do_run(machines, run)
     assert row["wrong"] == "" and row["events"] > 100, row
-    assert not (recorder.folder / str(run.number)).exists()
+    assert not (machines.folder / str(run.number)).exists()
 
 
-def test_a_leak_is_not_clean(recorder):
-    row = clean_runs.do_run(recorder, Run(6, "leakdemo", ("leakdemo 3 keep; exit 0",), 2, "128M"))
+def test_a_leak_is_not_clean(machines):
+    row = clean_runs.do_run(machines, Run(6, "leakdemo", ("leakdemo 3 keep; exit 0",), 2, "128M"))
     assert "1 groups" in row["wrong"] and "status 1" in row["wrong"] and row["verdict"] == "leaked", row
-    assert (recorder.folder / "6/trace").is_dir()
+    assert (machines.folder / "6/trace").is_dir()
 
 
 def test_it_goes_on_where_it_was(tmp_path, capsys):
