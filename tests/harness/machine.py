@@ -102,8 +102,8 @@ class Machine:
         if append:
             command += ["-append", append]
         if icount:
-            # With sleep=off the clock of a machine that waits for nothing but input jumps to its end.
-            command += ["-icount", "shift=0,sleep=" + ("on" if at_prompt else "off"), "-seed", "1"]
+            # With sleep=off the clock of a machine that waits for the host alone, input or a disk, jumps to its end.
+            command += ["-icount", "shift=0,sleep=" + ("on" if at_prompt or self.virtio else "off"), "-seed", "1"]
         if self.virtio:
             copy = self.folder / "disk.img"
             shutil.copyfile(self.disk, copy)

@@ -69,6 +69,13 @@ def test_deterministic_runs_have_the_same_trace(boot):
     assert traces[0] == traces[1]
 
 
+def test_a_disk_is_awaited_under_icount(boot):
+    """While the machine has nothing to do but wait for its disk its clock must not jump; without that half of such runs hang."""
+    for out in "abcd":
+        result, _ = boot("--icount", "--smp", 1, "--disk-mode", "virtio", "--append", "debug=on", command=["stressfs"], out=out)
+        assert result.status == OK, result.err
+
+
 def test_stacks_lead_from_the_allocator_to_the_trap(boot, pagetrail):
     _, run = boot(command=["true"])
     text = pagetrail("dump", run, "--event", "page_get", "--resolve").out

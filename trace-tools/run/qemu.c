@@ -76,8 +76,11 @@ char **qemu_command(const struct machine_config *config)
 	if (config->append && config->append[0])
 		add_pair(&words, "-append", xstrdup(config->append));
 	if (config->icount) {
-		/* With sleep=off the clock of a machine that waits for nothing but input jumps to its end. */
-		add_pair(&words, "-icount", xasprintf("shift=0,sleep=%s", config->at_prompt ? "on" : "off"));
+		/* With sleep=off the clock of a machine that waits for the host alone, input or a disk, jumps to its end. */
+		add_pair(
+		    &words, "-icount",
+		    xasprintf("shift=0,sleep=%s",
+			      config->at_prompt || (config->disk && config->disk_virtio) ? "on" : "off"));
 		add_pair(&words, "-seed", xstrdup("1"));
 	}
 	if (config->one_thread && !config->icount)

@@ -41,6 +41,64 @@ static void look_at_shared(long va)
 	CHECK(map_of((void *)va) & PAGEMAP_EXCLUSIVE);
 }
 
+static uint64_t hex_number(const char **at)
+{
+	uint64_t value = 0;
+
+	for (;; (*at)++) {
+		char c = **at;
+
+		if (c >= '0' && c <= '9')
+			value = value * 16 + (uint64_t)(c - '0');
+		else if (c >= 'a' && c <= 'f')
+			value = value * 16 + (uint64_t)(c - 'a') + 10;
+		else
+			return value;
+	}
+}
+
+/*
+ * As Linux's page-types walks a process: each range of maps, whose line has ten fields; its entries in pagemap; what
+ * kpageflags and kpagecount say of each page that is there.
+ */
+static void walk_as_page_types(void)
+{
+	uint64_t nr_present = 0;
+	long size;
+	char *text = read_file("/proc/self/maps", &size);
+
+	for (const char *line = text; *line;) {
+		uint64_t va = hex_number(&line), end;
+
+		CHECK(*line++ == '-');
+		end = hex_number(&line);
+		CHECK(end > va &&
+		      (*line == ' ' && strchr("r-", line[1]) && strchr("ps", line[4]) && line[5] == ' '));
+		line += 6;
+		hex_number(&line); /* offset, device, inode */
+		CHECK(*line++ == ' ');
+		hex_number(&line);
+		CHECK(*line++ == ':');
+		hex_number(&line);
+		CHECK(line[0] == ' ' && line[1] >= '0' && line[1] <= '9');
+		for (; va < end; va += PAGE_BYTES) {
+			uint64_t entry = map_of((void *)va), flags;
+
+			if (!(entry & PAGEMAP_PRESENT))
+				continue;
+			nr_present++;
+			flags = entry_of("/proc/kpageflags", entry & PAGEMAP_PFN);
+			CHECK(!(flags & (1UL << KPF_NOPAGE | 1UL << KPF_BUDDY)));
+			CHECK(entry & PAGEMAP_FILE || flags & 1UL << KPF_ANON);
+			CHECK(entry_of("/proc/kpagecount", entry & PAGEMAP_PFN) > 0);
+		}
+		while (*line && *line++ != '\n')
+			;
+	}
+	CHECK(nr_present >= 3); /* text, data, stack */
+	free(text);
+}
+
 static void test_pagemap(void)
 {
 	char *heap = sbrk_lazy(3 * PAGE_BYTES);
@@ -60,6 +118,7 @@ static void test_pagemap(void)
 	CHECK(file != NULL);
 	(void)file[0];
 	CHECK(map_of((const void *)file) & PAGEMAP_FILE);
+	walk_as_page_types();
 	/* Nothing lies at 0 or above the user's half, and the file ends there. */
 	CHECK_EQ(map_of(NULL), 0);
 	int fd = (int)CHECK_OK(open("/proc/self/pagemap", O_RDONLY));
