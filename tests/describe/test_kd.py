@@ -51,7 +51,7 @@ REFUSED = [
     ("list heads n=8", "my.kd:1: list needs at=… and n=… together"),
     ("count refs in=struct", "in=struct needs an item pages, which says where the structures are"),
     ("count refs in=page", "my.kd:1: in=page: expected one of struct"),
-    ("mark", "my.kd:1: mark needs one of begin=…, end=…, panic=…"),
+    ("mark", "my.kd:1: mark needs one of begin=…, line=…, end=…, panic=…"),
     ('mark begin="^test', "my.kd:1: a quote is opened and not closed"),
     ("text from=1", "my.kd:1: text needs to=…: address behind"),
     ("harts most=1\nharts most=2", "my.kd:2: harts is here a second time"),

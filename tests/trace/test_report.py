@@ -174,7 +174,7 @@ def test_a_side_that_lost_events_says_so(pagetrail, sites, write, tmp_path):
     text = out.read_text()
     runs, tests = part_of(text, "runs"), part_of(text, "tests")
     assert "B: LOSS: 5 events were discarded" in runs and "B: not certain: events are missing" in runs and "A: " not in runs
-    assert f"{lossy} cannot tell 0 - " in runs and f"{whole} no leaks 0 - " not in runs
+    assert f"{lossy} cannot tell - - " in runs and f"{whole} no leaks 0 - " not in runs
     assert re.search(r"calm [\d.]+ 0 [\d.]+ - gone [\d.]+ 0 not recorded", tests), tests
     pagetrail("report", lossy, whole, "-o", out)
     assert re.search(r"gone not recorded [\d.]+ 0", part_of(out.read_text(), "tests"))

@@ -276,10 +276,26 @@ def test_what_is_suppressed_is_said(leaky_run, tmp_path):
     row = rows(done)["run"]
     assert (row["status"], row["pages"], row["suppressed_pages"]) == ("no leaks", 0, pages) and done.status == OK and pages > 0
     said = f"0 (and suppressed: {pages} page"
-    assert said in (page := (tmp_path / "out/index.html").read_text()) and "list what was suppressed, too" in page
+    assert said in (page := (tmp_path / "out/index.html").read_text()) and "say what was suppressed" in page
+    report = (tmp_path / "out/trees/run/report.html").read_text()
+    assert "No leaks except the suppressed ones" in report and f": {pages} pages, 0 objects;" in report and "No leak was found" in report
     assert said in batch("-o", tmp_path / "out2", *words).out
     read, = csv.DictReader(io.StringIO(batch("--csv", "-o", tmp_path / "out3", *words).out))
     assert read["suppressed_pages"] == str(pages)
+
+
+def test_what_a_pattern_of_the_shell_gives(clean_run, tmp_path):
+    """Files, and links to what is there already, are left out and named; what is not there is a mistake."""
+    (tmp_path / "class").mkdir()
+    (tmp_path / "class/README").write_text("who is who\n")
+    (tmp_path / "class/again").symlink_to(clean_run)
+    done = batch("--json", "-j", 1, "-o", tmp_path / "out", clean_run, tmp_path / "class/README", tmp_path / "class/again")
+    assert done.status == OK and set(rows(done)) == {"run"}
+    assert "README: no folder, and left out" in done.err and "again: is given twice, and done once" in done.err
+    assert batch("-o", tmp_path / "none", tmp_path / "class/README").status == CANNOT_TELL
+    done = batch("-o", tmp_path / "none", clean_run, tmp_path / "nobody")
+    assert done.status == CANNOT_TELL and "nobody: No such file" in done.err and not (tmp_path / "none").exists()
+    assert "-x is no option" in batch("-x", clean_run).err
 
 
 def test_a_batch_is_resumed_with_its_options_only(tmp_path):

@@ -476,10 +476,8 @@ const char *leaks_uncertain(const struct leaks *leaks)
 		return "the recording was interrupted";
 	if (!run_complete(run))
 		return "events are missing, and the release may be among them";
-	if (model_totals(leaks->model)->panic_time)
-		return "the kernel panicked before its end";
-	if (manifest_cut_short(&run->manifest))
-		return "the machine was stopped before its end";
+	if (model_stopped_early(leaks->model))
+		return model_stopped_early(leaks->model);
 	if (leaks->ram_audit && leaks->ram_audit->nr_reasons)
 		return leaks->ram_audit->reasons[0];
 	if (leaks->no_audit)
@@ -520,8 +518,7 @@ static int verdict_of(const struct leaks *leaks, bool all_listed)
 		return STATUS_CANNOT_TELL;
 	/* A machine that panicked or was stopped may still have released what it held. */
 	return complete && leaks->audit_quiescent && !leaks->nr_items && !leaks->pointers_unread &&
-		       !(audit && audit->nr_reasons) && !model_totals(leaks->model)->panic_time &&
-		       !manifest_cut_short(&run->manifest)
+		       !(audit && audit->nr_reasons) && !model_stopped_early(leaks->model)
 		   ? STATUS_OK
 		   : STATUS_CANNOT_TELL;
 }
@@ -534,6 +531,7 @@ static void forget_suspects(struct leaks *leaks)
 		free(missing->suspect_place);
 		missing->suspect_place = NULL;
 		missing->suspect = missing->suspect_caller = NULL;
+		memset(missing->considered, 0, sizeof(missing->considered));
 	}
 }
 

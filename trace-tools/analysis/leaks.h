@@ -152,6 +152,10 @@ struct missing_release {
 	const char *expected;  /* BASELINE: what the suspect called there; NULL */
 };
 
+/* Of a group: how many rules said something, and how many of them name the suspect besides the one that speaks most for it. */
+size_t missing_nr_considered(const struct missing_release *missing);
+uint32_t missing_nr_agreeing(const struct missing_release *missing);
+
 struct leak_group {
 	size_t *items; /* positions, oldest first */
 	size_t nr_items, capacity;

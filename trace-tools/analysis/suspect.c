@@ -229,6 +229,25 @@ static size_t drop_normal_ends(struct suspect_candidate *candidates, size_t nr)
 	return kept;
 }
 
+size_t missing_nr_considered(const struct missing_release *missing)
+{
+	size_t nr = 0;
+
+	while (nr < CONSIDERED_MAX && missing->considered[nr].rule)
+		nr++;
+	return nr;
+}
+
+uint32_t missing_nr_agreeing(const struct missing_release *missing)
+{
+	uint32_t nr_agree = 0;
+
+	for (size_t i = 0; missing->suspect && i < missing_nr_considered(missing); i++)
+		nr_agree += missing->considered[i].rule != missing->rule && missing->considered[i].function &&
+			    !strcmp(missing->considered[i].function, missing->suspect);
+	return nr_agree;
+}
+
 static void choose(struct leak_group *group, struct suspect_candidate *candidates, size_t nr)
 {
 	struct missing_release *says = &group->missing;

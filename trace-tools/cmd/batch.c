@@ -51,25 +51,40 @@ static bool all_differ(char *const *paths, size_t nr, unsigned names)
 	return true;
 }
 
-/* The folders as absolute paths, each once. */
-static char **real_paths(const struct arguments *arguments)
+static bool is_among(const char *path, char *const *paths, size_t nr)
 {
-	size_t nr = (size_t)arguments->nr_operands;
-	char **paths = xcalloc(nr, sizeof(*paths));
+	for (size_t i = 0; i < nr; i++) {
+		if (!strcmp(path, paths[i]))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The folders as absolute paths, each once. A shell's pattern for all that is in a folder gives files as well, and links to what it
+ * gives already: these are left out, and it is said. A name that is not there is a mistake.
+ */
+static char **real_paths(const struct arguments *arguments, size_t *nr)
+{
+	char **paths = xcalloc((size_t)arguments->nr_operands, sizeof(*paths));
 	struct stat about;
 
-	for (size_t i = 0; i < nr; i++) {
+	*nr = 0;
+	for (int i = 0; i < arguments->nr_operands; i++) {
 		const char *given = arguments->operands[i];
-		paths[i] = realpath(given, NULL);
-		if (!paths[i] || stat(paths[i], &about))
+		char *path = realpath(given, NULL);
+		if (!path || stat(path, &about))
 			die("%s: %s", given, strerror(errno));
-		if (!S_ISDIR(about.st_mode))
-			die("%s: not a folder", given);
-		for (size_t k = 0; k < i; k++) {
-			if (!strcmp(paths[i], paths[k]))
-				die("%s: is given twice", given);
+		if (S_ISDIR(about.st_mode) && !is_among(path, paths, *nr)) {
+			paths[(*nr)++] = path;
+			continue;
 		}
+		warn("%s: %s", given,
+		     S_ISDIR(about.st_mode) ? "is given twice, and done once" : "no folder, and left out");
+		free(path);
 	}
+	if (!*nr)
+		die("batch: none of these is a folder");
 	return paths;
 }
 
@@ -241,8 +256,8 @@ static void find_runs(struct batch_table *table, const char *tree, const char *f
 
 static void add_rows(struct batch *batch)
 {
-	char **paths = real_paths(batch->arguments);
-	size_t nr = (size_t)batch->arguments->nr_operands;
+	size_t nr;
+	char **paths = real_paths(batch->arguments, &nr);
 	unsigned names = 1;
 
 	/* The paths differ, so that some number of names is enough. */
@@ -481,7 +496,7 @@ static const struct option_spec options[] = {
     {"watch", "COMMAND",
      "run this in each folder, as `pagetrail watch` does; without it, runs are read that are there"},
     {"out", "FOLDER", "where all that is written goes; -o FOLDER for short (pagetrail-batch/ and the time)"},
-    {"jobs", "N", "so many trees at a time (as many as there are processors)"},
+    {"jobs", "N", "so many trees at a time; -j N for short (as many as there are processors)"},
     {"timeout", "SECONDS", "end what runs in a tree after so long (600)"},
     {"resume", NULL, "go on with the batch in --out: what is done there stays"},
     {"html", NULL, "write a report of each run, and FOLDER/index.html with links to them"},

@@ -32,6 +32,25 @@ static void redirect(const char *output)
 	close(out);
 }
 
+/* With what the table's verdicts were found with. */
+static void exec_report(const struct batch *batch, const char *run, const char *path)
+{
+	static const char *const passed[][2] = {{"baseline", "--baseline"},
+						{"suppressions", "--suppressions"}};
+	const char *words[10] = {"pagetrail", "report", run, "--out", path};
+	size_t nr = 5;
+
+	for (size_t i = 0; i < sizeof(passed) / sizeof(passed[0]); i++) {
+		const char *value = option(batch->arguments, passed[i][0]);
+		if (!value)
+			continue;
+		words[nr++] = passed[i][1];
+		words[nr++] = value;
+	}
+	execv("/proc/self/exe", (char *const *)words);
+	_exit(127);
+}
+
 /* A report of each run; that one cannot be written is no reason to do without the row. */
 static void write_reports(const struct batch *batch, struct batch_row *row)
 {
@@ -42,9 +61,7 @@ static void write_reports(const struct batch *batch, struct batch_row *row)
 		fflush(NULL);
 		pid_t pid = fork();
 		if (pid == 0) {
-			execl("/proc/self/exe", "pagetrail", "report", row->runs[i], "--out", path,
-			      (char *)NULL);
-			_exit(127);
+			exec_report(batch, row->runs[i], path);
 		}
 		if (pid < 0 || waitpid(pid, NULL, 0) != pid)
 			die("report: %s", strerror(errno));
@@ -161,7 +178,9 @@ static void read_run(const struct batch *batch, struct batch_row *row)
 	struct run *run = open_run(row->path);
 	struct model *model = model_replay(run, NULL);
 
-	batch_row_close(row, state_of(row, leaks_read(run, model, batch->arguments, print_and_add, row)));
+	batch_row_close(row, state_of(row, leaks_read(run, model, batch->arguments,
+						      option(batch->arguments, "fail-on-leak") != NULL,
+						      print_and_add, row)));
 	model_free(model);
 	run_close(run);
 	add_run(row, row->path);

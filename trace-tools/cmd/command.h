@@ -55,6 +55,8 @@ struct arguments {
 	char **words;
 };
 
+/* -o and -j in full, where the command has such an option; else the word itself. */
+const char *long_option(const struct command *command, const char *word);
 /* NULL: not given; "" for a flag. The option must be in the command's table. */
 const char *option(const struct arguments *arguments, const char *name);
 /* The second word of an option that takes two; NULL: not given. */
@@ -111,10 +113,13 @@ enum report_form {
  */
 int leaks_report(struct run *run, struct model *model, const struct arguments *arguments,
 		 enum report_form form);
-/* The same for who wants more of it than one of these forms: the reader looks at what was found. */
+/*
+ * The same for who wants more of it than one of these forms: the reader looks at what was found. strict: --fail-on-leak, which such a
+ * command need not have.
+ */
 typedef void leaks_reader(const struct leaks *leaks, void *context);
-int leaks_read(struct run *run, struct model *model, const struct arguments *arguments, leaks_reader *reader,
-	       void *context);
+int leaks_read(struct run *run, struct model *model, const struct arguments *arguments, bool strict,
+	       leaks_reader *reader, void *context);
 void leaks_check(const struct arguments *arguments);
 /*
  * Repeats the run and says where the last pointer to what leaked died; STATUS_LEAKED, or STATUS_CANNOT_TELL and a word on stderr

@@ -114,9 +114,10 @@ static void offer_argument(const struct completion *completion, const char *argu
 
 static const struct option_spec *option_of(const struct command *command, const char *word)
 {
+	const char *full = long_option(command, word);
+
 	for (const struct option_spec *spec = command->options; spec->name; spec++) {
-		if ((!strncmp(word, "--", 2) && !strcmp(word + 2, spec->name)) ||
-		    (!strcmp(word, "-o") && !strcmp(spec->name, "out")))
+		if (!strncmp(full, "--", 2) && !strcmp(full + 2, spec->name))
 			return spec;
 	}
 	return NULL;

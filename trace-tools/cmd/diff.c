@@ -16,11 +16,14 @@ struct look {
 	struct compare compare;
 	uint64_t limit;
 	bool all; /* also what is the same */
+	const char *cut
+	    [NR_SIDES]; /* of two runs: why the last instant of this one is not its machine's end; NULL: it is, or another was asked for */
 };
 
 static bool look_complete(const struct look *look)
 {
-	return run_complete(look->runs[SIDE_A]) && run_complete(look->runs[SIDE_B]);
+	return run_complete(look->runs[SIDE_A]) && run_complete(look->runs[SIDE_B]) && !look->cut[SIDE_A] &&
+	       !look->cut[SIDE_B];
 }
 
 static size_t nr_different(const struct compare_row *rows, size_t nr)
@@ -46,6 +49,8 @@ static void print_sides(const struct look *look)
 		if (model_knows_free(look->models[side]))
 			printf(", %" PRId64 " pages free", model_free_pages(look->models[side]));
 		printf("\n");
+		if (look->cut[side])
+			printf("%c is not compared at its end: %s\n", 'A' + side, look->cut[side]);
 	}
 }
 
@@ -165,6 +170,7 @@ static void print_json(const struct look *look)
 		json_string(&json, "run", look->runs[side]->folder);
 		json_real(&json, "at", time_seconds(look->times[side]));
 		json_int(&json, "free_pages", model_free_pages(look->models[side]));
+		json_string(&json, "stopped_early", look->cut[side]);
 		json_amount(&json, "live", &compare->totals[side]);
 		json_close(&json, '}');
 	}
@@ -220,6 +226,8 @@ static int diff_run(const struct arguments *arguments)
 	struct run *b = two ? open_run(arguments->operands[1]) : a;
 	take_side(&look, SIDE_A, a, "--from", !from && !two ? "start" : from);
 	take_side(&look, SIDE_B, b, "--to", to);
+	look.cut[SIDE_A] = two && !from ? model_stopped_early(look.models[SIDE_A]) : NULL;
+	look.cut[SIDE_B] = two && !to ? model_stopped_early(look.models[SIDE_B]) : NULL;
 	if (!two && look.times[SIDE_A] > look.times[SIDE_B])
 		die("diff: --from is after --to");
 	compare_make(&look.compare, (const struct model *const *)look.models, look.books);

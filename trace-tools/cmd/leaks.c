@@ -172,18 +172,19 @@ void leaks_check(const struct arguments *arguments)
 	struct report_options wanted = {0};
 
 	read_suppressions(&wanted, option(arguments, "suppressions"));
-	suppressions_free(wanted.query.suppressions);
+	if (option(arguments, "baseline"))
+		wanted.baseline = open_baseline(option(arguments, "baseline"));
+	free_report_options(&wanted);
 }
 
-int leaks_read(struct run *run, struct model *model, const struct arguments *arguments, leaks_reader *reader,
-	       void *context)
+int leaks_read(struct run *run, struct model *model, const struct arguments *arguments, bool strict,
+	       leaks_reader *reader, void *context)
 {
 	struct report_options wanted = {.query.pid = -1};
 
 	read_suppressions(&wanted, option(arguments, "suppressions"));
 	read_baseline(&wanted, run, option(arguments, "baseline"));
-	int status =
-	    report(run, model, &wanted.query, reader, context, option(arguments, "fail-on-leak") != NULL, 0);
+	int status = report(run, model, &wanted.query, reader, context, strict, 0);
 	free_report_options(&wanted);
 	return status;
 }
@@ -191,7 +192,8 @@ int leaks_read(struct run *run, struct model *model, const struct arguments *arg
 int leaks_report(struct run *run, struct model *model, const struct arguments *arguments,
 		 enum report_form form)
 {
-	return leaks_read(run, model, arguments, print_report, &form);
+	return leaks_read(run, model, arguments, option(arguments, "fail-on-leak") != NULL, print_report,
+			  &form);
 }
 
 /* The forms for programs have everything in them, so that --all changes nothing there. */

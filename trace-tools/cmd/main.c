@@ -115,6 +115,23 @@ static int printed(int status)
 	return status;
 }
 
+const char *long_option(const struct command *command, const char *word)
+{
+	static const char *const shorts[][2] = {{"-o", "--out"}, {"-j", "--jobs"}};
+
+	if (word[0] != '-' || !word[1] || word[1] == '-')
+		return word;
+	for (size_t i = 0; i < sizeof(shorts) / sizeof(shorts[0]); i++) {
+		if (strcmp(word, shorts[i][0]) != 0)
+			continue;
+		for (const struct option_spec *spec = command->options; spec->name; spec++) {
+			if (!strcmp(spec->name, shorts[i][1] + 2))
+				return shorts[i][1];
+		}
+	}
+	return word;
+}
+
 static void parse(struct arguments *arguments, char **words, int nr)
 {
 	const struct command *command = arguments->command;
@@ -134,12 +151,14 @@ static void parse(struct arguments *arguments, char **words, int nr)
 			help_command(command);
 			exit(printed(0));
 		}
-		if (!strcmp(words[i], "-o"))
-			words[i] = (char *)"--out";
+		words[i] = (char *)long_option(command, words[i]);
 		if (words[i][0] == '-' && words[i][1] == '-') {
 			i += parse_option(arguments, words + i, nr - i);
 			continue;
 		}
+		if (words[i][0] == '-' && words[i][1])
+			die("%s: %s is no option of it; `pagetrail %s --help` lists them", command->name,
+			    words[i], command->name);
 		arguments->operands[arguments->nr_operands++] = words[i++];
 	}
 	if (arguments->nr_rest && !command->takes_rest && !command->takes_command)

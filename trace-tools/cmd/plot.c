@@ -163,9 +163,15 @@ static int plot_command(const struct arguments *arguments)
 		    what);
 	for (int i = 0; i < arguments->nr_operands; i++) {
 		struct run *run = open_run(arguments->operands[i]);
-		model_free(model_replay(run, NULL)); /* only all records tell whether some are lost */
+		struct model *model =
+		    model_replay(run, NULL); /* only all records tell whether some are lost */
 		run_print_losses(run, stderr);
 		complete = complete && run_complete(run);
+		if (several && model_stopped_early(model)) {
+			warn("%s is not compared at its end: %s", run->folder, model_stopped_early(model));
+			complete = false;
+		}
+		model_free(model);
 		run_close(run);
 	}
 	if (several)

@@ -36,32 +36,42 @@ static void say(const struct arguments *arguments, const char *path, int status)
 	json_end(&json);
 }
 
+/* What the page of one run is made of. */
+struct page {
+	struct run *run;
+	struct html_pictures pictures;
+	struct sources sources;
+	FILE *out;
+};
+
+static void write_page(const struct leaks *leaks, void *context)
+{
+	struct page *page = context;
+
+	html_write(page->out, page->run, leaks, &page->pictures, &page->sources);
+}
+
 static int report_one(const struct arguments *arguments)
 {
 	const char *to = option(arguments, "out"), *folder = source_folder(arguments);
 	struct run *run = open_run(arguments->operands[0]);
 	char *path = to ? xstrdup(to) : xasprintf("%s/" RUN_REPORT, run->folder);
-	struct html_pictures pictures;
-	struct model_watch watch = {html_pictures_event, &pictures};
-	struct sources sources;
+	struct page page = {.run = run};
+	struct model_watch watch = {html_pictures_event, &page.pictures};
 	struct outfile out;
 
-	sources_open(&sources, run, folder);
+	sources_open(&page.sources, run, folder);
 	outfile_open(&out, path);
-	html_pictures_begin(&pictures, run);
+	page.out = out.file;
+	html_pictures_begin(&page.pictures, run);
 	struct model *model = model_replay(run, &watch);
-	html_pictures_end(&pictures, model);
-	struct stack_table *stacks = stack_table_open(run);
-	struct leaks *leaks = leaks_find(model, stacks, NULL);
-	html_write(out.file, run, leaks, &pictures, &sources);
-	int status = leaks->status;
+	html_pictures_end(&page.pictures, model);
+	int status = leaks_read(run, model, arguments, false, write_page, &page);
 	outfile_close(&out);
 	say(arguments, path, status);
-	leaks_free(leaks);
-	stack_table_close(stacks);
 	model_free(model);
-	html_pictures_free(&pictures);
-	sources_close(&sources);
+	html_pictures_free(&page.pictures);
+	sources_close(&page.sources);
 	run_close(run);
 	free(path);
 	return status;
@@ -90,7 +100,18 @@ static void compared_close(struct compared_run *one)
 	run_close(one->run);
 }
 
-/* The status is that of B: what a change made of A. */
+/* The status is that of B: what a change made of A. Where a side is cut off, less than leaks cannot be told. */
+static int status_of_two(const struct compared_run sides[NR_SIDES])
+{
+	int status = sides[SIDE_B].leaks->status;
+
+	for (int side = 0; side < NR_SIDES && status == STATUS_OK; side++) {
+		if (!run_complete(sides[side].run) || model_stopped_early(sides[side].model))
+			status = STATUS_CANNOT_TELL;
+	}
+	return status;
+}
+
 static int report_two(const struct arguments *arguments)
 {
 	const char *to = option(arguments, "out");
@@ -102,7 +123,7 @@ static int report_two(const struct arguments *arguments)
 	char *path = to ? xstrdup(to) : xasprintf("%s/" RUN_COMPARED, sides[SIDE_B].run->folder);
 	outfile_open(&out, path);
 	html_compare(out.file, sides);
-	int status = sides[SIDE_B].leaks->status;
+	int status = status_of_two(sides);
 	outfile_close(&out);
 	say(arguments, path, status);
 	for (int side = 0; side < NR_SIDES; side++)
@@ -113,6 +134,12 @@ static int report_two(const struct arguments *arguments)
 
 static int report_run(const struct arguments *arguments)
 {
+	static const char *const of_one[] = {"source", "baseline", "suppressions"};
+
+	for (size_t i = 0; i < sizeof(of_one) / sizeof(of_one[0]) && arguments->nr_operands == 2; i++) {
+		if (option(arguments, of_one[i]))
+			die("--%s: of one run, not of two", of_one[i]);
+	}
 	return arguments->nr_operands == 2 ? report_two(arguments) : report_one(arguments);
 }
 
@@ -120,6 +147,8 @@ static const struct option_spec options[] = {
     {"out", "FILE", "write there; -o FILE for short (RUN/report.html; of two runs B/compare.html)"},
     {"source", "FOLDER",
      "where the kernel's sources are (in the run; where they were compiled, if not changed since)"},
+    {"baseline", "RUN|FILE", "a run without the leak to compare with, as for `pagetrail leaks`"},
+    {"suppressions", "FILE", "known leaks, as for `pagetrail leaks`"},
     {"json", NULL, "say as JSON what the verdict is and which file was written"},
     FORCE_SYMBOLS,
     {NULL, NULL, NULL},

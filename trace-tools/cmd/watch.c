@@ -92,7 +92,8 @@ static int report_run(const struct watch *watch, const struct watch_run *machine
 	sources_keep(machine->folder);
 	struct run *run = open_run(machine->folder);
 	struct model *model = model_replay(run, NULL);
-	int status = leaks_read(run, model, arguments, print_and_pass_on, further);
+	int status = leaks_read(run, model, arguments, option(arguments, "fail-on-leak") != NULL,
+				print_and_pass_on, further);
 	say_next(watch, arguments, machine->folder, status);
 	model_free(model);
 	run_close(run);

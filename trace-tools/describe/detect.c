@@ -157,6 +157,28 @@ static bool stores_byte_to(struct detection *detection, const struct function *f
 	return false;
 }
 
+/* How the test programs of the xv6 family say on the console that a test begins or ends. */
+static void add_marks(struct kd *kd)
+{
+	static const struct {
+		const char *key, *regex, *reason;
+	} marks[] = {
+	    {"begin", "^test ([^:]+):", "as usertests prints a test's name"},
+	    {"end", "(OK|FAILED)$", "and how it ended"},
+	    {"line", "^test ([^:]+)$", "as mmaptest does; later comes `test NAME: OK`"},
+	    {"line", "^running test ([^:]+)$", "as lazytests does"},
+	    {"line", "^start (test[0-9]+)$", "as kalloctest and bcachetest do"},
+	    {"line",
+	     "^(fork_test|(ugetpid|pgaccess|superpg)_test|superpg_(fork|free)|print_k?pgtbl) starting$",
+	     "as mmaptest and pgtbltest do"},
+	    {"begin", "^(simple|three|file|forkfork): ", "as cowtest does"},
+	    {"end", "^(simple|three|file|forkfork): ok$", "and how it ended"},
+	    {"panic", "^panic: (.*)", "panic()"}};
+
+	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
+		kd_set(kd_add(kd, KD_MARK, NULL, "%s", marks[i].reason), marks[i].key, "%s", marks[i].regex);
+}
+
 void detect_console(struct detection *detection)
 {
 	struct functions uart = {0}, sbi = {0};
@@ -188,10 +210,7 @@ void detect_console(struct detection *detection)
 	}
 	free(uart.list);
 	free(sbi.list);
-	kd_set(kd_add(detection->kd, KD_MARK, NULL, "as usertests prints a test's name"), "begin",
-	       "^test ([^:]+):");
-	kd_set(kd_add(detection->kd, KD_MARK, NULL, "and how it ended"), "end", "(OK|FAILED)$");
-	kd_set(kd_add(detection->kd, KD_MARK, NULL, "panic()"), "panic", "^panic: (.*)");
+	add_marks(detection->kd);
 }
 
 /* ---- all ---- */

@@ -149,7 +149,7 @@ static void check_item(struct parser *parser, const struct kd_item *item)
 	if (verb->once && kd_item(parser->kd, item->verb, 1))
 		FAIL(parser, "%s is here a second time, and only one can be", verb->name);
 	if (item->verb == KD_MARK && item->nr_pairs != 1)
-		FAIL(parser, "mark needs one of begin=…, end=…, panic=…");
+		FAIL(parser, "mark needs one of begin=…, line=…, end=…, panic=…");
 	if (item->verb == KD_LIST && !kd_get(item, "at") != !kd_get(item, "n"))
 		FAIL(parser,
 		     "list needs at=… and n=… together: where head number i is, and how many there are");

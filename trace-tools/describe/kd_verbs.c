@@ -190,7 +190,8 @@ const struct kd_verb_spec kd_verbs[KD_NR] = {
 	 KD_NO_SUBJECT,
 	 false,
 	 "what on the console begins or ends a test, or is a panic; POSIX extended, group 1 is the name",
-	 {{"begin", KD_REGEX, NULL, false, "a test begins"},
+	 {{"begin", KD_REGEX, NULL, false, "a test begins: matched while its line is printed"},
+	  {"line", KD_REGEX, NULL, false, "a test begins: matched when its line is whole"},
 	  {"end", KD_REGEX, NULL, false, "it ends"},
 	  {"panic", KD_REGEX, NULL, false, "the kernel dies"}}},
 };

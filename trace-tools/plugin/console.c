@@ -29,6 +29,7 @@ static char line[LINE_MAX_BYTES + 1];
 static uint32_t length;
 static uint32_t fired; /* mask of patterns */
 static char last_begin[sizeof(struct trace_payload_name) + 1];
+static enum mark_what open_by = MARK_END; /* what began the test that is open; MARK_END: none is open */
 static spin_t lock;
 static bool ecall_made[HARTS_MAX]; /* each of its hart's thread alone */
 
@@ -51,21 +52,31 @@ static void fire(unsigned hart, const struct mark_pattern *mark, const regmatch_
 		memcpy(name, last_begin, sizeof(name));
 	else
 		snprintf(name, sizeof(name), "%.*s", (int)(group->rm_eo - group->rm_so), line + group->rm_so);
-	if (mark->what == MARK_BEGIN)
-		memcpy(last_begin, name, sizeof(last_begin));
-	if (mark->what == MARK_PANIC)
+	if (mark->what == MARK_PANIC) {
 		record_name(hart, EV_panic, 0, name);
-	else
-		record_name(hart, EV_mark, mark->what == MARK_END, name);
+		return;
+	}
+	if (mark->what == MARK_BEGIN && open_by == MARK_LINE && !strcmp(name, last_begin))
+		return; /* `test mmap: OK` behind `test mmap` */
+	if (mark->what == MARK_END && last_begin[0] && open_by == MARK_END)
+		return; /* `ALL OK` behind the last test */
+	if (mark->what != MARK_END)
+		memcpy(last_begin, name, sizeof(last_begin));
+	open_by = mark->what;
+	record_name(hart, EV_mark, mark->what == MARK_END, name);
 }
 
-/* A panic is matched when its line is whole: its text is the end of the line. */
+static bool wants_whole_line(enum mark_what what)
+{
+	return what == MARK_LINE || what == MARK_PANIC;
+}
+
 static void match(unsigned hart, bool line_ended)
 {
 	regmatch_t groups[2];
 
 	for (uint32_t i = 0; i < hooks.nr_marks; i++) {
-		if (fired >> i & 1 || (hooks.marks[i].what == MARK_PANIC) != line_ended ||
+		if (fired >> i & 1 || wants_whole_line(hooks.marks[i].what) != line_ended ||
 		    regexec(&hooks.marks[i].regex, line, 2, groups, 0))
 			continue;
 		fired |= 1U << i;

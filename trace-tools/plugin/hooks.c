@@ -138,7 +138,7 @@ static void read_console(struct line *line, bool sbi)
 
 static void read_mark(struct line *line)
 {
-	static const char *const keys[] = {"begin", "end", "panic"};
+	static const char *const keys[] = {"begin", "end", "line", "panic"};
 	struct mark_pattern *mark = &hooks.marks[hooks.nr_marks];
 
 	for (mark->what = MARK_BEGIN; mark->what <= MARK_PANIC; mark->what++) {
@@ -151,7 +151,7 @@ static void read_mark(struct line *line)
 			hooks.nr_marks++;
 		return;
 	}
-	line_fail(line, "mark begin=, end= or panic=", "");
+	line_fail(line, "mark begin=, end=, line= or panic=", "");
 }
 
 static void read_map(struct line *line)

@@ -68,7 +68,10 @@
  *                              kernel is entered from user mode here), stackend (a0 is a stack that nobody is on any more)
  * mark begin=REGEX             POSIX extended, matched on a console line as far as it has come, after every byte; fires
  * mark end=REGEX               once a line. Group 1 (else all that matched) is the name; but an `end` has the name of the last
- * mark panic=REGEX             `begin`, if there was one; `panic` is matched at the end of its line
+ *                              `begin`, if there was one; then it fires only where a test is open
+ * mark line=REGEX              begins a test, too; matched when its line is whole. The line that ends such a test may look
+ *                              like one that begins it (`test mmap`, then `test mmap: OK`): `begin` does not fire then
+ * mark panic=REGEX             matched when its line is whole
  *
  * Keys that alloc, free, get, put, count and state share
  *
@@ -185,7 +188,7 @@ struct hold {
 	struct expr until;
 };
 
-enum mark_what { MARK_BEGIN, MARK_END, MARK_PANIC };
+enum mark_what { MARK_BEGIN, MARK_END, MARK_LINE, MARK_PANIC };
 struct mark_pattern {
 	enum mark_what what;
 	regex_t regex;

@@ -204,6 +204,11 @@ struct audit_state {
 	size_t nr_findings, capacity;
 };
 
+/*
+ * Why the machine did not come to its end by itself, however complete the trace is; NULL: it did. What such a run held last is not
+ * what it would have held at its end.
+ */
+const char *model_stopped_early(const struct model *model);
 /* What a mark record begins; its counts are still 0. */
 struct test_mark test_mark_begin(const struct trace_record *record);
 const struct test_mark *model_tests(const struct model *model, size_t *nr);

@@ -135,6 +135,13 @@ int64_t model_free_pages(const struct model *model)
 	return model_knows_free(model) ? model->totals.net_pages + model_free_offset(model) : -1;
 }
 
+const char *model_stopped_early(const struct model *model)
+{
+	if (model->totals.panic_time)
+		return "the kernel panicked before its end";
+	return manifest_cut_short(&model->run->manifest) ? "the machine was stopped before its end" : NULL;
+}
+
 const struct test_mark *model_test_at(const struct model *model, uint64_t time)
 {
 	for (size_t i = 0; i < model->nr_tests; i++) {

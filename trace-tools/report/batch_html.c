@@ -100,7 +100,8 @@ void batch_print_html(const struct batch_table *table, FILE *out)
 	}
 	fputs("</tbody></table></div>\n", out);
 	if (suppresses)
-		fputs("<p>The reports of the runs list what was suppressed, too.</p>\n", out);
+		fputs("<p>The reports say what was suppressed, and by which line of --suppressions.</p>\n",
+		      out);
 	fputs("</main>\n</body></html>\n", out);
 	free(summary);
 }

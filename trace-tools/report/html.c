@@ -83,70 +83,6 @@ void html_page_end(FILE *out)
 	fprintf(out, "<script>%s</script>\n</body>\n</html>\n", report_script);
 }
 
-static void put_fact(FILE *out, const char *what, int64_t number)
-{
-	char text[32];
-
-	fprintf(out, "<div><dt>%s</dt><dd>%s</dd></div>\n", what, html_number(number, text));
-}
-
-static void put_facts(FILE *out, const struct run *run, const struct leaks *leaks)
-{
-	const struct model *model = leaks->model;
-	int64_t failed = 0;
-
-	size_t nr_tests;
-	const struct test_mark *tests = model_tests(model, &nr_tests);
-	for (size_t i = 0; i < nr_tests; i++)
-		failed += html_test_leaked(model, &tests[i]);
-	fputs("<dl class=\"facts\">\n", out);
-	put_fact(out, "pages leaked", (int64_t)leaks->nr_pages);
-	put_fact(out, "objects leaked", (int64_t)leaks->nr_objects);
-	put_fact(out, "tests", (int64_t)nr_tests);
-	if (!run->watched)
-		put_fact(out, "tests that leaked", failed);
-	if (model_knows_free(model))
-		put_fact(out, "free at the end", model_free_pages(model));
-	put_fact(out, "harts in the trace", run->nr_streams);
-	put_fact(out, "events", (int64_t)model_totals(model)->nr_events);
-	fprintf(out, "<div><dt>duration</dt><dd>%.1f s</dd></div>\n</dl>\n",
-		time_seconds(model_totals(model)->last_time - model_totals(model)->first_time));
-}
-
-static void put_head(FILE *out, const struct run *run, const struct leaks *leaks,
-		     const struct found_list *list)
-{
-	static const char *const verdicts[] = {"No leaks", "Leaked", "Cannot tell"};
-	const struct model *model = leaks->model;
-	const char *slash = strrchr(run->folder, '/');
-	char bytes[24], pages[32], objects[32];
-
-	html_page_begin(
-	    out, slash && slash[1] ? slash + 1 : run->folder,
-	    "<a href=\"#verdict\">Verdict</a> <a href=\"#groups\">Findings</a> "
-	    "<a href=\"#time\">Time</a> <a href=\"#flame\">Flame graph</a> <a href=\"#map\">Map</a> "
-	    "<a href=\"#sites\">Call sites</a> <a href=\"#tests\">Tests</a> "
-	    "<a href=\"#processes\">Processes</a> <a href=\"#run\">The run</a>");
-	fprintf(out, "<h2 id=\"verdict\">Verdict</h2>\n<p class=\"verdict v%d\">%s", leaks->status,
-		verdicts[leaks->status]);
-	if (leaks->nr_items)
-		fprintf(out, ": %s pages, %s objects (%s) in %zu group%s",
-			html_number((int64_t)leaks->nr_pages, pages),
-			html_number((int64_t)leaks->nr_objects, objects), bytes_text(leaks->bytes, bytes),
-			leaks->nr_groups, leaks->nr_groups == 1 ? "" : "s");
-	fputs("</p>\n", out);
-	if (model_totals(model)->panic_time) {
-		fputs("<p class=\"bad\">The kernel panicked: ", out);
-		markup_text(out, model_totals(model)->panic);
-		fputs("</p>\n", out);
-	}
-	html_found_list(out, leaks, list);
-	put_facts(out, run, leaks);
-	fputs("<details><summary>The verdict as <code>pagetrail leaks</code> prints it</summary>\n", out);
-	html_part(out, leaks, PART_HEAD, 0, "The verdict in words");
-	fputs("</details>\n", out);
-}
-
 static void put_run(FILE *out, const struct run *run, const struct model *model)
 {
 	char *path = xasprintf("%s/run.json", run->folder), *text = file_read_all(path, NULL);
@@ -237,7 +173,7 @@ static void put_pictures(FILE *out, const struct leaks *leaks, const struct html
 	fputs("</section>\n", out);
 }
 
-void html_write(FILE *out, struct run *run, struct leaks *leaks, struct html_pictures *pictures,
+void html_write(FILE *out, struct run *run, const struct leaks *leaks, struct html_pictures *pictures,
 		struct sources *sources)
 {
 	struct found_list list = found_list_make(leaks);
@@ -247,7 +183,7 @@ void html_write(FILE *out, struct run *run, struct leaks *leaks, struct html_pic
 
 	if (has_map)
 		map_lives_choose(&chosen, &map, &pictures->lives, run);
-	put_head(out, run, leaks, &list);
+	html_head(out, leaks, &list);
 	html_findings(out, leaks, &list, sources);
 	put_pictures(out, leaks, pictures, &map);
 	html_sites(out, leaks->model, leaks->stacks);

@@ -79,12 +79,19 @@ char *html_part_text(const struct leaks *leaks, enum leaks_part part, size_t gro
 /* The lines as they are; nothing when there is none. label: what it is, for screen readers. */
 void html_part(FILE *out, const struct leaks *leaks, enum leaks_part part, size_t group, const char *label);
 
+/* Title, verdict, what is missing for one, and what was found: html_head.c. */
+void html_head(FILE *out, const struct leaks *leaks, const struct found_list *list);
+/* What is missing of a run, and why its verdict is not certain; nothing where all is known. side: "A: ", or "". */
+void html_doubts(FILE *out, const struct leaks *leaks, const char *side);
+/* "-" where nothing was found and the verdict is not certain: it is not known that there are none. */
+const char *html_leaked_number(const struct leaks *leaks, uint64_t number, char buf[32]);
+
 /* A sentence a finding, for the head of the page; below, each with its function and stacks. */
 void html_found_list(FILE *out, const struct leaks *leaks, const struct found_list *list);
 void html_findings(FILE *out, const struct leaks *leaks, const struct found_list *list,
 		   struct sources *sources);
 
-/* It leaked pages or has findings, or nothing is known because it never ended. */
+/* It is known to have leaked pages or to have findings: of a complete trace, and not of a watched kernel. */
 bool html_test_leaked(const struct model *model, const struct test_mark *test);
 void html_tests(FILE *out, const struct model *model);
 void html_sites(FILE *out, struct model *model, struct stack_table *stacks);
@@ -111,7 +118,7 @@ void html_pictures_event(void *arg, const struct model *model, const struct trac
 			 uint32_t stream);
 void html_pictures_end(struct html_pictures *pictures, const struct model *model);
 void html_pictures_free(struct html_pictures *pictures);
-void html_write(FILE *out, struct run *run, struct leaks *leaks, struct html_pictures *pictures,
+void html_write(FILE *out, struct run *run, const struct leaks *leaks, struct html_pictures *pictures,
 		struct sources *sources);
 
 #endif

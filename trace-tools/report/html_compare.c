@@ -25,6 +25,9 @@ struct test_row {
 	uint32_t occurrence;
 };
 
+/* On one side; compare.js has the same. */
+enum test_state { TEST_NOT_RUN, TEST_ENDED, TEST_OPEN };
+
 struct comparison {
 	const struct compared_run *sides;
 	struct call_tree *tree;
@@ -167,37 +170,13 @@ static void put_side(FILE *out, const struct compared_run *one, int side)
 	markup_text(out, one->run->folder);
 	fprintf(out, "</td><td class=\"%s\">%s</td><td class=\"n\">%s</td><td class=\"n\">%s</td>",
 		one->leaks->status == STATUS_LEAKED ? "bad" : "", leaks_verdict(one->leaks->status),
-		html_number((int64_t)one->leaks->nr_pages, pages),
+		html_leaked_number(one->leaks, one->leaks->nr_pages, pages),
 		run_complete(one->run) && model_knows_free(one->model)
 		    ? html_number(model_free_pages(one->model), free_pages)
 		    : "-");
 	fprintf(out, "<td class=\"n\">%s</td><td class=\"n\">%.3f</td></tr>\n",
 		html_number((int64_t)model_totals(one->model)->nr_events, events),
 		time_seconds(model_totals(one->model)->last_time - model_totals(one->model)->first_time));
-}
-
-/* What is missing of a side, and why its verdict is not certain; nothing where all is known. */
-static void put_doubts(FILE *out, const struct compared_run *one, int side)
-{
-	const char *uncertain = leaks_uncertain(one->leaks);
-	struct text_buffer buffer;
-	FILE *losses = text_begin(&buffer);
-
-	run_print_losses(one->run, losses);
-	char *text = text_end(&buffer), *rest = text, *line;
-	while ((line = strsep(&rest, "\n"))) {
-		if (!*line)
-			continue;
-		fprintf(out, "<p class=\"bad\">%c: ", 'A' + side);
-		markup_text(out, line);
-		fputs("</p>\n", out);
-	}
-	free(text);
-	if (uncertain) {
-		fprintf(out, "<p>%c: not certain: ", 'A' + side);
-		markup_text(out, uncertain);
-		fputs("</p>\n", out);
-	}
 }
 
 static void put_sides(FILE *out, const struct comparison *comparison)
@@ -213,7 +192,7 @@ static void put_sides(FILE *out, const struct comparison *comparison)
 		put_side(out, &comparison->sides[side], side);
 	fputs("</tbody></table></div>\n", out);
 	for (int side = 0; side < NR_SIDES; side++)
-		put_doubts(out, &comparison->sides[side], side);
+		html_doubts(out, comparison->sides[side].leaks, side == SIDE_A ? "A: " : "B: ");
 	fputs("</section>\n", out);
 }
 
@@ -235,12 +214,13 @@ static void put_test_side(FILE *out, const struct test_mark *test, const struct 
 			complete ? "not run" : "not recorded");
 		return;
 	}
-	if (complete || test->end)
-		snprintf(length, sizeof(length), "%.3f",
-			 time_seconds(test->end ? test->end - test->begin : 0));
-	fprintf(out, "<td class=\"n\">%s</td><td class=\"n%s\">%s</td>", length,
-		leaked > 0 && complete && !run->watched ? " bad" : "",
-		complete ? html_number(leaked, number) : "-");
+	bool known = complete && test->end;
+	if (test->end)
+		snprintf(length, sizeof(length), "%.3f", time_seconds(test->end - test->begin));
+	fprintf(out, "<td class=\"n\">%s</td><td class=\"n%s\">%s</td>",
+		test->end || !complete ? length : "never ended",
+		leaked > 0 && known && !run->watched ? " bad" : "",
+		known ? html_number(leaked, number) : "-");
 }
 
 static void put_tests(FILE *out, const struct comparison *comparison)
@@ -328,7 +308,7 @@ static void data_tests(struct page_data *data, const struct comparison *comparis
 		data_int(data, row->occurrence);
 		for (int side = 0; side < NR_SIDES; side++) {
 			const struct test_mark *test = row->sides[side];
-			data_int(data, test != NULL);
+			data_int(data, !test ? TEST_NOT_RUN : test->end ? TEST_ENDED : TEST_OPEN);
 			data_int(data, test && test->end ? (int64_t)(test->end - test->begin) : 0);
 			data_int(data, test ? test->net_begin - test->net_after : 0);
 			data_int(data, test ? test->nr_findings : 0);

@@ -2,6 +2,7 @@
 /* html_data: see html_data.h. */
 #include "html_data.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +12,6 @@
 #define FRAME_TEXT 512
 /* Processes in the page, those that allocated most. */
 #define PROCESSES_MAX 2000
-#define LEAKS_MAX 20000
 /* Numbers of slab caches whose names are in the page: a kernel has some twenty. */
 #define CACHES_MAX 1024
 
@@ -322,22 +322,60 @@ static void put_curve(struct page_data *data, const struct curve *curve)
 
 /* ---- leaks, names ---- */
 
-static void put_leaks(struct page_data *data, const struct found_list *list)
+/* What leaked of one step, call site and process: so many pages, or objects. */
+struct leaked {
+	uint32_t step, stack, pid, object;
+	uint64_t number;
+};
+
+static int compare_leaked(const void *a, const void *b)
+{
+	return memcmp(a, b, offsetof(struct leaked, number));
+}
+
+/* The step that a time is in. */
+static uint32_t step_at(const struct usage *usage, uint64_t time)
+{
+	size_t low = 0, high = usage->nr_steps;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		if (usage->starts[middle] <= time)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return (uint32_t)(low ? low - 1 : 0);
+}
+
+/* All of it, as the sums of a selection must be those of the verdict; what is alike is one entry. */
+static void put_leaks(struct page_data *data, const struct found_list *list, const struct usage *usage)
 {
 	const struct leaks *leaks = data->leaks;
+	struct leaked *all = xcalloc(leaks->nr_items + 1, sizeof(*all));
 
-	data_open(data, "leaks", '[');
-	for (size_t i = 0; i < leaks->nr_items && i < LEAKS_MAX; i++) {
+	for (size_t i = 0; i < leaks->nr_items; i++) {
 		const struct leak_item *item = &leaks->items[i];
-		data_int(data, item->object);
-		data_int(data, item->where);
-		data_int(data, item->order);
-		data_int(data, (int64_t)item->get_time);
-		data_stack(data, item->alloc_stack);
-		data_int(data, item->group);
-		data_int(data, item->get_pid);
+		all[i] = (struct leaked){.step = step_at(usage, item->get_time),
+					 .stack = item->alloc_stack,
+					 .pid = item->get_pid,
+					 .object = item->object,
+					 .number = item->object ? 1 : 1ULL << item->order};
+	}
+	qsort(all, leaks->nr_items, sizeof(*all), compare_leaked);
+	data_open(data, "leaks", '[');
+	for (size_t i = 0, next; i < leaks->nr_items; i = next) {
+		uint64_t sum = 0;
+		for (next = i; next < leaks->nr_items && !compare_leaked(&all[i], &all[next]); next++)
+			sum += all[next].number;
+		data_int(data, all[i].step);
+		data_stack(data, all[i].stack);
+		data_int(data, all[i].pid);
+		data_int(data, all[i].object);
+		data_int(data, (int64_t)sum);
 	}
 	data_close(data, ']');
+	free(all);
 	data_open(data, "groupFindings", '[');
 	for (size_t g = 0; g < leaks->nr_groups; g++)
 		data_int(data, found_of_group(list, leaks, g) - list->all + 1);
@@ -386,6 +424,7 @@ static void put_about(struct page_data *data, const struct usage *usage)
 	data_member(data, "begin", (int64_t)model_totals(model)->first_time);
 	data_member(data, "end", (int64_t)model_totals(model)->last_time);
 	data_member(data, "watched", run->watched);
+	data_member(data, "complete", run_complete(run));
 	data_member(data, "mostTime", (int64_t)usage->most_time);
 	data_open(data, "steps", '[');
 	uint64_t last = 0;
@@ -408,7 +447,7 @@ void html_data(FILE *out, const struct leaks *leaks, const struct found_list *li
 	put_names(&data);
 	put_tests(&data);
 	put_curve(&data, &pictures->curve);
-	put_leaks(&data, list);
+	put_leaks(&data, list, &pictures->usage);
 	put_sites(&data, &pictures->usage);
 	put_processes(&data, &pictures->usage);
 	if (chosen)

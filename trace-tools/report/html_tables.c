@@ -11,11 +11,15 @@
 #define SITES_MAX 20
 #define PROCESSES_SHOWN 30
 
-/* It leaked pages or has findings, or nothing is known because it never ended. */
 bool html_test_leaked(const struct model *model, const struct test_mark *test)
 {
-	return !test->end ||
-	       (!model_run(model)->watched && (test->net_begin > test->net_after || test->nr_findings));
+	return test->end && !model_run(model)->watched && run_complete(model_run(model)) &&
+	       (test->net_begin > test->net_after || test->nr_findings);
+}
+
+static bool is_notable(const struct model *model, const struct test_mark *test)
+{
+	return !test->end || test->nr_findings || html_test_leaked(model, test);
 }
 
 /* ---- tests ---- */
@@ -23,6 +27,7 @@ bool html_test_leaked(const struct model *model, const struct test_mark *test)
 static void put_test(FILE *out, const struct model *model, const struct test_mark *test)
 {
 	int64_t offset = model_free_offset(model), leaked = test->net_begin - test->net_after;
+	bool complete = run_complete(model_run(model)), known = complete && test->end;
 	char before[32], after[32], gone[32];
 
 	fputs("<tr><td>", out);
@@ -32,8 +37,10 @@ static void put_test(FILE *out, const struct model *model, const struct test_mar
 	else
 		fputs("</td><td class=\"n bad\">never ended</td>", out);
 	fprintf(out, "<td class=\"n\">%s</td><td class=\"n\">%s</td><td class=\"n%s\">%s</td><td>",
-		html_number(test->net_begin + offset, before), html_number(test->net_after + offset, after),
-		leaked > 0 && !model_run(model)->watched ? " bad" : "", html_number(leaked, gone));
+		complete ? html_number(test->net_begin + offset, before) : "-",
+		known ? html_number(test->net_after + offset, after) : "-",
+		known && leaked > 0 && !model_run(model)->watched ? " bad" : "",
+		known ? html_number(leaked, gone) : "-");
 	if (!test->nr_audits)
 		fputs("not audited", out);
 	else if (test->nr_findings)
@@ -55,7 +62,7 @@ static void put_test_table(FILE *out, const struct model *model, bool leaked)
 	size_t nr_tests;
 	const struct test_mark *tests = model_tests(model, &nr_tests);
 	for (size_t i = 0; i < nr_tests; i++) {
-		if (html_test_leaked(model, &tests[i]) == leaked)
+		if (is_notable(model, &tests[i]) == leaked)
 			put_test(out, model, &tests[i]);
 	}
 	fputs("</tbody></table></div>\n", out);
@@ -73,13 +80,13 @@ void html_tests(FILE *out, const struct model *model)
 		return;
 	}
 	for (size_t i = 0; i < nr_tests; i++)
-		nr_leaked += html_test_leaked(model, &tests[i]);
+		nr_leaked += is_notable(model, &tests[i]);
 	nr_kept = nr_tests - nr_leaked;
 	if (nr_leaked)
 		put_test_table(out, model, true);
 	if (nr_kept) {
 		fprintf(out, "<details><summary>%zu test%s%s</summary>\n", nr_kept, nr_kept == 1 ? "" : "s",
-			model_run(model)->watched ? "" : " without leaks");
+			model_run(model)->watched || !run_complete(model_run(model)) ? "" : " without leaks");
 		put_test_table(out, model, false);
 		fputs("</details>\n", out);
 	}
@@ -103,15 +110,23 @@ void html_sites(FILE *out, struct model *model, struct stack_table *stacks)
 	uint32_t nr_sites;
 	const struct site *sites = model_sites(model, &nr_sites);
 	uint32_t *order = xcalloc(nr_sites, sizeof(*order)), nr = 0;
-	char live[32], peak[32], allocs[32], frees[32];
+	uint64_t nr_booted = 0;
+	char booted[32], live[32], peak[32], allocs[32], frees[32];
 
-	for (uint32_t i = 1; i < nr_sites; i++) {
-		if (sites[i].allocs)
+	for (uint32_t i = 0; i < nr_sites; i++) {
+		if (i && sites[i].allocs)
 			order[nr++] = i;
+		nr_booted += sites[i].allocs ? 0 : sites[i].pages_live;
 	}
 	qsort_r(order, nr, sizeof(*order), compare_sites, (void *)sites);
+	fprintf(out, "<section id=\"sites\">\n<h2>Call sites</h2>\n");
+	if (nr_booted)
+		fprintf(out,
+			"<p class=\"hint\">The %s pages that are the kernel's since boot have no call site: "
+			"<code>pagetrail live</code> counts them, and no view here but the map does.</p>\n",
+			html_number((int64_t)nr_booted, booted));
 	fprintf(out,
-		"<section id=\"sites\">\n<h2>Call sites</h2>\n<div class=\"static\">\n<p>The %u that hold "
+		"<div class=\"static\">\n<p>The %u that hold "
 		"most pages at the end, of %u.</p>\n",
 		nr < SITES_MAX ? nr : SITES_MAX, nr);
 	for (uint32_t i = 0; i < nr && i < SITES_MAX; i++) {
@@ -184,7 +199,8 @@ static void put_process(FILE *out, const struct model *model, const struct proce
 	fprintf(out, "<tr><td class=\"n\">%u</td><td>", row->pid);
 	markup_text(out, life->name);
 	fprintf(out, "</td><td class=\"n\">%s</td><td class=\"n\">%s</td><td class=\"n%s\">%s</td></tr>\n",
-		html_number((int64_t)row->allocated, allocated), html_number((int64_t)row->live, live),
+		html_number((int64_t)row->allocated, allocated),
+		model_run(model)->watched ? "-" : html_number((int64_t)row->live, live),
 		row->leaked ? " bad" : "", html_number((int64_t)row->leaked, leaked));
 }
 

@@ -43,13 +43,14 @@ static void write_missing(struct json *json, const struct leaks *leaks, const st
 	json_string(json, "confidence", confidence[missing->confidence]);
 	json_int(json, "chance", missing->chance);
 	json_open(json, "considered", '[');
-	for (size_t i = 0; i < CONSIDERED_MAX && missing->considered[i].rule; i++) {
+	for (size_t i = 0; i < missing_nr_considered(missing); i++) {
 		json_open(json, NULL, '{');
 		json_string(json, "rule", suspect_rule_name(missing->considered[i].rule));
 		json_string(json, "function", missing->considered[i].function);
 		json_close(json, '}');
 	}
 	json_close(json, ']');
+	json_int(json, "agree", missing_nr_agreeing(missing));
 	json_string(json, "suspect_place", missing->suspect_place);
 	json_string(json, "suspect_caller", missing->suspect_caller);
 	json_string(json, "evidence", evidence);

@@ -84,12 +84,9 @@ static void print_site(const struct leaks *leaks, uint32_t stack, FILE *out)
 
 void leaks_confidence(const struct missing_release *missing, FILE *out)
 {
-	uint32_t named, right, nr_agree = 0;
+	uint32_t named, right, nr_agree = missing_nr_agreeing(missing);
 
 	suspect_rule_measured(missing->rule, &named, &right);
-	for (size_t i = 0; i < CONSIDERED_MAX && missing->considered[i].rule; i++)
-		nr_agree += missing->considered[i].rule != missing->rule && missing->considered[i].function &&
-			    !strcmp(missing->considered[i].function, missing->suspect);
 	fprintf(out, "%s: rule %s named the right function in %u of %u known mistakes",
 		missing->confidence == CONFIDENCE_CERTAIN ? "CERTAIN" : "LIKELY",
 		suspect_rule_name(missing->rule), right, named);

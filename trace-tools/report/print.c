@@ -141,6 +141,15 @@ const char *tests_change(const struct model *model)
 	return model_run(model)->watched ? "fewer" : "leaked";
 }
 
+/* A number, or "-". */
+static void print_known(bool known, int64_t number, int width, FILE *out)
+{
+	if (known)
+		fprintf(out, "%*" PRId64, width, number);
+	else
+		fprintf(out, "%*s", width, "-");
+}
+
 void tests_print(const struct model *model, FILE *out)
 {
 	int64_t leaked = 0;
@@ -153,6 +162,7 @@ void tests_print(const struct model *model, FILE *out)
 		fprintf(out, "no tests: there are no marks in the trace\n");
 		return;
 	}
+	bool complete = run_complete(model_run(model));
 	fprintf(out, "%-20s %10s %10s %6s  %-14s %9s\n", "test", "free before", "after", tests_change(model),
 		"audit", "seconds");
 	for (size_t i = 0; i < nr_tests; i++) {
@@ -162,13 +172,22 @@ void tests_print(const struct model *model, FILE *out)
 		/* an audit finds what leaked in earlier tests, too: the last one's number is that of all */
 		if (test->nr_audits)
 			findings = test->nr_findings;
-		fprintf(out, "%-20s %11" PRId64 " %10" PRId64 " %6" PRId64 "  %-14s %9.3f%s\n", test->name,
-			before, after, before - after, audit_text(test, buf),
-			test->end ? time_seconds(test->end - test->begin) : 0.0,
-			test->end ? "" : "  never ended");
+		fprintf(out, "%-20s ", test->name);
+		print_known(complete, before, 11, out);
+		print_known(complete && test->end, after, 11, out);
+		print_known(complete && test->end, before - after, 7, out);
+		fprintf(out, "  %-14s ", audit_text(test, buf));
+		if (test->end)
+			fprintf(out, "%9.3f\n", time_seconds(test->end - test->begin));
+		else
+			fprintf(out, "%9s  never ended\n", "-");
 	}
-	fprintf(out, "%zu tests, %" PRId64 " pages %s, %u findings\n", nr_tests, leaked, tests_change(model),
-		findings);
+	if (complete)
+		fprintf(out, "%zu tests, %" PRId64 " pages %s, %u findings\n", nr_tests, leaked,
+			tests_change(model), findings);
+	else
+		fprintf(out, "%zu tests, %u findings; events are missing, so pages are not known\n", nr_tests,
+			findings);
 }
 
 void tests_json(const struct model *model, struct json *json)

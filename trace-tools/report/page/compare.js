@@ -2,6 +2,14 @@
 /* compare: the views of two runs side by side. raw has what report/html_compare.c writes. */
 const AMOUNTS = ["leaked", "live", "most", "allocated", "objects"];
 
+/* What a test did on a side: html_compare.c has the same. */
+const NOT_RUN = 0, ENDED = 1;
+
+/* What a test left may lie in what is missing of a run, or be to come. */
+function isKnown(test, side) {
+  return Boolean(raw[`complete${side}`] && test[`state${side}`] === ENDED);
+}
+
 function readComparison() {
   const names = ["node", ...AMOUNTS.flatMap(amount => [`${amount}A`, `${amount}B`])];
   const sites = rows(raw.sites, names).map(site => {
@@ -10,11 +18,12 @@ function readComparison() {
     return {...site, ...frame, ...changes, key: site.node};
   });
   const sides = values => Object.fromEntries(["A", "B"].flatMap((side, i) =>
-    ["there", "length", "leaked", "findings"].map((name, k) => [name + side, values[4 * i + k]])));
+    ["state", "length", "leaked", "findings"].map((name, k) => [name + side, values[4 * i + k]])));
   const tests = raw.tests.map(([name, occurrence, ...values], key) => {
     const test = {name: occurrence > 1 ? `${name} #${occurrence}` : name, key, ...sides(values)};
-    const only = !test.thereA ? (raw.completeA ? "only in B" : "-") : !test.thereB ? (raw.completeB ? "only in A" : "-") : "";
-    return {...test, change: raw.completeA && raw.completeB ? test.leakedB - test.leakedA : 0, only};
+    const only = test.stateA === NOT_RUN ? (raw.completeA ? "only in B" : "-") : test.stateB === NOT_RUN ? (raw.completeB ? "only in A" : "-") : "";
+    const comparable = isKnown(test, "A") && isKnown(test, "B");
+    return {...test, comparable, change: comparable ? test.leakedB - test.leakedA : 0, only};
   });
   return {sites, tests};
 }
@@ -24,12 +33,11 @@ function signed(number) {
 }
 
 function makeCompare() {
-  const compared = readComparison(), comparable = raw.completeA && raw.completeB;
-  const side = (name, text) => test => test[`there${name}`] ? text(test) : raw[`complete${name}`] ? "not run" : "not recorded";
-  // What a test left and how long it took may lie in what is missing of a run.
-  const fewer = name => side(name, test => raw[`complete${name}`] ? count(test[`leaked${name}`]) : "-");
-  const length = name => side(name, test => raw[`complete${name}`] || test[`length${name}`] ? (test[`length${name}`] / raw.hz).toFixed(3) : "-");
-  const isBad = name => test => !raw[`watched${name}`] && raw[`complete${name}`] && test[`leaked${name}`] > 0;
+  const compared = readComparison();
+  const side = (name, text) => test => test[`state${name}`] !== NOT_RUN ? text(test) : raw[`complete${name}`] ? "not run" : "not recorded";
+  const fewer = name => side(name, test => isKnown(test, name) ? count(test[`leaked${name}`]) : "-");
+  const length = name => side(name, test => test[`state${name}`] === ENDED ? (test[`length${name}`] / raw.hz).toFixed(3) : raw[`complete${name}`] ? "never ended" : "-");
+  const isBad = name => test => !raw[`watched${name}`] && isKnown(test, name) && test[`leaked${name}`] > 0;
   const tests = new Table(document.getElementById("tests"), {
     name: "tests",
     columns: [
@@ -38,12 +46,12 @@ function makeCompare() {
       {title: "Seconds, B", key: "lengthB", number: true, cell: length("B")},
       {title: `${raw.watchedA ? "Fewer" : "Leaked"}, A`, key: "leakedA", number: true, cell: fewer("A"), bad: isBad("A")},
       {title: `${raw.watchedB ? "Fewer" : "Leaked"}, B`, key: "leakedB", number: true, cell: fewer("B"), bad: isBad("B")},
-      {title: "Change", key: "change", number: true, cell: test => test.only || (comparable ? signed(test.change) : "-"), bad: test => comparable && !raw.watchedA && !raw.watchedB && test.change > 0},
+      {title: "Change", key: "change", number: true, cell: test => test.only || (test.comparable ? signed(test.change) : "-"), bad: test => !raw.watchedA && !raw.watchedB && test.change > 0},
     ],
     sorted: 5,
     rows: () => compared.tests,
     text: test => test.name,
-    filters: [{title: "Only different", keep: test => test.change !== 0 || test.thereA !== test.thereB || test.findingsA !== test.findingsB}],
+    filters: [{title: "Only different", keep: test => test.change !== 0 || test.stateA !== test.stateB || test.findingsA !== test.findingsB}],
     rowId: test => `test-${test.key}`,
   });
   const sites = new Table(document.getElementById("sites"), {

@@ -85,8 +85,10 @@ function readTests() {
   const seen = new Map();
   return raw.tests.map(([name, begin, end, before, after, findings, audits, quiescent], i) => {
     seen.set(name, (seen.get(name) || 0) + 1);
+    // What a test left is known only where it ended, and where no event is missing.
+    const known = Boolean(raw.complete && end);
     return {name, begin, end, before, after, findings, audits, quiescent, number: i + 1, occurrence: seen.get(name),
-      leaked: before - after, key: i, until: end || raw.end};
+      known, leaked: known ? before - after : 0, key: i, until: end || raw.end};
   });
 }
 
@@ -106,5 +108,5 @@ const data = LIVE_RUN ? {
   tests: readTests(),
   curve: readCurve(),
   steps: sums(raw.steps),
-  leaks: rows(raw.leaks, ["object", "where", "order", "time", "stack", "group", "pid"]),
+  leaks: rows(raw.leaks, ["step", "stack", "pid", "object", "number"]),
 } : null;

@@ -8,10 +8,10 @@ function cacheName(number) {
 
 /* Pages, or objects, that leaked in the selection: by "stack" or by "pid". */
 function leakedBy(key, objects) {
-  const sums = new Map();
+  const sums = new Map(), [from, to] = selectedSteps();
   for (const leak of data.leaks)
-    if (Boolean(leak.object) === objects && inSelection(leak.time))
-      sums.set(leak[key], (sums.get(leak[key]) || 0) + (objects ? 1 : 1 << leak.order));
+    if (Boolean(leak.object) === objects && leak.step >= from && leak.step < to)
+      sums.set(leak[key], (sums.get(leak[key]) || 0) + leak.number);
   return sums;
 }
 
@@ -80,9 +80,9 @@ function makeTestTable() {
       {title: "Number", key: "number", number: true},
       {title: "Test", key: "name", cell: test => el("button", {type: "button", class: "opener", onclick: () => selectTest(test)}, test.name)},
       {title: "Seconds", key: "length", number: true, cell: test => test.end ? seconds(test.length) : "never ended"},
-      {title: "Free before", key: "before", number: true},
-      {title: "Free after", key: "after", number: true},
-      {title: raw.watched ? "Fewer" : "Leaked", key: "leaked", number: true, bad: test => !raw.watched && test.leaked > 0},
+      {title: "Free before", key: "before", number: true, cell: test => raw.complete ? count(test.before) : "-"},
+      {title: "Free after", key: "after", number: true, cell: test => test.known ? count(test.after) : "-"},
+      {title: raw.watched ? "Fewer" : "Leaked", key: "leaked", number: true, cell: test => test.known ? count(test.leaked) : "-", bad: test => !raw.watched && test.leaked > 0},
       {title: "Audit", key: "audit", bad: test => test.findings > 0},
     ],
     sorted: 0,
@@ -90,7 +90,7 @@ function makeTestTable() {
     rows: () => data.tests.filter(test => overlapsSelection(test.begin + 1, test.until - 1))
       .map(test => ({...test, length: test.until - test.begin, audit: auditText(test)})),
     text: test => test.name,
-    filters: [{title: raw.watched ? "Only with fewer free pages" : "Only leaked", keep: test => test.leaked > 0 || test.findings > 0 || !test.end}],
+    filters: [{title: raw.watched ? "Only with fewer free pages" : "Only leaked", keep: test => test.leaked > 0 || test.findings > 0}],
     rowId: test => `test-${test.key}`,
   });
 }
@@ -115,7 +115,8 @@ function makeProcessTable() {
       {title: "Began", key: "born", number: true, cell: process => process.born ? seconds(process.born) : ""},
       {title: "Ended", key: "died", number: true, cell: process => process.died ? seconds(process.died) : ""},
       {title: "Pages allocated", key: "allocated", number: true},
-      {title: "Held at the end of the run", key: "live", number: true},
+      // A watched kernel's references have no holders.
+      ...raw.watched ? [] : [{title: "Held at the end of the run", key: "live", number: true}],
       {title: "Pages leaked", key: "leaked", number: true, bad: process => process.leaked > 0},
       ...objectColumn(),
     ],

@@ -39,10 +39,6 @@ function selectionText() {
   return isWhole() ? `the whole run, ${span}` : selection.name ? `${selection.name}, ${span}` : span;
 }
 
-function inSelection(time) {
-  return isWhole() || (time >= selection.begin && time <= selection.end);
-}
-
 function overlapsSelection(begin, end) {
   return isWhole() || (begin <= selection.end && end >= selection.begin);
 }
