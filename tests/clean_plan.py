@@ -82,7 +82,7 @@ def typed(dice):
     lines = [dice.choice(SMALL_PROGRAMS), "sleep 100000 &", dice.choice(BUSY).strip(), "ps",
              "kill " + " ".join(map(str, range(7, 15))), "cd /tmp", "ls", dice.choice(BACKGROUND).replace("; wait", "")]
     lines[1:-1] = dice.sample(lines[1:-1], len(lines) - 2)
-    return tuple([*lines, dice.choice(("exit", "poweroff"))])
+    return tuple([*lines, dice.choice(("exit 0", "poweroff"))])
 
 
 def one_pass(tests, dice):

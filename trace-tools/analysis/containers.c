@@ -21,15 +21,9 @@
 /* The cache of the object that holds such things while it lives; NULL: none does. */
 static const char *cache_of_holder(const struct leaks *leaks, const struct leak_item *item)
 {
-	static const struct {
-		const char *content, *container; /* caches */
-	} objects[] = {{"vma", "mm"}, {"dirty", "inode"}};
+	uint32_t kind = leak_is_object(item) ? leaks_holder_kind(leaks, item->cache) : item->ref;
 
-	for (size_t i = 0; leak_is_object(item) && i < sizeof(objects) / sizeof(objects[0]); i++) {
-		if (!strcmp(model_cache(leaks->model, item->cache)->name, objects[i].content))
-			return objects[i].container;
-	}
-	switch (item->ref) {
+	switch (kind) {
 	case REF_PTE:
 	case REF_TABLE:
 	case REF_VMA:
@@ -37,6 +31,7 @@ static const char *cache_of_holder(const struct leaks *leaks, const struct leak_
 	case REF_FILE:
 		return "file";
 	case REF_CACHE:
+		return leak_is_object(item) ? NULL : "inode"; /* an inode's own number */
 	case REF_DIRTY:
 		return "inode";
 	case REF_KSTACK:

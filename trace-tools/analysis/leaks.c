@@ -156,12 +156,13 @@ static void add_audit_page(struct leaks *leaks, const struct trace_record *findi
 		item_of_page[what->where - model_first_pfn(leaks->model)] = (uint32_t)leaks->nr_items;
 }
 
-/* What the trace alone can say of an object: it was allocated for an inode, or is held by a thing, that is gone. */
+/* What the trace alone can say of an object: whether it, or what refers to it, is held by a thing that is gone. */
 static bool classify_object(const struct leaks *leaks, const struct object_state *object,
 			    struct leak_item *item)
 {
-	uint64_t death =
-	    object->holder ? model_holder_death(leaks->model, REF_DIRTY, object->holder, object->time) : 0;
+	uint32_t kind = leaks_holder_kind(leaks, object->cache);
+	bool of_inode = kind == REF_DIRTY || kind == REF_CACHE;
+	uint64_t death = leaks_object_holder_death(leaks, object);
 
 	*item = (struct leak_item){.object = true,
 				   .verdict = VERDICT_OBJ,
@@ -176,8 +177,8 @@ static bool classify_object(const struct leaks *leaks, const struct object_state
 				   .cache = object->cache,
 				   .holder = object->holder,
 				   .index = object->index,
-				   .inode = object->holder,
-				   .inode_index = object->index,
+				   .inode = of_inode ? object->holder : 0,
+				   .inode_index = of_inode ? object->index : 0,
 				   .holder_died = death};
 	if (choose_reference(leaks, model_object_refs(leaks->model, object), item) && item->nr_refs &&
 	    item->nr_refs < item->nr_open)
@@ -214,10 +215,11 @@ static void add_audit_object(struct leaks *leaks, const struct trace_record *fin
 	item.claims = what->claims;
 	if (item.nr_refs == 0)
 		item.nr_refs = what->count > what->claims ? what->count - what->claims : 0;
-	item.doubt = !object                      ? DOUBT_NOT_IN_TRACE
-		     : item.by_trace              ? DOUBT_NONE
-		     : object->holder || item.ref ? DOUBT_HOLDER_LIVES
-						  : DOUBT_NO_RULE;
+	item.doubt = !object         ? DOUBT_NOT_IN_TRACE
+		     : item.by_trace ? DOUBT_NONE
+		     : item.ref || (object->holder && leaks_holder_kind(leaks, object->cache) != REF_NONE)
+			 ? DOUBT_HOLDER_LIVES
+			 : DOUBT_NO_RULE;
 	ARRAY_PUSH(leaks->items, leaks->nr_items, leaks->items_capacity) = item;
 }
 
