@@ -17,7 +17,6 @@ bool leaks_classify(const struct leaks *leaks, bool object, uint32_t where, stru
 uint32_t leaks_holder_kind(const struct leaks *leaks, uint32_t cache);
 /* When an object's holder ended, which it should not have outlived; 0: it did not, or that is not certain. */
 uint64_t leaks_object_holder_death(const struct leaks *leaks, const struct object_state *object);
-/* Whether the machine ended while it was at work, by a panic or from outside: what it had begun is not done. */
 /* leaks_pointers.c: marks what the pointers show, too, and adds what they alone show. */
 void leaks_add_pointers(struct leaks *leaks);
 
