@@ -78,9 +78,9 @@ def kill_storm(dice):
 
 
 def typed(dice):
-    """Lines of a session; the last ends it."""
+    """Lines of a session; the last ends it. None waits for jobs, as some of them sleep for good."""
     lines = [dice.choice(SMALL_PROGRAMS), "sleep 100000 &", dice.choice(BUSY).strip(), "ps",
-             "kill " + " ".join(map(str, range(7, 15))), "cd /tmp", "ls", dice.choice(BACKGROUND).replace("; wait", "")]
+             "kill " + " ".join(map(str, range(7, 15))), "cd /tmp", "ls", dice.choice(BACKGROUND).removesuffix("wait")]
     lines[1:-1] = dice.sample(lines[1:-1], len(lines) - 2)
     return tuple([*lines, dice.choice(("exit 0", "poweroff"))])
 
