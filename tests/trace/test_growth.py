@@ -47,6 +47,32 @@ def hold(kernel, counts, site="sys_write", objects=False, audits=True, ends=True
     return kernel
 
 
+def hold_beside_another(kernel, nr):
+    """Tests that do not grow, of two programs that run at the same time: each begins while one of the other has more and more."""
+    machine = kernel.machine
+    kernel.begin(7)
+    for number in range(nr):
+        machine.mark(f"test{number}")
+        machine.alloc("KERNEL", "OWNER", (0, 0), kernel.stack("sys_write"))
+        if number:
+            machine.mark(f"test{number - 1}", end=True)
+    machine.audit()
+    return kernel
+
+
+def test_of_tests_at_the_same_time_nothing_is_said(kernel, grown):
+    status, text, candidates = grown(hold_beside_another(kernel, 12))
+    assert status == OK and not candidates and "GROWS" not in text
+
+
+def test_tests_inside_another_are_looked_at(kernel, grown):
+    """As under the command ktrace: a test of all its own, which ends last."""
+    kernel.machine.mark("usertests")
+    hold(kernel, LINEAR)
+    kernel.machine.mark("usertests", end=True)
+    assert grown(kernel)[2]
+
+
 LINEAR = [3 * n for n in range(1, 13)]
 
 

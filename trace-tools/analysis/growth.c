@@ -134,7 +134,7 @@ void growth_find(struct growth *growth, const struct model *model, bool (*skip)(
 			    skip,   arg,   (nr + 1) / 3, nr};
 
 	*growth = (struct growth){0};
-	if (nr < look.first + GROWTH_MIN + 1)
+	if (nr < look.first + GROWTH_MIN + 1 || samples->overlap)
 		return;
 	for (uint32_t site = 0; site < samples->nr_sites; site++) {
 		look_at_site(&look, site, false);

@@ -18,7 +18,8 @@
  *
  * Looked at are the pages and the objects of each call site. Where no site's pages grow, all pages together are looked at, and
  * where no site's objects of a slab cache do, all objects of the cache: then many sites grow a little, and the one that grew most is named.
- * Nothing is said of an incomplete trace, since what seems to grow may have been freed by events that are missing.
+ * Nothing is said of an incomplete trace, since what seems to grow may have been freed by events that are missing; nor where
+ * tests ran at the same time, as what is held when one begins is held by the other.
  */
 #ifndef TOOLS_ANALYSIS_GROWTH_H
 #define TOOLS_ANALYSIS_GROWTH_H

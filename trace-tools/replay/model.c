@@ -95,7 +95,6 @@ static struct model *model_new(struct run *run)
 	model->pids = xcalloc(HOLDERS_NR, sizeof(*model->pids));
 	model->mms = xcalloc(HOLDERS_NR, sizeof(*model->mms));
 	model->inodes = xcalloc(HOLDERS_NR, sizeof(*model->inodes));
-	model->open_test = -1;
 	samples_begin(&model->samples, model->nr_sites);
 	objects_begin(model);
 	releases_begin(model);

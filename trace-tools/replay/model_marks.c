@@ -18,24 +18,51 @@ struct test_mark test_mark_begin(const struct trace_record *record)
 	return test;
 }
 
+static void open_test(struct model *model)
+{
+	if (model->nr_open == OPEN_TESTS_MAX)
+		memmove(model->open_tests, model->open_tests + 1,
+			--model->nr_open * sizeof(*model->open_tests));
+	model->open_tests[model->nr_open++] = model->nr_tests - 1;
+}
+
+/*
+ * The test of that name which began last and is open; NULL: none is. A test inside another ends before it; where one ends
+ * before a later one that is still open, both run at the same time.
+ */
+static struct test_mark *close_test(struct model *model, const char *name)
+{
+	for (unsigned i = model->nr_open; i--;) {
+		struct test_mark *test = &model->tests[model->open_tests[i]];
+		if (strcmp(test->name, name) != 0)
+			continue;
+		model->samples.overlap |= i + 1 < model->nr_open;
+		model->nr_open--;
+		memmove(model->open_tests + i, model->open_tests + i + 1,
+			(model->nr_open - i) * sizeof(*model->open_tests));
+		return test;
+	}
+	return NULL;
+}
+
 void mark_apply(struct model *model, const struct trace_record *record)
 {
+	struct test_mark mark = test_mark_begin(record);
+
 	if (record->kind == 0) {
 		samples_test(&model->samples, model->sites);
-		struct test_mark *test = &ARRAY_PUSH(model->tests, model->nr_tests, model->tests_capacity);
-		*test = test_mark_begin(record);
-		test->net_begin = test->net_after = model->totals.net_pages;
-		model->open_test = (int64_t)model->nr_tests - 1;
+		mark.net_begin = mark.net_after = model->totals.net_pages;
+		ARRAY_PUSH(model->tests, model->nr_tests, model->tests_capacity) = mark;
+		open_test(model);
 		return;
 	}
 	samples_tail(&model->samples, model->sites);
-	if (model->open_test < 0)
+	struct test_mark *test = close_test(model, mark.name);
+	if (!test)
 		return;
-	struct test_mark *test = &model->tests[model->open_test];
 	test->end = record->time;
 	test->net_end = test->net_after = model->totals.net_pages;
 	test->nr_audits = test->nr_findings = 0; /* those that the test itself asked for */
-	model->open_test = -1;
 }
 
 void sample_apply(struct model *model, const struct trace_record *record)

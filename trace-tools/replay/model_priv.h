@@ -11,6 +11,8 @@
 /* 16 GiB of RAM: address space only, touched where pages are. */
 #define PAGES_MAX (4U << 20)
 
+#define OPEN_TESTS_MAX 64U /* at one time; of more, the oldest count as never ended */
+
 struct model {
 	struct run *run;
 	struct model_totals totals;
@@ -29,8 +31,9 @@ struct model {
 	struct test_mark *tests;
 	size_t nr_tests, tests_capacity;
 	struct samples samples;
-	int64_t open_test; /* position, -1: none */
-	bool ended;        /* power-off has begun: audits are no longer a test's */
+	size_t open_tests[OPEN_TESTS_MAX]; /* positions, the last begun last */
+	unsigned nr_open;
+	bool ended; /* power-off has begun: audits are no longer a test's */
 	struct audit_state pending, last, last_quiescent;
 	struct trace_record *incidents;
 	size_t nr_incidents, incidents_capacity;

@@ -34,6 +34,7 @@ struct samples {
 	uint32_t nr;    /* rows without the tail */
 	bool tail;      /* row number nr is one, too */
 	uint32_t tests; /* of the tail: how many had begun */
+	bool overlap;   /* tests ran at the same time: no row is between them */
 	struct site_sample *rows;
 };
 
