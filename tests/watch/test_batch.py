@@ -278,7 +278,7 @@ def test_what_is_suppressed_is_said(leaky_run, tmp_path):
     said = f"0 (and suppressed: {pages} page"
     assert said in (page := (tmp_path / "out/index.html").read_text()) and "say what was suppressed" in page
     report = (tmp_path / "out/trees/run/report.html").read_text()
-    assert "No leaks except the suppressed ones" in report and f": {pages} pages, 0 objects;" in report and "No leak was found" in report
+    assert "No leaks except the suppressed ones" in report and f": {pages} pages, 0 objects" in report and "No leak was found" in report
     assert said in batch("-o", tmp_path / "out2", *words).out
     read, = csv.DictReader(io.StringIO(batch("--csv", "-o", tmp_path / "out3", *words).out))
     assert read["suppressed_pages"] == str(pages)
