@@ -298,6 +298,12 @@ def test_what_a_pattern_of_the_shell_gives(clean_run, tmp_path):
     assert "-x is no option" in batch("-x", clean_run).err
 
 
+def test_a_tree_that_does_not_build_says_how_its_command_ended(tmp_path):
+    """Whatever was to be typed or awaited."""
+    done = batch("--json", "--type", "usertests", "--until", "PASSED", "--watch", "make qemu", "-o", tmp_path / "out", does_not_build(tmp_path / "t"))
+    assert rows(done)["t"]["status"] == "no machine" and rows(done)["t"]["reason"] == "the command ended with status 2 before a machine started"
+
+
 def test_a_batch_is_resumed_with_its_options_only(tmp_path):
     one = tree(tmp_path / "t/a", ["true"])
     (tmp_path / "known").write_text("leak:f\n")
