@@ -50,7 +50,7 @@ RESULT = an_object(
     stacks=a_list(an_object("frames message", message=MESSAGE, frames=a_list(FRAME, minItems=1)), minItems=1, maxItems=1),
     partialFingerprints=an_object("ruleAndFunction/v1", **{"ruleAndFunction/v1": TEXT}),
     properties=an_object("pages objects ways", pages=COUNT, objects=COUNT, ways=COUNT))
-NOTE = an_object("level message", level={"enum": ["warning"]}, message=MESSAGE)
+NOTE = an_object("level message", level={"enum": ["warning", "note"]}, message=MESSAGE)
 INVOCATION = an_object("executionSuccessful exitCode", executionSuccessful={"type": "boolean"}, exitCode={"enum": [0, 1, 2]},
                        toolExecutionNotifications=a_list(NOTE, minItems=1))
 RULE = an_object("id shortDescription", id=TEXT, shortDescription=MESSAGE)
@@ -82,7 +82,8 @@ def check_sarif(text):
     ids = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
     assert len(set(ids)) == len(ids) and {result["ruleId"] for result in run["results"]} <= set(ids)
     invocation, = run["invocations"]
-    assert invocation["executionSuccessful"] == (invocation["exitCode"] != 2) == ("toolExecutionNotifications" not in invocation)
+    warned = any(note["level"] == "warning" for note in invocation.get("toolExecutionNotifications", []))
+    assert invocation["executionSuccessful"] == (invocation["exitCode"] != 2) == (not warned)
     if SARIF_SCHEMA:
         with open(SARIF_SCHEMA, encoding="utf-8") as file:
             official = json.load(file)
@@ -160,6 +161,22 @@ def test_the_line_is_the_suspects_in_every_form(recorded, pagetrail):
     assert lines[2] == f"{sentence}, in 5 ways" and lines[3].startswith("evidence: ") and lines[4] == f"place: {place}"
 
 
+def test_every_form_says_what_is_left_out(recorded, pagetrail, tmp_path):
+    """A file that suppresses all, and a question about one test: "no leaks" is not all there is to say, and what was not asked did not pass."""
+    (tmp_path / "known").write_text("leak:inode_read_cached\n")
+    run, suppressed = recorded / "fault-05", f"suppressed by {tmp_path}/known: 320 pages, 0 objects (1.2 MiB)"
+    for words, said, cases in ((["--suppressions", tmp_path / "known"], suppressed, {"write-read", "seek", "bigwrite"}),
+                               (["--test", "seek"], "left out: 317 pages, 0 objects (1.2 MiB)", {"seek"})):
+        told = {form: pagetrail("leaks", run, *words, form).out for form in ("--gcc", "--sarif", "--junit", "--markdown")}
+        assert re.search(rf"^pagetrail: note: .*{re.escape(said)}$", told["--gcc"], re.M)
+        assert said in told["--markdown"]
+        notes = check_sarif(told["--sarif"])["invocations"][0]["toolExecutionNotifications"]
+        assert [note["level"] for note in notes] == ["note"] and notes[0]["message"]["text"].endswith(said)
+        assert {case.get("name") for case in check_junit(told["--junit"], tmp_path)} == cases | {"outside of tests", "evidence"}
+        assert said in xml.fromstring(told["--junit"]).find("testsuite/system-out").text
+    assert "### Pagetrail: no leaks except the suppressed ones\n" in pagetrail("leaks", run, "--suppressions", tmp_path / "known", "--markdown").out
+
+
 def test_the_suspects_line_is_not_where_it_was_acquired(sites, write, pagetrail):
     kernel = Kernel(sites)
     records = fault_7(kernel)
@@ -188,7 +205,7 @@ def test_the_rules_of_sarif_refuse(recorded, pagetrail, spoil):
 
 
 @pytest.mark.parametrize("old,new", [(' tests="', ' tests="1'), (' time="', ' took="'), ("<properties/>", ""), (' hostname="localhost"', ""),
-                                     ("</failure>", '</failure><failure type="a" message="b"/>'), ("<system-out/>", "<output/>"),
+                                     ("</failure>", '</failure><failure type="a" message="b"/>'), ("<system-err/>", "<output/>"),
                                      (' timestamp="', ' timestamp="Sat ')])
 def test_the_rules_of_junit_refuse(recorded, pagetrail, tmp_path, old, new):
     text = pagetrail("leaks", recorded / "fault-05", "--junit").out

@@ -123,7 +123,7 @@ def test_a_report_is_made_with_what_leaks_is_given(page_of, pagetrail, recorded,
     words = [recorded / "fault-05", "--suppressions", known]
     page, status = page_of(*words)
     assert status == pagetrail("leaks", *words).status == OK
-    assert head_of(page)[0].startswith("Verdict No leaks except the suppressed ones") and f"{known} : 320 pages, 0 objects" in head_of(page)[0]
+    assert head_of(page)[0].startswith("Verdict No leaks except the suppressed ones") and f"suppressed by {known}: 320 pages, 0 objects" in head_of(page)[0]
     assert not data_of(page)["leaks"]
     words = [recorded / "fault-05", "--baseline", recorded / "clean"]
     evidence = pagetrail("leaks", *words, "--json").json()["groups"][0]["missing_release"]

@@ -278,6 +278,34 @@ def test_leaked_objects_have_a_column_and_a_width(browser, pagetrail, sites, wri
 
 # ---- time ----
 
+def test_a_frame_leads_to_all_its_rows(shown):
+    """Whatever the table was filtered by."""
+    choose(shown, "sites", "Only leaked")
+    choose(shown, "flame", "Allocated (churn)")
+    said = int(re.search(r"its (\d+) rows", text(shown, "#flame .about"))[1])
+    assert said > len(rows(shown, "sites"))
+    shown.click("#flame .about a")
+    assert len(rows(shown, "sites")) == said
+
+
+@pytest.mark.parametrize("events", [0, 1, 2])
+def test_a_run_of_next_to_nothing(browser, pagetrail, sites, write, tmp_path, events):
+    """No time passes in it, and nothing is allocated: its views are empty, and no number is none."""
+    kernel = Kernel(sites)
+    machine = kernel.machine if events else tracegen.Machine(harts=1)
+    if events == 2:
+        machine.alloc("PIPE", "PIPE", (1, 0), kernel.stack("sys_write"))
+    pagetrail("report", write(machine), "-o", tmp_path / "r.html")
+    browser.resize(1440, 900)
+    browser.load(tmp_path / "r.html")
+    browser.until("document.documentElement.classList.contains('ready')")
+    assert text(browser, "#sites .count") == ("1 of 1 row" if events == 2 else "0 of 0 rows")
+    browser.point("#time .large", 0.5)
+    browser.drag("#time .small", 0.3, 0.6)
+    assert "NaN" not in browser.evaluate("document.querySelector('main').outerHTML + document.querySelector('nav').outerHTML")
+    assert browser.complaints() == []
+
+
 def chip(browser):
     return browser.evaluate("(() => { const chip = document.querySelector('.chip'); return chip.hidden ? '' : chip.innerText; })()")
 

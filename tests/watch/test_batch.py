@@ -278,7 +278,7 @@ def test_what_is_suppressed_is_said(leaky_run, tmp_path):
     said = f"0 (and suppressed: {pages} page"
     assert said in (page := (tmp_path / "out/index.html").read_text()) and "say what was suppressed" in page
     report = (tmp_path / "out/trees/run/report.html").read_text()
-    assert "No leaks except the suppressed ones" in report and f": {pages} pages, 0 objects;" in report and "No leak was found" in report
+    assert "No leaks except the suppressed ones" in report and f": {pages} pages, 0 objects" in report and "No leak was found" in report
     assert said in batch("-o", tmp_path / "out2", *words).out
     read, = csv.DictReader(io.StringIO(batch("--csv", "-o", tmp_path / "out3", *words).out))
     assert read["suppressed_pages"] == str(pages)
@@ -296,6 +296,12 @@ def test_what_a_pattern_of_the_shell_gives(clean_run, tmp_path):
     done = batch("-o", tmp_path / "none", clean_run, tmp_path / "nobody")
     assert done.status == CANNOT_TELL and "nobody: No such file" in done.err and not (tmp_path / "none").exists()
     assert "-x is no option" in batch("-x", clean_run).err
+
+
+def test_a_tree_that_does_not_build_says_how_its_command_ended(tmp_path):
+    """Whatever was to be typed or awaited."""
+    done = batch("--json", "--type", "usertests", "--until", "PASSED", "--watch", "make qemu", "-o", tmp_path / "out", does_not_build(tmp_path / "t"))
+    assert rows(done)["t"]["status"] == "no machine" and rows(done)["t"]["reason"] == "the command ended with status 2 before a machine started"
 
 
 def test_a_batch_is_resumed_with_its_options_only(tmp_path):

@@ -118,7 +118,8 @@ static void give_reason(struct batch_row *row, const struct watch *watch)
 {
 	char *end = command_end_text(watch), *reason = NULL;
 
-	if (!watch->nr_calls && watch->end_text)
+	/* Of a tree that does not build, --until tells nothing. */
+	if (!watch->nr_calls && watch->end_text && watch->end != WATCH_UNSEEN)
 		reason = xasprintf("%s; no machine had started", watch->end_text);
 	else if (!watch->nr_calls)
 		reason = xasprintf("%s before a machine started", end);

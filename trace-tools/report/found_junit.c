@@ -6,6 +6,8 @@
  * failure says what, where and on what evidence. Two cases more: "outside of tests" for the rest, and "evidence",
  * an error when the trace or the audit is not complete: then a test without failure proves nothing.
  *
+ * Of what was not asked for (--test, --between) there is no case: it would look like one that passed.
+ *
  * The elements and attributes are those which the schemas of Jenkins and of windyroad have in common.
  */
 #include <inttypes.h>
@@ -15,14 +17,15 @@
 #include "base/text.h"
 #include "base/util.h"
 #include "found.h"
+#include "leaks_text.h"
 #include "print.h"
 
 /* What was found in one case: of each entry, how many items were acquired in it. */
 struct junit_case {
 	char *name;
-	uint64_t ticks; /* how long it ran */
-	uint64_t *nr;   /* by entry */
-	bool failed;
+	uint64_t ticks;                 /* how long it ran */
+	uint64_t *nr;                   /* by entry */
+	bool failed, left_out;          /* left_out: it was not asked for */
 	const char *error_type, *error; /* NULL: none */
 };
 
@@ -43,6 +46,20 @@ static char *case_name(const struct test_mark *tests, size_t number)
 	return nth == 1 ? xstrdup(tests[number].name) : xasprintf("%s#%zu", tests[number].name, nth);
 }
 
+/* Something that is asked for may have been acquired in it. */
+static bool is_asked_for(const struct leaks *leaks, const struct test_mark *test)
+{
+	const struct leaks_query *query = leaks->query;
+	uint64_t end = test->end ? test->end : model_totals(leaks->model)->last_time;
+
+	for (size_t i = 0; i < query->nr_spans; i++) {
+		/* The instant at which one test ends and the next begins is of both. */
+		if (query->spans[i].from < end && test->begin < query->spans[i].to)
+			return true;
+	}
+	return !query->nr_spans;
+}
+
 static void make_cases(struct junit *junit)
 {
 	size_t nr_tests;
@@ -55,6 +72,7 @@ static void make_cases(struct junit *junit)
 	for (size_t i = 0; i < nr_tests; i++) {
 		struct junit_case *one = &junit->cases[i];
 		one->name = case_name(tests, i);
+		one->left_out = !is_asked_for(junit->leaks, &tests[i]);
 		one->ticks = tests[i].end ? tests[i].end - tests[i].begin : 0;
 		one->error_type = "interrupted";
 		one->error = tests[i].end ? NULL : "the test never ended";
@@ -163,9 +181,12 @@ static void print_case(const struct junit *junit, const struct junit_case *one, 
 static void print_suite_head(const struct junit *junit, FILE *out)
 {
 	const struct manifest *manifest = &model_run(junit->leaks->model)->manifest;
-	size_t nr_failures = 0, nr_errors = 0;
+	size_t nr_failures = 0, nr_errors = 0, nr = 0;
 
 	for (size_t i = 0; i < junit->nr_cases; i++) {
+		if (junit->cases[i].left_out)
+			continue;
+		nr++;
 		nr_failures += junit->cases[i].failed;
 		nr_errors += !junit->cases[i].failed && junit->cases[i].error;
 	}
@@ -175,8 +196,7 @@ static void print_suite_head(const struct junit *junit, FILE *out)
 	markup_text(out, model_run(junit->leaks->model)->folder);
 	fprintf(out,
 		"\" timestamp=\"%.19s\" hostname=\"localhost\" tests=\"%zu\" failures=\"%zu\" errors=\"%zu\"",
-		manifest->started[0] ? manifest->started : "1970-01-01T00:00:00", junit->nr_cases,
-		nr_failures, nr_errors);
+		manifest->started[0] ? manifest->started : "1970-01-01T00:00:00", nr, nr_failures, nr_errors);
 	print_seconds(out, model_totals(junit->leaks->model)->last_time);
 	fputs(">\n    <properties/>\n", out);
 }
@@ -189,11 +209,16 @@ void found_print_junit(const struct leaks *leaks, FILE *out)
 	count_findings(&junit);
 	print_suite_head(&junit, out);
 	for (size_t i = 0; i < junit.nr_cases; i++) {
-		print_case(&junit, &junit.cases[i], out);
+		if (!junit.cases[i].left_out)
+			print_case(&junit, &junit.cases[i], out);
 		free(junit.cases[i].name);
 		free(junit.cases[i].nr);
 	}
-	fputs("    <system-out/>\n    <system-err/>\n  </testsuite>\n</testsuites>\n", out);
+	char *left_out = leaks_left_out_text(leaks);
+	fputs("    <system-out>", out);
+	markup_text(out, left_out);
+	fputs("</system-out>\n    <system-err/>\n  </testsuite>\n</testsuites>\n", out);
+	free(left_out);
 	free(junit.cases);
 	found_list_free(&junit.found);
 }

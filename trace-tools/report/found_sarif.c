@@ -154,20 +154,32 @@ static void sarif_tool(struct json *json)
 	json_close(json, '}');
 }
 
+static void sarif_notification(struct json *json, const char *level, const char *text)
+{
+	json_open(json, NULL, '{');
+	json_string(json, "level", level);
+	sarif_text(json, "message", text);
+	json_close(json, '}');
+}
+
 static void sarif_invocation(struct json *json, const struct leaks *leaks)
 {
 	json_open(json, "invocations", '[');
 	json_open(json, NULL, '{');
 	json_bool(json, "executionSuccessful", leaks->status != STATUS_CANNOT_TELL);
 	json_int(json, "exitCode", leaks->status);
-	if (leaks->status == STATUS_CANNOT_TELL) {
+	char *left_out = leaks_left_out_text(leaks), *rest = left_out, *line;
+	if (leaks->status == STATUS_CANNOT_TELL || *left_out) {
 		json_open(json, "toolExecutionNotifications", '[');
-		json_open(json, NULL, '{');
-		json_string(json, "level", "warning");
-		sarif_text(json, "message", leaks_uncertain(leaks));
-		json_close(json, '}');
+		if (leaks->status == STATUS_CANNOT_TELL)
+			sarif_notification(json, "warning", leaks_uncertain(leaks));
+		while ((line = strsep(&rest, "\n"))) {
+			if (*line)
+				sarif_notification(json, "note", line);
+		}
 		json_close(json, ']');
 	}
+	free(left_out);
 	json_close(json, '}');
 	json_close(json, ']');
 }

@@ -8,6 +8,7 @@
  */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/util.h"
 #include "found.h"
@@ -47,6 +48,12 @@ void found_print_gcc(const struct leaks *leaks, FILE *out)
 
 	if (leaks->status == STATUS_CANNOT_TELL)
 		fprintf(out, "pagetrail: warning: cannot tell: %s\n", leaks_uncertain(leaks));
+	char *left_out = leaks_left_out_text(leaks), *rest = left_out, *line;
+	while ((line = strsep(&rest, "\n"))) {
+		if (*line)
+			fprintf(out, "pagetrail: note: %s\n", line);
+	}
+	free(left_out);
 	for (size_t i = 0; i < list.nr; i++)
 		print_gcc_found(&list.all[i], out);
 	found_list_free(&list);
@@ -99,7 +106,17 @@ static void markdown_verdict(const struct leaks *leaks, FILE *out)
 	if (leaks->nr_items)
 		fprintf(out, ": %" PRIu64 " pages, %" PRIu64 " objects (%s)", leaks->nr_pages,
 			leaks->nr_objects, bytes_text(leaks->bytes, bytes));
+	else if (leaks->status == STATUS_OK)
+		fputs(leaks_verdict_scope(leaks), out);
 	fprintf(out, "\n\n");
+	char *left_out = leaks_left_out_text(leaks), *rest = left_out, *line;
+	while ((line = strsep(&rest, "\n"))) {
+		if (!*line)
+			continue;
+		markdown_cell(line, out);
+		fprintf(out, "\n\n");
+	}
+	free(left_out);
 	if (leaks->status == STATUS_CANNOT_TELL) {
 		fprintf(out, "What is missing for a verdict: ");
 		markdown_cell(leaks_uncertain(leaks), out);

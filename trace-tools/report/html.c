@@ -89,10 +89,12 @@ static void put_run(FILE *out, const struct run *run, const struct model *model)
 
 	fprintf(out,
 		"<h2 id=\"run\">The run</h2>\n<p>%" PRIu64
-		" events of %u harts in %.3f seconds, %u stacks; %s.</p>\n",
-		model_totals(model)->nr_events, run->nr_streams,
+		" event%s of %u hart%s in %.3f seconds, %u stack%s; %s.</p>\n",
+		model_totals(model)->nr_events, model_totals(model)->nr_events == 1 ? "" : "s",
+		run->nr_streams, run->nr_streams == 1 ? "" : "s",
 		time_seconds(model_totals(model)->last_time - model_totals(model)->first_time),
-		run->nr_stacks, run_complete(run) ? "nothing discarded, nothing missing" : "not complete");
+		run->nr_stacks, run->nr_stacks == 1 ? "" : "s",
+		run_complete(run) ? "nothing discarded, nothing missing" : "not complete");
 	fputs("<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
 	      "aria-label=\"Events\"><table><thead><tr><th>Event"
 	      "</th><th class=\"n\">Number</th><th>What it is</th></tr></thead><tbody>\n",

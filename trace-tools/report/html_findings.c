@@ -300,7 +300,8 @@ void html_findings(FILE *out, const struct leaks *leaks, const struct found_list
 {
 	fputs("<h2 id=\"groups\">Findings</h2>\n", out);
 	if (!leaks->nr_groups)
-		fputs("<p>No leak was found.</p>\n", out);
+		fprintf(out, "<p>No leak was found%s.</p>\n",
+			leaks->status == STATUS_CANNOT_TELL ? ", but that is not certain" : "");
 	for (size_t i = 0; i < list->nr; i++) {
 		if (list->all[i].nr_groups && list->all[i].group < GROUPS_MAX)
 			put_finding(out, leaks, list, i, sources);

@@ -19,6 +19,17 @@ static void put_line(FILE *out, const char *class, const char *side, const char 
 	fputs("</p>\n", out);
 }
 
+/* Each line; the text is cut up. */
+static void put_lines(FILE *out, const char *class, const char *side, char *text)
+{
+	char *rest = text, *line;
+
+	while ((line = strsep(&rest, "\n"))) {
+		if (*line)
+			put_line(out, class, side, line);
+	}
+}
+
 void html_doubts(FILE *out, const struct leaks *leaks, const char *side)
 {
 	const char *uncertain = leaks_uncertain(leaks), *stopped = model_stopped_early(leaks->model);
@@ -26,11 +37,8 @@ void html_doubts(FILE *out, const struct leaks *leaks, const char *side)
 	FILE *losses = text_begin(&buffer);
 
 	run_print_losses(model_run(leaks->model), losses);
-	char *text = text_end(&buffer), *rest = text, *line;
-	while ((line = strsep(&rest, "\n"))) {
-		if (*line)
-			put_line(out, "bad", side, line);
-	}
+	char *text = text_end(&buffer);
+	put_lines(out, "bad", side, text);
 	free(text);
 	if (stopped && stopped != uncertain)
 		put_line(out, "doubt", side, stopped);
@@ -39,21 +47,6 @@ void html_doubts(FILE *out, const struct leaks *leaks, const char *side)
 	char *reason = xasprintf("not certain: %s", uncertain);
 	put_line(out, "doubt", side, reason);
 	free(reason);
-}
-
-/* What --suppressions left out; nothing where there were none. */
-static void put_suppressed(FILE *out, const struct leaks *leaks)
-{
-	const struct suppressions *list = leaks->query->suppressions;
-	char pages[32], objects[32];
-
-	if (!list)
-		return;
-	fputs("<p class=\"doubt\">Suppressed by <code>", out);
-	markup_text(out, list->path);
-	fprintf(out, "</code>: %s pages, %s objects; the verdict in words has the lines.</p>\n",
-		html_number((int64_t)leaks->suppressed.pages, pages),
-		html_number((int64_t)leaks->suppressed.objects, objects));
 }
 
 /* ---- numbers ---- */
@@ -120,7 +113,6 @@ static void put_facts(FILE *out, const struct leaks *leaks)
 
 static void put_verdict(FILE *out, const struct leaks *leaks)
 {
-	bool suppressed = leaks->suppressed.pages || leaks->suppressed.objects;
 	char bytes[24], pages[32], objects[32];
 
 	fprintf(out, "<h2 id=\"verdict\">Verdict</h2>\n<p class=\"verdict v%d\">", leaks->status);
@@ -136,10 +128,9 @@ static void put_verdict(FILE *out, const struct leaks *leaks)
 			  : "Leaked",
 		      out);
 	else
-		fputs(leaks->status != STATUS_OK ? "Cannot tell"
-		      : suppressed               ? "No leaks except the suppressed ones"
-						 : "No leaks",
-		      out);
+		fprintf(out, "%s", leaks->status == STATUS_OK ? "No leaks" : "Cannot tell");
+	if (leaks->status == STATUS_OK)
+		fputs(leaks_verdict_scope(leaks), out);
 	fputs("</p>\n", out);
 }
 
@@ -156,7 +147,9 @@ void html_head(FILE *out, const struct leaks *leaks, const struct found_list *li
 	    "<a href=\"#processes\">Processes</a> <a href=\"#run\">The run</a>");
 	put_verdict(out, leaks);
 	html_doubts(out, leaks, "");
-	put_suppressed(out, leaks);
+	char *left_out = leaks_left_out_text(leaks);
+	put_lines(out, "doubt", "", left_out);
+	free(left_out);
 	if (model_totals(model)->panic_time) {
 		fputs("<p class=\"bad\">The kernel panicked: ", out);
 		markup_text(out, model_totals(model)->panic);

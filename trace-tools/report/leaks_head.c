@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "audit_report.h"
+#include "base/text.h"
 #include "base/util.h"
 #include "found.h"
 #include "leaks_text.h"
@@ -92,6 +93,13 @@ static void print_incident_kinds(const struct leaks *leaks, FILE *out)
 	}
 }
 
+const char *leaks_verdict_scope(const struct leaks *leaks)
+{
+	bool suppressed = leaks->suppressed.pages || leaks->suppressed.objects;
+
+	return leaks->narrowed ? " in what was asked for" : suppressed ? " except the suppressed ones" : "";
+}
+
 static void print_verdict(const struct leaks *leaks, FILE *out)
 {
 	char bytes[24];
@@ -106,10 +114,7 @@ static void print_verdict(const struct leaks *leaks, FILE *out)
 		if (leaks->status == STATUS_CANNOT_TELL)
 			fprintf(out, "not certain: %s\n", leaks_uncertain(leaks));
 	} else if (leaks->status == STATUS_OK) {
-		fprintf(out, "no leaks%s: %" PRIu64 " events, 0 discarded\n",
-			leaks->narrowed                                        ? " in what was asked for"
-			: leaks->suppressed.pages || leaks->suppressed.objects ? " except the suppressed ones"
-									       : "",
+		fprintf(out, "no leaks%s: %" PRIu64 " events, 0 discarded\n", leaks_verdict_scope(leaks),
 			model_totals(leaks->model)->nr_events);
 	} else if (leaks->status == STATUS_CANNOT_TELL) {
 		fprintf(out, "No leak was found, but that is not certain: %s.\n", leaks_uncertain(leaks));
@@ -234,6 +239,25 @@ static void print_query(const struct leaks *leaks, FILE *out)
 	fprintf(out, "; left out: %s\n", sum_text(&leaks->left_out, sum));
 }
 
+static void print_suppressed_sum(const struct leaks *leaks, FILE *out)
+{
+	char sum[80];
+
+	fprintf(out, "suppressed by %s: %s\n", leaks->query->suppressions->path,
+		sum_text(&leaks->suppressed, sum));
+}
+
+char *leaks_left_out_text(const struct leaks *leaks)
+{
+	struct text_buffer buffer;
+	FILE *out = text_begin(&buffer);
+
+	print_query(leaks, out);
+	if (leaks->suppressed.pages || leaks->suppressed.objects)
+		print_suppressed_sum(leaks, out);
+	return text_end(&buffer);
+}
+
 static void print_suppressions(const struct leaks *leaks, FILE *out)
 {
 	const struct suppressions *list = leaks->query->suppressions;
@@ -241,7 +265,7 @@ static void print_suppressions(const struct leaks *leaks, FILE *out)
 
 	if (!list)
 		return;
-	fprintf(out, "suppressed by %s: %s\n", list->path, sum_text(&leaks->suppressed, sum));
+	print_suppressed_sum(leaks, out);
 	for (size_t i = 0; i < list->nr; i++) {
 		const struct suppression *one = &list->list[i];
 		struct leak_sum part = {one->pages, one->objects, one->bytes};

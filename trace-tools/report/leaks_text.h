@@ -27,6 +27,10 @@ void growth_print(const struct leaks *leaks, const struct growth_item *item, FIL
 void leaks_print_json(const struct leaks *leaks, FILE *out);
 /* "no leaks" */
 const char *leaks_verdict(int status);
+/* What "no leaks" is not about: " except the suppressed ones", " in what was asked for"; "": it is about all. */
+const char *leaks_verdict_scope(const struct leaks *leaks);
+/* A line each for what the query leaves out, and what is suppressed; nothing where nothing is. Caller frees. */
+char *leaks_left_out_text(const struct leaks *leaks);
 
 /* The function that released in the baseline, by its node there. */
 const char *leaks_baseline_function(const struct leaks *leaks, uint32_t put);

@@ -93,7 +93,7 @@ function readTests() {
 }
 
 function readCurve() {
-  const curve = {...raw.curve, kinds: {}};
+  const curve = {...raw.curve, kinds: {}, span: raw.curve.span || 1}; // a run of one instant has no span
   for (const which of ["low", "high", "last"])
     curve[which] = repeated(raw.curve[which]);
   for (const [kind, list] of Object.entries(raw.curve.kinds))

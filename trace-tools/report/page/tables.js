@@ -57,6 +57,7 @@ class Table {
     this.release.hidden = !keys;
     this.release.textContent = `${label}: show all again`;
     this.search.value = "";
+    this.filters.forEach(filter => { filter.box.checked = false; });
     this.show();
   }
 

@@ -163,7 +163,7 @@ class Timeline {
   drawLarge(width) {
     const {left, right, names, free, kinds: high, gap, axis} = CHART;
     const height = names + free + gap + high + axis;
-    const x = time => left + (width - left - right) * (time - selection.begin) / (selection.end - selection.begin);
+    const x = time => left + (width - left - right) * (time - selection.begin) / (selection.end - selection.begin || 1);
     const points = this.points(...this.stepsBetween(selection.begin, selection.end));
     this.large.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.large.replaceChildren(
