@@ -9,7 +9,7 @@ def leak_points(lives, head="lost of 100\n", lost_at=0xffffffc080200000):
     """What the plugin writes at the end of a run in which all pointers were followed: these have none left."""
     text = head
     for kind, base, pfn, size in lives:
-        text += (f"life {kind} {base:#x} bytes {size} pfn {pfn:#x} ref 0 holder 0 nth 1 heap 0 frames 0 kept 5\nborn\n"
+        text += (f"life {kind} {base:#x} bytes {size} pfn {pfn:#x} ref 0 holder 0 nth 1 heap 0 outside 0 frames 0 kept 5\nborn\n"
                  f"frame popped {lost_at:#x} where 0 when 9 stack {lost_at:#x}\n")
     return text + f"end {len(lives)} blind 0\n"
 

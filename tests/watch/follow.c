@@ -9,6 +9,7 @@
  *	page PA N / free PA N	N pages are allocated, freed; the caller is x1, the frame x8
  *	object VA BYTES / objfree VA
  *	get PA REF HOLDER / put PA REF HOLDER
+ *	objget VA REF HOLDER AT / objput VA REF HOLDER
  *	putting PA		a put is entered that may free it
  *	store PC VALUE VA	`sd a5, 0(...)` at PC
  *	enter PC		the function at PC is entered, with the registers as they are
@@ -133,6 +134,10 @@ static void act(const char *what, const uint64_t *n)
 		follow_reference_begin(0, n[0], n[1], n[2]);
 	} else if (!strcmp(what, "put")) {
 		follow_reference_end(0, n[0], n[1], n[2]);
+	} else if (!strcmp(what, "objget")) {
+		follow_object_reference_begin(0, n[0], n[1], n[2], n[3]);
+	} else if (!strcmp(what, "objput")) {
+		follow_object_reference_end(0, n[0], n[1], n[2]);
 	} else if (!strcmp(what, "putting")) {
 		follow_put_begins(n[0]);
 	} else if (!strcmp(what, "store")) {
@@ -156,10 +161,10 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	while (fgets(line, sizeof(line), stdin)) {
-		uint64_t n[3] = {0};
+		uint64_t n[4] = {0};
 		char *rest = line + strcspn(line, " \n");
 		snprintf(what, sizeof(what), "%.*s", (int)(rest - line), line);
-		for (unsigned i = 0; i < 3; i++)
+		for (unsigned i = 0; i < 4; i++)
 			n[i] = strtoull(rest, &rest, 0);
 		if (*what)
 			act(what, n);

@@ -33,8 +33,8 @@ def binary(tmp_path_factory):
 @pytest.fixture
 def follow(binary, tmp_path):
     """Runs what the guest does; returns the lives: {base: {"kind", "heap", "frames", "lost": {what: (by, pc)}, …}}."""
-    def follow(script, hooks="", size=0x40000, stride=32, whole=False):
-        (tmp_path / "hooks").write_text(HOOKS.format(size=size, stride=stride, all="" if "freed=" in hooks else "follow all=1\n") + hooks)
+    def follow(script, hooks="", size=0x40000, stride=32, whole=False, every=True):
+        (tmp_path / "hooks").write_text(HOOKS.format(size=size, stride=stride, all="" if "freed=" in hooks or not every else "follow all=1\n") + hooks)
         begin = [f"store 0x80000010 {PAGES} 0x80001000", f"reg 2 {STACK_TOP - 0x100}", f"reg 8 {STACK_TOP - 0x40}",
                  "reg 1 0x80000050"]
         done = subprocess.run([binary, tmp_path / "hooks"], input="\n".join([*begin, *script, ""]), capture_output=True,
@@ -49,11 +49,14 @@ def read(text):
     for line in text.splitlines():
         words = line.split()
         if words[0] == "life":
-            life = {"kind": words[1], "lost": {}, "held": []}
-            life.update({key: int(words[words.index(key) + 1]) for key in ("heap", "frames")})
-            lives[int(words[2], 0)] = life
+            life = {"kind": words[1], "lost": {}, "held": [], "given": []}
+            life.update({key: int(words[words.index(key) + 1]) for key in ("heap", "outside", "frames")})
+            base = int(words[2], 0)
+            lives[("objref", base) if words[1] == "objref" else base] = life
         elif words[0] in ("location", "frame"):
             life["lost"][words[0]] = (words[1], int(words[2], 0))
+        elif words[0] == "given":
+            life["given"].append((int(words[1], 0), int(words[words.index("handled") + 1])))
         elif words[0] == "held":
             life["held"].append(int(words[1], 0))
     assert re.search(rf"^end {len(lives)} blind 0$", text, re.M), text
@@ -216,3 +219,83 @@ def test_a_page_with_very_many_references(follow):
     gone = [f"put {PAGE} 1 {holder}" for holder in range(1000)]
     text = follow([f"page {PAGE} 1", *many, *gone, f"get {PAGE} 1 5"], whole=True)
     assert text.count("life reference") == 1
+
+
+# ---- references to objects ----
+
+OBJECT, HOLDER = 0x80012040, 0x80014000
+CALL, LASTING = 1, 3
+REFERENCES = "follow lasting=8\n"
+
+
+def getter(ref, at=0):
+    """The object, then a reference to it by a function that a function under way has called."""
+    return [f"object {OBJECT} 64", f"objget {OBJECT} {ref} 7 {at}"]
+
+
+def test_the_reference_of_a_call_is_lost_with_its_frame(follow):
+    """Though a table has the object still: what only registers it, or has a reference of its own, does not put this one."""
+    lives = follow([*getter(CALL), f"store 0x80000040 {OBJECT} {VARIABLE}", *returned()], REFERENCES)
+    assert lives[OBJECT]["heap"] == 1 and lives["objref", OBJECT]["lost"]["frame"][0] == "popped"
+
+
+def test_a_put_ends_the_reference_and_not_the_object(follow):
+    lives = follow([*getter(CALL), f"objput {OBJECT} {CALL} 7", *returned()], REFERENCES)
+    assert set(lives) == {OBJECT}
+    assert ("objref", OBJECT) in follow([*getter(CALL), f"objput {OBJECT} {CALL} 8", *returned()], REFERENCES)
+
+
+def test_who_frees_the_object_ends_its_references(follow):
+    assert not follow([*getter(CALL), f"objfree {OBJECT}"], REFERENCES)
+
+
+@pytest.mark.parametrize("stored", ["before the get", "after it"])
+def test_a_structure_holds_the_reference(follow, stored):
+    get, store = f"objget {OBJECT} {LASTING} 7 0", f"store 0x80000040 {OBJECT} {VARIABLE}"
+    begin = [f"object {OBJECT} 64", f"objget {OBJECT} {CALL} 7 0", *([store, get] if stored == "before the get" else [get, store])]
+    lives = follow([*begin, f"objput {OBJECT} {CALL} 7", *returned()], REFERENCES)
+    assert lives["objref", OBJECT]["held"] == [VARIABLE] and not lives["objref", OBJECT]["lost"]
+    lives = follow([*begin, f"objput {OBJECT} {CALL} 7", f"store 0x80000044 0 {VARIABLE}", *returned()], REFERENCES)
+    assert lives["objref", OBJECT]["lost"]["location"] == ("overwritten", 0x80000048)
+
+
+def test_the_structure_that_holds_it_is_known(follow):
+    """The newest location is another's; the holder says which one is meant."""
+    script = [f"object {OBJECT} 64", f"store 0x80000040 {OBJECT} {HOLDER + 8}", f"store 0x80000040 {OBJECT} {VARIABLE}",
+              f"objget {OBJECT} {LASTING} 7 {HOLDER}", *returned()]
+    assert follow(script, REFERENCES)["objref", OBJECT]["held"] == [HOLDER + 8]
+
+
+def test_a_dead_reference_is_not_given_away(follow):
+    """Its structure has lost it: who is given the object after that has a reference of his own."""
+    script = [*getter(LASTING), f"store 0x80000040 {OBJECT} {VARIABLE}", f"store 0x80000044 0 {VARIABLE}", *returned(),
+              f"reg 10 {OBJECT}", "enter 0x80000100"]
+    life = follow(script, REFERENCES)["objref", OBJECT]
+    assert life["frames"] == 0 and not life["given"]
+
+
+def test_a_function_is_given_the_structure_that_has_it(follow):
+    """walk_end(&walk)"""
+    structure = "func entry=0x80000240 args=1 s0=32\n"
+    script = [f"page {PAGE} 1", f"store 0x80000040 {PAGE} {HOLDER + 24}", f"reg 10 {HOLDER}", "enter 0x80000240"]
+    assert follow(script, structure)[PAGE]["given"] == [(0x80000240, 2)]
+    assert not follow(script, structure.replace("32", "24"))[PAGE]["given"]
+
+
+def test_what_points_to_each_other(follow):
+    """The last pointer from outside counts: the two hold each other for ever."""
+    wanted = [f"follow object={address}\n" for address in (OBJECT, HOLDER)]
+    script = [f"object {OBJECT} 64", f"object {HOLDER} 64", f"store 0x80000040 {HOLDER} {OBJECT + 8}",
+              f"store 0x80000040 {OBJECT} {HOLDER + 8}", f"store 0x80000040 {OBJECT} {VARIABLE}", *returned(),
+              f"store 0x80000060 0 {VARIABLE}", "reg 2 0x80030fe0", "return 0x80000090"]
+    lives = follow(script, "".join(wanted), every=False)
+    assert (lives[OBJECT]["heap"], lives[OBJECT]["outside"]) == (1, 0)
+    assert lives[OBJECT]["lost"]["location"] == ("overwritten", 0x80000064)
+
+
+@pytest.mark.parametrize("level, heap", [(1, 1), (2, 0)])
+def test_what_a_printer_allocates(follow, level, heap):
+    """/proc has pages of its own; what the trace writes down while it works for /proc is no pointer."""
+    observers = f"func entry=0x80000340 args=0 observer=1\nfunc entry=0x80000380 args=0 observer={level}\n"
+    script = ["enter 0x80000340", f"page {PAGE} 1", "enter 0x80000380", f"store 0x80000040 {PAGE} {VARIABLE}"]
+    assert follow(script, observers)[PAGE]["heap"] == heap

@@ -9,6 +9,7 @@
 
 #include "base/util.h"
 #include "describe/follow.h"
+#include "target/gives.h"
 
 #define PAGE_SHIFT 12
 #define FRAMES_MAX 16
@@ -39,14 +40,14 @@ static uint64_t item_address(const struct leak_item *item)
 /* A task holds it while it works on the page; others are held by structures. */
 static bool is_passing(uint32_t ref)
 {
-	return ref == REF_IO || ref == REF_FAULT;
+	return ref == REF_IO || ref == REF_FAULT || ref == REF_CALL;
 }
 
 /* What leaked of a page is the reference of a get, where one is unmatched; the first reference is the page itself. */
 static enum life_kind item_kind(const struct leak_item *item)
 {
 	if (item->object)
-		return LIFE_OBJECT;
+		return item->ref == REF_NONE ? LIFE_OBJECT : LIFE_OBJECT_REFERENCE;
 	return is_passing(item->ref) || (item->ref != REF_NONE && item->get_time != item->alloc_time)
 		   ? LIFE_REFERENCE
 		   : LIFE_PAGE;
@@ -54,7 +55,8 @@ static enum life_kind item_kind(const struct leak_item *item)
 
 static void want_lasting(FILE *out)
 {
-	fprintf(out, "follow lasting=%#x\n", ((1U << REF_NR) - 1) & ~(1U << REF_IO | 1U << REF_FAULT));
+	fprintf(out, "follow lasting=%#x\n",
+		((1U << REF_NR) - 1) & ~(1U << REF_IO | 1U << REF_FAULT | 1U << REF_CALL));
 }
 
 void leak_points_want_all(FILE *out)
@@ -65,8 +67,10 @@ void leak_points_want_all(FILE *out)
 
 void leak_points_want(const struct leaks *leaks, size_t limit, FILE *out)
 {
-	static const char *const words[] = {
-	    [LIFE_PAGE] = "page", [LIFE_OBJECT] = "object", [LIFE_REFERENCE] = "reference"};
+	static const char *const words[] = {[LIFE_PAGE] = "page",
+					    [LIFE_OBJECT] = "object",
+					    [LIFE_REFERENCE] = "reference",
+					    [LIFE_OBJECT_REFERENCE] = "objref"};
 
 	want_lasting(out);
 	for (size_t g = 0; g < leaks->nr_groups; g++) {
@@ -74,6 +78,9 @@ void leak_points_want(const struct leaks *leaks, size_t limit, FILE *out)
 		for (size_t i = 0; i < group->nr_items && i < limit; i++) {
 			const struct leak_item *item = &leaks->items[group->items[i]];
 			fprintf(out, "follow %s=%#" PRIx64 "\n", words[item_kind(item)], item_address(item));
+			if (item_kind(item) ==
+			    LIFE_OBJECT_REFERENCE) /* its locations say where the reference went */
+				fprintf(out, "follow object=%#" PRIx64 "\n", item_address(item));
 		}
 	}
 }
@@ -81,7 +88,7 @@ void leak_points_want(const struct leaks *leaks, size_t limit, FILE *out)
 /* What lives are found by. */
 static uint64_t life_address(const struct life *life)
 {
-	return life->kind == LIFE_OBJECT ? life->base : life->pfn << PAGE_SHIFT;
+	return life_is_of_object(life) ? life->base : life->pfn << PAGE_SHIFT;
 }
 
 static int compare_lives(const void *a, const void *b)
@@ -111,7 +118,7 @@ static const struct life *life_of(const struct lives *lives, const struct leak_i
 		const struct life *life = &lives->list[low];
 		if (life->kind != kind)
 			continue;
-		if (kind != LIFE_REFERENCE || (life->ref == item->ref && life->holder == holder))
+		if (!life_is_reference(life) || (life->ref == item->ref && life->holder == holder))
 			return life;
 		found = life;
 	}
@@ -197,6 +204,8 @@ static void vote_of(struct stack_table *stacks, const struct life *life, uint64_
 struct testimony {
 	const struct life *life;
 	struct leak_vote lost, given, caller;
+	struct leak_vote
+	    releaser;         /* of those that were given it, the last one that releases others of its type */
 	bool born_there;      /* L was under way when it began: it is L's own */
 	bool taken_and_given; /* L took it off its last place, gave it to G, and did not touch it again */
 };
@@ -211,7 +220,7 @@ static const struct life_end *end_of(const struct life *life)
 static const struct life_given *last_given(const struct life *life)
 {
 	for (uint32_t i = 0; i < life->nr_given; i++) {
-		if (life->given[i].handled)
+		if (life->given[i].handled == HANDLED_ITSELF)
 			return life->given[i].when >= life->kept ? &life->given[i] : NULL;
 	}
 	return NULL;
@@ -236,21 +245,179 @@ static bool is_allocator(const struct kd *kd, const char *function)
 	return same;
 }
 
+/* What judging needs everywhere. */
+struct judge {
+	const struct leaks *leaks;
+	struct stack_table *stacks;
+	const struct lives *lives;
+	struct kd *kd;
+	struct gives *gives;
+	struct known_releaser *known; /* asked before */
+	size_t nr_known, known_capacity;
+};
+
+struct known_releaser {
+	uint32_t type;
+	const char *function;
+	bool releases;
+};
+
 static bool passes_on(const struct kd *kd, const char *function)
 {
 	return function && (follow_is_transparent(function) || is_allocator(kd, function));
 }
 
-static struct testimony hear(struct stack_table *stacks, const struct kd *kd, const struct life *life)
+/*
+ * Our allocator's: what it poisons or takes back was its caller's, with all pointers in it. Pages of slabs it has for itself.
+ */
+static bool is_allocators(const struct judge *judge, const struct leak_item *item, uint64_t address)
+{
+	const struct symbol_frame *frames;
+	size_t nr = frames_at(judge->stacks, address, &frames);
+	bool all = nr != 0;
+
+	for (size_t i = 0; i < nr; i++)
+		all = all && frames[i].file && strstr(frames[i].file, "kernel/mm/");
+	return all && !judge->stacks->run->watched && (item->object || item->kind != PK_SLAB);
+}
+
+/*
+ * Who lost it, of functions inlined into each other: one that returns such a pointer, and did not acquire it, gave it to the next.
+ */
+static void vote_lost(const struct judge *judge, const struct leak_item *item, const struct life *life,
+		      uint64_t address, struct leak_vote *vote)
+{
+	const char *to = item->object ? model_cache(judge->leaks->model, item->cache)->name : "page";
+	const struct symbol_frame *frames;
+	struct symbol_frame frame;
+	size_t nr = frames_at(judge->stacks, address, &frames), i = 0;
+
+	*vote = (struct leak_vote){0};
+	if (is_allocators(judge, item, address) || !leak_point_frame(judge->stacks, life, address, &frame))
+		return;
+	while (i < nr && strcmp(frames[i].function, frame.function) != 0)
+		i++;
+	struct stack_view view = {.frames = (struct symbol_frame *)frames, .nr = (uint32_t)nr};
+	if (i + 1 < nr && !born_in(judge->stacks, life, frame.function))
+		frame = frames[gives_keeper(judge->gives, &view, (uint32_t)i, to)];
+	vote->function = frame.function;
+	frame_place(&frame, vote->place, sizeof(vote->place));
+	vote->nr = 1;
+}
+
+static bool stack_has(struct stack_table *stacks, uint32_t id, const char *function, bool directly)
+{
+	const struct stack_view *view = stack_table_get(stacks, id);
+	uint32_t i = directly ? view->site : 0;
+
+	while (directly && i < view->nr && follow_is_transparent(view->frames[i].function))
+		i++;
+	for (uint32_t last = directly ? i + 1 : view->nr; i < view->nr && i < last; i++) {
+		if (same_function(view->frames[i].function, function))
+			return true;
+	}
+	return false;
+}
+
+static bool find_releases(const struct judge *judge, uint32_t type, const char *function)
+{
+	const struct release *release;
+	size_t at = 0;
+
+	/* What a task has in its hands is released nearly everywhere: who does it himself counts. */
+	while ((release = model_next_release(judge->leaks->model, &at))) {
+		if (release->ref == type &&
+		    stack_has(judge->stacks, release->put_stack, function, is_passing(type)))
+			return true;
+	}
+	return false;
+}
+
+/* Is this function on the way to the release of others of the item's type? */
+static bool releases(struct judge *judge, const struct leak_item *item, const char *function)
+{
+	uint32_t type = leak_is_object(item) ? RELEASE_OF_OBJECT(item->cache) : item->ref;
+
+	if (!function)
+		return false;
+	for (size_t i = 0; i < judge->nr_known; i++) {
+		if (judge->known[i].type == type && same_function(judge->known[i].function, function))
+			return judge->known[i].releases;
+	}
+	bool found = find_releases(judge, type, function);
+	ARRAY_PUSH(judge->known, judge->nr_known, judge->known_capacity) =
+	    (struct known_releaser){type, function, found};
+	return found;
+}
+
+/* Is it called for what it takes back? */
+static bool names_a_release(const char *function)
+{
+	static const char *const words[] = {"release", "put",     "free", "close",  "end",  "drop",
+					    "destroy", "discard", "exit", "delete", "kfree"};
+
+	for (size_t i = 0; function && i < sizeof(words) / sizeof(words[0]); i++) {
+		const char *at = strstr(function, words[i]);
+		char behind = at ? at[strlen(words[i])] : 'x';
+		if (at && (at == function || at[-1] == '_') && (!behind || behind == '_'))
+			return true;
+	}
+	return false;
+}
+
+static bool is_under_way(struct stack_table *stacks, const struct life_end *end, const char *function)
+{
+	const struct symbol_frame *frames;
+
+	for (uint32_t i = 0; end->by && i < end->nr; i++) {
+		size_t nr = frames_at(stacks, end->stack[i], &frames);
+		for (size_t k = 0; k < nr; k++) {
+			if (same_function(frames[k].function, function))
+				return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * The last of those that were given it, itself or in a structure, which releases others of its type: since it was kept anywhere, or it
+ * was under way when a location died. Not one that only called the function in which it was lost.
+ */
+static void vote_releaser(struct judge *judge, const struct leak_item *item, const struct life *life,
+			  struct leak_vote *vote)
+{
+	bool itself = false;
+
+	for (uint32_t i = 0; i < life->nr_given; i++) {
+		if (life->given[i].handled == HANDLED_WITHIN && itself)
+			continue;
+		itself |= life->given[i].handled == HANDLED_ITSELF;
+		vote_of(judge->stacks, NULL, life->given[i].function + 1, vote);
+		/* What a task has in its hands goes through many that may release it: only one that is there for that counts. */
+		if (life_is_reference(life) && is_passing((uint32_t)life->ref) &&
+		    (i || !names_a_release(vote->function)))
+			break;
+		bool recent = life->given[i].when >= life->kept ||
+			      is_under_way(judge->stacks, &life->location, vote->function);
+		if (recent && !is_under_way(judge->stacks, end_of(life), vote->function) &&
+		    releases(judge, item, vote->function))
+			return;
+	}
+	*vote = (struct leak_vote){0};
+}
+
+static struct testimony hear(struct judge *judge, const struct leak_item *item, const struct life *life)
 {
 	struct testimony heard = {.life = life};
 	const struct life_end *end = end_of(life);
 	const struct life_given *given = last_given(life);
+	struct stack_table *stacks = judge->stacks;
 
 	/* memcpy and the like lose nothing of their own: who called them does. */
-	vote_of(stacks, life, end->pc, &heard.lost);
-	for (uint32_t i = 1; i < end->nr && passes_on(kd, heard.lost.function); i++)
-		vote_of(stacks, life, end->stack[i], &heard.lost);
+	vote_lost(judge, item, life, end->pc, &heard.lost);
+	for (uint32_t i = 1;
+	     i < end->nr && (!heard.lost.function || passes_on(judge->kd, heard.lost.function)); i++)
+		vote_lost(judge, item, life, end->stack[i], &heard.lost);
 	/* Where the last location died in the same function, that is the line. */
 	if (end == &life->frame && life->location.by) {
 		struct leak_vote at;
@@ -259,12 +426,13 @@ static struct testimony hear(struct stack_table *stacks, const struct kd *kd, co
 			heard.lost = at;
 	}
 	for (uint32_t i = 1; i < end->nr && !heard.caller.function; i++) {
-		vote_of(stacks, NULL, end->stack[i], &heard.caller);
+		vote_lost(judge, item, life, end->stack[i], &heard.caller);
 		if (same_function(heard.caller.function, heard.lost.function) ||
-		    passes_on(kd, heard.caller.function))
+		    passes_on(judge->kd, heard.caller.function))
 			heard.caller.function = NULL;
 	}
 	heard.born_there = born_in(stacks, life, heard.lost.function);
+	vote_releaser(judge, item, life, &heard.releaser);
 	if (given) {
 		vote_of(stacks, NULL, given->function + 1, &heard.given);
 		heard.taken_and_given = end == &life->frame && life->frame.pc == given->from &&
@@ -302,32 +470,6 @@ static struct leak_vote count_votes(const struct testimony *heard, size_t nr, si
 	return best;
 }
 
-static bool stack_has(struct stack_table *stacks, uint32_t id, const char *function)
-{
-	const struct stack_view *view = stack_table_get(stacks, id);
-
-	for (uint32_t i = 0; i < view->nr; i++) {
-		if (same_function(view->frames[i].function, function))
-			return true;
-	}
-	return false;
-}
-
-/* Is this function on the way to the release of others of the item's type? */
-static bool releases(const struct leaks *leaks, struct stack_table *stacks, const struct leak_item *item,
-		     const char *function)
-{
-	uint32_t type = item->object ? RELEASE_OF_OBJECT(item->cache) : item->ref;
-	const struct release *release;
-	size_t at = 0;
-
-	while (function && (release = model_next_release(leaks->model, &at))) {
-		if (release->ref == type && stack_has(stacks, release->put_stack, function))
-			return true;
-	}
-	return false;
-}
-
 /* Do most of them say so? The flag is a member of struct testimony. */
 static bool most(const struct testimony *heard, size_t nr, size_t flag)
 {
@@ -338,8 +480,8 @@ static bool most(const struct testimony *heard, size_t nr, size_t flag)
 	return yes * 2 > nr;
 }
 
-static void blame(struct leak_point *point, const struct leaks *leaks, struct stack_table *stacks,
-		  const struct leak_item *item, const struct testimony *heard)
+static void blame(struct leak_point *point, struct judge *judge, const struct leak_item *item,
+		  const struct testimony *heard)
 {
 	size_t nr = point->nr_lost;
 	const struct leak_vote *given = &point->given, *lost = &point->lost;
@@ -351,64 +493,153 @@ static void blame(struct leak_point *point, const struct leaks *leaks, struct st
 	point->blamed = *lost;
 	if (given_elsewhere && given->nr == nr && point->nr_places > 1)
 		point->rule = LEAK_POINT_GIVEN_BY_ALL;
-	else if (given_elsewhere && releases(leaks, stacks, item, given->function))
+	else if (2 * point->releaser.nr > nr)
 		point->rule = LEAK_POINT_GIVEN_RELEASES;
 	else if (point->caller.function && !most(heard, nr, offsetof(struct testimony, born_there)) &&
-		 releases(leaks, stacks, item, lost->function) &&
-		 !releases(leaks, stacks, item, point->caller.function))
+		 releases(judge, item, lost->function) && !releases(judge, item, point->caller.function))
 		point->rule = LEAK_POINT_CALLER;
-	else if (given_elsewhere && most(heard, nr, offsetof(struct testimony, taken_and_given)))
+	else if (given_elsewhere && (most(heard, nr, offsetof(struct testimony, taken_and_given)) ||
+				     (given->nr == nr && names_a_release(given->function))))
 		point->rule = LEAK_POINT_TAKEN;
-	if (point->rule == LEAK_POINT_CALLER)
+	if (point->rule == LEAK_POINT_GIVEN_RELEASES)
+		point->blamed = point->releaser;
+	else if (point->rule == LEAK_POINT_CALLER)
 		point->blamed = point->caller;
 	else if (point->rule != LEAK_POINT_LOST)
 		point->blamed = *given;
 }
 
-/* Within another thing that leaks: it went with that. */
-static bool is_within(const struct life *life)
+/* ---- what went with another thing ---- */
+
+/* The page or object that begins there. */
+static const struct life *life_around(const struct lives *lives, uint64_t base)
 {
-	for (uint32_t i = 0; i < life->nr_held; i++) {
-		if (!life->held[i].in)
-			return false;
-	}
-	return life->nr_held != 0;
+	struct leak_item item = {.object = true, .where = (uint32_t)((base - PHYS_OFFSET) / 8)};
+	const struct life *found = life_of(lives, &item);
+
+	if (found)
+		return found;
+	item = (struct leak_item){.where = (uint32_t)((base - PHYS_OFFSET) >> PAGE_SHIFT)};
+	return life_of(lives, &item);
 }
 
-static void judge_group(struct leak_point *point, const struct leaks *leaks, struct stack_table *stacks,
-			const struct kd *kd, const struct lives *lives, const struct leak_group *group,
+#define CHAIN_MAX 256
+
+/* The holders of a life among those that leaked, theirs, and so on; the life itself is the first. */
+struct chain {
+	struct link {
+		const struct life *life;
+		bool holds; /* another of the chain */
+	} links[CHAIN_MAX];
+	size_t nr;
+};
+
+static void add_holder(struct chain *chain, const struct life *holder)
+{
+	size_t k = 0;
+
+	while (k < chain->nr && chain->links[k].life != holder)
+		k++;
+	if (!holder || k == CHAIN_MAX)
+		return;
+	chain->links[k] = (struct link){holder, true};
+	chain->nr += k == chain->nr;
+}
+
+/*
+ * Only locations in others that leaked hold it: it went with the one that these lead to. In a circle (an address space and its areas, which
+ * point to it) there is no such one: then with the one that the last pointer from outside was lost to. NULL: it is that one itself,
+ * or none can be told.
+ */
+static const struct life *went_with(const struct lives *lives, const struct life *life)
+{
+	struct chain chain = {.links = {{life, false}}, .nr = 1};
+	const struct life *last = NULL;
+
+	for (size_t at = 0; at < chain.nr; at++) {
+		const struct life *one = chain.links[at].life;
+		if (!one->nr_heap || one->nr_outside)
+			return one;
+		for (uint32_t i = 0; i < one->nr_held; i++)
+			add_holder(&chain, life_around(lives, one->held[i].in));
+	}
+	for (size_t i = 0; i < chain.nr; i++) {
+		const struct life *one = chain.links[i].life;
+		if (chain.links[i].holds && end_of(one)->by &&
+		    (!last || end_of(one)->when > end_of(last)->when))
+			last = one;
+	}
+	return last == life ? NULL : last;
+}
+
+static void judge_life(struct leak_point *point, struct judge *judge, const struct leak_item *item,
+		       struct testimony *heard)
+{
+	const struct life *life = life_of(judge->lives, item);
+	bool passing = life && life_is_reference(life) && is_passing((uint32_t)life->ref);
+
+	point->nr_asked++;
+	if (!life) {
+		point->nr_ended++;
+	} else if (life->nr_outside && !passing) {
+		point->nr_held++;
+		point->held = life;
+	} else if (life->nr_heap && !passing && went_with(judge->lives, life)) {
+		point->nr_within++;
+	} else if (!end_of(life)->by) {
+		point->nr_held++;
+		point->held = life;
+	} else {
+		heard[point->nr_lost++] = hear(judge, item, life);
+	}
+}
+
+static void judge_group(struct leak_point *point, struct judge *judge, const struct leak_group *group,
 			size_t limit)
 {
 	struct testimony *heard = xcalloc(group->nr_items + 1, sizeof(*heard));
+	const struct leak_item *items = judge->leaks->items;
 	size_t ignored;
 
-	for (size_t i = 0; i < group->nr_items && i < limit; i++) {
-		const struct life *life = life_of(lives, &leaks->items[group->items[i]]);
-		point->nr_asked++;
-		if (!life) {
-			point->nr_ended++;
-		} else if (life->nr_heap &&
-			   (life->kind != LIFE_REFERENCE || !is_passing((uint32_t)life->ref))) {
-			bool within = is_within(life);
-			point->nr_within += within;
-			point->nr_held += !within;
-			point->held = within ? point->held : life;
-		} else if (!end_of(life)->by) {
-			point->nr_held++;
-			point->held = life;
-		} else {
-			heard[point->nr_lost++] = hear(stacks, kd, life);
-		}
-	}
+	for (size_t i = 0; i < group->nr_items && i < limit; i++)
+		judge_life(point, judge, &items[group->items[i]], heard);
 	point->lost = count_votes(heard, point->nr_lost, offsetof(struct testimony, lost), &point->nr_places);
 	point->given = count_votes(heard, point->nr_lost, offsetof(struct testimony, given), &ignored);
 	point->caller = count_votes(heard, point->nr_lost, offsetof(struct testimony, caller), &ignored);
+	point->releaser = count_votes(heard, point->nr_lost, offsetof(struct testimony, releaser), &ignored);
 	for (size_t i = 0; i < point->nr_lost && !point->example; i++) {
 		if (same_function(heard[i].lost.function, point->lost.function))
 			point->example = heard[i].life;
 	}
-	blame(point, leaks, stacks, &leaks->items[group->items[0]], heard);
+	blame(point, judge, &items[group->items[0]], heard);
 	free(heard);
+}
+
+/* Is there a group that was lost elsewhere, and all of it given to the same function last? */
+static bool given_elsewhere_too(const struct leak_points *points, const struct leak_point *point)
+{
+	for (size_t g = 0; g < points->nr; g++) {
+		const struct leak_point *other = &points->list[g];
+		if (other->nr_lost && other->given.nr == other->nr_lost &&
+		    same_function(other->given.function, point->given.function) &&
+		    !same_function(other->lost.function, point->lost.function))
+			return true;
+	}
+	return false;
+}
+
+/* Several groups whose callers differ, as the callers of one group may: all were given to one function. */
+static void blame_across(struct leak_points *points)
+{
+	for (size_t g = 0; g < points->nr; g++) {
+		struct leak_point *point = &points->list[g];
+		if ((point->rule == LEAK_POINT_LOST || point->rule == LEAK_POINT_TAKEN) &&
+		    point->given.nr == point->nr_lost && point->given.function &&
+		    given_elsewhere_too(points, point)) {
+			point->rule = LEAK_POINT_GIVEN_BY_ALL;
+			point->blamed = point->given;
+		}
+	}
 }
 
 struct leak_points leak_points_judge(const struct leaks *leaks, struct stack_table *stacks,
@@ -421,10 +652,17 @@ struct leak_points leak_points_judge(const struct leaks *leaks, struct stack_tab
 				     .nr = leaks->nr_groups};
 
 	char *path = xasprintf("%s/kernel/kernel.kd", stacks->run->folder), *error = NULL;
-	struct kd *kd = stacks->run->watched ? kd_read(path, &error) : NULL;
+	struct judge judge = {.leaks = leaks,
+			      .stacks = stacks,
+			      .lives = lives,
+			      .kd = stacks->run->watched ? kd_read(path, &error) : NULL,
+			      .gives = gives_open(stacks->symbols)};
 	for (size_t g = 0; g < points.nr; g++)
-		judge_group(&points.list[g], leaks, stacks, kd, lives, &leaks->groups[g], limit);
-	kd_free(kd);
+		judge_group(&points.list[g], &judge, &leaks->groups[g], limit);
+	blame_across(&points);
+	gives_close(judge.gives);
+	kd_free(judge.kd);
+	free(judge.known);
 	free(error);
 	free(path);
 	return points;

@@ -37,15 +37,15 @@ static uint32_t read_addresses(const char *text, uint64_t stack[LIFE_FRAMES])
 
 static bool read_life(struct life *life, const char *text)
 {
-	static const char *const kinds[] = {"page", "object", "reference", NULL};
+	static const char *const kinds[] = {"page", "object", "reference", "objref", NULL};
 	char kind[16];
 
 	*life = (struct life){0};
 	if (sscanf(text,
 		   "life %15s %" SCNx64 " bytes %" SCNu64 " pfn %" SCNx64 " ref %" SCNu64 " holder %" SCNu64
-		   " nth %" SCNu64 " heap %u frames %u kept %" SCNu64,
+		   " nth %" SCNu64 " heap %u outside %u frames %u kept %" SCNu64,
 		   kind, &life->base, &life->bytes, &life->pfn, &life->ref, &life->holder, &life->nth,
-		   &life->nr_heap, &life->nr_frames, &life->kept) != 10)
+		   &life->nr_heap, &life->nr_outside, &life->nr_frames, &life->kept) != 11)
 		return false;
 	int found = position(kinds, kind);
 	life->kind = (enum life_kind)(found < 0 ? 0 : found);
@@ -75,9 +75,10 @@ static bool read_given(struct life *life, const char *text)
 
 	if (life->nr_given == LIFE_GIVEN ||
 	    sscanf(text, "given %" SCNx64 " from %" SCNx64 " argument %u handled %d when %" SCNu64,
-		   &given->function, &given->from, &given->argument, &handled, &given->when) != 5)
+		   &given->function, &given->from, &given->argument, &handled, &given->when) != 5 ||
+	    handled < 0 || handled > HANDLED_WITHIN)
 		return false;
-	given->handled = handled;
+	given->handled = (enum life_handled)handled;
 	life->nr_given++;
 	return true;
 }

@@ -12,10 +12,10 @@
 #include <stdint.h>
 
 #define LIFE_FRAMES 16
-#define LIFE_GIVEN 8
+#define LIFE_GIVEN 16
 #define LIFE_HELD 8
 
-enum life_kind { LIFE_PAGE, LIFE_OBJECT, LIFE_REFERENCE };
+enum life_kind { LIFE_PAGE, LIFE_OBJECT, LIFE_REFERENCE, LIFE_OBJECT_REFERENCE };
 enum life_lost { LOST_NOT, LOST_OVERWRITTEN, LOST_FREED, LOST_POPPED, LOST_TRAP, LOST_STACK };
 
 struct life_end {
@@ -25,10 +25,13 @@ struct life_end {
 	uint64_t stack[LIFE_FRAMES]; /* innermost first */
 };
 
+/* How a function was given it: not (a page-table entry, a number), as the thing itself, in a structure. */
+enum life_handled { HANDLED_NOT, HANDLED_ITSELF, HANDLED_WITHIN };
+
 struct life_given {
 	uint64_t function, from, when;
 	uint32_t argument;
-	bool handled; /* it was given the thing, not a page-table entry or a number */
+	enum life_handled handled;
 };
 
 struct life_held {
@@ -39,6 +42,7 @@ struct life {
 	enum life_kind kind;
 	uint64_t base, bytes, pfn, ref, holder, nth;
 	uint32_t nr_heap, nr_frames; /* of what holds it still */
+	uint32_t nr_outside;         /* of nr_heap, those in nothing that was followed */
 	uint64_t kept;               /* when a location was added last */
 	uint32_t nr_born;
 	uint64_t born[LIFE_FRAMES];
@@ -48,6 +52,16 @@ struct life {
 	struct life_held held[LIFE_HELD];
 	uint32_t nr_held;
 };
+
+static inline bool life_is_reference(const struct life *life)
+{
+	return life->kind == LIFE_REFERENCE || life->kind == LIFE_OBJECT_REFERENCE;
+}
+/* Is it known by the address of an object? Else by a page. */
+static inline bool life_is_of_object(const struct life *life)
+{
+	return life->kind == LIFE_OBJECT || life->kind == LIFE_OBJECT_REFERENCE;
+}
 
 /* What was done with a page, and where. */
 struct page_act {

@@ -94,7 +94,7 @@ void leaks_add_pointers(struct leaks *leaks)
 	for (size_t i = 0; i < lives->nr && lives->of; i++) {
 		const struct life *life = &lives->list[i];
 		struct known wanted = {.where = life_where(life), .object = life->kind == LIFE_OBJECT};
-		if (life->kind == LIFE_REFERENCE)
+		if (life_is_reference(life))
 			continue;
 		const struct known *found = bsearch(&wanted, known, nr_known, sizeof(*known), compare_known);
 		if (found)

@@ -4,7 +4,8 @@
  *
  * It is the one rule that compares nothing: it speaks where pointers were followed, while the run was recorded (--leak-points) or
  * when it was repeated (`pagetrail why`). The pages of a watched kernel are followed as pages, whatever their counts are: there it is worth
- * less, and has a row of its own. An object with a count is followed as the object, so of its references it knows nothing.
+ * less, and has a row of its own. An object with a count of which no reference is known to be left open is followed as the object,
+ * so of its references it knows nothing.
  */
 #include <stdlib.h>
 
@@ -18,7 +19,7 @@ bool suspect_by_leak_point(const struct suspect_case *one, struct suspect_candid
 	const struct leak_point *point = g < one->world->points.nr ? &one->world->points.list[g] : NULL;
 
 	if (!point || !point->blamed.function || 2 * point->blamed.nr <= point->nr_lost ||
-	    (one->item->object && one->item->ref != REF_NONE) || suspect_is_counted(one))
+	    suspect_is_counted(one))
 		return false;
 	*out = (struct suspect_candidate){.rule = model_run(one->leaks->model)->watched ? SUSPECT_PAGE_POINT
 											: SUSPECT_LEAK_POINT,

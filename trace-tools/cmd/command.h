@@ -131,7 +131,7 @@ struct why_options {
 	bool json;
 	bool repeated; /* why_repeat has done so */
 };
-#define WHY_LIMIT 64
+#define WHY_LIMIT 1024
 #define WHY_DEFAULT (&(struct why_options){.limit = WHY_LIMIT})
 int why_report(const char *folder, const struct why_options *options);
 /*

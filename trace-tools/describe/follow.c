@@ -12,6 +12,9 @@
 #include "functions.h"
 
 #define ARGUMENT_REGISTERS 4
+#define OBSERVER_OWNS 1 /* but for what it allocates itself */
+#define OBSERVER_ONLY 2
+#define STRUCTURE_MAX 512
 
 /* What only looks: rooms and files of Pagetrail's kernel, and functions of any. */
 static const char *const observer_units[] = {
@@ -22,12 +25,14 @@ static const char *const observer_units[] = {
 static const char observer_names[] =
     "^([vs]*n?printf?.*|kprintf|printk|panic|consputc|printint|printptr|procdump|dump_.*|.*_claims?|"
     ".*_check|trace_.*|backtrace)$";
-static const char transparent_names[] = "^(mem(cpy|move|set|cmp|_.*)|str.*|safestr.*|copy_(to|from)_user.*|"
-					"user_copy.*|(either_)?copy(in|out)(str)?|"
-					"list_.*|pte_set|set_pte.*|page_get|page_try_get|page_put|page_"
-					"record|put_traced|count_change.*|pages_record|krefget|"
-					".*_to_(pa|va|pfn|page)|acquire.*|release(sleep)?|holding.*|push_off|"
-					"pop_off|(.*_)?(un)?lock(_.*)?|spin_.*)$";
+static const char transparent_names[] =
+    "^(mem(cpy|move|set|cmp|_.*)|str.*|safestr.*|copy_(to|from)_user.*|"
+    "user_copy.*|(either_)?copy(in|out)(str)?|"
+    "list_.*|pte_set|set_pte.*|page_get|page_try_get|page_put|page_"
+    "record|put_traced|count_change.*|pages_record|krefget|"
+    ".*_to_(pa|va|pfn|page)|acquire.*|release(sleep)?|holding.*|push_off|"
+    "pop_off|(.*_)?(un)?lock(_.*)?|spin_.*|kmem_record_ref|get|get_more|(get|use|find_and_use)_"
+    "locked|inode_(get(_ref|_nowait)?|dup|pass)|file_(dup|get_ref|pass))$";
 static const char trap_names[] = "^(trap_user|usertrap)$";
 
 struct patterns {
@@ -73,6 +78,12 @@ static bool unit_looks(const char *unit)
 	return false;
 }
 
+/* Files of /proc have pages and objects of their own; a trace has none. */
+static bool unit_owns(const char *unit)
+{
+	return unit && strstr(unit, "kernel/procfs/");
+}
+
 static bool looks(const struct patterns *patterns, const struct function *function)
 {
 	return unit_looks(function->unit) || matches(&patterns->observer, function->name);
@@ -92,17 +103,40 @@ static bool only_prints(const struct types *types, const struct patterns *patter
 	return code->nr_calls != 0;
 }
 
+/* Bytes of the structures that its arguments point to: one of those that are given there may have the pointer. */
+static void put_structures(const struct function *function, FILE *out)
+{
+	if (!function->typed || strchr(function->symbol, '.'))
+		return;
+	for (unsigned i = 0; i < function->nr_parameters && i < ARGUMENT_REGISTERS; i++) {
+		const struct type *type = function->variables[i].type;
+		if (type_size(type) > 8)
+			return; /* two registers: the next are not where they seem to be */
+		const struct type *target = type_kind(type) == TYPE_POINTER ? type_target(type) : NULL;
+		if (target && type_kind(target) == TYPE_STRUCT && type_size(target) <= STRUCTURE_MAX)
+			fprintf(out, " s%u=%" PRIu64, i, type_size(target));
+	}
+}
+
 static void put_function(const struct types *types, const struct function *function,
 			 const struct patterns *patterns, FILE *out)
 {
-	bool observer = looks(patterns, function) || only_prints(types, patterns, function),
-	     transparent = matches(&patterns->transparent, function->name) ||
-			   functions_have(&patterns->books, function);
+	bool transparent =
+	    matches(&patterns->transparent, function->name) || functions_have(&patterns->books, function);
+	unsigned observer =
+	    looks(patterns, function) || (!transparent && only_prints(types, patterns, function))
+		? unit_owns(function->unit) ? OBSERVER_OWNS : OBSERVER_ONLY
+		: 0;
+	char flag[16] = "";
 
-	fprintf(out, "func entry=%#" PRIx64 " args=%u%s%s%s%s\n", function->low, nr_arguments(function),
-		observer ? " observer=1" : "", transparent ? " transparent=1" : "",
+	if (observer)
+		snprintf(flag, sizeof(flag), " observer=%u", observer);
+	fprintf(out, "func entry=%#" PRIx64 " args=%u%s%s%s%s", function->low, nr_arguments(function), flag,
+		transparent ? " transparent=1" : "",
 		matches(&patterns->trap, function->name) ? " trap=1" : "",
 		strcmp(function->name, "kstack_free") ? "" : " stackend=1");
+	put_structures(function, out);
+	fputc('\n', out);
 }
 
 /* Functions that an item names: its subject, or under the key. */

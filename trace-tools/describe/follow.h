@@ -5,7 +5,8 @@
  * Of every function the entry and how many argument registers it has: a register that is no argument holds what some call
  * before left there. Some functions are special, by the file that they are in or by their names:
  *
- *     observer      printers, checkers, the trace, the audit: they copy every page number and hold none
+ *     observer      printers, checkers, the trace, the audit: they copy every page number and hold none. 1: it may have things of its
+ *                   own (/proc), 2: it has none
  *     transparent   memcpy, list helpers, get and put: that they were given a pointer says nothing of who should have freed it
  *     trap          where the kernel is entered from user mode
  */

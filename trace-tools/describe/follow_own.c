@@ -14,6 +14,9 @@
 /* struct holder in a register: id and index, and between them what was there before */
 #define HOLDER_OF(name) name "&0xffffffff0000ffff"
 
+/* Of some kinds the index of the holder is the address of what holds it, / 8: for others there is nothing there. */
+#define OBJECT_REFERENCE "ref=a2&255 holder=" HOLDER_OF("a3") " at=(a3>>32)*8+%#lx\n"
+
 /* "WORD=ADDRESS" of a symbol; false, with *error, where there is none. */
 static bool address_of(const struct types *types, const char *name, uint64_t *address, char **error)
 {
@@ -116,6 +119,14 @@ bool follow_own_kernel(const struct types *types, FILE *out, char **error)
 	if (address_of(types, "kmem_cache_alloc", &address, error))
 		fprintf(out, "objalloc name=kmem_cache_alloc entry=%#" PRIx64 " size=u32[a0+%" PRIu64 "]\n",
 			address, member(types, "kmem_cache", "object_bytes", error));
+	if (address_of(types, "kmem_record_ref", &address, error)) {
+		fprintf(out,
+			"objget name=get_object entry=%#" PRIx64 " page=a1 when=a0==%d " OBJECT_REFERENCE,
+			address, EV_obj_get, PHYS_OFFSET);
+		fprintf(out,
+			"objput name=put_object entry=%#" PRIx64 " page=a1 when=a0==%d " OBJECT_REFERENCE,
+			address, EV_obj_put, PHYS_OFFSET);
+	}
 	if (address_of(types, "arch_switch", &address, error))
 		fprintf(out, "follow window=%#x switch=%#" PRIx64 "-%#" PRIx64 "\n", KSTACK_PAGES * 4096,
 			address, address + arch_switch->bytes);

@@ -250,13 +250,29 @@ static void follow_reference(const struct hook *hook, const struct expr_context 
 		follow_page_end(context->hart, pa, nr);
 }
 
+static void follow_object_reference(const struct hook *hook, const struct expr_context *context, uint64_t va)
+{
+	uint64_t ref, holder, at = 0, counts = 1;
+
+	if (!expr_compute(&hook->ref, context, &ref) || !expr_compute(&hook->holder, context, &holder) ||
+	    (hook->when.nr && !expr_compute(&hook->when, context, &counts)) || !counts)
+		return;
+	expr_compute(&hook->at, context, &at);
+	if (hook->kind == HOOK_OBJGET)
+		follow_object_reference_begin(context->hart, va, ref, holder, at);
+	else
+		follow_object_reference_end(context->hart, va, ref, holder);
+}
+
 static void follow_object(const struct hook *hook, const struct expr_context *context)
 {
 	uint64_t va, bytes;
 
 	if (!expr_compute(&hook->pages.page, context, &va) || !va)
 		return;
-	if (hook->kind == HOOK_OBJFREE)
+	if (hook->kind == HOOK_OBJGET || hook->kind == HOOK_OBJPUT)
+		follow_object_reference(hook, context, va);
+	else if (hook->kind == HOOK_OBJFREE)
 		follow_object_end(context->hart, va);
 	else if (expr_compute(&hook->size, context, &bytes))
 		follow_object_begin(context->hart, va, bytes);
@@ -275,7 +291,7 @@ static void tell_follow(const struct hook *hook, const struct expr_context *cont
 {
 	if (hook->kind == HOOK_GET || hook->kind == HOOK_PUT || (hook->kind == HOOK_ALLOC && hook->ref.nr))
 		follow_reference(hook, context);
-	else if (hook->kind == HOOK_OBJALLOC || hook->kind == HOOK_OBJFREE)
+	else if (hook->kind >= HOOK_OBJALLOC)
 		follow_object(hook, context);
 }
 
@@ -283,12 +299,12 @@ static void tell_follow(const struct hook *hook, const struct expr_context *cont
 
 static bool is_of_pages(const struct hook *hook)
 {
-	return hook->kind != HOOK_OBJALLOC && hook->kind != HOOK_OBJFREE;
+	return hook->kind < HOOK_OBJALLOC;
 }
 
 static uint32_t registers_of(const struct hook *hook)
 {
-	return hook->size.registers | hook->ref.registers | hook->holder.registers |
+	return hook->size.registers | hook->at.registers | hook->ref.registers | hook->holder.registers |
 	       hook->pages.page.registers | hook->pages.each.registers | hook->pages.nr.registers |
 	       hook->count.registers | hook->when.registers;
 }

@@ -16,6 +16,8 @@
 #define LINKS_MAX (LIVES_MAX * 2)
 #define STACK_SPAN 16384
 #define SCAN_SPAN 8192
+#define GETTER_DEPTH 4
+#define HOLDER_SPAN 256    /* of a structure that holds an object */
 #define REFERENCES_MAX 256 /* of one page; more are not followed */
 
 struct link {
@@ -121,8 +123,9 @@ static bool is_wanted(enum life_kind kind, uint64_t index, uint64_t base)
 
 	if (hooks.follow_all || (kind == LIFE_PAGE && freed_wanted(index)))
 		return true;
-	return ranges_have_sorted(wanted,
-				  kind == LIFE_OBJECT ? base : guest_ram_base() + (index << PAGE_SHIFT));
+	return ranges_have_sorted(wanted, kind == LIFE_OBJECT || kind == LIFE_OBJECT_REFERENCE
+					      ? base
+					      : guest_ram_base() + (index << PAGE_SHIFT));
 }
 
 static void chain(uint64_t index, uint32_t life)
@@ -158,7 +161,7 @@ static void end(uint32_t i)
 
 	locations_forget(i);
 	frames_forget(i);
-	references[life->index] -= life->kind == LIFE_REFERENCE;
+	references[life->index] -= life_is_reference(life);
 	for (uint64_t k = 0; k < life->nr_pages; k++)
 		unchain(life->index + k, i);
 	life->alive = false;
@@ -275,7 +278,7 @@ void follow_object_begin(unsigned hart, uint64_t va, uint64_t bytes)
 	if (index == NONE || !is_wanted(LIFE_OBJECT, index, va))
 		return;
 	struct moment moment = follow_moment(hart);
-	end_those(index, 1U << LIFE_OBJECT, va);
+	end_those(index, 1U << LIFE_OBJECT | 1U << LIFE_OBJECT_REFERENCE, va);
 	caller_holds(&moment, begin(&moment, LIFE_OBJECT, index, 1, va, bytes));
 }
 
@@ -291,7 +294,7 @@ void follow_object_end(unsigned hart, uint64_t va)
 		if (lives[i].kind == LIFE_OBJECT && lives[i].base == va)
 			bytes = lives[i].bytes;
 	}
-	end_those(index, 1U << LIFE_OBJECT, va);
+	end_those(index, 1U << LIFE_OBJECT | 1U << LIFE_OBJECT_REFERENCE, va);
 	if (bytes)
 		locations_freed(&moment, va, va + bytes, moment.x[REG_RA]);
 }
@@ -320,7 +323,7 @@ static void forget_given(uint64_t index)
 	uint32_t link = 0, i;
 
 	while ((i = life_next(index, &link))) {
-		if (lives[i].kind != LIFE_OBJECT)
+		if (!life_is_of_object(&lives[i]) && !lives[i].final)
 			lives[i].nr_given = 0;
 	}
 }
@@ -345,6 +348,105 @@ void follow_reference_end(unsigned hart, uint64_t pa, uint64_t ref, uint64_t hol
 	if (found)
 		end(found);
 	forget_given(index);
+}
+
+/* ---- references to objects ---- */
+
+/* The object itself, if it is followed; 0. Its bytes are told to references, which know only where it begins. */
+static uint32_t object_at(uint64_t index, uint64_t va)
+{
+	uint32_t link = 0, i;
+
+	while ((i = life_next(index, &link))) {
+		if (lives[i].kind == LIFE_OBJECT && lives[i].base == va)
+			return i;
+	}
+	return 0;
+}
+
+/*
+ * Who called the function that got it? inode_dup() is told by what it calls, and its caller has the reference. Who returns the
+ * pointer need not be passed over, but these may have no result.
+ */
+static void getter_holds(const struct moment *moment, uint32_t i)
+{
+	uint64_t fp = moment->x[REG_FP], pc = moment->x[REG_RA];
+	const struct function_hook *function;
+	bool there = true;
+
+	for (unsigned depth = 0; depth < GETTER_DEPTH && there; depth++) {
+		function = hooks_function_around(pc);
+		if (!function || !function->transparent)
+			break;
+		pc = follow_word(moment, fp - 8, &there);
+		fp = follow_word(moment, fp - 16, &there);
+	}
+	if (there)
+		frame_hold(moment, i, fp, pc);
+}
+
+/*
+ * A structure that was given the pointer before the get (proc->cwd = inode; inode_pass(inode, REF_CWD, ...)) holds the
+ * reference: the location within the structure where that is known, else the newest location of the object, if it was stored
+ * since the get before.
+ */
+static void adopt_location(const struct moment *moment, uint32_t i, uint32_t object, uint64_t holder)
+{
+	const struct location *newest = NULL, *at;
+	bool there = false;
+
+	for (uint32_t k = object ? lives[object].first : 0; k && !there; k = at->older) {
+		at = location_at(k);
+		there = at->va - holder < HOLDER_SPAN;
+		if (there || (!at->on_stack && !at->saved && (!newest || at->when > newest->when)))
+			newest = at;
+	}
+	if (newest && (there || newest->when > lives[object].got))
+		location_add(moment, i, newest->va, newest->bytes, newest->pc, false);
+}
+
+void follow_object_reference_begin(unsigned hart, uint64_t va, uint64_t ref, uint64_t holder, uint64_t at)
+{
+	uint64_t pa = guest_linear(va), index = pa == NONE ? NONE : alias_index(pa);
+
+	if (index == NONE || !is_wanted(LIFE_OBJECT_REFERENCE, index, va) ||
+	    references[index] == REFERENCES_MAX)
+		return;
+	struct moment moment = follow_moment(hart);
+	uint32_t object = object_at(index, va), i;
+	i = begin(&moment, LIFE_OBJECT_REFERENCE, index, 1, va, object ? lives[object].bytes : 1);
+	if (!i)
+		return;
+	references[index]++;
+	lives[i].lasting = ref < 64 && hooks.follow_lasting >> ref & 1;
+	lives[i].ref = ref;
+	lives[i].holder = holder;
+	if (lives[i].lasting)
+		adopt_location(&moment, i, object, at);
+	getter_holds(&moment, i);
+	lives[object].got = follow_clock; /* 0 is nobody's */
+}
+
+void follow_object_reference_end(unsigned hart, uint64_t va, uint64_t ref, uint64_t holder)
+{
+	uint64_t pa = guest_linear(va), index = pa == NONE ? NONE : alias_index(pa);
+	uint32_t link = 0, i, found = 0;
+
+	if (index == NONE || !nr_lives)
+		return;
+	struct moment moment = follow_moment(hart);
+	uint64_t window = window_of(moment.x[REG_SP] - 1);
+	while ((i = life_next(index, &link))) {
+		if (lives[i].kind != LIFE_OBJECT_REFERENCE || lives[i].base != va)
+			continue;
+		if (!lives[i].final)
+			lives[i].nr_given = 0;
+		if (lives[i].ref == ref && lives[i].holder == holder &&
+		    (!found || (lives[found].window != window && lives[i].window == window)))
+			found = i;
+	}
+	if (found)
+		end(found);
 }
 
 void follow_put_begins(uint64_t pa)

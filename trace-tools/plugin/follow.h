@@ -35,7 +35,8 @@
 
 struct qemu_plugin_insn;
 
-enum life_kind { LIFE_PAGE, LIFE_OBJECT, LIFE_REFERENCE };
+enum life_kind { LIFE_PAGE, LIFE_OBJECT, LIFE_REFERENCE, LIFE_OBJECT_REFERENCE };
+#define LIFE_KINDS (LIFE_OBJECT_REFERENCE + 1)
 
 /* Is anything followed? Says the hooks file. */
 bool follow_wanted(void);
@@ -55,6 +56,9 @@ void follow_object_begin(unsigned hart, uint64_t va, uint64_t bytes);
 void follow_object_end(unsigned hart, uint64_t va);
 void follow_reference_begin(unsigned hart, uint64_t pa, uint64_t ref, uint64_t holder);
 void follow_reference_end(unsigned hart, uint64_t pa, uint64_t ref, uint64_t holder);
+/* The same of a reference to an object, at the entry of the function that records it. at: the structure that holds it; 0. */
+void follow_object_reference_begin(unsigned hart, uint64_t va, uint64_t ref, uint64_t holder, uint64_t at);
+void follow_object_reference_end(unsigned hart, uint64_t va, uint64_t ref, uint64_t holder);
 /* A put is entered that may free the page. */
 void follow_put_begins(uint64_t pa);
 /* A count of the page went down, by whatever. */

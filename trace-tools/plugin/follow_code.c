@@ -23,24 +23,30 @@
 #define STACK_WALK 8
 
 /* Calls of functions that only look, by the stack pointer at their entry. */
-static uint64_t observers[OBSERVERS_MAX];
+static struct observer {
+	uint64_t sp;
+	uint8_t level;
+} observers[OBSERVERS_MAX];
 static uint32_t nr_observers;
 
 /* ---- observers ---- */
 
-bool follow_observing(const struct moment *moment)
+uint8_t follow_observing(const struct moment *moment)
 {
+	uint8_t level = 0;
+
 	for (uint32_t i = 0; i < nr_observers; i++) {
-		if (window_of(observers[i] - 1) == window_of(moment->x[REG_SP] - 1))
-			return true;
+		if (window_of(observers[i].sp - 1) == window_of(moment->x[REG_SP] - 1) &&
+		    observers[i].level > level)
+			level = observers[i].level;
 	}
-	return false;
+	return level;
 }
 
-static void observer_begins(const struct moment *moment)
+static void observer_begins(const struct moment *moment, uint8_t level)
 {
-	if (nr_observers < OBSERVERS_MAX && !follow_observing(moment))
-		observers[nr_observers++] = moment->x[REG_SP];
+	if (nr_observers < OBSERVERS_MAX && follow_observing(moment) < level)
+		observers[nr_observers++] = (struct observer){moment->x[REG_SP], level};
 }
 
 /* At every return: what began at this stack pointer, or below it on the same stack, has ended. */
@@ -49,7 +55,7 @@ static void observer_ends(const struct moment *moment)
 	uint64_t sp = moment->x[REG_SP];
 
 	for (uint32_t i = nr_observers; i-- > 0;) {
-		if (window_of(observers[i] - 1) == window_of(sp - 1) && observers[i] <= sp)
+		if (window_of(observers[i].sp - 1) == window_of(sp - 1) && observers[i].sp <= sp)
 			observers[i] = observers[--nr_observers];
 	}
 }
@@ -57,32 +63,44 @@ static void observer_ends(const struct moment *moment)
 /* ---- entries and returns ---- */
 
 /* Is the life to be looked for in this frame? A reference is one stack's obligation; observers have only what they made. */
-static bool is_open(const struct life *life, const struct moment *moment, bool observing)
+static bool is_open(const struct life *life, const struct moment *moment, uint8_t observing)
 {
-	if (observing && !life->by_observer)
+	if (observing > life->by_observer)
 		return false;
-	return life->kind != LIFE_REFERENCE ||
-	       (!life->final && life->window == window_of(moment->x[REG_SP] - 1));
+	return !life_is_reference(life) || (!life->final && life->window == window_of(moment->x[REG_SP] - 1));
+}
+
+/* Is it the thing itself? A page-table entry, a number, a member of an object (its mapping, its list node) are not. */
+static enum handled is_handled(const struct life *life, uint64_t value, enum alias_form form)
+{
+	bool itself = form == ALIAS_STRUCT ||
+		      (form == ALIAS_LINEAR && (!life_is_of_object(life) || value == life->base));
+
+	return itself ? HANDLED_ITSELF : HANDLED_NOT;
 }
 
 static void note_given(struct life *life, const struct function_hook *function, const struct moment *moment,
-		       uint32_t argument, enum alias_form form)
+		       uint32_t argument, enum handled handled)
 {
-	if (function->transparent)
+	if (function->transparent || handled == HANDLED_NOT)
 		return;
-	memmove(&life->given[1], &life->given[0], (GIVEN_KEPT - 1) * sizeof(life->given[0]));
+	uint32_t at = 0, last = life->nr_given < GIVEN_KEPT ? life->nr_given : GIVEN_KEPT - 1;
+	/* Each function once, else a loop over its parts would push out who was given the whole. */
+	while (at < last &&
+	       (life->given[at].function != function->entry || life->given[at].handled != handled))
+		at++;
+	life->nr_given += at == life->nr_given;
+	memmove(&life->given[1], &life->given[0], at * sizeof(life->given[0]));
 	life->given[0] = (struct given){.function = function->entry,
 					.from = moment->x[REG_RA],
 					.argument = argument,
-					.handled = form == ALIAS_STRUCT || form == ALIAS_LINEAR,
+					.handled = handled,
 					.when = follow_clock};
-	if (life->nr_given < GIVEN_KEPT)
-		life->nr_given++;
 }
 
 static void look_at_arguments(const struct function_hook *function, const struct moment *moment)
 {
-	bool observing = follow_observing(moment);
+	uint8_t observing = follow_observing(moment);
 	enum alias_form form = ALIAS_LINEAR;
 
 	for (uint32_t a = 0; a < function->arguments; a++) {
@@ -93,9 +111,39 @@ static void look_at_arguments(const struct function_hook *function, const struct
 		while ((i = life_next(alias - 1, &link))) {
 			if (!life_hit(life_at(i), value, form) || !is_open(life_at(i), moment, observing))
 				continue;
-			note_given(life_at(i), function, moment, a, form);
+			note_given(life_at(i), function, moment, a, is_handled(life_at(i), value, form));
 			frame_hold(moment, i, moment->x[REG_FP], moment->x[REG_RA]);
 		}
+	}
+}
+
+struct entry {
+	const struct function_hook *function;
+	const struct moment *moment;
+};
+
+static void given_within(const struct location *location, void *data)
+{
+	const struct entry *entry = data;
+	struct life *life = life_at(location->life);
+
+	if (!location->saved && is_open(life, entry->moment, follow_observing(entry->moment)))
+		note_given(life, entry->function, entry->moment, 0, HANDLED_WITHIN);
+}
+
+/* walk_end(&walk), file_release(inode, file): the pointer is in a structure that the function is given. */
+static void look_at_structures(const struct function_hook *function, const struct moment *moment)
+{
+	struct entry entry = {function, moment};
+	uint64_t sp = moment->x[REG_SP];
+
+	for (uint32_t a = 0; a < function->arguments && !function->transparent; a++) {
+		uint64_t va = moment->x[REG_A0 + a];
+		if (!function->structures[a])
+			continue;
+		bool on_stack = nr_stack_locations && va >= sp && window_of(va) == window_of(sp - 1);
+		if (on_stack || (!(va & 7) && locations_on_page_of(va)))
+			locations_in(va, va + function->structures[a], given_within, &entry);
 	}
 }
 
@@ -107,13 +155,14 @@ static void on_entry(unsigned hart, void *data)
 		return;
 	struct moment moment = follow_moment(hart);
 	if (function->observer)
-		observer_begins(&moment);
+		observer_begins(&moment, function->observer);
 	if (function->stack_end)
 		follow_stack_end(hart, moment.x[REG_A0]);
 	locations_popped(&moment, function->entry);
 	if (function->trap)
 		frames_trap(&moment);
 	look_at_arguments(function, &moment);
+	look_at_structures(function, &moment);
 }
 
 static void on_return(unsigned hart, void *data)
@@ -158,16 +207,18 @@ static uint64_t stored_word(const struct moment *moment, const struct store_site
 	return follow_word(moment, word, there);
 }
 
-/* The frame of a caller whose local variable was stored to through a pointer. */
-static void hold_by_frame_at(const struct moment *moment, uint32_t life, uint64_t va, uint64_t pc)
+/* The frame of a caller whose local variable was stored to through a pointer: it has it from the call that it is in. */
+static void hold_by_frame_at(const struct moment *moment, uint32_t life, uint64_t va)
 {
-	uint64_t fp = moment->x[REG_FP], sp = moment->x[REG_SP];
+	uint64_t fp = moment->x[REG_FP], sp = moment->x[REG_SP], pc = 0;
 	bool there = true;
 
 	if (va < fp || window_of(va) != window_of(sp - 1))
 		return;
-	for (unsigned i = 0; i < STACK_WALK && there && fp > sp && fp <= va; i++)
+	for (unsigned i = 0; i < STACK_WALK && there && fp > sp && fp <= va; i++) {
+		pc = follow_word(moment, fp - 8, &there);
 		fp = follow_word(moment, fp - 16, &there);
+	}
 	if (there && fp > va)
 		frame_hold(moment, life, fp, pc);
 }
@@ -175,13 +226,13 @@ static void hold_by_frame_at(const struct moment *moment, uint32_t life, uint64_
 static bool within_itself(const struct life *life, uint64_t va)
 {
 	return va - life->base < life->bytes ||
-	       (life->kind != LIFE_OBJECT && alias_own_struct(va, life->index));
+	       (!life_is_of_object(life) && alias_own_struct(va, life->index));
 }
 
 static void add_locations(const struct moment *moment, const struct store_site *site, uint64_t value,
 			  enum alias_form form, uint64_t index, uint64_t va, unsigned bytes)
 {
-	bool observing = follow_observing(moment);
+	uint8_t observing = follow_observing(moment);
 	uint32_t link = 0, i;
 	/* Neither RAM nor this stack: memory of a program. */
 	if (guest_linear(va) == UINT64_MAX && window_of(va) != window_of(moment->x[REG_SP] - 1))
@@ -192,7 +243,7 @@ static void add_locations(const struct moment *moment, const struct store_site *
 		    !is_open(life, moment, observing) || weak_store(moment, life, value, form, va))
 			continue;
 		location_add(moment, i, va, bytes, site->pc, site->saves);
-		hold_by_frame_at(moment, i, va, site->pc);
+		hold_by_frame_at(moment, i, va);
 	}
 }
 

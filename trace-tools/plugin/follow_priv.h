@@ -10,7 +10,7 @@
 #include "follow.h"
 
 #define LIFE_FRAMES 16
-#define GIVEN_KEPT 8
+#define GIVEN_KEPT 16
 #define LIVES_MAX (1U << 20)
 #define LOCATIONS_MAX (1U << 22)
 #define FRAME_MARKS_MAX (1U << 17)
@@ -32,25 +32,28 @@ struct lost {
 	uint64_t stack[LIFE_FRAMES];
 };
 
+/* How a function was given it: not, but as an entry or a number; as the thing itself; within a structure. */
 struct given {
 	uint64_t function, from; /* its entry; the return address */
 	uint32_t argument;
-	bool handled; /* as the thing itself, not as an entry or a number */
+	enum handled { HANDLED_NOT, HANDLED_ITSELF, HANDLED_WITHIN } handled;
 	uint64_t when;
 };
 
 struct life {
 	enum life_kind kind;
 	bool alive, final; /* final: a reference whose last frame is gone */
-	bool
-	    by_observer; /* begun by a function that only looks: it is its own, so what is done with it there counts */
+	uint8_t
+	    by_observer; /* begun by a function that only looks: it is its own, so what such a one does with it counts */
 	bool lasting; /* a reference that a structure holds, by the locations that its stack stored */
 	uint64_t base, bytes, index, nr_pages;
 	uint64_t ref, holder;
 	uint64_t nth;                      /* of those that began at this address */
 	uint64_t window;                   /* of the stack on which a reference began */
 	uint32_t nr_heap, nr_stack, first; /* of its locations; of stacks and saved registers: nr_stack */
+	uint32_t nr_outside;               /* of nr_heap, those that are in nothing else that is followed */
 	uint64_t kept;                     /* when a location outside stacks was added last */
+	uint64_t got;                      /* of an object: when a reference to it was got last */
 	uint32_t nr_marks, first_mark;
 	uint32_t nr_born;
 	uint64_t born[LIFE_FRAMES];
@@ -60,10 +63,11 @@ struct life {
 };
 
 struct location {
-	uint64_t va, pc;
+	uint64_t va, pc, when;
 	uint32_t life, next, newer, older; /* next: in the bucket; newer, older: of the life */
 	uint8_t bytes;
 	bool on_stack, saved; /* saved: by a switch of stacks */
+	bool inside; /* in a page or object that is followed: it leaks, too, and this may be a circle */
 };
 
 extern struct life *lives;
@@ -82,10 +86,18 @@ static inline bool life_any(uint64_t index)
 {
 	return life_heads[index] != 0;
 }
+static inline bool life_is_of_object(const struct life *life)
+{
+	return life->kind == LIFE_OBJECT || life->kind == LIFE_OBJECT_REFERENCE;
+}
+static inline bool life_is_reference(const struct life *life)
+{
+	return life->kind == LIFE_REFERENCE || life->kind == LIFE_OBJECT_REFERENCE;
+}
 /* Is this value, an alias of a page that the life has to do with, one of the life? */
 static inline bool life_hit(const struct life *life, uint64_t value, enum alias_form form)
 {
-	return life->kind != LIFE_OBJECT || (form == ALIAS_LINEAR && value - life->base < life->bytes);
+	return !life_is_of_object(life) || (form == ALIAS_LINEAR && value - life->base < life->bytes);
 }
 static inline uint64_t window_of(uint64_t va)
 {
@@ -127,6 +139,10 @@ static inline void locations_popped(const struct moment *moment, uint64_t pc)
 void locations_loaded(const struct moment *moment, uint64_t va, uint64_t pc);
 void locations_forget(uint32_t life);
 const struct location *location_at(uint32_t i);
+/* Are there any in this page of the linear mapping? */
+bool locations_on_page_of(uint64_t va);
+/* Tells of each location that begins in [lo, hi). */
+void locations_in(uint64_t lo, uint64_t hi, void (*tell)(const struct location *, void *), void *data);
 
 /* ---- frames.c ---- */
 
@@ -149,7 +165,10 @@ void frames_forget(uint32_t life);
 
 /* ---- follow_code.c ---- */
 
-/* Within a function that only looks (a printer, a checker): what it copies is no holder, but of what it allocated itself. */
-bool follow_observing(const struct moment *moment);
+/*
+ * Within a function that only looks: what it copies is no holder. 1: but of what it allocated itself (/proc); 2: never (a
+ * printer, a checker); 0: within none.
+ */
+uint8_t follow_observing(const struct moment *moment);
 
 #endif

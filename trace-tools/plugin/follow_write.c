@@ -3,11 +3,12 @@
  * follow_write: OUT/leak-points, what became of each life that has not ended: text, one fact a line.
  *
  *	lost of 20517                            all were followed, and only what nothing leads to is told (reach.h)
- *	life object 0xffffffc081234000 bytes 64 pfn 0x81234 ref 0 holder 0 nth 1 heap 0 frames 0 kept 790
+ *	life object 0xffffffc081234000 bytes 64 pfn 0x81234 ref 0 holder 0 nth 1 heap 0 outside 0 frames 0 kept 790
+ *	life objref 0xffffffc081234000 bytes 1 … ref 13 holder 7 …    a reference to the object at this address
  *	born 0xffffffc080214010 …                return addresses, innermost first
  *	location overwritten 0xffffffc080213000 where 0x… when 812 stack …
  *	frame popped 0xffffffc080213010 where 0x… when 815 stack …
- *	given 0xffffffc080216000 from 0x… argument 0 handled 1 when 811        the newest first
+ *	given 0xffffffc080216000 from 0x… argument 0 handled 1 when 811        the newest first; 2: a structure that has it
  *	held 0xffffffc085001000 by 0xffffffc080213020 in 0xffffffc085001000    a location that is left, and the life it is in
  *	freed 0x81234 nth 3 when 900 free 1      a page that is freed too early (freed.h); by, dangling, used, again: each with its stack
  *	dangling 0xffffffc085001000 by 0x… stack
@@ -60,13 +61,14 @@ static void write_held(FILE *out, const struct life *life)
 
 static void write_life(FILE *out, const struct life *life)
 {
-	static const char *const kinds[] = {"page", "object", "reference"};
+	static const char *const kinds[] = {"page", "object", "reference", "objref"};
 
 	fprintf(out,
 		"life %s %#" PRIx64 " bytes %" PRIu64 " pfn %#" PRIx64 " ref %" PRIu64 " holder %" PRIu64
-		" nth %" PRIu64 " heap %u frames %u kept %" PRIu64 "\nborn",
+		" nth %" PRIu64 " heap %u outside %u frames %u kept %" PRIu64 "\nborn",
 		kinds[life->kind], life->base, life->bytes, life->index + (hooks.ram_base >> PAGE_SHIFT),
-		life->ref, life->holder, life->nth, life->nr_heap, life->nr_marks, life->kept);
+		life->ref, life->holder, life->nth, life->nr_heap, life->nr_outside, life->nr_marks,
+		life->kept);
 	write_stack(out, life->born, life->nr_born);
 	write_lost(out, "location", &life->location);
 	write_lost(out, "frame", &life->frame);
@@ -77,10 +79,12 @@ static void write_life(FILE *out, const struct life *life)
 	write_held(out, life);
 }
 
-/* What stays where only what is lost is asked for: of a page that is lost its references, too. */
+/* What stays where only what is lost is asked for: of a page that is lost its references, too, and those that no task has any more. */
 static bool is_told(uint32_t i)
 {
-	return life_at(i)->alive && (!hooks.follow_lost || !reach_is(i));
+	const struct life *life = life_at(i);
+
+	return life->alive && (!hooks.follow_lost || life->final || !reach_is(i));
 }
 
 bool follow_write(const char *path)

@@ -156,14 +156,17 @@ static void frame_gone(const struct moment *moment, const struct mark *mark, enu
 {
 	struct life *life = life_at(mark->life);
 
-	bool passing = life->kind == LIFE_REFERENCE && !life->lasting;
+	bool passing = life_is_reference(life) && !life->lasting;
 
-	if (life->nr_marks || (life->nr_heap && !passing))
+	if (life->nr_marks || (life->nr_outside && !passing))
 		return;
 	life->frame =
 	    (struct lost){.by = by, .pc = mark->pc, .where = frames[mark->frame].cfa, .when = follow_clock};
-	life->frame.nr = follow_unwind(moment, mark->pc, back, life->frame.stack);
-	life->final = passing;
+	/* Nobody is on a stack that ends: what we see is another's. */
+	life->frame.nr = by == LOST_STACK ? 1 : follow_unwind(moment, mark->pc, back, life->frame.stack);
+	life->frame.stack[0] = mark->pc;
+	/* Also one that a structure had, or should have had: who is given the thing from now on has it by another. */
+	life->final = life_is_reference(life) && (passing || !life->nr_heap);
 }
 
 /* All that a frame holds is without it now. */

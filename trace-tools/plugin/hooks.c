@@ -68,6 +68,7 @@ static void read_call(struct line *line, enum hook_kind kind)
 	line_formula(line, "ref", &hook->ref, kind == HOOK_ALLOC ? NULL : "0");
 	line_formula(line, "holder", &hook->holder, "0");
 	line_formula(line, "freed", &hook->freed, NULL);
+	line_formula(line, "at", &hook->at, "0");
 	line_ranges(line, "push", &hook->push);
 	line_ranges(line, "also", &hook->also);
 	line_take(line, "ret");
@@ -257,6 +258,10 @@ static void read_item(struct line *line, const char *keyword)
 		read_call(line, HOOK_OBJALLOC);
 	} else if (!strcmp(keyword, "objfree")) {
 		read_call(line, HOOK_OBJFREE);
+	} else if (!strcmp(keyword, "objget")) {
+		read_call(line, HOOK_OBJGET);
+	} else if (!strcmp(keyword, "objput")) {
+		read_call(line, HOOK_OBJPUT);
 	} else if (!strcmp(keyword, "follow")) {
 		hooks_read_follow(line);
 	} else if (!strcmp(keyword, "func")) {

@@ -54,18 +54,21 @@
  * hold entry=N until=E         at this function's entry the machine stands still until the formula, of memory alone, is not 0
  * objalloc name=W entry=N …    hands an object out: page=E (ret) is its virtual address, size=E its bytes
  * objfree name=W entry=N …     takes it back: page=E (a0)
+ * objget / objput name=W …     a reference to an object is taken / returned: page=E (a0) is its virtual address; ref=E and holder=E
+ *                              as of get; at=E, where the structure that holds it is, if that is an address. For follow alone, like objalloc and objfree
  * follow window=N switch=LO-HI pointers are followed (follow.h): what a kernel stack's address is aligned to at least
  *                              (size of a stack), and the code that saves and loads registers when stacks are switched
- * follow page=N, object=N, reference=N, all=1
+ * follow page=N, object=N, reference=N, objref=N, all=1
  *                              what is followed: lives of the page at this physical address, of the object at this virtual
- *                              address, references to the page; several lines allowed
+ *                              address, references to the page, to the object; several lines allowed
  * follow freed=N pattern=N     a page that is freed too early (freed.h), and the word that the allocator fills free pages with
  * follow lost=1                at the end only what nothing leads to is told (reach.h)
  * follow lasting=MASK          bit n: references with ref=n outlive the call that got them (held by a structure, not by a task)
  * weak …                       a registry: pointers there keep nothing alive (weak.h)
  * func entry=N args=N …        a function, with how many of a0 to a3 are arguments (4); flags, 1 each: observer (what it does with
- *                              pointers is looking), transparent (memcpy: being given a pointer says nothing), trap (the
- *                              kernel is entered from user mode here), stackend (a0 is a stack that nobody is on any more)
+ *                              pointers is looking; 2: even with what was allocated in it), transparent (memcpy: being given a pointer says nothing), trap (the
+ *                              kernel is entered from user mode here), stackend (a0 is a stack that nobody is on any more);
+ *                              s0=N to s3=N: that argument points to a structure of so many bytes
  * mark begin=REGEX             POSIX extended, matched on a console line as far as it has come, after every byte; fires
  * mark end=REGEX               once a line. Group 1 (else all that matched) is the name; but an `end` has the name of the last
  *                              `begin`, if there was one; then it fires only where a test is open
@@ -121,8 +124,17 @@ struct ranges {
 };
 
 enum page_type { TYPE_VA, TYPE_PA, TYPE_PFN, TYPE_STRUCT };
-enum hook_kind { HOOK_ALLOC, HOOK_FREE, HOOK_GET, HOOK_PUT, HOOK_OBJALLOC, HOOK_OBJFREE };
-#define HOOK_KINDS (HOOK_OBJFREE + 1)
+enum hook_kind {
+	HOOK_ALLOC,
+	HOOK_FREE,
+	HOOK_GET,
+	HOOK_PUT,
+	HOOK_OBJALLOC,
+	HOOK_OBJFREE,
+	HOOK_OBJGET,
+	HOOK_OBJPUT
+};
+#define HOOK_KINDS (HOOK_OBJPUT + 1)
 
 /* How an item finds its pages. */
 struct pages_of {
@@ -140,6 +152,7 @@ struct hook {
 	uint64_t fail;
 	struct expr size;               /* of an object */
 	struct expr ref, holder, freed; /* of get and put, for follow.h */
+	struct expr at;                 /* of objget: the structure that holds it */
 	struct ranges push;
 	struct ranges also;  /* lo of each is an entry */
 	uint64_t not_inside; /* mask of hooks */
@@ -170,8 +183,10 @@ struct trap_entry {
 /* A function of the kernel, for follow.h. */
 struct function_hook {
 	uint64_t entry;
-	uint8_t arguments; /* in a0 to a3 */
-	bool observer, transparent, trap, stack_end;
+	uint8_t arguments;      /* in a0 to a3 */
+	uint16_t structures[4]; /* bytes of what these point to; 0: no structure */
+	uint8_t observer;       /* 1: but for what was allocated in it; 2: always */
+	bool transparent, trap, stack_end;
 };
 
 /* A registry, for follow.h. */
@@ -218,7 +233,7 @@ struct hooks {
 	struct mark_pattern marks[MARKS_MAX];
 	uint32_t nr_marks;
 	bool follow, follow_all, follow_lost;
-	struct ranges follow_only[3]; /* by life kind: addresses, ascending */
+	struct ranges follow_only[4]; /* by life kind: addresses, ascending */
 	struct ranges follow_switch;
 	struct ranges follow_freed; /* addresses of pages, ascending */
 	uint64_t follow_pattern;
@@ -263,5 +278,7 @@ static inline bool ranges_have_sorted(const struct ranges *ranges, uint64_t valu
 
 /* NULL: no function begins there. */
 struct function_hook *hooks_function_at(uint64_t entry);
+/* The one that has this address, as far as is known: where functions end is not; NULL. */
+const struct function_hook *hooks_function_around(uint64_t pc);
 
 #endif

@@ -44,8 +44,10 @@ static void add_address(struct line *line, struct ranges *ranges, uint64_t addre
 
 void hooks_read_follow(struct line *line)
 {
-	static const char *const keys[] = {
-	    [LIFE_PAGE] = "page", [LIFE_OBJECT] = "object", [LIFE_REFERENCE] = "reference"};
+	static const char *const keys[] = {[LIFE_PAGE] = "page",
+					   [LIFE_OBJECT] = "object",
+					   [LIFE_REFERENCE] = "reference",
+					   [LIFE_OBJECT_REFERENCE] = "objref"};
 
 	hooks.follow = true;
 	hooks.follow_all |= line_number(line, "all", 0) != 0;
@@ -76,13 +78,18 @@ void hooks_read_function(struct line *line)
 		return;
 	}
 	hooks.functions = at;
-	hooks.functions[hooks.nr_functions++] =
+	hooks.functions[hooks.nr_functions] =
 	    (struct function_hook){.entry = line_needed(line, "entry"),
 				   .arguments = (uint8_t)(arguments < 4 ? arguments : 4),
-				   .observer = line_number(line, "observer", 0),
+				   .observer = (uint8_t)line_number(line, "observer", 0),
 				   .transparent = line_number(line, "transparent", 0),
 				   .trap = line_number(line, "trap", 0),
 				   .stack_end = line_number(line, "stackend", 0)};
+	for (unsigned i = 0; i < 4; i++) {
+		const char key[] = {'s', (char)('0' + i), 0};
+		hooks.functions[hooks.nr_functions].structures[i] = (uint16_t)line_number(line, key, 0);
+	}
+	hooks.nr_functions++;
 }
 
 void hooks_read_weak(struct line *line)
@@ -109,7 +116,7 @@ void hooks_read_weak(struct line *line)
 
 void hooks_sort_follow(void)
 {
-	for (unsigned kind = 0; kind < 3; kind++) {
+	for (unsigned kind = 0; kind < LIFE_KINDS; kind++) {
 		if (hooks.follow_only[kind].nr)
 			qsort(hooks.follow_only[kind].at, hooks.follow_only[kind].nr, sizeof(struct range),
 			      compare_ranges);
@@ -129,4 +136,18 @@ struct function_hook *hooks_function_at(uint64_t entry)
 	return hooks.nr_functions ? bsearch(&wanted, hooks.functions, hooks.nr_functions,
 					    sizeof(*hooks.functions), compare_functions)
 				  : NULL;
+}
+
+const struct function_hook *hooks_function_around(uint64_t pc)
+{
+	uint32_t low = 0, high = hooks.nr_functions;
+
+	while (low < high) {
+		uint32_t middle = (low + high) / 2;
+		if (hooks.functions[middle].entry < pc)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low ? &hooks.functions[low - 1] : NULL;
 }

@@ -11,7 +11,9 @@
 #include "bounds.h"
 #include "follow_priv.h"
 #include "guest.h"
+#include "hooks.h"
 #include "qemu_api.h"
+#include "reach.h"
 
 #define BUCKET_BITS 18
 #define STACK_BELOW 1024 /* a leaf may store below its stack pointer's last value that we saw */
@@ -125,11 +127,13 @@ void location_add(const struct moment *moment, uint32_t life, uint64_t va, unsig
 	uint32_t *bucket = bucket_of(va), *count = page_count_of(va);
 	locations[i] = (struct location){.va = va,
 					 .pc = pc,
+					 .when = follow_clock,
 					 .life = life,
 					 .next = *bucket,
 					 .bytes = (uint8_t)bytes,
 					 .on_stack = on_stack,
-					 .saved = saved};
+					 .saved = saved,
+					 .inside = !hooks.follow_all && reach_around(va)};
 	*bucket = i;
 	++*filter_of(va);
 	if (count)
@@ -145,6 +149,7 @@ void location_add(const struct moment *moment, uint32_t life, uint64_t va, unsig
 		life_at(life)->nr_stack++;
 	} else {
 		life_at(life)->nr_heap++;
+		life_at(life)->nr_outside += !locations[i].inside;
 		life_at(life)->kept = follow_clock;
 	}
 }
@@ -171,15 +176,17 @@ static void unlink_location(uint32_t i)
 	if (window && window->nr && !--window->nr)
 		window->lowest = UINT64_MAX;
 	nr_stack_locations -= location->on_stack;
-	if (passes(location))
+	if (passes(location)) {
 		life->nr_stack--;
-	else
+	} else {
 		life->nr_heap--;
+		life->nr_outside -= !location->inside;
+	}
 	location->next = free_location;
 	free_location = i;
 }
 
-/* The last one outside stacks is gone: whoever did that had the pointer. */
+/* The last one outside stacks, or outside of all else that leaks, is gone: whoever did that had the pointer. */
 static void last_heap_location(const struct moment *moment, uint32_t i, uint64_t va, enum lost_by by,
 			       uint64_t pc)
 {
@@ -224,7 +231,8 @@ static void remove_in_word(const struct moment *moment, uint64_t lo, uint64_t hi
 		bool heap = !passes(location);
 		*at = location->next;
 		unlink_location(i);
-		if (heap && !life_at(life)->nr_heap && by != LOST_NOT)
+		bool last = heap && !life_at(life)->nr_outside;
+		if (last && by != LOST_NOT)
 			last_heap_location(moment, life, va, by, pc);
 	}
 }
@@ -233,6 +241,23 @@ void locations_overwritten(const struct moment *moment, uint64_t lo, uint64_t hi
 			   uint64_t pc, bool saving)
 {
 	remove_in_word(moment, lo, hi, value, false, saving ? LOST_NOT : LOST_OVERWRITTEN, pc);
+}
+
+bool locations_on_page_of(uint64_t va)
+{
+	const uint32_t *count = page_count_of(va);
+
+	return count && *count;
+}
+
+void locations_in(uint64_t lo, uint64_t hi, void (*tell)(const struct location *, void *), void *data)
+{
+	for (uint64_t word = lo & ~7ULL; word < hi; word += 8) {
+		for (uint32_t i = location_any_at(word) ? *bucket_of(word) : 0; i; i = locations[i].next) {
+			if ((locations[i].va & ~7ULL) == word)
+				tell(&locations[i], data);
+		}
+	}
 }
 
 static void remove_range(const struct moment *moment, uint64_t lo, uint64_t hi, enum lost_by by, uint64_t pc)

@@ -20,7 +20,7 @@ uint32_t reach_around(uint64_t va)
 
 	while (index != NONE && (i = life_next(index, &link))) {
 		const struct life *life = life_at(i);
-		if (life->kind == LIFE_REFERENCE || va - life->base >= life->bytes)
+		if (life_is_reference(life) || va - life->base >= life->bytes)
 			continue;
 		if (!found || life->kind == LIFE_OBJECT)
 			found = i;
@@ -69,15 +69,22 @@ bool reach_find(void)
 	return reached != NULL;
 }
 
-bool reach_is(uint32_t i)
+/* The life of what a reference is to; 0: it is not followed. */
+static uint32_t referred(const struct life *life)
 {
+	enum life_kind kind = life->kind == LIFE_REFERENCE ? LIFE_PAGE : LIFE_OBJECT;
 	uint32_t link = 0, k;
 
-	if (!reached || life_at(i)->kind != LIFE_REFERENCE)
-		return !reached || reached[i];
-	while ((k = life_next(life_at(i)->index, &link))) {
-		if (life_at(k)->kind == LIFE_PAGE)
-			return reached[k];
+	while ((k = life_next(life->index, &link))) {
+		if (life_at(k)->kind == kind && (kind == LIFE_PAGE || life_at(k)->base == life->base))
+			return k;
 	}
-	return true;
+	return 0;
+}
+
+bool reach_is(uint32_t i)
+{
+	uint32_t thing = life_is_reference(life_at(i)) ? referred(life_at(i)) : i;
+
+	return !reached || !thing || reached[thing];
 }

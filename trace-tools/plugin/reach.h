@@ -22,7 +22,7 @@
 
 /* Finds out; false: out of memory. */
 bool reach_find(void);
-/* Is this life, by its number, reached? References: is the page. Before reach_find: all are. */
+/* Is this life, by its number, reached? References: is the page or object. Before reach_find: all are. */
 bool reach_is(uint32_t life);
 /* The life of page or object that an address lies in, the innermost; 0: none. */
 uint32_t reach_around(uint64_t va);

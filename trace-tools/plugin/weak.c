@@ -46,10 +46,10 @@ static bool to_node(const struct weak *weak, const struct life *life, uint64_t v
 
 	switch (weak->kind) {
 	case WEAK_OBJECT:
-		return life->kind == LIFE_OBJECT && form == ALIAS_LINEAR && life->bytes == weak->bytes &&
+		return life_is_of_object(life) && form == ALIAS_LINEAR && life->bytes == weak->bytes &&
 		       weak->offset && value - life->base == weak->offset;
 	case WEAK_STRUCT:
-		return life->kind != LIFE_OBJECT && form == ALIAS_STRUCT && weak->offset &&
+		return !life_is_of_object(life) && form == ALIAS_STRUCT && weak->offset &&
 		       (value - map->pages) % map->stride == weak->offset;
 	default:
 		return false;
