@@ -298,6 +298,16 @@ def test_what_a_pattern_of_the_shell_gives(clean_run, tmp_path):
     assert "-x is no option" in batch("-x", clean_run).err
 
 
+@pytest.mark.parametrize("typed", [[], ["--type", "usertests", "--until", "PASSED"]], ids=["plain", "typed"])
+def test_what_prints_without_end_is_ended(tmp_path, typed):
+    """Long before its time is over; and what it started that does not listen is ended, too."""
+    one = tree(tmp_path / "t", ["trap '' TERM; yes 0123456789012345678901234567890123456789012345678901234567890123456789"])
+    done = batch("--json", "--timeout", 250, *typed, "--watch", "make qemu", "-o", tmp_path / "out", one)
+    row = rows(done)["t"]
+    assert (row["status"], row["reason"]) == ("no machine", "ended, as it had printed too much; no machine had started")
+    assert Path(row["output"]).stat().st_size == pytest.approx(32 << 20, rel=0.01)
+
+
 def test_a_tree_that_does_not_build_says_how_its_command_ended(tmp_path):
     """Whatever was to be typed or awaited."""
     done = batch("--json", "--type", "usertests", "--until", "PASSED", "--watch", "make qemu", "-o", tmp_path / "out", does_not_build(tmp_path / "t"))

@@ -17,6 +17,7 @@
 #include "watch.h"
 
 #define TIMEOUT_SECONDS 600
+#define OUTPUT_MIB_MAX 32
 
 /* All that is said goes to a file, from now on; nobody types. */
 static void redirect(const char *output)
@@ -150,6 +151,7 @@ static void watch_tree(const struct batch *batch, struct batch_row *row)
 	watch_read_options(batch->arguments, &options);
 	if (!options.timeout_seconds)
 		options.timeout_seconds = TIMEOUT_SECONDS;
+	options.output_mib_max = OUTPUT_MIB_MAX;
 	struct watch *watch = watch_run(&options);
 	if (watch->end == WATCH_INTERRUPTED)
 		die("interrupted");

@@ -51,6 +51,7 @@ struct watch_options {
 	const char
 	    *prompt; /* extended regular expression for the end of the output; NULL: "$ ", "# " or "> " */
 	uint64_t timeout_seconds; /* 0: none */
+	uint64_t output_mib_max;  /* of a driven terminal: it ends when it has printed more; 0: no limit */
 };
 
 /* A machine that the command started. */
@@ -62,6 +63,7 @@ struct watch_run {
 enum watch_end {
 	WATCH_ENDED,     /* the command ended by itself, or was ended where the user said */
 	WATCH_TIMED_OUT, /* --timeout */
+	WATCH_TOO_LONG,  /* it printed more than output_mib_max */
 	WATCH_UNSEEN, /* --until was not seen, or not all was typed, before the command ended or the prompt was back */
 	WATCH_INTERRUPTED, /* a signal ended us */
 };

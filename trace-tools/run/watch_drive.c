@@ -52,6 +52,7 @@ struct drive {
 	size_t nr_typed;
 	char tail[TAIL_BYTES + 1]; /* of what was said since the last typed line */
 	size_t tail_bytes;
+	uint64_t nr_bytes;      /* of all output */
 	bool in_echo;           /* the typed line is coming back */
 	bool ended;             /* the command */
 	int64_t deadline;       /* of --timeout; 0: none */
@@ -243,6 +244,17 @@ static void keep(struct drive *drive, const char *bytes, size_t nr)
  * False at the terminal's end. Each line is looked at by itself, so that --until is not missed in a burst of output;
  * a prompt is sought only behind the last byte.
  */
+/* What prints without end would fill the disk. */
+static void check_length(struct drive *drive, size_t nr)
+{
+	uint64_t most = drive->watch->options->output_mib_max << 20;
+	bool over = drive->nr_bytes > most;
+
+	drive->nr_bytes += nr;
+	if (most && !over && drive->nr_bytes > most && drive->watch->end == WATCH_ENDED)
+		end_early(drive, WATCH_TOO_LONG, "ended, as it had printed too much");
+}
+
 static bool take_output(struct drive *drive)
 {
 	char bytes[4096];
@@ -250,7 +262,8 @@ static bool take_output(struct drive *drive)
 
 	if (nr <= 0)
 		return nr < 0 && errno == EINTR;
-	if (!drive->watch->options->quiet) {
+	check_length(drive, (size_t)nr);
+	if (!drive->watch->options->quiet && drive->watch->end != WATCH_TOO_LONG) {
 		fwrite(bytes, 1, (size_t)nr, stdout);
 		fflush(stdout);
 	}
