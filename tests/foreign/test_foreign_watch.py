@@ -119,6 +119,19 @@ CHECKS = {"leak": check_leak, "write": check_write, "twice": check_twice, "objec
           "mapped": check_mapped, "dropped": check_dropped}
 
 
+def test_a_leak_is_within_its_test(tmp_path):
+    """The console says in which test the kernel lost each page; in the trace the page's last event is between the same test's marks."""
+    watched = Watched(tmp_path, "small-cow-u8-sole_owner_leaks")
+    tests = {test["name"]: test for test in tool.pagetrail_json("summary", watched.run, "--tests")["tests"]}
+    nr = 0
+    for name, said in re.findall(r"^test (\w+): (.*?)(?:OK|FAILED)$", watched.console.text, re.M | re.S):
+        for address in re.findall(r"truth: leak (0x[0-9a-f]+)", said):
+            last = tool.pagetrail_json("page", watched.run, address, "--last", "1")["entries"][-1]["time"]
+            assert tests[name]["begin"] < last < tests[name]["end"], (name, address)
+            nr += 1
+    assert nr > 50 and {"fork", "parallel", "orphan"} <= tests.keys()
+
+
 @pytest.mark.parametrize("mistake", kernels.mistakes(), ids=lambda mistake: mistake.name)
 def test_mistake(mistake, tmp_path):
     watched = Watched(tmp_path, mistake.name, options=["--check", "writes"] if mistake.what == "write" else [])

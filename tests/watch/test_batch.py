@@ -193,7 +193,7 @@ def test_a_batch_is_resumed_with_its_command_only(tmp_path):
         assert done.status == CANNOT_TELL and said in done.err, done.err
     assert "--out names its folder" in batch("--resume", "--watch", "true", one).err
     assert "is given twice" in batch("-o", tmp_path / "o2", one, one).err
-    assert "not a folder" in batch("-o", tmp_path / "o3", one / "Makefile").err
+    assert "no folder, and left out" in batch("-o", tmp_path / "o3", one / "Makefile").err
 
 
 def test_names_of_trees(tmp_path):
