@@ -2,6 +2,7 @@
 """`pagetrail rerun`: a run of --icount is the same each time, whatever the host does meanwhile."""
 import json
 import os
+import re
 import shutil
 import signal
 import struct
@@ -43,6 +44,20 @@ def test_identical(recorded, tmp_path):
     assert done.status == OK and done.out.startswith("identical: "), done.out + done.err
     said = run_tool(paths.PAGETRAIL, "summary", tmp_path / "again", "--json").json()
     assert f"identical: {said['events']} events" in done.out and "second try" not in done.out
+
+
+def test_slow_instructions(tmp_path):
+    """--icount=N: an instruction takes 2^N nanoseconds, and the run is repeated with as slow a processor."""
+    boots = []
+    for shift in 0, 4:
+        run = tmp_path / f"run{shift}"
+        done = run_tool(*words(run, f"--icount={shift}", "--smp", HARTS, command=["true"]), timeout=120)
+        assert done.status == OK, done.err
+        assert json.loads((run / "run.json").read_text())["icount_shift"] == shift
+        boots.append(int(re.search(r"init started after (\d+) ms", (run / "logs/console.log").read_text()).group(1)))
+        done = run_tool(paths.PAGETRAIL, "rerun", run, timeout=120)
+        assert done.status == OK and done.out.startswith("identical: "), done.out + done.err
+    assert 10 * boots[0] < boots[1] < 20 * boots[0]
 
 
 class Rings:

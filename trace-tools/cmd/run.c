@@ -36,6 +36,8 @@ static void read_options(const struct arguments *arguments, struct session_optio
 		die("--disk-mode: ramdisk or virtio, not %s", disk_mode);
 	machine->disk_virtio = disk_mode && !strcmp(disk_mode, "virtio");
 	machine->icount = option(arguments, "icount") != NULL;
+	if (machine->icount)
+		machine->icount_shift = (uint32_t)option_number(arguments, "icount", 0, 0, 10);
 	if (option(arguments, "gdb"))
 		machine->gdb_port = (uint32_t)option_number(arguments, "gdb", 1234, 1, 65535);
 	machine->stopped = option(arguments, "stop") != NULL;
@@ -161,7 +163,7 @@ static const struct option_spec options[] = {
     {"out", "RUN", "the run folder (traces/runs/ and the time)"},
     {"mode", "stream|flight|off", "stream (default) keeps every event, flight keeps the newest only"},
     {"append", "ARGS", "further boot arguments"},
-    {"icount", NULL, "deterministic time: one instruction is one nanosecond"},
+    {"icount", "[N]", "deterministic time: one instruction is 2^N nanoseconds (0: one)"},
     {"timeout", "SECONDS", "end the machine after so long"},
     {"gdb", "[PORT]", "let gdb attach to localhost:PORT (1234)"},
     {"stop", NULL, "wait for gdb before the first instruction"},

@@ -74,6 +74,7 @@ static void take_machine(struct again *again)
 	options->machine.smp = (uint32_t)json_get_number(again->said, "harts", 1);
 	options->machine.ram_bytes = json_get_number(again->said, "ram_bytes", 0);
 	options->machine.icount = true;
+	options->machine.icount_shift = (uint32_t)json_get_number(again->said, "icount_shift", 0);
 	options->mode = mode ? mode : "stream";
 	options->whole_append = json_get_string(again->said, "append");
 	options->view = CONSOLE_NOTHING;

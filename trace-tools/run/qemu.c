@@ -79,7 +79,7 @@ char **qemu_command(const struct machine_config *config)
 		/* With sleep=off the clock of a machine that waits for the host alone, input or a disk, jumps to its end. */
 		add_pair(
 		    &words, "-icount",
-		    xasprintf("shift=0,sleep=%s",
+		    xasprintf("shift=%u,sleep=%s", config->icount_shift,
 			      config->at_prompt || (config->disk && config->disk_virtio) ? "on" : "off"));
 		add_pair(&words, "-seed", xstrdup("1"));
 	}

@@ -16,12 +16,13 @@ struct machine_config {
 	uint64_t ram_bytes;
 	const char *ram_file;
 	const char *append;
-	bool icount;        /* deterministic, but for what is typed */
-	bool at_prompt;     /* no command: it waits for what is typed */
-	uint32_t gdb_port;  /* 0: none */
-	bool one_thread;    /* harts run in turns */
-	const char *plugin; /* what is behind -plugin; NULL: none */
-	bool stopped;       /* wait for gdb's continue */
+	bool icount;           /* deterministic, but for what is typed */
+	uint32_t icount_shift; /* with icount: an instruction is 2^icount_shift nanoseconds */
+	bool at_prompt;        /* no command: it waits for what is typed */
+	uint32_t gdb_port;     /* 0: none */
+	bool one_thread;       /* harts run in turns */
+	const char *plugin;    /* what is behind -plugin; NULL: none */
+	bool stopped;          /* wait for gdb's continue */
 };
 
 struct qemu {

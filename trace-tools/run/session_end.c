@@ -90,6 +90,7 @@ void session_json(const struct session *session, struct json *json)
 	json_string(json, "append", session->append);
 	json_string(json, "mode", session->options->mode);
 	json_bool(json, "icount", session->config.icount);
+	json_int(json, "icount_shift", session->config.icount_shift);
 	json_string(json, "started", session->started_at);
 	json_real(json, "seconds", session->seconds);
 	json_real(json, "cpu_seconds", session->qemu.cpu_seconds);
