@@ -113,9 +113,3 @@ def measure(*words, timeout=300):
     out = subprocess.run([sys.executable, "-I", "-S", "-c", MEASURE, *(str(word) for word in (paths.PAGETRAIL, *words))],
                          stdout=subprocess.PIPE, text=True, check=True, timeout=timeout).stdout.split()
     return int(out[0]), float(out[1]), int(out[2]), float(out[3])
-
-
-def qemu_major():
-    """7 of 7.2: what is promised of newer ones differs, and tests say where."""
-    said = subprocess.run(["qemu-system-riscv64", "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout
-    return int(re.search(r"version (\d+)\.", said).group(1))

@@ -5,7 +5,7 @@ import json
 import shutil
 
 import pytest
-from harness.tool import CANNOT_TELL, LEAKED, pagetrail, qemu_major
+from harness.tool import CANNOT_TELL, LEAKED, pagetrail
 from watching import described, kernel, kernels, watch
 
 # Those whose function is named; docs/STATUS.md tells of the others. The first ones in `make test`, the others by `-m slow`.
@@ -66,7 +66,7 @@ def test_kernel_that_was_built_again(tmp_path):
 def test_leak_points_need_no_second_run(tmp_path):
     run, name = tmp_path / "run", "small-O2-last_table_stays"
     words = ["--kernel-description", described(tmp_path, name)]
-    done = watch("--leak-points", "--out", run, *words, *kernel(name, smp=2 if qemu_major() < 8 else 1))  # newer ones: one hart only
+    done = watch("--leak-points", "--out", run, *words, *kernel(name, smp=2))
     assert done.status == LEAKED, done.out + done.err
     leaks = pagetrail("leaks", run, "--json").json()
     items = [item for group in leaks["groups"] for item in group["items"]]
@@ -77,8 +77,10 @@ def test_leak_points_need_no_second_run(tmp_path):
     assert not (run / "why").exists()
 
 
+@pytest.mark.parametrize("smp", [1, 2])
 @pytest.mark.parametrize("name", ["small-all", "higher-plain"])
-def test_leak_points_of_a_clean_kernel(tmp_path, name):
+def test_leak_points_of_a_clean_kernel(tmp_path, name, smp):
+    """QEMU-3: Harts that run in turns are told apart."""
     words = kernels.description(name, tmp_path) or ["--kernel-description", described(tmp_path, name)]
-    done = watch("--leak-points", "--out", tmp_path / "run", *words, *kernel(name))
+    done = watch("--leak-points", "--out", tmp_path / "run", *words, *kernel(name, smp=smp))
     assert done.status == 0 and "none is left to 0 of the 0 that leaked" in done.out, done.out + done.err

@@ -309,8 +309,9 @@ static uint32_t registers_of(const struct hook *hook)
 	       hook->count.registers | hook->when.registers;
 }
 
-static void on_entry(unsigned hart, void *data)
+static void on_entry(unsigned told, void *data)
 {
+	unsigned hart = qemu_hart(told);
 	const struct hook *hook = data;
 	unsigned number = (unsigned)(hook - hooks.calls);
 	struct call_counters *mine = calls_mine(hart, number);
@@ -344,8 +345,9 @@ static void on_entry(unsigned hart, void *data)
 		pages_of_call(hook, &act, &context);
 }
 
-static void on_return(unsigned hart, void *data)
+static void on_return(unsigned told, void *data)
 {
+	unsigned hart = qemu_hart(told);
 	uint64_t site = (uint64_t)data;
 	struct call call;
 

@@ -129,16 +129,18 @@ static void sbi_call(unsigned hart)
 	}
 }
 
-static void on_ecall(unsigned hart, void *data)
+static void on_ecall(unsigned told, void *data)
 {
+	unsigned hart = qemu_hart(told);
 	if (qemu_api_has_registers())
 		sbi_call(hart);
 	else
 		ecall_made[hart] = true;
 }
 
-static void on_firmware(unsigned hart, void *data)
+static void on_firmware(unsigned told, void *data)
 {
+	unsigned hart = qemu_hart(told);
 	if (ecall_made[hart])
 		sbi_call(hart);
 	ecall_made[hart] = false;

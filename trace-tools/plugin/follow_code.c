@@ -147,8 +147,9 @@ static void look_at_structures(const struct function_hook *function, const struc
 	}
 }
 
-static void on_entry(unsigned hart, void *data)
+static void on_entry(unsigned told, void *data)
 {
+	unsigned hart = qemu_hart(told);
 	const struct function_hook *function = data;
 
 	if (!nr_lives && !function->observer)
@@ -165,8 +166,9 @@ static void on_entry(unsigned hart, void *data)
 	look_at_structures(function, &moment);
 }
 
-static void on_return(unsigned hart, void *data)
+static void on_return(unsigned told, void *data)
 {
+	unsigned hart = qemu_hart(told);
 	if (!nr_lives && !nr_observers)
 		return;
 	struct moment moment = follow_moment(hart);
@@ -284,8 +286,9 @@ static inline bool stores_nothing(const uint64_t *x, const struct store *store, 
 }
 
 /* Most of the time of a run is spent here: what follows nothing returns before anything is called. */
-static void on_store(unsigned hart, uint32_t info, uint64_t va, void *data)
+static void on_store(unsigned told, uint32_t info, uint64_t va, void *data)
 {
+	unsigned hart = qemu_hart(told);
 	const struct store_site *site = data;
 
 	if (!nr_lives)
@@ -296,8 +299,9 @@ static void on_store(unsigned hart, uint32_t info, uint64_t va, void *data)
 }
 
 /* The same where pages that are freed too early are watched: a store into one that nobody follows counts, too. */
-static void on_store_watching(unsigned hart, uint32_t info, uint64_t va, void *data)
+static void on_store_watching(unsigned told, uint32_t info, uint64_t va, void *data)
 {
+	unsigned hart = qemu_hart(told);
 	const struct store_site *site = data;
 	struct moment moment = follow_moment(hart);
 	unsigned bytes = site->store.bytes;
@@ -308,8 +312,9 @@ static void on_store_watching(unsigned hart, uint32_t info, uint64_t va, void *d
 	on_store(hart, info, va, data);
 }
 
-static void on_load(unsigned hart, uint32_t info, uint64_t va, void *data)
+static void on_load(unsigned told, uint32_t info, uint64_t va, void *data)
 {
+	unsigned hart = qemu_hart(told);
 	struct moment moment = follow_moment(hart);
 
 	if (nr_lives)

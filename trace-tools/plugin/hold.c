@@ -30,8 +30,9 @@ static int64_t now_ns(void)
 	return now.tv_sec * 1000000000LL + now.tv_nsec;
 }
 
-static void on_entry(unsigned hart, void *data)
+static void on_entry(unsigned told, void *data)
 {
+	unsigned hart = qemu_hart(told);
 	const struct hold *hold = data;
 
 	if (may_go_on(hart, hold) || hold_given_up())

@@ -61,6 +61,7 @@ static char summary_path[4096], ram_path[4096], leak_points_path[4096];
 /* RAM exists only once the machine is built; the first block that is translated is proof of that. */
 static void find_ram(void)
 {
+	qemu_harts_settle();
 	ram_found = guest_find_ram(hooks.ram_base) && pages_init(hooks.ram_base, guest_ram_bytes()) &&
 		    page_tables_init(guest_ram_bytes()) && stores_init(options.check_writes) &&
 		    (!follow_wanted() || follow_init());
@@ -73,8 +74,9 @@ static void find_ram(void)
 	rest_init();
 }
 
-static void on_tables_change(unsigned hart, void *data)
+static void on_tables_change(unsigned told, void *data)
 {
+	unsigned hart = qemu_hart(told);
 	guest_forget(hart);
 }
 
@@ -210,10 +212,10 @@ int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, 
 		free(error);
 		return 1;
 	}
-	if (hooks.follow_lost && info->system.smp_vcpus > 1 && qemu_api_version() > 1) {
-		refuse("with several harts this QEMU loses pointers of --leak-points: take one hart, or QEMU "
-		       "7.2",
-		       "");
+	if (hooks.follow_lost && info->system.smp_vcpus > 1 && !qemu_tells_current_hart()) {
+		refuse(
+		    "with several harts this QEMU does not tell which of them runs: --leak-points takes one",
+		    "");
 		return 1;
 	}
 	calls_init(options.check_writes);

@@ -38,9 +38,11 @@ static struct {
 	int64_t (*clock_ns)(int);
 	void (*tb_flush)(void *);
 	int *use_icount;
+	bool *mttcg_enabled; /* a thread for each hart */
 } q;
 
 const uint64_t *qemu_registers_of[HARTS_MAX];
+bool qemu_harts_in_turns;
 
 static int api;
 static unsigned nr_harts;
@@ -78,6 +80,7 @@ const char *qemu_api_bind(const qemu_info_t *info)
 	q.clock_ns = find("qemu_clock_get_ns");
 	q.tb_flush = find("tb_flush");
 	q.use_icount = find("use_icount");
+	q.mttcg_enabled = find("mttcg_enabled");
 	if (!info->system_emulation || strcmp(info->target_name, "riscv64"))
 		return "this plugin watches kernels under qemu-system-riscv64, and this is another QEMU";
 	if (info->system.max_vcpus > HARTS_MAX)
@@ -227,13 +230,28 @@ static void **current_cpu_variable(void)
 
 unsigned qemu_current_hart(void)
 {
+	static __thread unsigned last;
 	void **current_cpu = current_cpu_variable();
 
+	if (current_cpu && cpu_of(last) == *current_cpu)
+		return last;
 	for (unsigned hart = 0; current_cpu && hart < nr_harts; hart++) {
 		if (cpu_of(hart) == *current_cpu)
-			return hart;
+			return last = hart;
 	}
 	return 0;
+}
+
+bool qemu_tells_current_hart(void)
+{
+	return current_cpu_variable() != NULL;
+}
+
+void qemu_harts_settle(void)
+{
+	bool threads = q.mttcg_enabled && *q.mttcg_enabled;
+
+	qemu_harts_in_turns = nr_harts > 1 && !threads && qemu_tells_current_hart();
 }
 
 int64_t qemu_now(void)

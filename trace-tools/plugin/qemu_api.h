@@ -21,6 +21,11 @@
  *         used the same way, so that they give the same events.
  * QEMU-2  Under -icount the clock must not be read in the middle of a block ("Bad icount read" ends QEMU). Without a
  *         current CPU the clock gives the time at which this hart's turn began; qemu_now() asks in that way.
+ *
+ * Which hart a callback is about
+ * QEMU-3  Where harts run in turns in one thread (-icount, thread=single), they share translated code, and QEMU 10 has put the
+ *         number of the hart for which it was translated into it: callbacks are told that, whoever runs. So each callback asks
+ *         qemu_hart() first, and goes by nothing else.
  */
 #ifndef PLUGIN_QEMU_API_H
 #define PLUGIN_QEMU_API_H
@@ -90,8 +95,18 @@ bool qemu_api_has_registers(void);
 
 /* Called by each hart's thread before its first instruction. */
 void qemu_hart_init(unsigned hart);
-/* The hart whose thread calls, while it translates. */
+/* Once the machine is built, before anything is translated. */
+void qemu_harts_settle(void);
+/* False: where harts run in turns, this QEMU does not tell which of them it is. */
+bool qemu_tells_current_hart(void);
+/* The hart that runs, or for which code is translated. */
 unsigned qemu_current_hart(void);
+extern bool qemu_harts_in_turns;
+/* The hart that a callback is about; told: what QEMU says. */
+static inline unsigned qemu_hart(unsigned told)
+{
+	return __builtin_expect(qemu_harts_in_turns, 0) ? qemu_current_hart() : told;
+}
 /* General register 0 to 31 of the hart whose thread calls. */
 uint64_t qemu_register(unsigned hart, unsigned number);
 /* All 32 at once, where QEMU has them in memory: right where qemu_register is. NULL: this QEMU keeps them otherwise. */

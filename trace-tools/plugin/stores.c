@@ -134,8 +134,9 @@ static void on_entry_of_table(unsigned hart, const struct site *site, uint64_t v
  * asked for: an addition would count twice.
  */
 
-static void on_store(unsigned hart, uint32_t info, uint64_t va, void *data)
+static void on_store(unsigned told, uint32_t info, uint64_t va, void *data)
 {
+	unsigned hart = qemu_hart(told);
 	const struct site *site = data;
 	unsigned bytes = 1U << qemu_plugin_mem_size_shift(info);
 	uint64_t value;
@@ -172,8 +173,9 @@ static void on_free_page(unsigned hart, const struct site *site, uint64_t pa, ui
 		pages_written(&act, pa, 0, after);
 }
 
-static void on_any_store(unsigned hart, uint32_t info, uint64_t va, void *data)
+static void on_any_store(unsigned told, uint32_t info, uint64_t va, void *data)
 {
+	unsigned hart = qemu_hart(told);
 	uint64_t pa = qemu_plugin_mem_is_store(info) ? guest_va_to_pa(hart, va) : NONE;
 
 	if (pa != NONE && pages_is_free(pa))
