@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Runs in which all pointers were followed: what has none left beside audit and trace, and where the last one died."""
+import json
+import zlib
+
 import pytest
 from harness.tool import CANNOT_TELL, LEAKED, OK
 from test_leaks import fault_5, kernel  # noqa: F401  (a fixture among them)
@@ -85,6 +88,23 @@ def test_leak_points_that_cannot_be_believed(kernel, pagetrail, write, spoil):
     assert "were followed" not in done.out and pagetrail("leaks", run, "--json").json()["groups"] == []
 
 
+def test_leak_points_of_another_machine(kernel, pagetrail, write):
+    """run.json knows by its checksum what the plugin of this run wrote."""
+    kernel.begin(7)
+    page = kernel.write_page(12, 0)
+    kernel.machine.audit()
+    run, text = write(kernel.machine), leak_points([page_life(page)]).encode()
+    (run / "icount").mkdir()
+    about = json.loads((run / "run.json").read_text())
+    about["manifest"]["leak_points"] = {"bytes": len(text), "crc32": zlib.crc32(text)}
+    (run / "run.json").write_text(json.dumps(about))
+    for there, believed in ((text, True), (text.replace(b"when 9", b"when 8"), False)):
+        (run / "icount/leak-points").write_bytes(there)
+        done = pagetrail("leaks", run)
+        assert done.status == CANNOT_TELL and ("were followed" in done.out) == believed, done.out + done.err
+        assert ("not the file of the machine that ran" in done.err) != believed, done.err
+
+
 def test_where_the_last_pointer_died_is_evidence(kernel, pagetrail, write):
     """Nothing to compare with: no reference of this type was ever released. What a repetition found names the function."""
     kernel.begin(7)
@@ -101,6 +121,7 @@ def test_where_the_last_pointer_died_is_evidence(kernel, pagetrail, write):
     group, = result.json()["groups"]
     missing = group["missing_release"]
     assert result.status == LEAKED and not group["items"][0]["by_pointers"]  # a repetition is no detector: it was asked
-    # Measured as it is, it names nobody by itself (suspect_rules.def): it is one of the rules that are heard.
+    # Measured as it is, it names the suspect where nothing else does (suspect_rules.def).
+    assert (missing["suspect"], missing["rule"]) == ("ext2_file_write", "leak-point")
     assert {"rule": "leak-point", "function": "ext2_file_write"} in missing["considered"]
     assert not any(one["rule"] == "leak-point" for one in before["missing_release"]["considered"])

@@ -267,6 +267,18 @@ static bool passes_on(const struct kd *kd, const char *function)
 	return function && (follow_is_transparent(function) || is_allocator(kd, function));
 }
 
+static bool is_of_allocator(const char *file)
+{
+	static const char *const parts[] = {"kernel/mm/page", "kernel/mm/pcp", "kernel/mm/buddy",
+					    "kernel/mm/slab", "kernel/lib/string"};
+
+	for (size_t i = 0; file && i < sizeof(parts) / sizeof(parts[0]); i++) {
+		if (strstr(file, parts[i]))
+			return true;
+	}
+	return false;
+}
+
 /*
  * Our allocator's: what it poisons or takes back was its caller's, with all pointers in it. Pages of slabs it has for itself.
  */
@@ -277,7 +289,7 @@ static bool is_allocators(const struct judge *judge, const struct leak_item *ite
 	bool all = nr != 0;
 
 	for (size_t i = 0; i < nr; i++)
-		all = all && frames[i].file && strstr(frames[i].file, "kernel/mm/");
+		all = all && is_of_allocator(frames[i].file);
 	return all && !judge->stacks->run->watched && (item->object || item->kind != PK_SLAB);
 }
 

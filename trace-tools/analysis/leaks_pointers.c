@@ -75,6 +75,16 @@ static void add_item(struct leaks *leaks, const struct life *life)
 	ARRAY_PUSH(leaks->items, leaks->nr_items, leaks->items_capacity) = item;
 }
 
+/* What was found in this run while it was recorded is known by its checksum; what `why` found later is not. */
+static bool another_machine(const struct run *run, const char *path, char **error)
+{
+	char *fault = strstr(path, LEAK_POINTS_REPEATED) ? NULL : manifest_leak_points_fault(run, path);
+
+	*error = fault ? xasprintf("%s: %s", path, fault) : NULL;
+	free(fault);
+	return *error != NULL;
+}
+
 void leaks_add_pointers(struct leaks *leaks)
 {
 	char *path = leaks_pointers_file(model_run(leaks->model)), *error = NULL;
@@ -83,7 +93,7 @@ void leaks_add_pointers(struct leaks *leaks)
 	if (!path)
 		return;
 	leaks->lives = lives = xcalloc(1, sizeof(*lives));
-	if (!lives_read(lives, path, &error)) {
+	if (another_machine(model_run(leaks->model), path, &error) || !lives_read(lives, path, &error)) {
 		warn("%s", error);
 		free(error);
 		leaks->pointers_unread = true;

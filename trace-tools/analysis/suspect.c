@@ -208,20 +208,23 @@ static void keep_comparison(struct missing_release *says, const struct suspect_c
 
 /*
  * How a call ends that fails says nothing of how others end: where unwinding forgot, what released others at the normal end is
- * no candidate.
+ * no candidate. Nor is where the last pointer died, of a reference that was acquired twice: nothing is missing there.
  */
-static size_t drop_normal_ends(struct suspect_candidate *candidates, size_t nr)
+static size_t drop_beside_the_point(struct suspect_candidate *candidates, size_t nr)
 {
-	bool refused = false;
+	bool refused = false, twice = false;
 	size_t kept = 0;
 
 	for (size_t i = 0; i < nr; i++)
 		refused = refused || candidates[i].rule == SUSPECT_REFUSAL ||
 			  candidates[i].rule == SUSPECT_REFUSED_HELPER;
+	for (size_t i = 0; i < nr; i++)
+		twice = twice || candidates[i].rule == SUSPECT_TWICE;
 	for (size_t i = 0; i < nr; i++) {
 		enum missing_how how = candidates[i].says.how;
-		if (refused &&
-		    (how == MISSING_SAME_PATH || how == MISSING_SAME_GET || how == MISSING_SAME_FUNCTION))
+		if ((twice && how == MISSING_LEAK_POINT) ||
+		    (refused &&
+		     (how == MISSING_SAME_PATH || how == MISSING_SAME_GET || how == MISSING_SAME_FUNCTION)))
 			free(candidates[i].says.suspect_place);
 		else
 			candidates[kept++] = candidates[i];
@@ -289,7 +292,7 @@ void suspect_find(struct suspect_world *world, struct leak_group *group, const s
 
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
 		nr += rules[i](&one, &candidates[nr]);
-	nr = drop_normal_ends(candidates, nr);
+	nr = drop_beside_the_point(candidates, nr);
 	choose(group, candidates, nr);
 	for (size_t i = 0; i < nr; i++)
 		free(candidates[i].says.suspect_place);

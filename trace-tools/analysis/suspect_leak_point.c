@@ -4,8 +4,7 @@
  *
  * It is the one rule that compares nothing: it speaks where pointers were followed, while the run was recorded (--leak-points) or
  * when it was repeated (`pagetrail why`). The pages of a watched kernel are followed as pages, whatever their counts are: there it is worth
- * less, and has a row of its own. An object with a count of which no reference is known to be left open is followed as the object,
- * so of its references it knows nothing.
+ * less, and has a row of its own.
  */
 #include <stdlib.h>
 
@@ -18,8 +17,7 @@ bool suspect_by_leak_point(const struct suspect_case *one, struct suspect_candid
 	size_t g = (size_t)(one->group - one->leaks->groups);
 	const struct leak_point *point = g < one->world->points.nr ? &one->world->points.list[g] : NULL;
 
-	if (!point || !point->blamed.function || 2 * point->blamed.nr <= point->nr_lost ||
-	    suspect_is_counted(one))
+	if (!point || !point->blamed.function || 2 * point->blamed.nr <= point->nr_lost)
 		return false;
 	*out = (struct suspect_candidate){.rule = model_run(one->leaks->model)->watched ? SUSPECT_PAGE_POINT
 											: SUSPECT_LEAK_POINT,

@@ -79,6 +79,8 @@ static void write_manifest(const struct manifest *manifest, struct json *json)
 		write_file(json, "ram", &manifest->ram, false);
 	if (manifest->plugin.bytes)
 		write_file(json, "plugin", &manifest->plugin, false);
+	if (manifest->leak_points.bytes)
+		write_file(json, "leak_points", &manifest->leak_points, false);
 	json_close(json, '}');
 }
 
@@ -176,6 +178,7 @@ static bool read_whole(struct manifest *manifest, const struct json_value *from)
 	manifest_read_kernel(manifest, from);
 	read_known_file(from, "ram", &manifest->ram);
 	read_known_file(from, "plugin", &manifest->plugin);
+	read_known_file(from, "leak_points", &manifest->leak_points);
 	copy_text(manifest->build_id, sizeof(manifest->build_id), json_get_string(from, "build_id"));
 	const struct json_value *kernel = json_get(from, "kernel");
 	manifest->has_kernel = kernel && kernel->type == JSON_BOOL && kernel->number;
@@ -362,6 +365,11 @@ static char *file_fault(const struct manifest_file *wanted, const char *path)
 char *manifest_kernel_fault(const struct run *run, const char *path)
 {
 	return file_fault(&run->manifest.kernel_elf, path);
+}
+
+char *manifest_leak_points_fault(const struct run *run, const char *path)
+{
+	return file_fault(&run->manifest.leak_points, path);
 }
 
 /* "PATH: how it differs" of a file of the folder; NULL. */

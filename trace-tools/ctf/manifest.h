@@ -23,6 +23,8 @@
  *
  *      "ram": {"bytes": 134217728, "crc32": 1933}, "plugin": {"bytes": 1200, "crc32": 8120}
  *
+ * The same of what --leak-points found, of any run that was recorded with it: "leak_points".
+ *
  * A hart with no packet has no file. Without run.json the recording was interrupted (or still goes on). run.json of format 1
  * has no manifest, but the number of events, of harts and of discards; that much is compared.
  *
@@ -78,6 +80,7 @@ struct manifest {
 	struct manifest_file stacks, metadata;
 	struct manifest_file kernel_elf, kernel_description; /* bytes 0: not said */
 	struct manifest_file ram, plugin;                    /* a watched run's end; bytes 0: not said */
+	struct manifest_file leak_points;                    /* of --leak-points; bytes 0: not said */
 	uint64_t events, discarded;                          /* MANIFEST_FORMAT1 */
 };
 
@@ -114,6 +117,8 @@ void manifest_compare_description(struct run *run);
 /* NULL: RUN/ram and RUN/plugin.json are those that the machine left, or nobody said so. Else what is wrong (caller frees). */
 char *manifest_end_fault(const struct run *run);
 /* NULL: this file is the kernel that ran, or nobody said so. Else what is wrong with it (caller frees). */
+/* The same of what --leak-points found, in the file at path. */
+char *manifest_leak_points_fault(const struct run *run, const char *path);
 char *manifest_kernel_fault(const struct run *run, const char *path);
 /*
  * What a trace's metadata says in its env: false when there is none that can be read. build_id "": not said. Of a run that goes

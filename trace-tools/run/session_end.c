@@ -120,8 +120,12 @@ void session_write_json(const struct session *session, char **command)
 	struct manifest manifest;
 	struct run_json file;
 
+	char *leak_points = xasprintf("%s/icount/leak-points", session->folder);
+
 	session_manifest(session, &manifest);
 	manifest.has_kernel = true;
+	manifest_of_file(&manifest.leak_points, leak_points);
+	free(leak_points);
 	run_json_begin(&file, session->folder);
 	session_json(session, &file.json);
 	if (session->config.icount)

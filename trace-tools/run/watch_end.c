@@ -41,10 +41,13 @@ static uint32_t checksum(const uint8_t *bytes, size_t nr)
 /* A machine without a copy of RAM has none to identify: its audit says that it is missing. */
 static void identify_end(struct manifest *manifest, const char *folder)
 {
-	char *ram = xasprintf("%s/ram", folder), *plugin = xasprintf("%s/plugin.json", folder);
+	char *ram = xasprintf("%s/ram", folder), *plugin = xasprintf("%s/plugin.json", folder),
+	     *leak_points = xasprintf("%s/leak-points", folder);
 
 	manifest_of_file(&manifest->ram, ram);
 	manifest_of_file(&manifest->plugin, plugin);
+	manifest_of_file(&manifest->leak_points, leak_points);
+	free(leak_points);
 	free(ram);
 	free(plugin);
 }
