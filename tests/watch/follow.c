@@ -35,6 +35,7 @@
 static uint8_t ram[PAGES * PAGE_BYTES];
 static uint64_t x[32];
 const uint64_t *qemu_registers_of[HARTS_MAX] = {x};
+bool qemu_harts_in_turns; /* one hart */
 
 /* ---- what QEMU would do ---- */
 

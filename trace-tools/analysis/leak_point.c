@@ -365,8 +365,8 @@ static bool releases(struct judge *judge, const struct leak_item *item, const ch
 /* Is it called for what it takes back? */
 static bool names_a_release(const char *function)
 {
-	static const char *const words[] = {"release", "put",     "free", "close",  "end",  "drop",
-					    "destroy", "discard", "exit", "delete", "kfree"};
+	static const char *const words[] = {"release", "put",     "free",   "drop",
+					    "destroy", "discard", "delete", "kfree"};
 
 	for (size_t i = 0; function && i < sizeof(words) / sizeof(words[0]); i++) {
 		const char *at = strstr(function, words[i]);

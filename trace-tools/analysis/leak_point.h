@@ -11,10 +11,12 @@
  *
  * and one of them, or L's caller, is to blame. The rules, tried in this order:
  *
- *   GIVEN_BY_ALL   G is the same for all of the group, and L is not: many callers do not all forget the same
- *   GIVEN_RELEASES G is on the way to the release of others of this type, and these were given to it, too
+ *   GIVEN_BY_ALL   G is the same for all of the group, or for all of several groups, and L is not: many callers do not all forget
+ *                  the same
+ *   GIVEN_RELEASES one of those that were given it, or the structure that has it, is on the way to the release of others of this type
  *   CALLER         L is on the way to the release of others of this type, for other callers: the caller asked for another thing
- *   TAKEN          L took it off its last place and gave it to G, and did nothing with it after that
+ *   TAKEN          L took it off its last place and gave it to G, and did nothing with it after that; or G was given all of them
+ *                  last, and has the name of a release
  *   LOST           L
  *
  * So `record_free(record)` that frees nothing is blamed though each of its callers lost the pointer, and
