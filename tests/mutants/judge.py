@@ -7,9 +7,9 @@
                    hang      the machine ran into its limit
                    -         none of these
 
-    suspect        the function that the first group names as CERTAIN or LIKELY; without groups, the one that the first finding
-                   MISPAIRED says released what was not acquired, or acquired twice. A suspect without a confidence
-                   counts as LIKELY.
+    suspect        the function that the first group names as CERTAIN or LIKELY; without groups, the one that is named for what
+                   the run ended in: findings that are no leaks, a panic, the limit. A suspect without a confidence counts as
+                   LIKELY.
 
     class          exact     it is the function whose text was changed
                    near      it is not; but it calls that function, or is called by it, or that function is quoted: in a stack of
@@ -19,8 +19,6 @@
                    missed    not detected
                    equal     not detected, and equivalent.txt says why the change loses nothing
                    not run   no workload executes the call (often enough)
-
-A panic or a hang is a detection, but names no suspect of its own: only what the report names counts.
 """
 import fnmatch
 import re
@@ -56,19 +54,12 @@ def quoted(entry):
 
 
 def first_entry(leaks):
-    """(what the report names first, its part about the missing release) of a parsed answer; (None, None)."""
+    """(what the report names first, its part about the suspect) of a parsed answer; (None, None)."""
     for group in leaks["groups"]:
         return group, group["missing_release"]
-    for finding in leaks["findings"]:
-        return finding, mispaired(finding)
+    if leaks["end"]:
+        return {"end": leaks["end"], **dict(zip(["finding"], leaks["findings"]))}, leaks["end"]
     return None, None
-
-
-def mispaired(finding):
-    """A finding MISPAIRED in the form of a missing release: what it says of a function, it has seen."""
-    if finding["verdict"] != "MISPAIRED" or not finding["stack"]:
-        return None
-    return {"suspect": finding["suspect"], "confidence": "certain", "rule": "mispaired"}
 
 
 def suspect_of(named):

@@ -197,12 +197,16 @@ def report(suspect="middle", confidence="likely", groups=True, **more):
     missing = {"how": "same-path", "suspect": suspect, "confidence": confidence, "suspect_place": "", "put": [],
                "suspect_caller": None}
     group = {"get": [{"function": "quoted"}], "missing_release": {**missing, **more.pop("missing", {})}}
-    return {"verdict": "leaked", "panic": None, "other_findings": 0, "findings": [], "groups": [group] if groups else [], **more}
+    return {"verdict": "leaked", "panic": None, "other_findings": 0, "findings": [], "groups": [group] if groups else [], "end": None, **more}
 
 
-def mispaired(function):
-    return {"verdict": "MISPAIRED", "how": "releases what was not acquired", "suspect": function,
-            "stack": [{"function": function, "file": "a.c", "line": 1}, {"function": "outer", "file": "a.c", "line": 9}]}
+def ended(suspect=None, confidence="certain", **more):
+    """In a panic, a finding or the limit."""
+    return report(groups=False, end={"suspect": suspect, "confidence": confidence, "rule": "only-code", "suspect_place": None,
+                                     "freed": [{"function": "quoted"}]}, **more)
+
+
+DBL = {"verdict": "DBL", "stack": [{"function": "finder", "file": "a.c", "line": 1}]}
 
 
 @pytest.mark.parametrize("truth, leaks, end, detected, what", [
@@ -217,12 +221,17 @@ def mispaired(function):
     ("middle", report(confidence="certain"), "poweroff", "leaks", "exact"),
     ("middle", report(suspect=None), "poweroff", "leaks", "none"),
     ("middle", report(groups=False), "poweroff", "-", "missed"),
-    ("middle", report(groups=False), "timeout", "hang", "none"),
-    ("middle", report(groups=False, panic="panic: it"), "panic", "panic", "none"),
-    ("middle", report(groups=False, other_findings=1, findings=[{"verdict": "DBL", "stack": []}]), "poweroff", "finding", "none"),
-    ("middle", report(groups=False, other_findings=1, findings=[mispaired("middle")]), "poweroff", "finding", "exact"),
-    ("stranger", report(groups=False, other_findings=1, findings=[mispaired("middle")]), "poweroff", "finding", "wrong"),
-    ("middle", report(suspect="inner", other_findings=1, findings=[mispaired("middle")]), "poweroff", "leaks", "near"),
+    ("middle", ended(), "timeout", "hang", "none"),
+    ("middle", ended("middle"), "timeout", "hang", "exact"),
+    ("middle", ended(panic="panic: it"), "panic", "panic", "none"),
+    ("middle", ended("middle", panic="panic: it"), "panic", "panic", "exact"),
+    ("middle", ended("middle", "none", panic="panic: it"), "panic", "panic", "none"),
+    ("middle", ended(other_findings=1, findings=[DBL]), "poweroff", "finding", "none"),
+    ("middle", ended("middle", other_findings=1, findings=[DBL]), "poweroff", "finding", "exact"),
+    ("stranger", ended("middle", other_findings=1, findings=[DBL]), "poweroff", "finding", "wrong"),
+    ("finder", ended("middle", other_findings=1, findings=[DBL]), "poweroff", "finding", "near"),
+    ("quoted", ended("middle", other_findings=1, findings=[DBL]), "poweroff", "finding", "near"),
+    ("middle", {**ended("middle"), **report(suspect="inner", other_findings=1, findings=[DBL])}, "poweroff", "leaks", "near"),
 ])
 def test_verdict(truth, leaks, end, detected, what):
     row = judge.judge("x.y.1.delete", truth, leaks, end, GRAPH, [])

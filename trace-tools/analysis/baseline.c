@@ -191,7 +191,7 @@ void baseline_take_code(struct baseline *baseline, const struct call_sites *code
 		const struct code_shape *one = &shapes->all[i];
 		ARRAY_PUSH(baseline->shapes, baseline->nr_shapes, baseline->shapes_capacity) =
 		    (struct shape_line){call_tree_name(baseline->tree, one->function), one->copies,
-					one->branches, one->sum};
+					one->branches, one->sum, one->lines};
 	}
 	sort_code(baseline);
 }

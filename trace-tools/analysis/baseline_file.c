@@ -14,9 +14,10 @@
 
 /* Longer files are not read. */
 #define FILE_MAX (64ULL << 20)
-#define MAGIC "pagetrail-baseline 2"
-/* Without what the code of functions is like. */
-#define MAGIC_BEFORE "pagetrail-baseline 1"
+#define MAGIC "pagetrail-baseline 3"
+/* Without the number of lines that branch; without what the code of functions is like. */
+#define MAGIC_2 "pagetrail-baseline 2"
+#define MAGIC_1 "pagetrail-baseline 1"
 /* In the file, for pages of watched kernels, which have no kind of reference. */
 #define NO_KIND "page"
 /* The last line, with the number of all others: a file that is cut would be evidence of what never came. */
@@ -128,8 +129,8 @@ void baseline_write(const struct baseline *baseline, FILE *out)
 	}
 	for (size_t i = 0; i < baseline->nr_shapes; i++) {
 		const struct shape_line *shape = &baseline->shapes[i];
-		fprintf(out, "s %s %u %u %" PRIu64 "\n", tree->names[shape->function], shape->copies,
-			shape->branches, shape->sum);
+		fprintf(out, "s %s %u %u %" PRIu64 " %u\n", tree->names[shape->function], shape->copies,
+			shape->branches, shape->sum, shape->lines);
 	}
 	fprintf(out, END "%zu\n", nr_items(baseline));
 }
@@ -213,6 +214,7 @@ static bool read_shape(struct baseline *out, char *line)
 	shape.copies = (uint32_t)take_number(&line, UINT32_MAX, &good);
 	shape.branches = (uint32_t)take_number(&line, UINT32_MAX, &good);
 	shape.sum = take_number(&line, UINT64_MAX, &good);
+	shape.lines = *line ? (uint32_t)take_number(&line, UINT32_MAX, &good) : LINES_UNKNOWN;
 	if (good)
 		ARRAY_PUSH(out->shapes, out->nr_shapes, out->shapes_capacity) = shape;
 	return good;
@@ -263,7 +265,7 @@ struct baseline *baseline_read(const char *path, char **error)
 	out->build = xstrdup("");
 	out->workload = xstrdup("");
 	char *line = strsep(&rest, "\n");
-	bool good = !strcmp(line, MAGIC) || !strcmp(line, MAGIC_BEFORE), whole = false;
+	bool good = !strcmp(line, MAGIC) || !strcmp(line, MAGIC_2) || !strcmp(line, MAGIC_1), whole = false;
 	while (good && !whole && (line = strsep(&rest, "\n"))) {
 		number++;
 		whole = !strncmp(line, END, strlen(END));

@@ -7,6 +7,7 @@
 
 #include "base/util.h"
 #include "leaks_priv.h"
+#include "run_end.h"
 
 /* Objects of one group that are followed to find what happened later. */
 #define LATER_EVENTS_MAX 4096
@@ -420,12 +421,11 @@ static bool later_event_of(const struct leaks *leaks, const struct leak_item *it
 	       item->ref == REF_KSTACK;
 }
 
-static void look_again(struct leaks *leaks)
+static void look_again(struct leaks *leaks, struct suspect_world *world)
 {
 	struct page_history *pages = xcalloc(leaks->nr_groups, sizeof(*pages));
 	size_t *first = xcalloc(leaks->nr_groups + 1, sizeof(*first));
 	struct later_event *later = xcalloc(leaks->nr_items, sizeof(*later));
-	struct suspect_world *world = suspect_world_new(leaks);
 	size_t nr_later = 0;
 
 	for (size_t g = 0; g < leaks->nr_groups; g++) {
@@ -446,10 +446,22 @@ static void look_again(struct leaks *leaks)
 	}
 	containers_inherit(leaks);
 	containers_named_first(leaks);
-	suspect_world_free(world);
 	free(first);
 	free(later);
 	free(pages);
+}
+
+static void find_suspects(struct leaks *leaks)
+{
+	leaks->end.how = run_end_of(leaks);
+	if (!leaks->nr_groups && !leaks->end.how)
+		return;
+	struct suspect_world *world = suspect_world_new(leaks);
+	if (leaks->nr_groups)
+		look_again(leaks, world);
+	if (leaks->end.how)
+		suspect_find_end(world, &leaks->end);
+	suspect_world_free(world);
 }
 
 /* ---- the rest ---- */
@@ -525,16 +537,21 @@ static int verdict_of(const struct leaks *leaks, bool all_listed)
 		   : STATUS_CANNOT_TELL;
 }
 
+static void forget_suspect(struct missing_release *missing)
+{
+	free(missing->suspect_place);
+	missing->suspect_place = NULL;
+	missing->suspect = missing->suspect_caller = NULL;
+	memset(missing->considered, 0, sizeof(missing->considered));
+}
+
 /* Without names there is no suspect, nor with files that are not those of the run. */
 static void forget_suspects(struct leaks *leaks)
 {
-	for (size_t g = 0; g < leaks->nr_groups; g++) {
-		struct missing_release *missing = &leaks->groups[g].missing;
-		free(missing->suspect_place);
-		missing->suspect_place = NULL;
-		missing->suspect = missing->suspect_caller = NULL;
-		memset(missing->considered, 0, sizeof(missing->considered));
-	}
+	for (size_t g = 0; g < leaks->nr_groups; g++)
+		forget_suspect(&leaks->groups[g].missing);
+	forget_suspect(&leaks->end.says);
+	leaks->end.nr_starts = 0;
 }
 
 struct leaks *leaks_find(struct model *model, struct stack_table *stacks, const struct leaks_query *query)
@@ -564,14 +581,13 @@ struct leaks *leaks_find(struct model *model, struct stack_table *stacks, const 
 	if (model_run(model)->watched && leaks->nr_items)
 		last_change_find(leaks);
 	make_groups(leaks);
-	if (leaks->nr_groups)
-		look_again(leaks);
+	leaks_take_incidents(leaks);
+	find_suspects(leaks);
 	if (model_run(model)->kernel_fault || model_run(model)->is_other)
 		forget_suspects(leaks);
 	/* Growth is one over many tests: it belongs to no span and no pid. */
 	if (!leaks->narrowed && run_complete(model_run(model)))
 		growth_find(&leaks->growth, model, is_said, leaks);
-	leaks_take_incidents(leaks);
 	leaks->status = verdict_of(leaks, all_listed);
 	return leaks;
 }
@@ -583,6 +599,7 @@ void leaks_free(struct leaks *leaks)
 		free(leaks->groups[g].history.records);
 		free(leaks->groups[g].missing.suspect_place);
 	}
+	free(leaks->end.says.suspect_place);
 	free(leaks->groups);
 	free(leaks->items);
 	growth_free(&leaks->growth);

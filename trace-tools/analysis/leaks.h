@@ -24,6 +24,7 @@
  *                 still held it
  *   last change   watched runs: what released the page last, see last_change.c
  *   baseline      references of the same functions in another run
+ *   code          the one function with other code than in the baseline
  *   leak point    where the last pointer died, in runs whose pointers were followed
  *   refused       what was refused next in the same call
  *   twice         it was acquired a second time by who had it
@@ -100,6 +101,9 @@ enum missing_how {
 	MISSING_TWICE,
 	MISSING_CONTAINER,
 	MISSING_LEAK_POINT,
+	MISSING_CODE,
+	MISSING_FREED,
+	MISSING_MISPAIRED,
 };
 
 enum suspect_rule {
@@ -119,7 +123,20 @@ void suspect_rule_measured(enum suspect_rule rule, uint32_t *named, uint32_t *ri
 enum confidence { CONFIDENCE_NONE, CONFIDENCE_LIKELY, CONFIDENCE_CERTAIN };
 
 /* Candidates that a group keeps: one of each family of rules. */
-#define CONSIDERED_MAX 9
+#define CONSIDERED_MAX 10
+
+/* What a run ended in that is no leak, and by what a function belongs to that: run_end.h. */
+enum run_end_how { RUN_END_NONE, RUN_END_FINDING, RUN_END_PANIC, RUN_END_LIMIT };
+enum end_trail {
+	TRAIL_NONE,
+	TRAIL_STACK,   /* it was under way: in the panic, where the finding was made */
+	TRAIL_HISTORY, /* on a stack of the history of the page or object that it is about */
+	TRAIL_LAST,    /* on the last stack that a task left: of a machine that did not end */
+};
+struct end_step {
+	const char *function; /* lives as long as the symbols */
+	enum end_trail trail;
+};
 
 struct missing_release {
 	enum missing_how how;
@@ -149,7 +166,11 @@ struct missing_release {
 	/* baseline */
 	uint64_t baseline_nr, baseline_total;
 	uint32_t baseline_put; /* node in the baseline's tree; 0: no such reference there */
-	const char *expected;  /* BASELINE: what the suspect called there; NULL */
+	const char *
+	    expected; /* BASELINE: what the suspect called there; CODE: what it calls on more or fewer lines; NULL */
+	int32_t calls;        /* CODE: on how many more */
+	bool only_inside;     /* CODE: it has the same branches, too */
+	enum end_trail trail; /* CODE: by what it belongs to the run's end */
 };
 
 /* Of a group: how many rules said something, and how many of them name the suspect besides the one that speaks most for it. */
@@ -171,6 +192,18 @@ struct leak_incident {
 	struct trace_record record;        /* a finding */
 	const struct mispaired *mispaired; /* MISPAIRED, which only a complete trace shows; else NULL */
 	const char *suspect; /* MISPAIRED: the function that named it wrongly (suspect_pairs.c) */
+};
+
+#define END_STARTS_MAX 6
+
+/* For a panic, a finding that is no leak, a machine that did not end: who is the suspect. */
+struct run_end {
+	enum run_end_how how;
+	struct missing_release says;            /* CODE, FREED, or nobody */
+	uint32_t freed_stack;                   /* FREED: of the free */
+	struct end_step starts[END_STARTS_MAX]; /* where to start, if there is no suspect */
+	bool start_differs[END_STARTS_MAX];     /* it has other code than the baseline's */
+	size_t nr_starts;
 };
 
 struct leak_span {
@@ -218,6 +251,7 @@ struct leaks {
 	/* Different findings that are faults, not leaks: of the audits, and references that do not pair. */
 	struct leak_incident *incidents;
 	size_t nr_incidents, incidents_capacity;
+	struct run_end end;
 	struct watched *watched;           /* of a watched run; NULL: none */
 	const struct ram_audit *ram_audit; /* its audit; NULL: none */
 	char *no_audit;                    /* why a watched run has none; NULL */

@@ -34,6 +34,9 @@ void suspect_world_free(struct suspect_world *world);
 void suspect_find(struct suspect_world *world, struct leak_group *group, const struct later_event *later,
 		  size_t nr_later);
 
+/* The same of what the run ended in. */
+void suspect_find_end(struct suspect_world *world, struct run_end *end);
+
 /* suspect_pairs.c: the function that named a reference otherwise than its other half. */
 const char *mispaired_suspect(const struct leaks *leaks, const struct mispaired *mispaired);
 

@@ -332,7 +332,7 @@ void panic_contexts_find(struct panic_contexts *found, const struct guest *guest
 	    !guest_memory(guest, guest->desc->page_array_pa, guest->desc->nr_pages * cursor.page_size))
 		return;
 	if (panic->subject)
-		add_word(&cursor, panic->subject, true, "named by the panic");
+		add_word(&cursor, panic->subject, true, PANIC_CONTEXT_NAMED);
 	seek_incidents(&cursor, model);
 	if (hart->valid) {
 		if (CAUSE_IS_PAGE_FAULT(hart->cause))

@@ -18,6 +18,9 @@
 #include "target/image.h"
 #include "target/layout.h"
 
+/* Where it was seen: what the panic names. */
+#define PANIC_CONTEXT_NAMED "named by the panic"
+
 struct panic_context_event {
 	struct trace_record record;
 	uint32_t hart;

@@ -26,9 +26,9 @@ static const struct rule_facts facts[SUSPECT_NR] = {
 
 /* Near to far: where nobody is named, the report shows what the first of them found. */
 static suspect_rule_fn *const rules[] = {
-    suspect_by_last_change, suspect_by_comparison, suspect_by_later_events,
-    suspect_by_holder_end,  suspect_by_baseline,   suspect_by_refusal,
-    suspect_by_second_get,  suspect_by_caller,     suspect_by_leak_point,
+    suspect_by_last_change, suspect_by_comparison, suspect_by_later_events, suspect_by_holder_end,
+    suspect_by_baseline,    suspect_by_refusal,    suspect_by_second_get,   suspect_by_caller,
+    suspect_by_leak_point,  suspect_by_only_edit,
 };
 
 _Static_assert(sizeof(rules) / sizeof(rules[0]) <= CONSIDERED_MAX, "a candidate of each rule");
@@ -101,6 +101,7 @@ void suspect_world_free(struct suspect_world *world)
 		types_close(world->types);
 	gives_close(world->gives);
 	free(world->meetings);
+	free(world->changes);
 	free(world->refusals);
 	free(world);
 }
@@ -125,6 +126,17 @@ void suspect_set(struct missing_release *says, const struct stack_view *view, ui
 		return;
 	says->suspect = view->frames[frame].function;
 	says->suspect_place = xstrdup(frame_place(&view->frames[frame], place, sizeof(place)));
+}
+
+void suspect_accuse(const struct suspect_world *world, const char *function, enum suspect_rule rule,
+		    struct suspect_candidate *out)
+{
+	char place[256];
+
+	out->rule = rule;
+	out->says.suspect = function;
+	out->says.suspect_place =
+	    xstrdup(symbols_declared(world->leaks->stacks->symbols, function, place, sizeof(place)));
 }
 
 /* ---- the choice ---- */
@@ -251,9 +263,8 @@ uint32_t missing_nr_agreeing(const struct missing_release *missing)
 	return nr_agree;
 }
 
-static void choose(struct leak_group *group, struct suspect_candidate *candidates, size_t nr)
+static void choose(struct missing_release *says, struct suspect_candidate *candidates, size_t nr)
 {
-	struct missing_release *says = &group->missing;
 	uint32_t chance;
 	size_t best = best_of(candidates, nr, &chance);
 
@@ -278,6 +289,13 @@ static void choose(struct leak_group *group, struct suspect_candidate *candidate
 		forget(says);
 }
 
+void suspect_choose(struct missing_release *says, struct suspect_candidate *candidates, size_t nr)
+{
+	choose(says, candidates, nr);
+	for (size_t i = 0; i < nr; i++)
+		free(candidates[i].says.suspect_place);
+}
+
 void suspect_find(struct suspect_world *world, struct leak_group *group, const struct later_event *later,
 		  size_t nr_later)
 {
@@ -293,7 +311,5 @@ void suspect_find(struct suspect_world *world, struct leak_group *group, const s
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
 		nr += rules[i](&one, &candidates[nr]);
 	nr = drop_beside_the_point(candidates, nr);
-	choose(group, candidates, nr);
-	for (size_t i = 0; i < nr; i++)
-		free(candidates[i].says.suspect_place);
+	suspect_choose(&group->missing, candidates, nr);
 }

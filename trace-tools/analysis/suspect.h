@@ -24,6 +24,24 @@
 #include "leaks_priv.h"
 #include "target/gives.h"
 
+/* In what the code of a function differs from the baseline's; the least first. */
+enum change {
+	CHANGE_NONE,
+	CHANGE_INSIDE,    /* what it does between branches */
+	CHANGE_FLOW,      /* the number of branches */
+	CHANGE_LINES,     /* the number of lines on which there are branches */
+	CHANGE_CALLS,     /* the number of calls of a function */
+	CHANGE_ALL_CALLS, /* it calls a function that it did not call, or the other way round */
+};
+
+struct code_change {
+	uint32_t function; /* a name of the baseline's tree */
+	enum change change;
+	const char *callee; /* CALLS: whom it calls on more or fewer lines */
+	int32_t calls;      /* CALLS: how many more */
+	uint32_t edit;      /* those of one number hang together by inlining */
+};
+
 /* A refused allocation, by the task that asked for it. */
 struct refusal {
 	uint64_t time;
@@ -42,8 +60,12 @@ struct suspect_world {
 	struct gives *gives;
 	struct refusal *refusals; /* by pid and time */
 	size_t nr_refusals, refusals_capacity;
-	struct leak_points points; /* nr 0: no pointers were followed */
-	struct meeting *meetings;  /* of the other groups, too: suspect_compare.c */
+	struct leak_points points;   /* nr 0: no pointers were followed */
+	struct code_change *changes; /* all that differ from the baseline */
+	size_t nr_changes, changes_capacity;
+	uint32_t nr_edits;
+	bool changes_read;
+	struct meeting *meetings; /* of the other groups, too: suspect_compare.c */
 	size_t nr_meetings, meetings_capacity;
 };
 
@@ -80,6 +102,8 @@ suspect_rule_fn suspect_by_baseline;
 suspect_rule_fn suspect_by_refusal;
 /* last_change.c */
 suspect_rule_fn suspect_by_last_change;
+/* suspect_end.c */
+suspect_rule_fn suspect_by_only_edit;
 /* suspect_leak_point.c */
 suspect_rule_fn suspect_by_leak_point;
 
@@ -93,7 +117,21 @@ struct changed {
 	bool branches;     /* it has others; else only what it does between them differs */
 };
 /* The only one of these names of the baseline's tree that has other code now; none where there are several. */
-struct changed suspect_changed_of(const struct suspect_world *world, const uint32_t *functions, size_t nr);
+struct changed suspect_changed_of(struct suspect_world *world, const uint32_t *functions, size_t nr);
+/* All functions that differ, into world->changes. */
+void suspect_read_changes(struct suspect_world *world);
+/*
+ * The one edit that all that differs may come of; of these functions only, by name of the baseline's tree, where `in` is not NULL. NULL:
+ * there are several, or none.
+ */
+const struct code_change *suspect_edited(const struct suspect_world *world, const bool *in);
+/* It is in the source, and nothing calls it in the code: it calls nothing any more and was inlined, call by call, into nothing. */
+bool suspect_became_empty(const struct suspect_world *world, const char *function);
+/* Fills a candidate: this function, with its place as far as that is known. */
+void suspect_accuse(const struct suspect_world *world, const char *function, enum suspect_rule rule,
+		    struct suspect_candidate *out);
+/* The choice among candidates, which it takes. */
+void suspect_choose(struct missing_release *says, struct suspect_candidate *candidates, size_t nr);
 /* Most functions differ: two compilers, or two sets of options. */
 bool suspect_is_rebuilt(const struct suspect_world *world);
 

@@ -191,13 +191,6 @@ static bool covers(const struct comparison *comparison, const struct step *step)
 	return 100 * step->missing >= COVERED_PERCENT * comparison->total;
 }
 
-/* It is in the source, and nothing calls it in the code: it calls nothing any more and was inlined, call by call, into nothing. */
-static bool became_empty(const struct suspect_world *world, const char *function)
-{
-	return gives_has(world->gives, function) && !types_function(world->types, function) &&
-	       !call_sites_called(world->code, function);
-}
-
 /*
  * What this caller called on more lines in the baseline's code; NULL: nothing. For the last step, whose callee is the books' and may
  * have another name in the source: a counted object's reference is released by inode_put, file_close, ...
@@ -221,7 +214,7 @@ static bool is_gone_from_code(const struct suspect_world *world, const struct st
 	const char *caller = then->names[step->caller], *callee = then->names[step->callee];
 	int64_t nr = baseline_calls(world->then, caller, callee);
 
-	if (!gives_has(world->gives, caller) || became_empty(world, callee))
+	if (!gives_has(world->gives, caller) || suspect_became_empty(world, callee))
 		return false;
 	if (nr == 0 && !step->nr_ways)
 		return call_gone(world, step->caller) != NULL;
@@ -246,28 +239,11 @@ static const struct step *step_gone_from_code(const struct suspect_world *world,
 	return found;
 }
 
-/* A frame of this run that has this function, for its file; NULL: none has. */
-static const struct symbol_frame *frame_of(struct stack_table *stacks, const char *function)
-{
-	for (uint32_t id = 1; id <= stacks->run->nr_stacks; id++) {
-		const struct stack_view *view = stack_table_get(stacks, id);
-		for (uint32_t i = 0; i < view->nr; i++) {
-			if (!strcmp(view->frames[i].function, function))
-				return &view->frames[i];
-		}
-	}
-	return NULL;
-}
-
 static void accuse(const struct suspect_case *one, const char *function, const char *callee,
 		   enum suspect_rule rule, struct suspect_candidate *out)
 {
-	const struct symbol_frame *frame = frame_of(one->leaks->stacks, function);
-
-	out->rule = rule;
-	out->says.suspect = function;
+	suspect_accuse(one->world, function, rule, out);
 	out->says.expected = callee;
-	out->says.suspect_place = xstrdup(frame && frame->file ? frame->file : "");
 }
 
 /* The callers of the steps that a good part of what is missing went over, and whom the code has between caller and callee. */

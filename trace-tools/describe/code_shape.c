@@ -16,11 +16,22 @@
 /* Instructions begin at even addresses. */
 #define GRAIN 2
 
-/* To which function of the source each place of the code belongs: painted, what is inlined over what it is inlined into. */
+struct branch_line {
+	const char *function;
+	uint32_t line;
+};
+
+/*
+ * To which function of the source each place of the code belongs, and to which of its lines: painted, what is inlined over what it is
+ * inlined into.
+ */
 struct canvas {
 	uint64_t low, high;
 	const char **owners; /* by place / GRAIN; NULL: nobody's */
+	uint32_t *lines;     /* likewise; 0: none */
 	struct code_shapes *shapes;
+	struct branch_line *branches;
+	size_t nr_branches, capacity;
 };
 
 static struct code_shape *begin_shape(struct code_shapes *shapes, const char *function)
@@ -66,6 +77,27 @@ static void paint_inside(struct canvas *canvas, Dwarf_Die *parent, int depth)
 	} while (!dwarf_siblingof(&child, &child));
 }
 
+static void paint_lines(struct canvas *canvas, Dwarf_Die *unit)
+{
+	Dwarf_Lines *table;
+	size_t nr;
+	Dwarf_Addr from, to;
+	int line;
+	bool ends;
+
+	if (dwarf_getsrclines(unit, &table, &nr))
+		return;
+	for (size_t i = 0; i + 1 < nr; i++) {
+		Dwarf_Line *row = dwarf_onesrcline(table, i);
+		if (dwarf_lineendsequence(row, &ends) || ends || dwarf_lineno(row, &line) ||
+		    dwarf_lineaddr(row, &from) || dwarf_lineaddr(dwarf_onesrcline(table, i + 1), &to) ||
+		    from < canvas->low || to > canvas->high)
+			continue;
+		for (uint64_t at = from; at < to; at += GRAIN)
+			canvas->lines[(at - canvas->low) / GRAIN] = (uint32_t)line;
+	}
+}
+
 static void paint_all(struct canvas *canvas, Dwarf *dwarf)
 {
 	Dwarf_Off offset = 0, next;
@@ -76,6 +108,7 @@ static void paint_all(struct canvas *canvas, Dwarf *dwarf)
 		if (next <= offset || !dwarf_offdie(dwarf, offset + header, &unit))
 			break;
 		paint_inside(canvas, &unit, 0);
+		paint_lines(canvas, &unit);
 		offset = next;
 	}
 }
@@ -91,7 +124,9 @@ static struct canvas canvas_of(const struct types *types, Dwarf *dwarf, struct c
 	}
 	if (canvas.low >= canvas.high || canvas.high - canvas.low > CODE_MAX)
 		return (struct canvas){0};
-	canvas.owners = xcalloc((canvas.high - canvas.low) / GRAIN + 1, sizeof(*canvas.owners));
+	size_t nr = (canvas.high - canvas.low) / GRAIN + 1;
+	canvas.owners = xcalloc(nr, sizeof(*canvas.owners));
+	canvas.lines = xcalloc(nr, sizeof(*canvas.lines));
 	paint_all(&canvas, dwarf);
 	return canvas;
 }
@@ -146,8 +181,7 @@ static void take(struct code_shape *shape, const struct insn *insn, const bool u
 }
 
 /* Adds a shape for each run of instructions of one owner; compact() adds up those of one name. */
-static void read_function(const struct canvas *canvas, const struct types *types,
-			  const struct function *function)
+static void read_function(struct canvas *canvas, const struct types *types, const struct function *function)
 {
 	struct code_shapes *shapes = canvas->shapes;
 	uint64_t bytes = function->high - function->low;
@@ -157,13 +191,17 @@ static void read_function(const struct canvas *canvas, const struct types *types
 
 	for (uint64_t at = 0; code && at < bytes;) {
 		struct insn insn = insn_decode(code + at, bytes - at);
-		const char *owner = canvas->owners[(function->low + at - canvas->low) / GRAIN];
+		size_t place = (function->low + at - canvas->low) / GRAIN;
+		const char *owner = canvas->owners[place];
 		if (!insn.size)
 			break;
 		if (owner && (!shape || shape->function != owner))
 			shape = begin_shape(shapes, owner);
 		if (owner)
 			take(shape, &insn, upper);
+		if (owner && insn.kind == INSN_BRANCH)
+			ARRAY_PUSH(canvas->branches, canvas->nr_branches, canvas->capacity) =
+			    (struct branch_line){owner, canvas->lines[place]};
 		if (insn.rd >= 0)
 			upper[insn.rd] = insn.kind == INSN_AUIPC || insn.kind == INSN_LUI;
 		at += insn.size;
@@ -194,6 +232,35 @@ static void compact(struct code_shapes *shapes)
 	shapes->nr = nr;
 }
 
+static struct code_shape *find_shape(const struct code_shapes *shapes, const char *function)
+{
+	const struct code_shape wanted = {.function = function};
+
+	return shapes->nr ? bsearch(&wanted, shapes->all, shapes->nr, sizeof(*shapes->all), compare_names)
+			  : NULL;
+}
+
+static int compare_branches(const void *a, const void *b)
+{
+	const struct branch_line *left = a, *right = b;
+	int order = strcmp(left->function, right->function);
+
+	return order ? order : (left->line > right->line) - (left->line < right->line);
+}
+
+/* After compact(). */
+static void count_lines(struct canvas *canvas)
+{
+	struct branch_line *branches = canvas->branches;
+
+	if (canvas->nr_branches)
+		qsort(branches, canvas->nr_branches, sizeof(*branches), compare_branches);
+	for (size_t i = 0; i < canvas->nr_branches; i++) {
+		if (i == 0 || compare_branches(&branches[i - 1], &branches[i]))
+			find_shape(canvas->shapes, branches[i].function)->lines++;
+	}
+}
+
 struct code_shapes *code_shapes_open(const struct types *types, struct symbols *symbols)
 {
 	struct code_shapes *shapes = xcalloc(1, sizeof(*shapes));
@@ -202,8 +269,11 @@ struct code_shapes *code_shapes_open(const struct types *types, struct symbols *
 
 	for (size_t i = 0; canvas.owners && i < types_nr_functions(types); i++)
 		read_function(&canvas, types, types_function_by_number(types, i));
-	free(canvas.owners);
 	compact(shapes);
+	count_lines(&canvas);
+	free(canvas.owners);
+	free(canvas.lines);
+	free(canvas.branches);
 	return shapes;
 }
 
@@ -215,8 +285,5 @@ void code_shapes_close(struct code_shapes *shapes)
 
 const struct code_shape *code_shapes_find(const struct code_shapes *shapes, const char *function)
 {
-	const struct code_shape wanted = {.function = function};
-
-	return shapes->nr ? bsearch(&wanted, shapes->all, shapes->nr, sizeof(*shapes->all), compare_names)
-			  : NULL;
+	return find_shape(shapes, function);
 }

@@ -10,7 +10,9 @@
  *
  * SHAPE-1  A function that did not change has the same number of branches a copy in both builds, but where the compiler took
  *          another decision about what stands around it. Its sum also changes with what is inlined into it.
- * SHAPE-2  Without debug information there are no shapes.
+ * SHAPE-2  On how many lines of a function there is a branch changes with its source, and hardly with anything else: copies have the
+ *          same lines.
+ * SHAPE-3  Without debug information there are no shapes.
  */
 #ifndef TOOLS_DESCRIBE_CODE_SHAPE_H
 #define TOOLS_DESCRIBE_CODE_SHAPE_H
@@ -22,6 +24,7 @@ struct code_shape {
 	const char *function;
 	uint32_t copies;   /* that the compiler made of it: inlined ones, clones */
 	uint32_t branches; /* of all copies together */
+	uint32_t lines;    /* of the source on which there is one */
 	uint64_t sum;      /* of what the other instructions do */
 };
 

@@ -108,6 +108,7 @@ static struct found found_of(const struct leaks *leaks, size_t number)
 	struct found found = {.rule = certain ? "leaked" : "possibly-leaked",
 			      .error = certain,
 			      .has_suspect = group->missing.suspect != NULL,
+			      .suspected = &group->missing,
 			      .stack = first->get_stack,
 			      .group = number};
 
@@ -143,6 +144,28 @@ static struct found found_of_incident(const struct leaks *leaks, const struct tr
 	return found;
 }
 
+/* What the run ended in, if that has a suspect: the place is the suspect's. */
+static struct found found_of_end(const struct leaks *leaks)
+{
+	static const char *const rules[] = {
+	    [RUN_END_FINDING] = "broken", [RUN_END_PANIC] = "panic", [RUN_END_LIMIT] = "no-end"};
+	struct found found = {.rule = rules[leaks->end.how],
+			      .error = leaks->end.how != RUN_END_LIMIT,
+			      .has_suspect = true,
+			      .suspected = &leaks->end.says,
+			      .place = place_parse(leaks->end.says.suspect_place),
+			      .at_suspect = true,
+			      .stack = leaks->end.freed_stack,
+			      .time = model_totals(leaks->model)->last_time};
+	struct text_buffer buffer;
+
+	end_sentence(leaks, text_begin(&buffer));
+	found.sentence = text_end(&buffer);
+	end_evidence(leaks, text_begin(&buffer));
+	found.evidence = text_end(&buffer);
+	return found;
+}
+
 /* What the audit of the copy of RAM found broken, all of a kind as one: it is seen at the end, so nothing says who did it. */
 static struct found found_of_fault(const struct leaks *leaks, enum audit_fault fault)
 {
@@ -173,6 +196,8 @@ struct found_list found_list_make(const struct leaks *leaks)
 		if (!has_earlier_group(leaks, g))
 			ARRAY_PUSH(list.all, list.nr, list.capacity) = found_of(leaks, g);
 	}
+	if (leaks->end.says.suspect)
+		ARRAY_PUSH(list.all, list.nr, list.capacity) = found_of_end(leaks);
 	for (size_t i = 0; i < leaks->nr_incidents; i++)
 		ARRAY_PUSH(list.all, list.nr, list.capacity) =
 		    found_of_incident(leaks, &leaks->incidents[i].record);

@@ -23,12 +23,14 @@ struct found_place {
 };
 
 struct found {
-	const char *rule; /* "leaked", "possibly-leaked", or a verdict of the audit: "DBL" */
-	bool error;       /* it is certain; else a warning */
+	const char *
+	    rule; /* "leaked", "possibly-leaked", or what it ended in: "panic", "no-end", "broken"; or a verdict of the audit: "DBL" */
+	bool error; /* it is certain; else a warning */
 	bool has_suspect;
-	bool at_suspect;                    /* the place is the suspect's */
-	char *sentence;                     /* what happened, where and how much; no full stop */
-	char *evidence;                     /* NULL: none but the sentence */
+	const struct missing_release *suspected; /* what is known of the suspect; NULL: nothing is asked */
+	bool at_suspect;                         /* the place is the suspect's */
+	char *sentence;                          /* what happened, where and how much; no full stop */
+	char *evidence;                          /* NULL: none but the sentence */
 	struct found_place place, acquired; /* acquired: of the oldest item; for what is no leak nothing */
 	uint32_t stack;                     /* of the get, or of the finding; 0: none */
 	size_t group;                       /* the largest of its groups; of what is no leak nothing */

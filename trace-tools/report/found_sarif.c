@@ -144,6 +144,9 @@ static void sarif_tool(struct json *json)
 	json_open(json, "rules", '[');
 	sarif_rule(json, "leaked", "memory that was acquired and never released");
 	sarif_rule(json, "possibly-leaked", "memory that seems lost; the evidence is not complete");
+	sarif_rule(json, "panic", "the kernel panicked");
+	sarif_rule(json, "no-end", "the machine did not end by itself");
+	sarif_rule(json, "broken", "the accounting is broken");
 	for (uint32_t verdict = 1; verdict < VERDICT_NR; verdict++)
 		sarif_rule(json, verdict_text(verdict), verdict_help(verdict));
 	for (int fault = 0; fault < AUDIT_FAULTS; fault++)

@@ -38,7 +38,7 @@ static void put_evidence(FILE *out, const struct leaks *leaks, const struct foun
 	}
 	if (found->has_suspect) {
 		struct text_buffer buffer;
-		leaks_confidence(&leaks->groups[found->group].missing, text_begin(&buffer));
+		leaks_confidence(found->suspected, text_begin(&buffer));
 		char *text = text_end(&buffer);
 		size_t word = strcspn(text, ":");
 		fprintf(out, "<p class=\"evidence\"><b>Confidence</b> <span class=\"badge\">%.*s</span>",

@@ -280,6 +280,7 @@ void leaks_print_head(const struct leaks *leaks, FILE *out)
 	if (model_totals(leaks->model)->panic_time)
 		fprintf(out, "PANIC: the kernel panicked: %s\n", model_totals(leaks->model)->panic);
 	print_verdict(leaks, out);
+	end_print(leaks, out);
 	print_growth_lines(leaks, out);
 	print_query(leaks, out);
 	print_suppressions(leaks, out);

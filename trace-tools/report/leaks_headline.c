@@ -10,6 +10,7 @@
  * path was ever released. The second line says what the first rests on, in numbers; it goes into JSON, too.
  */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -116,6 +117,20 @@ static void print_baseline(const struct missing_release *missing, const struct l
 			first->object ? "such objects" : "such references");
 }
 
+void suspect_code_text(const struct missing_release *missing, FILE *out)
+{
+	int32_t calls = missing->calls;
+
+	fprintf(out, "%s() ", missing->suspect);
+	if (missing->expected)
+		fprintf(out, "calls %s() on %d line%s %s than in the baseline", missing->expected, abs(calls),
+			abs(calls) == 1 ? "" : "s", calls < 0 ? "less" : "more");
+	else if (missing->only_inside)
+		fprintf(out, "has the same calls and branches as in the baseline, and other instructions");
+	else
+		fprintf(out, "has other branches than in the baseline");
+}
+
 static void print_container(const struct leaks *leaks, const struct leak_group *group, FILE *out)
 {
 	const struct leak_group *container = &leaks->groups[group->container - 1];
@@ -167,6 +182,9 @@ void leaks_what_happened(const struct leaks *leaks, const struct leak_group *gro
 		break;
 	case MISSING_BASELINE:
 		print_baseline(missing, first, out);
+		break;
+	case MISSING_CODE:
+		suspect_code_text(missing, out);
 		break;
 	case MISSING_REFUSED:
 		fprintf(out, "%s() fails when an allocation is refused", missing->suspect);
@@ -256,6 +274,7 @@ void leaks_evidence(const struct leaks *leaks, const struct leak_group *group, F
 		fprintf(out, "they are part of what leaked there");
 		break;
 	case MISSING_BASELINE:
+	case MISSING_CODE:
 		fprintf(out, "%s", suspect_rule_help(missing->rule));
 		break;
 	case MISSING_REFUSED:

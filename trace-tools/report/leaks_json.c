@@ -24,20 +24,10 @@ static void write_baseline_path(struct json *json, const struct leaks *leaks, ui
 	json_close(json, ']');
 }
 
-static void write_missing(struct json *json, const struct leaks *leaks, const struct leak_group *group)
+void suspect_print_json(struct json *json, const struct missing_release *missing)
 {
-	static const char *const how[] = {"none",      "same-path",  "same-get",     "same-function",
-					  "later-put", "holder-end", "place-reused", "last-change",
-					  "baseline",  "refused",    "twice",        "container",
-					  "leak-point"};
 	static const char *const confidence[] = {"none", "likely", "certain"};
-	const struct missing_release *missing = &group->missing;
-	char *evidence = leaks_evidence_text(leaks, group);
 
-	json_open(json, "missing_release", '{');
-	json_string(json, "how", how[missing->how]);
-	json_int(json, "released", (int64_t)missing->nr);
-	json_int(json, "released_total", (int64_t)missing->total);
 	json_string(json, "suspect", missing->suspect);
 	json_string(json, "rule", suspect_rule_name(missing->rule));
 	json_string(json, "confidence", confidence[missing->confidence]);
@@ -52,6 +42,22 @@ static void write_missing(struct json *json, const struct leaks *leaks, const st
 	json_close(json, ']');
 	json_int(json, "agree", missing_nr_agreeing(missing));
 	json_string(json, "suspect_place", missing->suspect_place);
+}
+
+static void write_missing(struct json *json, const struct leaks *leaks, const struct leak_group *group)
+{
+	static const char *const how[] = {"none",       "same-path",  "same-get",     "same-function",
+					  "later-put",  "holder-end", "place-reused", "last-change",
+					  "baseline",   "refused",    "twice",        "container",
+					  "leak-point", "code"};
+	const struct missing_release *missing = &group->missing;
+	char *evidence = leaks_evidence_text(leaks, group);
+
+	json_open(json, "missing_release", '{');
+	json_string(json, "how", how[missing->how]);
+	json_int(json, "released", (int64_t)missing->nr);
+	json_int(json, "released_total", (int64_t)missing->total);
+	suspect_print_json(json, missing);
 	json_string(json, "suspect_caller", missing->suspect_caller);
 	json_string(json, "evidence", evidence);
 	json_string(json, "getter", missing->getter);
@@ -276,6 +282,7 @@ void leaks_print_json(const struct leaks *leaks, FILE *out)
 	for (size_t i = 0; i < leaks->nr_groups; i++)
 		write_group(&json, leaks, &leaks->groups[i]);
 	json_close(&json, ']');
+	end_print_json(&json, leaks);
 	json_open(&json, "findings", '[');
 	for (size_t i = 0; i < leaks->nr_incidents; i++) {
 		const struct trace_record *record = &leaks->incidents[i].record;

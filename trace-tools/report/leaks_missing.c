@@ -168,6 +168,9 @@ void leaks_print_missing(const struct leaks *leaks, const struct leak_group *gro
 		fprintf(out, "    Pointers were followed: %s (%" PRIu64 " of %" PRIu64 ").\n",
 			missing->leak_point, missing->later_nr, missing->later_total);
 		break;
+	case MISSING_CODE:
+	case MISSING_FREED:
+	case MISSING_MISPAIRED:
 	case MISSING_BASELINE:
 	case MISSING_TWICE:
 	case MISSING_CONTAINER:

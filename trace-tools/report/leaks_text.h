@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "analysis/leaks.h"
+#include "base/json.h"
 
 void leaks_print(const struct leaks *leaks, bool all, FILE *out);
 void leaks_print_head(const struct leaks *leaks, FILE *out);
@@ -31,6 +32,18 @@ const char *leaks_verdict(int status);
 const char *leaks_verdict_scope(const struct leaks *leaks);
 /* A line each for what the query leaves out, and what is suppressed; nothing where nothing is. Caller frees. */
 char *leaks_left_out_text(const struct leaks *leaks);
+
+/* "put() calls inode_free() on 1 line less than in the baseline" */
+void suspect_code_text(const struct missing_release *missing, FILE *out);
+/* What the run ended in that is no leak (end_text.c), and its suspect: a sentence, what it rests on, and all of it. */
+void end_sentence(const struct leaks *leaks, FILE *out);
+void end_evidence(const struct leaks *leaks, FILE *out);
+void end_print(const struct leaks *leaks, FILE *out);
+/* Who, where, by which rule and how far that is known: members of an open object. */
+void suspect_print_json(struct json *json, const struct missing_release *missing);
+void end_print_json(struct json *json, const struct leaks *leaks);
+/* "on the stack of the panic" */
+const char *end_trail_text(const struct leaks *leaks, enum end_trail trail);
 
 /* The function that released in the baseline, by its node there. */
 const char *leaks_baseline_function(const struct leaks *leaks, uint32_t put);

@@ -93,6 +93,39 @@ struct Dwarf *symbols_dwarf(struct symbols *symbols)
 	return symbols->module ? dwfl_module_getdwarf(symbols->module, &bias) : NULL;
 }
 
+/* One that has code, in itself or inlined: a prototype has neither. */
+static bool is_definition(Dwarf_Die *die, const char *function)
+{
+	const char *name = dwarf_tag(die) == DW_TAG_subprogram ? dwarf_diename(die) : NULL;
+
+	return name && !strcmp(name, function) &&
+	       (dwarf_hasattr(die, DW_AT_inline) || dwarf_hasattr(die, DW_AT_low_pc) ||
+		dwarf_hasattr(die, DW_AT_ranges));
+}
+
+const char *symbols_declared(struct symbols *symbols, const char *function, char *buf, size_t bytes)
+{
+	Dwarf *dwarf = symbols_dwarf(symbols);
+	Dwarf_Off offset = 0, next;
+	size_t header;
+	Dwarf_Die unit, die;
+	int line;
+
+	buf[0] = 0;
+	for (; dwarf && !dwarf_nextcu(dwarf, offset, &next, &header, NULL, NULL, NULL); offset = next) {
+		if (!dwarf_offdie(dwarf, offset + header, &unit) || dwarf_child(&unit, &die))
+			continue;
+		do {
+			const char *file = is_definition(&die, function) ? dwarf_decl_file(&die) : NULL;
+			if (file && !dwarf_decl_line(&die, &line)) {
+				snprintf(buf, bytes, "%s:%d", file, line);
+				return buf;
+			}
+		} while (!dwarf_siblingof(&die, &die));
+	}
+	return buf;
+}
+
 bool symbols_value(struct symbols *symbols, const char *name, uint64_t *value)
 {
 	int nr = symbols->module ? dwfl_module_getsymtab(symbols->module) : 0;

@@ -37,6 +37,8 @@ size_t symbols_find(struct symbols *symbols, uint32_t address, const struct symb
  * the kernel. The name lives until close.
  */
 bool symbols_function(struct symbols *symbols, uint32_t address, const char **name, uint64_t *offset);
+/* "file:line" where the source has this function, inlined ones too, into buf; "": not known. */
+const char *symbols_declared(struct symbols *symbols, const char *function, char *buf, size_t bytes);
 /* Value of a symbol of the ELF file; false if there is none. */
 bool symbols_value(struct symbols *symbols, const char *name, uint64_t *value);
 
