@@ -150,7 +150,7 @@ def part_of(text, section):
     return " ".join(re.sub("<[^>]*>", " ", text.split(f'<section id="{section}">')[1].split("</section>")[0]).split())
 
 
-def tested(sites, *names, discarded=0):
+def machine_with(sites, *names, discarded=0):
     kernel = Kernel(sites)
     machine = kernel.machine
     machine.sample()
@@ -167,8 +167,8 @@ def tested(sites, *names, discarded=0):
 
 def test_a_side_that_lost_events_says_so(pagetrail, sites, write, tmp_path):
     """What cannot be told of it is no number, and a test that is not in it may have run."""
-    whole = write(tested(sites, "calm", "gone"), "whole")
-    lossy = write(tested(sites, "calm", discarded=5), "lossy")
+    whole = write(machine_with(sites, "calm", "gone"), "whole")
+    lossy = write(machine_with(sites, "calm", discarded=5), "lossy")
     out = tmp_path / "c.html"
     assert pagetrail("report", whole, lossy, "-o", out).status == CANNOT_TELL
     text = out.read_text()
@@ -181,7 +181,7 @@ def test_a_side_that_lost_events_says_so(pagetrail, sites, write, tmp_path):
 
 
 def test_only_call_sites_that_differ_are_listed(pagetrail, sites, write, tmp_path):
-    one, more = write(tested(sites, "calm"), "one"), write(tested(sites, "calm", "gone"), "more")
+    one, more = write(machine_with(sites, "calm"), "one"), write(tested(sites, "calm", "gone"), "more")
     pagetrail("report", one, one, "-o", tmp_path / "c.html")
     assert re.search(r"None of \d+ differs", part_of((tmp_path / "c.html").read_text(), "sites"))
     pagetrail("report", one, more, "-o", tmp_path / "c.html")
