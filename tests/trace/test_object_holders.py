@@ -70,3 +70,13 @@ def test_an_inode_that_stays_until_an_audit(kernel, leaks):  # noqa: F811
     end_of_inode(kernel)
     kernel.machine.audit()
     assert leaks(kernel, end="killed")[1] == LEAKED
+
+
+@pytest.mark.parametrize("end, status", [("poweroff", LEAKED), ("killed", CANNOT_TELL)])
+def test_a_page_in_the_name_of_a_process_that_ended(kernel, leaks, end, status):  # noqa: F811
+    """A child has the open file whose page it is; only at the end of a whole run has nobody."""
+    kernel.begin(7)
+    kernel.machine.alloc("KERNEL", "OWNER", (7, 0), kernel.stack("sys_read"))
+    kernel.end(7)
+    report, found, _ = leaks(kernel, end=end)
+    assert found == status and bool(report["groups"]) == (status == LEAKED)
