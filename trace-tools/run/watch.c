@@ -225,5 +225,6 @@ void watch_free(struct watch *watch)
 	free(watch->runs);
 	free(watch->stand_in);
 	free(watch->list);
+	free(watch->first_error);
 	free(watch);
 }

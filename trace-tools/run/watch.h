@@ -75,6 +75,8 @@ struct watch {
 	enum watch_end end;
 	const char *end_text; /* why, in words; NULL: it ended by itself */
 	int command_status;   /* as waitpid gives it */
+	char *
+	    first_error; /* the first line of a driven command that tells an error, before a machine was started; NULL */
 	struct watch_run *runs;
 	size_t nr_runs, capacity;
 	size_t

@@ -216,6 +216,26 @@ static void advance(struct drive *drive)
 
 /* ---- what is read ---- */
 
+/* A compiler, a linker and make say what is wrong in a line of this form. What a kernel says of errors is its own. */
+static void take_error(struct drive *drive)
+{
+	static const char *const words[] = {"error: ", "Error: ", "*** ", "undefined reference",
+					    ": not found"};
+	const char *end = drive->tail + drive->tail_bytes, *line = end;
+	struct watch *watch = drive->watch;
+
+	if (watch->first_error || !drive->tail_bytes || end[-1] != '\n')
+		return;
+	for (line = --end; line > drive->tail && line[-1] != '\n'; line--)
+		;
+	char *text = xasprintf("%.*s", (int)(end - line), line);
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]) && !watch->first_error; i++) {
+		if (strstr(text, words[i]) && !machine_started(drive))
+			watch->first_error = xstrdup(text);
+	}
+	free(text);
+}
+
 static void keep(struct drive *drive, const char *bytes, size_t nr)
 {
 	/* An echo ends with its line. */
@@ -271,6 +291,7 @@ static bool take_output(struct drive *drive)
 		const char *end = memchr(bytes + at, '\n', (size_t)(nr - at));
 		ssize_t upto = end ? end - bytes + 1 : nr;
 		keep(drive, bytes + at, (size_t)(upto - at));
+		take_error(drive);
 		advance(drive);
 		at = upto;
 	}
