@@ -5,14 +5,16 @@ Verified here: WATCH-1 (a call that is not traced runs as without us), WATCH-2 (
 """
 import gzip
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 
 import pytest
 from harness import paths
-from harness.tool import CANNOT_TELL, OK, pagetrail, run_tool
-from watching import QEMU, described, fake_qemu, kernel, kernels, shell_words, watch
+from harness.tool import CANNOT_TELL, OK, pagetrail, read_until, run_tool
+from watching import QEMU, described, fake_qemu, finish, kernel, kernels, shell_words, start_watch, watch
 
 NO_MACHINE = "the command started no qemu-system-riscv64 that boots a kernel"
 SHOW = 'printf "<%s>\\n" "$@"; cat; exit 7\n'
@@ -81,6 +83,19 @@ def test_a_tree_that_does_not_build(tmp_path):
     assert said == sorted(said) and "found through PATH" not in done.err
     done = watch("--out", tmp_path / "run", "--timeout", 60, "sh", "-c", "echo 'a.c:1: error: no such thing'; exit 2")
     assert "the first error: a.c:1: error: no such thing" in done.err and "-Wno-error" not in done.err
+
+
+@pytest.mark.parametrize("options", [(), ("--timeout", 100)])
+def test_a_kernel_that_never_begins(tmp_path, options):
+    """It is said while it is waited for, and not only at the end."""
+    env = fake_qemu(tmp_path / "bin", "exec sleep 1000\n")
+    process = start_watch("--out", tmp_path / "run", *options, *kernel("small-plain"), env=env)
+    try:
+        said = read_until(process, "pmp=false")
+        assert "said and recorded nothing for 20 seconds; it is still waited for" in said and process.poll() is None
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        finish(process)
 
 
 def test_machine_that_is_refused_beside_one_that_runs(tmp_path):

@@ -57,7 +57,8 @@ struct watch_options {
 /* A machine that the command started. */
 struct watch_run {
 	pid_t pid;
-	char *folder; /* absolute */
+	char *folder;       /* absolute */
+	unsigned nr_silent; /* looks at which it had recorded nothing yet (watch_look_silent) */
 };
 
 enum watch_end {

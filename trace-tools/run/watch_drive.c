@@ -56,6 +56,7 @@ struct drive {
 	bool in_echo;           /* the typed line is coming back */
 	bool ended;             /* the command */
 	int64_t deadline;       /* of --timeout; 0: none */
+	int64_t silent_look;    /* when to look whether a machine is silent */
 	int64_t state_deadline; /* of SETTLING, RESTING and ENDING; 0: none */
 	struct watch_quiet quiet;
 	uint64_t unseen_ticks; /* what the machines had computed at the prompt of UNSEEN */
@@ -333,6 +334,10 @@ static void check_times(struct drive *drive)
 	int64_t now = clock_ns();
 	uint64_t ticks;
 
+	if (now >= drive->silent_look) {
+		drive->silent_look = now + SILENT_LOOK_SECONDS * 1000000000LL;
+		watch_look_silent(drive->watch);
+	}
 	if (drive->state == RESTING) {
 		bool idle = look_at_machines(drive, &ticks);
 		if (watch_quiet_look(&drive->quiet, idle, ticks))
@@ -356,18 +361,18 @@ static void check_times(struct drive *drive)
 	}
 }
 
-/* Milliseconds until one of the deadlines, -1: none. */
+/* Milliseconds until one of the deadlines. */
 static int patience(const struct drive *drive)
 {
-	int64_t first = drive->deadline;
+	int64_t first = drive->silent_look;
 
 	if (drive->state == RESTING)
 		return QUIET_LOOK_MS;
 
-	if (drive->state_deadline && (!first || drive->state_deadline < first))
+	if (drive->deadline && drive->deadline < first)
+		first = drive->deadline;
+	if (drive->state_deadline && drive->state_deadline < first)
 		first = drive->state_deadline;
-	if (!first)
-		return -1;
 	int64_t left = first - clock_ns();
 	return left > 0 ? (int)(left / 1000000 + 1) : 0;
 }
@@ -410,7 +415,7 @@ static void start(struct drive *drive)
 void watch_drive(struct watch *watch)
 {
 	const struct watch_options *options = watch->options;
-	struct drive drive = {.watch = watch};
+	struct drive drive = {.watch = watch, .silent_look = clock_ns() + SILENT_LOOK_SECONDS * 1000000000LL};
 
 	compile(&drive.prompt, options->prompt ? options->prompt : DEFAULT_PROMPT, "prompt", 0);
 	compile(&drive.until, options->until ? options->until : "^", "until", REG_NEWLINE);
