@@ -17,6 +17,10 @@ def leak_points(lives, head="lost of 100\n", lost_at=0xffffffc080200000):
     return text + f"end {len(lives)} blind 0\n"
 
 
+def reference_life(page):
+    return "reference", 0xffffffc000000000 + page.pfn * 4096, page.pfn, 4096
+
+
 def page_life(page):
     return "page", 0xffffffc000000000 + page.pfn * 4096, page.pfn, 4096
 
@@ -125,3 +129,24 @@ def test_where_the_last_pointer_died_is_evidence(kernel, pagetrail, write):
     assert (missing["suspect"], missing["rule"]) == ("ext2_file_write", "leak-point")
     assert {"rule": "leak-point", "function": "ext2_file_write"} in missing["considered"]
     assert not any(one["rule"] == "leak-point" for one in before["missing_release"]["considered"])
+
+
+@pytest.mark.parametrize("died_in", ["ext2_file_write", "inode_read_cached"])
+def test_why_leads_with_the_suspect_of_leaks(kernel, pagetrail, write, died_in):
+    """One verdict: a leak point in another function is told as what it is, under its own words, and blames nobody."""
+    pages = fault_5(kernel)
+    kernel.machine.audit([{"verdict": "UNREACH", "page": p, "holder": (12, i)} for i, p in enumerate(pages)])
+    run = write(kernel.machine)
+    (run / "icount").mkdir()
+    (run / "icount/leak-points").write_text(leak_points([reference_life(page) for page in pages],
+                                                        lost_at=kernel.sites[died_in] + 0xffffffc000000000))
+    missing = pagetrail("leaks", run, "--json").json()["groups"][0]["missing_release"]
+    done = pagetrail("why", run)
+    head = done.out.split("\n\n")[1]
+    assert done.status == LEAKED and missing["suspect"], done.out + done.err
+    assert head.startswith(f"{missing['suspect']}() ") and " is to blame for 1 group, " in head and len(head.splitlines()) == 1
+    if died_in == missing["suspect"]:
+        assert f"  to blame      {died_in}" in done.out
+    else:
+        assert f"  last pointer  {died_in}" in done.out and "not the suspect, and only evidence" in done.out
+        assert "to blame      " not in done.out

@@ -5,14 +5,16 @@ Verified here: WATCH-1 (a call that is not traced runs as without us), WATCH-2 (
 """
 import gzip
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 
 import pytest
 from harness import paths
-from harness.tool import CANNOT_TELL, OK, pagetrail, run_tool
-from watching import QEMU, described, fake_qemu, kernel, kernels, shell_words, watch
+from harness.tool import CANNOT_TELL, OK, pagetrail, read_until, run_tool
+from watching import QEMU, described, fake_qemu, finish, kernel, kernels, shell_words, start_watch, watch
 
 NO_MACHINE = "the command started no qemu-system-riscv64 that boots a kernel"
 SHOW = 'printf "<%s>\\n" "$@"; cat; exit 7\n'
@@ -65,9 +67,35 @@ def test_qemu_named_by_its_path(tmp_path):
 def test_command_that_fails_or_is_none(tmp_path):
     done = watch("--out", tmp_path / "run", "sh", "-c", "exit 3")
     assert done.status == CANNOT_TELL and "ended with status 3\n" in done.err and NO_MACHINE in done.err
+    assert done.err.index("ended with status 3") < done.err.index(NO_MACHINE)
     done = watch("--out", tmp_path / "run", "no-such-command")
     assert done.status == CANNOT_TELL and "no-such-command: No such file" in done.err
     assert watch().status == CANNOT_TELL
+
+
+def test_a_tree_that_does_not_build(tmp_path):
+    """Its status first, then its first error, and for what newer compilers refuse the cure."""
+    script = "echo cc -c user/sh.c; echo 'user/sh.c:58:1: error: infinite recursion detected'; echo 'make: *** [sh.o] Error 1'; exit 2"
+    done = watch("--out", tmp_path / "run", "--timeout", 60, "sh", "-c", script)
+    assert done.status == CANNOT_TELL and NO_MACHINE in done.err
+    said = [done.err.index(text) for text in ("ended with status 2", "the first error: user/sh.c:58:1: error: infinite recursion",
+                                              "-Wno-error=infinite-recursion")]
+    assert said == sorted(said) and "found through PATH" not in done.err
+    done = watch("--out", tmp_path / "run", "--timeout", 60, "sh", "-c", "echo 'a.c:1: error: no such thing'; exit 2")
+    assert "the first error: a.c:1: error: no such thing" in done.err and "-Wno-error" not in done.err
+
+
+@pytest.mark.parametrize("options", [(), ("--timeout", 100)])
+def test_a_kernel_that_never_begins(tmp_path, options):
+    """It is said while it is waited for, and not only at the end."""
+    env = fake_qemu(tmp_path / "bin", "exec sleep 1000\n")
+    process = start_watch("--out", tmp_path / "run", *options, *kernel("small-plain"), env=env)
+    try:
+        said = read_until(process, "pmp=false")
+        assert "said and recorded nothing for 20 seconds; it is still waited for" in said and process.poll() is None
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        finish(process)
 
 
 def test_machine_that_is_refused_beside_one_that_runs(tmp_path):

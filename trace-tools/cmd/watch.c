@@ -102,19 +102,6 @@ static int report_run(const struct watch *watch, const struct watch_run *machine
 	return status;
 }
 
-static int no_run(const struct watch *watch)
-{
-	if (watch->nr_calls)
-		return STATUS_CANNOT_TELL;
-	warn("the command started no " WATCH_QEMU
-	     " that boots a kernel, as far as it was watched. If it failed before that, what it "
-	     "said is above. A machine that it starts by its path is not watched: QEMU must be found through "
-	     "PATH. A Makefile that names it by its path can be "
-	     "told "
-	     "otherwise, as in `make QEMU=" WATCH_QEMU " qemu`");
-	return STATUS_CANNOT_TELL;
-}
-
 /* What the command's own status means is not known, so it is said and does not count: no reader is to take 0 for it. */
 static void say_command_status(const struct watch *watch)
 {
@@ -124,11 +111,53 @@ static void say_command_status(const struct watch *watch)
 		warn("the command was ended by signal %d", WTERMSIG(watch->command_status));
 }
 
+/* Compilers grew stricter than old trees. */
+static void say_cure(const char *error)
+{
+	if (error && strstr(error, "infinite recursion"))
+		warn("a tree of 2021 or before, and a newer compiler: add "
+		     "CC=\"riscv64-unknown-elf-gcc -Wno-error=infinite-recursion\" to `make`, with your "
+		     "compiler's name");
+}
+
+/* It failed before a machine was started. */
+static void say_failure(const struct watch *watch)
+{
+	warn("before that, the command started no " WATCH_QEMU " that boots a kernel%s%s",
+	     watch->first_error ? "; the first error: " : ". What it said is above",
+	     watch->first_error ? watch->first_error : "");
+	say_cure(watch->first_error);
+	if (!watch->first_error)
+		warn("a QEMU that it starts by its path is not watched: try `make QEMU=" WATCH_QEMU " qemu`");
+}
+
+static int no_run(const struct watch *watch)
+{
+	if (watch->nr_calls)
+		return STATUS_CANNOT_TELL;
+	if (WIFEXITED(watch->command_status) && WEXITSTATUS(watch->command_status)) {
+		say_failure(watch);
+		return STATUS_CANNOT_TELL;
+	}
+	warn("the command started no " WATCH_QEMU
+	     " that boots a kernel, as far as it was watched. A machine that it starts by its path is not "
+	     "watched: QEMU must be found through "
+	     "PATH. A Makefile that names it by its path can be "
+	     "told "
+	     "otherwise, as in `make QEMU=" WATCH_QEMU " qemu`");
+	return STATUS_CANNOT_TELL;
+}
+
 int watch_report(const struct watch *watch, const struct arguments *arguments, leaks_reader *reader,
 		 void *context)
 {
 	struct further_reader further = {reader, context};
-	int status = watch->nr_runs ? STATUS_OK : no_run(watch);
+	int status = STATUS_OK;
+
+	if (!watch->nr_runs) {
+		say_command_status(watch);
+		status = no_run(watch);
+	}
 
 	for (size_t i = 0; i < watch->nr_runs; i++)
 		status = status_worse(status, report_run(watch, &watch->runs[i], arguments, &further));
@@ -140,7 +169,8 @@ int watch_report(const struct watch *watch, const struct arguments *arguments, l
 		     watch->nr_calls - watch->nr_runs, watch->nr_calls);
 	if (watch->end_text || watch->nr_calls > watch->nr_runs)
 		status = status_worse(status, STATUS_CANNOT_TELL);
-	say_command_status(watch);
+	if (watch->nr_runs)
+		say_command_status(watch);
 	return status;
 }
 

@@ -107,10 +107,10 @@ static bool repeat(const struct why *why, struct again *again, const char *folde
 static void print(const struct why *why, const struct leak_points *points, const struct lives *lives)
 {
 	if (why->leaks->nr_groups)
-		leak_points_print_head(points, why->first, why->last, stdout);
+		leak_points_print_head(why->leaks, points, why->first, why->last, stdout);
 	for (int blamed = 1; blamed >= 0; blamed--) {
 		for (size_t g = why->first; g < why->last; g++) {
-			if ((points->list[g].blamed.function != NULL) == blamed)
+			if (leak_point_names(why->leaks, points, g) == blamed)
 				leak_point_print(why->leaks, why->stacks, points, why->first, g, stdout);
 		}
 	}

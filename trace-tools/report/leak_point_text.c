@@ -107,10 +107,56 @@ static void print_held(const struct leak_point *point, struct stack_table *stack
 		frame_place(&frame, place, sizeof(place)));
 }
 
-static void print_blame(const struct leak_vote *blamed, FILE *out)
+/* Whom a group's verdict names: the suspect of all rules together, and where they name nobody, the leak point alone. */
+struct named {
+	const char *function, *place; /* function NULL: nobody */
+	bool by_rules;
+};
+
+static struct named who_is_named(const struct leaks *leaks, const struct leak_points *points, size_t g)
 {
-	fprintf(out, "  to blame      %s%s%s%s: ", blamed->function, blamed->place[0] ? " (" : "",
-		blamed->place, blamed->place[0] ? ")" : "");
+	const struct missing_release *missing = &leaks->groups[g].missing;
+	const struct leak_vote *blamed = &points->list[g].blamed;
+
+	if (missing->suspect)
+		return (struct named){missing->suspect, missing->suspect_place ? missing->suspect_place : "",
+				      true};
+	return (struct named){blamed->function, blamed->place, false};
+}
+
+static bool same_named(const struct named *a, const struct named *b)
+{
+	return a->function && b->function && a->by_rules == b->by_rules &&
+	       !strcmp(a->function, b->function) && !strcmp(a->place, b->place);
+}
+
+bool leak_point_names(const struct leaks *leaks, const struct leak_points *points, size_t g)
+{
+	return who_is_named(leaks, points, g).function != NULL;
+}
+
+static void print_named(const char *function, const char *place, const char *call, FILE *out)
+{
+	fprintf(out, "%s%s%s%s%s", function, call, *place ? " (" : "", place, *place ? ")" : "");
+}
+
+/* Blame is the verdict's word: a leak point that names another function than the suspect is evidence, and no more. */
+static void print_leak_point(const struct leak_group *group, const struct leak_point *point, size_t said,
+			     bool is_said, FILE *out)
+{
+	const char *suspect = group->missing.suspect;
+	bool agrees = suspect && !strcmp(suspect, point->blamed.function);
+
+	fprintf(out, "  %-13s ", agrees ? "to blame" : suspect ? "last pointer" : "perhaps");
+	print_named(point->blamed.function, point->blamed.place, "", out);
+	if (is_said)
+		fprintf(out, ": as in [%zu], %zu of %zu", said + 1, point->blamed.nr, point->nr_lost);
+	else
+		fprintf(out, ": %s", leak_point_rule_text(point->rule));
+	fprintf(out, "%s\n",
+		agrees    ? ""
+		: suspect ? "; that is not the suspect, and only evidence"
+			  : "; no rule names a suspect");
 }
 
 /* An earlier group of which the same is said; points->nr: none. */
@@ -153,10 +199,9 @@ static void print_verdict(const struct leak_group *group, FILE *out)
 
 	if (!missing->suspect)
 		return;
-	fprintf(out, "  suspect       %s%s%s%s, ", missing->suspect,
-		missing->suspect_place && *missing->suspect_place ? " (" : "",
-		missing->suspect_place ? missing->suspect_place : "",
-		missing->suspect_place && *missing->suspect_place ? ")" : "");
+	fprintf(out, "  suspect       ");
+	print_named(missing->suspect, missing->suspect_place ? missing->suspect_place : "", "", out);
+	fprintf(out, ", ");
 	leaks_confidence(missing, out);
 	fputc('\n', out);
 }
@@ -171,14 +216,8 @@ void leak_point_print(const struct leaks *leaks, struct stack_table *stacks, con
 	fprintf(out, "[%zu] ", g + 1);
 	leaks_print_part(leaks, PART_WHAT, g, out);
 	print_verdict(&leaks->groups[g], out);
-	if (point->blamed.function) {
-		print_blame(&point->blamed, out);
-		if (before < points->nr)
-			fprintf(out, "as in [%zu], %zu of %zu\n", before + 1, point->blamed.nr,
-				point->nr_lost);
-		else
-			fprintf(out, "%s\n", leak_point_rule_text(point->rule));
-	}
+	if (point->blamed.function)
+		print_leak_point(&leaks->groups[g], point, before, before < points->nr, out);
 	if (before == points->nr) {
 		print_vote("lost in", &point->lost, point->nr_lost, out);
 		if (point->example && lost_frame(point, stacks, &frame))
@@ -192,22 +231,56 @@ void leak_point_print(const struct leaks *leaks, struct stack_table *stacks, con
 	fputc('\n', out);
 }
 
-void leak_points_print_head(const struct leak_points *points, size_t first, size_t last, FILE *out)
+/* Is the same named for an earlier group from `first` on? */
+static bool named_before(const struct leaks *leaks, const struct leak_points *points, size_t first, size_t g)
+{
+	struct named here = who_is_named(leaks, points, g);
+
+	for (size_t i = first; i < g; i++) {
+		struct named other = who_is_named(leaks, points, i);
+		if (same_named(&here, &other))
+			return true;
+	}
+	return false;
+}
+
+static void print_head_of(const struct leaks *leaks, const struct leak_points *points, size_t g,
+			  size_t nr_groups, FILE *out)
+{
+	struct named named = who_is_named(leaks, points, g);
+
+	print_named(named.function, named.place, "()", out);
+	fprintf(out, " %s to blame for %zu group%s", named.by_rules ? "is" : "may be", nr_groups,
+		nr_groups == 1 ? "" : "s");
+	if (named.by_rules) {
+		fprintf(out, ", ");
+		leaks_confidence(&leaks->groups[g].missing, out);
+	} else {
+		fprintf(out, ": %s; no rule names a suspect", leak_point_rule_text(points->list[g].rule));
+	}
+	fputc('\n', out);
+}
+
+/* The suspects of the rules first. */
+void leak_points_print_head(const struct leaks *leaks, const struct leak_points *points, size_t first,
+			    size_t last, FILE *out)
 {
 	bool any = false;
 
-	for (size_t g = first; g < last; g++) {
-		const struct leak_point *point = &points->list[g];
-		size_t nr_groups = 0;
-		if (!point->blamed.function || said_before(points, first, g) < points->nr)
-			continue;
-		for (size_t k = g; k < last; k++)
-			nr_groups += k == g || said_before(points, first, k) == g;
-		fprintf(out, "%s()%s%s%s is to blame for %zu group%s: %s\n", point->blamed.function,
-			point->blamed.place[0] ? " (" : "", point->blamed.place,
-			point->blamed.place[0] ? ")" : "", nr_groups, nr_groups == 1 ? "" : "s",
-			leak_point_rule_text(point->rule));
-		any = true;
+	for (int by_rules = 1; by_rules >= 0; by_rules--) {
+		for (size_t g = first; g < last; g++) {
+			struct named named = who_is_named(leaks, points, g);
+			size_t nr_groups = 0;
+			if (!named.function || named.by_rules != by_rules ||
+			    named_before(leaks, points, first, g))
+				continue;
+			for (size_t k = g; k < last; k++) {
+				struct named other = who_is_named(leaks, points, k);
+				nr_groups += same_named(&named, &other);
+			}
+			print_head_of(leaks, points, g, nr_groups, out);
+			any = true;
+		}
 	}
 	fprintf(out, "%s\n", any ? "" : "no function is named: no last pointer was seen to die\n");
 }

@@ -11,8 +11,14 @@
 /* One group, g counted from 0; what was said of a group from `first` on is not said again. */
 void leak_point_print(const struct leaks *leaks, struct stack_table *stacks, const struct leak_points *points,
 		      size_t first, size_t g, FILE *out);
-/* Before the groups from `first` up to `last`: who is to blame, each function once, and for how many of them. */
-void leak_points_print_head(const struct leak_points *points, size_t first, size_t last, FILE *out);
+/*
+ * Before the groups from `first` up to `last`: who is to blame, each function once, and for how many of them. That is the suspect of
+ * `pagetrail leaks`; a leak point names somebody only where the rules together name nobody, and then only "may be".
+ */
+void leak_points_print_head(const struct leaks *leaks, const struct leak_points *points, size_t first,
+			    size_t last, FILE *out);
+/* Is a function named for this group, by the rules or by its leak point? */
+bool leak_point_names(const struct leaks *leaks, const struct leak_points *points, size_t g);
 /* A group as an object of an array. */
 void leak_point_json(const struct leaks *leaks, struct stack_table *stacks, const struct leak_points *points,
 		     size_t g, struct json *json);

@@ -142,7 +142,7 @@ void watch_read_runs(struct watch *watch)
 		char *blank = strchr(line, ' ');
 		if (blank && i++ >= watch->nr_runs)
 			ARRAY_PUSH(watch->runs, watch->nr_runs, watch->capacity) =
-			    (struct watch_run){(pid_t)atol(line), xstrdup(blank + 1)};
+			    (struct watch_run){.pid = (pid_t)atol(line), .folder = xstrdup(blank + 1)};
 	}
 	free(text);
 }
@@ -167,11 +167,52 @@ void watch_end_machines(struct watch *watch, int signal)
 		kill(watch->runs[i].pid, signal);
 }
 
+/* ---- a kernel that never begins ---- */
+
+static bool has_bytes(const char *folder, const char *name)
+{
+	char *path = xasprintf("%s/%s", folder, name);
+	struct stat about;
+	bool any = !stat(path, &about) && about.st_size > 0;
+
+	free(path);
+	return any;
+}
+
+/* Any hart may be the first one to record something. */
+static bool is_silent(const struct watch_run *run)
+{
+	for (unsigned hart = 0; hart < 64; hart++) {
+		char name[32];
+		snprintf(name, sizeof(name), "trace/hart%u", hart);
+		if (has_bytes(run->folder, name))
+			return false;
+	}
+	return !has_bytes(run->folder, "logs/console.log");
+}
+
+void watch_look_silent(struct watch *watch)
+{
+	watch_read_runs(watch);
+	for (size_t i = 0; i < watch->nr_runs; i++) {
+		struct watch_run *run = &watch->runs[i];
+		if (run->nr_silent >= SILENT_LOOKS || watch_machine_ended(run))
+			continue;
+		run->nr_silent = is_silent(run) ? run->nr_silent + 1 : 0;
+		if (run->nr_silent == SILENT_LOOKS)
+			warn("the kernel has said and recorded nothing for %d seconds; it is still waited "
+			     "for. xv6 of 2020 and before may need -cpu rv64,pmp=false: `make "
+			     "QEMU=\"" WATCH_QEMU " -cpu rv64,pmp=false\" qemu`",
+			     SILENT_LOOKS * SILENT_LOOK_SECONDS);
+	}
+}
+
 static volatile sig_atomic_t interrupted;
 
 static void on_signal(int signal)
 {
-	interrupted = signal;
+	if (signal != SIGALRM)
+		interrupted = signal;
 }
 
 /* The terminal's interrupt is for the command, as under any shell; what is meant for us ends the machines. */
@@ -191,14 +232,20 @@ static void run_in_place(struct watch *watch)
 	sigaction(SIGQUIT, &ignore, NULL);
 	sigaction(SIGTERM, &end, NULL);
 	sigaction(SIGHUP, &end, NULL);
+	sigaction(SIGALRM, &end, NULL);
+	alarm(SILENT_LOOK_SECONDS);
 	while (waitpid(pid, &watch->command_status, 0) < 0 && errno == EINTR) {
+		watch_look_silent(watch);
+		alarm(SILENT_LOOK_SECONDS);
 		if (!interrupted)
 			continue;
+		interrupted = 0; /* the next look is no second interrupt */
 		watch->end = WATCH_INTERRUPTED;
 		watch->end_text = "interrupted";
 		watch_end_machines(watch, SIGTERM);
 		kill(pid, SIGTERM);
 	}
+	alarm(0);
 }
 
 struct watch *watch_run(const struct watch_options *options)
@@ -225,5 +272,6 @@ void watch_free(struct watch *watch)
 	free(watch->runs);
 	free(watch->stand_in);
 	free(watch->list);
+	free(watch->first_error);
 	free(watch);
 }

@@ -57,7 +57,8 @@ struct watch_options {
 /* A machine that the command started. */
 struct watch_run {
 	pid_t pid;
-	char *folder; /* absolute */
+	char *folder;       /* absolute */
+	unsigned nr_silent; /* looks at which it had recorded nothing yet (watch_look_silent) */
 };
 
 enum watch_end {
@@ -75,6 +76,8 @@ struct watch {
 	enum watch_end end;
 	const char *end_text; /* why, in words; NULL: it ended by itself */
 	int command_status;   /* as waitpid gives it */
+	char *
+	    first_error; /* the first line of a driven command that tells an error, before a machine was started; NULL */
 	struct watch_run *runs;
 	size_t nr_runs, capacity;
 	size_t

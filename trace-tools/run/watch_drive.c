@@ -56,6 +56,7 @@ struct drive {
 	bool in_echo;           /* the typed line is coming back */
 	bool ended;             /* the command */
 	int64_t deadline;       /* of --timeout; 0: none */
+	int64_t silent_look;    /* when to look whether a machine is silent */
 	int64_t state_deadline; /* of SETTLING, RESTING and ENDING; 0: none */
 	struct watch_quiet quiet;
 	uint64_t unseen_ticks; /* what the machines had computed at the prompt of UNSEEN */
@@ -216,6 +217,26 @@ static void advance(struct drive *drive)
 
 /* ---- what is read ---- */
 
+/* A compiler, a linker and make say what is wrong in a line of this form. What a kernel says of errors is its own. */
+static void take_error(struct drive *drive)
+{
+	static const char *const words[] = {"error: ", "Error: ", "*** ", "undefined reference",
+					    ": not found"};
+	const char *end = drive->tail + drive->tail_bytes, *line = end;
+	struct watch *watch = drive->watch;
+
+	if (watch->first_error || !drive->tail_bytes || end[-1] != '\n')
+		return;
+	for (line = --end; line > drive->tail && line[-1] != '\n'; line--)
+		;
+	char *text = xasprintf("%.*s", (int)(end - line), line);
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]) && !watch->first_error; i++) {
+		if (strstr(text, words[i]) && !machine_started(drive))
+			watch->first_error = xstrdup(text);
+	}
+	free(text);
+}
+
 static void keep(struct drive *drive, const char *bytes, size_t nr)
 {
 	/* An echo ends with its line. */
@@ -271,6 +292,7 @@ static bool take_output(struct drive *drive)
 		const char *end = memchr(bytes + at, '\n', (size_t)(nr - at));
 		ssize_t upto = end ? end - bytes + 1 : nr;
 		keep(drive, bytes + at, (size_t)(upto - at));
+		take_error(drive);
 		advance(drive);
 		at = upto;
 	}
@@ -312,6 +334,10 @@ static void check_times(struct drive *drive)
 	int64_t now = clock_ns();
 	uint64_t ticks;
 
+	if (now >= drive->silent_look) {
+		drive->silent_look = now + SILENT_LOOK_SECONDS * 1000000000LL;
+		watch_look_silent(drive->watch);
+	}
 	if (drive->state == RESTING) {
 		bool idle = look_at_machines(drive, &ticks);
 		if (watch_quiet_look(&drive->quiet, idle, ticks))
@@ -335,18 +361,18 @@ static void check_times(struct drive *drive)
 	}
 }
 
-/* Milliseconds until one of the deadlines, -1: none. */
+/* Milliseconds until one of the deadlines. */
 static int patience(const struct drive *drive)
 {
-	int64_t first = drive->deadline;
+	int64_t first = drive->silent_look;
 
 	if (drive->state == RESTING)
 		return QUIET_LOOK_MS;
 
-	if (drive->state_deadline && (!first || drive->state_deadline < first))
+	if (drive->deadline && drive->deadline < first)
+		first = drive->deadline;
+	if (drive->state_deadline && drive->state_deadline < first)
 		first = drive->state_deadline;
-	if (!first)
-		return -1;
 	int64_t left = first - clock_ns();
 	return left > 0 ? (int)(left / 1000000 + 1) : 0;
 }
@@ -389,7 +415,7 @@ static void start(struct drive *drive)
 void watch_drive(struct watch *watch)
 {
 	const struct watch_options *options = watch->options;
-	struct drive drive = {.watch = watch};
+	struct drive drive = {.watch = watch, .silent_look = clock_ns() + SILENT_LOOK_SECONDS * 1000000000LL};
 
 	compile(&drive.prompt, options->prompt ? options->prompt : DEFAULT_PROMPT, "prompt", 0);
 	compile(&drive.until, options->until ? options->until : "^", "until", REG_NEWLINE);

@@ -12,6 +12,11 @@
 void watch_read_runs(struct watch *watch);
 /* Sends a signal to every machine that was started. */
 void watch_end_machines(struct watch *watch, int signal);
+/* Between two looks at machines that may be silent. */
+#define SILENT_LOOK_SECONDS 5
+/* Says once of a machine that it has recorded nothing and said nothing for SILENT_LOOKS looks; it is still waited for. */
+#define SILENT_LOOKS 4
+void watch_look_silent(struct watch *watch);
 /* Runs the command on a terminal of its own, types what is to be typed, and ends it where the user said. */
 void watch_drive(struct watch *watch);
 
