@@ -181,7 +181,7 @@ def test_a_side_that_lost_events_says_so(pagetrail, sites, write, tmp_path):
 
 
 def test_only_call_sites_that_differ_are_listed(pagetrail, sites, write, tmp_path):
-    one, more = write(machine_with(sites, "calm"), "one"), write(tested(sites, "calm", "gone"), "more")
+    one, more = write(machine_with(sites, "calm"), "one"), write(machine_with(sites, "calm", "gone"), "more")
     pagetrail("report", one, one, "-o", tmp_path / "c.html")
     assert re.search(r"None of \d+ differs", part_of((tmp_path / "c.html").read_text(), "sites"))
     pagetrail("report", one, more, "-o", tmp_path / "c.html")
