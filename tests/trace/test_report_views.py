@@ -465,6 +465,13 @@ def test_tests_are_aligned_by_name(compared):
     assert {row[0] for row in rows(compared, "tests")} == {"gone", "write-read"}
 
 
+def test_a_change_is_sorted_by_its_size_whatever_its_sign(compared):
+    compared.click("#sites thead th:nth-child(11) button")
+    changes = [int(row[10].replace(",", "")) for row in rows(compared, "sites")]
+    assert min(changes) < 0 and [abs(change) for change in changes] == sorted(map(abs, changes), reverse=True)
+    assert changes != sorted(changes, reverse=True)
+
+
 def test_call_sites_say_what_differs(compared):
     first = rows(compared, "sites")[0]
     assert first[0] == "lookup" and first[2:5] == ["0", "10", "+10"]

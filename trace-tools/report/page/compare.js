@@ -46,7 +46,7 @@ function makeCompare() {
       {title: "Seconds, B", key: "lengthB", number: true, cell: length("B")},
       {title: `${raw.watchedA ? "Fewer" : "Leaked"}, A`, key: "leakedA", number: true, cell: fewer("A"), bad: isBad("A")},
       {title: `${raw.watchedB ? "Fewer" : "Leaked"}, B`, key: "leakedB", number: true, cell: fewer("B"), bad: isBad("B")},
-      {title: "Change", key: "change", number: true, cell: test => test.only || (test.comparable ? signed(test.change) : "-"), bad: test => !raw.watchedA && !raw.watchedB && test.change > 0},
+      {title: "Change", key: "change", number: true, change: true, cell: test => test.only || (test.comparable ? signed(test.change) : "-"), bad: test => !raw.watchedA && !raw.watchedB && test.change > 0},
     ],
     sorted: 5,
     rows: () => compared.tests,
@@ -62,7 +62,7 @@ function makeCompare() {
       ...[["leaked", "Leaked"], ["live", "Live"], ["allocated", "Allocated"]].flatMap(([amount, title]) => [
         {title: `${title}, A`, key: `${amount}A`, number: true},
         {title: `${title}, B`, key: `${amount}B`, number: true},
-        {title: "B - A", key: `${amount}Change`, number: true, cell: site => signed(site[`${amount}Change`]), bad: site => site[`${amount}Change`] > 0 && amount === "leaked"},
+        {title: "B - A", key: `${amount}Change`, number: true, change: true, cell: site => signed(site[`${amount}Change`]), bad: site => site[`${amount}Change`] > 0 && amount === "leaked"},
       ]),
     ],
     sorted: compared.sites.some(site => site.leakedChange) ? 4 : 7,

@@ -5,6 +5,7 @@
  *   makeTable(section, {
  *     name: "call sites",
  *     columns: [{title: "Live", key: "live", number: true}, {title: "Call site", key: "name", cell: row => node}],
+ *                                   change: true: a number that is sorted by how far it is from 0
  *     rows: () => [...],            those of the selection; called again when it changes
  *     text: row => "...",           what a search looks at
  *     filters: [{title: "Only leaked", keep: row => row.leaked > 0}],
@@ -63,13 +64,13 @@ class Table {
 
   kept() {
     const words = this.search.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const {key} = this.options.columns[this.sorted];
+    const {key, change} = this.options.columns[this.sorted], by = row => change ? Math.abs(row[key]) : row[key];
     const sign = this.up ? 1 : -1;
     return this.options.rows()
       .filter(row => !this.only || this.only.has(row.key))
       .filter(row => this.filters.every(filter => !filter.box.checked || filter.keep(row)))
       .filter(row => !words.length || words.every(word => this.options.text(row).toLowerCase().includes(word)))
-      .sort((a, b) => sign * (a[key] < b[key] ? -1 : a[key] > b[key] ? 1 : 0));
+      .sort((a, b) => sign * (by(a) < by(b) ? -1 : by(a) > by(b) ? 1 : 0));
   }
 
   show() {
