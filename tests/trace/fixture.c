@@ -167,3 +167,38 @@ __attribute__((noinline)) void slab_shrink(void)
 	SITE(slab_shrink);
 	page_put();
 }
+/* A counted object's: what acquires and releases a reference to it is on no stack, for these begin with the caller. */
+#line 220 "kernel/mm/kmem.c"
+FUNCTION(kmem_ref_stack, kmem_ref_stack)
+#line 330 "kernel/fs/icache.c"
+void inode_get(void);
+__attribute__((noinline)) void inode_get(void)
+{
+	SITE(inode_get);
+	kmem_ref_stack();
+}
+#line 340 "kernel/fs/icache.c"
+void inode_put(void);
+__attribute__((noinline)) void inode_put(void)
+{
+	SITE(inode_put);
+	kmem_ref_stack();
+}
+#line 60 "kernel/fs/path.c"
+void name_begin(void);
+__attribute__((noinline)) void name_begin(void)
+{
+	SITE(name_begin);
+	inode_get();
+}
+#line 70 "kernel/fs/path.c"
+void name_end(void);
+__attribute__((noinline)) void name_end(void)
+{
+#ifdef SKIPS_name_end
+	RARELY;
+#endif
+	SITE(name_end);
+	inode_get();
+	inode_put();
+}

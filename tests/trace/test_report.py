@@ -9,6 +9,7 @@ import os
 import re
 import struct
 import zlib
+from pathlib import Path
 
 import pytest
 import pagetrail_tables as tables
@@ -335,7 +336,13 @@ def test_sources_in_the_run_are_shown_whatever_became_of_the_tree(pagetrail, los
     source.write_text(SUSPECT_TEXT)
     os.utime(lost / "kernel/pagetrail.elf", (1, 1))
     pagetrail("report", lost, "-o", tmp_path / "r.html")
-    assert function_marks((tmp_path / "r.html").read_text())[20] == "acquired"
+    text = (tmp_path / "r.html").read_text()
+    assert function_marks(text)[20] == "acquired" and "was changed after the kernel was built" not in text
+    (lost / "sources/.changed").write_text(f"/kernel/fs/other.c\n{Path.cwd()}/kernel/fs/cached_io.c\n")
+    pagetrail("report", lost, "-o", tmp_path / "r.html")
+    text = (tmp_path / "r.html").read_text()
+    assert function_marks(text)[20] == "acquired", "still shown, and said so"
+    assert "cached_io.c was changed after the kernel was built: the lines shown may be others" in text
 
 
 @pytest.mark.parametrize("link", ["sources/kernel/fs/cached_io.c", "sources/kernel", "sources"])

@@ -194,6 +194,33 @@ def test_the_getter_with_other_code(sites, write, leaks, skipping_elf):
     report, _, text = leaks(now, "--baseline", write(before.machine, "before"), other_kernel=elf)
     assert (missing_of(report)["rule"], missing_of(report)["suspect"]) == ("baseline-changed-get", "sys_read")
     assert "sys_read() acquires such references in other code than the baseline's" in text
+    called = next(frame for frame in report["groups"][0]["get"] if frame["function"] == "sys_read")
+    place = f"{called['file']}:{called['line']}"
+    assert missing_of(report)["suspect_place"] == place and f"place: {place}\n" in text, "not where the function begins"
+    assert called["line"] > 41
+
+
+def names(kernel, forget=()):
+    """References to inodes, which one function acquires and another releases, but for some."""
+    kernel.begin(7)
+    for i in range(8):
+        inode = kernel.machine.obj_alloc("inode", stack=kernel.stack("mm_fork"))
+        kernel.machine.obj_ref("obj_get", "inode", inode, "CALL", (7, 0), 0, kernel.stack("name_begin", "sys_read"))
+        if i not in forget:
+            kernel.machine.obj_ref("obj_put", "inode", inode, "CALL", (7, 0), 1, kernel.stack("name_end", "sys_write"))
+            kernel.machine.obj_free("inode", inode, stack=kernel.stack("mm_destroy"))
+    kernel.end(7)
+    return kernel
+
+
+def test_the_release_of_a_counted_object_has_its_own_name(sites, write, leaks, skipping_elf):
+    """The trace has the caller of inode_put() only: not the books' page_put() released it, nor what else the caller calls."""
+    before = names(Kernel(sites))
+    before.machine.audit()
+    elf = skipping_elf("name_end", "sys_read")
+    now = names(Kernel(sites_of(elf)), forget=(1, 3, 5))
+    _, status, text = leaks(now, "--baseline", write(before.machine, "before"), other_kernel=elf)
+    assert status == LEAKED and "name_end() does not always call inode_put(), which released such objects" in text, text
 
 
 def test_what_a_baseline_says_of_the_code(pagetrail, healthy, tmp_path):

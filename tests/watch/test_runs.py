@@ -6,6 +6,7 @@ Verified here: WATCH-3 (run.json is there once a machine has ended).
 import json
 import os
 import re
+import shutil
 import struct
 import subprocess
 
@@ -345,3 +346,40 @@ def test_without_any_identity(clean, tmp_path):
     (run / "run.json").unlink()
     done = pagetrail("leaks", run)
     assert done.status == CANNOT_TELL and "unknown kernel build" in done.err
+
+
+def test_the_sources_are_those_of_the_tree_that_is_watched(tmp_path):
+    """A tree that was copied after it was built: its kernel names the sources of the first one, which has changed since."""
+    name, source = "small-plain", "tests/foreign/small/vm.c"
+    tree, elf = tmp_path / "tree", kernels.elf(name)
+    (tree / source).parent.mkdir(parents=True)
+    (tree / source).write_text("the copy's\n")
+    os.utime(tree / source, (1, 1))
+    shutil.copy2(elf, tree / "kernel.elf")
+    words = kernel(name)
+    words[words.index("-kernel") + 1] = "kernel.elf"
+    watching = ("--kernel-description", described(tmp_path, name))
+
+    def kept(run):
+        return {path.relative_to(run / "sources").as_posix(): path.read_text() for path in (run / "sources").rglob("*.c")}
+
+    done = watch("--out", tmp_path / "old", *watching, *words, cwd=tree)
+    texts = kept(tmp_path / "old")
+    assert done.status == OK and "changed after" not in done.err, done.err
+    assert {text for path, text in texts.items() if path.endswith(source)} == {"the copy's\n"}
+    assert len(texts) > 1, "what the tree does not have comes from where it was compiled"
+
+    later = os.stat(elf).st_mtime + 10
+    os.utime(tree / source, (later, later))
+    done = watch("--out", tmp_path / "new", *watching, *words, cwd=tree)
+    said = "vm.c was changed after the kernel was built: the lines shown may be others"
+    assert done.err.count("changed after") == 1 and said in done.err, done.err
+    assert kept(tmp_path / "new") == texts
+    assert pagetrail("report", tmp_path / "new").status == OK
+
+    away = tmp_path / "away/kernel.elf"
+    away.parent.mkdir()
+    shutil.move(tree / "kernel.elf", away)
+    words[words.index("kernel.elf")] = str(away)
+    watch("--out", tmp_path / "other", *watching, *words, cwd=tree)
+    assert "the copy's\n" not in kept(tmp_path / "other").values(), "the kernel is not of the tree that was stood in"

@@ -296,6 +296,32 @@ void suspect_choose(struct missing_release *says, struct suspect_candidate *cand
 		free(candidates[i].says.suspect_place);
 }
 
+/*
+ * Some rules know the function only, and say where it begins. Where it was under way when the leaked ones were acquired, the line of its
+ * call is known, and is nearer to the mistake.
+ */
+static void place_in_acquiring_stack(const struct suspect_case *one, struct missing_release *says)
+{
+	const uint32_t stacks[] = {one->item->get_stack, one->item->alloc_stack};
+	char place[256];
+
+	if (!says->suspect ||
+	    (says->suspect_place && says->suspect_place[0] &&
+	     strcmp(says->suspect_place,
+		    symbols_declared(one->leaks->stacks->symbols, says->suspect, place, sizeof(place))) != 0))
+		return;
+	for (size_t i = 0; i < sizeof(stacks) / sizeof(stacks[0]); i++) {
+		const struct stack_view *view = stack_table_get(one->leaks->stacks, stacks[i]);
+		for (uint32_t k = view->site; k < view->nr; k++) {
+			if (!view->frames[k].line || strcmp(view->frames[k].function, says->suspect) != 0)
+				continue;
+			free(says->suspect_place);
+			says->suspect_place = xstrdup(frame_place(&view->frames[k], place, sizeof(place)));
+			return;
+		}
+	}
+}
+
 void suspect_find(struct suspect_world *world, struct leak_group *group, const struct later_event *later,
 		  size_t nr_later)
 {
@@ -312,4 +338,5 @@ void suspect_find(struct suspect_world *world, struct leak_group *group, const s
 		nr += rules[i](&one, &candidates[nr]);
 	nr = drop_beside_the_point(candidates, nr);
 	suspect_choose(&group->missing, candidates, nr);
+	place_in_acquiring_stack(&one, &group->missing);
 }

@@ -191,6 +191,43 @@ static bool covers(const struct comparison *comparison, const struct step *step)
 	return 100 * step->missing >= COVERED_PERCENT * comparison->total;
 }
 
+/* What the kernel's functions call that acquire or release a counted object's reference: no stack of the trace has them. */
+#define REFERENCE_RECORDER "kmem_ref_stack"
+
+/*
+ * What this function called in the baseline to release a reference to such an object: inode_put, file_close, ... Of the functions that
+ * record such references, the one that most of those call who release them, and fewer of those who acquire them. NULL: there is none.
+ */
+static const char *counted_release(const struct baseline *then, uint32_t caller, const char *kind_name)
+{
+	char **names = then->tree->names;
+	uint32_t kind = call_tree_known(then->tree, kind_name);
+	const char *found = NULL;
+	int64_t most = 0;
+
+	for (size_t i = 0; i < then->nr_edges; i++) {
+		const char *callee = names[then->edges[i].callee];
+		int64_t nr = 0;
+		if (then->edges[i].caller != caller || baseline_calls(then, callee, REFERENCE_RECORDER) <= 0)
+			continue;
+		for (size_t k = 0; k < then->nr_lives; k++) {
+			const struct life_path *life = &then->lives[k];
+			const char *puts =
+			    call_tree_function(then->tree, call_tree_site(then->tree, life->put));
+			const char *gets =
+			    call_tree_function(then->tree, call_tree_site(then->tree, life->get));
+			if (life->kind == kind)
+				nr += (baseline_calls(then, puts, callee) > 0) -
+				      (baseline_calls(then, gets, callee) > 0);
+		}
+		if (nr > most) {
+			most = nr;
+			found = callee;
+		}
+	}
+	return found;
+}
+
 /*
  * What this caller called on more lines in the baseline's code; NULL: nothing. For the last step, whose callee is the books' and may
  * have another name in the source: a counted object's reference is released by inode_put, file_close, ...
@@ -246,6 +283,19 @@ static void accuse(const struct suspect_case *one, const char *function, const c
 	out->says.expected = callee;
 }
 
+/* The callee released what leaked, in the baseline. */
+static void accuse_of_release(const struct suspect_case *one, uint32_t caller, const char *callee,
+			      enum suspect_rule rule, struct suspect_candidate *out)
+{
+	const struct leak_item *item = one->item;
+	const struct baseline *then = one->world->then;
+	bool counted = item->object && !leak_is_object(item);
+
+	if (counted && !strcmp(callee, baseline_act(false, true)))
+		callee = counted_release(then, caller, baseline_kind_of_page(item->ref));
+	accuse(one, then->tree->names[caller], callee, rule, out);
+}
+
 /* The callers of the steps that a good part of what is missing went over, and whom the code has between caller and callee. */
 static size_t take_callers(const struct comparison *comparison, uint32_t **functions)
 {
@@ -287,8 +337,8 @@ static bool find_changed(const struct suspect_case *one, const struct comparison
 			callee = step->callee;
 	}
 	if (changed.function)
-		accuse(one, names[changed.function], names[callee],
-		       changed.branches ? SUSPECT_CHANGED : SUSPECT_CHANGED_IN, out);
+		accuse_of_release(one, changed.function, names[callee],
+				  changed.branches ? SUSPECT_CHANGED : SUSPECT_CHANGED_IN, out);
 	return changed.function != 0;
 }
 
@@ -357,7 +407,7 @@ static bool choose_step(const struct suspect_case *one, const struct comparison 
 		return false;
 	const char *gone =
 	    rule == SUSPECT_CODE && !step->nr_ways ? call_gone(one->world, step->caller) : NULL;
-	accuse(one, names[step->caller], gone ? gone : names[step->callee], rule, out);
+	accuse_of_release(one, step->caller, gone ? gone : names[step->callee], rule, out);
 	return true;
 }
 

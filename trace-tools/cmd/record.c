@@ -122,7 +122,7 @@ static int record_run(const struct arguments *arguments)
 	int status = drain.missed_packets ? STATUS_CANNOT_TELL : STATUS_OK;
 	drain_close(&drain);
 	guest_close(&guest);
-	sources_keep(folder);
+	sources_keep(folder, kernel, NULL);
 	free(trace);
 	free(to);
 	return status;

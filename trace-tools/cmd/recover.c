@@ -175,7 +175,7 @@ static int recover_run(const struct arguments *arguments)
 	free(error);
 	drain_close(&drain);
 	guest_close(&guest);
-	sources_keep(folder);
+	sources_keep(folder, kernel, NULL);
 	free(folder);
 	return status;
 }

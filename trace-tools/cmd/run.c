@@ -145,7 +145,7 @@ static int run_run(const struct arguments *arguments)
 		json_last(&json, status);
 	char *folder = xstrdup(session->folder);
 	session_free(session);
-	sources_keep(folder);
+	sources_keep(folder, options.machine.kernel, NULL);
 	free(hooks);
 	if (option(arguments, "why") && option(arguments, "leaks") && status == STATUS_LEAKED && !as_json)
 		why_report(folder, &(struct why_options){.limit = WHY_LIMIT, .repeated = repeated});

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "base/json_read.h"
+#include "base/util.h"
 #include "help.h"
 #include "report/leaks_text.h"
 #include "report/sources.h"
@@ -72,6 +74,20 @@ static void print_and_pass_on(const struct leaks *leaks, void *context)
 		further->read(leaks, further->context);
 }
 
+/* What was started, and where, is in the file that the stand-in left. */
+static void keep_sources(const char *folder)
+{
+	char *path = xasprintf("%s/" WATCH_START_FILE, folder);
+	char *text = file_read_all(path, NULL);
+	struct json_value *start = text ? json_parse(text) : NULL;
+
+	sources_keep(folder, start ? json_get_string(start, "kernel") : NULL,
+		     start ? json_get_string(start, "folder") : NULL);
+	json_value_free(start);
+	free(text);
+	free(path);
+}
+
 /* What one machine's run says, on standard output; its status. */
 static int report_run(const struct watch *watch, const struct watch_run *machine,
 		      const struct arguments *arguments, struct further_reader *further)
@@ -89,7 +105,7 @@ static int report_run(const struct watch *watch, const struct watch_run *machine
 		free(problem);
 		return STATUS_CANNOT_TELL;
 	}
-	sources_keep(machine->folder);
+	keep_sources(machine->folder);
 	struct run *run = open_run(machine->folder);
 	struct model *model = model_replay(run, NULL);
 	int status = leaks_read(run, model, arguments, option(arguments, "fail-on-leak") != NULL,

@@ -106,14 +106,18 @@ static bool repeat(const struct why *why, struct again *again, const char *folde
 /* Who is to blame comes first, and the groups for which somebody is come before those that went with others. */
 static void print(const struct why *why, const struct leak_points *points, const struct lives *lives)
 {
+	struct sources sources;
+
+	sources_open(&sources, why->run, NULL);
 	if (why->leaks->nr_groups)
 		leak_points_print_head(why->leaks, points, why->first, why->last, stdout);
 	for (int blamed = 1; blamed >= 0; blamed--) {
 		for (size_t g = why->first; g < why->last; g++) {
 			if (leak_point_names(why->leaks, points, g) == blamed)
-				leak_point_print(why->leaks, why->stacks, points, why->first, g, stdout);
+				leak_point_print(why->leaks, &sources, points, why->first, g, stdout);
 		}
 	}
+	sources_close(&sources);
 	freed_early_print(why->leaks, why->stacks, lives, stdout);
 }
 

@@ -295,6 +295,20 @@ static void put_others(FILE *out, const struct leaks *leaks, const struct found_
 	html_part(out, leaks, PART_REST, 0, "Other findings");
 }
 
+static void put_changed(FILE *out, const struct sources *sources)
+{
+	size_t nr;
+	const char *first = sources_changed(sources, &nr);
+
+	if (!first)
+		return;
+	fputs("<p class=\"hint\">", out);
+	markup_text(out, first);
+	if (nr > 1)
+		fprintf(out, " and %zu more", nr - 1);
+	fprintf(out, " %s " SOURCES_CHANGED ".</p>\n", nr == 1 ? "was" : "were");
+}
+
 void html_findings(FILE *out, const struct leaks *leaks, const struct found_list *list,
 		   struct sources *sources)
 {
@@ -310,6 +324,7 @@ void html_findings(FILE *out, const struct leaks *leaks, const struct found_list
 		fprintf(out,
 			"<p>And %zu smaller groups: <code>pagetrail leaks --all</code> prints them.</p>\n",
 			leaks->nr_groups - GROUPS_MAX);
+	put_changed(out, sources);
 	if (sources->nr_shown)
 		fputs("<p class=\"hint\">A frame of a stack opens to its lines of source.</p>\n", out);
 	else if (sources->nr_newer)

@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/util.h"
 #include "leaks_text.h"
@@ -16,26 +15,9 @@
 
 /* ---- the source ---- */
 
-/* NULL: it is not there, or newer than the kernel: then it may be another one. Caller frees. */
-static char *read_source(const struct symbol_frame *frame, const struct run *run)
+static void print_source(const struct symbol_frame *frame, struct sources *sources, FILE *out)
 {
-	struct stat source, kernel;
-	char *path, *text = NULL;
-
-	if (!frame->file || !frame->line || (!frame->folder && frame->file[0] != '/') || !run->kernel_path)
-		return NULL;
-	path = frame->file[0] == '/' ? xstrdup(frame->file) : xasprintf("%s/%s", frame->folder, frame->file);
-	if (!stat(path, &source) && S_ISREG(source.st_mode) && !stat(run->kernel_path, &kernel) &&
-	    source.st_mtime <= kernel.st_mtime)
-		text = file_read_all(path, NULL);
-	free(path);
-	return text;
-}
-
-static void print_source(const struct symbol_frame *frame, const struct run *run, FILE *out)
-{
-	char *text = read_source(frame, run);
-	const char *line = text;
+	const char *line = sources_text(sources, frame);
 
 	for (uint32_t number = 1; line && *line && number <= frame->line + LINES_AROUND; number++) {
 		int bytes = (int)strcspn(line, "\n");
@@ -44,7 +26,6 @@ static void print_source(const struct symbol_frame *frame, const struct run *run
 				line);
 		line += bytes + (line[bytes] == '\n');
 	}
-	free(text);
 }
 
 /* ---- text ---- */
@@ -206,11 +187,12 @@ static void print_verdict(const struct leak_group *group, FILE *out)
 	fputc('\n', out);
 }
 
-void leak_point_print(const struct leaks *leaks, struct stack_table *stacks, const struct leak_points *points,
+void leak_point_print(const struct leaks *leaks, struct sources *sources, const struct leak_points *points,
 		      size_t first, size_t g, FILE *out)
 {
 	const struct leak_point *point = &points->list[g];
 	size_t before = said_before(points, first, g);
+	struct stack_table *stacks = leaks->stacks;
 	struct symbol_frame frame;
 
 	fprintf(out, "[%zu] ", g + 1);
@@ -221,7 +203,7 @@ void leak_point_print(const struct leaks *leaks, struct stack_table *stacks, con
 	if (before == points->nr) {
 		print_vote("lost in", &point->lost, point->nr_lost, out);
 		if (point->example && lost_frame(point, stacks, &frame))
-			print_source(&frame, stacks->run, out);
+			print_source(&frame, sources, out);
 		if (point->example)
 			leak_point_print_frames(last_end(point->example)->stack, last_end(point->example)->nr,
 						stacks, out);

@@ -7,9 +7,10 @@
 
 #include "analysis/leak_point.h"
 #include "base/json.h"
+#include "sources.h"
 
 /* One group, g counted from 0; what was said of a group from `first` on is not said again. */
-void leak_point_print(const struct leaks *leaks, struct stack_table *stacks, const struct leak_points *points,
+void leak_point_print(const struct leaks *leaks, struct sources *sources, const struct leak_points *points,
 		      size_t first, size_t g, FILE *out);
 /*
  * Before the groups from `first` up to `last`: who is to blame, each function once, and for how many of them. That is the suspect of

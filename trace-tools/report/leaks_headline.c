@@ -111,6 +111,9 @@ static void print_baseline(const struct missing_release *missing, const struct l
 	else if (missing->rule == SUSPECT_CHANGED_GET)
 		fprintf(out, "%s() acquires %s in other code than the baseline's", missing->suspect,
 			first->object ? "such objects" : "such references");
+	else if (!missing->expected)
+		fprintf(out, "%s() does not always release %s as in the baseline", missing->suspect,
+			first->object ? "such objects" : "such references");
 	else
 		fprintf(out, "%s() does not%s call %s(), which released %s in the baseline", missing->suspect,
 			missing->rule == SUSPECT_CODE ? "" : " always", missing->expected,
