@@ -150,3 +150,27 @@ def test_why_leads_with_the_suspect_of_leaks(kernel, pagetrail, write, died_in):
     else:
         assert f"  last pointer  {died_in}" in done.out and "not the suspect, and only evidence" in done.out
         assert "to blame      " not in done.out
+
+
+@pytest.mark.parametrize("born_apart, considered", [(0, False), (8, True)])
+def test_a_reference_went_with_its_record(kernel, pagetrail, write, born_apart, considered):
+    """The page was stored in the record before the get: no location is the reference's. Who got it last is not to blame for it."""
+    kernel.begin(7)
+    page = kernel.write_page(12, 0)
+    record = kernel.dirty(page, 12, 0)
+    kernel.drop(page, 12, 0)
+    kernel.end(7)
+    kernel.machine.audit([{"verdict": "UNREACH", "page": page, "holder": (12, 0)}, {"verdict": "OBJ", "obj": record, "holder": (12, 0)}])
+    run = write(kernel.machine)
+    (run / "why").mkdir()
+    got, lost, caller = (kernel.sites[name] + 0xffffffc000000000 for name in ("record_alloc", "pagecache_drop", "ext2_file_write"))
+    (run / "why/leak-points-of-run").write_text(
+        f"life reference {0xffffffc000000000 + page.pfn * 4096:#x} bytes 4096 pfn {page.pfn:#x} ref 4 holder 12 nth 1 heap 0 outside 0 "
+        f"frames 0 kept 0\nborn {got:#x} {caller:#x}\nframe popped {got:#x} where 0 when 9 stack {got:#x} {caller:#x}\n"
+        f"life object {0xffffffc000000000 + record * 8:#x} bytes 40 pfn 0 ref 0 holder 0 nth 1 heap 0 outside 0 frames 0 kept 8\n"
+        f"born {got + 4:#x} {caller + born_apart:#x}\nframe popped {lost:#x} where 0 when 20 stack {lost:#x}\n"
+        "end 2 blind 0\n")
+    groups = pagetrail("leaks", run, "--json").json()["groups"]
+    said = {group["what"]: [one["function"] for one in group["missing_release"]["considered"] if one["rule"] == "leak-point"]
+            for group in groups}
+    assert said == {"object": ["pagecache_drop"], "page": ["record_alloc"] if considered else []}

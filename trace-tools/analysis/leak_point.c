@@ -584,6 +584,36 @@ static const struct life *went_with(const struct lives *lives, const struct life
 	return last == life ? NULL : last;
 }
 
+/* Did both begin in one call of one function? Only the line in it may differ. */
+static bool born_together(const struct life *a, const struct life *b)
+{
+	return a->nr_born > 1 && a->nr_born == b->nr_born &&
+	       !memcmp(a->born + 1, b->born + 1, (a->nr_born - 1) * sizeof(a->born[0]));
+}
+
+/*
+ * The object that has a reference of no known location: its constructor stored the page in it before the get (a dirty record). It
+ * leaked, it has the same holder, it began in the same call, and it was lost later than the reference was let go. NULL: none.
+ */
+static const struct life *record_of(const struct judge *judge, const struct leak_item *item,
+				    const struct life *life)
+{
+	const struct leaks *leaks = judge->leaks;
+
+	if (life->kind != LIFE_REFERENCE || is_passing((uint32_t)life->ref) || life->kept || life->nr_heap)
+		return NULL;
+	for (size_t i = 0; i < leaks->nr_items; i++) {
+		const struct leak_item *other = &leaks->items[i];
+		if (!other->object || other->ref != REF_NONE || other->holder != item->holder ||
+		    other->index != item->index)
+			continue;
+		const struct life *object = life_of(judge->lives, other);
+		if (object && born_together(life, object) && end_of(object)->when >= end_of(life)->when)
+			return object;
+	}
+	return NULL;
+}
+
 static void judge_life(struct leak_point *point, struct judge *judge, const struct leak_item *item,
 		       struct testimony *heard)
 {
@@ -596,7 +626,8 @@ static void judge_life(struct leak_point *point, struct judge *judge, const stru
 	} else if (life->nr_outside && !passing) {
 		point->nr_held++;
 		point->held = life;
-	} else if (life->nr_heap && !passing && went_with(judge->lives, life)) {
+	} else if ((life->nr_heap && !passing && went_with(judge->lives, life)) ||
+		   record_of(judge, item, life)) {
 		point->nr_within++;
 	} else if (!end_of(life)->by) {
 		point->nr_held++;

@@ -23,6 +23,7 @@
  * `uvmunmap(pagetable, va, n, 0)` is its caller's fault.
  *
  * What lies within another thing that leaked (a page-table page in its root) went with that one and has no point of its own.
+ * The same holds for a reference whose page stood in an object before the get, if the object began in the same call and leaked.
  *
  * BLAME-1  nr_asked == nr_lost + nr_within + nr_held + nr_ended.
  */
