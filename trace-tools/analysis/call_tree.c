@@ -146,3 +146,25 @@ uint32_t call_tree_same(const struct call_tree *tree, uint32_t at, const struct 
 	}
 	return found;
 }
+
+/* Of fewer functions half says little. */
+#define DISPATCHED_MIN 32
+
+bool call_tree_dispatches(const struct call_tree *tree, uint32_t name)
+{
+	bool *below = xcalloc(tree->nr_nodes, sizeof(*below));
+	uint8_t *met = xcalloc(tree->nr_names, sizeof(*met));
+	size_t nr[2] = {0}; /* on stacks at all, below this one */
+
+	for (size_t i = 1; i < tree->nr_nodes; i++) { /* CALL-1 */
+		const struct call_node *node = &tree->nodes[i];
+		below[i] = below[node->parent] || (node->parent && tree->nodes[node->parent].name == name);
+		for (int which = 0; which <= below[i]; which++) {
+			nr[which] += !(met[node->name] & 1 << which);
+			met[node->name] |= (uint8_t)(1 << which);
+		}
+	}
+	free(below);
+	free(met);
+	return nr[1] >= DISPATCHED_MIN && 2 * nr[1] > nr[0];
+}

@@ -63,6 +63,12 @@ uint32_t call_tree_same(const struct call_tree *tree, uint32_t at, const struct 
 /* The path of a node, outermost first: its nodes without the root; returns how many (at most max; 0 if there are more). */
 size_t call_tree_path(const struct call_tree *tree, uint32_t at, uint32_t *path, size_t max);
 
+/*
+ * Whether more than half of all functions stand below this one on some path: it dispatches (a system call's entry), and that it is on the
+ * way to something tells nothing.
+ */
+bool call_tree_dispatches(const struct call_tree *tree, uint32_t name);
+
 /* The function that called the machinery at this leaf; the leaf where there is no stack. */
 static inline uint32_t call_tree_site(const struct call_tree *tree, uint32_t leaf)
 {

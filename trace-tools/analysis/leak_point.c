@@ -401,7 +401,8 @@ static void vote_releaser(struct judge *judge, const struct leak_item *item, con
 	bool itself = false;
 
 	for (uint32_t i = 0; i < life->nr_given; i++) {
-		if (life->given[i].handled == HANDLED_WITHIN && itself)
+		/* Pages are of one type: who is given a structure, and releases some page, need not be there for this one. */
+		if (life->given[i].handled == HANDLED_WITHIN && (itself || life->kind == LIFE_PAGE))
 			continue;
 		itself |= life->given[i].handled == HANDLED_ITSELF;
 		vote_of(judge->stacks, NULL, life->given[i].function + 1, vote);

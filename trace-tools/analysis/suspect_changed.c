@@ -312,7 +312,7 @@ struct changed suspect_changed_of(struct suspect_world *world, const uint32_t *f
 
 	suspect_read_changes(world);
 	for (size_t i = 0; i < nr; i++)
-		in[functions[i]] = true;
+		in[functions[i]] = !call_tree_dispatches(world->then->tree, functions[i]);
 	const struct code_change *edited = suspect_edited(world, in);
 	free(in);
 	return edited ? (struct changed){edited->function, edited->change > CHANGE_INSIDE}
