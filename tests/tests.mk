@@ -105,5 +105,5 @@ $(AXE):
 	npm install --silent --no-audit --no-fund --prefix $(BUILD)/npm axe-core@4.14.1
 axe: tools $(AXE) ## axe-core (by npm) over the HTML report: what keeps people out of it
 	@$(PYTHON) tests/axe/axe.py $(AXE)
-bench-wall: $(TEST_NEEDS) ## seconds of usertests -q (3 harts, beside the baselines) and of the way to the prompt
-	@$(PYTHON) tests/bench/wall.py
+bench-wall: $(TEST_NEEDS) ## seconds of usertests -q (3 harts, beside the baselines) and of the way to the prompt [XV6=DIR: of xv6's own, too]
+	@$(PYTHON) tests/bench/wall.py $(XV6)
