@@ -69,3 +69,12 @@ int main(int argc, char **argv)
 		console_byte(0, (uint8_t)byte);
 	return 0;
 }
+
+/* ---- what QEMU would say: one hart ---- */
+
+bool qemu_harts_in_turns;
+
+unsigned qemu_current_hart(void)
+{
+	return 0;
+}
