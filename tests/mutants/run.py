@@ -10,7 +10,7 @@ scratch copy of the tree; only its file is compiled. The changed kernel runs a w
     make mutants N=50            fifty; the same ones every time, and among those of a larger N
     make mutants ONLY='pipe_*'   those whose id matches; several patterns with commas
     make mutants JUDGE=1         nothing is run: the recorded runs are judged again, by the tools as they are now
-    make mutants WHY=1           those that leaked run again, and `pagetrail why` is asked, too (why.py)
+    make mutants WHY=1           those that leaked run again, and `pagetrail why` is asked, too (why.py); with JUDGE=1 these runs again
 
 Rows that are there are kept, unless the kernel has changed since (its build id): an interrupted run goes on where it was.
 The recorded runs stay in BUILD/mutants/runs/ID, and those of the unchanged kernel in BUILD/mutants/clean, each with the baseline that
@@ -186,28 +186,42 @@ class Measure:
         return rows
 
 
-    def ask_why(self, number, only):
+    def ask_why(self, number, only, judge_again):
         """The rows that leaked, in the order of a sample, each once; what `why` said of those that are known is kept."""
         self.graph = json.loads((self.out / "calls.json").read_text())
         file, every = self.out / "why.csv", workloads.all_workloads()
-        leaked = [row for row in table.read_rows(self.csv).values() if row["detected"] == "leaks" and is_asked_for(row["id"], only)
+        rows = table.read_rows(self.csv)
+        leaked = [row for row in rows.values() if row["detected"] == "leaks" and is_asked_for(row["id"], only)
                   and not needs_virtio(every[row["workload"]].mem)]
         leaked.sort(key=lambda row: place(row["id"]))
         known = why.read_rows(file)
         chosen = leaked[:number] if number else leaked
+        if judge_again:
+            chosen = [row for row in chosen if row["id"] in known]
+            file.unlink(missing_ok=True)
 
         def one(row):
             began, run = time.monotonic(), self.out / "why" / row["id"]
-            record(run, every[row["workload"]], self.runs / row["id"] / "kernel/pagetrail.elf", why.LIMIT, again=True)
-            said = {**why.why_row(row, run, self.graph), "seconds": f"{time.monotonic() - began:.0f}"}
+            if not judge_again:
+                self.record_again(run, every[row["workload"]], self.runs / row["id"] / "kernel/pagetrail.elf")
+            said = why.why_row(row, run, self.graph, self.baseline_of(row["workload"]), judge_again)
+            shutil.rmtree(run / "why/trace", ignore_errors=True)
+            said["seconds"] = f"{time.monotonic() - began:.0f}"
             with self.lock:
                 why.append_row(file, said)
-                say(f"{said['id']:44} {said['why_class']:9} {said['why'] or '-':24} {said['rule']:16} leaks: {said['class']}")
-            shutil.rmtree(run)
+                say(f"{said['id']:44} " + "   ".join(f"{view} {said.get(f'{view}_class', '-'):9} {said.get(f'{view}_suspect') or '-':24}"
+                                                    for view in why.VIEWS))
 
         with ThreadPoolExecutor(self.jobs) as pool:
-            list(pool.map(one, [row for row in chosen if row["id"] not in known]))
-        return why.summary([row for row in why.read_rows(file).values() if row["id"] in {row["id"] for row in chosen}])
+            list(pool.map(one, [row for row in chosen if judge_again or row["id"] not in known]))
+        ids = {row["id"] for row in chosen}
+        return why.summary([row for row in why.read_rows(file).values() if row["id"] in ids],
+                           rows.values() if not (number or only) else [row for row in rows.values() if row["id"] in ids])
+
+    def record_again(self, run, workload, kernel):
+        """A run that can be repeated; it stays, to be judged again."""
+        record(run, workload, kernel, why.LIMIT, again=True)
+        compress(run / "kernel/pagetrail.elf")
 
 
 def place(mutant_id):
@@ -289,7 +303,7 @@ def main():
     options = parser.parse_args()
     measure = Measure(options.out, options.jobs)
     if options.why:
-        say(measure.ask_why(options.number, options.only))
+        say(measure.ask_why(options.number, options.only, options.judge))
         return 0
     if options.judge:
         rows = measure.judge_again(options.only)

@@ -263,18 +263,20 @@ def test_what_why_names_first():
     assert why.blamed({"groups": [nobody]}) == ("", "")
 
 
-def test_a_reader_of_both_begins_with_leaks():
-    assert why.together({"suspect": "middle"}, "inner") == "middle" and why.together({"suspect": ""}, "inner") == "inner"
-
-
 def test_rows_of_why_are_kept_and_counted(tmp_path):
-    """Of a machine that leaked nothing when it ran again, nothing is counted."""
+    """Of a machine that leaked nothing when it ran again, nothing is counted but what its recorded run said."""
     path = tmp_path / "why.csv"
     for number, what in enumerate(("exact", "no answer", "no leak")):
-        why.append_row(path, {"id": str(number), "function": "middle", "class": "exact", "why_class": what, "together_class": "exact"})
+        why.append_row(path, {"id": str(number), "function": "middle", "class": "near", "why_class": what, "events_class": "wrong",
+                              "both_class": "exact"})
     rows = why.read_rows(path)
     assert list(rows) == ["0", "1", "2"]
-    assert why.summary(rows.values()) == "leaks  of 2: exact 2\nwhy    of 2: exact 1, no answer 1\nboth   of 2: exact 2"
+    every = [{"id": str(number), "class": "near", "path": "error" if number else "normal"} for number in range(4)]
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in why.summary(rows.values(), every).splitlines()[2:]]
+    assert [line[1:] for line in lines] == [
+        ["2", "0 (0 %)", "2 (100 %)", "0 (0 %)", "0 (0 %)"], ["2", "1 (50 %)", "0 (0 %)", "0 (0 %)", "1 (50 %)"],
+        ["2", "0 (0 %)", "0 (0 %)", "2 (100 %)", "0 (0 %)"], ["2", "2 (100 %)", "0 (0 %)", "0 (0 %)", "0 (0 %)"],
+        ["4", "2 (50 %)", "2 (50 %)", "0 (0 %)", "0 (0 %)"], ["3", "1 (33 %)", "2 (67 %)", "0 (0 %)", "0 (0 %)"]]
 
 
 # ---- rows and table ----

@@ -1,21 +1,33 @@
 # SPDX-License-Identifier: MIT
-"""`make mutants WHY=1`: what `pagetrail why` says of mutants that leak, beside what `leaks` says.
+"""`make mutants WHY=1`: what following the pointers adds to the comparison.
 
 `why` compares with nothing: it repeats a run and follows every pointer to what leaked (docs/DESIGN.md). So the kernel of each row that is
-detected by its leaks runs again in a machine that can be repeated (--icount, one hart), and is asked. What counts is the function that
-`why` prints first: that of the first group for which it blames somebody. Classes are those of judge.py, and
+detected by its leaks runs again in a machine that can be repeated (--icount, one hart), and is asked three times:
 
-    no leak     the machine of one hart leaked nothing
+    why     `pagetrail why` alone: the function that it prints first, which is that of the first group for which it blames somebody
+    events  the one verdict of `leaks`, with the pointers followed and without a baseline
+    both    the same with the baseline that the mutant's row was judged by: what a reader has who has everything
+
+Classes are those of judge.py, and of a machine that ran again
+
+    no leak     it leaked nothing: with one hart the same calls meet in another order
     no answer   the repeated run went another way, or something still points to all that leaked
+
+What is found otherwise than by leaks (findings, panics, machines that do not end), or in a machine that cannot be repeated, has no pointers to
+follow: in the table of `both` it counts as its row in mutants.csv has it.
 """
 import csv
 
 from harness.tool import pagetrail
 
 import judge
+import table
 
-COLUMNS = ("id", "function", "kind", "path", "workload", "suspect", "class", "why", "rule", "why_class", "together_class", "seconds")
+VIEWS = ("why", "events", "both")
+COLUMNS = ("id", "function", "kind", "path", "workload", "class", *(f"{view}_{key}" for view in VIEWS for key in ("suspect", "rule", "class")),
+           "seconds")
 LIMIT = 300
+NO_LEAK, NO_ANSWER = "no leak", "no answer"
 
 
 def blamed(answer):
@@ -26,29 +38,29 @@ def blamed(answer):
     return "", ""
 
 
-def together(row, suspect):
-    """What a reader of both has: the suspect of `leaks`; where that names none, the one of `why`."""
-    return row["suspect"] or suspect
-
-
-def ask(run):
-    """(function, rule, class or "") of a run that can be repeated."""
-    done = pagetrail("why", run, "--json", timeout=4 * LIMIT)
-    if not done.out:
-        return "", "", "no answer"
-    answer = done.json()
-    if answer["verdict"] == "no leaks":
-        return "", "", "no leak"
+def view_of_why(row, run, graph, repeated):
+    """The columns of `why`."""
+    done = pagetrail("why", run, "--json", *(["--no-repeat"] if repeated else []), timeout=4 * LIMIT)
+    answer = done.json() if done.out else {"verdict": NO_ANSWER, "groups": []}
     function, rule = blamed(answer)
-    return function, rule, "" if function else "no answer"
+    what = NO_LEAK if answer["verdict"] == "no leaks" else NO_ANSWER if not function else judge.nearness(function, row["function"], {}, graph)
+    return {"why_suspect": function, "why_rule": rule, "why_class": what}
 
 
-def why_row(row, run, graph):
-    """The columns of one mutant."""
-    function, rule, what = ask(run)
-    both = together(row, function)
-    return {**row, "why": function, "rule": rule, "why_class": what or judge.nearness(function, row["function"], {}, graph),
-            "together_class": judge.nearness(both, row["function"], {}, graph)}
+def view_of_leaks(view, row, run, graph, *options):
+    """The columns of the one verdict."""
+    answer = pagetrail("leaks", run, "--json", *options).json()
+    verdict = judge.judge(row["id"], row["function"], answer, "", graph, [])
+    return {f"{view}_{key}": verdict[key] for key in ("suspect", "rule", "class")}
+
+
+def why_row(row, run, graph, baseline, repeated=False):
+    """The columns of one mutant. repeated: its run was repeated before, and keeps what came of it."""
+    said = {**row, **view_of_why(row, run, graph, repeated)}
+    if said["why_class"] != NO_LEAK:
+        said.update(view_of_leaks("events", row, run, graph))
+        said.update(view_of_leaks("both", row, run, graph, "--baseline", baseline))
+    return said
 
 
 def append_row(path, row):
@@ -69,11 +81,20 @@ def read_rows(path):
         return {row["id"]: row for row in csv.DictReader(file)}
 
 
-def summary(rows):
-    """One line for each of leaks, why, and both; of the rows for which why has a leak to look at."""
-    rows = [row for row in rows if row["why_class"] != "no leak"]
-    lines = []
-    for label, column in (("leaks", "class"), ("why", "why_class"), ("both", "together_class")):
-        counted = {name: sum(row[column] == name for row in rows) for name in ("exact", "near", "wrong", "none", "no answer")}
-        lines.append(f"{label:6} of {len(rows)}: " + ", ".join(f"{name} {nr}" for name, nr in counted.items() if nr))
-    return "\n".join(lines)
+def share(label, classes):
+    """One line of the table, as texts; a row without an answer has no name."""
+    classes = ["none" if name == NO_ANSWER else name for name in classes]
+    return [label, str(len(classes)), *(table.percent(classes.count(name), len(classes)) for name in table.CLASSES)]
+
+
+def summary(rows, every):
+    """The table. rows: of why.csv; every: all rows of mutants.csv, of which those that were detected count."""
+    asked = {row["id"]: row for row in rows if row["why_class"] != NO_LEAK}
+    head = ("of those that leaked in a machine of one hart", "mutants", *table.CLASSES)
+    lines = [head, share("leaks with a baseline, when it was recorded", [row["class"] for row in asked.values()])]
+    for view, label in zip(VIEWS, ("why alone", "one verdict without a baseline", "one verdict with a baseline")):
+        lines.append(share(label, [row[f"{view}_class"] for row in asked.values()]))
+    whole = [(row, asked[row["id"]]["both_class"] if row["id"] in asked else row["class"]) for row in every if row["class"] in table.CLASSES]
+    lines.append(share("all that is detected, one verdict with a baseline", [what for _, what in whole]))
+    lines.append(share("of these on an error path", [what for row, what in whole if row["path"] == "error"]))
+    return table.markdown(lines)

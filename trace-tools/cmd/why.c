@@ -207,7 +207,9 @@ static int why_own(struct why *why)
 	char *kept = xasprintf("%s/" LEAK_POINTS_REPEATED, why->folder);
 	int status = STATUS_CANNOT_TELL;
 
-	if (why->options.repeated ? !access(kept, R_OK) : repeat_own(why)) {
+	if (why->options.repeated && access(kept, R_OK))
+		warn("%s was not repeated before: no " LEAK_POINTS_REPEATED " in it", why->folder);
+	else if (why->options.repeated || repeat_own(why)) {
 		const char *folder = why->folder;
 		close_recorded(why);
 		open_recorded(why, folder);
@@ -289,6 +291,10 @@ int why_report(const char *folder, const struct why_options *options)
 		status = nothing_leaked(&why);
 	else if (why.leaks->nr_followed)
 		status = why_followed(&why);
+	else if (why.run->watched && options->repeated)
+		die("--no-repeat: a watched run keeps its repetition in %s/" FOLDER
+		    ": ask `pagetrail leaks` about that",
+		    folder);
 	else if (why.run->watched)
 		status = why_watched(&why);
 	else
@@ -301,7 +307,8 @@ static int why_run(const struct arguments *arguments)
 {
 	struct why_options options = {.limit = option_number(arguments, "limit", WHY_LIMIT, 1, 1000000),
 				      .group = option_number(arguments, "group", 0, 1, UINT64_MAX),
-				      .json = option(arguments, "json") != NULL};
+				      .json = option(arguments, "json") != NULL,
+				      .repeated = option(arguments, "no-repeat") != NULL};
 
 	return why_report(arguments->operands[0], &options);
 }
@@ -309,6 +316,7 @@ static int why_run(const struct arguments *arguments)
 static const struct option_spec options[] = {
     {"group", "N", "tell only of the N-th group of `pagetrail leaks`"},
     {"limit", "N", "follow at most so many of each group (64)"},
+    {"no-repeat", NULL, "run nothing: tell from what the last repetition of this run left in it"},
     {"json", NULL, "as JSON"},
     {NULL, NULL, NULL},
 };
