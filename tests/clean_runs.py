@@ -31,6 +31,7 @@ import time
 import clean_plan
 from clean_plan import COMMAND, KILLED, TYPED
 from harness import paths, xv6_disk
+from harness.csv_rows import append_row
 from harness.machine import Machine
 from harness.recorder import Recorder, for_each
 from harness.tool import CANNOT_TELL, OK, pagetrail, read_until, run_command
@@ -137,15 +138,6 @@ def read_rows(path, build, seed):
         return {int(row["number"]): row for row in csv.DictReader(file) if (row["build"], row["seed"]) == (build, str(seed))}
 
 
-def append_row(path, row):
-    fresh = not path.exists()
-    with open(path, "a", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        if fresh:
-            writer.writeheader()
-        writer.writerow(row)
-
-
 def line(row, total):
     text = f"{row['number']:>4}/{total:<4}  {row['program']:17} {row['shape']:15} {row['verdict']:12} {row['events']:>9} " \
            f"{float(row['seconds']):7.1f}"
@@ -174,7 +166,7 @@ def run_all(folder, chosen, jobs, seed, total):
     def one(run):
         row = {**do_run(machines, run), "build": build, "seed": seed}
         with lock:
-            append_row(path, row)
+            append_row(path, COLUMNS, row)
             print(line(row, total), flush=True)
             known[run.number] = row
 

@@ -9,6 +9,8 @@ A row is one mutant. What is counted of what:
 """
 import csv
 
+from harness import csv_rows
+
 # What is judged beside the report that a reader has: with a baseline without its code, and without a baseline.
 BESIDE = {"codeless": "all, of the baseline the events alone", "alone": "all, without a baseline"}
 OF_EACH = ("suspect", "rule", "confidence", "class")
@@ -28,13 +30,7 @@ def read_rows(path):
 
 
 def append_row(path, row):
-    """Writes one row, with the head if it is the first."""
-    fresh = not path.exists()
-    with open(path, "a", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        if fresh:
-            writer.writeheader()
-        writer.writerow({column: row.get(column, "") for column in COLUMNS})
+    csv_rows.append_row(path, COLUMNS, row)
 
 
 def write_rows(path, rows):

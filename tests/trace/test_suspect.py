@@ -184,6 +184,27 @@ def test_the_only_function_of_the_path_with_other_code(sites, write, leaks, skip
     assert not said or missing["suspect"] == said.pop()
 
 
+@pytest.mark.parametrize("below, elsewhere, said", [
+    (30, 0, {"block_drop"}),   # sys_write is on the way to 32 functions, with page_put and block_drop
+    (29, 0, set()),            # to 31: half of so few says little
+    (30, 60, set()),           # to fewer than half of all
+])
+def test_a_dispatcher_with_other_code_is_no_suspect(pagetrail, sites, write, leaks, skipping_elf, tmp_path, below, elsewhere, said):
+    """Most functions are called below it, so of two that changed on the path the other one is meant."""
+    before, kept = blocks(Kernel(sites)), tmp_path / "kept.baseline"
+    before.machine.audit()
+    assert pagetrail("baseline", write(before.machine, "before"), "--out", kept).status == OK
+    *lines, _ = kept.read_text().splitlines()
+    nodes = [line for line in lines if line.startswith("n ")]
+    head, rest = lines[:3], lines[3 + len(nodes):]
+    dispatcher = next(number for number, line in enumerate(nodes, 1) if line.split()[3] == "sys_write")
+    nodes += [f"n {dispatcher} 1 below_{i}" for i in range(below)] + [f"n 0 1 elsewhere_{i}" for i in range(elsewhere)]
+    kept.write_text("\n".join([*head, *nodes, *rest, f"end {len(nodes) + len(rest) + 1}", ""]))
+    elf = skipping_elf("block_drop", "sys_write")
+    report, status, _ = leaks(blocks(Kernel(sites_of(elf)), forget=(1, 3, 5)), "--baseline", kept, other_kernel=elf)
+    assert status == LEAKED and said_by(missing_of(report), "baseline-changed") == said
+
+
 def test_the_getter_with_other_code(sites, write, leaks, skipping_elf):
     """As much is released as before, and more was acquired: whatever changed where it is released."""
     before = blocks(Kernel(sites))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* leaks, inside: leaks.c finds and groups, leaks_query.c leaves out, leaks_incidents.c has the rest, suspect.c finds out who forgot the release. */
+/* leaks, inside: leaks_items.c finds, leaks.c groups, leaks_query.c leaves out, leaks_incidents.c has the rest, suspect.c finds out who forgot the release. */
 #ifndef TOOLS_ANALYSIS_LEAKS_PRIV_H
 #define TOOLS_ANALYSIS_LEAKS_PRIV_H
 
@@ -11,6 +11,11 @@ void leaks_leave_out(struct leaks *leaks);
 /* True when a suppression covers this allocation stack. */
 bool leaks_suppressed(const struct leaks *leaks, uint32_t stack);
 
+/*
+ * leaks_items.c: chooses the audit, and adds what it and the trace show. True: each finding that the audit only counted is known from
+ * the trace.
+ */
+bool leaks_add_items(struct leaks *leaks);
 /* What the trace knows of a page (pfn) or object (pa / 8) that lives; false: it does not. */
 bool leaks_classify(const struct leaks *leaks, bool object, uint32_t where, struct leak_item *item);
 /* leaks_holders.c: what the number of an object's holder is the number of, by its cache, as for a reference; REF_NONE: of nothing that ends. */
