@@ -280,20 +280,10 @@ static void add_rows(struct batch *batch)
 /* ---- the folder ---- */
 
 /* These decide what becomes of a tree; those that name files come first. */
-static const char *const deciding[] = {"kernel-description",
-				       "elf",
-				       "symbols",
-				       "baseline",
-				       "suppressions",
-				       "timeout",
-				       "check",
-				       "until",
-				       "prompt",
-				       "fail-on-leak",
-				       "leak-points",
-				       "why",
-				       "passed",
-				       "failed"};
+static const char *const deciding[] = {
+    "kernel-description", "elf",         "symbols", "baseline", "suppressions",
+    "no-baseline",        "timeout",     "check",   "until",    "prompt",
+    "fail-on-leak",       "leak-points", "why",     "passed",   "failed"};
 #define DECIDING (sizeof(deciding) / sizeof(deciding[0]))
 #define DECIDING_FILES 5
 

@@ -38,8 +38,8 @@ static void redirect(const char *output)
 /* With what the table's verdicts were found with. */
 static void exec_report(const struct batch *batch, const char *run, const char *path)
 {
-	static const char *const passed[][2] = {{"baseline", "--baseline"},
-						{"suppressions", "--suppressions"}};
+	static const char *const passed[][2] = {
+	    {"baseline", "--baseline"}, {"no-baseline", "--no-baseline"}, {"suppressions", "--suppressions"}};
 	const char *words[10] = {"pagetrail", "report", run, "--out", path};
 	size_t nr = 5;
 
@@ -48,7 +48,8 @@ static void exec_report(const struct batch *batch, const char *run, const char *
 		if (!value)
 			continue;
 		words[nr++] = passed[i][1];
-		words[nr++] = value;
+		if (*value)
+			words[nr++] = value;
 	}
 	execv("/proc/self/exe", (char *const *)words);
 	_exit(127);
