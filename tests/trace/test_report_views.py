@@ -465,6 +465,34 @@ def test_tests_are_aligned_by_name(compared):
     assert {row[0] for row in rows(compared, "tests")} == {"gone", "write-read"}
 
 
+def marked(write, sites, name, tests):
+    machine = Kernel(sites).machine
+    for test in tests:
+        machine.mark(test)
+        machine.mark(test, end=True)
+    machine.sample()
+    machine.audit([])
+    return write(machine, name)
+
+
+@pytest.mark.parametrize("of_a, of_b, said, nr_rows", [
+    ([], [], ["In A none is marked: a program that marks", "In B none is marked: a program"], 0),
+    (["calm"], [], ["In B none is marked"], 1), ([], ["calm"], ["In A none is marked"], 1),
+    (["calm", "deep"], ["wide"], ["A has 2 and B has 1, and no name is in both."], 3)])
+def test_it_is_said_why_no_tests_are_compared(browser, pagetrail, sites, write, tmp_path, of_a, of_b, said, nr_rows):
+    pagetrail("report", marked(write, sites, "a", of_a), marked(write, sites, "b", of_b), "-o", tmp_path / "c.html")
+    browser.load(tmp_path / "c.html")
+    browser.until("document.documentElement.classList.contains('ready')")
+    told = text(browser, "#tests > p")
+    assert told.startswith("No test of A is compared with one of B.") and all(part in told for part in said), told
+    assert told.count(" none is marked") == (not of_a) + (not of_b) and len(rows(browser, "tests")) == nr_rows
+    assert browser.complaints() == []
+
+
+def test_a_comparison_of_tests_gives_no_reason_against_it(compared):
+    assert compared.evaluate("document.querySelector('.why-not')") is None
+
+
 def test_a_change_is_sorted_by_its_size_whatever_its_sign(compared):
     compared.click("#sites thead th:nth-child(11) button")
     changes = [int(row[10].replace(",", "")) for row in rows(compared, "sites")]

@@ -63,10 +63,10 @@ def test_a_baseline_is_found_by_its_workload(pagetrail, healthy, write, forgetti
     kernel = blocks(Kernel(sites_of(forgetting_elf)), forget=range(8))
     leaky = write(kernel.machine, "leaky", other_kernel=forgetting_elf)
 
-    def says(words):
+    def says(words, *options):
         about = json.loads((leaky / "run.json").read_text())
         (leaky / "run.json").write_text(json.dumps({**about, "guest_command": words}))
-        return missing_of(pagetrail("leaks", "--json", leaky, cwd=tmp_path).json())["suspect"]
+        return missing_of(pagetrail("leaks", "--json", *options, leaky, cwd=tmp_path).json())["suspect"]
 
     about = json.loads((healthy / "run.json").read_text())
     (healthy / "run.json").write_text(json.dumps({**about, "guest_command": ["usertests", "-q"]}))
@@ -74,6 +74,19 @@ def test_a_baseline_is_found_by_its_workload(pagetrail, healthy, write, forgetti
     kept, = (tmp_path / "traces/baselines").iterdir()
     assert kept.name.startswith("usertests-q-") and kept.suffix == ".baseline"
     assert says(["usertests", "-q"]) == "block_drop" and says(["stressfs"]) is None
+    # And it is left out where the reader says so, in the report as well.
+    assert says(["usertests", "-q"], "--no-baseline") is None
+    for options, named in (((), True), (("--no-baseline",), False)):
+        pagetrail("report", *options, "-o", tmp_path / "r.html", leaky, cwd=tmp_path)
+        assert ("block_drop() does not call page_put()" in (tmp_path / "r.html").read_text()) == named, options
+
+
+@pytest.mark.parametrize("words", [["leaks"], ["report"], ["run", "--leaks"], ["watch", "--out", "w"], ["batch", "--out", "b"]], ids=lambda words: words[0])
+def test_a_baseline_and_none_are_not_both(pagetrail, healthy, tmp_path, words):
+    last = {"run": ["--", "true"], "watch": ["true"]}.get(words[0], [healthy])
+    result = pagetrail(*words, "--baseline", healthy, "--no-baseline", *last, cwd=tmp_path)
+    assert result.status == CANNOT_TELL and "--baseline and --no-baseline: one of them" in result.err, result.err
+    assert not list(tmp_path.glob("[bw]"))
 
 
 def test_a_run_with_leaks_is_no_baseline(pagetrail, kernel, write):

@@ -23,6 +23,7 @@ from watching import QEMU, finish, kernels, shell_words
 # What each leaky kernel's suspect is; "": no rule is good enough, and none is named.
 LEAKY = {"small-cow-u8-sole_owner_leaks": "cow_fault", "small-plain-shrink_keeps": "uvmdealloc",
          "small-kpt-stack_stays": "kpt_destroy", "small-plain-pipe_page_stays": "", "small-plain-refused_fault_keeps": ""}
+FIELDS = ("status", "verdict", "pages", "suspect", "place", "reason", "output", "tests", "tests_line")
 CLEAN = ["small-plain", "small-O2", "small-cow-u8", "small-cow-int", "small-percpu", "small-kpt", "small-all"]
 
 
@@ -101,8 +102,13 @@ def test_the_right_table(class_of_twenty):
         assert table[name]["findings"] > 0 and table[name]["what"]
     for name in ("does not build 1", "does not build 2"):
         assert table[name]["status"] == "no machine" and "the command ended with status 2 before" in table[name]["reason"]
+        assert re.search(r"started: main\.c:1:\d+: error: expected ", table[name]["reason"]), table[name]["reason"]
         assert "main.c:1:" in Path(table[name]["output"]).read_text()
-    assert "status 2 before" in table["fails"]["reason"]
+    assert "status 2 before" in table["fails"]["reason"] and "Error 3" in table["fails"]["reason"]
+    assert table["hangs-1"]["reason"] == "ended after the --timeout; no machine had started"
+    assert re.fullmatch(r"ended after the --timeout; its last line: \S.*", table["hangs-3"]["reason"]), table["hangs-3"]
+    said = kernels.Console((Path(table["hangs-3"]["runs"][0]) / "logs/console.log").read_text(errors="replace"))
+    assert said.text.split("\n")[-1].strip() in table["hangs-3"]["reason"]
     for name in ("hangs-1", "hangs-2", "hangs-3"):
         assert (table[name]["status"], table[name]["verdict"]) == ("timed out", "cannot tell"), table[name]
     # BATCH-1
@@ -118,15 +124,16 @@ def test_the_forms_say_the_same(class_of_twenty):
     words = ["--resume", "--timeout", 25, "--watch", "make qemu", "-o", folder / "out", *sorted((folder / "t").iterdir())]
     text, as_csv = batch(*words), batch("--csv", *words)
     assert text.status == as_csv.status == LEAKED
-    lines = {line.split("  ")[0]: line for line in text.out.splitlines()}
+    # A name that is long has its cells on the next line.
+    lines = {line.split("  ")[0]: line for line in re.sub(r"(?m)^(\S{29,})\n +", r"\1  ", text.out).splitlines()}
     for name, row in table.items():
         assert row["status"] in lines[name]
         assert (f"{row['suspect']}() at {row['place']}" in lines[name]) == bool(row["suspect"])
-    assert text.out.endswith("20 trees: 5 leaked, 2 broken, 7 no leaks, 3 timed out, 3 no machine\n"), text.out
+    assert "\n20 trees: 5 leaked, 2 broken, 7 no leaks, 3 timed out, 3 no machine\ntests: " in text.out, text.out
+    assert "main.c:1:" in lines["does not build 1"] and "main.c:1:" in (folder / "out/index.html").read_text()
     read = {row["tree"]: row for row in csv.DictReader(io.StringIO(as_csv.out))}
     for name, row in table.items():
-        assert [read[name][key] for key in ("status", "verdict", "pages", "suspect", "place", "output")] == \
-            ["" if row[key] is None else str(row[key]) for key in ("status", "verdict", "pages", "suspect", "place", "output")]
+        assert [read[name][key] for key in FIELDS] == ["" if row[key] is None else str(row[key]) for key in FIELDS]
 
 
 def test_the_page_links_to_what_is_there(class_of_twenty):
@@ -185,7 +192,7 @@ def test_an_error_of_ours_costs_one_row(tmp_path):
 def test_a_batch_is_resumed_with_its_command_only(tmp_path):
     one = tree(tmp_path / "t/a", ["true"])
     first = batch("--watch", "make qemu", "-o", tmp_path / "out", one)
-    assert first.status == CANNOT_TELL and "a     no machine  -       the command ended with status 0 before" in first.out
+    assert first.status == CANNOT_TELL and "a     no machine  -       not known  the command ended with status 0 before" in first.out
     for words, said in ([["--watch", "make qemu"], "holds a batch: --resume goes on with it"],
                         [["--resume", "--watch", "make"], "was begun with --watch make qemu"],
                         [["--resume"], "was begun with --watch make qemu"]):
@@ -220,7 +227,7 @@ def test_runs_that_are_there(tmp_path):
     assert table["leaky/pagetrail-runs/first"]["suspect"] == "uvmdealloc" and table["bad"]["reason"]
     assert table["clean-run"]["runs"] == [str(tmp_path / "clean-run")] and done.status == LEAKED
     alone = batch("-o", tmp_path / "out2", tmp_path / "clean-run")
-    assert alone.status == OK and alone.out.endswith("1 tree: 1 no leaks\n")
+    assert alone.status == OK and "\n1 tree: 1 no leaks\n" in alone.out
 
 
 def test_no_run_is_dropped_in_silence(clean_run, tmp_path):
@@ -301,17 +308,18 @@ def test_what_a_pattern_of_the_shell_gives(clean_run, tmp_path):
 @pytest.mark.parametrize("typed", [[], ["--type", "usertests", "--until", "PASSED"]], ids=["plain", "typed"])
 def test_what_prints_without_end_is_ended(tmp_path, typed):
     """Long before its time is over; and what it started that does not listen is ended, too."""
-    one = tree(tmp_path / "t", ["trap '' TERM; yes 0123456789012345678901234567890123456789012345678901234567890123456789"])
+    one = tree(tmp_path / "t", [f"trap '' TERM; yes {(digits := '0123456789' * 7)}"])
     done = batch("--json", "--timeout", 250, *typed, "--watch", "make qemu", "-o", tmp_path / "out", one)
     row = rows(done)["t"]
-    assert (row["status"], row["reason"]) == ("no machine", "ended, as it had printed too much; no machine had started")
+    said, line = row["reason"].split("; its last line: ")
+    assert (row["status"], said) == ("no machine", "ended, as it had printed too much; no machine had started") and line in digits
     assert Path(row["output"]).stat().st_size == pytest.approx(32 << 20, rel=0.01)
 
 
 def test_a_tree_that_does_not_build_says_how_its_command_ended(tmp_path):
     """Whatever was to be typed or awaited."""
     done = batch("--json", "--type", "usertests", "--until", "PASSED", "--watch", "make qemu", "-o", tmp_path / "out", does_not_build(tmp_path / "t"))
-    assert rows(done)["t"]["status"] == "no machine" and rows(done)["t"]["reason"] == "the command ended with status 2 before a machine started"
+    assert rows(done)["t"]["status"] == "no machine" and rows(done)["t"]["reason"] .startswith("the command ended with status 2 before a machine started: main.c:1:")
 
 
 def test_a_batch_is_resumed_with_its_options_only(tmp_path):
@@ -353,7 +361,7 @@ def test_a_name_forges_no_row_and_no_formula(tmp_path):
         (tmp_path / "t" / name).mkdir(parents=True)
     words = [tmp_path / "t" / name for name in names]
     text = batch("-o", tmp_path / "out", *words)
-    assert len(text.out.splitlines()) == len(names) + 3 and "\x1b" not in text.out and "\x9b" not in text.out
+    assert len(text.out.splitlines()) == len(names) + 4 and "\x1b" not in text.out and "\x9b" not in text.out
     assert "a\\x0abob  no leaks  0" in text.out and "b\\x1b[2K" in text.out and "c\\x9bx" in text.out
     read = list(csv.DictReader(io.StringIO(batch("--csv", "-o", tmp_path / "out2", *words).out, newline="")))
     assert [row["tree"] for row in read[:4]] == ["'=1+1", "'@x", "'-y", "'+z"]
@@ -373,3 +381,68 @@ def test_several_machines_of_one_tree(tmp_path):
     row = rows(done)["three"]
     assert row["status"] == "leaked" and len(row["runs"]) == len(row["reports"]) == 3 and row["findings"] == 2
     assert row["pages"] == len(console(row).truths()) and row["suspect"] == "uvmdealloc"
+
+
+@pytest.mark.parametrize("rule, said", [
+    (["echo building; no-such-compiler -c x.c"], r"/bin/sh: \d+: no-such-compiler: not found|.*no-such-compiler: No such file.*"),
+    (["printf 'cc: \\033[01;31m\\033[Kerror: \\033[m\\033[Kno room\\n'; exit 1"], "cc: error: no room"),
+    (["echo the disk image is made; exit 1"], "make: \\*\\*\\* .* Error 1")], ids=["no compiler", "in colour", "make's own"])
+def test_the_first_error_is_in_the_row(tmp_path, rule, said):
+    done = batch("--json", "--watch", "make qemu", "-o", tmp_path / "out", tree(tmp_path / "t", rule))
+    assert re.fullmatch(f"the command ended with status 2 before a machine started: ({said})", rows(done)["t"]["reason"]), done.out
+
+
+def test_the_last_line_where_none_is_an_error(tmp_path):
+    done = batch("--json", "--watch", "echo first; echo last words; echo; exit 1", "-o", tmp_path / "out", tree(tmp_path / "t", []))
+    assert rows(done)["t"]["reason"] == "the command ended with status 1 before a machine started; its last line: last words"
+
+
+@pytest.mark.parametrize("console, options, tests, line", [
+    ("test a: OK\nALL TESTS PASSED\n", [], "passed", "ALL TESTS PASSED"),
+    ("mmaptest: all tests succeeded\n", [], "passed", "mmaptest: all tests succeeded"),
+    ("test a: FAILED\nALL TESTS PASSED\n", [], "failed", "test a: FAILED"),
+    ("ALL TESTS PASSED\nmmaptest: mmap_test failed: munmap, pid=3\n", [], "failed", "mmaptest: mmap_test failed: munmap, pid=3"),
+    ("ALL TESTS PASSED\ntest b: panic: kfree\n", [], "failed", "test b: panic: kfree"),
+    ("usertests: 3 passed, 0 failed, 0 pages leaked\n", [], "not known", None),
+    ("test sbrkfail: OK\ntest FAILURES_are_words: OK\n", [], "not known", None), ("", [], "not known", None),
+    ("score 10/10\n", ["--passed", "^score ([0-9]+)/\\1$"], "passed", "score 10/10"),
+    ("ALL TESTS PASSED\nscore 3\n", ["--failed", "score [0-4]"], "failed", "score 3"),
+    ("ALL TESTS PASSED\r\n\x1b[31mtest c:\x1b[0m FAILED\r\n", [], "failed", "test c: FAILED")])
+def test_what_the_guest_says_of_its_tests(clean_run, tmp_path, console, options, tests, line):
+    """Beside the verdict, which stays as it is."""
+    shutil.copytree(clean_run, tmp_path / "run")
+    (tmp_path / "run/logs/console.log").write_text(console, newline="")
+    words = [*options, "--html", "-o", tmp_path / "out", tmp_path / "run"]
+    done = batch("--json", *words)
+    row = rows(done)["run"]
+    assert (row["tests"], row["tests_line"], row["status"], done.status) == (tests, line, "no leaks", OK)
+    assert f">{tests}</td>" in (tmp_path / "out/index.html").read_text()
+    text = batch("--resume", *words)
+    assert f"run   no leaks  0       {tests}" in text.out and text.out.endswith(f"\ntests: 1 {tests}\n")
+    assert (f"tests failed: {line}" in text.out) == (tests == "failed")
+
+
+def test_tests_of_a_run_that_was_stopped_are_not_known(clean_run, tmp_path):
+    """It said that all passed, and might have said more."""
+    shutil.copytree(clean_run, tmp_path / "run")
+    (tmp_path / "run/logs/console.log").write_text("ALL TESTS PASSED\n")
+    (tmp_path / "run/run.json").unlink()
+    row = rows(batch("--json", "-o", tmp_path / "out", tmp_path / "run"))["run"]
+    assert (row["tests"], row["tests_line"]) == ("not known", None)
+    assert "--passed: (: " in batch("--passed", "(", "-o", tmp_path / "o2", tmp_path / "run").err and not (tmp_path / "o2").exists()
+
+
+def test_a_long_name_has_a_line_of_its_own(clean_run, tmp_path):
+    """The columns of the others stay where they are; on a terminal the last one goes on under itself."""
+    long = "group-17-" + "\u00e9" * 40
+    for name in ("a", long):
+        shutil.copytree(clean_run, tmp_path / name)
+        (tmp_path / name / "logs/console.log").write_text("FAILED, and a good many words that say what it was and where\n")
+    words = ["-o", tmp_path / "out", tmp_path / "a", tmp_path / long]
+    lines = batch(*words).out.splitlines()
+    assert [line[:34] for line in lines[:4]] == ["tree  status    leaked  tests   su", "a     no leaks  0       failed  te", long[:34],
+                                                "      no leaks  0       failed  te"]
+    assert lines[2] == long
+    shown = subprocess.run(["script", "-qec", f"stty cols 72; {paths.PAGETRAIL} batch --resume {shell_words(words)} 2>/dev/null", "/dev/null"],
+                           stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60).stdout.splitlines()
+    assert max(len(line) for line in shown) <= 72 and shown[3] == " " * 32 + "words that say what it was and where", shown

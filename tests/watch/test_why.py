@@ -2,9 +2,12 @@
 """`pagetrail why` on watched kernels: the machine is run again, and who lost the last pointer is named. The foreign kernels say
 themselves who that is (`truth:`, tests/foreign/mistakes)."""
 import json
+import re
 import shutil
+import subprocess
 
 import pytest
+from harness import paths
 from harness.tool import CANNOT_TELL, LEAKED, pagetrail
 from watching import described, kernel, kernels, watch
 
@@ -84,3 +87,45 @@ def test_leak_points_of_a_clean_kernel(tmp_path, name, smp):
     words = kernels.description(name, tmp_path) or ["--kernel-description", described(tmp_path, name)]
     done = watch("--leak-points", "--out", tmp_path / "run", *words, *kernel(name, smp=smp))
     assert done.status == 0 and "none is left to 0 of the 0 that leaked" in done.out, done.out + done.err
+
+
+@pytest.fixture(scope="module")
+def differ(tmp_path_factory):
+    """differ(recorded, now): the sentence about two runs, each a {call site: pages}."""
+    path = tmp_path_factory.mktemp("differ") / "differ"
+    subprocess.run(["gcc", "-D_GNU_SOURCE", *(f"-I{folder}" for folder in (paths.ROOT / "trace-tools", paths.BUILD / "trace-tools", paths.ROOT / "kernel/include")),
+                    "-o", path, paths.ROOT / "tests/watch/leaked_sites.c", paths.BUILD / "trace-tools/libpagetrail.a", "-ldw", "-lelf", "-lz", "-lm"], check=True)
+
+    def run(recorded, now):
+        words = [[word for name, nr in side.items() for word in (name, str(nr))] for side in (recorded, now)]
+        return subprocess.run([path, *words[0], "--", *words[1]], capture_output=True, text=True, check=True, timeout=60).stdout.rstrip("\n")
+    return run
+
+
+SAID = "the two runs did not leak the same: "
+
+
+@pytest.mark.parametrize("recorded, now, said", [
+    ({"f()": 2, "g()": 1}, {"g()": 1, "f()": 2}, "the same"), ({}, {}, "the same"),
+    ({"f()": 2}, {"f()": 1}, SAID + "f() 2 pages recorded, 1 page now"),
+    ({"f()": 2, "g()": 1}, {"f()": 2}, SAID + "g() 1 page recorded, none now"),
+    ({"f()": 2}, {"h()": 3, "f()": 2}, SAID + "h() none recorded, 3 pages now"),
+    ({"f()": 1}, {"g()": 1}, SAID + "f() 1 page recorded, none now; g() none recorded, 1 page now"),
+    (dict.fromkeys("abcde", 2), {}, SAID + "; ".join(f"{name} 2 pages recorded, none now" for name in "abcd") + "; and 1 more call site")])
+def test_what_two_runs_leaked(differ, recorded, now, said):
+    assert differ(recorded, now) == said
+
+
+def test_the_second_run_is_set_beside_the_first(tmp_path):
+    """What each leaked by `leaks` decides whether something is said, and what."""
+    run = leaking(tmp_path, "small-plain-munmap_keeps")
+    done = pagetrail("why", run, timeout=300)
+    first, second = (pagetrail("leaks", folder, "--json").json() for folder in (run, run / "why"))
+    told = re.search(r": (\d+) pages? leaked, (\d+) in the recorded run\n(.*)", done.out)
+    assert (int(told[1]), int(told[2])) == (second["pages"], first["pages"]), done.out
+    sums = [{}, {}]
+    for one, total in zip((first, second), sums):
+        for group in one["groups"]:
+            name = group["allocated_by"]
+            total[name] = total.get(name, 0) + group["pages"]
+    assert told[3] == "" if sums[0] == sums[1] else told[3].startswith(SAID), (told[0], sums)

@@ -5,6 +5,8 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "util.h"
 
@@ -115,6 +117,84 @@ char *line_text(const char *text)
 char *utf8_text(const char *text)
 {
 	return text_copy(text, false);
+}
+
+/* Bytes of the escape sequence at `text`, 0: there is none. CSI ends with a byte of 0x40 to 0x7e, OSC with BEL or ESC \\. */
+static size_t escape_bytes(const char *text)
+{
+	size_t n = 2;
+
+	if (text[0] != '\x1b' || !text[1])
+		return text[0] == '\x1b';
+	if (text[1] == '[') {
+		while (text[n] && (text[n] < 0x40 || text[n] > 0x7e))
+			n++;
+	} else if (text[1] == ']') {
+		while (text[n] && text[n] != '\a' && text[n] != '\x1b')
+			n++;
+	} else {
+		return n;
+	}
+	return text[n] ? n + 1 : n;
+}
+
+char *words_text(const char *line)
+{
+	struct text_buffer buffer;
+	FILE *out = text_begin(&buffer);
+
+	for (size_t bytes; *line; line += bytes) {
+		bytes = escape_bytes(line);
+		if (bytes)
+			continue;
+		bytes = utf8_bytes(line) ? utf8_bytes(line) : 1;
+		if (*line == '\t')
+			fputc(' ', out);
+		else if (!is_control((const unsigned char *)line))
+			fwrite(line, 1, bytes, out);
+	}
+	char *text = text_end(&buffer), *utf8 = utf8_text(text + strspn(text, " "));
+	for (size_t n = strlen(utf8); n && utf8[n - 1] == ' '; n--)
+		utf8[n - 1] = 0;
+	free(text);
+	return utf8;
+}
+
+char *last_line_text(const char *text)
+{
+	const char *found = NULL;
+	size_t found_bytes = 0;
+
+	for (size_t bytes; *text; text += bytes + (text[bytes] != 0)) {
+		bytes = strcspn(text, "\r\n");
+		if (strspn(text, " \t") >= bytes)
+			continue;
+		found = text;
+		found_bytes = bytes;
+	}
+	if (!found)
+		return NULL;
+	char *line = xasprintf("%.*s", (int)found_bytes, found), *words = words_text(line);
+	free(line);
+	return words;
+}
+
+size_t terminal_columns(FILE *out)
+{
+	struct winsize size;
+
+	return isatty(fileno(out)) && !ioctl(fileno(out), TIOCGWINSZ, &size) ? size.ws_col : 0;
+}
+
+void pattern_compile(regex_t *regex, const char *pattern, const char *option, int flags)
+{
+	char text[256];
+	int error = regcomp(regex, pattern, REG_EXTENDED | REG_NOSUB | flags);
+
+	if (!error)
+		return;
+	regerror(error, regex, text, sizeof(text));
+	die("--%s: %s: %s", option, pattern, text);
 }
 
 void csv_text(FILE *out, const char *text)

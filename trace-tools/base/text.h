@@ -3,7 +3,9 @@
 #ifndef TOOLS_BASE_TEXT_H
 #define TOOLS_BASE_TEXT_H
 
+#include <regex.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 /*
@@ -24,6 +26,12 @@ struct text_buffer {
 FILE *text_begin(struct text_buffer *buffer);
 char *text_end(struct text_buffer *buffer);
 
+/* The word for so many of a thing: plural(nr, "page", "pages"). */
+static inline const char *plural(uint64_t nr, const char *one, const char *many)
+{
+	return nr == 1 ? one : many;
+}
+
 /* Bytes of the UTF-8 character at `text` (RFC 3629), 1 to 4; 0 when what is there is none, or is the end. */
 size_t utf8_bytes(const char *text);
 /*
@@ -33,6 +41,17 @@ size_t utf8_bytes(const char *text);
 void markup_text(FILE *out, const char *text);
 /* Text for one line of a terminal: a control character becomes \x1b or the like, what is no UTF-8 U+FFFD. Caller frees. */
 char *line_text(const char *text);
+/*
+ * The words of a line that was meant for a terminal: escape sequences (ECMA-48: colours, moves) and control characters are left out, and
+ * blanks at its ends. Caller frees.
+ */
+char *words_text(const char *line);
+/* The last line of `text` that is not blank, as its words; NULL: all are. Caller frees. */
+char *last_line_text(const char *text);
+/* Columns of the terminal that `out` is; 0: it is none. */
+size_t terminal_columns(FILE *out);
+/* An extended regular expression without groups; dies with the name of the option that gave it. flags: REG_NEWLINE. */
+void pattern_compile(regex_t *regex, const char *pattern, const char *option, int flags);
 /* What is no UTF-8 becomes U+FFFD, as JSON has it. Caller frees. */
 char *utf8_text(const char *text);
 /* A path as a URI (RFC 3986): an absolute one begins with file://. Caller frees. */

@@ -280,18 +280,10 @@ static void add_rows(struct batch *batch)
 /* ---- the folder ---- */
 
 /* These decide what becomes of a tree; those that name files come first. */
-static const char *const deciding[] = {"kernel-description",
-				       "elf",
-				       "symbols",
-				       "baseline",
-				       "suppressions",
-				       "timeout",
-				       "check",
-				       "until",
-				       "prompt",
-				       "fail-on-leak",
-				       "leak-points",
-				       "why"};
+static const char *const deciding[] = {
+    "kernel-description", "elf",         "symbols", "baseline", "suppressions",
+    "no-baseline",        "timeout",     "check",   "until",    "prompt",
+    "fail-on-leak",       "leak-points", "why",     "passed",   "failed"};
 #define DECIDING (sizeof(deciding) / sizeof(deciding[0]))
 #define DECIDING_FILES 5
 
@@ -470,6 +462,15 @@ static void check_watch_options(const struct batch *batch)
 	}
 }
 
+/* Now, and not once in each tree. */
+static void check_patterns(const struct arguments *arguments)
+{
+	struct guest_tests_patterns patterns;
+
+	guest_tests_patterns_make(&patterns, option(arguments, "passed"), option(arguments, "failed"));
+	guest_tests_patterns_free(&patterns);
+}
+
 static int batch_command(const struct arguments *arguments)
 {
 	long processors = sysconf(_SC_NPROCESSORS_ONLN);
@@ -479,6 +480,7 @@ static int batch_command(const struct arguments *arguments)
 		die("--json and --csv: one of them");
 	batch.jobs = option_number(arguments, "jobs", processors > 0 ? (uint64_t)processors : 1, 1, 1000);
 	check_watch_options(&batch);
+	check_patterns(arguments);
 	leaks_check(arguments);
 	add_rows(&batch);
 	open_folder(&batch);
@@ -498,6 +500,8 @@ static const struct option_spec options[] = {
     {"out", "FOLDER", "where all that is written goes; -o FOLDER for short (pagetrail-batch/ and the time)"},
     {"jobs", "N", "so many trees at a time; -j N for short (as many as there are processors)"},
     {"timeout", "SECONDS", "end what runs in a tree after so long (600)"},
+    {"passed", "REGEX", "the guest's tests passed when its console says this (what xv6's test programs say)"},
+    {"failed", "REGEX", "they failed when it says this, whatever else it says (likewise, and a panic)"},
     {"resume", NULL, "go on with the batch in --out: what is done there stays"},
     {"html", NULL, "write a report of each run, and FOLDER/index.html with links to them"},
     {"csv", NULL, "print the table as CSV"},

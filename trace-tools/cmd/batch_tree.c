@@ -18,6 +18,8 @@
 
 #define TIMEOUT_SECONDS 600
 #define OUTPUT_MIB_MAX 32
+#define REASON_LINE_MAX 160 /* of a line that is quoted in a table */
+#define LAST_LINE "; its last line: "
 
 /* All that is said goes to a file, from now on; nobody types. */
 static void redirect(const char *output)
@@ -36,8 +38,8 @@ static void redirect(const char *output)
 /* With what the table's verdicts were found with. */
 static void exec_report(const struct batch *batch, const char *run, const char *path)
 {
-	static const char *const passed[][2] = {{"baseline", "--baseline"},
-						{"suppressions", "--suppressions"}};
+	static const char *const passed[][2] = {
+	    {"baseline", "--baseline"}, {"no-baseline", "--no-baseline"}, {"suppressions", "--suppressions"}};
 	const char *words[10] = {"pagetrail", "report", run, "--out", path};
 	size_t nr = 5;
 
@@ -46,7 +48,8 @@ static void exec_report(const struct batch *batch, const char *run, const char *
 		if (!value)
 			continue;
 		words[nr++] = passed[i][1];
-		words[nr++] = value;
+		if (*value)
+			words[nr++] = value;
 	}
 	execv("/proc/self/exe", (char *const *)words);
 	_exit(127);
@@ -105,6 +108,16 @@ static enum batch_state state_of(const struct batch_row *row, int status)
 	return status == STATUS_OK ? BATCH_NO_LEAKS : BATCH_CANNOT_TELL;
 }
 
+static void read_tests(const struct batch *batch, struct batch_row *row, const char *run)
+{
+	struct guest_tests_patterns patterns;
+
+	guest_tests_patterns_make(&patterns, option(batch->arguments, "passed"),
+				  option(batch->arguments, "failed"));
+	guest_tests_console(&row->tests, &patterns, run);
+	guest_tests_patterns_free(&patterns);
+}
+
 /* ---- a tree whose command is watched ---- */
 
 static char *command_end_text(const struct watch *watch)
@@ -114,16 +127,47 @@ static char *command_end_text(const struct watch *watch)
 	return xasprintf("the command was ended by signal %d", WTERMSIG(watch->command_status));
 }
 
-/* Why it has no verdict; else what a reader of the verdict must know. */
-static void give_reason(struct batch_row *row, const struct watch *watch)
+/* What was said last before it came to nothing: by the kernel, else by the command. Caller frees. */
+static char *last_line(const struct batch_row *row, const struct watch *watch)
 {
-	char *end = command_end_text(watch), *reason = NULL;
+	char *line = watch->nr_runs ? console_last_line(watch->runs[watch->nr_runs - 1].folder) : NULL;
 
-	/* Of a tree that does not build, --until tells nothing. */
-	if (!watch->nr_calls && watch->end_text && watch->end != WATCH_UNSEEN)
-		reason = xasprintf("%s; no machine had started", watch->end_text);
-	else if (!watch->nr_calls)
-		reason = xasprintf("%s before a machine started", end);
+	if (line || watch->end == WATCH_ENDED)
+		return line ? line : file_last_line(row->output);
+	return watch->last_line ? xstrdup(watch->last_line) : NULL;
+}
+
+/* "WHAT: LINE", or WHAT alone. Frees `what`. */
+static char *with_line(char *what, const char *between, const char *line)
+{
+	if (!line)
+		return what;
+	char *text = xasprintf("%s%s%.*s%s", what, between, REASON_LINE_MAX, line,
+			       strlen(line) > REASON_LINE_MAX ? "..." : "");
+	free(what);
+	return text;
+}
+
+/* No machine was started. Of a tree that does not build, --until tells nothing. */
+static char *no_machine_reason(const struct watch *watch, const char *last)
+{
+	if (watch->end_text && watch->end != WATCH_UNSEEN)
+		return with_line(xasprintf("%s; no machine had started", watch->end_text), LAST_LINE, last);
+	char *end = command_end_text(watch), *what = xasprintf("%s before a machine started", end);
+	free(end);
+	return watch->first_error ? with_line(what, ": ", watch->first_error)
+				  : with_line(what, LAST_LINE, last);
+}
+
+/* Why it has no verdict; else what a reader of the verdict must know. */
+static void give_reason(struct batch_row *row, const struct watch *watch, const char *last)
+{
+	char *reason = NULL;
+
+	if (!watch->nr_calls)
+		reason = no_machine_reason(watch, last);
+	else if (watch->end == WATCH_TIMED_OUT)
+		reason = with_line(xstrdup(watch->end_text), LAST_LINE, last);
 	else if (watch->end_text)
 		reason = xstrdup(watch->end_text);
 	else if (watch->nr_calls > watch->nr_runs)
@@ -132,12 +176,20 @@ static void give_reason(struct batch_row *row, const struct watch *watch)
 	else if (row->state == BATCH_CANNOT_TELL && !row->reason)
 		reason = xstrdup("its machine could not be judged: the output says why");
 	else if (!row->reason && !row->what && watch->command_status)
-		reason = xstrdup(end);
-	free(end);
+		reason = command_end_text(watch);
 	if (!reason)
 		return;
 	free(row->reason);
 	row->reason = reason;
+}
+
+static void judge_tests(const struct batch *batch, struct batch_row *row, const struct watch *watch)
+{
+	for (size_t i = 0; i < watch->nr_runs; i++)
+		read_tests(batch, row, watch->runs[i].folder);
+	/* What it would have said is not known. */
+	if (watch->end == WATCH_TIMED_OUT || watch->end == WATCH_TOO_LONG || watch->nr_calls > watch->nr_runs)
+		guest_tests_doubt(&row->tests);
 }
 
 /* The shell goes there, not we: the files that our options name are where the user is. */
@@ -155,12 +207,16 @@ static void watch_tree(const struct batch *batch, struct batch_row *row)
 	struct watch *watch = watch_run(&options);
 	if (watch->end == WATCH_INTERRUPTED)
 		die("interrupted");
+	/* Before a verdict is written behind it. */
+	char *last = last_line(row, watch);
 	int status = watch_report(watch, batch->arguments, add_found, row);
 	bool timed_out = status == STATUS_CANNOT_TELL && watch->end == WATCH_TIMED_OUT;
 	batch_row_close(row, timed_out         ? BATCH_TIMED_OUT
 			     : watch->nr_calls ? state_of(row, status)
 					       : BATCH_NO_MACHINE);
-	give_reason(row, watch);
+	give_reason(row, watch, last);
+	free(last);
+	judge_tests(batch, row, watch);
 	for (size_t i = 0; i < watch->nr_runs; i++)
 		add_run(row, watch->runs[i].folder);
 	watch_free(watch);
@@ -184,6 +240,9 @@ static void read_run(const struct batch *batch, struct batch_row *row)
 	batch_row_close(row, state_of(row, leaks_read(run, model, batch->arguments,
 						      option(batch->arguments, "fail-on-leak") != NULL,
 						      print_and_add, row)));
+	read_tests(batch, row, row->path);
+	if (run_interrupted(run))
+		guest_tests_doubt(&row->tests);
 	model_free(model);
 	run_close(run);
 	add_run(row, row->path);

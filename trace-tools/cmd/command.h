@@ -29,6 +29,13 @@ struct option_spec {
 	{                                                                                                    \
 		"force-symbols", NULL, "use the names of a kernel of another build, too"                     \
 	}
+/* Of every command that finds a kept baseline by itself (leaks_read). */
+#define NO_BASELINE                                                                                          \
+	{                                                                                                    \
+		"no-baseline", NULL,                                                                         \
+		    "compare with no other run, not even with the baseline kept for this workload: what "    \
+		    "the events of this run say alone"                                                       \
+	}
 
 struct arguments;
 

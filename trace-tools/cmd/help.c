@@ -4,8 +4,8 @@
 
 #include <ctype.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
+
+#include "base/text.h"
 
 #define COLUMNS_PIPED 80
 #define COLUMNS_MOST 110 /* longer lines are hard to read */
@@ -75,11 +75,11 @@ static void print_option(const struct option_spec *spec, size_t columns)
 
 static size_t width_of(FILE *out)
 {
-	struct winsize size;
+	size_t columns = terminal_columns(out);
 
-	if (!isatty(fileno(out)) || ioctl(fileno(out), TIOCGWINSZ, &size) || size.ws_col < 20)
+	if (columns < 20)
 		return COLUMNS_PIPED;
-	return size.ws_col < COLUMNS_MOST ? size.ws_col : COLUMNS_MOST;
+	return columns < COLUMNS_MOST ? columns : COLUMNS_MOST;
 }
 
 const struct command *command_find(const char *name)

@@ -17,9 +17,21 @@ struct report_options {
 
 /* ---- wishes ---- */
 
-static void read_baseline(struct report_options *wanted, const struct run *run, const char *path)
+/* --no-baseline: what the events of this run say alone. */
+static void check_baseline_options(const struct arguments *arguments)
 {
-	wanted->baseline = path ? open_baseline(path) : kept_baseline(run);
+	if (option(arguments, "baseline") && option(arguments, "no-baseline"))
+		die("--baseline and --no-baseline: one of them");
+}
+
+static void read_baseline(struct report_options *wanted, const struct run *run,
+			  const struct arguments *arguments)
+{
+	const char *path = option(arguments, "baseline");
+
+	check_baseline_options(arguments);
+	if (!option(arguments, "no-baseline"))
+		wanted->baseline = path ? open_baseline(path) : kept_baseline(run);
 	wanted->query.baseline = wanted->baseline;
 }
 
@@ -91,7 +103,7 @@ static void read_report_options(struct report_options *wanted, const struct argu
 	if (option(arguments, "kind"))
 		read_kind(wanted, model, option(arguments, "kind"));
 	read_suppressions(wanted, option(arguments, "suppressions"));
-	read_baseline(wanted, model_run(model), option(arguments, "baseline"));
+	read_baseline(wanted, model_run(model), arguments);
 	wanted->query.spans = wanted->spans;
 	wanted->query.nr_spans = wanted->nr_spans;
 }
@@ -171,6 +183,7 @@ void leaks_check(const struct arguments *arguments)
 {
 	struct report_options wanted = {0};
 
+	check_baseline_options(arguments);
 	read_suppressions(&wanted, option(arguments, "suppressions"));
 	if (option(arguments, "baseline"))
 		wanted.baseline = open_baseline(option(arguments, "baseline"));
@@ -183,7 +196,7 @@ int leaks_read(struct run *run, struct model *model, const struct arguments *arg
 	struct report_options wanted = {.query.pid = -1};
 
 	read_suppressions(&wanted, option(arguments, "suppressions"));
-	read_baseline(&wanted, run, option(arguments, "baseline"));
+	read_baseline(&wanted, run, arguments);
 	int status = report(run, model, &wanted.query, reader, context, strict, 0);
 	free_report_options(&wanted);
 	return status;
@@ -261,6 +274,7 @@ static const struct option_spec options[] = {
     {"baseline", "RUN|FILE",
      "compare with a run without the leak, or what `pagetrail baseline` kept of one, instead of the one kept "
      "for this workload"},
+    NO_BASELINE,
     {"why", NULL,
      "repeat the run, judge with what came of the pointers, and say where the last ones died (pagetrail "
      "why)"},

@@ -134,7 +134,7 @@ static int report_two(const struct arguments *arguments)
 
 static int report_run(const struct arguments *arguments)
 {
-	static const char *const of_one[] = {"source", "baseline", "suppressions"};
+	static const char *const of_one[] = {"source", "baseline", "no-baseline", "suppressions"};
 
 	for (size_t i = 0; i < sizeof(of_one) / sizeof(of_one[0]) && arguments->nr_operands == 2; i++) {
 		if (option(arguments, of_one[i]))
@@ -148,6 +148,7 @@ static const struct option_spec options[] = {
     {"source", "FOLDER",
      "where the kernel's sources are (in the run; where they were compiled, if not changed since)"},
     {"baseline", "RUN|FILE", "a run without the leak to compare with, as for `pagetrail leaks`"},
+    NO_BASELINE,
     {"suppressions", "FILE", "known leaks, as for `pagetrail leaks`"},
     {"json", NULL, "say as JSON what the verdict is and which file was written"},
     FORCE_SYMBOLS,

@@ -173,6 +173,7 @@ static const struct option_spec options[] = {
     {"tests", NULL, "at the end, a table of the tests: free pages before and after, audit"},
     {"leaks", NULL, "at the end, the leak report; its verdict is the exit status"},
     {"baseline", "RUN|FILE", "with --leaks: a run without the leak to compare with"},
+    NO_BASELINE,
     {"suppressions", "FILE", "with --leaks: known leaks, as for `pagetrail leaks`"},
     {"fail-on-leak", NULL, "with --leaks: status 1 also for leaks that are not certain"},
     {"why", NULL,

@@ -18,7 +18,7 @@
 	     "end the machine when the console says this, and the prompt is back; or, with status 2, when "  \
 	     "the prompt is back without it and nothing more is said for 10 seconds"},                       \
 	    {"prompt", "REGEX", "what a prompt ends with (a $, # or > and a blank)"},                        \
-	    {"baseline", "RUN|FILE", "a run without the leak to compare with"},                              \
+	    {"baseline", "RUN|FILE", "a run without the leak to compare with"}, NO_BASELINE,                 \
 	    {"suppressions", "FILE", "known leaks, as for `pagetrail leaks`"},                               \
 	    {"fail-on-leak", NULL, "status 1 also for leaks that are not certain"},                          \
 	    {"leak-points", NULL,                                                                            \

@@ -20,6 +20,7 @@
 #include "describe/follow.h"
 #include "report/freed_early_text.h"
 #include "report/leak_point_text.h"
+#include "report/leaked_sites.h"
 #include "run/again.h"
 #include "run/watch_again.h"
 
@@ -234,9 +235,30 @@ bool why_repeat(const char *folder)
 	return done;
 }
 
+/* What the second run of a watched machine leaked, beside the recorded one: what follows is about the second. */
+static void say_what_differs(const struct why *why, const struct leaked_sites *recorded, uint64_t nr_recorded)
+{
+	struct leaked_sites now = leaked_sites_take(why->leaks);
+	char *differs = leaked_sites_differ(recorded, &now);
+
+	if (!why->options.json)
+		printf("the machine was run again, with every pointer to a page followed: %" PRIu64
+		       " %s leaked, %" PRIu64 " in the recorded run\n",
+		       why->leaks->nr_pages, plural(why->leaks->nr_pages, "page", "pages"), nr_recorded);
+	if (differs && why->options.json)
+		warn("%s; the answer is about the second run", differs);
+	else if (differs)
+		printf("%s. What follows is about the second run.\n", differs);
+	if (!why->options.json)
+		putchar('\n');
+	free(differs);
+	leaked_sites_free(&now);
+}
+
 /* A watched run: the second one leaks by itself, and is told of. */
 static int why_watched(struct why *why)
 {
+	struct leaked_sites recorded = leaked_sites_take(why->leaks);
 	uint64_t leaked = why->leaks->nr_pages;
 	char *folder = xasprintf("%s/" FOLDER, why->folder),
 	     *leak_points = xasprintf("%s/leak-points", folder), *error;
@@ -254,15 +276,14 @@ static int why_watched(struct why *why)
 			     "leaked "
 			     "before",
 			     folder);
-		else if (!why->options.json)
-			printf("the machine was run again, with every pointer to a page followed: %" PRIu64
-			       " pages leaked, %" PRIu64 " in the recorded run\n\n",
-			       why->leaks->nr_pages, leaked);
+		else
+			say_what_differs(why, &recorded, leaked);
 		if (why->leaks->nr_groups)
 			status = tell(why, leak_points);
 		else if (why->options.json)
 			print_json(why, NULL, NULL, status);
 	}
+	leaked_sites_free(&recorded);
 	free(folder);
 	free(leak_points);
 	return status;

@@ -14,6 +14,7 @@ static const char batch_style[] =
     "tr:last-child "
     "th{border-bottom:0}td.state{font-weight:600;white-space:nowrap}td.s0{color:var(--good)}"
     "td.s1{color:var(--bad)}td.s2{color:var(--unsure)}"
+    "td.tests{white-space:nowrap}td.t1{color:var(--good)}td.t2{color:var(--bad);font-weight:600}"
     "@media(max-width:50rem){thead{position:absolute;left:-9999px}tr,tbody th,td{display:block;border:0}"
     "tbody tr{padding:.5rem 0;border-bottom:1px solid var(--rule)}tbody "
     "th{font-weight:600;overflow-wrap:anywhere}"
@@ -59,22 +60,25 @@ static void put_files(const struct batch_table *table, const struct batch_row *r
 
 static void put_row(const struct batch_table *table, const struct batch_row *row, FILE *out)
 {
-	char *state = xasprintf(" class=\"state s%d\"", batch_row_status(row));
+	char *state = xasprintf(" class=\"state s%d\"", batch_row_status(row)),
+	     *tests = xasprintf(" class=\"tests t%d\"", (int)row->tests.end);
 
 	fputs("<tr><th scope=\"row\">", out);
 	put_link(table, row->nr_reports ? row->reports[0] : NULL, row->tree, out);
 	fputs("</th>", out);
 	put_cell(out, state, xstrdup(batch_state_text(row->state)));
 	put_cell(out, "", batch_amount_text(row));
+	put_cell(out, tests, xstrdup(guest_tests_text(row->tests.end)));
 	put_cell(out, "", batch_details_text(row));
 	put_files(table, row, out);
 	fputs("</tr>\n", out);
 	free(state);
+	free(tests);
 }
 
 void batch_print_html(const struct batch_table *table, FILE *out)
 {
-	char *summary = batch_summary_text(table);
+	char *summary = batch_summary_text(table), *tests = batch_tests_text(table);
 	bool suppresses = false;
 
 	fputs("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
@@ -87,9 +91,12 @@ void batch_print_html(const struct batch_table *table, FILE *out)
 		report_style, batch_style);
 	fprintf(out, "<p class=\"verdict v%d\">", batch_table_status(table));
 	markup_text(out, summary);
+	fputs("</p>\n<p>", out);
+	markup_text(out, tests);
 	fputs("</p>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
 	      "aria-label=\"trees\"><table>\n<thead><tr>"
 	      "<th scope=\"col\">tree</th><th scope=\"col\">status</th><th scope=\"col\">leaked</th>"
+	      "<th scope=\"col\">tests</th>"
 	      "<th scope=\"col\">suspect, or what is missing for a verdict</th><th "
 	      "scope=\"col\">files</th></tr></thead>\n"
 	      "<tbody>\n",
@@ -104,4 +111,5 @@ void batch_print_html(const struct batch_table *table, FILE *out)
 		      out);
 	fputs("</main>\n</body></html>\n", out);
 	free(summary);
+	free(tests);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* batch_table: rows, and the table as text, CSV and JSON. See batch_table.h. */
+/* batch_table: rows, cells, and the table as CSV and JSON. See batch_table.h. */
 #include "batch_table.h"
 
 #include <inttypes.h>
@@ -119,6 +119,7 @@ void batch_row_free(struct batch_row *row)
 
 	free_list(row->runs, row->nr_runs);
 	free_list(row->reports, row->nr_reports);
+	guest_tests_free(&row->tests);
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		free(texts[i]);
 	*row = (struct batch_row){0};
@@ -182,12 +183,45 @@ static char *suspect_text(const struct batch_row *row)
 
 char *batch_details_text(const struct batch_row *row)
 {
-	char *suspect = row->what ? suspect_text(row) : xstrdup("");
-	char *text =
-	    xasprintf("%s%s%s", suspect, row->reason && *suspect ? "; " : "", row->reason ? row->reason : "");
+	bool failed = row->tests.end == GUEST_TESTS_FAILED;
+	char *suspect = row->what ? suspect_text(row) : NULL,
+	     *tests = failed ? xasprintf("tests failed: %.60s%s", row->tests.line,
+					 strlen(row->tests.line) > 60 ? "..." : "")
+			     : NULL;
+	const char *const parts[] = {suspect, row->reason, tests};
+	struct text_buffer buffer;
+	FILE *out = text_begin(&buffer);
+	const char *between = "";
 
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		if (!parts[i])
+			continue;
+		fprintf(out, "%s%s", between, parts[i]);
+		between = "; ";
+	}
 	free(suspect);
-	return text;
+	free(tests);
+	return text_end(&buffer);
+}
+
+char *batch_tests_text(const struct batch_table *table)
+{
+	static const enum guest_tests_end order[] = {GUEST_TESTS_PASSED, GUEST_TESTS_FAILED,
+						     GUEST_TESTS_UNKNOWN};
+	struct text_buffer buffer;
+	FILE *out = text_begin(&buffer);
+	const char *between = "tests: ";
+
+	for (size_t k = 0; k < sizeof(order) / sizeof(order[0]); k++) {
+		size_t nr = 0;
+		for (size_t i = 0; i < table->nr; i++)
+			nr += table->rows[i].tests.end == order[k];
+		if (!nr)
+			continue;
+		fprintf(out, "%s%zu %s", between, nr, guest_tests_text(order[k]));
+		between = ", ";
+	}
+	return text_end(&buffer);
 }
 
 char *batch_summary_text(const struct batch_table *table)
@@ -212,65 +246,6 @@ char *batch_summary_text(const struct batch_table *table)
 	return text;
 }
 
-/* ---- text ---- */
-
-#define TEXT_COLUMNS 4
-
-/* As wide as it is on a terminal: bytes that continue a character take no place. */
-static size_t width_of(const char *text)
-{
-	size_t width = 0;
-
-	for (; *text; text++)
-		width += (*text & 0xc0) != 0x80;
-	return width;
-}
-
-static void print_line(char *const cells[TEXT_COLUMNS], const size_t widths[TEXT_COLUMNS], FILE *out)
-{
-	size_t last = TEXT_COLUMNS - 1;
-
-	while (last && !cells[last][0])
-		last--;
-	for (size_t i = 0; i <= last; i++)
-		fprintf(out, "%s%*s", cells[i], (int)(i == last ? 0 : widths[i] - width_of(cells[i]) + 2),
-			"");
-	fputc('\n', out);
-}
-
-void batch_print_text(const struct batch_table *table, FILE *out)
-{
-	char *(*lines)[TEXT_COLUMNS] = xcalloc(table->nr + 1, sizeof(*lines));
-	static const char *const heads[] = {"tree", "status", "leaked",
-					    "suspect, or what is missing for a verdict"};
-	size_t widths[TEXT_COLUMNS] = {0};
-
-	for (size_t c = 0; c < TEXT_COLUMNS; c++)
-		lines[0][c] = xstrdup(heads[c]);
-	for (size_t i = 0; i < table->nr; i++) {
-		const struct batch_row *row = &table->rows[i];
-		lines[i + 1][0] = line_text(row->tree);
-		lines[i + 1][1] = xstrdup(batch_state_text(row->state));
-		lines[i + 1][2] = batch_amount_text(row);
-		char *details = batch_details_text(row);
-		lines[i + 1][3] = line_text(details);
-		free(details);
-	}
-	for (size_t i = 0; i <= table->nr; i++) {
-		for (size_t c = 0; c < TEXT_COLUMNS; c++)
-			widths[c] = width_of(lines[i][c]) > widths[c] ? width_of(lines[i][c]) : widths[c];
-	}
-	for (size_t i = 0; i <= table->nr; i++) {
-		print_line(lines[i], widths, out);
-		for (size_t c = 0; c < TEXT_COLUMNS; c++)
-			free(lines[i][c]);
-	}
-	free(lines);
-	char *summary = batch_summary_text(table);
-	fprintf(out, "\n%s\n", summary);
-	free(summary);
-}
-
 /* ---- CSV ---- */
 
 static void csv_count(FILE *out, bool known, uint64_t count)
@@ -283,7 +258,7 @@ static void csv_count(FILE *out, bool known, uint64_t count)
 void batch_print_csv(const struct batch_table *table, FILE *out)
 {
 	fputs("tree,status,verdict,pages,objects,bytes,suspect,place,what,evidence,reason,seconds,path,"
-	      "run,report,output,suppressed_pages,suppressed_objects\r\n",
+	      "run,report,output,suppressed_pages,suppressed_objects,tests,tests_line\r\n",
 	      out);
 	for (size_t i = 0; i < table->nr; i++) {
 		const struct batch_row *row = &table->rows[i];
@@ -310,6 +285,8 @@ void batch_print_csv(const struct batch_table *table, FILE *out)
 		}
 		csv_count(out, true, row->suppressed_pages);
 		csv_count(out, true, row->suppressed_objects);
+		fprintf(out, ",%s,", guest_tests_text(row->tests.end));
+		csv_name(out, row->tests.line);
 		fputs("\r\n", out);
 	}
 }
@@ -350,6 +327,8 @@ void batch_row_json(struct json *json, const char *key, const struct batch_row *
 	json_string(json, "what", row->what);
 	json_string(json, "evidence", row->evidence);
 	json_string(json, "reason", row->reason);
+	json_string(json, "tests", guest_tests_text(row->tests.end));
+	json_string(json, "tests_line", row->tests.line);
 	json_int(json, "seconds", (int64_t)row->seconds);
 	json_string(json, "output", row->output);
 	json_strings(json, "runs", row->runs, row->nr_runs);
@@ -363,6 +342,20 @@ static void read_strings(char ***list, size_t *nr, size_t *capacity, const struc
 		if (one->type == JSON_STRING)
 			ARRAY_PUSH(*list, *nr, *capacity) = xstrdup(one->text);
 	}
+}
+
+static void read_tests(struct guest_tests *tests, const struct json_value *value)
+{
+	const char *text = json_get_string(value, "tests"), *line = json_get_string(value, "tests_line");
+
+	for (enum guest_tests_end end = 0; text && end < GUEST_TESTS_ENDS; end++) {
+		if (!strcmp(text, guest_tests_text(end)))
+			tests->end = end;
+	}
+	/* Passed and failed are what a line says: without it, nothing is known. */
+	if (!line)
+		tests->end = GUEST_TESTS_UNKNOWN;
+	set_text(&tests->line, tests->end == GUEST_TESTS_UNKNOWN ? NULL : line);
 }
 
 bool batch_row_read(struct batch_row *row, const struct json_value *value)
@@ -389,6 +382,7 @@ bool batch_row_read(struct batch_row *row, const struct json_value *value)
 	row->suppressed_objects = json_get_number(value, "suppressed_objects", 0);
 	row->nr_findings = json_get_number(value, "findings", 0);
 	row->seconds = json_get_number(value, "seconds", 0);
+	read_tests(&row->tests, value);
 	read_strings(&row->runs, &row->nr_runs, &row->runs_capacity, json_get(value, "runs"));
 	read_strings(&row->reports, &row->nr_reports, &row->reports_capacity, json_get(value, "reports"));
 	return true;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * batch_table: the table of many trees that `pagetrail batch` makes, as text, CSV, JSON and HTML; batch_html.c has the last.
+ * batch_table: the table of many trees that `pagetrail batch` makes, as CSV and JSON; batch_text.c has it as text, batch_html.c as HTML.
  *
- *     tree   status      leaked     suspect, or what is missing for a verdict
- *     alice  leaked      320 pages  uvmcopy() at kernel/vm.c:312
- *     bob    no leaks    0
- *     carol  no machine  -          the command ended with status 2 before a machine started
+ *     tree   status      leaked     tests      suspect, or what is missing for a verdict
+ *     alice  leaked      320 pages  passed     uvmcopy() at kernel/vm.c:312
+ *     bob    no leaks    0          failed     test failed: test copyout: FAILED
+ *     carol  no machine  -          not known  the command ended with status 2 before a machine started: vm.c:9:1: error: ...
  *
  * BATCH-1  a number is shown only where it is known: of a tree that was judged, or of what was found without a certain verdict
  *          ("possibly 3 pages").
@@ -18,6 +18,7 @@
 #include "analysis/leaks.h"
 #include "base/json.h"
 #include "base/json_read.h"
+#include "guest_tests.h"
 
 enum batch_state {
 	BATCH_NOT_RUN, /* it was not its turn before the end */
@@ -45,8 +46,9 @@ struct batch_row {
 	uint64_t largest; /* pages or objects of the one that the next four are about */
 	char *suspect, *place;
 	char *what, *evidence;
-	char *reason; /* why there is no verdict, or what else is to be known */
-	char *output; /* the file of all that was said */
+	char *reason;             /* why there is no verdict, or what else is to be known */
+	struct guest_tests tests; /* of all its machines; no part of the status */
+	char *output;             /* the file of all that was said */
 	char **runs, **reports;
 	size_t nr_runs, runs_capacity, nr_reports, reports_capacity;
 	uint64_t seconds;
@@ -82,9 +84,11 @@ void batch_print_html(const struct batch_table *table, FILE *out);
 
 /* "320 pages", "possibly 3 pages", "0", "-" */
 char *batch_amount_text(const struct batch_row *row);
-/* "uvmcopy() at kernel/vm.c:312, and 2 more findings", or what is missing; "" */
+/* "uvmcopy() at kernel/vm.c:312, and 2 more findings", or what is missing; which line says that tests failed; "" */
 char *batch_details_text(const struct batch_row *row);
 /* "20 trees: 7 leaked, 8 no leaks, 5 timed out" */
 char *batch_summary_text(const struct batch_table *table);
+/* "tests: 12 passed, 3 failed, 5 not known" */
+char *batch_tests_text(const struct batch_table *table);
 
 #endif

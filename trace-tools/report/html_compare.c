@@ -223,12 +223,11 @@ static void put_test_side(FILE *out, const struct test_mark *test, const struct 
 		known ? html_number(leaked, number) : "-");
 }
 
-static void put_tests(FILE *out, const struct comparison *comparison)
+static void put_test_table(FILE *out, const struct comparison *comparison)
 {
 	fprintf(
 	    out,
-	    "<section id=\"tests\">\n<h2>Tests</h2>\n<div class=\"static\">\n<div class=\"scroll\" "
-	    "tabindex=\"0\" "
+	    "<div class=\"static\">\n<div class=\"scroll\" tabindex=\"0\" "
 	    "role=\"region\" aria-label=\"Tests\"><table><thead><tr><th>Test</th><th class=\"n\">Seconds, "
 	    "A</th>"
 	    "<th class=\"n\">%s, A</th><th class=\"n\">Seconds, B</th><th class=\"n\">%s, B</th></tr>"
@@ -243,7 +242,43 @@ static void put_tests(FILE *out, const struct comparison *comparison)
 			put_test_side(out, row->sides[side], comparison->sides[side].run);
 		fputs("</tr>\n", out);
 	}
-	fputs("</tbody></table></div>\n</div>\n</section>\n", out);
+	fputs("</tbody></table></div>\n</div>\n", out);
+}
+
+/* Why no test is beside another one: a reader is not to look for a mistake in an empty table. */
+static void put_why_not_aligned(FILE *out, const struct comparison *comparison)
+{
+	static const char *const known_by[] = {
+	    "a program that marks its tests, as usertests does, did not run",
+	    "a test of a watched kernel is known by what the guest prints, and nothing that it printed was "
+	    "known to be one (the <code>mark</code> items of its description)"};
+	size_t nr[NR_SIDES], nr_common = 0;
+
+	for (int side = 0; side < NR_SIDES; side++)
+		model_tests(comparison->sides[side].model, &nr[side]);
+	for (size_t i = 0; i < comparison->nr_tests; i++)
+		nr_common += comparison->tests[i].sides[SIDE_A] && comparison->tests[i].sides[SIDE_B];
+	if (nr_common)
+		return;
+	fputs("<p class=\"why-not\">No test of A is compared with one of B.", out);
+	if (nr[SIDE_A] && nr[SIDE_B])
+		fprintf(out, " A has %zu and B has %zu, and no name is in both.", nr[SIDE_A], nr[SIDE_B]);
+	for (int side = 0; side < NR_SIDES; side++) {
+		const struct run *run = comparison->sides[side].run;
+		if (!nr[side])
+			fprintf(out, " In %c none is marked%s: %s.", 'A' + side,
+				run_complete(run) ? "" : " in what was recorded", known_by[run->watched]);
+	}
+	fputs("</p>\n", out);
+}
+
+static void put_tests(FILE *out, const struct comparison *comparison)
+{
+	fputs("<section id=\"tests\">\n<h2>Tests</h2>\n", out);
+	put_why_not_aligned(out, comparison);
+	if (comparison->nr_tests)
+		put_test_table(out, comparison);
+	fputs("</section>\n", out);
 }
 
 static bool differs(const struct site_row *row, const enum amount *amounts, size_t nr)

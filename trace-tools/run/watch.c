@@ -273,5 +273,6 @@ void watch_free(struct watch *watch)
 	free(watch->stand_in);
 	free(watch->list);
 	free(watch->first_error);
+	free(watch->last_line);
 	free(watch);
 }

@@ -76,8 +76,9 @@ struct watch {
 	enum watch_end end;
 	const char *end_text; /* why, in words; NULL: it ended by itself */
 	int command_status;   /* as waitpid gives it */
-	char *
-	    first_error; /* the first line of a driven command that tells an error, before a machine was started; NULL */
+	/* Of a driven command, NULL: none. */
+	char *first_error; /* the first line that tells an error, before a machine was started */
+	char *last_line;   /* what it had said last when it was ended before its time */
 	struct watch_run *runs;
 	size_t nr_runs, capacity;
 	size_t

@@ -31,6 +31,7 @@
 #include <unistd.h>
 
 #include "base/signals.h"
+#include "base/text.h"
 #include "base/util.h"
 #include "watch_priv.h"
 #include "watch_quiet.h"
@@ -62,18 +63,6 @@ struct drive {
 	uint64_t unseen_ticks; /* what the machines had computed at the prompt of UNSEEN */
 };
 
-/* flags: REG_NEWLINE for what may stand in any line. */
-static void compile(regex_t *regex, const char *pattern, const char *option, int flags)
-{
-	char text[256];
-	int error = regcomp(regex, pattern, REG_EXTENDED | REG_NOSUB | flags);
-
-	if (!error)
-		return;
-	regerror(error, regex, text, sizeof(text));
-	die("--%s: %s: %s", option, pattern, text);
-}
-
 /* ---- states ---- */
 
 static void end_machines(struct drive *drive)
@@ -97,6 +86,9 @@ static void end_early(struct drive *drive, enum watch_end end, const char *text)
 {
 	drive->watch->end = end;
 	drive->watch->end_text = text;
+	/* What it says while it dies is of no use. */
+	if (!drive->watch->last_line)
+		drive->watch->last_line = last_line_text(drive->tail);
 	end_machines(drive);
 	if (!machine_runs(drive))
 		kill(-drive->pid, SIGTERM);
@@ -217,11 +209,22 @@ static void advance(struct drive *drive)
 
 /* ---- what is read ---- */
 
-/* A compiler, a linker and make say what is wrong in a line of this form. What a kernel says of errors is its own. */
+/* A compiler, a linker, a shell and make say what is wrong in a line of this form. What a kernel says of errors is its own. */
+static bool tells_error(const char *line)
+{
+	static const char *const words[] = {
+	    "error: ", "Error: ", "*** ", "undefined reference", ": not found", ": command not found"};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strstr(line, words[i]))
+			return true;
+	}
+	/* `make: riscv64-gcc: No such file or directory`; a probe of another program's may say so and mean nothing. */
+	return !strncmp(line, "make", 4) && strstr(line, ": No such file or directory");
+}
+
 static void take_error(struct drive *drive)
 {
-	static const char *const words[] = {"error: ", "Error: ", "*** ", "undefined reference",
-					    ": not found"};
 	const char *end = drive->tail + drive->tail_bytes, *line = end;
 	struct watch *watch = drive->watch;
 
@@ -229,12 +232,12 @@ static void take_error(struct drive *drive)
 		return;
 	for (line = --end; line > drive->tail && line[-1] != '\n'; line--)
 		;
-	char *text = xasprintf("%.*s", (int)(end - line), line);
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]) && !watch->first_error; i++) {
-		if (strstr(text, words[i]) && !machine_started(drive))
-			watch->first_error = xstrdup(text);
-	}
+	char *text = xasprintf("%.*s", (int)(end - line), line), *words = words_text(text);
 	free(text);
+	if (tells_error(words) && !machine_started(drive))
+		watch->first_error = words;
+	else
+		free(words);
 }
 
 static void keep(struct drive *drive, const char *bytes, size_t nr)
@@ -417,8 +420,8 @@ void watch_drive(struct watch *watch)
 	const struct watch_options *options = watch->options;
 	struct drive drive = {.watch = watch, .silent_look = clock_ns() + SILENT_LOOK_SECONDS * 1000000000LL};
 
-	compile(&drive.prompt, options->prompt ? options->prompt : DEFAULT_PROMPT, "prompt", 0);
-	compile(&drive.until, options->until ? options->until : "^", "until", REG_NEWLINE);
+	pattern_compile(&drive.prompt, options->prompt ? options->prompt : DEFAULT_PROMPT, "prompt", 0);
+	pattern_compile(&drive.until, options->until ? options->until : "^", "until", REG_NEWLINE);
 	if (options->timeout_seconds)
 		drive.deadline = clock_ns() + (int64_t)options->timeout_seconds * 1000000000LL;
 	drive.state = more_to_type(&drive) ? TYPING : AWAITING;

@@ -38,7 +38,7 @@ function makeCompare() {
   const fewer = name => side(name, test => isKnown(test, name) ? count(test[`leaked${name}`]) : "-");
   const length = name => side(name, test => test[`state${name}`] === ENDED ? (test[`length${name}`] / raw.hz).toFixed(3) : raw[`complete${name}`] ? "never ended" : "-");
   const isBad = name => test => !raw[`watched${name}`] && isKnown(test, name) && test[`leaked${name}`] > 0;
-  const tests = new Table(document.getElementById("tests"), {
+  const tests = compared.tests.length && new Table(document.getElementById("tests"), {
     name: "tests",
     columns: [
       {title: "Test", key: "name"},
@@ -83,7 +83,9 @@ function makeCompare() {
     show: (keys, name) => sites.showOnly(keys, `Beneath ${name}`),
     goTo: key => sites.goTo(key),
   });
-  tests.show();
+  if (tests) {
+    tests.show();
+  }
   sites.show();
   flame.rebuild();
 }
