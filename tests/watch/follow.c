@@ -14,6 +14,7 @@
  *	store PC VALUE VA	`sd a5, 0(...)` at PC
  *	enter PC		the function at PC is entered, with the registers as they are
  *	return PC		it has returned to PC
+ *	within KIND		what is stored from here on is, within a call of this kind (enum hook_kind); 99: within none
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -21,10 +22,12 @@
 #include <string.h>
 
 #include "plugin/bounds.h"
+#include "plugin/calls.h"
 #include "plugin/follow.h"
 #include "plugin/guest.h"
 #include "plugin/hooks.h"
 #include "plugin/qemu_api.h"
+#include "plugin/stores.h"
 
 #define BASE 0x80000000ULL
 #define PAGES 64
@@ -91,6 +94,22 @@ bool unwind_is_text(uint64_t va)
 	return ranges_have(&hooks.text, va);
 }
 
+/* ---- the other parts of the plugin ---- */
+
+static uint64_t within = 99;
+
+bool calls_inside(uint64_t sp, uint64_t mask)
+{
+	return within < HOOK_KINDS && mask >> within & 1;
+}
+
+uint64_t calls_of_kind(enum hook_kind kind)
+{
+	return 1ULL << kind;
+}
+
+void stores_free_page_written(unsigned hart, uint64_t after_pc, uint64_t pa, uint64_t va, unsigned bytes) {}
+
 /* ---- the guest ---- */
 
 static void put_word(uint64_t va, uint64_t value, size_t bytes)
@@ -148,6 +167,8 @@ static void act(const char *what, const uint64_t *n)
 	} else if (!strcmp(what, "return")) {
 		put_word(n[0] - 4, CALL, 4);
 		execute(n[0]);
+	} else if (!strcmp(what, "within")) {
+		within = n[0];
 	} else {
 		exit(5);
 	}

@@ -175,11 +175,11 @@ def test_the_end_of_a_stack_is_no_place(follow):
 
 
 def freed(text):
-    """{pfn: {"dangling"|"used"|"again": [(va, pc)]}} of the pages that were freed too early."""
+    """{physical address: {"dangling"|"used"|"again"|"by": [(va, pc)]}} of what was freed too early."""
     pages, page = {}, None
     for words in map(str.split, text.splitlines()):
         if words[0] == "freed":
-            page = pages[int(words[1], 0)] = {"dangling": [], "used": [], "again": [], "by": []}
+            page = pages[int(words[2], 0)] = {"dangling": [], "used": [], "again": [], "by": []}
         elif words[0] in ("by", "dangling", "used", "again"):
             page[words[0]].append((int(words[1], 0), int(words[3], 0)))
     return pages
@@ -209,6 +209,52 @@ def test_a_page_that_is_freed_as_it_should_be(follow):
               f"free {PAGE} 1", f"page {PAGE} 1", f"store 0x80000040 4 {PAGE}"]
     page, = freed(follow(script, FREED, whole=True)).values()
     assert not page["dangling"] and not page["used"] and not page["again"] and len(page["by"]) == 1
+
+
+FREED_OBJECT = "follow freedobj=0x80012040 pattern=0x5a5a5a5a5a5a5a5a\n"
+PUT_TWICE = ["object 0x80012040 64", f"store 0x80000040 0x80012048 {VARIABLE}", "objfree 0x80012040"]
+
+
+def test_who_points_to_an_object_that_is_freed(follow):
+    script = [*PUT_TWICE, "objput 0x80012040 1 2", "objfree 0x80012040"]
+    record, = freed(follow(script, FREED_OBJECT, whole=True, every=False)).values()
+    assert record["dangling"] == [(VARIABLE, 0x80000044)] and len(record["again"]) == 2 and not record["used"]
+
+
+def test_who_uses_an_object_that_is_freed(follow):
+    """Its own bytes alone; a get counts; the allocator's fill does not, nor what a call writes to what it hands out."""
+    script = [*PUT_TWICE, "store 0x80000044 0x5a5a5a5a5a5a5a5a 0x80012040", "store 0x80000044 1 0x80012080", "store 0x80000044 1 0x80012038",
+              "store 0x80000048 1 0x80012078", "objget 0x80012040 1 2 0", "within 4", "store 0x8000004c 0 0x80012040", "within 99",
+              "object 0x80012040 64", "store 0x80000050 1 0x80012040", "objfree 0x80012040"]
+    record, = freed(follow(script, FREED_OBJECT, whole=True, every=False)).values()
+    assert record["used"] == [(0x80012078, 0x8000004c), (0, 0)] and not record["again"]
+
+
+def test_the_page_of_a_free_object_is_handed_out(follow):
+    script = [*PUT_TWICE, "page 0x80012000 1", "store 0x80000048 1 0x80012048", "objfree 0x80012040"]
+    record, = freed(follow(script, FREED_OBJECT, whole=True, every=False)).values()
+    assert not record["used"] and not record["again"]
+
+
+BEFORE = [f"page {PAGE} 1", f"store 0x80000040 {PAGE} {VARIABLE}", f"free {PAGE} 1"]
+
+
+@pytest.mark.parametrize("then, told", [([], True), ([f"store 0x80000044 0 {VARIABLE}"], False), ([f"page {PAGE} 1"], False),
+                                        ([f"page {PAGE} 1", f"free {PAGE} 1", f"free {PAGE} 1"], True),
+                                        ([f"store 0x80000044 0 {VARIABLE}", f"store 0x80000044 1 {PAGE}", f"page {PAGE} 1"], True),
+                                        ([f"store 0x80000044 0 {VARIABLE}", f"put {PAGE} 1 2"], True),
+                                        ([f"store 0x80000044 0 {VARIABLE}", f"get {PAGE} 1 2"], True),
+                                        (["within 0", f"store 0x80000044 0 {PAGE}", "within 99", f"page {PAGE} 1"], False)])
+def test_where_all_is_followed(follow, then, told):
+    """Told of are pages that were used, or freed again, and those that are free and pointed to at the end."""
+    assert list(freed(follow([*BEFORE, *then], whole=True))) == ([PAGE] if told else [])
+
+
+def test_a_list_in_memory_that_is_free(follow):
+    """A free page that points to another is no use of that one: its words are what was left there."""
+    script = [f"page {PAGE} 1", f"page {OTHER} 1", f"store 0x80000040 {PAGE} {OTHER + 8}", f"free {PAGE} 1", f"free {OTHER} 1"]
+    assert not freed(follow(script, whole=True))
+    assert list(freed(follow(script[:-1], whole=True))) == [PAGE]
 
 
 def test_a_page_with_very_many_references(follow):

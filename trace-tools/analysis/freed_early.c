@@ -3,57 +3,123 @@
 #include "freed_early.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
+#include <uapi/layout.h>
+
+#include "base/util.h"
 
 #define PAGE_SHIFT 12
+#define OBJECT_UNIT 8                     /* what an object's number in the trace counts */
 #define POISON_FREE 0x6b6b6b6b6b6b6b6bULL /* kernel/include/kernel/page.h */
+#define POISON_OBJ 0x5a5a5a5a5a5a5a5aULL  /* kernel/include/kernel/slab.h */
 
-bool freed_early_is(const struct leak_incident *incident)
+struct list {
+	struct freed_early *at;
+	size_t nr, capacity;
+};
+
+static void add(struct list *list, enum verdict verdict, bool object, bool only_seen, uint64_t pa)
 {
-	switch (incident->record.kind) {
+	for (size_t i = 0; i < list->nr; i++) {
+		const struct freed_early *known = &list->at[i];
+		if (known->verdict == verdict && known->object == object && known->pa == pa)
+			return;
+	}
+	if (pa)
+		ARRAY_PUSH(list->at, list->nr, list->capacity) =
+		    (struct freed_early){verdict, object, only_seen, pa};
+}
+
+static void add_incident(struct list *list, const struct trace_record *record)
+{
+	uint64_t where = record->payload.ev_payload_finding.where;
+	bool object = record->flags;
+
+	switch (record->kind) {
 	case VERDICT_STALE:
 	case VERDICT_DBL:
 	case VERDICT_POISON:
 	case VERDICT_INUSE:
-		return !incident->record.flags;
+	case VERDICT_OBJSTALE:
+		add(list, (enum verdict)record->kind, object, false,
+		    object ? where * OBJECT_UNIT : where << PAGE_SHIFT);
+		break;
 	default:
-		return false;
+		break;
 	}
 }
 
-static uint32_t pfn_of(const struct leak_incident *incident)
+static void add_audited(struct list *list, const struct audit_finding *finding)
 {
-	return incident->record.payload.ev_payload_finding.where;
+	switch (finding->fault) {
+	case FAULT_FREE_TWICE:
+		add(list, VERDICT_DBL, false, false, finding->pa);
+		break;
+	case FAULT_MAPPED_FREE:
+	case FAULT_TABLE_FREE:
+		add(list, VERDICT_STALE, false, false, finding->pa);
+		break;
+	default:
+		break;
+	}
 }
 
-static bool is_first_of_page(const struct leaks *leaks, size_t i)
+static void add_seen(struct list *list, const struct freed_range *range)
 {
-	for (size_t k = 0; k < i; k++) {
-		if (freed_early_is(&leaks->incidents[k]) &&
-		    pfn_of(&leaks->incidents[k]) == pfn_of(&leaks->incidents[i]))
-			return false;
-	}
-	return freed_early_is(&leaks->incidents[i]);
+	if (range->nr_again)
+		add(list, VERDICT_DBL, range->object, true, range->pa);
+	if (range->nr_used)
+		add(list, VERDICT_POISON, range->object, true, range->pa);
 }
 
-size_t freed_early_want(const struct leaks *leaks, size_t limit, FILE *out)
+size_t freed_early_list(const struct leaks *leaks, struct freed_early **at)
 {
-	size_t nr = 0;
+	struct list list = {0};
 
-	for (size_t i = 0; i < leaks->nr_incidents; i++) {
-		if (!is_first_of_page(leaks, i))
-			continue;
-		if (out && nr < limit)
-			fprintf(out, "follow freed=%#" PRIx64 " pattern=%#llx\n",
-				(uint64_t)pfn_of(&leaks->incidents[i]) << PAGE_SHIFT, POISON_FREE);
-		nr++;
-	}
+	for (size_t i = 0; i < leaks->nr_incidents; i++)
+		add_incident(&list, &leaks->incidents[i].record);
+	for (size_t i = 0; leaks->ram_audit && i < leaks->ram_audit->nr_kept; i++)
+		add_audited(&list, &leaks->ram_audit->findings[i]);
+	for (size_t i = 0; leaks->nr_followed && i < leaks->lives->nr_freed; i++)
+		add_seen(&list, &leaks->lives->freed[i]);
+	*at = list.at;
+	return list.nr;
+}
+
+size_t freed_early_count(const struct leaks *leaks)
+{
+	struct freed_early *list;
+	size_t nr = freed_early_list(leaks, &list);
+
+	free(list);
 	return nr;
 }
 
-const struct freed_page *freed_early_of(const struct lives *lives, const struct leak_incident *incident)
+void freed_early_patterns(FILE *out)
+{
+	fprintf(out, "follow pattern=%#llx\nfollow pattern=%#llx\n", POISON_FREE, POISON_OBJ);
+}
+
+void freed_early_want(const struct leaks *leaks, size_t limit, FILE *out)
+{
+	struct freed_early *list;
+	size_t nr = freed_early_list(leaks, &list);
+
+	for (size_t i = 0; i < nr && i < limit; i++) {
+		if (list[i].object)
+			fprintf(out, "follow freedobj=%#" PRIx64 "\n", list[i].pa + PHYS_OFFSET);
+		else
+			fprintf(out, "follow freed=%#" PRIx64 "\n", list[i].pa);
+	}
+	if (nr)
+		freed_early_patterns(out);
+	free(list);
+}
+
+const struct freed_range *freed_early_of(const struct lives *lives, const struct freed_early *one)
 {
 	for (size_t i = 0; i < lives->nr_freed; i++) {
-		if (lives->freed[i].pfn == pfn_of(incident))
+		if (lives->freed[i].pa == one->pa && lives->freed[i].object == one->object)
 			return &lives->freed[i];
 	}
 	return NULL;

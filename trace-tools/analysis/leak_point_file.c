@@ -107,12 +107,15 @@ static bool read_act(const char *text, struct page_act *acts, uint32_t *nr, uint
 	return true;
 }
 
-/* A page that was freed, or one line about the last one. */
+/* A page or object that was freed, or one line about the last one. */
 static bool read_freed(struct lives *lives, const char *line)
 {
-	struct freed_page one = {0}, *page = lives->nr_freed ? &lives->freed[lives->nr_freed - 1] : NULL;
+	struct freed_range one = {0}, *page = lives->nr_freed ? &lives->freed[lives->nr_freed - 1] : NULL;
+	char kind[8];
 
-	if (sscanf(line, "freed %" SCNx64 " nth %" SCNu64, &one.pfn, &one.nth) == 2) {
+	if (sscanf(line, "freed %7s %" SCNx64 " bytes %" SCNu64 " nth %" SCNu64, kind, &one.pa, &one.bytes,
+		   &one.nth) == 4) {
+		one.object = !strcmp(kind, "object");
 		ARRAY_PUSH(lives->freed, lives->nr_freed, lives->freed_capacity) = one;
 		return true;
 	}

@@ -63,9 +63,10 @@ static inline bool life_is_of_object(const struct life *life)
 	return life->kind == LIFE_OBJECT || life->kind == LIFE_OBJECT_REFERENCE;
 }
 
-/* What was done with a page, and where. */
+/* What was done with a page or object, and where. */
 struct page_act {
-	uint64_t va, pc; /* the word that was stored, or that points to the page; 0: of a free */
+	uint64_t va,
+	    pc; /* the word that was stored, or that points to it; 0: of a free, of a reference that was acquired */
 	uint32_t nr;
 	uint64_t stack[LIFE_FRAMES];
 };
@@ -73,9 +74,10 @@ struct page_act {
 #define FREED_DANGLING 16
 #define FREED_ACTS 4
 
-/* A page that was freed too early: plugin/freed.h. */
-struct freed_page {
-	uint64_t pfn, nth;
+/* A page or object that was freed too early: plugin/freed.h. */
+struct freed_range {
+	bool object;
+	uint64_t pa, bytes, nth;
 	struct page_act by, dangling[FREED_DANGLING], used[FREED_ACTS], again[FREED_ACTS];
 	uint32_t nr_by, nr_dangling, nr_used, nr_again;
 };
@@ -83,7 +85,7 @@ struct freed_page {
 struct lives {
 	struct life *list;
 	size_t nr, capacity;
-	struct freed_page *freed;
+	struct freed_range *freed;
 	size_t nr_freed, freed_capacity;
 	uint64_t
 	    of; /* all were followed, so many lived at the end, and these are what nothing leads to; 0: these were asked for */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/freed_early.h"
 #include "analysis/leak_point.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -66,6 +67,7 @@ static char *follow_everything(const char *kernel)
 		die("--leak-points: %s", error);
 	fputs(own, out);
 	leak_points_want_all(out);
+	freed_early_patterns(out);
 	free(own);
 	return text_end(&buffer);
 }

@@ -229,15 +229,17 @@ bool why_repeat(const char *folder)
 	struct why why = {.limit = WHY_LIMIT};
 
 	open_recorded(&why, folder);
-	bool done = (why.leaks->nr_groups || freed_early_want(why.leaks, 0, NULL)) && !why.run->watched &&
+	bool done = (why.leaks->nr_groups || freed_early_count(why.leaks)) && !why.run->watched &&
 		    !why.leaks->nr_followed && repeat_own(&why);
 	close_recorded(&why);
 	return done;
 }
 
 /* What the second run of a watched machine leaked, beside the recorded one: what follows is about the second. */
-static void say_what_differs(const struct why *why, const struct leaked_sites *recorded, uint64_t nr_recorded)
+static void say_what_differs(const struct why *why, const struct leaked_sites *recorded, uint64_t nr_recorded,
+			     size_t early_recorded)
 {
+	size_t early = freed_early_count(why->leaks);
 	struct leaked_sites now = leaked_sites_take(why->leaks);
 	char *differs = leaked_sites_differ(recorded, &now);
 
@@ -245,6 +247,9 @@ static void say_what_differs(const struct why *why, const struct leaked_sites *r
 		printf("the machine was run again, with every pointer to a page followed: %" PRIu64
 		       " %s leaked, %" PRIu64 " in the recorded run\n",
 		       why->leaks->nr_pages, plural(why->leaks->nr_pages, "page", "pages"), nr_recorded);
+	if (!why->options.json && (early || early_recorded))
+		printf("findings of pages that are freed too early: %zu, %zu in the recorded run\n", early,
+		       early_recorded);
 	if (differs && why->options.json)
 		warn("%s; the answer is about the second run", differs);
 	else if (differs)
@@ -260,6 +265,7 @@ static int why_watched(struct why *why)
 {
 	struct leaked_sites recorded = leaked_sites_take(why->leaks);
 	uint64_t leaked = why->leaks->nr_pages;
+	size_t early = freed_early_count(why->leaks);
 	char *folder = xasprintf("%s/" FOLDER, why->folder),
 	     *leak_points = xasprintf("%s/leak-points", folder), *error;
 	int status = STATUS_CANNOT_TELL;
@@ -271,14 +277,16 @@ static int why_watched(struct why *why)
 		close_recorded(why);
 		open_recorded(why, folder);
 		why->limit = SIZE_MAX;
-		if (!why->leaks->nr_groups)
-			warn("%s: the machine that was run again leaked nothing, which shows nothing of what "
-			     "leaked "
-			     "before",
-			     folder);
+		bool shows = why->leaks->nr_groups || freed_early_count(why->leaks);
+		if (shows)
+			say_what_differs(why, &recorded, leaked, early);
 		else
-			say_what_differs(why, &recorded, leaked);
-		if (why->leaks->nr_groups)
+			warn("%s: the machine that was run again leaked nothing%s, which shows nothing of "
+			     "what "
+			     "%s before",
+			     folder, early ? ", and freed nothing too early" : "",
+			     early ? "was found" : "leaked");
+		if (shows)
 			status = tell(why, leak_points);
 		else if (why->options.json)
 			print_json(why, NULL, NULL, status);
@@ -308,7 +316,7 @@ int why_report(const char *folder, const struct why_options *options)
 	int status;
 
 	open_recorded(&why, folder);
-	if (!why.leaks->nr_groups && (why.run->watched || !freed_early_want(why.leaks, 0, NULL)))
+	if (!why.leaks->nr_groups && !freed_early_count(why.leaks))
 		status = nothing_leaked(&why);
 	else if (why.leaks->nr_followed)
 		status = why_followed(&why);

@@ -44,8 +44,8 @@ void calls_init(bool check_writes)
 	for (uint32_t i = 0; i < hooks.nr_calls; i++) {
 		struct hook *hook = &hooks.calls[i];
 		hook->tracked |= follow_wanted() && hook->kind == HOOK_GET;
-		hook->tracked |=
-		    hook->kind == HOOK_FREE && (check_writes || (hook->push.nr && !hooks.frame_pointers));
+		hook->tracked |= hook->kind == HOOK_FREE && (check_writes || hooks.follow_all ||
+							     (hook->push.nr && !hooks.frame_pointers));
 		if (!hook->tracked)
 			continue;
 		of_kind[hook->kind] |= 1ULL << i;

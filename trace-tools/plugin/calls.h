@@ -36,7 +36,7 @@ struct call_counters {
 	uint64_t unmatched; /* returned where no call was under way, or never seen to return */
 };
 
-/* With check_writes the calls that take pages back are waited for, too: within them free pages may be written. */
+/* With check_writes, or where all is followed, the calls that take pages back are waited for, too: within them free pages may be written. */
 void calls_init(bool check_writes);
 /* Attaches what belongs to the instruction at va, the `first` of its block or not. */
 void calls_translate(struct qemu_plugin_insn *insn, uint64_t va, bool first);

@@ -116,16 +116,19 @@ uint32_t follow_unwind(const struct moment *moment, uint64_t pc, uint64_t ra, ui
 
 /* ---- lives ---- */
 
+static uint64_t page_pa(uint64_t index)
+{
+	return guest_ram_base() + (index << PAGE_SHIFT);
+}
+
 /* Has the user asked for what lives here? */
 static bool is_wanted(enum life_kind kind, uint64_t index, uint64_t base)
 {
 	const struct ranges *wanted = &hooks.follow_only[kind];
 
-	if (hooks.follow_all || (kind == LIFE_PAGE && freed_wanted(index)))
-		return true;
-	return ranges_have_sorted(wanted, kind == LIFE_OBJECT || kind == LIFE_OBJECT_REFERENCE
-					      ? base
-					      : guest_ram_base() + (index << PAGE_SHIFT));
+	uint64_t address = kind == LIFE_OBJECT || kind == LIFE_OBJECT_REFERENCE ? base : page_pa(index);
+
+	return freed_wanted(kind, address) || ranges_have_sorted(wanted, address);
 }
 
 static void chain(uint64_t index, uint32_t life)
@@ -244,7 +247,7 @@ void follow_page_begin(unsigned hart, uint64_t pa, uint64_t nr_pages)
 		return;
 	begun[index]++;
 	for (uint64_t k = 0; k < nr_pages; k++)
-		freed_handed_out(index + k);
+		freed_handed_out(LIFE_PAGE, page_pa(index + k));
 	if (!is_wanted(LIFE_PAGE, index, 0))
 		return;
 	struct moment moment = follow_moment(hart);
@@ -258,11 +261,13 @@ void follow_page_end(unsigned hart, uint64_t pa, uint64_t nr_pages)
 {
 	uint64_t index = alias_index(pa), va;
 
-	if (index == NONE || index + nr_pages > alias_nr_pages() || (!nr_lives && !hooks.follow_freed.nr))
+	if (index == NONE || index + nr_pages > alias_nr_pages() || (!nr_lives && !freed_any()))
 		return;
 	struct moment moment = follow_moment(hart);
-	for (uint64_t k = 0; k < nr_pages; k++)
-		freed_now(&moment, index + k, begun[index]);
+	for (uint64_t k = 0; k < nr_pages; k++) {
+		if (freed_wanted(LIFE_PAGE, page_pa(index + k)))
+			freed_now(&moment, LIFE_PAGE, page_pa(index + k), PAGE_BYTES, begun[index]);
+	}
 	va = alias_linear(index);
 	/* First its own, else what lay in it would die as if somebody had lost it here. */
 	for (uint64_t k = 0; k < nr_pages; k++)
@@ -275,6 +280,8 @@ void follow_object_begin(unsigned hart, uint64_t va, uint64_t bytes)
 {
 	uint64_t pa = guest_linear(va), index = pa == NONE ? NONE : alias_index(pa);
 
+	if (index != NONE)
+		freed_handed_out(LIFE_OBJECT, pa);
 	if (index == NONE || !is_wanted(LIFE_OBJECT, index, va))
 		return;
 	struct moment moment = follow_moment(hart);
@@ -287,13 +294,15 @@ void follow_object_end(unsigned hart, uint64_t va)
 	uint64_t pa = guest_linear(va), index = pa == NONE ? NONE : alias_index(pa), bytes = 0;
 	uint32_t link = 0, i;
 
-	if (index == NONE || !nr_lives)
+	if (index == NONE || (!nr_lives && !freed_any()))
 		return;
 	struct moment moment = follow_moment(hart);
 	while ((i = life_next(index, &link))) {
 		if (lives[i].kind == LIFE_OBJECT && lives[i].base == va)
 			bytes = lives[i].bytes;
 	}
+	if (freed_wanted(LIFE_OBJECT, va))
+		freed_now(&moment, LIFE_OBJECT, pa, bytes, 0);
 	end_those(index, 1U << LIFE_OBJECT | 1U << LIFE_OBJECT_REFERENCE, va);
 	if (bytes)
 		locations_freed(&moment, va, va + bytes, moment.x[REG_RA]);
@@ -303,10 +312,13 @@ void follow_reference_begin(unsigned hart, uint64_t pa, uint64_t ref, uint64_t h
 {
 	uint64_t index = alias_index(pa);
 
-	if (index == NONE || !is_wanted(LIFE_REFERENCE, index, 0) || references[index] == REFERENCES_MAX)
+	if (index == NONE || (!freed_any() && !is_wanted(LIFE_REFERENCE, index, 0)))
+		return;
+	struct moment moment = follow_moment(hart);
+	freed_got(&moment, LIFE_PAGE, pa);
+	if (!is_wanted(LIFE_REFERENCE, index, 0) || references[index] == REFERENCES_MAX)
 		return;
 	alias_find_pages(hart);
-	struct moment moment = follow_moment(hart);
 	uint32_t i = begin(&moment, LIFE_REFERENCE, index, 1, alias_linear(index), PAGE_BYTES);
 	references[index] += i != 0;
 	lives[i].lasting = ref < 64 && hooks.follow_lasting >> ref & 1;
@@ -334,10 +346,10 @@ void follow_reference_end(unsigned hart, uint64_t pa, uint64_t ref, uint64_t hol
 	uint64_t index = alias_index(pa);
 	uint32_t link = 0, i, found = 0;
 
-	if (index == NONE || (!nr_lives && !hooks.follow_freed.nr))
+	if (index == NONE || (!nr_lives && !freed_any()))
 		return;
 	struct moment moment = follow_moment(hart);
-	freed_again(&moment, index);
+	freed_again(&moment, LIFE_PAGE, pa);
 	uint64_t window = window_of(moment.x[REG_SP] - 1);
 	while ((i = life_next(index, &link))) {
 		if (lives[i].kind != LIFE_REFERENCE || lives[i].ref != ref || lives[i].holder != holder)
@@ -409,10 +421,12 @@ void follow_object_reference_begin(unsigned hart, uint64_t va, uint64_t ref, uin
 {
 	uint64_t pa = guest_linear(va), index = pa == NONE ? NONE : alias_index(pa);
 
-	if (index == NONE || !is_wanted(LIFE_OBJECT_REFERENCE, index, va) ||
-	    references[index] == REFERENCES_MAX)
+	if (index == NONE || (!freed_any() && !is_wanted(LIFE_OBJECT_REFERENCE, index, va)))
 		return;
 	struct moment moment = follow_moment(hart);
+	freed_got(&moment, LIFE_OBJECT, pa);
+	if (!is_wanted(LIFE_OBJECT_REFERENCE, index, va) || references[index] == REFERENCES_MAX)
+		return;
 	uint32_t object = object_at(index, va), i;
 	i = begin(&moment, LIFE_OBJECT_REFERENCE, index, 1, va, object ? lives[object].bytes : 1);
 	if (!i)
@@ -432,9 +446,10 @@ void follow_object_reference_end(unsigned hart, uint64_t va, uint64_t ref, uint6
 	uint64_t pa = guest_linear(va), index = pa == NONE ? NONE : alias_index(pa);
 	uint32_t link = 0, i, found = 0;
 
-	if (index == NONE || !nr_lives)
+	if (index == NONE || (!nr_lives && !freed_any()))
 		return;
 	struct moment moment = follow_moment(hart);
+	freed_again(&moment, LIFE_OBJECT, pa);
 	uint64_t window = window_of(moment.x[REG_SP] - 1);
 	while ((i = life_next(index, &link))) {
 		if (lives[i].kind != LIFE_OBJECT_REFERENCE || lives[i].base != va)
@@ -451,10 +466,7 @@ void follow_object_reference_end(unsigned hart, uint64_t va, uint64_t ref, uint6
 
 void follow_put_begins(uint64_t pa)
 {
-	uint64_t index = alias_index(pa);
-
-	if (index != NONE)
-		freed_put_begins(index);
+	freed_put_begins(pa);
 }
 
 void follow_page_put(uint64_t pa)

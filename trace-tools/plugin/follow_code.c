@@ -298,18 +298,23 @@ static void on_store(unsigned told, uint32_t info, uint64_t va, void *data)
 		follow_store(hart, va, site);
 }
 
-/* The same where pages that are freed too early are watched: a store into one that nobody follows counts, too. */
-static void on_store_watching(unsigned told, uint32_t info, uint64_t va, void *data)
+static __attribute__((noinline)) void store_to_free(unsigned hart, uint64_t va, const struct store_site *site)
 {
-	unsigned hart = qemu_hart(told);
-	const struct store_site *site = data;
 	struct moment moment = follow_moment(hart);
 	unsigned bytes = site->store.bytes;
 	uint64_t at = va;
 	bool there;
 
-	freed_stored(&moment, va, stored_word(&moment, site, &at, &bytes, &there), site->pc);
-	on_store(hart, info, va, data);
+	freed_stored(&moment, va, site->store.bytes, stored_word(&moment, site, &at, &bytes, &there),
+		     site->pc);
+}
+
+/* The same where what is freed too early is watched: a store into it counts though nobody follows it. */
+static void on_store_watching(unsigned told, uint32_t info, uint64_t va, void *data)
+{
+	if (freed_any_at(va))
+		store_to_free(qemu_hart(told), va, data);
+	on_store(told, info, va, data);
 }
 
 static void on_load(unsigned told, uint32_t info, uint64_t va, void *data)
@@ -355,8 +360,7 @@ void follow_translate(struct qemu_plugin_insn *insn, uint64_t va, uint32_t bits,
 	if (store.kind != STORE_NOT) {
 		struct store_site *site = make_site(va + size, store, saves);
 		if (site)
-			qemu_plugin_register_vcpu_mem_cb(insn,
-							 hooks.follow_freed.nr ? on_store_watching : on_store,
+			qemu_plugin_register_vcpu_mem_cb(insn, freed_any() ? on_store_watching : on_store,
 							 CALLBACK_READS_REGISTERS, MEMORY_WRITE, site);
 	} else if (saves) {
 		qemu_plugin_register_vcpu_mem_cb(insn, on_load, CALLBACK_READS_REGISTERS, MEMORY_READ,

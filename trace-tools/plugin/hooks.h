@@ -61,7 +61,8 @@
  * follow page=N, object=N, reference=N, objref=N, all=1
  *                              what is followed: lives of the page at this physical address, of the object at this virtual
  *                              address, references to the page, to the object; several lines allowed
- * follow freed=N pattern=N     a page that is freed too early (freed.h), and the word that the allocator fills free pages with
+ * follow freed=N, freedobj=N   a page (physical address) or object (virtual) that is freed too early (freed.h); with all=1 any is
+ * follow pattern=N             a word that the allocator fills free memory with
  * follow lost=1                at the end only what nothing leads to is told (reach.h)
  * follow lasting=MASK          bit n: references with ref=n outlive the call that got them (held by a structure, not by a task)
  * weak …                       a registry: pointers there keep nothing alive (weak.h)
@@ -235,8 +236,8 @@ struct hooks {
 	bool follow, follow_all, follow_lost;
 	struct ranges follow_only[4]; /* by life kind: addresses, ascending */
 	struct ranges follow_switch;
-	struct ranges follow_freed; /* addresses of pages, ascending */
-	uint64_t follow_pattern;
+	struct ranges follow_freed, follow_freed_objects; /* addresses, ascending */
+	struct ranges follow_patterns;
 	uint64_t follow_lasting; /* mask of ref= */
 	uint64_t stack_window;
 	struct function_hook *functions; /* ascending */

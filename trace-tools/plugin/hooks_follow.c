@@ -42,6 +42,14 @@ static void add_address(struct line *line, struct ranges *ranges, uint64_t addre
 	ranges->at[ranges->nr++] = (struct range){address, address + 1};
 }
 
+static void add_if_given(struct line *line, const char *key, struct ranges *ranges)
+{
+	uint64_t address = line_number(line, key, NONE);
+
+	if (address != NONE)
+		add_address(line, ranges, address);
+}
+
 void hooks_read_follow(struct line *line)
 {
 	static const char *const keys[] = {[LIFE_PAGE] = "page",
@@ -57,15 +65,11 @@ void hooks_read_follow(struct line *line)
 		line_fail(line, "window is a power of two", "");
 	hooks.follow_lasting |= line_number(line, "lasting", 0);
 	line_ranges(line, "switch", &hooks.follow_switch);
-	hooks.follow_pattern = line_number(line, "pattern", hooks.follow_pattern);
-	uint64_t freed = line_number(line, "freed", NONE);
-	if (freed != NONE)
-		add_address(line, &hooks.follow_freed, freed);
-	for (unsigned kind = 0; kind < sizeof(keys) / sizeof(keys[0]); kind++) {
-		uint64_t address = line_number(line, keys[kind], NONE);
-		if (address != NONE)
-			add_address(line, &hooks.follow_only[kind], address);
-	}
+	add_if_given(line, "pattern", &hooks.follow_patterns);
+	add_if_given(line, "freed", &hooks.follow_freed);
+	add_if_given(line, "freedobj", &hooks.follow_freed_objects);
+	for (unsigned kind = 0; kind < sizeof(keys) / sizeof(keys[0]); kind++)
+		add_if_given(line, keys[kind], &hooks.follow_only[kind]);
 }
 
 void hooks_read_function(struct line *line)
@@ -114,15 +118,18 @@ void hooks_read_weak(struct line *line)
 		line_fail(line, "weak lo= hi=, of= off= or in=struct", "");
 }
 
+static void sort_ranges(struct ranges *ranges)
+{
+	if (ranges->nr)
+		qsort(ranges->at, ranges->nr, sizeof(struct range), compare_ranges);
+}
+
 void hooks_sort_follow(void)
 {
-	for (unsigned kind = 0; kind < LIFE_KINDS; kind++) {
-		if (hooks.follow_only[kind].nr)
-			qsort(hooks.follow_only[kind].at, hooks.follow_only[kind].nr, sizeof(struct range),
-			      compare_ranges);
-	}
-	if (hooks.follow_freed.nr)
-		qsort(hooks.follow_freed.at, hooks.follow_freed.nr, sizeof(struct range), compare_ranges);
+	for (unsigned kind = 0; kind < LIFE_KINDS; kind++)
+		sort_ranges(&hooks.follow_only[kind]);
+	sort_ranges(&hooks.follow_freed);
+	sort_ranges(&hooks.follow_freed_objects);
 	if (hooks.nr_functions)
 		qsort(hooks.functions, hooks.nr_functions, sizeof(*hooks.functions), compare_functions);
 	if (!hooks.stack_window)

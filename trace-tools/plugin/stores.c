@@ -156,10 +156,20 @@ static void on_store(unsigned told, uint32_t info, uint64_t va, void *data)
 		on_entry_of_table(hart, site, va, value);
 }
 
+static void tell_written(unsigned hart, const struct site *site, uint64_t pa, uint64_t va, unsigned bytes)
+{
+	struct act act = store_act(hart, site, "check");
+	uint64_t after;
+
+	__atomic_fetch_add(&checked, 1, __ATOMIC_RELAXED);
+	if (store_read_back(hart, va, bytes, &after))
+		pages_written(&act, pa, 0, after);
+}
+
 /* A store to a free page: by the allocator at work on a page that it is about to hand out, or by a stranger. */
 static void on_free_page(unsigned hart, const struct site *site, uint64_t pa, uint64_t va, unsigned bytes)
 {
-	uint64_t after, sp = qemu_register(hart, REG_SP);
+	uint64_t sp = qemu_register(hart, REG_SP);
 
 	if (calls_inside(sp, calls_of_kind(HOOK_ALLOC))) {
 		pages_popped(pa);
@@ -167,10 +177,16 @@ static void on_free_page(unsigned hart, const struct site *site, uint64_t pa, ui
 	}
 	if (calls_inside(sp, calls_of_kind(HOOK_FREE)))
 		return;
-	__atomic_fetch_add(&checked, 1, __ATOMIC_RELAXED);
-	struct act act = store_act(hart, site, "check");
-	if (store_read_back(hart, va, bytes, &after))
-		pages_written(&act, pa, 0, after);
+	tell_written(hart, site, pa, va, bytes);
+}
+
+void stores_free_page_written(unsigned hart, uint64_t after_pc, uint64_t pa, uint64_t va, unsigned bytes)
+{
+	const struct site site = {.pc = after_pc};
+
+	/* Without the allocator's code its own writes would be told of. */
+	if (!checking && hooks.writers.nr)
+		tell_written(hart, &site, pa, va, bytes);
 }
 
 static void on_any_store(unsigned told, uint32_t info, uint64_t va, void *data)

@@ -28,6 +28,9 @@ struct qemu_plugin_insn;
 bool stores_init(bool check_writes);
 void stores_translate(struct qemu_plugin_insn *insn, uint64_t va, uint32_t bits, unsigned size);
 
+/* By follow, which sees stores through the linear mapping. Tells what check_writes would have told, unless that does it. */
+void stores_free_page_written(unsigned hart, uint64_t after_pc, uint64_t pa, uint64_t va, unsigned bytes);
+
 struct array_counters {
 	uint64_t stores, changes, misses;
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* freed_early_text: pages that were freed too early, in words and as JSON. */
+/* freed_early_text: pages and objects that were freed too early, in words and as JSON. */
 #ifndef TOOLS_REPORT_FREED_EARLY_TEXT_H
 #define TOOLS_REPORT_FREED_EARLY_TEXT_H
 
