@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """`pagetrail why` on faulty kernels: the repeated run names the function in which the release is missing, by where the last
 pointer died. No comparison with healthy lives is used there, so this is another witness than the suspect of `leaks`."""
+import fcntl
 import json
 import re
 import shutil
@@ -111,6 +112,71 @@ def test_a_run_that_went_another_way(recorded, tmp_path):
     (run / "run.json").write_text(json.dumps(about))
     done = pagetrail("why", run)
     assert done.status == CANNOT_TELL and "went another way, twice" in done.err and "to blame" not in done.out, done.err
+
+
+def edited(recorded, folder, **members):
+    """A copy of the run whose run.json says otherwise."""
+    run = folder / "run"
+    shutil.copytree(recorded, run, ignore=shutil.ignore_patterns("why", "ram"))
+    (run / "run.json").write_text(json.dumps({**json.loads((run / "run.json").read_text()), **members}))
+    return run
+
+
+def test_a_repetition_that_was_cut_off(recorded, tmp_path):
+    """It went no other way: nobody knows. What an earlier one found stays, and is no half file."""
+    qemu = tmp_path / "qemu"
+    qemu.write_text(f"#!/bin/sh\necho >> {tmp_path}/calls\nkill -9 $$\n")
+    qemu.chmod(0o755)
+    run = edited(recorded("05"), tmp_path)
+    kept = run / "why/leak-points-of-run"
+    assert pagetrail("why", run).status == LEAKED
+    before = kept.read_bytes()
+    (run / "run.json").write_text(json.dumps({**json.loads((run / "run.json").read_text()), "qemu": [str(qemu)]}))
+    for words in (("why", run), ("leaks", run, "--why")):
+        (tmp_path / "calls").unlink(missing_ok=True)
+        done = pagetrail(*words)
+        assert done.err.count("QEMU was killed by signal 9") == 1 and "another way" not in done.err, done.err
+        assert (tmp_path / "calls").read_text() == "\n", "it is tried once"
+        assert done.status == (CANNOT_TELL if words[0] == "why" else LEAKED) and "was repeated" not in done.out
+    assert kept.read_bytes() == before and sorted(path.name for path in kept.parent.glob("leak*")) == [kept.name]
+
+
+def test_two_at_once(recorded, tmp_path):
+    """The second one is told; the first one's answer is whole."""
+    run = edited(recorded("05"), tmp_path)
+    with open(run / "run.json", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        done = pagetrail("why", run)
+        assert done.status == CANNOT_TELL and "another pagetrail is repeating it" in done.err and not done.out, done.out + done.err
+    assert pagetrail("why", run).status == LEAKED
+
+
+def test_a_part_is_not_called_all(recorded):
+    """--limit: what was not followed is not said to have been. A group that there is not is refused before the machine runs."""
+    run = recorded("05")
+    first = pagetrail("why", run).out.splitlines()[0]
+    assert first.endswith("was repeated, event by event, and every pointer to what leaked was followed")
+    first = pagetrail("why", run, "--limit", "2").out.splitlines()[0]
+    assert first.endswith("every pointer to the first 2 of each group was followed")
+    shutil.rmtree(run / "why")
+    done = pagetrail("why", run, "--group", "99")
+    assert done.status == CANNOT_TELL and "--group: there are" in done.err and not done.out and not (run / "why").exists()
+
+
+def test_the_kept_baseline_counts_in_both(recorded, tmp_path):
+    """One verdict: `why` compares with the baseline of this workload as `leaks` does."""
+    run, healthy = edited(recorded("05"), tmp_path, disk=str(paths.DISK)), tmp_path / "healthy"
+    fault = faults.find("05")
+    done = pagetrail(*run_command(healthy, fault.run, kernel=paths.KERNEL, limit=120,
+                                  options=["--icount", "--smp", "1", "--mem", fault.mem, "--quiet"]))
+    assert done.status == OK, done.err
+    assert pagetrail("baseline", healthy, cwd=tmp_path).status == OK
+    done = pagetrail("why", run, cwd=tmp_path)
+    leaks = pagetrail("leaks", run, cwd=tmp_path)
+    said = pagetrail_json("leaks", run, cwd=tmp_path)["groups"][0]["missing_release"]
+    assert (said["suspect"], said["confidence"]) == ("inode_read_cached", "certain"), said
+    sure = [line.partition("CERTAIN")[2] for line in done.out.splitlines() if line.startswith("  suspect ")]
+    assert sure and all(sure) and "LIKELY" not in done.out and sure[0] in leaks.out, done.out
 
 
 def test_nothing_leaked(tmp_path):

@@ -150,6 +150,75 @@ def test_no_run(tmp_path, command):
     assert done.status == CANNOT_TELL and "not a run folder: it does not exist" in done.err, done.err
 
 
+def test_a_machine_that_never_ends_by_itself(tmp_path):
+    """It was ended from outside: the second one would go on for ever."""
+    run = tmp_path / "run"
+    done = run_tool(*words(run, "--icount", "--smp", HARTS, "--timeout", "2", "--append", "debug=on", command=["grind", "1000000"]), timeout=120)
+    assert done.status == CANNOT_TELL and "ended after the --timeout" in done.err, done.err
+    about = json.loads((run / "run.json").read_text())
+    assert about["end"] == "timeout" and not about["repeatable"]
+    (run / "run.json").write_text(json.dumps({**about, "repeatable": True}))  # as earlier versions had it
+    done = run_tool(paths.PAGETRAIL, "rerun", run)
+    assert done.status == CANNOT_TELL and "was ended from outside" in done.err and not (run / "again").exists(), done.err
+
+
+def stand_in(folder, script):
+    """A QEMU that does what it is told instead."""
+    path = folder / "qemu"
+    path.write_text("#!/bin/sh\n" + script)
+    path.chmod(0o755)
+    return [str(path)]
+
+
+@pytest.mark.parametrize("script, why", [("kill -9 $$", "QEMU was killed by signal 9"), ("echo no such machine >&2; exit 1", "no such machine")])
+def test_a_repetition_that_was_cut_off_is_none(recorded, tmp_path, script, why):
+    """Nothing is compared with what it left, and it is not tried again."""
+    run = edited(recorded, tmp_path, qemu=stand_in(tmp_path, f"echo >> {tmp_path}/calls\n{script}\n"))
+    done = run_tool(paths.PAGETRAIL, "rerun", run)
+    assert done.status == CANNOT_TELL and why in done.err and not done.out, done.out + done.err
+    assert (tmp_path / "calls").read_text() == "\n"
+    said = run_tool(paths.PAGETRAIL, "rerun", run, "--json").json()
+    assert said["verdict"] == "cannot tell" and "hart" not in said and said["events_alike"] == 0
+
+
+def test_an_interrupt_ends_the_repetition(recorded, tmp_path):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    run = edited(recorded, tmp_path, qemu=stand_in(tmp_path, f"echo started > {fifo}\nexec tail -f /dev/null\n"))
+    process = subprocess.Popen([str(paths.PAGETRAIL), "rerun", str(run)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert fifo.read_text() == "started\n"
+    # Another one that would write the same folder meanwhile is refused.
+    other = run_tool(paths.PAGETRAIL, "rerun", run)
+    assert other.status == CANNOT_TELL and "another pagetrail is writing it" in other.err, other.err
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == CANNOT_TELL and "was interrupted" in err and not out, out + err
+
+
+def test_what_is_missing_is_no_difference(recorded, tmp_path):
+    run = edited(recorded, tmp_path)
+    with (run / "trace/hart0").open("r+b") as file:
+        file.truncate((run / "trace/hart0").stat().st_size // 2)
+    done = run_tool(paths.PAGETRAIL, "rerun", run)
+    assert done.status == CANNOT_TELL and "missing or damaged" in done.err and not done.out, done.out + done.err
+
+
+def test_another_kernel(recorded, tmp_path, kernel_elf):
+    run = edited(recorded, tmp_path)
+    shutil.copy(kernel_elf, run / "kernel/pagetrail.elf")
+    done = run_tool(paths.PAGETRAIL, "rerun", run)
+    assert done.status == CANNOT_TELL and "the kernel that ran of" in done.err and not done.out, done.out + done.err
+    (run / "kernel/pagetrail.elf").unlink()
+    done = run_tool(paths.PAGETRAIL, "rerun", run)
+    assert done.status == CANNOT_TELL and "its kernel is not there" in done.err, done.err
+
+
+def test_a_disk_that_is_not_there(recorded, tmp_path):
+    """A name that was relative, read from elsewhere."""
+    done = run_tool(paths.PAGETRAIL, "rerun", edited(recorded, tmp_path, disk="build/no-disk.img"))
+    assert done.status == CANNOT_TELL and "its disk is not there: build/no-disk.img (from the folder in which" in done.err, done.err
+
+
 def test_another_disk(recorded, tmp_path):
     disk = json.loads((recorded / "run.json").read_text())["disk_file"]
     run = edited(recorded, tmp_path, disk_file={**disk, "crc32": disk["crc32"] ^ 1})

@@ -70,37 +70,59 @@ static void print_json(const struct same_trace *found, const char *first, const 
 	json_end(&json);
 }
 
+/* Nothing was compared, and why. */
+static int cannot_tell(char *fault, const char *first, const char *second, unsigned tries, bool as_json)
+{
+	const struct same_trace nothing = {.what = TRACE_HARTS_DIFFER};
+
+	warn("%s", fault);
+	free(fault);
+	if (as_json)
+		print_json(&nothing, first, second, STATUS_CANNOT_TELL, tries);
+	return STATUS_CANNOT_TELL;
+}
+
+static int compare(struct again *again, const struct run *recorded, const char *second, bool as_json)
+{
+	struct same_trace found = {.what = TRACE_HARTS_DIFFER};
+	struct run *repeated = NULL;
+	unsigned tries = 0;
+
+	while (found.what != TRACE_SAME && tries++ < TRIES) {
+		if (repeated)
+			run_close(repeated);
+		char *fault = again_run(again, second, NULL);
+		if (fault)
+			return cannot_tell(fault, recorded->folder, second, tries, as_json);
+		repeated = open_run(second);
+		found = trace_compare(recorded, repeated);
+	}
+	tries = tries > TRIES ? TRIES : tries;
+	int status = found.what == TRACE_SAME ? STATUS_OK : STATUS_LEAKED;
+	if (as_json)
+		print_json(&found, recorded->folder, second, status, tries);
+	else
+		print_text(&found, recorded->folder, second, tries);
+	run_close(repeated);
+	return status;
+}
+
 static int rerun_run(const struct arguments *arguments)
 {
 	const char *first = arguments->operands[0];
 	char *second =
 	    option(arguments, "out") ? xstrdup(option(arguments, "out")) : xasprintf("%s/again", first);
 	bool as_json = option(arguments, "json") != NULL;
-	int status = STATUS_CANNOT_TELL;
-	struct same_trace found;
 	struct again again;
 	char *error;
 
 	if (!again_read(&again, first, &error))
 		die("%s", error);
 	struct run *recorded = open_run(first);
-	for (unsigned tries = 1; status != STATUS_OK && tries <= TRIES; tries++) {
-		struct session *session = again_run(&again, second, NULL);
-		bool ended = session->end == END_POWEROFF;
-		session_free(session);
-		struct run *repeated = open_run(second);
-		found = trace_compare(recorded, repeated);
-		status = found.what == TRACE_SAME ? STATUS_OK : ended ? STATUS_LEAKED : STATUS_CANNOT_TELL;
-		if (status == STATUS_OK || tries == TRIES || !ended) {
-			if (as_json)
-				print_json(&found, first, second, status, tries);
-			else
-				print_text(&found, first, second, tries);
-		}
-		run_close(repeated);
-		if (!ended)
-			break;
-	}
+	char *fault = again_unfit(recorded);
+	if (fault)
+		die("%s", fault);
+	int status = compare(&again, recorded, second, as_json);
 	run_close(recorded);
 	again_free(&again);
 	free(second);

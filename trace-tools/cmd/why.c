@@ -6,9 +6,11 @@
  * then there is no answer, since the things that were followed were others.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "analysis/freed_early.h"
@@ -85,13 +87,18 @@ static char *make_hooks(const struct why *why, const char *kernel)
 	return text_end(&buffer);
 }
 
-/* False: it went another way, and what it says is about other things. */
+/* False: it was no repetition, or went another way, and what it says is about other things. A word on stderr. */
 static bool repeat(const struct why *why, struct again *again, const char *folder, const char *hooks)
 {
 	struct same_trace found = {.what = TRACE_HARTS_DIFFER};
 
 	for (unsigned tries = 0; tries < TRIES && found.what != TRACE_SAME; tries++) {
-		session_free(again_run(again, folder, hooks));
+		char *fault = again_run(again, folder, hooks);
+		if (fault) {
+			warn("%s", fault);
+			free(fault);
+			return false;
+		}
 		struct run *repeated = open_run(folder);
 		found = trace_compare(why->run, repeated);
 		run_close(repeated);
@@ -176,29 +183,59 @@ static int nothing_leaked(const struct why *why)
 	return leaks->status;
 }
 
+/*
+ * Two that repeat one run would read each other's traces: the second one is refused. The lock is on run.json, since the folder itself is
+ * locked by who records it, which may be we (`run --why`). -1: there is none, and the run cannot be repeated.
+ */
+static int lock_run(const char *folder)
+{
+	char *path = xasprintf("%s/run.json", folder);
+	int lock = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (lock >= 0 && flock(lock, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)
+		die("%s: another pagetrail is repeating it", folder);
+	free(path);
+	return lock;
+}
+
+/* Nobody sees a half of it. */
+static void keep_points(const char *folder, const char *kept)
+{
+	char *points = xasprintf("%s/icount/leak-points", folder), *part = xasprintf("%s.part", kept);
+
+	if (file_copy(points, part) || rename(part, kept)) {
+		int error = errno;
+		unlink(part);
+		die("%s: %s", kept, strerror(error));
+	}
+	free(points);
+	free(part);
+}
+
 /* Leaves LEAK_POINTS_REPEATED where the repetition was the same; false, and a word on stderr. */
 static bool repeat_own(const struct why *why)
 {
-	char *kept = xasprintf("%s/" LEAK_POINTS_REPEATED, why->folder), *error;
+	char *kept = xasprintf("%s/" LEAK_POINTS_REPEATED, why->folder),
+	     *folder = xasprintf("%s/" FOLDER, why->folder), *error;
 	struct again again;
+	bool same = false;
+	int lock = lock_run(why->folder);
 
-	unlink(kept);
-	if (!again_read(&again, why->folder, &error)) {
-		warn("%s", error);
-		free(error);
-		free(kept);
-		return false;
+	if (again_read(&again, why->folder, &error)) {
+		error = again_unfit(why->run);
+		char *hooks = make_hooks(why, again.kernel);
+		same = !error && repeat(why, &again, folder, hooks);
+		free(hooks);
+		again_free(&again);
 	}
-	char *folder = xasprintf("%s/" FOLDER, why->folder), *hooks = make_hooks(why, again.kernel),
-	     *leak_points = xasprintf("%s/icount/leak-points", folder);
-	bool same = repeat(why, &again, folder, hooks);
-	if (same && file_copy(leak_points, kept))
-		die("%s: %s", kept, strerror(errno));
-	again_free(&again);
+	if (error)
+		warn("%s", error);
+	if (same)
+		keep_points(folder, kept);
+	free(error);
 	free(folder);
-	free(hooks);
-	free(leak_points);
 	free(kept);
+	close(lock);
 	return same;
 }
 
@@ -268,7 +305,7 @@ static int why_watched(struct why *why)
 	size_t early = freed_early_count(why->leaks);
 	char *folder = xasprintf("%s/" FOLDER, why->folder),
 	     *leak_points = xasprintf("%s/leak-points", folder), *error;
-	int status = STATUS_CANNOT_TELL;
+	int status = STATUS_CANNOT_TELL, lock = lock_run(why->folder);
 
 	if (!watch_again(why->folder, FOLDER, &error)) {
 		warn("%s", error);
@@ -294,6 +331,7 @@ static int why_watched(struct why *why)
 	leaked_sites_free(&recorded);
 	free(folder);
 	free(leak_points);
+	close(lock);
 	return status;
 }
 

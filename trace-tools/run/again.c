@@ -4,11 +4,14 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/elf_file.h"
 #include "base/json_read.h"
 #include "base/util.h"
 #include "ctf/manifest.h"
+#include "ctf/run.h"
 
 #define JSON_BYTES_MAX (4U << 20)
 
@@ -39,14 +42,44 @@ static char *not_repeatable(const char *run, const struct json_value *said)
 	    run);
 }
 
-static bool disk_is_the_same(const struct json_value *said, const char *disk)
+static char *disk_fault(const struct json_value *said, const char *run, const char *disk)
 {
 	const struct json_value *recorded = json_get(said, "disk_file");
 	struct manifest_file there;
 
-	return recorded && manifest_of_file(&there, disk) &&
-	       there.bytes == json_get_number(recorded, "bytes", 0) &&
-	       there.crc == json_get_number(recorded, "crc32", 0);
+	if (!disk || !recorded)
+		return xasprintf("%s: its run.json does not say which disk it had", run);
+	if (!manifest_of_file(&there, disk))
+		return xasprintf("%s: its disk is not there: %s%s", run, disk,
+				 *disk == '/' ? "" : " (from the folder in which it was recorded)");
+	if (there.bytes != json_get_number(recorded, "bytes", 0) ||
+	    there.crc != json_get_number(recorded, "crc32", 0))
+		return xasprintf("%s: the disk %s is not the one of that run", run, disk);
+	return NULL;
+}
+
+static char *kernel_fault(const struct json_value *said, const char *kernel)
+{
+	const char *ran = json_get_string(json_get(said, "manifest"), "build_id");
+	char there[BUILD_ID_TEXT];
+
+	if (access(kernel, R_OK))
+		return xasprintf("%s: its kernel is not there", kernel);
+	const char *fault = elf_file_build_id(kernel, there, sizeof(there));
+	if (fault)
+		return xasprintf("%s: %s", kernel, fault);
+	if (ran && *ran && strcmp(ran, there))
+		return xasprintf("%s: it is of build %s, the kernel that ran of %s", kernel,
+				 *there ? there : "(none)", ran);
+	return NULL;
+}
+
+/* Not from outside, as by a time limit: the next one would not end there, or not at all. */
+static bool ended_by_itself(const struct json_value *said)
+{
+	const char *end = json_get_string(said, "end");
+
+	return end && (!strcmp(end, "poweroff") || !strcmp(end, "panic"));
 }
 
 static void take_words(struct again *again)
@@ -95,17 +128,14 @@ bool again_read(struct again *again, const char *run, char **error)
 		*error = xasprintf("%s: not a run folder: it does not exist", run);
 	} else if (!again->said) {
 		*error = xasprintf("%s: %s: only a run that came to its end can be repeated", path, fault);
-	} else if (!is_true(again->said, "repeatable")) {
+	} else if (!is_true(again->said, "repeatable") || !ended_by_itself(again->said)) {
 		*error = not_repeatable(run, again->said);
 	} else {
 		take_machine(again);
 		take_words(again);
-		if (!again->options.machine.disk ||
-		    !disk_is_the_same(again->said, again->options.machine.disk))
-			*error = xasprintf("%s: the disk %s is not the one of that run", run,
-					   again->options.machine.disk ? again->options.machine.disk : "?");
-		else if (access(again->kernel, R_OK))
-			*error = xasprintf("%s: its kernel is not there", again->kernel);
+		*error = disk_fault(again->said, run, again->options.machine.disk);
+		if (!*error)
+			*error = kernel_fault(again->said, again->kernel);
 	}
 	free(text);
 	free(path);
@@ -114,13 +144,44 @@ bool again_read(struct again *again, const char *run, char **error)
 	return !*error;
 }
 
-struct session *again_run(struct again *again, const char *folder, const char *more_hooks)
+char *again_unfit(const struct run *recorded)
+{
+	if (run_complete(recorded) && !recorded->is_other)
+		return NULL;
+	return xasprintf("%s: events of it are missing or damaged: nothing can be compared with it",
+			 recorded->folder);
+}
+
+/* Why it came to no end of its own; NULL: it did. */
+static char *cut_off(const struct session *session)
+{
+	if (session->drain.error)
+		return xasprintf("%s: its trace could not be written: %s", session->folder,
+				 strerror(session->drain.error));
+	switch (session->end) {
+	case END_POWEROFF:
+		return NULL;
+	case END_INTERRUPTED:
+		return xasprintf("%s: the repeated run was interrupted", session->folder);
+	case END_KILLED:
+		return xasprintf("%s: QEMU was killed by signal %d while it repeated the run",
+				 session->folder, WTERMSIG(session->qemu.status));
+	default:
+		return xasprintf("%s: QEMU failed while it repeated the run%s%s", session->folder,
+				 session->qemu_words ? ":\n" : "",
+				 session->qemu_words ? session->qemu_words : "");
+	}
+}
+
+char *again_run(struct again *again, const char *folder, const char *more_hooks)
 {
 	again->options.folder = folder;
 	again->options.more_hooks = more_hooks;
 	struct session *session = session_run(&again->options);
 	console_end(&session->console);
-	return session;
+	char *fault = cut_off(session);
+	session_free(session);
+	return fault;
 }
 
 void again_free(struct again *again)

@@ -90,5 +90,6 @@ bool repeat_held(const struct session *session)
 	json_value_free(said);
 	free(text);
 	free(path);
-	return held && session->config.icount && !session->config.disk_virtio && !session->config.at_prompt;
+	return held && session->end == END_POWEROFF && session->config.icount &&
+	       !session->config.disk_virtio && !session->config.at_prompt;
 }

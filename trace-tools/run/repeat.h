@@ -8,6 +8,7 @@
  *     ramdisk              part of RAM from the start
  *     command              a boot argument; who types at a prompt is not repeated
  *     random seed          -seed 1
+ *     end                  the guest's own; one that was ended from outside would go on
  *     a ring that is full  the guest waits for us; the plugin stops the machine there, so that waiting costs no
  *                          instruction (plugin/hold.h)
  *

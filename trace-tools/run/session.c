@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <time.h>
@@ -135,6 +136,16 @@ static void clear_folder(const char *folder)
 	}
 }
 
+/* Two that write one folder leave the trace of neither. */
+static void lock_folder(struct session *session)
+{
+	session->lock = open(session->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (session->lock < 0)
+		die("%s: %s", session->folder, strerror(errno));
+	if (flock(session->lock, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)
+		die("%s: another pagetrail is writing it", session->folder);
+}
+
 static void prepare_folder(struct session *session)
 {
 	char *kernel_folder = xasprintf("%s/kernel", session->folder),
@@ -143,6 +154,7 @@ static void prepare_folder(struct session *session)
 
 	if (make_folders(kernel_folder) || make_folders(logs))
 		die("%s: %s", session->folder, strerror(errno));
+	lock_folder(session);
 	clear_folder(session->folder);
 	if (file_copy(session->config.kernel, kernel))
 		die("%s: %s", kernel, strerror(errno));
@@ -428,6 +440,7 @@ void session_free(struct session *session)
 	if (session->draining)
 		drain_close(&session->drain);
 	guest_close(&session->guest);
+	close(session->lock);
 	free(session->folder);
 	free(session->append);
 	free(session->plugin);

@@ -39,6 +39,7 @@ struct session {
 	const struct session_options *options;
 	struct machine_config config;
 	char *folder, *append, *plugin;
+	int lock;                  /* of the folder, while this lives */
 	struct manifest_file disk; /* with icount: what it held when the machine started */
 	char *ram_path;            /* where the RAM was saved; NULL: it was not */
 	struct guest guest;
