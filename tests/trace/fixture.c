@@ -202,3 +202,59 @@ __attribute__((noinline)) void name_end(void)
 	inode_get();
 	inode_put();
 }
+/* A setter and its callers: who loads what it overwrites, who chooses the place, who is told it. HERE is directly behind the instruction before. */
+#define HERE(site) __asm__ volatile(".globl site_" #site "\nsite_" #site ":\nnop" ::: "memory")
+struct slot {
+	struct slot *first;
+	void *second;
+};
+struct slot the_slot;
+void slot_set(struct slot *slot, void *value);
+void slot_set_checked(struct slot *slot, void *value);
+void slot_clear(struct slot *slot);
+void slot_pass(struct slot *slot, void *value);
+void slot_own(void *value);
+void *slot_swap(struct slot *slot, void *value);
+#line 10 "kernel/proc/slot.c"
+__attribute__((noinline)) void slot_set(struct slot *slot, void *value)
+{
+	slot->second = value;
+	HERE(slot_set);
+}
+#line 20 "kernel/proc/slot.c"
+__attribute__((noinline)) void slot_set_checked(struct slot *slot, void *value)
+{
+	void *old = slot->second;
+	slot->second = value;
+	HERE(slot_set_checked);
+	if (old)
+		is_rare = 1;
+}
+#line 30 "kernel/proc/slot.c"
+__attribute__((noinline)) void slot_clear(struct slot *slot)
+{
+	slot->second = 0;
+	HERE(slot_clear);
+}
+#line 40 "kernel/proc/slot.c"
+__attribute__((noinline)) void slot_pass(struct slot *slot, void *value)
+{
+	slot_set(slot, value);
+	HERE(slot_pass);
+	is_rare = 1;
+}
+#line 50 "kernel/proc/slot.c"
+__attribute__((noinline)) void slot_own(void *value)
+{
+	slot_set(&the_slot, value);
+	HERE(slot_own);
+	is_rare = 1;
+}
+#line 60 "kernel/proc/slot.c"
+__attribute__((noinline)) void *slot_swap(struct slot *slot, void *value)
+{
+	void *old = slot->first->second;
+	slot_set(slot->first, value);
+	HERE(slot_swap);
+	return old;
+}

@@ -174,3 +174,57 @@ def test_a_reference_went_with_its_record(kernel, pagetrail, write, born_apart, 
     said = {group["what"]: [one["function"] for one in group["missing_release"]["considered"] if one["rule"] == "leak-point"]
             for group in groups}
     assert said == {"object": ["pagecache_drop"], "page": ["record_alloc"] if considered else []}
+
+
+def life_text(kind, base, pfn, born=(), stack=(), location=None, given=(), size=4096, kept=5):
+    """A life whose last frame was popped: `stack` and `born` are addresses of code; location: of the store that killed the last location."""
+    text = (f"life {kind} {base:#x} bytes {size} pfn {pfn:#x} ref 0 holder 0 nth 1 heap 0 outside 0 frames 0 kept {kept}\n"
+            f"born {' '.join(f'{address:#x}' for address in born)}\n")
+    shown = " ".join(f"{address:#x}" for address in stack)
+    if location:
+        text += f"location overwritten {location:#x} where 0xffffffc085000000 when 8 stack {shown}\n"
+    text += f"frame popped {stack[0]:#x} where 0 when 9 stack {shown}\n"
+    for function, back, handled, when in given:
+        text += f"given {function:#x} from {back:#x} argument 0 handled {handled} when {when}\n"
+    return text
+
+
+@pytest.fixture
+def why(kernel, pagetrail, write):
+    """why(lives): the groups of `why` for a machine that lost these pages: functions that take a page, and give what its life says."""
+    def why(*lives):
+        pages = [kernel.machine.alloc("ANON", "PTE", (7, 16), kernel.stack("lookup", "ext2_file_write")) for _ in lives]
+        kernel.end(7)
+        kernel.machine.audit([{"verdict": "UNREACH", "page": page, "holder": (7, 16)} for page in pages])
+        run = write(kernel.machine)
+        (run / "why").mkdir()
+        text = "".join(life("page", 0xffffffc000000000 + page.pfn * 4096, page.pfn) for page, life in zip(pages, lives))
+        (run / "why/leak-points-of-run").write_text(text + f"end {len(pages)} blind 0\n")
+        return pagetrail("why", "--no-repeat", "--json", run).json()["groups"]
+    kernel.begin(7)
+    return why
+
+
+def at(kernel, *names):
+    return [kernel.sites[name] + 0xffffffc000000000 for name in names]
+
+
+@pytest.mark.parametrize("stack, blamed", [
+    (("slot_set", "sys_write"), "sys_write"),                          # no code says what sys_write told it: it is the caller
+    (("slot_set", "slot_swap", "sys_write"), "slot_swap"),             # which loads it itself
+    (("slot_set", "slot_pass", "slot_swap"), "slot_swap"),             # which the caller in between does not
+    (("slot_set", "slot_own", "sys_write"), "slot_own"),               # which chose the place
+    (("slot_set_checked", "sys_write"), "slot_set_checked"),           # which looked at it
+    (("slot_clear", "slot_pass", "sys_write"), "slot_clear"),          # nobody told it to store 0
+])
+def test_a_setter_is_not_to_blame_for_what_it_overwrites(kernel, why, stack, blamed):
+    addresses = at(kernel, *stack)
+    group, = why(lambda *page: life_text(*page, stack=addresses, location=addresses[0]))
+    assert (group["lost_in"]["function"], group["to_blame"]["function"]) == (blamed, blamed)
+
+
+def test_who_was_given_the_thing_knew_it(kernel, why):
+    """A setter that was given what it overwrites, since it was kept last, is none."""
+    addresses = at(kernel, "slot_set", "slot_swap")
+    group, = why(lambda *page: life_text(*page, stack=addresses, location=addresses[0], given=[(addresses[0] - 2, addresses[1], 1, 8)]))
+    assert group["lost_in"]["function"] == "slot_set"

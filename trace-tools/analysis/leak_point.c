@@ -182,6 +182,7 @@ struct leak_points leak_points_judge(const struct leaks *leaks, struct stack_tab
 		judge_group(&points.list[g], &judge, &leaks->groups[g], limit);
 	blame_across(&points);
 	gives_close(judge.gives);
+	leak_point_code_close(&judge);
 	kd_free(judge.kd);
 	free(judge.known);
 	free(error);

@@ -25,20 +25,19 @@ static bool is_helper(const struct symbol_frame *frame)
 	return frame->inlined && dot && !strcmp(dot, ".h");
 }
 
-static size_t frames_at(struct stack_table *stacks, uint64_t address, const struct symbol_frame **frames)
+size_t leak_point_frames(struct stack_table *stacks, uint64_t address, const struct symbol_frame **frames)
 {
 	uint64_t offset = address - stacks->run->stack_base;
 
 	return offset <= UINT32_MAX ? symbols_find(stacks->symbols, (uint32_t)offset, frames) : 0;
 }
 
-/* Is it one of the functions that were under way when the life began? */
-static bool born_in(struct stack_table *stacks, const struct life *life, const char *function)
+bool leak_point_born_in(struct stack_table *stacks, const struct life *life, const char *function)
 {
 	const struct symbol_frame *frames;
 
 	for (uint32_t i = 0; i < life->nr_born; i++) {
-		size_t nr = frames_at(stacks, life->born[i], &frames);
+		size_t nr = leak_point_frames(stacks, life->born[i], &frames);
 		for (size_t k = 0; k < nr; k++) {
 			if (same_function(frames[k].function, function))
 				return true;
@@ -52,7 +51,7 @@ bool leak_point_frame(struct stack_table *stacks, const struct life *life, uint6
 		      struct symbol_frame *frame)
 {
 	const struct symbol_frame *frames;
-	size_t nr = frames_at(stacks, address, &frames), site, i;
+	size_t nr = leak_point_frames(stacks, address, &frames), site, i;
 
 	if (!nr)
 		return false;
@@ -61,7 +60,7 @@ bool leak_point_frame(struct stack_table *stacks, const struct life *life, uint6
 		;
 	i = i < nr ? i : nr - 1;
 	for (size_t k = i; life && k < nr && frames[i].inlined; k++) {
-		if (born_in(stacks, life, frames[k].function)) {
+		if (leak_point_born_in(stacks, life, frames[k].function)) {
 			i = k;
 			break;
 		}
@@ -137,7 +136,7 @@ static bool is_of_allocator(const char *file)
 static bool is_allocators(const struct judge *judge, const struct leak_item *item, uint64_t address)
 {
 	const struct symbol_frame *frames;
-	size_t nr = frames_at(judge->stacks, address, &frames);
+	size_t nr = leak_point_frames(judge->stacks, address, &frames);
 	bool all = nr != 0;
 
 	for (size_t i = 0; i < nr; i++)
@@ -154,7 +153,7 @@ static void vote_lost(const struct judge *judge, const struct leak_item *item, c
 	const char *to = item->object ? model_cache(judge->leaks->model, item->cache)->name : "page";
 	const struct symbol_frame *frames;
 	struct symbol_frame frame;
-	size_t nr = frames_at(judge->stacks, address, &frames), i = 0;
+	size_t nr = leak_point_frames(judge->stacks, address, &frames), i = 0;
 
 	*vote = (struct leak_vote){0};
 	if (is_allocators(judge, item, address) || !leak_point_frame(judge->stacks, life, address, &frame))
@@ -162,7 +161,7 @@ static void vote_lost(const struct judge *judge, const struct leak_item *item, c
 	while (i < nr && strcmp(frames[i].function, frame.function) != 0)
 		i++;
 	struct stack_view view = {.frames = (struct symbol_frame *)frames, .nr = (uint32_t)nr};
-	if (i + 1 < nr && !born_in(judge->stacks, life, frame.function))
+	if (i + 1 < nr && !leak_point_born_in(judge->stacks, life, frame.function))
 		frame = frames[gives_keeper(judge->gives, &view, (uint32_t)i, to)];
 	vote->function = frame.function;
 	frame_place(&frame, vote->place, sizeof(vote->place));
@@ -232,7 +231,7 @@ static bool is_under_way(struct stack_table *stacks, const struct life_end *end,
 	const struct symbol_frame *frames;
 
 	for (uint32_t i = 0; end->by && i < end->nr; i++) {
-		size_t nr = frames_at(stacks, end->stack[i], &frames);
+		size_t nr = leak_point_frames(stacks, end->stack[i], &frames);
 		for (size_t k = 0; k < nr; k++) {
 			if (same_function(frames[k].function, function))
 				return true;
@@ -269,6 +268,25 @@ static void vote_releaser(struct judge *judge, const struct leak_item *item, con
 	*vote = (struct leak_vote){0};
 }
 
+/* A setter that lost it on behalf of its caller: then that one is L. Returns where L is in the stack. */
+static uint32_t hear_knower(struct judge *judge, const struct life *life, struct leak_vote *lost)
+{
+	const struct life_end *end = end_of(life);
+	struct symbol_frame frame;
+	struct leak_vote at;
+
+	if (life->location.by != LOST_OVERWRITTEN)
+		return 0;
+	vote_of(judge->stacks, life, life->location.pc, &at);
+	uint32_t i = same_function(at.function, lost->function) ? leak_point_knower(judge, life, end, &frame)
+								: end->nr;
+	if (i == end->nr)
+		return 0;
+	lost->function = frame.function;
+	frame_place(&frame, lost->place, sizeof(lost->place));
+	return i;
+}
+
 struct testimony testimony_hear(struct judge *judge, const struct leak_item *item, const struct life *life)
 {
 	struct testimony heard = {.life = life};
@@ -288,18 +306,20 @@ struct testimony testimony_hear(struct judge *judge, const struct leak_item *ite
 		if (same_function(at.function, heard.lost.function))
 			heard.lost = at;
 	}
-	for (uint32_t i = 1; i < end->nr && !heard.caller.function; i++) {
+	uint32_t at = hear_knower(judge, life, &heard.lost);
+	for (uint32_t i = at + 1; i < end->nr && !heard.caller.function; i++) {
 		vote_lost(judge, item, life, end->stack[i], &heard.caller);
 		if (same_function(heard.caller.function, heard.lost.function) ||
 		    passes_on(judge->kd, heard.caller.function))
 			heard.caller.function = NULL;
 	}
-	heard.born_there = born_in(stacks, life, heard.lost.function);
+	heard.born_there = leak_point_born_in(stacks, life, heard.lost.function);
 	vote_releaser(judge, item, life, &heard.releaser);
 	if (given) {
 		vote_of(stacks, NULL, given->function + 1, &heard.given);
 		heard.taken_and_given = end == &life->frame && life->frame.pc == given->from &&
-					life->location.by && !born_in(stacks, life, heard.lost.function);
+					life->location.by &&
+					!leak_point_born_in(stacks, life, heard.lost.function);
 	}
 	return heard;
 }

@@ -5,6 +5,7 @@
  *	leak_point_want.c	what is followed when the run is repeated, and which life an item of a group became
  *	leak_point_within.c	which lives went with another thing that leaked: these have nothing to say
  *	leak_point_hear.c	testimony: what each of the others says, alone: in which function it was lost, who was given it, who called
+ *	leak_point_code.c	whether the function that overwrote the last pointer could know it, by its instructions
  *	leak_point.c		blame: votes of the group, the rules, and what several groups say together
  *
  * Example, fault 07: pagecache_sync() gives each record that it has written to write_record(), which does not free it. Each record's
@@ -15,6 +16,7 @@
 
 #include <string.h>
 
+#include "describe/code.h"
 #include "describe/kd.h"
 #include "leak_point.h"
 #include "target/gives.h"
@@ -26,6 +28,9 @@ struct judge {
 	const struct lives *lives;
 	struct kd *kd;
 	struct gives *gives;
+	struct types *types; /* leak_point_code.c opens both when it is asked first */
+	struct code *code;
+	bool no_types;
 	struct known_releaser *known; /* asked before */
 	size_t nr_known, known_capacity;
 };
@@ -50,6 +55,11 @@ const struct life *life_went_with(const struct judge *judge, const struct leak_i
 
 /* ---- leak_point_hear.c ---- */
 
+/* The frames of an address, innermost first; 0: it is none of the kernel's. */
+size_t leak_point_frames(struct stack_table *stacks, uint64_t address, const struct symbol_frame **frames);
+/* Is it one of the functions that were under way when the life began? */
+bool leak_point_born_in(struct stack_table *stacks, const struct life *life, const char *function);
+
 /* What the life says by itself. */
 struct testimony {
 	const struct life *life;
@@ -65,6 +75,13 @@ struct testimony testimony_hear(struct judge *judge, const struct leak_item *ite
 bool releases_others(struct judge *judge, const struct leak_item *item, const char *function);
 /* Is it called for what it takes back? */
 bool names_a_release(const char *function);
+
+/* ---- leak_point_code.c ---- */
+
+/* Where in the stack of this end is the frame that knew what it overwrote, or had it overwritten, as the last location? nr: it cannot be told. */
+uint32_t leak_point_knower(struct judge *judge, const struct life *life, const struct life_end *end,
+			   struct symbol_frame *knower);
+void leak_point_code_close(struct judge *judge);
 
 static inline bool same_function(const char *a, const char *b)
 {

@@ -101,8 +101,8 @@ static void add_identity_map(struct detection *detection)
 					    "linked where it is loaded; how much of RAM it maps is not seen");
 
 	item->maybe = !detection->ram_end;
-	kd_set(item, "va", "%#llx", RAM_BASE);
-	kd_set(item, "pa", "%#llx", RAM_BASE);
+	kd_set(item, "va", "%#lx", RAM_BASE);
+	kd_set(item, "pa", "%#lx", RAM_BASE);
 	kd_set(item, "size", "%#llx", (unsigned long long)(ram_end - RAM_BASE));
 }
 
@@ -110,7 +110,7 @@ static void detect_ram(struct detection *detection)
 {
 	bool identity = true;
 
-	kd_set(kd_add(detection->kd, KD_RAM, NULL, "QEMU's virt machine"), "base", "%#llx", RAM_BASE);
+	kd_set(kd_add(detection->kd, KD_RAM, NULL, "QEMU's virt machine"), "base", "%#lx", RAM_BASE);
 	detection->ram_end = find_ram_end(detection);
 	for (size_t i = 0; i < types_nr_segments(detection->types); i++) {
 		const struct segment *segment = types_segment(detection->types, i);

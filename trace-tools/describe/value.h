@@ -5,9 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-
-/* Where the RAM of QEMU's virt machine begins. */
-#define RAM_BASE 0x80000000ULL
+#include <uapi/layout.h> /* RAM_BASE, which is the machine's and so other kernels', too */
 
 enum value_base {
 	VALUE_UNKNOWN, /* [via] + c + k * ((x - [less]) >> shift) */
