@@ -20,6 +20,7 @@ lint: ## layers, formatting, paths, words, and that the checks can fail
 	@$(PYTHON) tests/lint/check_text.py
 	@$(PYTHON) tests/lint/check_invariants.py
 	@$(PYTHON) tests/lint/check_words.py
+	@$(PYTHON) tests/lint/check_plurals.py
 	@$(PYTEST) tests/lint
 test-host: host-test ## the kernel's own sources on the host, under ASan and UBSan
 test-trace: $(TEST_NEEDS) ## the trace tools, on recorded and damaged traces

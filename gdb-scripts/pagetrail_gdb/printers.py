@@ -6,6 +6,7 @@ import gdb
 from .model.errors import CommandError, ReadError
 from .model.kernel import PteFormat
 from .model.types import LayoutError
+from .model.words import plural
 from .session import SESSION
 
 _LIST_NODES_MAX = 1000
@@ -59,7 +60,7 @@ class SpinlockPrinter(_Printer):
         name = self.value["name"].string() if int(self.value["name"]) else "not initialised"
         holder = self.value["holder"]
         held = f"held by hart {int(holder['index'])}" if int(holder) else "free"
-        return f"{name}, {held}, {int(self.value['nr_acquires'])} acquires, {int(self.value['nr_contended'])} contended"
+        return f"{name}, {held}, {plural(int(self.value['nr_acquires']), 'acquire')}, {int(self.value['nr_contended'])} contended"
 
 
 class ListPrinter(_Printer):
@@ -85,7 +86,7 @@ class MmPrinter(_Printer):
     """struct mm: id, pid, pages."""
 
     def to_string(self):
-        return f"mm {int(self.value['id'])} of pid {int(self.value['pid'])}, {int(self.value['nr_resident'])} pages resident"
+        return f"mm {int(self.value['id'])} of pid {int(self.value['pid'])}, {plural(int(self.value['nr_resident']), 'page')} resident"
 
 
 class VmaPrinter(_Printer):
@@ -110,7 +111,7 @@ class MappingPrinter(_Printer):
     """struct mapping: whose, pages, dirty ones."""
 
     def to_string(self):
-        return (f"mapping of inode {int(self.value['inode'])}, {int(self.value['nr_pages'])} pages, "
+        return (f"mapping of inode {int(self.value['inode'])}, {plural(int(self.value['nr_pages']), 'page')}, "
                 f"{int(self.value['nr_dirty'])} dirty")
 
 
@@ -129,14 +130,14 @@ class CachePrinter(_Printer):
 
     def to_string(self):
         name = self.value["name"].string() if int(self.value["name"]) else "(unused)"
-        return f"{name}, {int(self.value['object_bytes'])} bytes, {int(self.value['nr_live'])} live"
+        return f"{name}, {plural(int(self.value['object_bytes']), 'byte')}, {int(self.value['nr_live'])} live"
 
 
 class PipePrinter(_Printer):
     """struct pipe: id and fill."""
 
     def to_string(self):
-        return f"pipe {int(self.value['id'])}, {int(self.value['write_at']) - int(self.value['read_at'])} bytes in it"
+        return f"pipe {int(self.value['id'])}, {plural(int(self.value['write_at']) - int(self.value['read_at']), 'byte')} in it"
 
 
 _BY_TAG = {"page": PagePrinter, "spinlock": SpinlockPrinter, "list": ListPrinter, "task": TaskPrinter, "mm": MmPrinter,

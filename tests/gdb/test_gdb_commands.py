@@ -187,7 +187,7 @@ def test_pretty_printers(machine):
     assert re.search(r"= mm \d+ of pid \d+, \d+ pages resident", found[7])
     assert re.search(r"= inode 2 count \d+ size 4096 links \d+", found[9])
     assert re.search(r"= device \d+ count \d+ at 0", found[10])
-    assert re.search(r"= mapping of inode 2, 1 pages, 0 dirty", found[11])
+    assert re.search(r"= mapping of inode 2, 1 page, 0 dirty", found[11])
     assert re.search(r"= 0x\w+\.\.0x\w+ read", found[12])
 
 

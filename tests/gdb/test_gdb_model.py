@@ -318,7 +318,7 @@ def test_radix_whole(image):
 def test_radix_broken(image):
     tree, root, leaves = radix_tree(image, [0, 63, 64])
     image.set("radix_node", leaves[1], count=5)
-    assert any("5 slots are used; 1 are" in text for text in walk(image, tree)[1])
+    assert any("5 of its slots are used; 1 are" in text for text in walk(image, tree)[1])
     image.set("radix_node", root, **{"slots[9]": root})
     assert any("twice" in text for text in walk(image, tree)[1])
     image.set("radix_node", root, **{"slots[9]": 0x6b6b6b6b6b6b6b6a})

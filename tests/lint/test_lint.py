@@ -215,6 +215,29 @@ def test_words_that_nobody_reads_are_free(tmp_path, where, text):
     assert run("check_words.py", tmp_path) == (0, "words: clean\n")
 
 
+# ---- plurals ----
+
+@pytest.mark.parametrize("where, text, line, what", [
+    ("trace-tools/cmd/a.c", 'printf("%zu pages\\n", nr);\n', 1, "%zu pages"),
+    ("trace-tools/cmd/a.c", '\nprintf("%" PRIu64\n       " more events", nr);\n', 2, '%" PRIu64 " more events'),
+    ("trace-tools/report/a.c", 'fprintf(out, "%u of %u lines in %u files", a, b, c);\n', 1, "%u files"),
+    ("gdb-scripts/a.py", 'print(f"{len(pages)} pages of {name}")\n', 1, "{len(pages)} pages")])
+def test_a_fixed_plural_is_found(tmp_path, where, text, line, what):
+    (tmp_path / where).parent.mkdir(parents=True)
+    (tmp_path / where).write_text(text)
+    assert run("check_plurals.py", tmp_path) == (1, f"{where}:{line}: a fixed plural behind a count: {what}\n")
+
+
+@pytest.mark.parametrize("where, text", [
+    ("trace-tools/cmd/a.c", 'printf("%zu page%s", nr, plural_s(nr)); printf("3 pages, %s pages of %u, %u of %u pages", a, b, c, d);\n'),
+    ("gdb-scripts/a.py", """print(f"{plural(nr, 'page')} of {nr} byte")\n"""),
+    ("trace-tools/plots/compare.py", 'title = f"{len(runs)} runs compared"\n')])
+def test_a_plural_that_is_counted_is_free(tmp_path, where, text):
+    (tmp_path / where).parent.mkdir(parents=True)
+    (tmp_path / where).write_text(text)
+    assert run("check_plurals.py", tmp_path) == (0, "plurals: clean\n")
+
+
 ROOT = HERE.parent.parent
 NAMED = re.compile(r'"(kernel/(?:\w+/)+(?:\w+\.[chS])?)"')
 

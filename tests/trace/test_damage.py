@@ -98,7 +98,7 @@ def test_packet_missing(sanitized, run):
     data = file.read_bytes()
     file.write_bytes(data[:PACKET] + data[2 * PACKET:])
     result = sanitized("summary", run)
-    assert result.status == CANNOT_TELL and "1 packets are missing in the middle" in result.out
+    assert result.status == CANNOT_TELL and "1 packet is missing in the middle" in result.out
 
 
 @pytest.mark.parametrize("field,value,what", [

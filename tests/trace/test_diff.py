@@ -121,4 +121,4 @@ def test_over_losses(pagetrail, write, sites):
     a, b = write(machine_with(sites, 1, 1), "a"), machine_with(sites, 1, 1)
     b.streams[0].discard(1)
     result = pagetrail("diff", a, write(b, "b"))
-    assert result.status == CANNOT_TELL and result.out.startswith("LOSS: 1 events")
+    assert result.status == CANNOT_TELL and result.out.startswith("LOSS: 1 event was")

@@ -487,7 +487,7 @@ def test_an_audit_that_was_not_quiet_is_not_final(kernel, leaks):
     page = kernel.machine.alloc("DEBUG", "OWNER", (7, 0), kernel.stack("sys_read"))
     kernel.machine.audit([{"verdict": "UNREACH", "page": page}], quiet=False)
     report, status, text = leaks(kernel)
-    assert status == CANNOT_TELL and "not final" in text and text.startswith("POSSIBLY LEAKED: 1 pages") and "not certain: " in text
+    assert status == CANNOT_TELL and "not final" in text and text.startswith("POSSIBLY LEAKED: 1 page,") and "not certain: " in text
 
 
 def test_what_the_trace_disproves_of_such_an_audit_is_dropped(kernel, leaks):
@@ -578,4 +578,4 @@ def test_table_of_tests(kernel, pagetrail, write):
     assert [(t["name"], t["free_before"] - t["free_after"], t["findings"]) for t in tests] == [
         ("good", 0, 0), ("bad", 1, 1)]
     text = pagetrail("summary", run, "--tests").out
-    assert "2 tests, 1 pages leaked, 1 findings" in text
+    assert "2 tests, 1 page leaked, 1 finding" in text

@@ -50,7 +50,7 @@ def test_by_kind(shared, pagetrail, write):
     assert by_name["dirty"]["object_bytes"] == 64
     assert result.json()["pages"] == 5 and result.json()["free_pages"] == len(shared.free_pfns)
     text = pagetrail("live", run).out
-    assert "5 pages live (20.0 KiB), 1 objects" in text and result.status == OK
+    assert "5 pages live (20.0 KiB), 1 object;" in text and result.status == OK
 
 
 def test_by_pid(shared, pagetrail, write):

@@ -268,14 +268,16 @@ static void check_free_sets(struct ram_audit *audit)
 	if (audit->nr_only_listed)
 		ram_audit_reason(audit,
 				 "%" PRIu64
-				 " pages are on the free lists that are not free in the trace, 0x%" PRIx64
+				 " page%s %s on the free lists that are not free in the trace, 0x%" PRIx64
 				 " for one",
-				 audit->nr_only_listed, audit->first_only_listed);
+				 audit->nr_only_listed, plural_s(audit->nr_only_listed),
+				 plural(audit->nr_only_listed, "is", "are"), audit->first_only_listed);
 	if (audit->nr_only_trace)
 		ram_audit_reason(audit,
-				 "%" PRIu64 " pages are free in the trace and on no free list, 0x%" PRIx64
+				 "%" PRIu64 " page%s %s free in the trace and on no free list, 0x%" PRIx64
 				 " for one",
-				 audit->nr_only_trace, audit->first_only_trace);
+				 audit->nr_only_trace, plural_s(audit->nr_only_trace),
+				 plural(audit->nr_only_trace, "is", "are"), audit->first_only_trace);
 }
 
 /* ---- verdicts ---- */
@@ -359,8 +361,10 @@ static void verdict_of(struct ram_audit *audit)
 	if (audit->nr_managed == 0)
 		ram_audit_reason(audit, "the allocator that is described owns no page");
 	if (audit->nr_by_verdict[PAGE_UNCERTAIN])
-		ram_audit_reason(audit, "%" PRIu64 " pages are uncertain",
-				 audit->nr_by_verdict[PAGE_UNCERTAIN]);
+		ram_audit_reason(audit, "%" PRIu64 " page%s %s uncertain",
+				 audit->nr_by_verdict[PAGE_UNCERTAIN],
+				 plural_s(audit->nr_by_verdict[PAGE_UNCERTAIN]),
+				 plural(audit->nr_by_verdict[PAGE_UNCERTAIN], "is", "are"));
 	if (!audit->quiescent)
 		ram_audit_reason(audit, "processes still running");
 	/* A process that runs may hold a whole address space by one register: exec() gives back the old one. */

@@ -151,9 +151,10 @@ static void compare(struct ram_audit *audit, const struct counts *counts)
 		if (found == INT64_MAX || found == rule)
 			continue;
 		audit_note(audit, found > rule ? FAULT_OVER : FAULT_UNDER, ram_audit_pa(audit, i),
-			   "%s says %" PRId64 ", %" PRId64 " would fit its %u mappings, one of which is %s",
+			   "%s says %" PRId64 ", %" PRId64 " would fit its %u mapping%s, one of which is %s",
 			   counts->item->subject, counts->by_page[i], counts->by_page[i] - found + rule,
 			   page->user_leaves + page->kernel_leaves,
+			   plural_s(page->user_leaves + page->kernel_leaves),
 			   ram_audit_holder(&page->holder, text, sizeof(text)));
 	}
 }

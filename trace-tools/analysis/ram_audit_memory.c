@@ -226,7 +226,8 @@ void memory_begin(struct ram_audit *audit)
 
 	audit->inside->root = NO_ADDRESS;
 	if (text && memory_value(audit, text, 0, 0, &levels) && (levels < 2 || levels > LEVELS_MAX)) {
-		ram_audit_reason(audit, "the description gives page tables %" PRIu64 " levels", levels);
+		ram_audit_reason(audit, "the description gives page tables %" PRIu64 " level%s", levels,
+				 plural_s(levels));
 		levels = LEVELS;
 	}
 	audit->inside->levels = (int)levels;

@@ -85,8 +85,8 @@ static void compare_events(struct verify *verify)
 			continue;
 		char *where = there && there < recorded ? missing_where(verify, stream) : xstrdup("");
 		verify_note(verify, VERIFY_EVENTS, 0,
-			    "hart %u recorded %" PRIu64 " events, the trace has %" PRIu64 "%s", i, recorded,
-			    there, where);
+			    "hart %u recorded %" PRIu64 " event%s, the trace has %" PRIu64 "%s", i, recorded,
+			    plural_s(recorded), there, where);
 		free(where);
 	}
 }
@@ -266,8 +266,8 @@ static void walk_list(struct verify *verify, const struct memory_pages *memory, 
 	verify->looked[VERIFY_BUDDY] += nr;
 	if (nr != nr_told)
 		verify_note(verify, VERIFY_BUDDY, 0,
-			    "order %u: the list has %" PRIu64 " blocks, its counter says %" PRIu64, order, nr,
-			    nr_told);
+			    "order %u: the list has %" PRIu64 " block%s, its counter says %" PRIu64, order,
+			    nr, plural_s(nr), nr_told);
 }
 
 static void compare_buddy(struct verify *verify, const struct memory_pages *memory)
@@ -316,8 +316,8 @@ static void walk_cache(struct verify *verify, const struct memory_pages *memory,
 	verify->looked[VERIFY_PCP] += nr;
 	if (nr != nr_told)
 		verify_note(verify, VERIFY_PCP, 0,
-			    "hart %u has %" PRIu64 " pages parked, its counter says %" PRIu64, hart, nr,
-			    nr_told);
+			    "hart %u has %" PRIu64 " page%s parked, its counter says %" PRIu64, hart, nr,
+			    plural_s(nr), nr_told);
 }
 
 static void compare_caches(struct verify *verify, const struct memory_pages *memory)

@@ -138,9 +138,9 @@ static void compare_slab(struct slabs *slabs, uint64_t pa)
 	if (in_use != nr)
 		verify_note(verify, VERIFY_SLAB, pa,
 			    "slab 0x%" PRIx64 " of cache %s: %" PRIu64
-			    " objects are marked live, its counter "
+			    " object%s %s marked live, its counter "
 			    "says %" PRIu64,
-			    pa, cache_name(slabs, id), nr, in_use);
+			    pa, cache_name(slabs, id), nr, plural_s(nr), plural(nr, "is", "are"), in_use);
 	verify->looked[VERIFY_SLAB] += nr;
 	cache->found_live += nr;
 	cache->found_slabs++;
@@ -183,9 +183,10 @@ void verify_slabs(struct verify *verify, const uint8_t *kinds)
 		const struct cache_view *cache = &slabs->caches[id];
 		if (cache->nr_live != cache->found_live || cache->nr_slabs != cache->found_slabs)
 			verify_note(verify, VERIFY_SLAB, 0,
-				    "cache %s: its counters say %" PRIu64 " objects in %" PRIu64
-				    " slabs, the slabs hold %" PRIu64 " in %" PRIu64,
-				    cache_name(slabs, id), cache->nr_live, cache->nr_slabs, cache->found_live,
+				    "cache %s: its counters say %" PRIu64 " object%s in %" PRIu64
+				    " slab%s, the slabs hold %" PRIu64 " in %" PRIu64,
+				    cache_name(slabs, id), cache->nr_live, plural_s(cache->nr_live),
+				    cache->nr_slabs, plural_s(cache->nr_slabs), cache->found_live,
 				    cache->found_slabs);
 	}
 	free(slabs);

@@ -35,7 +35,8 @@ static void take_anomaly(struct ram_audit *audit, const struct json_value *all, 
 	uint64_t count = json_get_number(one, "count", 0);
 
 	if (count)
-		ram_audit_reason(audit, "%" PRIu64 " times %s, first 0x%" PRIx64, count, anomalies[i].text,
+		ram_audit_reason(audit, "%" PRIu64 " time%s %s, first 0x%" PRIx64, count, plural_s(count),
+				 anomalies[i].text,
 				 json_get_number(examples ? examples->first : NULL, "pa", 0));
 	if (count && anomalies[i].wrong_description)
 		ram_audit_doubt(audit);

@@ -5,7 +5,6 @@
 
 #include <regex.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 
 /*
@@ -25,12 +24,6 @@ struct text_buffer {
 };
 FILE *text_begin(struct text_buffer *buffer);
 char *text_end(struct text_buffer *buffer);
-
-/* The word for so many of a thing: plural(nr, "page", "pages"). */
-static inline const char *plural(uint64_t nr, const char *one, const char *many)
-{
-	return nr == 1 ? one : many;
-}
 
 /* Bytes of the UTF-8 character at `text` (RFC 3629), 1 to 4; 0 when what is there is none, or is the end. */
 size_t utf8_bytes(const char *text);

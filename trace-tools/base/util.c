@@ -46,7 +46,7 @@ void *xcalloc(size_t nr, size_t bytes)
 	void *ptr = calloc(nr ? nr : 1, bytes ? bytes : 1);
 
 	if (!ptr)
-		die("out of memory (%zu times %zu bytes)", nr, bytes);
+		die("out of memory (%zu x %zu byte%s)", nr, bytes, plural_s(bytes));
 	return ptr;
 }
 
@@ -54,7 +54,7 @@ void *xrealloc(void *ptr, size_t bytes)
 {
 	ptr = realloc(ptr, bytes ? bytes : 1);
 	if (!ptr)
-		die("out of memory (%zu bytes)", bytes);
+		die("out of memory (%zu byte%s)", bytes, plural_s(bytes));
 	return ptr;
 }
 

@@ -40,6 +40,16 @@ static inline uint64_t hash_mix(uint64_t x)
 	return x ^ x >> 32;
 }
 
+/* What follows a count: "%u page%s", nr, plural_s(nr); plural(nr, "is", "are") for other words. */
+static inline const char *plural(uint64_t nr, const char *one, const char *many)
+{
+	return nr == 1 ? one : many;
+}
+static inline const char *plural_s(uint64_t nr)
+{
+	return plural(nr, "", "s");
+}
+
 /* Nanoseconds of the monotonic clock. */
 int64_t clock_ns(void);
 

@@ -21,8 +21,8 @@ static int baseline_command(const struct arguments *arguments)
 	outfile_open(&out, path);
 	baseline_write(baseline, out.file);
 	outfile_close(&out);
-	printf("baseline: %s: %zu kinds of lives of workload %s\n", path, baseline->nr_lives,
-	       baseline->workload[0] ? baseline->workload : "(none)");
+	printf("baseline: %s: %zu kind%s of lives of workload %s\n", path, baseline->nr_lives,
+	       plural_s(baseline->nr_lives), baseline->workload[0] ? baseline->workload : "(none)");
 	free(path);
 	baseline_free(baseline);
 	model_free(model);

@@ -171,8 +171,9 @@ static void give_reason(struct batch_row *row, const struct watch *watch, const 
 	else if (watch->end_text)
 		reason = xstrdup(watch->end_text);
 	else if (watch->nr_calls > watch->nr_runs)
-		reason = xasprintf("%zu of its %zu machines could not be watched",
-				   watch->nr_calls - watch->nr_runs, watch->nr_calls);
+		reason =
+		    xasprintf("%zu of its %zu machine%s could not be watched",
+			      watch->nr_calls - watch->nr_runs, watch->nr_calls, plural_s(watch->nr_calls));
 	else if (row->state == BATCH_CANNOT_TELL && !row->reason)
 		reason = xstrdup("its machine could not be judged: the output says why");
 	else if (!row->reason && !row->what && watch->command_status)

@@ -45,9 +45,11 @@ static void print_sides(const struct look *look)
 		const struct compare_amount *amount = &look->compare.totals[side];
 		printf("%c: %s at %s s: ", 'A' + side, look->runs[side]->folder,
 		       time_text(look->times[side], time));
-		printf("%" PRIu64 " pages, %" PRIu64 " objects", amount->pages, amount->objects);
+		printf("%" PRIu64 " page%s, %" PRIu64 " object%s", amount->pages, plural_s(amount->pages),
+		       amount->objects, plural_s(amount->objects));
 		if (model_knows_free(look->models[side]))
-			printf(", %" PRId64 " pages free", model_free_pages(look->models[side]));
+			printf(", %" PRId64 " page%s free", model_free_pages(look->models[side]),
+			       plural_s(model_free_pages(look->models[side])));
 		printf("\n");
 		if (look->cut[side])
 			printf("%c is not compared at its end: %s\n", 'A' + side, look->cut[side]);

@@ -103,13 +103,14 @@ static void print_stack_row(const struct look *look, const struct live_row *row)
 
 	printf("\n");
 	if (row->pages) {
-		printf("%" PRIu64 " pages, %s (", row->pages, bytes_text(row->pages * PAGE_BYTES, bytes));
+		printf("%" PRIu64 " page%s, %s (", row->pages, plural_s(row->pages),
+		       bytes_text(row->pages * PAGE_BYTES, bytes));
 		print_kinds(row);
 		printf(")");
 	}
 	if (row->objects)
-		printf("%s%" PRIu64 " objects, %s", row->pages ? "; " : "", row->objects,
-		       bytes_text(row->object_bytes, bytes));
+		printf("%s%" PRIu64 " object%s, %s", row->pages ? "; " : "", row->objects,
+		       plural_s(row->objects), bytes_text(row->object_bytes, bytes));
 	printf(", the oldest since %s s\n", time_text(row->oldest, time));
 	stack_table_print(look->stacks, row->key, "    ", stdout);
 }
@@ -119,10 +120,12 @@ static void print_text(const struct look *look)
 	const struct live_set *set = &look->set;
 	char time[24], bytes[24];
 
-	printf("at %s s: %" PRIu64 " pages live (%s), %" PRIu64 " objects", time_text(look->time, time),
-	       set->pages, bytes_text(set->pages * PAGE_BYTES, bytes), set->objects);
+	printf("at %s s: %" PRIu64 " page%s live (%s), %" PRIu64 " object%s", time_text(look->time, time),
+	       set->pages, plural_s(set->pages), bytes_text(set->pages * PAGE_BYTES, bytes), set->objects,
+	       plural_s(set->objects));
 	if (model_knows_free(look->model))
-		printf("; %" PRId64 " pages free", model_free_pages(look->model));
+		printf("; %" PRId64 " page%s free", model_free_pages(look->model),
+		       plural_s(model_free_pages(look->model)));
 	printf("\n");
 	if (set->nr && set->by == BY_KIND)
 		printf("%-12s %8s %8s %12s  %13s\n", "kind, cache", "pages", "objects", "bytes", "oldest, s");

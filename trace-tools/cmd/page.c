@@ -113,7 +113,7 @@ static void print_head(const struct look *look)
 		printf(" at the end");
 	printf("\n");
 	if (look->ledger->nr_lives > 1)
-		printf("%u lives%s\n", look->ledger->nr_lives,
+		printf("%u %s%s\n", look->ledger->nr_lives, plural(look->ledger->nr_lives, "life", "lives"),
 		       look->first_life > 1 ? ", the last of them shown" : "");
 }
 

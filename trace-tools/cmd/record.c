@@ -117,8 +117,9 @@ static int record_run(const struct arguments *arguments)
 	write_json(folder, &guest, &drain, kernel != NULL);
 	if (option(arguments, "json"))
 		say_json(folder, &guest, &drain);
-	fprintf(stderr, "record: %s: %llu events, %llu packets missed\n", folder,
-		(unsigned long long)drain.nr_events, (unsigned long long)drain.missed_packets);
+	fprintf(stderr, "record: %s: %llu event%s, %llu packet%s missed\n", folder,
+		(unsigned long long)drain.nr_events, plural_s((unsigned long long)drain.nr_events),
+		(unsigned long long)drain.missed_packets, plural_s((unsigned long long)drain.missed_packets));
 	int status = drain.missed_packets ? STATUS_CANNOT_TELL : STATUS_OK;
 	drain_close(&drain);
 	guest_close(&guest);

@@ -105,10 +105,10 @@ static void print_state(const struct guest *guest, const struct drain *drain, co
 	char bytes[24];
 	uint32_t mode = guest->desc->mode;
 
-	fprintf(out, "%s: %s of RAM, %u harts, trace %s\n", guest->path, bytes_text(guest->bytes, bytes),
-		desc->nr_rings, mode < 3 ? modes[mode] : "?");
-	fprintf(out, "recovered %" PRIu64 " events in %" PRIu64 " packets to %s", drain->nr_events,
-		drain->nr_packets, folder);
+	fprintf(out, "%s: %s of RAM, %u hart%s, trace %s\n", guest->path, bytes_text(guest->bytes, bytes),
+		desc->nr_rings, plural_s(desc->nr_rings), mode < 3 ? modes[mode] : "?");
+	fprintf(out, "recovered %" PRIu64 " event%s in %" PRIu64 " packet%s to %s", drain->nr_events,
+		plural_s(drain->nr_events), drain->nr_packets, plural_s(drain->nr_packets), folder);
 	if (drain->missed_packets)
 		fprintf(out, "; %" PRIu64 " older packets were overwritten", drain->missed_packets);
 	fputc('\n', out);

@@ -35,7 +35,7 @@ static void print_text(const struct same_trace *found, const char *first, const 
 {
 	switch (found->what) {
 	case TRACE_SAME:
-		printf("identical: %" PRIu64 " events%s\n", found->nr_same,
+		printf("identical: %" PRIu64 " event%s%s\n", found->nr_same, plural_s(found->nr_same),
 		       tries > 1 ? ", at the second try" : "");
 		break;
 	case TRACE_HARTS_DIFFER:

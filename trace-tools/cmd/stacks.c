@@ -101,8 +101,9 @@ static void print_row(const struct look *look, const struct row *row)
 	printf("\n");
 	if (site->allocs) {
 		printf("pages   live %" PRIu64 ", peak %" PRIu64 ", total %" PRIu64 "; allocated %" PRIu64
-		       " times, freed %" PRIu64 " times",
-		       site->pages_live, site->pages_peak, site->pages_allocated, site->allocs, site->frees);
+		       " time%s, freed %" PRIu64 " time%s",
+		       site->pages_live, site->pages_peak, site->pages_allocated, site->allocs,
+		       plural_s(site->allocs), site->frees, plural_s(site->frees));
 		if (site->pages_freed)
 			printf("; churn %" PRIu64 " (%.1f a second), mean life %.6f s", site->pages_freed,
 			       per_second(look, site->pages_freed),
@@ -176,7 +177,7 @@ static int stacks_run(const struct arguments *arguments)
 		print_json(&look);
 	} else {
 		run_print_losses(run, stdout);
-		printf("%zu call sites, by %s\n", look.nr, look.by);
+		printf("%zu call site%s, by %s\n", look.nr, plural_s(look.nr), look.by);
 		for (size_t i = 0; i < look.nr && i < look.limit; i++)
 			print_row(&look, &look.rows[i]);
 		if (look.nr > look.limit)

@@ -13,8 +13,8 @@ static void print_streams(const struct run *run)
 
 	for (uint32_t i = 0; i < run->nr_streams; i++) {
 		const struct stream *stream = &run->streams[i];
-		printf("  hart%-3u %12" PRIu64 " events in %zu packets, %s to %s s", stream->hart,
-		       stream->chain.nr_records, stream->nr_packets,
+		printf("  hart%-3u %12" PRIu64 " events in %zu packet%s, %s to %s s", stream->hart,
+		       stream->chain.nr_records, stream->nr_packets, plural_s(stream->nr_packets),
 		       time_text(stream->chain.begin_time, first), time_text(stream->chain.end_time, last));
 		if (stream->chain.discarded)
 			printf(", %" PRIu64 " discarded", stream->chain.discarded);
@@ -42,7 +42,9 @@ static void print_live(const struct model *model)
 			printf(" %s %" PRId64, page_kind_text(kind),
 			       model_totals(model)->pages_by_kind[kind]);
 	}
-	printf(" pages; %zu objects, %zu references\n", model_nr_objects(model), model_nr_references(model));
+	printf(" pages; %zu object%s, %zu reference%s\n", model_nr_objects(model),
+	       plural_s(model_nr_objects(model)), model_nr_references(model),
+	       plural_s(model_nr_references(model)));
 	if (model_totals(model)->sampled)
 		printf("free pages at the end: %" PRId64 " (%s); %" PRIu64
 		       " samples, largest difference %" PRId64 "\n",
@@ -56,9 +58,10 @@ static void print_live(const struct model *model)
 			   ? "find another count than the one before left: it changed where nothing is traced"
 			   : "are slightly out of order with another hart's");
 	if (model_totals(model)->ooms || model_totals(model)->fails_injected)
-		printf("%" PRIu64 " allocations failed: out of memory, %" PRIu64
+		printf("%" PRIu64 " allocation%s failed: out of memory, %" PRIu64
 		       " were refused by fail-nth\n",
-		       model_totals(model)->ooms, model_totals(model)->fails_injected);
+		       model_totals(model)->ooms, plural_s(model_totals(model)->ooms),
+		       model_totals(model)->fails_injected);
 	if (model_totals(model)->panic_time)
 		printf("PANIC: %s\n", model_totals(model)->panic);
 }
@@ -111,7 +114,7 @@ static int summary_run(const struct arguments *arguments)
 	bool as_json = option(arguments, "json") != NULL;
 
 	if (!as_json) {
-		printf("%s: %u harts\n", run->folder, run->nr_streams);
+		printf("%s: %u hart%s\n", run->folder, run->nr_streams, plural_s(run->nr_streams));
 		print_streams(run);
 		fflush(stdout); /* the rest takes a look at every record */
 	}
@@ -120,9 +123,9 @@ static int summary_run(const struct arguments *arguments)
 		print_json(run, model);
 	} else {
 		print_events(model);
-		printf("total %" PRIu64 " = %" PRIu64 " events + %u stack definitions\n",
+		printf("total %" PRIu64 " = %" PRIu64 " event%s + %u stack definition%s\n",
 		       model_totals(model)->nr_events + run->nr_stacks, model_totals(model)->nr_events,
-		       run->nr_stacks);
+		       plural_s(model_totals(model)->nr_events), run->nr_stacks, plural_s(run->nr_stacks));
 		print_live(model);
 		run_print_losses(run, stdout);
 		if (run_complete(run))

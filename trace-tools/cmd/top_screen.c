@@ -281,8 +281,8 @@ static void draw_free(struct page *page)
 	char bytes[24], bar[BAR_CELLS + 5] = "";
 
 	if (!top_complete(top) && counters->sampled) {
-		fact(page, BOLD, "free    %u pages at the last sample; no count is exact over losses",
-		     counters->newest.free_pages);
+		fact(page, BOLD, "free    %u page%s at the last sample; no count is exact over losses",
+		     counters->newest.free_pages, plural_s(counters->newest.free_pages));
 		return;
 	}
 	if (free_pages < 0) {
@@ -292,7 +292,7 @@ static void draw_free(struct page *page)
 	}
 	if (columns_of(page) >= COLUMNS_FOR_BAR)
 		draw_bar(bar, free_pages, held);
-	fact(page, BOLD, "free    %" PRId64 " pages, %s%s  held %" PRId64, free_pages,
+	fact(page, BOLD, "free    %" PRId64 " page%s, %s%s  held %" PRId64, free_pages, plural_s(free_pages),
 	     bytes_text((uint64_t)free_pages * PAGE_BYTES, bytes), bar, held);
 	if (counters->sampled)
 		fact(page, PLAIN, "        at the last sample: %u parked, %u cached, %u dirty",
@@ -309,11 +309,10 @@ static void draw_events(struct page *page)
 		fact(page, PLAIN, "test    %s%s", counters->mark, counters->mark_open ? "" : ", over");
 	if (counters->audit_time)
 		fact(page, counters->audit_findings ? ALARM : PLAIN, "audit   %u finding%s at %.3f s",
-		     counters->audit_findings, counters->audit_findings == 1 ? "" : "s",
+		     counters->audit_findings, plural_s(counters->audit_findings),
 		     time_seconds(counters->audit_time));
 	if (counters->ooms)
-		fact(page, ALARM, "memory  out %" PRIu64 " time%s", counters->ooms,
-		     counters->ooms == 1 ? "" : "s");
+		fact(page, ALARM, "memory  out %" PRIu64 " time%s", counters->ooms, plural_s(counters->ooms));
 	if (counters->panic[0])
 		fact(page, ALARM, "PANIC   %s", counters->panic);
 }
@@ -325,8 +324,9 @@ static void draw_losses(struct page *page)
 	if (top_complete(page->top))
 		fact(page, PLAIN, "losses  none");
 	if (follow_discarded(follow) || follow_missing(follow))
-		fact(page, ALARM, "LOSSES  %" PRIu64 " events discarded, %" PRIu64 " packets missing",
-		     follow_discarded(follow), follow_missing(follow));
+		fact(page, ALARM, "LOSSES  %" PRIu64 " event%s discarded, %" PRIu64 " packet%s missing",
+		     follow_discarded(follow), plural_s(follow_discarded(follow)), follow_missing(follow),
+		     plural_s(follow_missing(follow)));
 	if (page->top->manifest_bad)
 		fact(page, ALARM, "DAMAGE  run.json cannot be used");
 	for (uint32_t i = 0; i < follow->nr_files; i++) {

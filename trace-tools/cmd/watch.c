@@ -180,9 +180,9 @@ int watch_report(const struct watch *watch, const struct arguments *arguments, l
 	if (watch->end_text)
 		warn("%s", watch->end_text);
 	if (watch->nr_calls > watch->nr_runs)
-		warn("%zu of the %zu machines that the command started could not be watched (the reason is "
+		warn("%zu of the %zu machine%s that the command started could not be watched (the reason is "
 		     "said above): whether they leak is not known",
-		     watch->nr_calls - watch->nr_runs, watch->nr_calls);
+		     watch->nr_calls - watch->nr_runs, watch->nr_calls, plural_s(watch->nr_calls));
 	if (watch->end_text || watch->nr_calls > watch->nr_runs)
 		status = status_worse(status, STATUS_CANNOT_TELL);
 	if (watch->nr_runs)

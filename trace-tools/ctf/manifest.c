@@ -275,9 +275,11 @@ bool manifest_hart_fits(const struct manifest_hart *wanted, const struct packet_
 {
 	if (chain->nr_packets != wanted->packets || chain->nr_records != wanted->events)
 		snprintf(what, 160,
-			 "%" PRIu64 " packets with %" PRIu64 " events are there, run.json says %" PRIu64
+			 "%" PRIu64 " packet%s with %" PRIu64 " event%s %s there, run.json says %" PRIu64
 			 " with %" PRIu64,
-			 chain->nr_packets, chain->nr_records, wanted->packets, wanted->events);
+			 chain->nr_packets, plural_s(chain->nr_packets), chain->nr_records,
+			 plural_s(chain->nr_records), plural(chain->nr_packets, "is", "are"), wanted->packets,
+			 wanted->events);
 	else if (wanted->packets && chain->next_sequence - 1 != wanted->last_sequence)
 		snprintf(what, 160, "its last packet is number %" PRIu64 ", run.json says %" PRIu64,
 			 chain->next_sequence - 1, wanted->last_sequence);
@@ -287,9 +289,10 @@ bool manifest_hart_fits(const struct manifest_hart *wanted, const struct packet_
 			 chain->headers_crc, wanted->headers_crc);
 	else if (chain->discarded > wanted->discarded)
 		snprintf(what, 160,
-			 "%" PRIu64 " events were discarded by its last packet, run.json says %" PRIu64
+			 "%" PRIu64 " event%s %s discarded by its last packet, run.json says %" PRIu64
 			 " in all",
-			 chain->discarded, wanted->discarded);
+			 chain->discarded, plural_s(chain->discarded),
+			 plural(chain->discarded, "was", "were"), wanted->discarded);
 	else
 		return true;
 	return false;
@@ -305,8 +308,9 @@ static void compare_hart(struct run *run, const struct manifest_hart *wanted)
 		return;
 	if (!chain) {
 		char *path = xasprintf("%s/hart%u", run->trace_folder, wanted->hart);
-		run_damage(run, path, 0, "the file is missing: run.json says that it has %" PRIu64 " packets",
-			   wanted->packets);
+		run_damage(run, path, 0,
+			   "the file is missing: run.json says that it has %" PRIu64 " packet%s",
+			   wanted->packets, plural_s(wanted->packets));
 		free(path);
 		return;
 	}
@@ -358,8 +362,9 @@ static char *file_fault(const struct manifest_file *wanted, const char *path)
 	if (there.bytes == wanted->bytes && there.crc == wanted->crc)
 		return NULL;
 	return xasprintf("it is not the file of the machine that ran: %" PRIu64
-			 " bytes with checksum %u are there, %" PRIu64 " with %u were written",
-			 there.bytes, there.crc, wanted->bytes, wanted->crc);
+			 " byte%s with checksum %u %s there, %" PRIu64 " with %u were written",
+			 there.bytes, plural_s(there.bytes), there.crc, plural(there.bytes, "is", "are"),
+			 wanted->bytes, wanted->crc);
 }
 
 char *manifest_kernel_fault(const struct run *run, const char *path)
@@ -410,8 +415,10 @@ static void compare_stacks(struct run *run)
 
 	if (run->nr_stacks != wanted->count || run->stacks_bytes != wanted->bytes)
 		run_damage(run, run->stacks_path, run->stacks_bytes,
-			   "%u stacks in %zu bytes are there, run.json says %" PRIu64 " in %" PRIu64,
-			   run->nr_stacks, run->stacks_bytes, wanted->count, wanted->bytes);
+			   "%u stack%s in %zu byte%s %s there, run.json says %" PRIu64 " in %" PRIu64,
+			   run->nr_stacks, plural_s(run->nr_stacks), run->stacks_bytes,
+			   plural_s(run->stacks_bytes), plural(run->nr_stacks, "is", "are"), wanted->count,
+			   wanted->bytes);
 	else if (checksum(run->stacks_map, run->stacks_bytes) != wanted->crc)
 		run_damage(run, run->stacks_path, 0,
 			   "it is not what was recorded (its checksum is another than in run.json)");
@@ -476,8 +483,9 @@ static void compare_format1(struct run *run)
 
 	if (run->nr_records != manifest->events)
 		run_damage(run, run->manifest_path, 0,
-			   "it says that %" PRIu64 " events were recorded; the files have %" PRIu64,
-			   manifest->events, run->nr_records);
+			   "it says that %" PRIu64 " event%s %s recorded; the files have %" PRIu64,
+			   manifest->events, plural_s(manifest->events),
+			   plural(manifest->events, "was", "were"), run->nr_records);
 }
 
 void manifest_compare(struct run *run)
@@ -498,8 +506,8 @@ void manifest_compare_marks(struct run *run, uint64_t marks)
 {
 	if (run->manifest.state == MANIFEST_WHOLE && run->manifest.marks != marks)
 		run_damage(run, run->manifest_path, 0,
-			   "it says that there are %" PRIu64 " marks; the files have %" PRIu64,
-			   run->manifest.marks, marks);
+			   "it says that there are %" PRIu64 " mark%s; the files have %" PRIu64,
+			   run->manifest.marks, plural_s(run->manifest.marks), marks);
 }
 
 const char *manifest_cut_short(const struct manifest *manifest)

@@ -393,13 +393,16 @@ void run_print_losses(const struct run *run, FILE *out)
 	if (run_discarded(run))
 		fprintf(
 		    out,
-		    "LOSS: %llu events were discarded: the rings were full because the reader was too slow\n",
-		    (unsigned long long)run_discarded(run));
+		    "LOSS: %llu event%s %s discarded: the rings were full because the reader was too slow\n",
+		    (unsigned long long)run_discarded(run), plural_s((unsigned long long)run_discarded(run)),
+		    plural((unsigned long long)run_discarded(run), "was", "were"));
 	if (run_starts_late(run))
 		fprintf(out, "LOSS: the beginning is missing: older packets were overwritten\n");
 	if (run_missing_packets(run))
-		fprintf(out, "LOSS: %llu packets are missing in the middle\n",
-			(unsigned long long)run_missing_packets(run));
+		fprintf(out, "LOSS: %llu packet%s %s missing in the middle\n",
+			(unsigned long long)run_missing_packets(run),
+			plural_s((unsigned long long)run_missing_packets(run)),
+			plural((unsigned long long)run_missing_packets(run), "is", "are"));
 	for (size_t i = 0; i < run->nr_damages && i < DAMAGES_KEPT; i++)
 		fprintf(out, "DAMAGE: %s, offset %llu: %s\n", run->damages[i].path,
 			(unsigned long long)run->damages[i].offset, run->damages[i].what);

@@ -20,8 +20,9 @@ static bool next_header(struct run *run, const char *path, const uint8_t *map, u
 {
 	while (*offset < bytes) {
 		if (bytes - *offset < HEADER_BYTES) {
-			run_damage(run, path, *offset, "cut off: %llu bytes of a packet header",
-				   (unsigned long long)(bytes - *offset));
+			run_damage(run, path, *offset, "cut off: %llu byte%s of a packet header",
+				   (unsigned long long)(bytes - *offset),
+				   plural_s((unsigned long long)(bytes - *offset)));
 			return false;
 		}
 		memcpy(header, map + *offset, sizeof(*header));
@@ -29,8 +30,9 @@ static bool next_header(struct run *run, const char *path, const uint8_t *map, u
 		if (!fault)
 			return true;
 		uint64_t next = packet_find(map, *offset + 8, bytes, classes);
-		run_damage(run, path, *offset, "%s; %llu bytes left out", fault,
-			   (unsigned long long)(next - *offset));
+		run_damage(run, path, *offset, "%s; %llu byte%s left out", fault,
+			   (unsigned long long)(next - *offset),
+			   plural_s((unsigned long long)(next - *offset)));
 		*offset = next;
 	}
 	return false;
@@ -116,8 +118,8 @@ static void take_stacks(struct run *run, uint64_t at, uint64_t nr)
 		if (stack->event != TRACE_STACK_EVENT || stack->stack != i + 1 ||
 		    stack->nr_frames > TRACE_STACK_FRAMES)
 			run_damage(run, run->stacks_path, at + i * sizeof(*stack),
-				   "stack %u is not one (event %u, stack %u, %u frames)", i + 1, stack->event,
-				   stack->stack, stack->nr_frames);
+				   "stack %u is not one (event %u, stack %u, %u frame%s)", i + 1,
+				   stack->event, stack->stack, stack->nr_frames, plural_s(stack->nr_frames));
 	}
 }
 
@@ -139,7 +141,8 @@ void run_scan_stacks(struct run *run)
 	struct trace_packet_header header;
 
 	if (run->stacks_bytes < HEADER_BYTES) {
-		run_damage(run, run->stacks_path, 0, "no stacks: the file has %zu bytes", run->stacks_bytes);
+		run_damage(run, run->stacks_path, 0, "no stacks: the file has %zu byte%s", run->stacks_bytes,
+			   plural_s(run->stacks_bytes));
 		return;
 	}
 	memcpy(&header, run->stacks_map, sizeof(header));

@@ -105,8 +105,9 @@ static void describe_slots(struct detection *detection, const struct global *glo
 	bool known = types_enumerator(detection->types, "UNUSED", &unused);
 	char *path = xasprintf("%s[]", global->name);
 	struct kd_item *item =
-	    kd_add(detection->kd, KD_PROCS, path, "%llu slots of struct %s%s%s",
-		   (unsigned long long)type_count(global->type), type_name(slot),
+	    kd_add(detection->kd, KD_PROCS, path, "%llu slot%s of struct %s%s%s",
+		   (unsigned long long)type_count(global->type),
+		   plural_s((unsigned long long)type_count(global->type)), type_name(slot),
 		   search.tables ? "; page tables by their type" : "; no page table in it was found",
 		   known ? "" : "; uncertain: 0 taken for unused");
 	free(path);

@@ -14,7 +14,7 @@ static void *reserve(size_t bytes)
 	    mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (where == MAP_FAILED)
-		die("out of memory (%zu bytes)", bytes);
+		die("out of memory (%zu byte%s)", bytes, plural_s(bytes));
 	return where;
 }
 

@@ -17,11 +17,6 @@
 #define HOLDERS_SHOWN 12
 #define HOLDER_BYTES 160
 
-static const char *plural(uint64_t nr)
-{
-	return nr == 1 ? "" : "s";
-}
-
 /* ---- the head ---- */
 
 static void print_verdict(const struct ram_audit *audit, FILE *out)
@@ -32,7 +27,7 @@ static void print_verdict(const struct ram_audit *audit, FILE *out)
 		nr_faults += audit->nr_by_fault[fault];
 	if (leaked)
 		fprintf(out, "%sLEAKED: %" PRIu64 " page%s: allocated, not free, and nothing points to %s\n",
-			audit->status == STATUS_LEAKED ? "" : "POSSIBLY ", leaked, plural(leaked),
+			audit->status == STATUS_LEAKED ? "" : "POSSIBLY ", leaked, plural_s(leaked),
 			leaked == 1 ? "it" : "them");
 	else if (audit->status == STATUS_OK)
 		fprintf(out, "no leaks: every page that is not free is held\n");
@@ -41,16 +36,17 @@ static void print_verdict(const struct ram_audit *audit, FILE *out)
 	for (int fault = 0; fault < AUDIT_FAULTS; fault++) {
 		if (audit->nr_by_fault[fault])
 			fprintf(out, "BROKEN: %s: %" PRIu64 " time%s\n", audit_fault_text(fault),
-				audit->nr_by_fault[fault], plural(audit->nr_by_fault[fault]));
+				audit->nr_by_fault[fault], plural_s(audit->nr_by_fault[fault]));
 	}
 }
 
 void audit_report_ground(const struct ram_audit *audit, FILE *out)
 {
 	fprintf(out,
-		"%" PRIu64 " pages are the allocator's: %" PRIu64 " free, %" PRIu64 " held, %" PRIu64
+		"%" PRIu64 " page%s %s the allocator's: %" PRIu64 " free, %" PRIu64 " held, %" PRIu64
 		" leaked, %" PRIu64 " uncertain\n",
-		audit->nr_managed, audit->nr_by_verdict[PAGE_FREE], audit->nr_by_verdict[PAGE_HELD],
+		audit->nr_managed, plural_s(audit->nr_managed), plural(audit->nr_managed, "is", "are"),
+		audit->nr_by_verdict[PAGE_FREE], audit->nr_by_verdict[PAGE_HELD],
 		audit->nr_by_verdict[PAGE_LEAKED], audit->nr_by_verdict[PAGE_UNCERTAIN]);
 	if (audit->checked && !audit->nr_only_listed && !audit->nr_only_trace)
 		fprintf(out, "self-check: the pages that are free in the trace are those of the kernel's "
@@ -109,7 +105,7 @@ static void print_group(const struct ram_audit *audit, struct stack_table *stack
 {
 	char text[HOLDER_BYTES];
 
-	fprintf(out, "\n%zu page%s", nr, plural(nr));
+	fprintf(out, "\n%zu page%s", nr, plural_s(nr));
 	if (rows->why)
 		fprintf(out, " uncertain: %s", rows->why);
 	else
@@ -228,7 +224,8 @@ static void print_held(const struct ram_audit *audit, FILE *out)
 			held->leaves, held->tables, held->others);
 	}
 	if (nr > HOLDERS_SHOWN)
-		fprintf(out, "    and %zu more holders (--all lists each page)\n", nr - HOLDERS_SHOWN);
+		fprintf(out, "    and %zu more holder%s (--all lists each page)\n", nr - HOLDERS_SHOWN,
+			plural_s(nr - HOLDERS_SHOWN));
 	free(list);
 }
 

@@ -72,9 +72,8 @@ static void add_audit_faults(struct batch_row *row, const struct ram_audit *audi
 		row->broken = true;
 		row->nr_findings++;
 		if (!row->what)
-			row->what =
-			    xasprintf("%s: %" PRIu64 " time%s", audit_fault_text(fault),
-				      audit->nr_by_fault[fault], audit->nr_by_fault[fault] == 1 ? "" : "s");
+			row->what = xasprintf("%s: %" PRIu64 " time%s", audit_fault_text(fault),
+					      audit->nr_by_fault[fault], plural_s(audit->nr_by_fault[fault]));
 	}
 }
 
@@ -131,9 +130,9 @@ void batch_row_free(struct batch_row *row)
 static char *pages_and_objects(uint64_t pages, uint64_t objects)
 {
 	if (!objects)
-		return xasprintf("%" PRIu64 " page%s", pages, pages == 1 ? "" : "s");
-	return xasprintf("%" PRIu64 " page%s, %" PRIu64 " object%s", pages, pages == 1 ? "" : "s", objects,
-			 objects == 1 ? "" : "s");
+		return xasprintf("%" PRIu64 " page%s", pages, plural_s(pages));
+	return xasprintf("%" PRIu64 " page%s, %" PRIu64 " object%s", pages, plural_s(pages), objects,
+			 plural_s(objects));
 }
 
 static char *leaked_text(const struct batch_row *row)
@@ -226,7 +225,7 @@ char *batch_tests_text(const struct batch_table *table)
 
 char *batch_summary_text(const struct batch_table *table)
 {
-	char *text = xasprintf("%zu tree%s", table->nr, table->nr == 1 ? "" : "s");
+	char *text = xasprintf("%zu tree%s", table->nr, plural_s(table->nr));
 	static const enum batch_state order[] = {BATCH_LEAKED,      BATCH_BROKEN,    BATCH_NO_LEAKS,
 						 BATCH_CANNOT_TELL, BATCH_TIMED_OUT, BATCH_NO_MACHINE,
 						 BATCH_NO_RUN,      BATCH_FAILED,    BATCH_NOT_RUN};

@@ -309,7 +309,7 @@ static void print_last(const struct last_events *last, struct stack_table *stack
 
 	if (!nr)
 		return;
-	fprintf(out, "\nthe last %" PRIu64 " events\n", nr);
+	fprintf(out, "\nthe last %" PRIu64 " event%s\n", nr, plural_s(nr));
 	for (uint64_t i = last->nr - nr; i < last->nr; i++) {
 		const struct trace_record *record = &last->ring[i % last->size].record;
 		fprintf(out, "%s hart%u %s", time_text(record->time, time), last->ring[i % last->size].hart,

@@ -14,10 +14,10 @@
 void found_print_amount(uint64_t nr_pages, uint64_t nr_objects, FILE *out)
 {
 	if (nr_pages)
-		fprintf(out, "%" PRIu64 " page%s", nr_pages, nr_pages == 1 ? "" : "s");
+		fprintf(out, "%" PRIu64 " page%s", nr_pages, plural_s(nr_pages));
 	if (nr_objects)
 		fprintf(out, "%s%" PRIu64 " object%s", nr_pages ? " and " : "", nr_objects,
-			nr_objects == 1 ? "" : "s");
+			plural_s(nr_objects));
 	fprintf(out, " leaked");
 }
 
@@ -32,7 +32,7 @@ void found_print_place(const struct found_place *place, FILE *out)
 void found_print_ways(const struct found *found, FILE *out)
 {
 	if (found->nr_groups > 1)
-		fprintf(out, ", in %zu ways", found->nr_groups);
+		fprintf(out, ", in %zu way%s", found->nr_groups, plural_s(found->nr_groups));
 }
 
 /* "file:line" taken apart. */
@@ -176,7 +176,7 @@ static struct found found_of_fault(const struct leaks *leaks, enum audit_fault f
 	    .rule = audit_fault_id(fault),
 	    .error = audit->faulty,
 	    .time = model_totals(leaks->model)->last_time,
-	    .sentence = xasprintf("%s: %" PRIu64 " time%s", audit_fault_text(fault), nr, nr == 1 ? "" : "s")};
+	    .sentence = xasprintf("%s: %" PRIu64 " time%s", audit_fault_text(fault), nr, plural_s(nr))};
 }
 
 static bool has_earlier_group(const struct leaks *leaks, size_t number)

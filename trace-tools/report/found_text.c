@@ -104,8 +104,9 @@ static void markdown_verdict(const struct leaks *leaks, FILE *out)
 
 	fprintf(out, "### Pagetrail: %s", leaks_verdict(leaks->status));
 	if (leaks->nr_items)
-		fprintf(out, ": %" PRIu64 " pages, %" PRIu64 " objects (%s)", leaks->nr_pages,
-			leaks->nr_objects, bytes_text(leaks->bytes, bytes));
+		fprintf(out, ": %" PRIu64 " page%s, %" PRIu64 " object%s (%s)", leaks->nr_pages,
+			plural_s(leaks->nr_pages), leaks->nr_objects, plural_s(leaks->nr_objects),
+			bytes_text(leaks->bytes, bytes));
 	else if (leaks->status == STATUS_OK)
 		fputs(leaks_verdict_scope(leaks), out);
 	fprintf(out, "\n\n");

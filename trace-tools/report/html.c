@@ -90,10 +90,10 @@ static void put_run(FILE *out, const struct run *run, const struct model *model)
 	fprintf(out,
 		"<h2 id=\"run\">The run</h2>\n<p>%" PRIu64
 		" event%s of %u hart%s in %.3f seconds, %u stack%s; %s.</p>\n",
-		model_totals(model)->nr_events, model_totals(model)->nr_events == 1 ? "" : "s",
-		run->nr_streams, run->nr_streams == 1 ? "" : "s",
+		model_totals(model)->nr_events, plural_s(model_totals(model)->nr_events), run->nr_streams,
+		plural_s(run->nr_streams),
 		time_seconds(model_totals(model)->last_time - model_totals(model)->first_time),
-		run->nr_stacks, run->nr_stacks == 1 ? "" : "s",
+		run->nr_stacks, plural_s(run->nr_stacks),
 		run_complete(run) ? "nothing discarded, nothing missing" : "not complete");
 	fputs("<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
 	      "aria-label=\"Events\"><table><thead><tr><th>Event"

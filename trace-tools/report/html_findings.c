@@ -66,7 +66,7 @@ void html_found_list(FILE *out, const struct leaks *leaks, const struct found_li
 		markup_text(out, found->sentence);
 		fputs("</a>", out);
 		if (found->nr_groups > 1)
-			fprintf(out, ", in %zu ways", found->nr_groups);
+			fprintf(out, ", in %zu way%s", found->nr_groups, plural_s(found->nr_groups));
 		fputs("</p>\n", out);
 		put_evidence(out, leaks, found);
 		if (found->place.file) {
@@ -277,7 +277,8 @@ static void put_finding(FILE *out, const struct leaks *leaks, const struct found
 	if (found->group < GROUPS_WITH_SOURCE)
 		put_functions(out, leaks, &leaks->groups[found->group], sources);
 	if (found->nr_groups > 1)
-		fprintf(out, "<h3>The %zu ways in which it leaked</h3>\n", found->nr_groups);
+		fprintf(out, "<h3>The %zu way%s in which it leaked</h3>\n", found->nr_groups,
+			plural_s(found->nr_groups));
 	for (size_t g = found->group; g < leaks->nr_groups && g < GROUPS_MAX; g++) {
 		if (found_of_group(list, leaks, g) == found)
 			put_group(out, leaks, g, sources, i == 0 && found->nr_groups == 1);

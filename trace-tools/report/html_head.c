@@ -117,11 +117,11 @@ static void put_verdict(FILE *out, const struct leaks *leaks)
 
 	fprintf(out, "<h2 id=\"verdict\">Verdict</h2>\n<p class=\"verdict v%d\">", leaks->status);
 	if (leaks->nr_items)
-		fprintf(out, "%s: %s pages, %s objects (%s) in %zu group%s",
+		fprintf(out, "%s: %s page%s, %s object%s (%s) in %zu group%s",
 			leaks->status == STATUS_CANNOT_TELL ? "Cannot tell; possibly leaked" : "Leaked",
-			html_number((int64_t)leaks->nr_pages, pages),
-			html_number((int64_t)leaks->nr_objects, objects), bytes_text(leaks->bytes, bytes),
-			leaks->nr_groups, leaks->nr_groups == 1 ? "" : "s");
+			html_number((int64_t)leaks->nr_pages, pages), plural_s(leaks->nr_pages),
+			html_number((int64_t)leaks->nr_objects, objects), plural_s(leaks->nr_objects),
+			bytes_text(leaks->bytes, bytes), leaks->nr_groups, plural_s(leaks->nr_groups));
 	else if (leaks->status == STATUS_LEAKED)
 		fputs(leaks->nr_incidents || (leaks->ram_audit && leaks->ram_audit->faulty)
 			  ? "Broken: what was found is no leak"

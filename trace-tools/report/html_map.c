@@ -242,8 +242,8 @@ static void put_legend(FILE *out, const struct ram_map *map)
 
 	fputs("<p class=\"legend\">", out);
 	if (map->leaks->nr_pages)
-		fprintf(out, "<span><i class=\"gone\"></i>leaked: %s pages</span>\n",
-			html_number((int64_t)map->leaks->nr_pages, number));
+		fprintf(out, "<span><i class=\"gone\"></i>leaked: %s page%s</span>\n",
+			html_number((int64_t)map->leaks->nr_pages, number), plural_s(map->leaks->nr_pages));
 	for (uint32_t kind = 1; kind < PK_NR; kind++) {
 		if (map->seen[kind] && !unused((uint8_t)kind))
 			fprintf(out, "<span><i style=\"background:%s\"></i>%s: %s at the end</span>\n",
@@ -251,7 +251,7 @@ static void put_legend(FILE *out, const struct ram_map *map)
 				html_number(model_totals(map->leaks->model)->pages_by_kind[kind], number));
 	}
 	fprintf(out, "<span>%u page%s a row; the fainter, the more of them are free</span></p>\n", pages,
-		pages == 1 ? "" : "s");
+		plural_s(pages));
 }
 
 /* The cell is of a page that nobody ever told of. */

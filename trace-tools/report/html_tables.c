@@ -44,7 +44,8 @@ static void put_test(FILE *out, const struct model *model, const struct test_mar
 	if (!test->nr_audits)
 		fputs("not audited", out);
 	else if (test->nr_findings)
-		fprintf(out, "<span class=\"bad\">%u findings</span>", test->nr_findings);
+		fprintf(out, "<span class=\"bad\">%u finding%s</span>", test->nr_findings,
+			plural_s(test->nr_findings));
 	else
 		fputs(test->quiescent ? "clean" : "clean (not quiescent)", out);
 	fputs("</td></tr>\n", out);
@@ -85,7 +86,7 @@ void html_tests(FILE *out, const struct model *model)
 	if (nr_leaked)
 		put_test_table(out, model, true);
 	if (nr_kept) {
-		fprintf(out, "<details><summary>%zu test%s%s</summary>\n", nr_kept, nr_kept == 1 ? "" : "s",
+		fprintf(out, "<details><summary>%zu test%s%s</summary>\n", nr_kept, plural_s(nr_kept),
 			model_run(model)->watched || !run_complete(model_run(model)) ? "" : " without leaks");
 		put_test_table(out, model, false);
 		fputs("</details>\n", out);
@@ -134,11 +135,12 @@ void html_sites(FILE *out, struct model *model, struct stack_table *stacks)
 		fputs("<details><summary><code>", out);
 		markup_text(out, stack_table_function(stacks, order[i]));
 		fprintf(out,
-			"</code> <small>%s live, at most %s; allocated %s times, freed %s times"
+			"</code> <small>%s live, at most %s; allocated %s time%s, freed %s time%s"
 			"</small></summary>\n",
 			html_number((int64_t)site->pages_live, live),
 			html_number((int64_t)site->pages_peak, peak),
-			html_number((int64_t)site->allocs, allocs), html_number((int64_t)site->frees, frees));
+			html_number((int64_t)site->allocs, allocs), plural_s(site->allocs),
+			html_number((int64_t)site->frees, frees), plural_s(site->frees));
 		html_stack(out, stacks, order[i], NULL);
 		fputs("</details>\n", out);
 	}

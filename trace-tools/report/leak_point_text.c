@@ -233,7 +233,7 @@ static void print_head_of(const struct leaks *leaks, const struct leak_points *p
 
 	print_named(named.function, named.place, "()", out);
 	fprintf(out, " %s to blame for %zu group%s", named.by_rules ? "is" : "may be", nr_groups,
-		nr_groups == 1 ? "" : "s");
+		plural_s(nr_groups));
 	if (named.by_rules) {
 		fprintf(out, ", ");
 		leaks_confidence(&leaks->groups[g].missing, out);

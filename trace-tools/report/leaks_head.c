@@ -28,7 +28,7 @@ static void print_kinds(const struct leaks *leaks, FILE *out)
 		}
 		if (nr)
 			fprintf(out, "%s%" PRIu64 " %s page%s", comma, nr, page_kind_text(kind),
-				nr == 1 ? "" : "s");
+				plural_s(nr));
 		comma = nr ? ", " : comma;
 	}
 	for (uint32_t cache = 0; cache <= UINT16_MAX && leaks->nr_objects; cache++) {
@@ -38,7 +38,7 @@ static void print_kinds(const struct leaks *leaks, FILE *out)
 		for (size_t i = 0; i < leaks->nr_items; i++)
 			nr += leaks->items[i].object && leaks->items[i].cache == cache;
 		if (nr)
-			fprintf(out, "%s%" PRIu64 " object%s of cache %s", comma, nr, nr == 1 ? "" : "s",
+			fprintf(out, "%s%" PRIu64 " object%s of cache %s", comma, nr, plural_s(nr),
 				model_cache(leaks->model, cache)->name);
 		comma = nr ? ", " : comma;
 	}
@@ -89,7 +89,7 @@ static void print_incident_kinds(const struct leaks *leaks, FILE *out)
 			nr += leaks->incidents[i].record.kind == kind;
 		if (nr)
 			fprintf(out, "BROKEN: %s: %zu time%s, listed at the end\n", verdict_help(kind), nr,
-				nr == 1 ? "" : "s");
+				plural_s(nr));
 	}
 }
 
@@ -105,17 +105,18 @@ static void print_verdict(const struct leaks *leaks, FILE *out)
 	char bytes[24];
 
 	if (leaks->nr_items) {
-		fprintf(out, "%sLEAKED: %" PRIu64 " pages, %" PRIu64 " objects (%s) in %zu group%s\n",
+		fprintf(out, "%sLEAKED: %" PRIu64 " page%s, %" PRIu64 " object%s (%s) in %zu group%s\n",
 			leaks->status == STATUS_CANNOT_TELL ? "POSSIBLY " : "", leaks->nr_pages,
-			leaks->nr_objects, bytes_text(leaks->bytes, bytes), leaks->nr_groups,
-			leaks->nr_groups == 1 ? "" : "s");
+			plural_s(leaks->nr_pages), leaks->nr_objects, plural_s(leaks->nr_objects),
+			bytes_text(leaks->bytes, bytes), leaks->nr_groups, plural_s(leaks->nr_groups));
 		print_kinds(leaks, out);
 		print_all_found(leaks, out);
 		if (leaks->status == STATUS_CANNOT_TELL)
 			fprintf(out, "not certain: %s\n", leaks_uncertain(leaks));
 	} else if (leaks->status == STATUS_OK) {
-		fprintf(out, "no leaks%s: %" PRIu64 " events, 0 discarded\n", leaks_verdict_scope(leaks),
-			model_totals(leaks->model)->nr_events);
+		fprintf(out, "no leaks%s: %" PRIu64 " event%s, 0 discarded\n", leaks_verdict_scope(leaks),
+			model_totals(leaks->model)->nr_events,
+			plural_s(model_totals(leaks->model)->nr_events));
 	} else if (leaks->status == STATUS_CANNOT_TELL) {
 		fprintf(out, "No leak was found, but that is not certain: %s.\n", leaks_uncertain(leaks));
 	}
@@ -123,13 +124,13 @@ static void print_verdict(const struct leaks *leaks, FILE *out)
 		uint64_t nr = leaks->ram_audit->nr_by_fault[fault];
 		if (nr)
 			fprintf(out, "BROKEN: %s: %" PRIu64 " time%s\n", audit_fault_text(fault), nr,
-				nr == 1 ? "" : "s");
+				plural_s(nr));
 	}
 	if (leaks->nr_incidents && model_run(leaks->model)->watched)
 		print_incident_kinds(leaks, out);
 	else if (leaks->nr_incidents)
 		fprintf(out, "BROKEN: %zu finding%s other than leaks, listed at the end\n",
-			leaks->nr_incidents, leaks->nr_incidents == 1 ? "" : "s");
+			leaks->nr_incidents, plural_s(leaks->nr_incidents));
 }
 
 #define GROWTH_LINES 4
@@ -161,10 +162,12 @@ static void print_audit(const struct leaks *leaks, FILE *out)
 		return;
 	}
 	const struct trace_payload_audit *audit = &leaks->audit->record.payload.ev_payload_audit_done;
-	fprintf(out,
-		"audit: the last one%s, at %s s, checked %u pages and %u objects and reported %u finding%s\n",
-		leaks->audit_quiescent ? " at a quiescent point" : "", time_text(leaks->audit->time, time),
-		audit->pages, audit->objects, audit->findings, audit->findings == 1 ? "" : "s");
+	fprintf(
+	    out,
+	    "audit: the last one%s, at %s s, checked %u page%s and %u object%s and reported %u finding%s\n",
+	    leaks->audit_quiescent ? " at a quiescent point" : "", time_text(leaks->audit->time, time),
+	    audit->pages, plural_s(audit->pages), audit->objects, plural_s(audit->objects), audit->findings,
+	    plural_s(audit->findings));
 	if (leaks->unlisted)
 		fprintf(out, "       %" PRIu64 " of these were counted but not listed\n", leaks->unlisted);
 	if (!leaks->audit_quiescent)
@@ -209,8 +212,8 @@ static const char *sum_text(const struct leak_sum *sum, char buf[80])
 {
 	char bytes[24];
 
-	snprintf(buf, 80, "%" PRIu64 " pages, %" PRIu64 " objects (%s)", sum->pages, sum->objects,
-		 bytes_text(sum->bytes, bytes));
+	snprintf(buf, 80, "%" PRIu64 " page%s, %" PRIu64 " object%s (%s)", sum->pages, plural_s(sum->pages),
+		 sum->objects, plural_s(sum->objects), bytes_text(sum->bytes, bytes));
 	return buf;
 }
 

@@ -127,7 +127,7 @@ void suspect_code_text(const struct missing_release *missing, FILE *out)
 	fprintf(out, "%s() ", missing->suspect);
 	if (missing->expected)
 		fprintf(out, "calls %s() on %d line%s %s than in the baseline", missing->expected, abs(calls),
-			abs(calls) == 1 ? "" : "s", calls < 0 ? "less" : "more");
+			plural_s(abs(calls)), calls < 0 ? "less" : "more");
 	else if (missing->only_inside)
 		fprintf(out, "has the same calls and branches as in the baseline, and other instructions");
 	else
@@ -330,9 +330,10 @@ void growth_print(const struct leaks *leaks, const struct growth_item *item, FIL
 		fprintf(out, " allocated by %s()", function);
 	fprintf(out,
 		" went from %" PRIu64 " (before test %s) to %" PRIu64
-		": more in %u of %u comparisons over %u tests, fewer in none",
+		": more in %u of %u comparisons over %u test%s, fewer in none",
 		item->before, item->from_test < nr_tests ? tests[item->from_test].name : "?", item->after,
-		item->rises, item->comparisons, item->to_tests - item->from_test);
+		item->rises, item->comparisons, item->to_tests - item->from_test,
+		plural_s(item->to_tests - item->from_test));
 	if (item->together)
 		fprintf(out, "; most were allocated by %s()", function);
 }

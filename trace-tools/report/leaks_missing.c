@@ -20,10 +20,10 @@ static void print_compared(const struct leaks *leaks, const struct missing_relea
 			fprintf(out, ", called by %s, which also called the get", missing->example);
 		fprintf(out, ":\n");
 	} else {
-		fprintf(out, "    %s were %s %" PRIu64 " times, %" PRIu64 " of them by %s:\n",
+		fprintf(out, "    %s were %s %" PRIu64 " time%s, %" PRIu64 " of them by %s:\n",
 			missing->how == MISSING_SAME_PATH ? "Others of the same path"
 							  : "Others of the same get",
-			released, missing->total, missing->nr, missing->putter);
+			released, missing->total, plural_s(missing->total), missing->nr, missing->putter);
 	}
 	stack_table_print(leaks->stacks, missing->put_stack, "      ", out);
 }
@@ -32,8 +32,9 @@ static void print_later_put(const struct leaks *leaks, const struct missing_rele
 {
 	if (missing->total)
 		fprintf(out,
-			"    %" PRIu64 " other objects of this type were freed, %" PRIu64 " of them by %s.\n",
-			missing->total, missing->nr, missing->putter);
+			"    %" PRIu64 " other object%s of this type %s freed, %" PRIu64 " of them by %s.\n",
+			missing->total, plural_s(missing->total), plural(missing->total, "was", "were"),
+			missing->nr, missing->putter);
 	else
 		fprintf(out, "    No object of this type was ever freed in this run.\n");
 	fprintf(out,
@@ -55,8 +56,9 @@ static void print_place_reused(const struct leaks *leaks, const struct missing_r
 	stack_table_print(leaks->stacks, missing->later_put, "      ", out);
 	if (missing->total)
 		fprintf(out,
-			"    (%" PRIu64 " others of this type were released, %" PRIu64 " of them by %s.)\n",
-			missing->total, missing->nr, missing->putter);
+			"    (%" PRIu64 " other%s of this type %s released, %" PRIu64 " of them by %s.)\n",
+			missing->total, plural_s(missing->total), plural(missing->total, "was", "were"),
+			missing->nr, missing->putter);
 }
 
 static void print_nothing_to_compare(const struct leaks *leaks, const struct leak_group *group, FILE *out)
@@ -91,7 +93,7 @@ void leaks_confidence(const struct missing_release *missing, FILE *out)
 		missing->confidence == CONFIDENCE_CERTAIN ? "CERTAIN" : "LIKELY",
 		suspect_rule_name(missing->rule), right, named);
 	if (nr_agree)
-		fprintf(out, "; %u other rule%s name%s it, too", nr_agree, nr_agree == 1 ? "" : "s",
+		fprintf(out, "; %u other rule%s name%s it, too", nr_agree, plural_s(nr_agree),
 			nr_agree == 1 ? "s" : "");
 }
 

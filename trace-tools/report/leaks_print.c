@@ -39,7 +39,7 @@ static void print_pages(const struct leaks *leaks, uint64_t nr, uint32_t kind, F
 	bool named = !model_run(leaks->model)->watched;
 
 	fprintf(out, "%" PRIu64 " %s%spage%s", nr, named ? page_kind_text(kind) : "", named ? " " : "",
-		nr == 1 ? "" : "s");
+		plural_s(nr));
 }
 
 /* "25 objects of cache dirty leaked (1.1 KiB)" */
@@ -50,7 +50,7 @@ static void print_amount(const struct leaks *leaks, const struct leak_group *gro
 	char bytes[24];
 
 	if (first->object)
-		fprintf(out, "%zu object%s of cache %s", group->nr_items, group->nr_items == 1 ? "" : "s",
+		fprintf(out, "%zu object%s of cache %s", group->nr_items, plural_s(group->nr_items),
 			cache->known ? cache->name : "?");
 	else
 		print_pages(leaks, group->nr_pages, first->kind, out);
@@ -202,7 +202,8 @@ static void print_life(const struct leaks *leaks, const struct leak_group *group
 		const struct trace_record *record = &history->records[i];
 		const struct trace_payload_page *event = &record->payload.ev_payload_page_alloc;
 		if (i == HISTORY_HEAD && history->nr > HISTORY_HEAD + HISTORY_TAIL) {
-			fprintf(out, "    ... %zu records ...\n", history->nr - HISTORY_HEAD - HISTORY_TAIL);
+			fprintf(out, "    ... %zu record%s ...\n", history->nr - HISTORY_HEAD - HISTORY_TAIL,
+				plural_s(history->nr - HISTORY_HEAD - HISTORY_TAIL));
 			i = history->nr - HISTORY_TAIL - 1;
 			continue;
 		}
@@ -344,8 +345,7 @@ static void print_others(const struct leaks *leaks, const struct found_list *lis
 		nr_groups += list->all[i].nr_groups;
 	if (!nr_groups)
 		return;
-	fprintf(out, "\n%zu more group%s (--all prints them in full):\n", nr_groups,
-		nr_groups == 1 ? "" : "s");
+	fprintf(out, "\n%zu more group%s (--all prints them in full):\n", nr_groups, plural_s(nr_groups));
 	for (size_t i = from; i < list->nr; i++) {
 		const struct found *found = &list->all[i];
 		if (!found->nr_groups)
@@ -372,8 +372,7 @@ static void print_mispaired(const struct leaks *leaks, const struct leak_inciden
 	else
 		fprintf(out, "page 0x%x, ", one->where);
 	print_holder(out, leaks->model, one->call.ref, one->call.holder, one->call.index);
-	fprintf(out, ", by pid %u, %" PRIu64 " time%s", one->call.pid, one->count,
-		one->count == 1 ? "" : "s");
+	fprintf(out, ", by pid %u, %" PRIu64 " time%s", one->call.pid, one->count, plural_s(one->count));
 	if (one->left_stack)
 		fprintf(out, "\n    %s() acquired it as %s, which stays open; the wrong one is %s()",
 			stack_table_function(leaks->stacks, one->left_stack), ref_kind_text(one->left_ref),

@@ -130,7 +130,7 @@ static const char *audit_text(const struct test_mark *test, char buf[40])
 	if (!test->nr_audits)
 		return "not audited";
 	if (test->nr_findings)
-		snprintf(buf, 40, "%u findings", test->nr_findings);
+		snprintf(buf, 40, "%u finding%s", test->nr_findings, plural_s(test->nr_findings));
 	else
 		snprintf(buf, 40, "%s", test->quiescent ? "clean" : "clean (not quiescent)");
 	return buf;
@@ -183,11 +183,12 @@ void tests_print(const struct model *model, FILE *out)
 			fprintf(out, "%9s  never ended\n", "-");
 	}
 	if (complete)
-		fprintf(out, "%zu tests, %" PRId64 " pages %s, %u findings\n", nr_tests, leaked,
-			tests_change(model), findings);
+		fprintf(out, "%zu test%s, %" PRId64 " page%s %s, %u finding%s\n", nr_tests,
+			plural_s(nr_tests), leaked, plural_s(leaked), tests_change(model), findings,
+			plural_s(findings));
 	else
-		fprintf(out, "%zu tests, %u findings; events are missing, so pages are not known\n", nr_tests,
-			findings);
+		fprintf(out, "%zu test%s, %u finding%s; events are missing, so pages are not known\n",
+			nr_tests, plural_s(nr_tests), findings, plural_s(findings));
 }
 
 void tests_json(const struct model *model, struct json *json)

@@ -166,8 +166,10 @@ bool session_report(struct session *session)
 		fprintf(stderr, "pagetrail: the console's last lines:\n");
 		console_print_tail(&session->console, stderr);
 	}
-	fprintf(stderr, "run: %s: %.1f s, %llu events, %llu discarded%s\n", session->folder, session->seconds,
-		(unsigned long long)session->drain.nr_events, (unsigned long long)discarded(session),
+	fprintf(stderr, "run: %s: %.1f s, %llu event%s, %llu discarded%s\n", session->folder,
+		session->seconds, (unsigned long long)session->drain.nr_events,
+		plural_s((unsigned long long)session->drain.nr_events),
+		(unsigned long long)discarded(session),
 		session->draining || !strcmp(session->options->mode, "off")
 		    ? ""
 		    : "; the kernel never announced its trace");

@@ -21,7 +21,7 @@ def print_identity(kernel, audit):
             parts.append(f"{label} {audit.by_kind.get(kind, 0)}")
     parts.append(f"pcp {audit.by_kind.get(pages.kind_value('PCP'), 0)}")
     parts.append(f"free {audit.buddy.nr_free}")
-    end = paint(f"DIFFERS by {audit.difference} pages", "bad") if audit.difference else paint("OK", "good")
+    end = paint(f"DIFFERS by {plural(audit.difference, 'page')}", "bad") if audit.difference else paint("OK", "good")
     print(f"RAM {pages.nr} = {' + '.join(parts)}  {end}")
 
 
@@ -71,7 +71,7 @@ work. -p also reads every free page for its poison."""
         expect([argument for argument in arguments if argument != "-p"], 0, 0, "audit [-p]")
         audit = Audit(kernel, findings, poison)
         print_identity(kernel, audit)
-        print(f"audited {audit.nr_pages} pages, {audit.nr_objects} objects, {audit.nr_parked} parked")
+        print(f"audited {plural(audit.nr_pages, 'page')}, {plural(audit.nr_objects, 'object')}, {audit.nr_parked} parked")
         for name, count in sorted(audit.count_by_verdict().items()):
             print(f"{paint(name, 'bad')} {count}")
         shown = audit.verdicts[:limit("verdicts")]

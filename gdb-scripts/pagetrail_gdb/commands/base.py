@@ -8,6 +8,7 @@ import gdb
 from ..model.errors import CommandError, ReadError
 from ..model.tasks import all_tasks, current_task
 from ..model.types import LayoutError
+from ..model.words import plural  # noqa: F401 (for the commands)
 from ..session import SESSION
 from ..settings import limit, paint
 from ..stranger.commands import COMMANDS as stranger_commands
@@ -176,10 +177,6 @@ def default_pid(kernel):
 def expect(arguments, low, high, usage):
     if not low <= len(arguments) <= high:
         raise CommandError(f"usage: {usage}")
-
-
-def plural(count, noun):
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def print_stack(kernel, frames, indent):

@@ -26,5 +26,5 @@ alignment, kinds and counts are checked; what is wrong is printed as a finding. 
                 for at in range(0, len(blocks), _PER_LINE):
                     print("        " + " ".join(f"{pfn:#x}" for pfn in blocks[at:at + _PER_LINE]))
         managed = buddy.pages.first + buddy.pages.nr - buddy.first_managed
-        print(f"total {buddy.nr_free} free pages of {managed} managed, in {plural(sum(map(len, buddy.blocks)), 'block')}")
+        print(f"total {plural(buddy.nr_free, 'free page')} of {managed} managed, in {plural(sum(map(len, buddy.blocks)), 'block')}")
         print(f"lists {'consistent' if not findings else 'NOT consistent: ' + plural(len(findings), 'finding')}")

@@ -4,7 +4,7 @@
 from ..model.errors import CommandError
 from ..model.slab import caches_of
 from ..model.trace import Depot
-from .base import Command, expect
+from .base import Command, expect, plural
 
 _FRAMES_OF_OBJECT = 3
 
@@ -47,4 +47,4 @@ are checked; -p also checks that free objects still hold their poison."""
             frames = depot.frames(found.stack)
             callers = " < ".join(kernel.describe_frame(frame) for frame in frames[:_FRAMES_OF_OBJECT])
             print(f"{found.va:#x} pid {found.pid:<5} stack {found.stack:<4} {callers}")
-        print(f"{cache.nr_live} live objects of {cache.object_bytes} bytes in {len(cache.slabs)} slabs")
+        print(f"{plural(cache.nr_live, 'live object')} of {cache.object_bytes} bytes in {plural(len(cache.slabs), 'slab')}")

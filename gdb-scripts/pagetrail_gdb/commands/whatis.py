@@ -10,7 +10,7 @@ from ..model.slab import find_object
 from ..model.stacks import stack_range
 from ..model.tasks import all_mms, all_tasks, root_of
 from ..model.trace import Depot
-from .base import Command, expect, parse_number
+from .base import Command, expect, parse_number, plural
 
 
 def _is_number(text):
@@ -59,7 +59,7 @@ def describe_address(kernel, va, findings):
         span = stack_range(kernel, task)
         if span and span[0] <= va < span[1]:
             yield (f"{va:#x} is in the kernel stack of pid {task['pid']} ({task.text('name')}), "
-                   f"{span[1] - va} bytes below its top")
+                   f"{plural(span[1] - va, 'byte')} below its top")
     if va < kernel.layout.macro("USER_END") and not pages.valid(va >> kernel.page_shift):
         yield from _describe_user(kernel, va, findings)
         return
@@ -74,9 +74,9 @@ def _describe_struct_page(kernel, pages, va):
 
 def _describe_object(kernel, found, va, findings):
     state = "live" if found.live else "free"
-    offset = f"{va - found.va} bytes into " if va != found.va else ""
+    offset = f"{plural(va - found.va, 'byte')} into " if va != found.va else ""
     act = "allocated" if found.live else "freed"
-    yield (f"{va:#x} is {offset}a {state} object of cache {found.cache.name} ({found.cache.object_bytes} bytes) "
+    yield (f"{va:#x} is {offset}a {state} object of cache {found.cache.name} ({plural(found.cache.object_bytes, 'byte')}) "
            f"at {found.va:#x}")
     for via in accounting_of(kernel, findings).objects.get(found.va, []):
         yield f"  reached by {via}"

@@ -4,6 +4,7 @@
 from .errors import Finding
 from .pages import pages_of
 from .pcp import hart_caches
+from .words import plural
 
 
 class Buddy:
@@ -31,7 +32,7 @@ class Buddy:
             self.counted.append(free_list["nr_blocks"])
             self.blocks.append(self._walk_list(order, free_list["first"]))
             if len(self.blocks[order]) != self.counted[order]:
-                self._report(f"list {order}", f"holds {len(self.blocks[order])} blocks, counts {self.counted[order]}")
+                self._report(f"list {order}", f"holds {plural(len(self.blocks[order]), 'block')}, counts {self.counted[order]}")
         self._check_buddies()
         self._check_kinds()
 
@@ -97,7 +98,7 @@ class Buddy:
             self._report("free pages", f"{counts.get(self._free, 0)} have kind free, {self.nr_free} are on the lists")
         for kind, counted in enumerate(self.kind_pages):
             if counts.get(kind, 0) != counted:
-                self._report(f"kind {self.pages.kind_label(kind)}", f"{counts.get(kind, 0)} pages, counted {counted}")
+                self._report(f"kind {self.pages.kind_label(kind)}", f"{plural(counts.get(kind, 0), 'page')}, counted {counted}")
         self.by_kind = counts
 
 

@@ -6,6 +6,7 @@ from .errors import Finding, ReadError
 from .lists import walk_ring_of
 from .pages import pages_of
 from .radix import RadixWalk
+from .words import plural
 
 
 class DirtyRecord:
@@ -75,7 +76,7 @@ class Mapping:
     def _check_counts(self):
         """PC-2, and the mapping's own numbers."""
         if len(self.pages) != self.nr_pages:
-            self._report(f"{len(self.pages)} pages in its tree, counted {self.nr_pages}")
+            self._report(f"{plural(len(self.pages), 'page')} in its tree, counted {self.nr_pages}")
         dirty_bit = self.kernel.layout.enum_value("page_state", "PAGE_DIRTY")
         marked = {(index, page.pfn) for index, page in self.pages if page.state & dirty_bit}
         recorded = [(record.index, record.pfn) for record in self.dirty]

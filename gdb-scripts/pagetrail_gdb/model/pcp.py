@@ -3,6 +3,7 @@
 
 from .errors import Finding
 from .pages import pages_of
+from .words import plural
 
 
 class HartCache:
@@ -38,7 +39,7 @@ class HartCache:
             self.pfns.append(pfn)
             pfn = page.next
         if len(self.pfns) != self.nr:
-            self._report(f"{len(self.pfns)} pages on its list, counted {self.nr}")
+            self._report(f"{plural(len(self.pfns), 'page')} on its list, counted {self.nr}")
 
 
 def hart_caches(kernel, findings):

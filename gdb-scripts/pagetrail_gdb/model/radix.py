@@ -45,7 +45,7 @@ class RadixWalk:
         slots = node["slots"]
         used = sum(1 for slot in slots if slot)
         if used != node["count"]:
-            self._report(f"node {node_va:#x} says {node['count']} slots are used; {used} are")
+            self._report(f"node {node_va:#x} says that {node['count']} of its slots are used; {used} are")
         elif used == 0:
             self._report(f"node {node_va:#x} is empty")
         if node["shift"] != level * self._shift:

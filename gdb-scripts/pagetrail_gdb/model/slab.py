@@ -5,6 +5,7 @@ import struct
 
 from .errors import Finding, ReadError
 from .pages import pages_of
+from .words import plural
 
 
 class SlabObject:
@@ -37,7 +38,7 @@ class SlabCache:
         self._seen = set()
         self.slabs = []
         if not self._geometry_fits():
-            self._report(f"{self.per_slab} objects of {self.object_bytes} bytes from {obj['objects_offset']:#x} on: "
+            self._report(f"{plural(self.per_slab, 'object')} of {self.object_bytes} bytes from {obj['objects_offset']:#x} on: "
                          "that cannot be")
             return
         self._walk(obj["partial"], "partial")
@@ -45,7 +46,7 @@ class SlabCache:
         if obj["empty"]:
             self._add_empty(obj["empty"])
         if len(self.slabs) != obj["nr_slabs"]:
-            self._report(f"{len(self.slabs)} slabs on its lists, counted {obj['nr_slabs']}")
+            self._report(f"{plural(len(self.slabs), 'slab')} on its lists, counted {obj['nr_slabs']}")
 
     def _report(self, what):
         self.findings.append(Finding(f"cache {self.name}", what))
@@ -97,7 +98,7 @@ class SlabCache:
             return False
         bits = sum(bin(word).count("1") for word in header["live"])
         if bits != header["in_use"] or header["capacity"] != self.per_slab:
-            self._report(f"slab {page.pfn:#x}: {bits} objects live, counted {header['in_use']} of {header['capacity']}")
+            self._report(f"slab {page.pfn:#x}: {plural(bits, 'object')} live, counted {header['in_use']} of {header['capacity']}")
         wrong = {"partial": not 0 < bits < self.per_slab, "full": bits != self.per_slab, "empty": bits != 0}
         if wrong[which]:
             self._report(f"slab {page.pfn:#x} with {bits} of {self.per_slab} objects live is on list {which}")

@@ -10,6 +10,7 @@ import subprocess
 import gdb
 
 from ..model.errors import CommandError
+from ..model.words import plural
 from .description import find_program
 from .kernel import LEVELS, PAGE
 
@@ -82,8 +83,8 @@ def freelist_print(stranger, arguments, findings, run):
     for name, pages, step in stranger.free_lists(findings):
         total += len(pages) * step
         first = " ".join(f"{pa:#x}" for pa in pages[:shown])
-        print(f"{name}: {len(pages) * step} pages{': ' if pages else ''}{first}{' ...' if len(pages) > shown else ''}")
-    print(f"{total} pages are free")
+        print(f"{name}: {plural(len(pages) * step, 'page')}{': ' if pages else ''}{first}{' ...' if len(pages) > shown else ''}")
+    print(f"{plural(total, 'page')} {'is' if total == 1 else 'are'} free")
 
 
 def ps(stranger, arguments, findings, run):
