@@ -76,6 +76,19 @@ static void print_acts(const struct freed_range *range, struct stack_table *stac
 		print_act("freed again", &range->again[i], stacks, out);
 }
 
+/* The kernel refused, or it is about something else. */
+static void print_not_freed(const struct freed_early *one, struct stack_table *stacks, FILE *out)
+{
+	if (one->verdict != VERDICT_INUSE) {
+		fprintf(out,
+			"  its free was not seen: the kernel kept it where it was, or it was not followed\n");
+		return;
+	}
+	fprintf(out, "  the free was refused, and it was tried here\n");
+	if (one->stack)
+		stack_table_print(stacks, one->stack, "      ", out);
+}
+
 static void print_one(const struct freed_early *one, const struct freed_range *range,
 		      struct stack_table *stacks, FILE *out)
 {
@@ -84,8 +97,7 @@ static void print_one(const struct freed_early *one, const struct freed_range *r
 	fprintf(out, ": %s%s\n", verdict_help(one->verdict),
 		one->only_seen ? " (seen where pointers were followed; it is no finding)" : "");
 	if (!range)
-		fprintf(out,
-			"  its free was not seen: the kernel kept it where it was, or it was not followed\n");
+		print_not_freed(one, stacks, out);
 	else
 		print_acts(range, stacks, out);
 	if (range && !range->nr_used && one->verdict == VERDICT_POISON)
@@ -125,6 +137,12 @@ struct telling {
 	size_t nr;
 };
 
+/* Nothing was seen of both, and the findings were made at one place. */
+static bool same_finding(const struct telling *telling, size_t a, size_t b)
+{
+	return !telling->ranges[a] && !telling->ranges[b] && telling->list[a].stack == telling->list[b].stack;
+}
+
 /* Those after `at` of which the same is to be said. */
 static void print_same(struct telling *telling, size_t at, FILE *out)
 {
@@ -132,7 +150,7 @@ static void print_same(struct telling *telling, size_t at, FILE *out)
 
 	for (size_t i = at + 1; i < telling->nr; i++) {
 		if (telling->told[i] || telling->list[i].verdict != telling->list[at].verdict ||
-		    !same_fate(telling->ranges[i], telling->ranges[at]))
+		    !(same_fate(telling->ranges[i], telling->ranges[at]) || same_finding(telling, i, at)))
 			continue;
 		telling->told[i] = true;
 		if (!nr)
