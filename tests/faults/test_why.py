@@ -244,3 +244,25 @@ def test_who_used_a_page_after_its_free(tmp_path):
         assert first["function"] == "pipe_free" and not page["freed_again"]
         assert any("page_reached_zero" in stack and "memset" in stack for stack in functions(page["used_after"])), page
         assert {act["function"] for act in page["pointed_to_by"]} == {"pipe_alloc"}
+
+
+def test_who_used_an_object_after_its_free(tmp_path):
+    """A pipe forgets its page once it is freed itself; the file of its last end leads to it still."""
+    objects = early("42", tmp_path)
+    assert objects and all((one["verdict"], one["kind"], one["finding"]) == ("POISON", "object", True) for one in objects)
+    for one in objects:
+        first, = one["freed_first"]
+        used, = one["used_after"]
+        assert "pipe_free" in functions([first])[0] and not one["freed_again"]
+        assert used["function"] == "pipe_close_end" and one["pa"] <= used["address"] & 0xffffffff < one["pa"] + 0x100, one
+        assert {act["function"] for act in one["pointed_to_by"]} == {"pipe_open_end"}
+
+
+def test_who_freed_an_object_first_without_a_second_run(tmp_path):
+    """Both frees are calls of one function in another; the first is the one too many, and it is a line above."""
+    run = record("43", tmp_path, ("--smp", 2, "--leak-points"))
+    one, = pagetrail_json("why", run, statuses=(LEAKED,))["freed_early"]
+    (first,), (again,) = one["freed_first"], one["freed_again"]
+    assert (one["verdict"], one["kind"]) == ("DBL", "object") and not one["used_after"]
+    lines = [frame["line"] for act in (first, again) for frame in act["stack"] if frame["function"] == "remove_name"]
+    assert lines[1] == lines[0] + 1 and not (run / "why").exists()

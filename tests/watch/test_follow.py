@@ -236,6 +236,17 @@ def test_the_page_of_a_free_object_is_handed_out(follow):
     assert not record["used"] and not record["again"]
 
 
+@pytest.mark.parametrize("then, told", [([], True), ([f"store 0x80000044 0 {VARIABLE}"], False), ([f"store 0x80000044 {PAGE} {VARIABLE}"], False)])
+def test_it_was_handed_out_in_between(follow, then, told):
+    """The first free is kept while a word leads to the page that was not stored since: its owner is who frees it the second time."""
+    lives = [f"page {PAGE} 1", *then, f"store 0x80000048 {PAGE} {VARIABLE + 8}", f"free {PAGE} 1", f"store 0x8000004c 0 {VARIABLE + 8}"]
+    script = [f"page {PAGE} 1", f"store 0x80000040 {PAGE} {VARIABLE}", "reg 1 0x80000070", f"free {PAGE} 1", "reg 1 0x80000050", *lives, *lives, f"free {PAGE} 1"]
+    text = follow(script, whole=True)
+    record, = freed(text).values()
+    assert len(record["again"]) == 1 and (VARIABLE + 8, 0x8000004c) in record["dangling"]
+    assert (f"since {VARIABLE:#x} by 0x80000044 stack" in text) == told == ("before 0 by 0 stack 0x80000070" in text), text
+
+
 BEFORE = [f"page {PAGE} 1", f"store 0x80000040 {PAGE} {VARIABLE}", f"free {PAGE} 1"]
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """`pagetrail why` on watched kernels: the machine is run again, and who lost the last pointer is named. The foreign kernels say
-themselves who that is (`truth:`, tests/foreign/mistakes)."""
+themselves who that is (`truth:`, tests/foreign/mistakes). And who freed a page too early, for those that do that."""
 import json
 import re
 import shutil
@@ -80,6 +80,54 @@ def test_leak_points_need_no_second_run(tmp_path):
     assert not (run / "why").exists()
 
 
+# Kernel; verdict; the functions that freed first, used and freed again: their stacks go through these. Those of the second
+# run of a machine are its own findings.
+EARLY = [
+    ("small-plain-munmap_frees_twice", "DBL", True, "uvmunmap", None, "munmap"),
+    ("small-plain-write_after_free", "POISON", True, "pipe_close", "pipe_close", None),
+    ("small-plain-munmap_frees_mapped", "STALE", True, "munmap", None, None),
+    ("higher-plain-evict_puts_twice", "DBL", False, "store_evict", None, "store_evict"),
+    ("higher-plain-evict_writes_after_put", "POISON", True, "store_evict", "store_evict", None),
+    ("higher-plain-unmap_frees_mapped", "STALE", True, "drop_region", None, None),
+    ("higher-O0-clone_takes_none", "STALE", True, "drop_region", None, None),
+    ("small-cow-int-count_too_low", "STALE", True, "uvmunmap", None, None),
+]
+
+
+def early_with_leak_points(folder, name):
+    words = kernels.description(name, folder) or ["--kernel-description", described(folder, name)]
+    done = watch("--leak-points", "--out", folder / "run", *words, *kernel(name, smp=2))
+    assert done.status == (CANNOT_TELL if "puts_twice" in name else LEAKED), done.out + done.err
+    return kernels.Console(done.out).truths()
+
+
+@pytest.mark.parametrize("name, verdict, finding, first, used, again",
+                         [pytest.param(*row, id=row[0], marks=() if row in EARLY[1:4] else pytest.mark.slow) for row in EARLY])
+def test_who_freed_too_early(tmp_path, name, verdict, finding, first, used, again):
+    """Each page of which the kernel says so itself, and no other."""
+    truths = {truth.address for truth in early_with_leak_points(tmp_path, name)}
+    done = pagetrail("why", tmp_path / "run", "--json")
+    pages = [page for page in done.json()["freed_early"] if page["verdict"] == verdict]
+    assert {page["pa"] for page in pages} == truths and not (tmp_path / "run/why").exists(), done.out
+    for page in pages:
+        assert (page["kind"], page["finding"]) == ("page", finding)
+        for acts, function in (("freed_first", first), ("used_after", used), ("freed_again", again)):
+            assert bool(page[acts]) == bool(function), page
+            assert all(function in [frame["function"] for frame in act["stack"]] for act in page[acts]), page
+        if verdict == "STALE":
+            assert {act["function"] for act in page["pointed_to_by"]} & {"mappages", "pte_set", "uvmcopy"}, page
+
+
+def test_who_freed_first_in_a_second_run(tmp_path):
+    """Nothing was followed when it was recorded; the machine that is run again has double frees of its own."""
+    run = leaking(tmp_path, "small-plain-munmap_frees_twice")
+    done = pagetrail("why", run, timeout=300)
+    assert done.status == LEAKED and "findings of pages that are freed too early: " in done.out, done.out + done.err
+    pages = [page for page in pagetrail("why", run, "--json").json()["freed_early"] if page["freed_first"]]
+    assert pages and all("uvmunmap" in [frame["function"] for frame in page["freed_first"][0]["stack"]] for page in pages)
+    assert all("munmap" in [frame["function"] for frame in page["freed_again"][0]["stack"]] for page in pages)
+
+
 @pytest.mark.parametrize("smp", [1, 2])
 @pytest.mark.parametrize("name", ["small-all", "higher-plain"])
 def test_leak_points_of_a_clean_kernel(tmp_path, name, smp):
@@ -87,6 +135,7 @@ def test_leak_points_of_a_clean_kernel(tmp_path, name, smp):
     words = kernels.description(name, tmp_path) or ["--kernel-description", described(tmp_path, name)]
     done = watch("--leak-points", "--out", tmp_path / "run", *words, *kernel(name, smp=smp))
     assert done.status == 0 and "none is left to 0 of the 0 that leaked" in done.out, done.out + done.err
+    assert "\nfreed " not in (tmp_path / "run/leak-points").read_text(), "no page is used or freed again, or free and pointed to"
 
 
 @pytest.fixture(scope="module")

@@ -18,16 +18,15 @@ struct list {
 	size_t nr, capacity;
 };
 
-static void add(struct list *list, enum verdict verdict, bool object, bool only_seen, uint64_t pa)
+static void add(struct list *list, struct freed_early one)
 {
 	for (size_t i = 0; i < list->nr; i++) {
 		const struct freed_early *known = &list->at[i];
-		if (known->verdict == verdict && known->object == object && known->pa == pa)
+		if (known->verdict == one.verdict && known->object == one.object && known->pa == one.pa)
 			return;
 	}
-	if (pa)
-		ARRAY_PUSH(list->at, list->nr, list->capacity) =
-		    (struct freed_early){verdict, object, only_seen, pa};
+	if (one.pa)
+		ARRAY_PUSH(list->at, list->nr, list->capacity) = one;
 }
 
 static void add_incident(struct list *list, const struct trace_record *record)
@@ -41,8 +40,10 @@ static void add_incident(struct list *list, const struct trace_record *record)
 	case VERDICT_POISON:
 	case VERDICT_INUSE:
 	case VERDICT_OBJSTALE:
-		add(list, (enum verdict)record->kind, object, false,
-		    object ? where * OBJECT_UNIT : where << PAGE_SHIFT);
+		add(list, (struct freed_early){.verdict = (enum verdict)record->kind,
+					       .object = object,
+					       .pa = object ? where * OBJECT_UNIT : where << PAGE_SHIFT,
+					       .stack = record->stack});
 		break;
 	default:
 		break;
@@ -53,11 +54,11 @@ static void add_audited(struct list *list, const struct audit_finding *finding)
 {
 	switch (finding->fault) {
 	case FAULT_FREE_TWICE:
-		add(list, VERDICT_DBL, false, false, finding->pa);
+		add(list, (struct freed_early){.verdict = VERDICT_DBL, .pa = finding->pa});
 		break;
 	case FAULT_MAPPED_FREE:
 	case FAULT_TABLE_FREE:
-		add(list, VERDICT_STALE, false, false, finding->pa);
+		add(list, (struct freed_early){.verdict = VERDICT_STALE, .pa = finding->pa});
 		break;
 	default:
 		break;
@@ -67,9 +68,9 @@ static void add_audited(struct list *list, const struct audit_finding *finding)
 static void add_seen(struct list *list, const struct freed_range *range)
 {
 	if (range->nr_again)
-		add(list, VERDICT_DBL, range->object, true, range->pa);
+		add(list, (struct freed_early){VERDICT_DBL, range->object, true, range->pa, 0});
 	if (range->nr_used)
-		add(list, VERDICT_POISON, range->object, true, range->pa);
+		add(list, (struct freed_early){VERDICT_POISON, range->object, true, range->pa, 0});
 }
 
 size_t freed_early_list(const struct leaks *leaks, struct freed_early **at)

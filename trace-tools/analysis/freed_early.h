@@ -23,6 +23,7 @@ struct freed_early {
 	bool object;
 	bool only_seen; /* where pointers were followed: there is no finding */
 	uint64_t pa;
+	uint32_t stack; /* of the finding, in the trace; 0: none */
 };
 
 /*

@@ -125,6 +125,10 @@ static bool read_freed(struct lives *lives, const char *line)
 		return read_act(line, &page->by, &page->nr_by, 1);
 	if (!strncmp(line, "dangling ", 9))
 		return read_act(line, page->dangling, &page->nr_dangling, FREED_DANGLING);
+	if (!strncmp(line, "before ", 7))
+		return read_act(line, &page->before, &page->nr_before, 1);
+	if (!strncmp(line, "since ", 6))
+		return read_act(line, page->since, &page->nr_since, FREED_DANGLING);
 	if (!strncmp(line, "used ", 5))
 		return read_act(line, page->used, &page->nr_used, FREED_ACTS);
 	return !strncmp(line, "again ", 6) && read_act(line, page->again, &page->nr_again, FREED_ACTS);

@@ -80,6 +80,9 @@ struct freed_range {
 	uint64_t pa, bytes, nth;
 	struct page_act by, dangling[FREED_DANGLING], used[FREED_ACTS], again[FREED_ACTS];
 	uint32_t nr_by, nr_dangling, nr_used, nr_again;
+	struct page_act before,
+	    since[FREED_DANGLING]; /* a free of a life before, and what leads to it from then on */
+	uint32_t nr_before, nr_since;
 };
 
 struct lives {

@@ -11,7 +11,7 @@
  *	given 0xffffffc080216000 from 0x… argument 0 handled 1 when 811        the newest first; 2: a structure that has it
  *	held 0xffffffc085001000 by 0xffffffc080213020 in 0xffffffc085001000    a location that is left, and the life it is in
  *	freed page 0x81234000 bytes 4096 nth 3 when 900 free 1    memory that is freed too early (freed.h), by physical address; an object
- *	                                         likewise; by, dangling, used, again: each with its stack
+ *	                                         likewise; by, dangling, before, since, used, again: each with its stack
  *	dangling 0xffffffc085001000 by 0x… stack
  *	end 1204 blind 0                         lives, and callbacks without registers; without this line the file is not whole
  */

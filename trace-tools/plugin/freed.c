@@ -33,6 +33,17 @@ struct misuse {
 	uint32_t nr_used, nr_again;
 };
 
+struct pointer_seen {
+	uint64_t va, pc;
+};
+
+/* A free of a life before, from which on these lead to the range. */
+struct earlier {
+	struct act_seen by;
+	struct pointer_seen since[DANGLING];
+	uint32_t nr_since;
+};
+
 struct freed {
 	struct freed *next;  /* of this page */
 	enum life_kind kind; /* LIFE_PAGE, LIFE_OBJECT */
@@ -41,11 +52,10 @@ struct freed {
 	bool putting;       /* a put is under way that may free it */
 	bool free, freed;   /* now; ever */
 	struct act_seen by; /* who freed it */
-	struct pointer_seen {
-		uint64_t va, pc;
-	} dangling[DANGLING];
+	struct pointer_seen dangling[DANGLING];
 	uint32_t nr_dangling;
-	struct misuse *misuse; /* NULL: none so far */
+	struct misuse *misuse;   /* NULL: none so far */
+	struct earlier *earlier; /* likewise */
 };
 
 static struct freed **of_page; /* the ranges that begin there */
@@ -215,6 +225,80 @@ void freed_put_begins(uint64_t pa)
 	forget_uses(record);
 }
 
+static bool is_life_of(const struct freed *record, uint32_t i)
+{
+	const struct life *life = life_at(i);
+
+	return life->kind == record->kind &&
+	       (life->kind == LIFE_PAGE || guest_linear(life->base) == record->pa);
+}
+
+/* Does the word that pointed to it at its free do so now, and is its own page in use? */
+static bool is_there_still(const struct freed *record, const struct pointer_seen *pointer)
+{
+	uint64_t pa = guest_linear(pointer->va), index = pa == NONE ? NONE : alias_index(pa), word = 0;
+	const uint8_t *host = index == NONE ? NULL : guest_pa(pa & ~7ULL, 8);
+	enum alias_form form;
+
+	if (!host)
+		return false;
+	for (const struct freed *around = of_page[index]; around; around = around->next) {
+		if (around->kind == LIFE_PAGE && around->free)
+			return false;
+	}
+	memcpy(&word, host, 8);
+	uint64_t alias = alias_of(word, 8, &form);
+	return alias && alias - 1 == alias_index(record->pa) &&
+	       (record->kind == LIFE_PAGE || guest_linear(word) - record->pa < record->bytes);
+}
+
+static bool is_stored_since(const struct freed *record, uint64_t va)
+{
+	uint32_t link = 0, i;
+
+	while ((i = life_next(alias_index(record->pa), &link))) {
+		for (uint32_t k = is_life_of(record, i) ? life_at(i)->first : 0; k;
+		     k = location_at(k)->older) {
+			if (location_at(k)->va == va)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Of these the ones that led to the range all the time; returns how many. */
+static uint32_t keep_since(const struct freed *record, struct pointer_seen *pointers, uint32_t nr)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < nr; i++) {
+		if (is_there_still(record, &pointers[i]) && !is_stored_since(record, pointers[i].va))
+			pointers[kept++] = pointers[i];
+	}
+	return kept;
+}
+
+/* It is freed anew: the first free from which on somebody points to it is kept. */
+static void keep_earlier(struct freed *record)
+{
+	struct earlier *earlier = record->earlier;
+
+	if (earlier && earlier->nr_since)
+		earlier->nr_since = keep_since(record, earlier->since, earlier->nr_since);
+	if (earlier && earlier->nr_since)
+		return;
+	record->nr_dangling = keep_since(record, record->dangling, record->nr_dangling);
+	if (!record->nr_dangling)
+		return;
+	if (!earlier)
+		earlier = record->earlier = calloc(1, sizeof(*earlier));
+	if (!earlier)
+		return;
+	earlier->by = record->by;
+	memcpy(earlier->since, record->dangling, sizeof(earlier->since));
+	earlier->nr_since = record->nr_dangling;
+}
+
 static void take_dangling(struct freed *record)
 {
 	uint32_t link = 0, i;
@@ -249,6 +333,8 @@ void freed_now(const struct moment *moment, enum life_kind kind, uint64_t pa, ui
 		return;
 	if (!record->putting)
 		forget_uses(record);
+	if (record->freed)
+		keep_earlier(record);
 	set_state(record, false, true);
 	record->freed = true;
 	record->nth = nth;
@@ -343,23 +429,10 @@ static void write_acts(FILE *out, const char *what, const struct act_seen *acts,
 		write_stack(out, what, acts[i].va, acts[i].pc, acts[i].stack, acts[i].nr);
 }
 
-/* Does the word that pointed to it at its free do so at the end, and is its own page in use? */
-static bool is_there_still(const struct freed *record, const struct pointer_seen *pointer)
+static void write_pointers(FILE *out, const char *what, const struct pointer_seen *pointers, uint32_t count)
 {
-	uint64_t pa = guest_linear(pointer->va), index = pa == NONE ? NONE : alias_index(pa), word = 0;
-	const uint8_t *host = index == NONE ? NULL : guest_pa(pa & ~7ULL, 8);
-	enum alias_form form;
-
-	if (!host)
-		return false;
-	for (const struct freed *around = of_page[index]; around; around = around->next) {
-		if (around->kind == LIFE_PAGE && around->free)
-			return false;
-	}
-	memcpy(&word, host, 8);
-	uint64_t alias = alias_of(word, 8, &form);
-	return alias && alias - 1 == alias_index(record->pa) &&
-	       (record->kind == LIFE_PAGE || guest_linear(word) - record->pa < record->bytes);
+	for (uint32_t i = 0; i < count; i++)
+		write_stack(out, what, pointers[i].va, pointers[i].pc, NULL, 0);
 }
 
 static bool is_told(const struct freed *record)
@@ -380,8 +453,11 @@ static void write_record(FILE *out, const struct freed *record)
 	fprintf(out, "freed %s %#" PRIx64 " bytes %" PRIu64 " nth %" PRIu64 " when %" PRIu64 " free %d\n",
 		page ? "page" : "object", record->pa, record->bytes, record->nth, record->when, record->free);
 	write_acts(out, "by", &record->by, 1);
-	for (uint32_t i = 0; i < record->nr_dangling; i++)
-		write_stack(out, "dangling", record->dangling[i].va, record->dangling[i].pc, NULL, 0);
+	write_pointers(out, "dangling", record->dangling, record->nr_dangling);
+	if (record->earlier && record->earlier->nr_since) {
+		write_acts(out, "before", &record->earlier->by, 1);
+		write_pointers(out, "since", record->earlier->since, record->earlier->nr_since);
+	}
 	if (!record->misuse)
 		return;
 	write_acts(out, "used", record->misuse->used, record->misuse->nr_used);

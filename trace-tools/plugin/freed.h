@@ -16,6 +16,9 @@
  * What an allocator does with free memory is no use: its own code (`check writers=`), its patterns, and what a call that
  * allocates writes to what it is about to hand out. Stores are seen through the linear mapping.
  *
+ * Where it was handed out again before anybody noticed, the second free looks like the first one. So a free is kept beyond the next
+ * while a word that led to the range then leads to it still, and was not stored since: by that word its old owner may free it again.
+ *
  * FREED-1  One record a range. A free replaces it, but not one after which the range was used or freed again: the first
  *          mistake counts.
  * FREED-2  freed_watched of a page is the number of its ranges that are free, or in a put that may free them.

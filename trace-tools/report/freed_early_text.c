@@ -7,11 +7,13 @@
 #include <string.h>
 
 #include "analysis/leak_point.h"
+#include "base/util.h"
 #include "leak_point_text.h"
 #include "print.h"
 
-#define WHAT_WIDTH 16
+#define WHAT_WIDTH 18
 #define PAGE_SHIFT 12
+#define SAME_SHOWN 6
 
 /* "function (file:line)" of an address; false: none of the kernel's. */
 static bool print_where(struct stack_table *stacks, uint64_t pc, FILE *out)
@@ -39,14 +41,12 @@ static void print_act(const char *what, const struct page_act *act, struct stack
 	leak_point_print_frames(act->stack, act->nr, stacks, out);
 }
 
-static void print_dangling(const struct freed_range *range, struct stack_table *stacks, FILE *out)
+static void print_pointers(const char *what, const struct page_act *pointers, uint32_t nr,
+			   struct stack_table *stacks, FILE *out)
 {
-	if (!range->nr_dangling)
-		fprintf(out, "  %-*sno word of memory that was seen stored\n", WHAT_WIDTH, "pointed to by");
-	for (uint32_t i = 0; i < range->nr_dangling; i++) {
-		fprintf(out, "  %-*s0x%" PRIx64 ", stored by ", WHAT_WIDTH, i ? "" : "pointed to by",
-			range->dangling[i].va);
-		if (!print_where(stacks, range->dangling[i].pc, out))
+	for (uint32_t i = 0; i < nr; i++) {
+		fprintf(out, "  %-*s0x%" PRIx64 ", stored by ", WHAT_WIDTH, i ? "" : what, pointers[i].va);
+		if (!print_where(stacks, pointers[i].pc, out))
 			fprintf(out, "?");
 		fputc('\n', out);
 	}
@@ -62,12 +62,31 @@ static void print_name(const struct freed_early *one, FILE *out)
 
 static void print_acts(const struct freed_range *range, struct stack_table *stacks, FILE *out)
 {
-	print_act("freed first", &range->by, stacks, out);
-	print_dangling(range, stacks, out);
+	/* It was handed out in between, so whoever freed it after that had lost it before. */
+	if (range->nr_before)
+		print_act("freed first", &range->before, stacks, out);
+	print_pointers("pointed to since", range->since, range->nr_since, stacks, out);
+	print_act(range->nr_before ? "freed again" : "freed first", &range->by, stacks, out);
+	print_pointers("pointed to by", range->dangling, range->nr_dangling, stacks, out);
+	if (!range->nr_dangling)
+		fprintf(out, "  %-*sno word of memory that was seen stored\n", WHAT_WIDTH, "pointed to by");
 	for (uint32_t i = 0; i < range->nr_used; i++)
 		print_act(range->used[i].va ? "used after" : "acquired after", &range->used[i], stacks, out);
 	for (uint32_t i = 0; i < range->nr_again; i++)
 		print_act("freed again", &range->again[i], stacks, out);
+}
+
+/* The kernel refused, or it is about something else. */
+static void print_not_freed(const struct freed_early *one, struct stack_table *stacks, FILE *out)
+{
+	if (one->verdict != VERDICT_INUSE) {
+		fprintf(out,
+			"  its free was not seen: the kernel kept it where it was, or it was not followed\n");
+		return;
+	}
+	fprintf(out, "  the free was refused, and it was tried here\n");
+	if (one->stack)
+		stack_table_print(stacks, one->stack, "      ", out);
 }
 
 static void print_one(const struct freed_early *one, const struct freed_range *range,
@@ -78,8 +97,7 @@ static void print_one(const struct freed_early *one, const struct freed_range *r
 	fprintf(out, ": %s%s\n", verdict_help(one->verdict),
 		one->only_seen ? " (seen where pointers were followed; it is no finding)" : "");
 	if (!range)
-		fprintf(out,
-			"  its free was not seen: the kernel kept it where it was, or it was not followed\n");
+		print_not_freed(one, stacks, out);
 	else
 		print_acts(range, stacks, out);
 	if (range && !range->nr_used && one->verdict == VERDICT_POISON)
@@ -87,7 +105,6 @@ static void print_one(const struct freed_early *one, const struct freed_range *r
 		    out,
 		    "  %-*sno store of the kernel was seen: a program wrote through a mapping, or a device\n",
 		    WHAT_WIDTH, "used after");
-	fputc('\n', out);
 }
 
 static bool same_acts(const struct page_act *a, const struct page_act *b, uint32_t nr, bool stacks)
@@ -112,36 +129,62 @@ static bool same_fate(const struct freed_range *a, const struct freed_range *b)
 	       same_acts(a->again, b->again, a->nr_again, true);
 }
 
-/* The position of an earlier one of which the same is to be said; its own. */
-static size_t first_like(const struct freed_early *list, size_t at, const struct lives *lives)
+/* Findings with what the plugin saw of each, told of or not. */
+struct telling {
+	struct freed_early *list;
+	const struct freed_range **ranges;
+	bool *told;
+	size_t nr;
+};
+
+/* Nothing was seen of both, and the findings were made at one place. */
+static bool same_finding(const struct telling *telling, size_t a, size_t b)
 {
-	for (size_t i = 0; i < at; i++) {
-		if (list[i].verdict == list[at].verdict &&
-		    same_fate(freed_early_of(lives, &list[i]), freed_early_of(lives, &list[at])))
-			return i;
+	return !telling->ranges[a] && !telling->ranges[b] && telling->list[a].stack == telling->list[b].stack;
+}
+
+/* Those after `at` of which the same is to be said. */
+static void print_same(struct telling *telling, size_t at, FILE *out)
+{
+	size_t nr = 0;
+
+	for (size_t i = at + 1; i < telling->nr; i++) {
+		if (telling->told[i] || telling->list[i].verdict != telling->list[at].verdict ||
+		    !(same_fate(telling->ranges[i], telling->ranges[at]) || same_finding(telling, i, at)))
+			continue;
+		telling->told[i] = true;
+		if (!nr)
+			fprintf(out, "  %-*s", WHAT_WIDTH, "the same");
+		if (nr < SAME_SHOWN) {
+			fputs(nr ? ", " : "", out);
+			print_name(&telling->list[i], out);
+		}
+		nr++;
 	}
-	return at;
+	if (nr > SAME_SHOWN)
+		fprintf(out, " and %zu more", nr - SAME_SHOWN);
+	fputs(nr ? "\n\n" : "\n", out);
 }
 
 void freed_early_print(const struct leaks *leaks, struct stack_table *stacks, const struct lives *lives,
 		       FILE *out)
 {
-	struct freed_early *list;
-	size_t nr = freed_early_list(leaks, &list);
+	struct telling telling = {0};
 
-	for (size_t i = 0; i < nr; i++) {
-		size_t like = first_like(list, i, lives);
-		if (like == i) {
-			print_one(&list[i], freed_early_of(lives, &list[i]), stacks, out);
+	telling.nr = freed_early_list(leaks, &telling.list);
+	telling.ranges = xcalloc(telling.nr + 1, sizeof(*telling.ranges));
+	telling.told = xcalloc(telling.nr + 1, sizeof(*telling.told));
+	for (size_t i = 0; i < telling.nr; i++)
+		telling.ranges[i] = freed_early_of(lives, &telling.list[i]);
+	for (size_t i = 0; i < telling.nr; i++) {
+		if (telling.told[i])
 			continue;
-		}
-		fprintf(out, "[%s] ", verdict_text(list[i].verdict));
-		print_name(&list[i], out);
-		fprintf(out, ": as ");
-		print_name(&list[like], out);
-		fprintf(out, "\n\n");
+		print_one(&telling.list[i], telling.ranges[i], stacks, out);
+		print_same(&telling, i, out);
 	}
-	free(list);
+	free(telling.list);
+	free(telling.ranges);
+	free(telling.told);
 }
 
 /* ---- JSON ---- */
@@ -186,6 +229,8 @@ static void json_one(const struct freed_early *one, const struct freed_range *ra
 	json_acts(json, "freed_first", &(range ? range : &nothing)->by, range != NULL, stacks);
 	range = range ? range : &nothing;
 	json_acts(json, "pointed_to_by", range->dangling, range->nr_dangling, stacks);
+	json_acts(json, "freed_before", &range->before, range->nr_before, stacks);
+	json_acts(json, "pointed_to_since", range->since, range->nr_since, stacks);
 	json_acts(json, "used_after", range->used, range->nr_used, stacks);
 	json_acts(json, "freed_again", range->again, range->nr_again, stacks);
 	json_close(json, '}');
