@@ -161,6 +161,8 @@ def test_a_part_is_not_called_all(recorded):
     shutil.rmtree(run / "why")
     done = pagetrail("why", run, "--group", "99")
     assert done.status == CANNOT_TELL and "--group: there are" in done.err and not done.out and not (run / "why").exists()
+    done = pagetrail("why", run, "--group", "9" * 30)
+    assert done.status == CANNOT_TELL and f"--group: {'9' * 30} is not a number from 1" in done.err, done.err
 
 
 def test_the_kept_baseline_counts_in_both(recorded, tmp_path):

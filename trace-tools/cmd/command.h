@@ -128,24 +128,30 @@ typedef void leaks_reader(const struct leaks *leaks, void *context);
 int leaks_read(struct run *run, struct model *model, const struct arguments *arguments, bool strict,
 	       leaks_reader *reader, void *context);
 void leaks_check(const struct arguments *arguments);
-/*
- * Repeats the run and says where the last pointer to what leaked died; STATUS_LEAKED, or STATUS_CANNOT_TELL and a word on stderr
- * where it cannot be repeated. For those that offer --why after a report, with WHY_DEFAULT.
- */
+/* Was the repetition tried before the report? One that failed is not tried again, and was told of. */
+enum why_before { WHY_NOT_TRIED, WHY_FAILED, WHY_REPEATED };
 struct why_options {
 	size_t limit;   /* of each group */
 	uint64_t group; /* from 1; 0: all */
 	bool json;
-	bool repeated; /* why_repeat has done so */
+	enum why_before before;
+	const struct leaks_query
+	    *query; /* NULL: everything, with the baseline that is kept for this workload */
 };
 #define WHY_LIMIT 1024
-#define WHY_DEFAULT (&(struct why_options){.limit = WHY_LIMIT})
+#define WHY_LIMIT_TEXT "1024"
+/*
+ * Repeats the run and says where the last pointer to what leaked died; STATUS_LEAKED, or STATUS_CANNOT_TELL and a word on stderr
+ * where it cannot be repeated.
+ */
 int why_report(const char *folder, const struct why_options *options);
+/* The same after a report by leaks_read, judged by the same baseline and suppressions. */
+void leaks_why(const char *folder, const struct arguments *arguments, enum why_before before);
 /*
  * The repetition alone, for a report of leaks that is to know of it; nothing where nothing leaked, or where the run is watched
- * (its second run is another one). False: it was not repeated.
+ * (its second run is another one).
  */
-bool why_repeat(const char *folder);
+enum why_before why_repeat(const char *folder);
 /* Draws free pages of a run as OUT.png and OUT.svg (NULL: RUN/free-pages); 0 or STATUS_CANNOT_TELL. */
 int plot_run(const char *folder, const char *out);
 

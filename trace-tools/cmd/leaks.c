@@ -209,6 +209,19 @@ int leaks_report(struct run *run, struct model *model, const struct arguments *a
 			  &form);
 }
 
+void leaks_why(const char *folder, const struct arguments *arguments, enum why_before before)
+{
+	struct report_options wanted = {.query.pid = -1};
+	struct run *run = open_run(folder);
+
+	read_suppressions(&wanted, option(arguments, "suppressions"));
+	read_baseline(&wanted, run, arguments);
+	run_close(run);
+	why_report(folder,
+		   &(struct why_options){.limit = WHY_LIMIT, .before = before, .query = &wanted.query});
+	free_report_options(&wanted);
+}
+
 /* The forms for programs have everything in them, so that --all changes nothing there. */
 static enum report_form form_asked_for(const struct arguments *arguments)
 {
@@ -240,7 +253,8 @@ static int leaks_run(const struct arguments *arguments)
 
 	if (option(arguments, "why") && form != REPORT_TEXT && form != REPORT_ALL)
 		die("--why: with the report as text alone; as JSON by `pagetrail why --json`");
-	bool repeated = option(arguments, "why") && why_repeat(arguments->operands[0]);
+	enum why_before before =
+	    option(arguments, "why") ? why_repeat(arguments->operands[0]) : WHY_NOT_TRIED;
 	struct run *run = open_run(arguments->operands[0]);
 	struct model *model = model_replay(run, NULL);
 	struct report_options wanted = {.query.pid = -1};
@@ -251,12 +265,13 @@ static int leaks_run(const struct arguments *arguments)
 		    "and --kind");
 	int status = report(run, model, &wanted.query, print_report, &form,
 			    option(arguments, "fail-on-leak") != NULL, growth);
-	free_report_options(&wanted);
 	model_free(model);
 	run_close(run);
 	if (option(arguments, "why") && status == STATUS_LEAKED)
-		why_report(arguments->operands[0],
-			   &(struct why_options){.limit = WHY_LIMIT, .repeated = repeated});
+		why_report(
+		    arguments->operands[0],
+		    &(struct why_options){.limit = WHY_LIMIT, .before = before, .query = &wanted.query});
+	free_report_options(&wanted);
 	return status;
 }
 

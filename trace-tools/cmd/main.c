@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* pagetrail: the command line. See command.h. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,8 +54,9 @@ uint64_t option_number(const struct arguments *arguments, const char *name, uint
 
 	if (!text || !*text)
 		return otherwise;
+	errno = 0;
 	uint64_t value = strtoull(text, &end, 0);
-	if (*end || *text == '-' || value < low || value > high)
+	if (*end || errno || *text == '-' || value < low || value > high)
 		die("--%s: %s is not a number from %llu to %llu", name, text, (unsigned long long)low,
 		    (unsigned long long)high);
 	return value;

@@ -76,7 +76,7 @@ static char *follow_everything(const char *kernel)
 
 /* What the user wants to know at the end, of the run that is now on disk. json NULL: in words. */
 static int examine(const struct arguments *arguments, const struct session *session, bool good,
-		   bool *repeated, struct json *json)
+		   enum why_before *before, struct json *json)
 {
 	int status = good ? STATUS_OK : STATUS_LEAKED;
 
@@ -84,8 +84,8 @@ static int examine(const struct arguments *arguments, const struct session *sess
 		status = STATUS_CANNOT_TELL;
 	if (!session->draining)
 		return option(arguments, "leaks") && good ? STATUS_CANNOT_TELL : status;
-	*repeated =
-	    option(arguments, "why") && option(arguments, "leaks") && !json && why_repeat(session->folder);
+	if (option(arguments, "why") && option(arguments, "leaks") && !json)
+		*before = why_repeat(session->folder);
 	if (option(arguments, "tests") || option(arguments, "leaks")) {
 		struct run *run = open_run(session->folder);
 		struct model *model = model_replay(run, NULL);
@@ -141,8 +141,8 @@ static int run_run(const struct arguments *arguments)
 	if (as_json)
 		json_first(session, &json);
 	session_tell_panic(session);
-	bool repeated = false;
-	int status = examine(arguments, session, good, &repeated, as_json ? &json : NULL);
+	enum why_before before = WHY_NOT_TRIED;
+	int status = examine(arguments, session, good, &before, as_json ? &json : NULL);
 	if (as_json)
 		json_last(&json, status);
 	char *folder = xstrdup(session->folder);
@@ -150,7 +150,7 @@ static int run_run(const struct arguments *arguments)
 	sources_keep(folder, options.machine.kernel, NULL);
 	free(hooks);
 	if (option(arguments, "why") && option(arguments, "leaks") && status == STATUS_LEAKED && !as_json)
-		why_report(folder, &(struct why_options){.limit = WHY_LIMIT, .repeated = repeated});
+		leaks_why(folder, arguments, before);
 	free(folder);
 	return status;
 }

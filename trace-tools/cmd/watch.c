@@ -114,7 +114,7 @@ static int report_run(const struct watch *watch, const struct watch_run *machine
 	model_free(model);
 	run_close(run);
 	if (option(arguments, "why") && status == STATUS_LEAKED && watch->nr_runs == 1)
-		why_report(machine->folder, WHY_DEFAULT);
+		leaks_why(machine->folder, arguments, WHY_NOT_TRIED);
 	return status;
 }
 

@@ -40,6 +40,7 @@ struct why {
 	size_t limit;         /* of the present run */
 	uint64_t first, last; /* groups to tell of */
 	struct leaks_query query;
+	struct baseline *baseline; /* of the query, if nobody gave one */
 };
 
 static void open_recorded(struct why *why, const char *folder)
@@ -48,7 +49,15 @@ static void open_recorded(struct why *why, const char *folder)
 	why->run = open_run(why->folder);
 	why->model = model_replay(why->run, NULL);
 	why->stacks = stack_table_open(why->run);
-	why->query = (struct leaks_query){.pid = -1};
+	why->query = why->options.query ? *why->options.query : (struct leaks_query){.pid = -1};
+	why->baseline = why->options.query ? NULL : kept_baseline(why->run);
+	if (why->baseline)
+		why->query.baseline = why->baseline;
+	/* Its second run has other instants and processes: there all is told of. */
+	if (why->run->watched) {
+		why->query.nr_spans = 0;
+		why->query.pid = -1;
+	}
 	why->leaks = leaks_find(why->model, why->stacks, &why->query);
 }
 
@@ -66,6 +75,7 @@ static void choose_groups(struct why *why)
 static void close_recorded(struct why *why)
 {
 	leaks_free(why->leaks);
+	baseline_free(why->baseline);
 	stack_table_close(why->stacks);
 	model_free(why->model);
 	run_close(why->run);
@@ -239,37 +249,61 @@ static bool repeat_own(const struct why *why)
 	return same;
 }
 
+/* Is there a group of which not all is followed? */
+static bool limited(const struct why *why)
+{
+	for (size_t g = 0; g < why->leaks->nr_groups; g++) {
+		if (why->leaks->groups[g].nr_items > why->limit)
+			return true;
+	}
+	return false;
+}
+
+static void say_repeated(const struct why *why)
+{
+	printf("%s was repeated, event by event, and every pointer to ", why->folder);
+	if (limited(why))
+		printf("the first %zu of each group was followed\n\n", why->limit);
+	else
+		printf("what leaked was followed\n\n");
+}
+
 /* A run of our kernel: repeated event by event, with what leaked followed; then its leaks are judged with what came of it. */
 static int why_own(struct why *why)
 {
 	char *kept = xasprintf("%s/" LEAK_POINTS_REPEATED, why->folder);
 	int status = STATUS_CANNOT_TELL;
 
-	if (why->options.repeated && access(kept, R_OK))
+	choose_groups(why); /* before the machine runs */
+	if (why->options.before == WHY_REPEATED && access(kept, R_OK)) {
 		warn("%s was not repeated before: no " LEAK_POINTS_REPEATED " in it", why->folder);
-	else if (why->options.repeated || repeat_own(why)) {
+	} else if (why->options.before == WHY_REPEATED ||
+		   (why->options.before == WHY_NOT_TRIED && repeat_own(why))) {
 		const char *folder = why->folder;
 		close_recorded(why);
 		open_recorded(why, folder);
 		if (!why->options.json)
-			printf("%s was repeated, event by event, and every pointer to what leaked was "
-			       "followed\n\n",
-			       folder);
+			say_repeated(why);
 		status = tell(why, kept);
+		/* Who asks later would take those that were left out for ones that the plugin could not follow. */
+		if (limited(why) && why->options.before == WHY_NOT_TRIED)
+			unlink(kept);
 	}
 	free(kept);
 	return status;
 }
 
-bool why_repeat(const char *folder)
+enum why_before why_repeat(const char *folder)
 {
 	struct why why = {.limit = WHY_LIMIT};
+	enum why_before before = WHY_NOT_TRIED;
 
 	open_recorded(&why, folder);
-	bool done = (why.leaks->nr_groups || freed_early_count(why.leaks)) && !why.run->watched &&
-		    !why.leaks->nr_followed && repeat_own(&why);
+	if ((why.leaks->nr_groups || freed_early_count(why.leaks)) && !why.run->watched &&
+	    !why.leaks->nr_followed)
+		before = repeat_own(&why) ? WHY_REPEATED : WHY_FAILED;
 	close_recorded(&why);
-	return done;
+	return before;
 }
 
 /* What the second run of a watched machine leaked, beside the recorded one: what follows is about the second. */
@@ -358,7 +392,7 @@ int why_report(const char *folder, const struct why_options *options)
 		status = nothing_leaked(&why);
 	else if (why.leaks->nr_followed)
 		status = why_followed(&why);
-	else if (why.run->watched && options->repeated)
+	else if (why.run->watched && options->before == WHY_REPEATED)
 		die("--no-repeat: a watched run keeps its repetition in %s/" FOLDER
 		    ": ask `pagetrail leaks` about that",
 		    folder);
@@ -375,14 +409,15 @@ static int why_run(const struct arguments *arguments)
 	struct why_options options = {.limit = option_number(arguments, "limit", WHY_LIMIT, 1, 1000000),
 				      .group = option_number(arguments, "group", 0, 1, UINT64_MAX),
 				      .json = option(arguments, "json") != NULL,
-				      .repeated = option(arguments, "no-repeat") != NULL};
+				      .before =
+					  option(arguments, "no-repeat") ? WHY_REPEATED : WHY_NOT_TRIED};
 
 	return why_report(arguments->operands[0], &options);
 }
 
 static const struct option_spec options[] = {
     {"group", "N", "tell only of the N-th group of `pagetrail leaks`"},
-    {"limit", "N", "follow at most so many of each group (64)"},
+    {"limit", "N", "follow at most so many of each group (" WHY_LIMIT_TEXT ")"},
     {"no-repeat", NULL, "run nothing: tell from what the last repetition of this run left in it"},
     {"json", NULL, "as JSON"},
     {NULL, NULL, NULL},
