@@ -155,20 +155,22 @@ static size_t said_before(const struct leak_points *points, size_t first, size_t
 	return points->nr;
 }
 
-static void print_rest(const struct leak_point *point, struct stack_table *stacks, size_t nr_items, FILE *out)
+static void print_rest(const struct leak_point *point, const struct leaks *leaks, size_t nr_items, FILE *out)
 {
+	/* Where all is followed, only what no pointer is left to is told of. */
+	const char *why = leaks->nr_followed ? "pointers to them were left at the end, or they did not begin "
+					       "where the plugin looks"
+					     : "they did not begin where the plugin looks";
+
 	if (point->nr_within)
 		fprintf(
 		    out,
 		    "  went with     %zu of %zu are pointed to by others that leaked, and went with them\n",
 		    point->nr_within, point->nr_asked);
 	if (point->nr_held)
-		print_held(point, stacks, out);
+		print_held(point, leaks->stacks, out);
 	if (point->nr_ended)
-		fprintf(
-		    out,
-		    "  no pointer    of %zu of %zu was followed: they did not begin where the plugin looks\n",
-		    point->nr_ended, point->nr_asked);
+		fprintf(out, "  not known     of %zu of %zu: %s\n", point->nr_ended, point->nr_asked, why);
 	if (point->nr_asked < nr_items)
 		fprintf(out, "  followed      the first %zu of %zu\n", point->nr_asked, nr_items);
 }
@@ -209,7 +211,7 @@ void leak_point_print(const struct leaks *leaks, struct sources *sources, const 
 						stacks, out);
 		print_vote("last given to", &point->given, point->nr_lost, out);
 	}
-	print_rest(point, stacks, leaks->groups[g].nr_items, out);
+	print_rest(point, leaks, leaks->groups[g].nr_items, out);
 	fputc('\n', out);
 }
 
