@@ -258,3 +258,52 @@ __attribute__((noinline)) void *slot_swap(struct slot *slot, void *value)
 	HERE(slot_swap);
 	return old;
 }
+/* What they are given is theirs, or not: one that returns another for it, one that looks at it, and one that has it in a structure. */
+struct walk {
+	struct page *at;
+};
+struct page *page_cross(struct page *page);
+struct page *page_look(const struct page *page);
+void walk_done(struct walk *walk);
+#line 70 "kernel/proc/slot.c"
+__attribute__((noinline)) struct page *page_cross(struct page *page)
+{
+	HERE(page_cross);
+	return is_rare ? page : 0;
+}
+#line 80 "kernel/proc/slot.c"
+__attribute__((noinline)) struct page *page_look(const struct page *page)
+{
+	HERE(page_look);
+	return is_rare ? (struct page *)page : 0;
+}
+#line 90 "kernel/proc/slot.c"
+__attribute__((noinline)) void walk_done(struct walk *walk)
+{
+	HERE(walk_done);
+	walk->at = 0;
+}
+/* A release that is inlined, and one of which nothing is left where it is: it does nothing. */
+static inline __attribute__((always_inline)) void part_free(struct page *page)
+{
+	*(volatile int *)page = 0;
+}
+void part_close(struct page *page);
+void nothing_free(struct page *page);
+void part_done(struct page *page);
+#line 100 "kernel/proc/slot.c"
+__attribute__((noinline)) void part_close(struct page *page)
+{
+	HERE(part_close);
+	part_free(page);
+}
+#line 110 "kernel/proc/slot.c"
+void nothing_free(struct page *page) {}
+#line 120 "kernel/proc/slot.c"
+__attribute__((noinline)) void part_done(struct page *page)
+{
+	HERE(part_done);
+	if (is_rare)
+		nothing_free(page);
+}
+__asm__(".globl site_nothing_free\n.set site_nothing_free, nothing_free");

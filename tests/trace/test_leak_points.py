@@ -191,14 +191,16 @@ def life_text(kind, base, pfn, born=(), stack=(), location=None, given=(), size=
 
 @pytest.fixture
 def why(kernel, pagetrail, write):
-    """why(lives): the groups of `why` for a machine that lost these pages: functions that take a page, and give what its life says."""
+    """why(lives): the groups of `why` for a machine that lost these pages: functions that take a page, and give what its life says; or pairs
+    of a function and the site that allocated the page."""
     def why(*lives):
-        pages = [kernel.machine.alloc("ANON", "PTE", (7, 16), kernel.stack("lookup", "ext2_file_write")) for _ in lives]
+        lives = [life if isinstance(life, tuple) else (life, "ext2_file_write") for life in lives]
+        pages = [kernel.machine.alloc("ANON", "PTE", (7, 16), kernel.stack(site)) for _, site in lives]
         kernel.end(7)
         kernel.machine.audit([{"verdict": "UNREACH", "page": page, "holder": (7, 16)} for page in pages])
         run = write(kernel.machine)
         (run / "why").mkdir()
-        text = "".join(life("page", 0xffffffc000000000 + page.pfn * 4096, page.pfn) for page, life in zip(pages, lives))
+        text = "".join(life("page", 0xffffffc000000000 + page.pfn * 4096, page.pfn) for page, (life, _) in zip(pages, lives))
         (run / "why/leak-points-of-run").write_text(text + f"end {len(pages)} blind 0\n")
         return pagetrail("why", "--no-repeat", "--json", run).json()["groups"]
     kernel.begin(7)
@@ -228,3 +230,50 @@ def test_who_was_given_the_thing_knew_it(kernel, why):
     addresses = at(kernel, "slot_set", "slot_swap")
     group, = why(lambda *page: life_text(*page, stack=addresses, location=addresses[0], given=[(addresses[0] - 2, addresses[1], 1, 8)]))
     assert group["lost_in"]["function"] == "slot_set"
+
+
+def given_life(kernel, lost_in, function, handled=1, location=False):
+    """Lost in a function that called another one last, and gave it the page (1) or the structure that has it (2)."""
+    stack, (entry,) = at(kernel, lost_in, "upcall_syscall"), at(kernel, function)
+    return lambda *page: life_text(*page, stack=stack, location=location and stack[0], given=[(entry, stack[0], handled, 8)])
+
+
+@pytest.mark.parametrize("function, blamed", [("page_cross", "page_cross"), ("page_look", "sys_write")])
+def test_who_returns_another_for_it_has_it(kernel, why, function, blamed):
+    """But not who takes it as const."""
+    group, = why(given_life(kernel, "sys_write", function))
+    assert group["to_blame"]["function"] == blamed
+
+
+@pytest.mark.parametrize("callers, blamed, rule", [(("sys_write", "sys_read"), "walk_done", "given by all"),
+                                                   (("sys_write", "sys_write"), "sys_write", "lost")])
+def test_the_last_that_was_given_the_structure(kernel, why, callers, blamed, rule):
+    """Many callers do not all forget the same; one may."""
+    group, = why(*(given_life(kernel, caller, "walk_done", handled=2) for caller in callers))
+    assert (group["to_blame"]["function"], group["rule"]) == (blamed, rule)
+
+
+def test_a_release_that_is_inlined(kernel, why):
+    group, = why(*(given_life(kernel, caller, "part_close") for caller in ("sys_write", "sys_read")))
+    assert (group["to_blame"]["function"], group["last_given"]["function"]) == ("part_free", "part_close")
+
+
+def test_a_release_that_does_nothing_where_it_is_inlined(kernel, why):
+    """Nothing of it is left there. That it is to blame elsewhere says whose mistake it is."""
+    there = given_life(kernel, "sys_write", "part_done", location=True)
+    alone, = why(there)
+    assert alone["to_blame"]["function"] == "part_done"
+
+
+def test_a_release_that_does_nothing_is_blamed_wherever_it_is(kernel, why):
+    groups = why((given_life(kernel, "sys_write", "part_done", location=True), "mm_fork"),
+                 (given_life(kernel, "sys_read", "nothing_free"), "ext2_file_write"))
+    assert [group["to_blame"]["function"] for group in groups] == ["nothing_free", "nothing_free"]
+
+
+@pytest.mark.parametrize("site, blamed", [("ext2_file_write", "write_record"), ("mm_fork", "sys_write")])
+def test_who_releases_pages_of_another_site_need_not_release_these(kernel, why, site, blamed):
+    other = kernel.machine.alloc("ANON", "PTE", (7, 17), kernel.stack(site))
+    kernel.machine.put(other, "PTE", (7, 17), kernel.stack("write_record"))
+    group, = why(given_life(kernel, "sys_write", "write_record"))
+    assert group["to_blame"]["function"] == blamed

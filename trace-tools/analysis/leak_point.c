@@ -65,6 +65,29 @@ static bool most(const struct testimony *heard, size_t nr, size_t flag)
 	return yes * 2 > nr;
 }
 
+/*
+ * Was it given to a function that is inlined into this one, and is there for releasing it? pipe_free() into pipe_close_end().
+ */
+static void blame_inlined(struct leak_point *point, const struct judge *judge)
+{
+	const char *function = point->blamed.function, *inlined, *found = NULL;
+
+	if (names_a_release(function))
+		return;
+	for (size_t at = 0; (inlined = gives_inlined(judge->gives, function, &at));) {
+		if (!names_a_release(inlined) || !gives_take_alike(judge->gives, inlined, function) ||
+		    same_function(found, inlined))
+			continue;
+		if (found)
+			return; /* which of them? */
+		found = inlined;
+	}
+	if (!found)
+		return;
+	point->blamed.function = found;
+	symbols_declared(judge->stacks->symbols, found, point->blamed.place, sizeof(point->blamed.place));
+}
+
 static void blame(struct leak_point *point, struct judge *judge, const struct leak_item *item,
 		  const struct testimony *heard)
 {
@@ -93,6 +116,8 @@ static void blame(struct leak_point *point, struct judge *judge, const struct le
 		point->blamed = point->caller;
 	else if (point->rule != LEAK_POINT_LOST)
 		point->blamed = *given;
+	if (point->rule == LEAK_POINT_GIVEN_BY_ALL || point->rule == LEAK_POINT_TAKEN)
+		blame_inlined(point, judge);
 }
 
 static void judge_life(struct leak_point *point, struct judge *judge, const struct leak_item *item,
@@ -130,6 +155,7 @@ static void judge_group(struct leak_point *point, struct judge *judge, const str
 	point->given = count_votes(heard, point->nr_lost, offsetof(struct testimony, given), &ignored);
 	point->caller = count_votes(heard, point->nr_lost, offsetof(struct testimony, caller), &ignored);
 	point->releaser = count_votes(heard, point->nr_lost, offsetof(struct testimony, releaser), &ignored);
+	point->within = count_votes(heard, point->nr_lost, offsetof(struct testimony, within), &ignored);
 	for (size_t i = 0; i < point->nr_lost && !point->example; i++) {
 		if (same_function(heard[i].lost.function, point->lost.function))
 			point->example = heard[i].life;
@@ -151,6 +177,21 @@ static bool given_elsewhere_too(const struct leak_points *points, const struct l
 	return false;
 }
 
+/* The same of the structure that had it, which only its owner releases: walk_end(&walk). */
+static bool within_elsewhere_too(const struct leak_points *points, const struct leak_point *point)
+{
+	if (point->nr_places > 1)
+		return true;
+	for (size_t g = 0; g < points->nr; g++) {
+		const struct leak_point *other = &points->list[g];
+		if (other->nr_lost && other->within.nr == other->nr_lost &&
+		    same_function(other->within.function, point->within.function) &&
+		    !same_function(other->lost.function, point->lost.function))
+			return true;
+	}
+	return false;
+}
+
 /* Several groups whose callers differ, as the callers of one group may: all were given to one function. */
 static void blame_across(struct leak_points *points)
 {
@@ -161,6 +202,36 @@ static void blame_across(struct leak_points *points)
 		    given_elsewhere_too(points, point)) {
 			point->rule = LEAK_POINT_GIVEN_BY_ALL;
 			point->blamed = point->given;
+		} else if (point->rule == LEAK_POINT_LOST && point->within.nr == point->nr_lost &&
+			   within_elsewhere_too(points, point)) {
+			point->rule = LEAK_POINT_GIVEN_BY_ALL;
+			point->blamed = point->within;
+		}
+	}
+}
+
+static bool was_given(const struct leak_point *point)
+{
+	return point->rule == LEAK_POINT_GIVEN_BY_ALL || point->rule == LEAK_POINT_GIVEN_RELEASES ||
+	       point->rule == LEAK_POINT_TAKEN;
+}
+
+/*
+ * record_free() is blamed where it was called; where it was inlined and nothing is left of it, as it does nothing, its caller is. One mistake
+ * is likelier than two.
+ */
+static void blame_vanished(struct leak_points *points, const struct judge *judge)
+{
+	for (size_t g = 0; g < points->nr; g++) {
+		struct leak_point *point = &points->list[g];
+		for (size_t k = 0; k < points->nr; k++) {
+			const struct leak_vote *other = &points->list[k].blamed;
+			if (!was_given(&points->list[k]) || !was_given(point) ||
+			    !gives_vanished(judge->gives, other->function, point->blamed.function) ||
+			    !gives_take_alike(judge->gives, other->function, point->blamed.function))
+				continue;
+			point->blamed.function = other->function;
+			memcpy(point->blamed.place, other->place, sizeof(other->place));
 		}
 	}
 }
@@ -181,6 +252,7 @@ struct leak_points leak_points_judge(const struct leaks *leaks, struct stack_tab
 	for (size_t g = 0; g < points.nr; g++)
 		judge_group(&points.list[g], &judge, &leaks->groups[g], limit);
 	blame_across(&points);
+	blame_vanished(&points, &judge);
 	gives_close(judge.gives);
 	leak_point_code_close(&judge);
 	kd_free(judge.kd);

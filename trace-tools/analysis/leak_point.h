@@ -56,7 +56,7 @@ struct leak_point {
 	size_t nr_within; /* went with another thing that leaked */
 	size_t nr_held;   /* something points to it still */
 	size_t nr_ended;  /* nothing was told of it: not followed or, where all is, not lost */
-	struct leak_vote lost, given, caller, releaser, blamed;
+	struct leak_vote lost, given, caller, releaser, within, blamed;
 	size_t nr_places; /* functions in which the group was lost */
 	enum leak_point_rule rule;
 	const struct life *example; /* lost as most of the group; NULL: none was lost */

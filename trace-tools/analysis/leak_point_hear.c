@@ -182,7 +182,8 @@ static bool stack_has(struct stack_table *stacks, uint32_t id, const char *funct
 	return false;
 }
 
-static bool find_releases(const struct judge *judge, uint32_t type, const char *function)
+/* site: only of what this function allocated; NULL: of all of the type. */
+static bool find_releases(const struct judge *judge, uint32_t type, const char *site, const char *function)
 {
 	const struct release *release;
 	size_t at = 0;
@@ -190,26 +191,35 @@ static bool find_releases(const struct judge *judge, uint32_t type, const char *
 	/* What a task has in its hands is released nearly everywhere: who does it himself counts. */
 	while ((release = model_next_release(judge->leaks->model, &at))) {
 		if (release->ref == type &&
+		    (!site ||
+		     same_function(stack_table_function(judge->stacks, release->alloc_stack), site)) &&
 		    stack_has(judge->stacks, release->put_stack, function, is_passing(type)))
 			return true;
 	}
 	return false;
 }
 
-bool releases_others(struct judge *judge, const struct leak_item *item, const char *function)
+static bool releases_from(struct judge *judge, const struct leak_item *item, const char *site,
+			  const char *function)
 {
 	uint32_t type = leak_is_object(item) ? RELEASE_OF_OBJECT(item->cache) : item->ref;
 
 	if (!function)
 		return false;
 	for (size_t i = 0; i < judge->nr_known; i++) {
-		if (judge->known[i].type == type && same_function(judge->known[i].function, function))
-			return judge->known[i].releases;
+		const struct known_releaser *known = &judge->known[i];
+		if (known->type == type && known->site == site && same_function(known->function, function))
+			return known->releases;
 	}
-	bool found = find_releases(judge, type, function);
+	bool found = find_releases(judge, type, site, function);
 	ARRAY_PUSH(judge->known, judge->nr_known, judge->known_capacity) =
-	    (struct known_releaser){type, function, found};
+	    (struct known_releaser){type, function, site, found};
 	return found;
+}
+
+bool releases_others(struct judge *judge, const struct leak_item *item, const char *function)
+{
+	return releases_from(judge, item, NULL, function);
 }
 
 bool names_a_release(const char *function)
@@ -248,6 +258,10 @@ static void vote_releaser(struct judge *judge, const struct leak_item *item, con
 			  struct leak_vote *vote)
 {
 	bool itself = false;
+	/* Pages are of one type, whatever they are for: who releases those that another function allocated need not release these. */
+	const char *site = life->kind == LIFE_PAGE && !judge->stacks->run->watched
+			       ? stack_table_function(judge->stacks, item->alloc_stack)
+			       : NULL;
 
 	for (uint32_t i = 0; i < life->nr_given; i++) {
 		/* Pages are of one type: who is given a structure, and releases some page, need not be there for this one. */
@@ -262,7 +276,7 @@ static void vote_releaser(struct judge *judge, const struct leak_item *item, con
 		bool recent = life->given[i].when >= life->kept ||
 			      is_under_way(judge->stacks, &life->location, vote->function);
 		if (recent && !is_under_way(judge->stacks, end_of(life), vote->function) &&
-		    releases_others(judge, item, vote->function))
+		    releases_from(judge, item, site, vote->function))
 			return;
 	}
 	*vote = (struct leak_vote){0};
@@ -285,6 +299,20 @@ static uint32_t hear_knower(struct judge *judge, const struct life *life, struct
 	lost->function = frame.function;
 	frame_place(&frame, lost->place, sizeof(lost->place));
 	return i;
+}
+
+/* walk_end(&walk): nobody was given anything of it later, and L called it. */
+static void vote_within(struct judge *judge, const struct life *life, const char *lost,
+			struct leak_vote *within)
+{
+	const struct life_given *given = life->nr_given ? &life->given[0] : NULL;
+	struct leak_vote from;
+
+	if (!given || given->handled != HANDLED_WITHIN)
+		return;
+	vote_of(judge->stacks, life, given->from, &from);
+	if (same_function(from.function, lost))
+		vote_of(judge->stacks, NULL, given->function + 1, within);
 }
 
 struct testimony testimony_hear(struct judge *judge, const struct leak_item *item, const struct life *life)
@@ -315,11 +343,12 @@ struct testimony testimony_hear(struct judge *judge, const struct leak_item *ite
 	}
 	heard.born_there = leak_point_born_in(stacks, life, heard.lost.function);
 	vote_releaser(judge, item, life, &heard.releaser);
+	vote_within(judge, life, heard.lost.function, &heard.within);
 	if (given) {
 		vote_of(stacks, NULL, given->function + 1, &heard.given);
+		bool taken = life->location.by && !heard.born_there;
 		heard.taken_and_given = end == &life->frame && life->frame.pc == given->from &&
-					life->location.by &&
-					!leak_point_born_in(stacks, life, heard.lost.function);
+					(taken || gives_swaps(judge->gives, heard.given.function));
 	}
 	return heard;
 }

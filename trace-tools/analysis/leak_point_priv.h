@@ -37,7 +37,7 @@ struct judge {
 
 struct known_releaser {
 	uint32_t type;
-	const char *function;
+	const char *function, *site; /* site: of what was allocated there; NULL: anywhere */
 	bool releases;
 };
 
@@ -65,9 +65,10 @@ struct testimony {
 	const struct life *life;
 	struct leak_vote lost, given, caller;
 	struct leak_vote
-	    releaser;         /* of those that were given it, the last one that releases others of its type */
-	bool born_there;      /* L was under way when it began: it is L's own */
-	bool taken_and_given; /* L took it off its last place, gave it to G, and did not touch it again */
+	    releaser; /* of those that were given it, the last one that releases others of its type */
+	struct leak_vote within; /* the last that was given the structure of L's that has it */
+	bool born_there;         /* L was under way when it began: it is L's own */
+	bool taken_and_given;    /* L took it off its last place, gave it to G, and did not touch it again */
 };
 
 struct testimony testimony_hear(struct judge *judge, const struct leak_item *item, const struct life *life);

@@ -12,10 +12,11 @@
 #define DEPTH_MAX 16
 
 /* What a function has to do with a type, by the type's name. */
-enum relation { IS_THERE, RETURNS, OUT_PARAMETER, IN_STRUCT, LOCAL_STRUCT };
+enum relation { IS_THERE, RETURNS, OUT_PARAMETER, IN_STRUCT, LOCAL_STRUCT, TAKES, INLINES, IS_INLINED };
 
 struct relation_to {
-	const char *function, *to, *in; /* in: IN_STRUCT: of which struct it is a member */
+	/* IS_THERE: to is its unit; INLINES: a function; IN_STRUCT: in is the struct of which it is a member */
+	const char *function, *to, *in;
 	enum relation relation;
 };
 
@@ -70,6 +71,15 @@ static void add_members(struct gives *gives, const char *function, Dwarf_Die *st
 	} while (!dwarf_siblingof(&member, &member));
 }
 
+static bool is_to_const(Dwarf_Die *pointer)
+{
+	Dwarf_Attribute attribute;
+	Dwarf_Die to;
+
+	return dwarf_formref_die(dwarf_attr(pointer, DW_AT_type, &attribute), &to) &&
+	       dwarf_tag(&to) == DW_TAG_const_type;
+}
+
 static void add_parameter(struct gives *gives, const char *function, Dwarf_Die *parameter)
 {
 	Dwarf_Die type, to, inner;
@@ -80,6 +90,33 @@ static void add_parameter(struct gives *gives, const char *function, Dwarf_Die *
 		add(gives, function, OUT_PARAMETER, pointee(&to, &inner), NULL);
 	else
 		add_members(gives, function, &to);
+	/* `const struct page *from`: it looks at it, and whose it is does not change. */
+	if (dwarf_diename(&to) && !is_to_const(&type))
+		add(gives, function, TAKES, dwarf_diename(&to), NULL);
+}
+
+static void read_inlined(struct gives *gives, const char *function, Dwarf_Die *parent, int depth)
+{
+	Dwarf_Die child;
+
+	if (depth == DEPTH_MAX || dwarf_child(parent, &child))
+		return;
+	do {
+		int tag = dwarf_tag(&child);
+		if (tag == DW_TAG_inlined_subroutine && dwarf_diename(&child))
+			add(gives, function, INLINES, dwarf_diename(&child), NULL);
+		if (tag == DW_TAG_inlined_subroutine || tag == DW_TAG_lexical_block)
+			read_inlined(gives, function, &child, depth + 1);
+	} while (!dwarf_siblingof(&child, &child));
+}
+
+static bool is_inlined(Dwarf_Die *die)
+{
+	Dwarf_Attribute attribute;
+	Dwarf_Word how = DW_INL_not_inlined;
+
+	return !dwarf_formudata(dwarf_attr(die, DW_AT_inline, &attribute), &how) &&
+	       (how == DW_INL_inlined || how == DW_INL_declared_inlined);
 }
 
 /* Parameters, and the structs among the variables, of its blocks too. */
@@ -109,6 +146,7 @@ static void read_inside(struct gives *gives, const char *function, Dwarf_Die *pa
 static void read_unit(struct gives *gives, Dwarf_Die *unit)
 {
 	Dwarf_Die child, type, to;
+	const char *file = dwarf_diename(unit);
 
 	if (dwarf_child(unit, &child))
 		return;
@@ -116,7 +154,10 @@ static void read_unit(struct gives *gives, Dwarf_Die *unit)
 		const char *name = dwarf_tag(&child) == DW_TAG_subprogram ? dwarf_diename(&child) : NULL;
 		if (!name)
 			continue;
-		add(gives, name, IS_THERE, "", NULL);
+		add(gives, name, IS_THERE, file ? file : "", NULL);
+		if (is_inlined(&child))
+			add(gives, name, IS_INLINED, "", NULL);
+		read_inlined(gives, name, &child, 0);
 		const char *returned = type_of(&child, &type) ? pointee(&type, &to) : NULL;
 		if (returned)
 			add(gives, name, RETURNS, returned, NULL);
@@ -239,4 +280,56 @@ uint32_t gives_keeper(const struct gives *gives, const struct stack_view *view, 
 			break;
 	}
 	return frame;
+}
+
+/* ---- what else is asked ---- */
+
+bool gives_swaps(const struct gives *gives, const char *function)
+{
+	const struct relation_to *one;
+
+	for (size_t at = 0; (one = next_of(gives, function, TAKES, &at));) {
+		size_t returned = 0;
+		const struct relation_to *other = next_of(gives, function, RETURNS, &returned);
+		if (other && !strcmp(one->to, other->to))
+			return true;
+	}
+	return false;
+}
+
+/* Has the one this relation to anything to which the other has it? */
+static bool both_have(const struct gives *gives, enum relation relation, const char *a, const char *b)
+{
+	const struct relation_to *one, *other;
+
+	for (size_t at = 0; (one = next_of(gives, a, relation, &at));) {
+		for (size_t k = 0; (other = next_of(gives, b, relation, &k));) {
+			if (!strcmp(one->to, other->to))
+				return true;
+		}
+	}
+	return false;
+}
+
+bool gives_take_alike(const struct gives *gives, const char *a, const char *b)
+{
+	return both_have(gives, TAKES, a, b);
+}
+
+const char *gives_inlined(const struct gives *gives, const char *function, size_t *at)
+{
+	const struct relation_to *one = next_of(gives, function, INLINES, at);
+
+	return one ? one->to : NULL;
+}
+
+bool gives_vanished(const struct gives *gives, const char *gone, const char *function)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < gives->nr; i++) {
+		if (gives->all[i].relation == INLINES && !strcmp(gives->all[i].to, gone))
+			return false;
+	}
+	return next_of(gives, gone, IS_INLINED, &at) && both_have(gives, IS_THERE, gone, function);
 }

@@ -10,6 +10,12 @@
  *     int search_block(..., struct place *found)         stores it in a member of its caller's struct, if the caller, or one
  *                                                        further out, has a local `struct place`
  *
+ * What it takes, what it has inlined, and what left no code at all where it was inlined, DWARF says, too. An empty function does:
+ *
+ *     void record_free(struct mapping *mapping, struct dirty_record *record) {}
+ *
+ * is called by nobody any more who could have it inlined, and no instance of it is told.
+ *
  * Functions are known by their source's name, inlined ones too.
  *
  * GIVES-1  It says what can be, not what is: a function with such a parameter need not store this pointer there.
@@ -32,5 +38,14 @@ bool gives_has(const struct gives *gives, const char *function);
  */
 uint32_t gives_keeper(const struct gives *gives, const struct stack_view *view, uint32_t frame,
 		      const char *to);
+
+/* Takes it a pointer of the type that it returns? Then what it was given may be its own. */
+bool gives_swaps(const struct gives *gives, const char *function);
+/* Take both a pointer to one type? */
+bool gives_take_alike(const struct gives *gives, const char *a, const char *b);
+/* The functions inlined into it, at any depth: *at is 0 at first, NULL ends. */
+const char *gives_inlined(const struct gives *gives, const char *function, size_t *at);
+/* Was `gone` inlined somewhere in the unit of `function` so that nothing is left of it there? */
+bool gives_vanished(const struct gives *gives, const char *gone, const char *function);
 
 #endif
