@@ -11,7 +11,7 @@ TEST_NEEDS := kernel disk tools
 include tests/fuzz/fuzz.mk
 include tests/foreign/foreign.mk
 
-.PHONY: test $(TEST_PARTS) axe format tidy bench bench-wall bench-watch bench-why test-xv6 test-linux faults mutants soak repro
+.PHONY: test $(TEST_PARTS) axe format tidy bench bench-wall bench-watch bench-why test-xv6 test-linux faults fault-table mutants soak repro
 test: $(TEST_NEEDS) ## run everything: lint, host tests, trace tools, QEMU with 1, 2 and 4 harts, gdb, faults
 	@$(PYTHON) tests/run.py $(TEST_PARTS)
 
@@ -42,6 +42,8 @@ test-faults: $(TEST_NEEDS) ## faults 5, 7, 40 and 41 of the catalogue: patch, bu
 	@$(PYTEST) tests/faults -m "not slow"
 faults: $(TEST_NEEDS) ## every fault of the catalogue
 	@$(PYTEST) tests/faults
+fault-table: $(TEST_NEEDS) ## whom the tools name for each fault: the table of docs/FAULTS.md. ONLY=05,07; JUDGE=1: recorded runs again
+	@$(PYTHON) tests/faults/table.py $(if $(ONLY),--only '$(ONLY)') $(if $(JUDGE),--judge)
 test-mutants: $(TEST_NEEDS) ## twelve mutants of the kernel: what is found, and which function is named
 	@$(PYTEST) tests/mutants
 JOBS ?= 2

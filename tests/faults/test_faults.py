@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""The fault catalogue: a kernel with a known mistake runs, and the tools must say what it is. What `expect` in fault.json
-means stands in harness/expect.py. What leaked is compared with how the healthy kernel releases it (harness/baselines.py).
+"""The fault catalogue: a kernel with a known mistake runs, and the tools must say what it is, and in which function. What `expect` in
+fault.json means stands in harness/expect.py, the rest in harness/faults.py. What leaked is compared with how the healthy kernel releases it (harness/baselines.py).
 """
+import json
+import sys
+
 import pytest
 
-from harness import baselines, faults
+from harness import baselines, faults, paths
 from harness.expect import differences
 from harness.tool import pagetrail, pagetrail_json, run_command
+
+sys.path.insert(0, str(paths.ROOT / "tests/mutants"))
+import judge  # noqa: E402 (the path above)
 
 # `make test` runs these; `make faults` all.
 ALWAYS = ("05", "07", "40", "41")
@@ -41,7 +47,32 @@ def test_fault_is_named(name, tmp_path):
         with pytest.raises(RuntimeError, match=fault.expect["build_fails"]):
             fault.build()
     else:
-        check_fault(fault.expect, *run_fault(fault, fault.build(), tmp_path))
+        done, leaks, console = run_fault(fault, fault.build(), tmp_path)
+        check_fault(fault.expect, done, leaks, console)
+        assert named_first(leaks) in fault.may_be_named(), json.dumps(judge.first_entry(leaks)[1], indent=1) + done.out
+
+
+def named_first(leaks):
+    """Whom the report names first, or None."""
+    return judge.suspect_of(judge.first_entry(leaks)[1])[0] or None
+
+
+@pytest.mark.parametrize("name", faults.names())
+def test_the_mistake_is_where_the_patch_is(name):
+    fault = faults.find(name)
+    assert set(fault.mistakes) == faults.changed_functions(fault.patch)
+    # Where the report names another than that, or nobody, there is a reason.
+    assert bool(fault.reason) == hasattr(fault, "named") and (fault.mistakes or fault.reason)
+
+
+def test_functions_are_found_in_the_text():
+    before = "#define X 1\nint x;\n\nstatic int f(int (*g)(int),\n\t     int a)\n{\n\treturn g(a);\n}\n\nvoid h(void)\n{\n\tx++;\n}\n"
+    assert faults.changed_in(before, before) == set()
+    assert faults.changed_in(before, before.replace("int x;", "long x;")) == set()
+    assert faults.changed_in(before, before.replace("g(a)", "g(a + 1)")) == {"f"}
+    assert faults.changed_in(before, before.replace("int a)", "long a)")) == {"f"}
+    assert faults.changed_in(before, before.replace("\tx++;\n", "")) == {"h"}
+    assert faults.changed_in(before, before.replace("x++", "f(0, x)").replace("a);", "x);")) == {"f", "h"}
 
 
 @pytest.fixture(scope="module")

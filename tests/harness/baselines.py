@@ -2,7 +2,8 @@
 """Baselines of the healthy kernel: how it releases what a workload acquires (docs/DESIGN.md), kept in BUILD/baselines.
 
 A kernel with a mistake is compared with the one it was made from: the same command, harts, RAM and boot arguments. Such a run is made
-once for each build of the kernel and each workload; the file is named after both.
+once for each build of the kernel and each workload, and again when the tools are newer, which may keep more of it; the file is named
+after both.
 
     compare = ["--baseline", baselines.kept("usertests -q", smp=2, mem="128M")]
 """
@@ -25,10 +26,10 @@ def path_of(command, smp, mem, append, kernel):
 
 
 def kept(command, smp=2, mem="128M", append="", kernel=None, limit=300):
-    """The file; made if it is not there. Raises RuntimeError where the healthy kernel's run is no baseline."""
+    """The file; made if it is not there, or older than the tools. Raises RuntimeError where the healthy kernel's run is no baseline."""
     kernel = kernel or paths.KERNEL
     file = path_of(command, smp, mem, append, kernel)
-    if file.exists():
+    if file.exists() and file.stat().st_mtime >= paths.PAGETRAIL.stat().st_mtime:
         return file
     FOLDER.mkdir(parents=True, exist_ok=True)
     options = ["--smp", smp, "--mem", mem, "--quiet"]

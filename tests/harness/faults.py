@@ -8,14 +8,19 @@ tests/faults/NN-name/ holds
         run            command for init, which shows the fault
         smp, mem, append   the machine, where it matters
         expect         see expect.py
+        mistake        the function in which the mistake is, or a list; [] where it is in data or a type. A test compares it with the patch
+        named, reason  where `pagetrail leaks` with a baseline of the healthy kernel names another than that: whom (null: nobody), and why
 
 The copy lives in BUILD/faults/NN-name/tree. The kernel's objects are carried over with their times, so only what
 the patch touches is compiled again.
 """
+import difflib
 import json
 import os
+import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 from . import paths
@@ -26,6 +31,10 @@ NOT_COPIED = ("traces/", "docs/", "tests/", "trace-tools/", "gdb-scripts/")
 COPIED_ANYWAY = (".mk",)
 
 
+def as_list(value):
+    return value if isinstance(value, list) else [value]
+
+
 class Fault:
     """One folder of the catalogue."""
 
@@ -33,8 +42,13 @@ class Fault:
         self.name = name
         self.folder = FOLDER / name
         self.patch = self.folder / "fault.patch"
-        self.__dict__.update({"smp": 2, "mem": "128M", "append": ""})
+        self.__dict__.update({"smp": 2, "mem": "128M", "append": "", "reason": ""})
         self.__dict__.update(json.loads((self.folder / "fault.json").read_text()))
+        self.mistakes = as_list(self.mistake)
+
+    def may_be_named(self):
+        """Whom a report should name: one of these; None is nobody."""
+        return as_list(self.named) if hasattr(self, "named") else self.mistakes
 
     def build(self):
         """Builds the patched kernel; returns the path of its ELF."""
@@ -83,6 +97,62 @@ def apply_patch(tree, patch):
     if done.returncode:
         raise RuntimeError(f"{patch} does not apply:\n{done.stdout}")
 
+
+# ---- what a patch changes ----
+
+def name_in(signature):
+    """The name that a function's head declares: it stands before the last parentheses."""
+    depth, at = 0, signature.rindex(")")
+    for at in range(at, -1, -1):
+        depth += {")": 1, "(": -1}.get(signature[at], 0)
+        if not depth:
+            break
+    return re.search(r"(\w+)$", signature[:at]).group(1)
+
+
+def function_lines(text):
+    """The function of each line, None outside. The sources are formatted: heads and braces of functions begin a line."""
+    lines = text.splitlines()
+    owner, begin = [None] * len(lines), 0
+    for at, line in enumerate(lines):
+        if line == "{" and lines[at - 1].endswith(")"):
+            begin = at
+        elif line == "}" and begin:
+            head = begin - 1
+            while head > 0 and lines[head - 1] and not re.search(r"[;}/]$|^#", lines[head - 1]):
+                head -= 1
+            owner[head:at + 1] = [name_in(" ".join(lines[head:begin]))] * (at + 1 - head)
+            begin = 0
+    return owner
+
+
+def changed_in(before, after):
+    """The functions in which two texts differ."""
+    sides = [(text.splitlines(), function_lines(text)) for text in (before, after)]
+    matcher = difflib.SequenceMatcher(None, sides[0][0], sides[1][0], autojunk=False)
+    found = set()
+    for tag, *ends in matcher.get_opcodes():
+        for side, (begin, end) in zip(sides, (ends[:2], ends[2:])):
+            found |= {owner for owner in side[1][begin:end] if tag != "equal"}
+    return found - {None}
+
+
+def changed_functions(patch):
+    """The functions that a patch changes; what it changes outside of functions is not told."""
+    files = re.findall(r"^\+\+\+ b/(\S+)", patch.read_text(), re.M)
+    found = set()
+    with tempfile.TemporaryDirectory() as folder:
+        for name in files:
+            copy = Path(folder) / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(paths.ROOT / name, copy)
+        apply_patch(folder, patch)
+        for name in files:
+            found |= changed_in((paths.ROOT / name).read_text(), (Path(folder) / name).read_text())
+    return found
+
+
+# ---- building ----
 
 def update_tree(fresh, tree):
     """Makes tree's sources equal to fresh's. A file that changes gets the time of now, so that make notices."""

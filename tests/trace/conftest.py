@@ -88,6 +88,18 @@ def forgetting_elf(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def defining_elf(tmp_path_factory):
+    """defining_elf("SWAPS"): the same kernel with this macro, which fixture.c explains; made once."""
+    made = {}
+
+    def make(macro):
+        if macro not in made:
+            made[macro] = build_kernel(tmp_path_factory.mktemp("defining") / "pagetrail.elf", f"-D{macro}")
+        return made[macro]
+    return make
+
+
+@pytest.fixture(scope="session")
 def skipping_elf(tmp_path_factory):
     """skipping_elf("block_drop", ...): the same kernel, in which these functions have a branch more; made once."""
     made = {}

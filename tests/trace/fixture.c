@@ -3,7 +3,9 @@
  * A stand-in for the kernel's ELF: functions with known names, files and lines, so that the tests can make stacks that
  * resolve to them. Each has a place behind a call: the symbol site_SITE. Never runs. With REBUILT it is the ELF of another
  * day: every address is another, and mm_fork has changed inside. With FORGETS block_drop() lacks a call. With SKIPS_xxx the function
- * xxx has a branch more, as one has that does not always do what it did.
+ * xxx has a branch more, as one has that does not always do what it did. With SWAPS two_calls() makes its calls in another order; with
+ * CONSTANT level_first() gives what is inlined into it and level_second() another value, which changes both; with TRIPLES the inlined one
+ * is another in both.
  *
  * The #line directives put functions into files of the kernel, since the tools tell the books' own machinery (the page
  * allocator, slab) from those who call it by file.
@@ -307,3 +309,43 @@ __attribute__((noinline)) void part_done(struct page *page)
 		nothing_free(page);
 }
 __asm__(".globl site_nothing_free\n.set site_nothing_free, nothing_free");
+/* Nobody calls these by name. */
+#line 400 "kernel/fs/cached_io.c"
+volatile int level, levels_set;
+#ifdef TRIPLES
+#define LEVEL_TIMES 3
+#else
+#define LEVEL_TIMES 5
+#endif
+static inline __attribute__((always_inline)) void level_set(int to)
+{
+	level = to * LEVEL_TIMES;
+}
+void level_first(void);
+__attribute__((noinline)) void level_first(void)
+{
+	levels_set += 1;
+#ifdef CONSTANT
+	level_set(7);
+#else
+	level_set(is_rare);
+#endif
+}
+void level_second(void);
+__attribute__((noinline)) void level_second(void)
+{
+	levels_set += 2;
+	level_set(is_rare);
+}
+void two_calls(void);
+__attribute__((noinline)) void two_calls(void)
+{
+#ifdef SWAPS
+	pagecache_drop();
+	page_get();
+#else
+	page_get();
+	pagecache_drop();
+#endif
+	levels_set += 3;
+}

@@ -195,7 +195,7 @@ class Machine:
         return struct.pack(tables.PACKET_HEADER, tables.MAGIC, tables.STREAM_STACKS, 0, bits, bits, first, last, 0, 0,
                            0, self.boot_id) + body
 
-    def write(self, folder, metadata, first_packet=0, end="poweroff", build_id=None):
+    def write(self, folder, metadata, first_packet=0, end="poweroff", build_id=None, guest_status=None):
         """A run folder at `folder`; metadata is the path of a metadata file. Returns the folder."""
         trace = os.path.join(folder, "trace")
         os.makedirs(trace, exist_ok=True)
@@ -206,7 +206,7 @@ class Machine:
             if data:
                 with open(os.path.join(trace, name), "wb") as out:
                     out.write(data)
-        write_run_json(folder, end, build_id)
+        write_run_json(folder, end, build_id, guest_status)
         return folder
 
 
@@ -230,7 +230,7 @@ def _marks_in(data):
     return marks
 
 
-def write_run_json(folder, end="poweroff", build_id=None):
+def write_run_json(folder, end="poweroff", build_id=None, guest_status=None):
     """RUN/run.json with the manifest of the files that are there now, whatever they are."""
     def read(name):
         path = os.path.join(folder, "trace", name)
@@ -249,4 +249,4 @@ def write_run_json(folder, end="poweroff", build_id=None):
                 "stacks": {"count": len(stacks) // 64 - 1, "bytes": len(stacks), "crc32": zlib.crc32(stacks)},
                 "metadata": {"bytes": len(about), "crc32": zlib.crc32(about)}}
     with open(os.path.join(folder, "run.json"), "w", encoding="utf-8") as out:
-        json.dump({"format": 2, "end": end, "events": sum(row["events"] for row in rows), "manifest": manifest}, out, indent=2)
+        json.dump({"format": 2, "end": end, "guest_status": guest_status, "events": sum(row["events"] for row in rows), "manifest": manifest}, out, indent=2)

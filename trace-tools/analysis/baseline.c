@@ -190,8 +190,14 @@ void baseline_take_code(struct baseline *baseline, const struct call_sites *code
 	for (size_t i = 0; shapes && i < shapes->nr; i++) {
 		const struct code_shape *one = &shapes->all[i];
 		ARRAY_PUSH(baseline->shapes, baseline->nr_shapes, baseline->shapes_capacity) =
-		    (struct shape_line){call_tree_name(baseline->tree, one->function), one->copies,
-					one->branches, one->sum, one->lines};
+		    (struct shape_line){call_tree_name(baseline->tree, one->function),
+					one->copies,
+					one->branches,
+					one->sum,
+					one->lines,
+					one->sequence,
+					one->body,
+					code ? call_sites_order(code, one->function) : 0};
 	}
 	sort_code(baseline);
 }

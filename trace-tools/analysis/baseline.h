@@ -10,13 +10,14 @@
  * What is kept of a run, whatever its length: the tree of its call stacks, how often each kind of reference went which way, and
  * on how many lines of one function another is called. As a file it is text:
  *
- *     pagetrail-baseline 3
+ *     pagetrail-baseline 4
  *     build 6f0c...
  *     workload usertests -q
  *     n 0 12 sys_exec          node 1: its parent, its events, its function
  *     l pte 5 9 14 200         kind, nodes of allocation, of get, of put, how many
  *     c pt_destroy free_table 1   calls of the second function in the code of the first
- *     s free_table 2 8 4711 4   what the code of a function is like: copies, branches, sum, lines (describe/code_shape.h)
+ *     s free_table 2 8 4711 4 97 0 12   what the code of a function is like: copies, branches, sum, lines, sequence, body
+ *                               (describe/code_shape.h), and in which order it calls (describe/call_sites.h)
  *     end 5                    how many nodes (with the root), lives, calls and shapes stand above
  *
  * BASE-1  A kind is the name of a ref kind, or "cache:" and the name of a slab cache; of pages of a watched kernel, which have
@@ -50,7 +51,8 @@ struct shape_line {
 	uint32_t function; /* a name of the tree */
 	uint32_t copies, branches;
 	uint64_t sum;
-	uint32_t lines; /* LINES_UNKNOWN: the baseline is older than this number */
+	uint32_t lines;                 /* LINES_UNKNOWN: the baseline is older than this number */
+	uint64_t sequence, body, order; /* 0: it is older, or there is none */
 };
 
 struct baseline {

@@ -14,10 +14,7 @@
 
 /* Longer files are not read. */
 #define FILE_MAX (64ULL << 20)
-#define MAGIC "pagetrail-baseline 3"
-/* Without the number of lines that branch; without what the code of functions is like. */
-#define MAGIC_2 "pagetrail-baseline 2"
-#define MAGIC_1 "pagetrail-baseline 1"
+#define MAGIC "pagetrail-baseline 4"
 /* In the file, for pages of watched kernels, which have no kind of reference. */
 #define NO_KIND "page"
 /* The last line, with the number of all others: a file that is cut would be evidence of what never came. */
@@ -129,8 +126,9 @@ void baseline_write(const struct baseline *baseline, FILE *out)
 	}
 	for (size_t i = 0; i < baseline->nr_shapes; i++) {
 		const struct shape_line *shape = &baseline->shapes[i];
-		fprintf(out, "s %s %u %u %" PRIu64 " %u\n", tree->names[shape->function], shape->copies,
-			shape->branches, shape->sum, shape->lines);
+		fprintf(out, "s %s %u %u %" PRIu64 " %u %" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
+			tree->names[shape->function], shape->copies, shape->branches, shape->sum,
+			shape->lines, shape->sequence, shape->body, shape->order);
 	}
 	fprintf(out, END "%zu\n", nr_items(baseline));
 }
@@ -214,7 +212,11 @@ static bool read_shape(struct baseline *out, char *line)
 	shape.copies = (uint32_t)take_number(&line, UINT32_MAX, &good);
 	shape.branches = (uint32_t)take_number(&line, UINT32_MAX, &good);
 	shape.sum = take_number(&line, UINT64_MAX, &good);
+	/* Older files end here, or behind the next number. */
 	shape.lines = *line ? (uint32_t)take_number(&line, UINT32_MAX, &good) : LINES_UNKNOWN;
+	shape.sequence = *line ? take_number(&line, UINT64_MAX, &good) : 0;
+	shape.body = *line ? take_number(&line, UINT64_MAX, &good) : 0;
+	shape.order = *line ? take_number(&line, UINT64_MAX, &good) : 0;
 	if (good)
 		ARRAY_PUSH(out->shapes, out->nr_shapes, out->shapes_capacity) = shape;
 	return good;
@@ -249,6 +251,19 @@ static bool is_end(const struct baseline *out, char *line, const char *rest)
 	return take_number(&line, UINT64_MAX, &good) == nr_items(out) && good && rest && !*rest;
 }
 
+static bool is_magic(const char *line)
+{
+	/* Without the order of what functions do and call; without the lines that branch; without what the code is like. */
+	static const char *const known[] = {MAGIC, "pagetrail-baseline 3", "pagetrail-baseline 2",
+					    "pagetrail-baseline 1"};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (!strcmp(line, known[i]))
+			return true;
+	}
+	return false;
+}
+
 struct baseline *baseline_read(const char *path, char **error)
 {
 	const char *fault = NULL;
@@ -265,7 +280,7 @@ struct baseline *baseline_read(const char *path, char **error)
 	out->build = xstrdup("");
 	out->workload = xstrdup("");
 	char *line = strsep(&rest, "\n");
-	bool good = !strcmp(line, MAGIC) || !strcmp(line, MAGIC_2) || !strcmp(line, MAGIC_1), whole = false;
+	bool good = is_magic(line), whole = false;
 	while (good && !whole && (line = strsep(&rest, "\n"))) {
 		number++;
 		whole = !strncmp(line, END, strlen(END));

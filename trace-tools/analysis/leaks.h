@@ -126,7 +126,7 @@ enum confidence { CONFIDENCE_NONE, CONFIDENCE_LIKELY, CONFIDENCE_CERTAIN };
 #define CONSIDERED_MAX 10
 
 /* What a run ended in that is no leak, and by what a function belongs to that: run_end.h. */
-enum run_end_how { RUN_END_NONE, RUN_END_FINDING, RUN_END_PANIC, RUN_END_LIMIT };
+enum run_end_how { RUN_END_NONE, RUN_END_FINDING, RUN_END_PANIC, RUN_END_LIMIT, RUN_END_GUEST };
 enum end_trail {
 	TRAIL_NONE,
 	TRAIL_STACK,   /* it was under way: in the panic, where the finding was made */
@@ -170,6 +170,7 @@ struct missing_release {
 	    expected; /* BASELINE: what the suspect called there; CODE: what it calls on more or fewer lines; NULL */
 	int32_t calls;        /* CODE: on how many more */
 	bool only_inside;     /* CODE: it has the same branches, too */
+	bool other_order;     /* CODE: its calls are the same, in another order */
 	enum end_trail trail; /* CODE: by what it belongs to the run's end */
 };
 
@@ -196,7 +197,7 @@ struct leak_incident {
 
 #define END_STARTS_MAX 6
 
-/* For a panic, a finding that is no leak, a machine that did not end: who is the suspect. */
+/* For a panic, a finding that is no leak, a machine that did not end, a guest that failed without a leak: who is the suspect. */
 struct run_end {
 	enum run_end_how how;
 	struct missing_release says;            /* CODE, FREED, or nobody */
@@ -204,6 +205,7 @@ struct run_end {
 	struct end_step starts[END_STARTS_MAX]; /* where to start, if there is no suspect */
 	bool start_differs[END_STARTS_MAX];     /* it has other code than the baseline's */
 	size_t nr_starts;
+	bool same_code; /* no function is known to have other code than the baseline's */
 };
 
 struct leak_span {

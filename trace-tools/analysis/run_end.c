@@ -28,7 +28,11 @@ enum run_end_how run_end_of(const struct leaks *leaks)
 		return RUN_END_FINDING;
 	if (model_totals(leaks->model)->panic_time)
 		return RUN_END_PANIC;
-	return !strcmp(run->manifest.end, "timeout") ? RUN_END_LIMIT : RUN_END_NONE;
+	if (!strcmp(run->manifest.end, "timeout"))
+		return RUN_END_LIMIT;
+	/* Programs fail for many reasons that are no mistake of the kernel: only a kernel that did well tells one from the other. */
+	return run->manifest.guest_status && !leaks->nr_groups && leaks->query->baseline ? RUN_END_GUEST
+											 : RUN_END_NONE;
 }
 
 /* ---- the steps ---- */
@@ -224,7 +228,7 @@ void run_end_steps(const struct leaks *leaks, struct end_steps *steps)
 	*steps = (struct end_steps){0};
 	if (how == RUN_END_PANIC)
 		add_panic(leaks, steps);
-	else if (how != RUN_END_NONE)
+	else if (how == RUN_END_FINDING || how == RUN_END_LIMIT)
 		add_from_trace(leaks, steps, how == RUN_END_FINDING ? first_finding(leaks) : NULL);
 }
 

@@ -10,6 +10,9 @@
  *              the history of the page         page_begin_ahead < request_add, lookup < ..., pagecache_release
  *     far      all other functions that the run executed, and what these call
  *
+ * A guest whose command failed, with nothing wrong in the books, has no stack at all: a test read what is not so, a program was killed.
+ * Then there is only what is far.
+ *
  * Where one of the near ones has other code than in a build that is well, that is a suspect (suspect_end.c).
  *
  * TRAIL-1  The panicking stack, and what the panic is about, stand in the copy of RAM that a panic leaves in the run's folder. Where it is
@@ -25,7 +28,7 @@ struct end_steps {
 	size_t nr, capacity;
 };
 
-/* What the run ended in; RUN_END_NONE: neither a panic nor a finding nor the limit. Leaks do not count. */
+/* What the run ended in; RUN_END_NONE: none of these. Leaks do not count, and where there are some the guest's status does not. */
 enum run_end_how run_end_of(const struct leaks *leaks);
 /* The near functions, but for what is on every stack (traps, the table of system calls). */
 void run_end_steps(const struct leaks *leaks, struct end_steps *steps);

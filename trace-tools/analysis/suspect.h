@@ -27,9 +27,11 @@
 /* In what the code of a function differs from the baseline's; the least first. */
 enum change {
 	CHANGE_NONE,
+	CHANGE_SEQUENCE,  /* in which order it does this */
 	CHANGE_INSIDE,    /* what it does between branches */
 	CHANGE_FLOW,      /* the number of branches */
 	CHANGE_LINES,     /* the number of lines on which there are branches */
+	CHANGE_ORDER,     /* in which order it calls the same functions */
 	CHANGE_CALLS,     /* the number of calls of a function */
 	CHANGE_ALL_CALLS, /* it calls a function that it did not call, or the other way round */
 };
@@ -125,6 +127,8 @@ void suspect_read_changes(struct suspect_world *world);
  * there are several, or none.
  */
 const struct code_change *suspect_edited(const struct suspect_world *world, const bool *in);
+/* suspect_body.c: the one function of the source that was edited, in the whole kernel; false: there are several, or none. */
+bool suspect_only_one_edited(struct suspect_world *world, struct code_change *edit);
 /* It is in the source, and nothing calls it in the code: it calls nothing any more and was inlined, call by call, into nothing. */
 bool suspect_became_empty(const struct suspect_world *world, const char *function);
 /* Fills a candidate: this function, with its place as far as that is known. */

@@ -10,7 +10,8 @@
  *
  * One edit changes the code of several functions: what is inlined into what, and which branches are merged, the compiler decides again.
  * So changes have an order. That a call is gone from the source's function says most, then that on another number of its lines
- * there is a branch, then its number of branches, then its other instructions. The strongest is the edit where all the others hang together
+ * there is a branch, then its number of branches, then its other instructions, their order last; that it makes its calls in another order
+ * comes next to that they are others. The strongest is the edit where all the others hang together
  * with it by inlining:
  *
  *     page_detach_locked    does not call radix_remove any more        ->  this one
@@ -41,7 +42,11 @@ static enum change change_of(const struct suspect_world *world, uint32_t functio
 		return CHANGE_LINES;
 	if ((uint64_t)then->branches * now->copies != (uint64_t)now->branches * then->copies)
 		return CHANGE_FLOW;
-	return then->copies == now->copies && then->sum != now->sum ? CHANGE_INSIDE : CHANGE_NONE;
+	if (then->copies != now->copies)
+		return CHANGE_NONE;
+	if (then->sum != now->sum)
+		return CHANGE_INSIDE;
+	return then->sequence && then->sequence != now->sequence ? CHANGE_SEQUENCE : CHANGE_NONE;
 }
 
 bool suspect_is_rebuilt(const struct suspect_world *world)
@@ -137,6 +142,29 @@ static bool is_of_the_callee(const struct call_changes *changes, const struct ca
 	return nr > 1 && (!one->then || !one->now);
 }
 
+static bool calls_otherwise(const struct call_changes *changes, uint32_t function)
+{
+	for (size_t i = 0; i < changes->nr; i++) {
+		if (changes->all[i].caller == function)
+			return true;
+	}
+	return false;
+}
+
+/* Of what makes the same calls. */
+static void note_orders(struct suspect_world *world, const struct call_changes *changes)
+{
+	for (size_t i = 0; i < world->then->nr_shapes; i++) {
+		const struct shape_line *then = &world->then->shapes[i];
+		const char *name = world->then->tree->names[then->function];
+		if (then->order && code_shapes_find(world->shapes, name) &&
+		    !calls_otherwise(changes, then->function) &&
+		    then->order != call_sites_order(world->code, name))
+			note(world,
+			     &(struct code_change){.function = then->function, .change = CHANGE_ORDER});
+	}
+}
+
 static void note_all_calls(struct suspect_world *world)
 {
 	struct call_changes changes = changes_of_calls(world);
@@ -151,6 +179,7 @@ static void note_all_calls(struct suspect_world *world)
 					   .callee = one->callee,
 					   .calls = (int32_t)(one->now - one->then)});
 	}
+	note_orders(world, &changes);
 	free(changes.all);
 }
 
@@ -280,7 +309,8 @@ static const struct code_change *function_of(const struct suspect_world *world, 
 /* Of a kind that a compiler hardly makes by itself; where nothing is, what there is. */
 static enum change threshold_of(const struct suspect_world *world, const bool *in)
 {
-	enum change most = CHANGE_NONE;
+	/* Of some functions the order alone says nothing: others have it as well. */
+	enum change most = in ? CHANGE_INSIDE : CHANGE_NONE;
 
 	for (size_t i = 0; i < world->nr_changes; i++) {
 		const struct code_change *one = &world->changes[i];

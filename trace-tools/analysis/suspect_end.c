@@ -65,20 +65,21 @@ static void blame_code(const struct suspect_world *world, const struct code_chan
 	out->says.how = MISSING_CODE;
 	out->says.expected = edit->callee;
 	out->says.calls = edit->calls;
-	out->says.only_inside = edit->change == CHANGE_INSIDE;
+	out->says.only_inside = edit->change <= CHANGE_INSIDE;
+	out->says.other_order = edit->change == CHANGE_ORDER;
 }
 
 static bool only_edit(struct suspect_world *world, struct suspect_candidate *out)
 {
-	suspect_read_changes(world);
-	const struct code_change *edit = suspect_edited(world, NULL);
-	if (!edit)
+	struct code_change edit;
+
+	if (!suspect_only_one_edited(world, &edit))
 		return false;
 	bool *in = executed(world);
-	bool can_be = in[edit->function] || is_called_by_pointer(world, edit->function);
+	bool can_be = in[edit.function] || is_called_by_pointer(world, edit.function);
 	free(in);
 	if (can_be)
-		blame_code(world, edit, SUSPECT_ONLY_CODE, out);
+		blame_code(world, &edit, SUSPECT_ONLY_CODE, out);
 	return can_be;
 }
 
@@ -166,17 +167,20 @@ static void find_starts(const struct suspect_world *world, const struct end_step
 {
 	enum end_trail *trails = world->then ? trails_of(world, steps) : NULL;
 	char **names = world->then ? world->then->tree->names : NULL;
+	/* The strongest come first. Where there is none that a compiler hardly makes by itself, what there is. */
+	enum change least =
+	    world->nr_changes && world->changes[0].change < CHANGE_LINES ? CHANGE_INSIDE : CHANGE_LINES;
 	size_t nr_far = 0;
 
 	for (size_t i = 0; i < world->nr_changes; i++) {
 		const struct code_change *one = &world->changes[i];
-		if (trails[one->function] && one->change >= CHANGE_LINES)
+		if (trails[one->function] && one->change >= least)
 			add_start(end, (struct end_step){names[one->function], trails[one->function]}, true);
-		nr_far += one->change >= CHANGE_LINES;
+		nr_far += one->change >= least;
 	}
 	for (size_t i = 0; i < world->nr_changes && nr_far <= END_STARTS_MAX; i++) {
 		const struct code_change *one = &world->changes[i];
-		if (one->change >= CHANGE_LINES)
+		if (one->change >= least)
 			add_start(end, (struct end_step){names[one->function], TRAIL_NONE}, true);
 	}
 	for (size_t i = 0; i < steps->nr && end->nr_starts < END_STARTS_MAX / 2; i++) {
@@ -203,6 +207,7 @@ void suspect_find_end(struct suspect_world *world, struct run_end *end)
 	nr += freed_before(world, end->freed_stack, &candidates[nr]);
 	nr += mispaired(world, &candidates[nr]);
 	suspect_choose(&end->says, candidates, nr);
+	end->same_code = world->changes_read && !world->nr_changes;
 	if (!end->says.suspect)
 		find_starts(world, &steps, end);
 	run_end_steps_free(&steps);

@@ -201,6 +201,7 @@ static const char *read_about(struct manifest *manifest, const struct json_value
 	copy_text(manifest->end, sizeof(manifest->end), json_get_string(about, "end"));
 	copy_text(manifest->started, sizeof(manifest->started), json_get_string(about, "started"));
 	manifest->ram_bytes = json_get_number(about, "ram_bytes", 0);
+	manifest->guest_status = json_get_number(about, "guest_status", 0);
 	if (json_get_number(about, "format", 0) == 1 && !whole) {
 		if (!json_get(about, "events"))
 			return "it has no number of events";

@@ -65,9 +65,10 @@ struct manifest_file {
 
 struct manifest {
 	enum manifest_state state;
-	const char *fault; /* MANIFEST_BAD */
-	char end[24];      /* "poweroff", "panic", "killed", ...; "": not known */
-	char started[32];  /* "2026-01-31T12:00:00+0000", by the host's clock; "": not known */
+	const char *fault;     /* MANIFEST_BAD */
+	char end[24];          /* "poweroff", "panic", "killed", ...; "": not known */
+	uint64_t guest_status; /* of the guest's command; 0: it did well, or nothing is known of it */
+	char started[32];      /* "2026-01-31T12:00:00+0000", by the host's clock; "": not known */
 	uint32_t boot_id;
 	char build_id[BUILD_ID_TEXT]; /* hex; "": not known */
 	bool has_kernel;              /* it was put into the folder */

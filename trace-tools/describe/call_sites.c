@@ -137,6 +137,34 @@ uint32_t call_sites_nr(const struct call_sites *sites, const char *caller, const
 	return nr;
 }
 
+static int compare_lines(const void *a, const void *b)
+{
+	const struct call_site *left = a, *right = b;
+
+	return left->line == right->line ? strcmp(left->callee, right->callee)
+					 : (left->line > right->line) - (left->line < right->line);
+}
+
+uint64_t call_sites_order(const struct call_sites *sites, const char *caller)
+{
+	size_t first = first_of(sites, caller, ""), nr = 0;
+	struct call_site *ordered;
+	uint64_t order = 0;
+
+	while (first + nr < sites->nr && !strcmp(sites->sites[first + nr].caller, caller))
+		nr++;
+	ordered = xcalloc(nr + 1, sizeof(*ordered));
+	memcpy(ordered, &sites->sites[first], nr * sizeof(*ordered));
+	qsort(ordered, nr, sizeof(*ordered), compare_lines);
+	for (size_t i = 0; i < nr; i++) {
+		for (const char *c = ordered[i].callee; *c; c++)
+			order = hash_mix(order ^ (unsigned char)*c);
+		order = hash_mix(order);
+	}
+	free(ordered);
+	return order;
+}
+
 bool call_sites_called(const struct call_sites *sites, const char *function)
 {
 	for (size_t i = 0; i < sites->nr; i++) {

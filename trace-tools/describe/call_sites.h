@@ -27,6 +27,8 @@ void call_sites_close(struct call_sites *sites);
 uint32_t call_sites_nr(const struct call_sites *sites, const char *caller, const char *callee);
 /* Whether there is a call of this function in the code. */
 bool call_sites_called(const struct call_sites *sites, const char *function);
+/* Of the calls of a function, by line: the same as long as it calls the same in the same order. 0: it calls nothing. */
+uint64_t call_sites_order(const struct call_sites *sites, const char *caller);
 /* Each pair once, in order: *at is 0 at first; returns on how many lines, 0 ends. */
 uint32_t call_sites_next(const struct call_sites *sites, size_t *at, const char **caller,
 			 const char **callee);

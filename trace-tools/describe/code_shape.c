@@ -38,7 +38,16 @@ static struct code_shape *begin_shape(struct code_shapes *shapes, const char *fu
 {
 	struct code_shape *shape = &ARRAY_PUSH(shapes->all, shapes->nr, shapes->capacity);
 
-	*shape = (struct code_shape){.function = function};
+	*shape = (struct code_shape){.function = function, .host = ""};
+	return shape;
+}
+
+static struct code_shape *begin_run(struct code_shapes *shapes, const char *function, const char *host)
+{
+	struct code_shape *shape = begin_shape(shapes, function);
+
+	shape->hosts = 1;
+	shape->host = host;
 	return shape;
 }
 
@@ -172,15 +181,22 @@ static bool is_call(const struct insn *insn)
 	return (insn->kind == INSN_JAL || insn->kind == INSN_JALR) && insn->rd == REG_RA;
 }
 
-static void take(struct code_shape *shape, const struct insn *insn, const bool upper[32])
+static void take(struct code_shape *shape, const struct insn *insn, const bool upper[32], uint64_t *body)
 {
-	if (insn->kind == INSN_BRANCH)
-		shape->branches++;
-	else
-		shape->sum += is_call(insn) ? hash_mix(INSN_JAL) : meaning_of(insn, upper);
+	bool branch = insn->kind == INSN_BRANCH;
+	uint64_t meaning = branch          ? INSN_BRANCH
+			   : is_call(insn) ? hash_mix(INSN_JAL)
+					   : meaning_of(insn, upper);
+
+	shape->branches += branch;
+	shape->sum += branch ? 0 : meaning;
+	if (meaning) {
+		shape->sequence = hash_mix(shape->sequence ^ meaning);
+		*body = hash_mix(*body ^ meaning);
+	}
 }
 
-/* Adds a shape for each run of instructions of one owner; compact() adds up those of one name. */
+/* Adds a shape for each run of instructions of one owner, and one for the whole body; compact() adds up those of one name. */
 static void read_function(struct canvas *canvas, const struct types *types, const struct function *function)
 {
 	struct code_shapes *shapes = canvas->shapes;
@@ -188,6 +204,7 @@ static void read_function(struct canvas *canvas, const struct types *types, cons
 	const uint8_t *code = bytes < CODE_MAX ? types_bytes(types, function->low, bytes) : NULL;
 	struct code_shape *shape = NULL;
 	bool upper[32] = {false};
+	uint64_t body = 0;
 
 	for (uint64_t at = 0; code && at < bytes;) {
 		struct insn insn = insn_decode(code + at, bytes - at);
@@ -196,9 +213,9 @@ static void read_function(struct canvas *canvas, const struct types *types, cons
 		if (!insn.size)
 			break;
 		if (owner && (!shape || shape->function != owner))
-			shape = begin_shape(shapes, owner);
+			shape = begin_run(shapes, owner, function->name);
 		if (owner)
-			take(shape, &insn, upper);
+			take(shape, &insn, upper, &body);
 		if (owner && insn.kind == INSN_BRANCH)
 			ARRAY_PUSH(canvas->branches, canvas->nr_branches, canvas->capacity) =
 			    (struct branch_line){owner, canvas->lines[place]};
@@ -206,11 +223,28 @@ static void read_function(struct canvas *canvas, const struct types *types, cons
 			upper[insn.rd] = insn.kind == INSN_AUIPC || insn.kind == INSN_LUI;
 		at += insn.size;
 	}
+	if (body)
+		begin_shape(shapes, function->name)->body = body;
 }
 
 static int compare_names(const void *a, const void *b)
 {
-	return strcmp(((const struct code_shape *)a)->function, ((const struct code_shape *)b)->function);
+	const struct code_shape *left = a, *right = b;
+	int order = strcmp(left->function, right->function);
+
+	return order ? order : strcmp(left->host, right->host);
+}
+
+/* Of one name: what is in one more host is. */
+static void add_shape(struct code_shape *sum, const struct code_shape *one)
+{
+	sum->hosts += one->hosts && (!sum->hosts || strcmp(sum->host, one->host));
+	sum->host = one->hosts ? one->host : sum->host;
+	sum->branches += one->branches;
+	sum->copies += one->copies;
+	sum->sum += one->sum;
+	sum->sequence += one->sequence;
+	sum->body += one->body;
 }
 
 static void compact(struct code_shapes *shapes)
@@ -225,19 +259,24 @@ static void compact(struct code_shapes *shapes)
 			shapes->all[nr++] = *one;
 			continue;
 		}
-		shapes->all[nr - 1].branches += one->branches;
-		shapes->all[nr - 1].copies += one->copies;
-		shapes->all[nr - 1].sum += one->sum;
+		add_shape(&shapes->all[nr - 1], one);
 	}
 	shapes->nr = nr;
 }
 
 static struct code_shape *find_shape(const struct code_shapes *shapes, const char *function)
 {
-	const struct code_shape wanted = {.function = function};
+	size_t low = 0, high = shapes->nr;
 
-	return shapes->nr ? bsearch(&wanted, shapes->all, shapes->nr, sizeof(*shapes->all), compare_names)
-			  : NULL;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = strcmp(shapes->all[middle].function, function);
+		if (!order)
+			return &shapes->all[middle];
+		low = order < 0 ? middle + 1 : low;
+		high = order < 0 ? high : middle;
+	}
+	return NULL;
 }
 
 static int compare_branches(const void *a, const void *b)

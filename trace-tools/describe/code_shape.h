@@ -12,7 +12,9 @@
  *          another decision about what stands around it. Its sum also changes with what is inlined into it.
  * SHAPE-2  On how many lines of a function there is a branch changes with its source, and hardly with anything else: copies have the
  *          same lines.
- * SHAPE-3  Without debug information there are no shapes.
+ * SHAPE-3  The order of instructions is the compiler's: it changes with the function, and often with what is around it. But what is
+ *          around it is in the same body.
+ * SHAPE-4  Without debug information there are no shapes.
  */
 #ifndef TOOLS_DESCRIBE_CODE_SHAPE_H
 #define TOOLS_DESCRIBE_CODE_SHAPE_H
@@ -26,6 +28,11 @@ struct code_shape {
 	uint32_t branches; /* of all copies together */
 	uint32_t lines;    /* of the source on which there is one */
 	uint64_t sum;      /* of what the other instructions do */
+	uint64_t sequence; /* the same, and in which order they and the branches stand */
+	uint64_t
+	    body; /* the sequence of the function that is there under this name, with all that is inlined into it; 0: none is */
+	uint32_t hosts;   /* in how many functions it is, its own among them */
+	const char *host; /* one of them */
 };
 
 struct code_shapes {

@@ -13,11 +13,12 @@
 
 static const char *what_of(enum run_end_how how)
 {
-	static const char *const texts[] = {[RUN_END_NONE] = "",
-					    [RUN_END_FINDING] = "the accounting is broken",
-					    [RUN_END_PANIC] = "the kernel panicked",
-					    [RUN_END_LIMIT] =
-						"the machine did not end, and ran into its limit"};
+	static const char *const texts[] = {
+	    [RUN_END_NONE] = "",
+	    [RUN_END_FINDING] = "the accounting is broken",
+	    [RUN_END_PANIC] = "the kernel panicked",
+	    [RUN_END_LIMIT] = "the machine did not end, and ran into its limit",
+	    [RUN_END_GUEST] = "the guest's command failed, and no leak was found"};
 
 	return texts[how];
 }
@@ -63,7 +64,10 @@ static void print_starts(const struct leaks *leaks, FILE *out)
 {
 	const struct run_end *end = &leaks->end;
 
-	fprintf(out, "%s: no suspect is named: no rule is good enough%s\n", what_of(end->how),
+	fprintf(out, "%s: no suspect is named: %s%s\n", what_of(end->how),
+		end->same_code ? "no function has other code than in the baseline; what differs is data, or "
+				 "it is no mistake of this build"
+			       : "no rule is good enough",
 		end->nr_starts ? ". Start here:" : "");
 	for (size_t i = 0; i < end->nr_starts; i++)
 		fprintf(out, "  %s(), %s%s\n", end->starts[i].function,
@@ -93,7 +97,7 @@ void end_print(const struct leaks *leaks, FILE *out)
 
 void end_print_json(struct json *json, const struct leaks *leaks)
 {
-	static const char *const how[] = {"", "finding", "panic", "limit"};
+	static const char *const how[] = {"", "finding", "panic", "limit", "guest"};
 	static const char *const trails[] = {"none", "stack", "history", "last"};
 	const struct run_end *end = &leaks->end;
 
@@ -109,6 +113,7 @@ void end_print_json(struct json *json, const struct leaks *leaks)
 	json_int(json, "calls", end->says.calls);
 	if (end->freed_stack)
 		json_stack(json, "freed", leaks->stacks, end->freed_stack);
+	json_bool(json, "same_code", end->same_code);
 	json_open(json, "start_here", '[');
 	for (size_t i = 0; i < end->nr_starts; i++) {
 		json_open(json, NULL, '{');

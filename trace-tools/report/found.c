@@ -147,10 +147,12 @@ static struct found found_of_incident(const struct leaks *leaks, const struct tr
 /* What the run ended in, if that has a suspect: the place is the suspect's. */
 static struct found found_of_end(const struct leaks *leaks)
 {
-	static const char *const rules[] = {
-	    [RUN_END_FINDING] = "broken", [RUN_END_PANIC] = "panic", [RUN_END_LIMIT] = "no-end"};
+	static const char *const rules[] = {[RUN_END_FINDING] = "broken",
+					    [RUN_END_PANIC] = "panic",
+					    [RUN_END_LIMIT] = "no-end",
+					    [RUN_END_GUEST] = "guest-failed"};
 	struct found found = {.rule = rules[leaks->end.how],
-			      .error = leaks->end.how != RUN_END_LIMIT,
+			      .error = leaks->end.how == RUN_END_FINDING || leaks->end.how == RUN_END_PANIC,
 			      .has_suspect = true,
 			      .suspected = &leaks->end.says,
 			      .place = place_parse(leaks->end.says.suspect_place),

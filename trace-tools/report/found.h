@@ -24,7 +24,7 @@ struct found_place {
 
 struct found {
 	const char *
-	    rule; /* "leaked", "possibly-leaked", or what it ended in: "panic", "no-end", "broken"; or a verdict of the audit: "DBL" */
+	    rule; /* "leaked", "possibly-leaked", or what it ended in: "panic", "no-end", "guest-failed", "broken"; or a verdict of the audit: "DBL" */
 	bool error; /* it is certain; else a warning */
 	bool has_suspect;
 	const struct missing_release *suspected; /* what is known of the suspect; NULL: nothing is asked */

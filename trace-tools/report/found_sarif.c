@@ -146,6 +146,7 @@ static void sarif_tool(struct json *json)
 	sarif_rule(json, "possibly-leaked", "memory that seems lost; the evidence is not complete");
 	sarif_rule(json, "panic", "the kernel panicked");
 	sarif_rule(json, "no-end", "the machine did not end by itself");
+	sarif_rule(json, "guest-failed", "the guest's command failed, and no leak was found");
 	sarif_rule(json, "broken", "the accounting is broken");
 	for (uint32_t verdict = 1; verdict < VERDICT_NR; verdict++)
 		sarif_rule(json, verdict_text(verdict), verdict_help(verdict));

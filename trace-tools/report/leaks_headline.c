@@ -128,6 +128,8 @@ void suspect_code_text(const struct missing_release *missing, FILE *out)
 	if (missing->expected)
 		fprintf(out, "calls %s() on %d line%s %s than in the baseline", missing->expected, abs(calls),
 			plural_s(abs(calls)), calls < 0 ? "less" : "more");
+	else if (missing->other_order)
+		fprintf(out, "makes its calls in another order than in the baseline");
 	else if (missing->only_inside)
 		fprintf(out, "has the same calls and branches as in the baseline, and other instructions");
 	else
