@@ -29,7 +29,7 @@ class Browser:
         ours = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in (commands_read, answers_write)]
         # The page is our own: no sandbox, which neither root nor a container can have; nor does /dev/shm need to be large.
         program = ["chromium", "--headless", "--disable-gpu", "--no-first-run", "--hide-scrollbars", "--no-sandbox",
-                   "--disable-dev-shm-usage", f"--user-data-dir={home}", "--remote-debugging-pipe", "about:blank"]
+                   "--disable-dev-shm-usage", "--disable-breakpad", f"--user-data-dir={home}", "--remote-debugging-pipe", "about:blank"]
         self.log = Path(home) / "chromium.log"
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(program, stdin=subprocess.DEVNULL, stdout=log, stderr=log, close_fds=False, start_new_session=True,
@@ -80,14 +80,16 @@ class Browser:
             os.close(process)
 
     def _group(self):
-        """Processes of the session that chromium began, some of which have groups of their own."""
+        """Processes of the session that chromium began, and those that left it and have our folder among their words (crash handlers)."""
         members = []
         for stat in Path("/proc").glob("[0-9]*/stat"):
             try:
                 state, _, _, session = stat.read_text().rsplit(")", 1)[1].split()[:4]
+                words = stat.with_name("cmdline").read_bytes().split(b"\0")
             except (OSError, ValueError):
                 continue  # it ended meanwhile
-            if int(session) == self.process.pid and state not in "ZX":
+            ours = int(session) == self.process.pid or any(str(self.log.parent).encode() in word for word in words)
+            if ours and b"chrom" in words[0] and state not in "ZX":
                 members.append(int(stat.parent.name))
         return members
 
