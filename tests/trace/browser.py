@@ -7,12 +7,15 @@ import base64
 import fcntl
 import json
 import os
+import select
+import signal
 import subprocess
 from pathlib import Path
 
 KEYS = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "PageUp": 33, "PageDown": 34, "End": 35, "Home": 36, "ArrowLeft": 37, "ArrowUp": 38,
         "ArrowRight": 39, "ArrowDown": 40}
 SHIFT = 8
+END_SECONDS = 20  # for a chromium that was asked to end
 # Resolves once the condition holds; it is looked at before each frame that is painted.
 UNTIL = "new Promise(done => {{ const look = () => ({}) ? done(true) : requestAnimationFrame(look); look(); }})"
 
@@ -26,10 +29,10 @@ class Browser:
         ours = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in (commands_read, answers_write)]
         # The page is our own: no sandbox, which neither root nor a container can have; nor does /dev/shm need to be large.
         program = ["chromium", "--headless", "--disable-gpu", "--no-first-run", "--hide-scrollbars", "--no-sandbox",
-                   "--disable-dev-shm-usage", f"--user-data-dir={home}", "--remote-debugging-pipe", "about:blank"]
+                   "--disable-dev-shm-usage", "--disable-breakpad", f"--user-data-dir={home}", "--remote-debugging-pipe", "about:blank"]
         self.log = Path(home) / "chromium.log"
         with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(program, stdin=subprocess.DEVNULL, stdout=log, stderr=log, close_fds=False,
+            self.process = subprocess.Popen(program, stdin=subprocess.DEVNULL, stdout=log, stderr=log, close_fds=False, start_new_session=True,
                                             preexec_fn=lambda: [os.dup2(fd, to) for to, fd in enumerate(ours, 3)])
         for fd in (commands_read, answers_write, *ours):
             os.close(fd)
@@ -45,10 +48,50 @@ class Browser:
         return self
 
     def __exit__(self, *_):
-        self.process.kill()
+        """Nothing of it lives on: its children write into `home`, which the caller removes next."""
+        self.session = None
+        try:
+            self._send("Browser.close")
+            while select.select([self.answers], [], [], END_SECONDS)[0] and os.read(self.answers, 1 << 20):
+                pass  # until the end of its pipe
+            self.process.wait(END_SECONDS)
+        except (OSError, subprocess.TimeoutExpired):
+            pass  # it has ended by itself, or does not end: both are seen to below
+        while members := self._group():
+            for pid in members:
+                self._end(pid)
         self.process.wait()
         os.close(self.commands)
         os.close(self.answers)
+
+    @staticmethod
+    def _end(pid):
+        """Kills a process of chromium's, and returns when it has ended: helpers outlive the browser, by more when it was killed."""
+        try:
+            process = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return
+        try:
+            signal.pidfd_send_signal(process, signal.SIGKILL)
+            assert select.select([process], [], [], END_SECONDS)[0], f"SIGKILL does not end process {pid}"
+        except ProcessLookupError:
+            pass
+        finally:
+            os.close(process)
+
+    def _group(self):
+        """Processes of the session that chromium began, and those that left it and have our folder among their words (crash handlers)."""
+        members = []
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                state, _, _, session = stat.read_text().rsplit(")", 1)[1].split()[:4]
+                words = stat.with_name("cmdline").read_bytes().split(b"\0")
+            except (OSError, ValueError):
+                continue  # it ended meanwhile
+            ours = int(session) == self.process.pid or any(str(self.log.parent).encode() in word for word in words)
+            if ours and b"chrom" in words[0] and state not in "ZX":
+                members.append(int(stat.parent.name))
+        return members
 
     def _message(self):
         while b"\0" not in self.rest:
@@ -59,13 +102,16 @@ class Browser:
         text, self.rest = self.rest.split(b"\0", 1)
         return json.loads(text)
 
-    def call(self, method, **parameters):
-        """The answer of a method; what else is said meanwhile goes to `events`."""
+    def _send(self, method, **parameters):
         self.number += 1
         message = {"id": self.number, "method": method, "params": parameters}
         if self.session:
             message["sessionId"] = self.session
         os.write(self.commands, json.dumps(message).encode() + b"\0")
+
+    def call(self, method, **parameters):
+        """The answer of a method; what else is said meanwhile goes to `events`."""
+        self._send(method, **parameters)
         while True:
             answer = self._message()
             if answer.get("id") == self.number:

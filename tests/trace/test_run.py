@@ -325,6 +325,38 @@ def test_quiet_is_quiet(machine):
     assert not result.out and re.fullmatch(r"run: .*: [\d.]+ s, 400 events, 0 discarded\n", result.err)
 
 
+@pytest.fixture(scope="module")
+def tail_of(tmp_path_factory):
+    """tail_of(text): the lines that are shown of a console whose guest failed."""
+    path = tmp_path_factory.mktemp("tail") / "tail"
+    subprocess.run(["gcc", "-D_GNU_SOURCE", *(f"-I{folder}" for folder in (paths.ROOT / "trace-tools", paths.BUILD / "trace-tools", paths.ROOT / "kernel/include")),
+                    "-o", path, paths.ROOT / "tests/trace/console_tail.c", paths.BUILD / "trace-tools/libpagetrail.a", "-ldw", "-lelf", "-lz", "-lm"], check=True)
+    return lambda text: subprocess.run([path], input=text, text=True, capture_output=True, check=True, timeout=60).stdout.splitlines()
+
+
+FIRMWARE = ("\nOpenSBI v1.1\n   ____                    _____ ____ _____\n  / __ \\                  / ____|  _ \\_   _|\n\nPlatform Name             : riscv-virtio,qemu\n"
+            "Domain0 Region00          : 0x0000000002000000-0x000000000200ffff (I)\n\nBoot HART MEDELEG         : 0x0000000000f0b509\n")
+
+
+@pytest.mark.parametrize("guest, shown", [
+    ("", ["  (the kernel said nothing; the firmware did, before it)"]),
+    ("Pagetrail on 2 harts\npanic: no disk\n", ["  | Pagetrail on 2 harts", "  | panic: no disk"]),
+    ("Pagetrail\nError : the disk\n", ["  | Pagetrail", "  | Error : the disk"]), ("half a line", ["  | half a line"])])
+def test_the_firmware_is_not_what_failed(tail_of, guest, shown):
+    assert tail_of((FIRMWARE + guest).replace("\n", "\r\n")) == shown
+
+
+def test_of_many_findings_the_first_are_shown(tail_of):
+    """So that the lines before and behind them are among the last ones."""
+    finding = "{} pfn 0x804f{} pagecache count 1 claims 0 pid 9\n  from 80206692 8020a414\n"
+    text = "".join(finding.format("UNREACH", n % 10) for n in range(200))
+    lines = tail_of(f"[1/1] test a ...... FAILED\n{text}verdict: 200 findings\nOBJ object 0x1 cache dirty pid 3\n  now 1 2\nrest\n")
+    assert lines == ["  | [1/1] test a ...... FAILED", *(f"  | {line}" for line in text.splitlines()[:4]), "  | ... 396 more lines of findings",
+                     "  | verdict: 200 findings", "  | OBJ object 0x1 cache dirty pid 3", "  |   now 1 2", "  | rest"]
+    assert tail_of(text)[4:] == ["  | ... 396 more lines of findings"]
+    assert tail_of(finding.format("STALE", 1) * 2 + "  now 7\n")[4:] == ["  | ... 1 more line of findings"]
+
+
 @pytest.mark.parametrize("words", [["--smp", "9"], ["--smp", "x"], ["--mem", "12Q"], ["--mode", "x"], ["--disk-mode", "x"],
                                    ["--kernel", "/nonexistent"], ["--nonsense"], ["--smp"], ["--quiet=1"]])
 def test_bad_usage_is_refused_before_anything_starts(machine, words, tmp_path):

@@ -163,7 +163,9 @@ bool session_report(struct session *session)
 	bool good =
 	    session->end == END_POWEROFF && status == 0 && !session->desc_fault && !session->drain.stray;
 	if (!good && session->end != END_INTERRUPTED && session->console.view != CONSOLE_ALL) {
-		fprintf(stderr, "pagetrail: the console's last lines:\n");
+		fprintf(stderr,
+			"pagetrail: the console's last lines (all of it is in %s/logs/console.log):\n",
+			session->folder);
 		console_print_tail(&session->console, stderr);
 	}
 	fprintf(stderr, "run: %s: %.1f s, %llu event%s, %llu discarded%s\n", session->folder,
