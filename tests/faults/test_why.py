@@ -268,3 +268,13 @@ def test_who_freed_an_object_first_without_a_second_run(tmp_path):
     assert (one["verdict"], one["kind"]) == ("DBL", "object") and not one["used_after"]
     lines = [frame["line"] for act in (first, again) for frame in act["stack"] if frame["function"] == "remove_name"]
     assert lines[1] == lines[0] + 1 and not (run / "why").exists()
+
+
+def test_who_freed_what_a_panic_names(tmp_path):
+    """No finding, and nothing leaked: the panic is about an object that is free."""
+    run = tmp_path / "run"
+    pagetrail(*run_command(run, "kdebug", "panic", 2, kernel=paths.KERNEL, limit=60,
+                           options=["--icount", "--smp", "1", "--quiet", "--append", "debug=on"]))
+    one, = pagetrail_json("why", run, statuses=(CANNOT_TELL,))["freed_early"]
+    assert (one["verdict"], one["kind"], one["finding"], one["used_after"]) == ("PANIC", "object", False, [])
+    assert one["freed_first"][0]["function"] == "panic_with_object"

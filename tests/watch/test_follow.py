@@ -247,6 +247,13 @@ def test_it_was_handed_out_in_between(follow, then, told):
     assert (f"since {VARIABLE:#x} by 0x80000044 stack" in text) == told == ("before 0 by 0 stack 0x80000070" in text), text
 
 
+def test_the_page_has_objects_of_another_size(follow):
+    """The range ends with the object that is freed last there; the next one is no part of it."""
+    script = ["object 0x80012040 256", "objfree 0x80012040", "page 0x80012000 1", "object 0x80012040 64", "object 0x80012080 64",
+              "objfree 0x80012040", "store 0x80000044 1 0x80012088"]
+    assert not freed(follow(script, whole=True))
+
+
 BEFORE = [f"page {PAGE} 1", f"store 0x80000040 {PAGE} {VARIABLE}", f"free {PAGE} 1"]
 
 

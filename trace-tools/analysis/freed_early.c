@@ -4,9 +4,11 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include <uapi/layout.h>
 
 #include "base/util.h"
+#include "run_end.h"
 
 #define PAGE_SHIFT 12
 #define OBJECT_UNIT 8                     /* what an object's number in the trace counts */
@@ -65,12 +67,23 @@ static void add_audited(struct list *list, const struct audit_finding *finding)
 	}
 }
 
+/* Words on the stack may be old. */
+static void add_held(const struct panic_context *one, void *list)
+{
+	struct freed_early early = {.object = one->object, .pa = one->address - PHYS_OFFSET};
+
+	if (one->live || (strcmp(one->found, PANIC_CONTEXT_NAMED) && strncmp(one->found, "in ", 3)))
+		return;
+	snprintf(early.held, sizeof(early.held), "%s", one->found);
+	add(list, early);
+}
+
 static void add_seen(struct list *list, const struct freed_range *range)
 {
 	if (range->nr_again)
-		add(list, (struct freed_early){VERDICT_DBL, range->object, true, range->pa, 0});
+		add(list, (struct freed_early){VERDICT_DBL, range->object, true, range->pa, 0, ""});
 	if (range->nr_used)
-		add(list, (struct freed_early){VERDICT_POISON, range->object, true, range->pa, 0});
+		add(list, (struct freed_early){VERDICT_POISON, range->object, true, range->pa, 0, ""});
 }
 
 size_t freed_early_list(const struct leaks *leaks, struct freed_early **at)
@@ -81,6 +94,7 @@ size_t freed_early_list(const struct leaks *leaks, struct freed_early **at)
 		add_incident(&list, &leaks->incidents[i].record);
 	for (size_t i = 0; leaks->ram_audit && i < leaks->ram_audit->nr_kept; i++)
 		add_audited(&list, &leaks->ram_audit->findings[i]);
+	run_end_contexts(leaks, add_held, &list);
 	for (size_t i = 0; leaks->nr_followed && i < leaks->lives->nr_freed; i++)
 		add_seen(&list, &leaks->lives->freed[i]);
 	*at = list.at;

@@ -11,6 +11,8 @@
  *     pointed to by  mapping 12's tree, stored by pagecache_get: that holder's reference was given back for it
  *     freed again    drop_one
  *
+ * What a panic names, or has in a register, and is free, is one of these, too: whoever used it had it from before its free.
+ *
  * Of a watched kernel the audit of RAM has findings of the same kinds: a free page that is mapped, or on a free list twice.
  */
 #ifndef TOOLS_ANALYSIS_FREED_EARLY_H
@@ -19,11 +21,12 @@
 #include "leaks.h"
 
 struct freed_early {
-	enum verdict verdict;
+	enum verdict verdict; /* VERDICT_NONE: the kernel panicked with it in its hands */
 	bool object;
 	bool only_seen; /* where pointers were followed: there is no finding */
 	uint64_t pa;
 	uint32_t stack; /* of the finding, in the trace; 0: none */
+	char held[80];  /* of a panic: where it was seen, "in s1" */
 };
 
 /*

@@ -7,7 +7,6 @@
 
 #include "base/util.h"
 #include "ctf/merge.h"
-#include "panic_context.h"
 
 /* ---- what it ended in ---- */
 
@@ -73,54 +72,89 @@ static bool is_about(const struct panic_context *one)
 	return one->incident || !strcmp(one->found, PANIC_CONTEXT_NAMED);
 }
 
-static void add_contexts(const struct leaks *leaks, struct end_steps *steps, const struct guest *guest,
-			 const struct panic_state *panic)
+static void add_history(const struct leaks *leaks, struct end_steps *steps, const struct panic_context *one)
 {
-	struct panic_contexts contexts = {0};
+	for (size_t k = is_about(one) ? one->nr : 0; k-- > 0;) {
+		add_stack(leaks, steps, one->events[k].record.stack, TRAIL_HISTORY);
+		if (is_birth(&one->events[k].record))
+			break;
+	}
+}
+
+/* What a panic left. */
+struct remains {
+	struct guest guest;
+	struct panic_state panic;
+	struct panic_contexts contexts;
+};
+
+static void find_contexts(const struct leaks *leaks, struct remains *remains)
+{
 	char *error = NULL;
 	struct layout *layout = layout_open(model_run(leaks->model)->kernel_path, &error);
 
 	if (layout) {
-		panic_contexts_find(&contexts, guest, panic, leaks->stacks->symbols, leaks->model, layout);
+		panic_contexts_find(&remains->contexts, &remains->guest, &remains->panic,
+				    leaks->stacks->symbols, leaks->model, layout);
 		layout_close(layout);
 	}
-	for (size_t i = 0; i < contexts.nr; i++) {
-		const struct panic_context *one = &contexts.list[i];
-		for (size_t k = is_about(one) ? one->nr : 0; k-- > 0;) {
-			add_stack(leaks, steps, one->events[k].record.stack, TRAIL_HISTORY);
-			if (is_birth(&one->events[k].record))
-				break;
-		}
-	}
-	panic_contexts_free(&contexts);
 	free(error);
+}
+
+/* False: there is nothing to be freed. */
+static bool remains_read(const struct leaks *leaks, struct remains *remains)
+{
+	const struct run *run = model_run(leaks->model);
+	char *path = run->folder ? xasprintf("%s/ram", run->folder) : NULL, *error = NULL;
+	const char *fault;
+
+	*remains = (struct remains){0};
+	/* Memory is read by the kernel's own structures: by another kernel's it would be nonsense. */
+	bool open = path && run->kernel_path && run->kernel_proved && !run->is_other &&
+		    image_open(&remains->guest, path, &error);
+	bool good = open && guest_find_desc(&remains->guest, 0, &fault) &&
+		    panic_read(&remains->guest, leaks->stacks->symbols, &remains->panic, &fault);
+	if (good)
+		find_contexts(leaks, remains);
+	else if (open)
+		guest_close(&remains->guest);
+	free(error);
+	free(path);
+	return good;
+}
+
+static void remains_free(struct remains *remains)
+{
+	panic_contexts_free(&remains->contexts);
+	panic_free(&remains->panic);
+	guest_close(&remains->guest);
 }
 
 static void add_panic(const struct leaks *leaks, struct end_steps *steps)
 {
-	const struct run *run = model_run(leaks->model);
-	char *path = run->folder ? xasprintf("%s/ram", run->folder) : NULL, *error = NULL;
-	struct guest guest = {0};
-	struct panic_state panic;
-	const char *fault;
+	struct remains remains;
 
-	/* Memory is read by the kernel's own structures: by another kernel's it would be nonsense. */
-	if (!path || !run->kernel_path || !run->kernel_proved || run->is_other ||
-	    !image_open(&guest, path, &error)) {
-		free(error);
-		free(path);
+	if (!remains_read(leaks, &remains))
 		return;
-	}
-	if (guest_find_desc(&guest, 0, &fault) &&
-	    panic_read(&guest, leaks->stacks->symbols, &panic, &fault)) {
-		const struct panic_hart *hart = &panic.harts[panic.hart % PANIC_HARTS];
-		for (uint32_t i = 0; i < hart->nr_frames; i++)
-			add_step(steps, &hart->frames[i], TRAIL_STACK);
-		add_contexts(leaks, steps, &guest, &panic);
-		panic_free(&panic);
-	}
-	guest_close(&guest);
-	free(path);
+	const struct panic_hart *hart = &remains.panic.harts[remains.panic.hart % PANIC_HARTS];
+	for (uint32_t i = 0; i < hart->nr_frames; i++)
+		add_step(steps, &hart->frames[i], TRAIL_STACK);
+	for (size_t i = 0; i < remains.contexts.nr; i++)
+		add_history(leaks, steps, &remains.contexts.list[i]);
+	remains_free(&remains);
+}
+
+void run_end_contexts(const struct leaks *leaks, void (*tell)(const struct panic_context *, void *),
+		      void *data)
+{
+	struct remains remains;
+
+	if (model_run(leaks->model)->watched || !model_totals(leaks->model)->panic_time ||
+	    !remains_read(leaks, &remains))
+		return;
+	for (size_t i = 0; i < remains.contexts.nr; i++)
+		tell(&remains.contexts.list[i], data);
+	remains_free(&remains);
 }
 
 /* ---- a finding, and a machine that did not end: by the trace ---- */

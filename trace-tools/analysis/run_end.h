@@ -22,6 +22,7 @@
 #define TOOLS_ANALYSIS_RUN_END_H
 
 #include "leaks.h"
+#include "panic_context.h"
 
 struct end_steps {
 	struct end_step *all; /* each function once, by its nearest trail */
@@ -35,5 +36,8 @@ void run_end_steps(const struct leaks *leaks, struct end_steps *steps);
 /* FINDING of a page that was in use and free: the stack of the free before it; 0: not known. */
 uint32_t run_end_freed(const struct leaks *leaks);
 void run_end_steps_free(struct end_steps *steps);
+/* Tells of each page and object that the panicking kernel had in its hands; of none where there was no panic, or TRAIL-1. */
+void run_end_contexts(const struct leaks *leaks, void (*tell)(const struct panic_context *, void *),
+		      void *data);
 
 #endif

@@ -335,6 +335,8 @@ void freed_now(const struct moment *moment, enum life_kind kind, uint64_t pa, ui
 		forget_uses(record);
 	if (record->freed)
 		keep_earlier(record);
+	set_state(record, false, false);
+	record->bytes = bytes ? bytes : record->bytes; /* another cache may have had its page meanwhile */
 	set_state(record, false, true);
 	record->freed = true;
 	record->nth = nth;

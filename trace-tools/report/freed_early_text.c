@@ -52,6 +52,11 @@ static void print_pointers(const char *what, const struct page_act *pointers, ui
 	}
 }
 
+static const char *verdict_of(const struct freed_early *one)
+{
+	return one->verdict == VERDICT_NONE ? "PANIC" : verdict_text(one->verdict);
+}
+
 static void print_name(const struct freed_early *one, FILE *out)
 {
 	if (one->object)
@@ -92,10 +97,13 @@ static void print_not_freed(const struct freed_early *one, struct stack_table *s
 static void print_one(const struct freed_early *one, const struct freed_range *range,
 		      struct stack_table *stacks, FILE *out)
 {
-	fprintf(out, "[%s] ", verdict_text(one->verdict));
+	fprintf(out, "[%s] ", verdict_of(one));
 	print_name(one, out);
-	fprintf(out, ": %s%s\n", verdict_help(one->verdict),
-		one->only_seen ? " (seen where pointers were followed; it is no finding)" : "");
+	if (one->verdict == VERDICT_NONE)
+		fprintf(out, ": free when the kernel panicked, %s\n", one->held);
+	else
+		fprintf(out, ": %s%s\n", verdict_help(one->verdict),
+			one->only_seen ? " (seen where pointers were followed; it is no finding)" : "");
 	if (!range)
 		print_not_freed(one, stacks, out);
 	else
@@ -221,11 +229,11 @@ static void json_one(const struct freed_early *one, const struct freed_range *ra
 	static const struct freed_range nothing;
 
 	json_open(json, NULL, '{');
-	json_string(json, "verdict", verdict_text(one->verdict));
+	json_string(json, "verdict", verdict_of(one));
 	json_string(json, "kind", one->object ? "object" : "page");
 	json_int(json, "pfn", (int64_t)(one->pa >> PAGE_SHIFT));
 	json_int(json, "pa", (int64_t)one->pa);
-	json_bool(json, "finding", !one->only_seen);
+	json_bool(json, "finding", !one->only_seen && one->verdict != VERDICT_NONE);
 	json_acts(json, "freed_first", &(range ? range : &nothing)->by, range != NULL, stacks);
 	range = range ? range : &nothing;
 	json_acts(json, "pointed_to_by", range->dangling, range->nr_dangling, stacks);
