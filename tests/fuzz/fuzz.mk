@@ -2,13 +2,14 @@
 # The fuzzer of the reading layer: tests/fuzz/README.md. Each of FUZZ_TARGETS is fuzz_NAME.c with what mutates its inputs:
 #   BUILD/fuzz/clang/fuzz_NAME    with libFuzzer, ASan and UBSan
 #   BUILD/fuzz/gcc/replay_NAME    the same code with gcc and the sanitizers, fed with files
-FUZZ_TARGETS := trace model image
+FUZZ_TARGETS := trace model image lives
 # Found, or the fuzzer is good for nothing.
 FUZZ_CANARY := canary
 FUZZ_MUTATE_canary := tests/fuzz/mutate_capture.c
 FUZZ_MUTATE_trace := tests/fuzz/mutate_capture.c
 FUZZ_MUTATE_model := tests/fuzz/mutate_capture.c
 FUZZ_MUTATE_image := tests/fuzz/mutate_image.c
+FUZZ_MUTATE_lives := tests/fuzz/mutate_lines.c
 FUZZ := $(BUILD)/fuzz
 MINUTES ?= 10
 FUZZ_SANITIZE := address,undefined -fno-sanitize-recover=all

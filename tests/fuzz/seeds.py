@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: MIT
 """Seeds for the fuzzer: small whole inputs, so that it begins behind the headers.
 
-Usage: seeds.py TARGET FOLDER     writes FOLDER/*; TARGET is trace, model or image
+Usage: seeds.py TARGET FOLDER     writes FOLDER/*; TARGET is trace, model, image or lives
 
 trace   captures (model: the same): a generated machine with everything in it that can be recorded, one of each kind of loss, and the
         beginnings of the recorded runs, cut at a packet and shortened to a few records
+lives   what the plugin writes of the pointers that it followed: all kinds of lives and ends, pages that were freed too early
 image   RAM files of a few pages with a trace_desc, rings and a depot; the same as ELF cores
 """
 import random
@@ -147,10 +148,34 @@ def image_seeds():
     return {**images, **{f"core-{name}": core(image) for name, image in images.items()}, "not-of-ram": core(b"")}
 
 
+STACK = "0xffffffc080200a6e 0xffffffc08020170c"
+ENDS = ("overwritten", "freed", "popped", "trap", "stack")
+
+
+def life(number, kind):
+    """The lines of one life, with each line that one can have."""
+    end = ENDS[number % len(ENDS)]
+    return (f"life {kind} {0xffffffc080400000 + 4096 * number:#x} bytes 4096 pfn {0x80400 + number:#x} ref 4 holder 12 nth {number} heap 1 outside 1 "
+            f"frames 0 kept 7\nborn {STACK}\nlocation {end} 0xffffffc080200a6e where 0xffffffc080237758 when 9 stack {STACK}\n"
+            f"frame popped 0xffffffc080200a6e where 0 when 10 stack {STACK}\ngiven 0xffffffc080203c38 from 0xffffffc080203d96 argument 1 handled "
+            f"{number % 3} when 8\nheld 0xffffffc0804e5da8 by 0xffffffc08021ae8a in 0\n")
+
+
+def lives_seeds():
+    kinds = ("page", "object", "reference", "objref")
+    lives = "".join(life(i, kinds[i % 4]) for i in range(6))
+    freed = "".join(f"freed {('page', 'object')[i]} {0x80500000 + 4096 * i:#x} bytes 4096 nth {i}\nby 0x0 by 0xffffffc080200a6e stack {STACK}\n" +
+                    "".join(f"{word} 0xffffffc080500008 by 0xffffffc080200a6e stack {STACK}\n" for word in ("dangling", "dangling", "used", "again"))
+                    for i in range(2))
+    texts = {"asked": lives + "end 6 blind 0", "lost": f"lost of 812\n{lives}end 6 blind 0", "none": "lost of 27\nend 0 blind 0",
+             "freed": freed + "end 0 blind 0", "both": lives + freed + "end 6 blind 0", "blind": "end 0 blind 7"}
+    return {name: text.encode() + b"\n" for name, text in texts.items()} | {"cut": (lives + "end 6").encode()[:-70]}
+
+
 def main():
     target, folder = sys.argv[1], Path(sys.argv[2])
     folder.mkdir(parents=True, exist_ok=True)
-    for name, data in {"trace": trace_seeds, "model": trace_seeds, "image": image_seeds}[target]().items():
+    for name, data in {"trace": trace_seeds, "model": trace_seeds, "image": image_seeds, "lives": lives_seeds}[target]().items():
         (folder / name).write_bytes(data)
 
 

@@ -12,7 +12,7 @@ from harness import paths
 HERE = Path(__file__).resolve().parent
 FUZZ = paths.BUILD / "fuzz"
 # Runs of `make test`: some seconds each on a machine that does nothing else.
-RUNS = {"trace": 20_000, "model": 400, "image": 1_000}
+RUNS = {"trace": 20_000, "model": 400, "image": 1_000, "lives": 20_000}
 LIMITS = ["-rss_limit_mb=1024", "-malloc_limit_mb=512", "-timeout=60", "-max_len=65536"]
 
 

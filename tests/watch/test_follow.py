@@ -363,3 +363,15 @@ def test_what_a_printer_allocates(follow, level, heap):
     observers = f"func entry=0x80000340 args=0 observer=1\nfunc entry=0x80000380 args=0 observer={level}\n"
     script = ["enter 0x80000340", f"page {PAGE} 1", "enter 0x80000380", f"store 0x80000040 {PAGE} {VARIABLE}"]
     assert follow(script, observers)[PAGE]["heap"] == heap
+
+
+def test_what_is_done_on_the_stack_of_a_reader_that_waits(follow):
+    """A reader of /proc waits for an audit: the task that it gives way to ends, and whoever reaps it does so on the reader's stack."""
+    works = "func entry=0x80000340 args=0 observer=2\nfunc entry=0x80000380 args=0 works=1\n"
+    script = [f"page {PAGE} 1", f"page {OTHER} 1", "enter 0x80000340", f"reg 2 {STACK_TOP - 0x200}", "enter 0x80000380", f"reg 2 {STACK_TOP - 0x300}",
+              f"store 0x80000040 {PAGE} {VARIABLE}", f"reg 2 {STACK_TOP - 0x200}", "return 0x80000350",
+              f"store 0x80000044 {OTHER} {VARIABLE + 8}"]
+    lives = follow(script, works)
+    assert (lives[PAGE]["heap"], lives[OTHER]["heap"]) == (1, 0)
+    lives = follow(script, works.replace(" works=1", ""))
+    assert (lives[PAGE]["heap"], lives[OTHER]["heap"]) == (0, 0)

@@ -34,9 +34,11 @@ static const char transparent_names[] =
     "pop_off|(.*_)?(un)?lock(_.*)?|spin_.*|kmem_record_ref|get|get_more|(get|use|find_and_use)_"
     "locked|inode_(get(_ref|_nowait)?|dup|pass)|file_(dup|get_ref|pass))$";
 static const char trap_names[] = "^(trap_user|usertrap)$";
+static const char works_names[] =
+    "^(sched_(yield|block|switch_away|finish_switch)|task_exit|trap_kernel|yield|sleep|sched|kerneltrap)$";
 
 struct patterns {
-	regex_t observer, transparent, trap;
+	regex_t observer, transparent, trap, works;
 	struct code *code;
 	struct functions
 	    books; /* functions that the description says get, put, free or count: each reference is theirs for a call */
@@ -131,9 +133,10 @@ static void put_function(const struct types *types, const struct function *funct
 
 	if (observer)
 		snprintf(flag, sizeof(flag), " observer=%u", observer);
-	fprintf(out, "func entry=%#" PRIx64 " args=%u%s%s%s%s", function->low, nr_arguments(function), flag,
+	fprintf(out, "func entry=%#" PRIx64 " args=%u%s%s%s%s%s", function->low, nr_arguments(function), flag,
 		transparent ? " transparent=1" : "",
 		matches(&patterns->trap, function->name) ? " trap=1" : "",
+		matches(&patterns->works, function->name) ? " works=1" : "",
 		strcmp(function->name, "kstack_free") ? "" : " stackend=1");
 	put_structures(function, out);
 	fputc('\n', out);
@@ -181,6 +184,7 @@ void follow_functions(const struct types *types, const struct kd *kd, FILE *out)
 	compile(&patterns.observer, observer_names);
 	compile(&patterns.transparent, transparent_names);
 	compile(&patterns.trap, trap_names);
+	compile(&patterns.works, works_names);
 	if (kd)
 		find_books(types, kd, &patterns.books);
 	for (size_t i = 0; i < types_nr_functions(types); i++)
@@ -190,6 +194,7 @@ void follow_functions(const struct types *types, const struct kd *kd, FILE *out)
 	regfree(&patterns.observer);
 	regfree(&patterns.transparent);
 	regfree(&patterns.trap);
+	regfree(&patterns.works);
 }
 
 /* ---- kernels that are not ours ---- */

@@ -9,6 +9,7 @@
  *                   own (/proc), 2: it has none
  *     transparent   memcpy, list helpers, get and put: that they were given a pointer says nothing of who should have freed it
  *     trap          where the kernel is entered from user mode
+ *     works         switches of tasks, and interrupts: what a reader of /proc gives way to is done on its stack, and is no looking
  */
 #ifndef TOOLS_DESCRIBE_FOLLOW_H
 #define TOOLS_DESCRIBE_FOLLOW_H

@@ -22,7 +22,7 @@
 #define OBSERVERS_MAX 64
 #define STACK_WALK 8
 
-/* Calls of functions that only look, by the stack pointer at their entry. */
+/* Calls of functions that only look, and of those in them that work for others (level 0), by the stack pointer at their entry. */
 static struct observer {
 	uint64_t sp;
 	uint8_t level;
@@ -31,22 +31,28 @@ static uint32_t nr_observers;
 
 /* ---- observers ---- */
 
+/* The innermost of this stack decides. */
 uint8_t follow_observing(const struct moment *moment)
 {
+	uint64_t innermost = UINT64_MAX;
 	uint8_t level = 0;
 
 	for (uint32_t i = 0; i < nr_observers; i++) {
 		if (window_of(observers[i].sp - 1) == window_of(moment->x[REG_SP] - 1) &&
-		    observers[i].level > level)
+		    observers[i].sp <= innermost) {
+			innermost = observers[i].sp;
 			level = observers[i].level;
+		}
 	}
 	return level;
 }
 
-static void observer_begins(const struct moment *moment, uint8_t level)
+static void observer_begins(const struct moment *moment, const struct function_hook *function)
 {
-	if (nr_observers < OBSERVERS_MAX && follow_observing(moment) < level)
-		observers[nr_observers++] = (struct observer){moment->x[REG_SP], level};
+	uint8_t now = follow_observing(moment);
+
+	if (nr_observers < OBSERVERS_MAX && (function->works ? now > 0 : now < function->observer))
+		observers[nr_observers++] = (struct observer){moment->x[REG_SP], function->observer};
 }
 
 /* At every return: what began at this stack pointer, or below it on the same stack, has ended. */
@@ -155,8 +161,8 @@ static void on_entry(unsigned told, void *data)
 	if (!nr_lives && !function->observer)
 		return;
 	struct moment moment = follow_moment(hart);
-	if (function->observer)
-		observer_begins(&moment, function->observer);
+	if (function->observer || function->works)
+		observer_begins(&moment, function);
 	if (function->stack_end)
 		follow_stack_end(hart, moment.x[REG_A0]);
 	locations_popped(&moment, function->entry);

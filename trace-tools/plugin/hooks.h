@@ -68,7 +68,8 @@
  * weak …                       a registry: pointers there keep nothing alive (weak.h)
  * func entry=N args=N …        a function, with how many of a0 to a3 are arguments (4); flags, 1 each: observer (what it does with
  *                              pointers is looking; 2: even with what was allocated in it), transparent (memcpy: being given a pointer says nothing), trap (the
- *                              kernel is entered from user mode here), stackend (a0 is a stack that nobody is on any more);
+ *                              kernel is entered from user mode here), works (called by an observer, it looks no more: the scheduler does others' work on
+ *                              the stack of a reader that waits, an interrupt on any), stackend (a0 is a stack that nobody is on any more);
  *                              s0=N to s3=N: that argument points to a structure of so many bytes
  * mark begin=REGEX             POSIX extended, matched on a console line as far as it has come, after every byte; fires
  * mark end=REGEX               once a line. Group 1 (else all that matched) is the name; but an `end` has the name of the last
@@ -187,7 +188,7 @@ struct function_hook {
 	uint8_t arguments;      /* in a0 to a3 */
 	uint16_t structures[4]; /* bytes of what these point to; 0: no structure */
 	uint8_t observer;       /* 1: but for what was allocated in it; 2: always */
-	bool transparent, trap, stack_end;
+	bool transparent, trap, works, stack_end;
 };
 
 /* A registry, for follow.h. */

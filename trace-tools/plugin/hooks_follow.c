@@ -88,6 +88,7 @@ void hooks_read_function(struct line *line)
 				   .observer = (uint8_t)line_number(line, "observer", 0),
 				   .transparent = line_number(line, "transparent", 0),
 				   .trap = line_number(line, "trap", 0),
+				   .works = line_number(line, "works", 0),
 				   .stack_end = line_number(line, "stackend", 0)};
 	for (unsigned i = 0; i < 4; i++) {
 		const char key[] = {'s', (char)('0' + i), 0};
