@@ -579,3 +579,22 @@ def test_table_of_tests(kernel, pagetrail, write):
         ("good", 0, 0), ("bad", 1, 1)]
     text = pagetrail("summary", run, "--tests").out
     assert "2 tests, 1 page leaked, 1 finding" in text
+
+
+def test_findings_of_a_test_are_its_own(kernel, pagetrail, write, tmp_path):
+    """An audit finds what leaked in earlier tests, too: a test that leaks nothing is not marked for it."""
+    machine, lost = kernel.machine, []
+    for name, nr in (("two", 2), ("calm", 0), ("one", 1)):
+        machine.mark(name)
+        lost += [machine.alloc("ANON", "PTE", (7, 0)) for _ in range(nr)]
+        machine.mark(name, end=True)
+        machine.audit([{"verdict": "UNREACH", "page": page} for page in lost])
+    run = write(machine)
+    text = pagetrail("summary", run, "--tests").out
+    audits = dict(re.findall(r"^(\w+) +\d+ +\d+ +\d+  ([a-z0-9 ]+?)  ", text, re.M))
+    assert audits == {"two": "2 findings", "calm": "none of its own", "one": "1 finding"} and "3 tests, 3 pages leaked, 3 findings" in text, text
+    pagetrail("report", run, "-o", tmp_path / "r.html")
+    page = (tmp_path / "r.html").read_text()
+    assert re.findall(r'<span( class="bad")?>(2 findings|none of its own|1 finding)</span>', page) == [
+        (' class="bad"', "2 findings"), (' class="bad"', "1 finding"), ("", "none of its own")]
+    assert "1 test without leaks" in page and '"none of its own"' in page

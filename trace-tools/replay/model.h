@@ -191,10 +191,19 @@ struct test_mark {
 	uint64_t begin, end;        /* end 0: never ended */
 	int64_t net_begin, net_end; /* pages freed minus pages allocated since the trace began */
 	int64_t net_after;          /* at the audit that followed; without one, at the end */
-	uint32_t nr_findings;       /* of audits inside or right after, before the next test */
+	uint32_t
+	    nr_findings; /* of audits inside or right after, before the next test: all that there were by then */
+	uint32_t nr_findings_before; /* of the last audit before it began */
 	uint32_t nr_audits;
 	bool quiescent; /* the last of them was at a quiescent point */
 };
+
+/* Its own: an audit finds what leaked in earlier tests, too. */
+static inline uint32_t test_mark_findings(const struct test_mark *test)
+{
+	return test->nr_findings > test->nr_findings_before ? test->nr_findings - test->nr_findings_before
+							    : 0;
+}
 
 struct audit_state {
 	bool done;

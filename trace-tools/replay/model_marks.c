@@ -52,6 +52,8 @@ void mark_apply(struct model *model, const struct trace_record *record)
 	if (record->kind == 0) {
 		samples_test(&model->samples, model->sites);
 		mark.net_begin = mark.net_after = model->totals.net_pages;
+		if (model->last.done)
+			mark.nr_findings_before = model->last.record.payload.ev_payload_audit_done.findings;
 		ARRAY_PUSH(model->tests, model->nr_tests, model->tests_capacity) = mark;
 		open_test(model);
 		return;

@@ -346,7 +346,7 @@ static void data_tests(struct page_data *data, const struct comparison *comparis
 			data_int(data, !test ? TEST_NOT_RUN : test->end ? TEST_ENDED : TEST_OPEN);
 			data_int(data, test && test->end ? (int64_t)(test->end - test->begin) : 0);
 			data_int(data, test ? test->net_begin - test->net_after : 0);
-			data_int(data, test ? test->nr_findings : 0);
+			data_int(data, test ? test_mark_findings(test) : 0);
 		}
 		data_close(data, ']');
 	}

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "base/util.h"
+#include "print.h"
 
 #define FRAME_TEXT 512
 /* Processes in the page, those that allocated most. */
@@ -246,6 +247,7 @@ static void put_tests(struct page_data *data)
 {
 	const struct model *model = data->leaks->model;
 	int64_t offset = model_free_offset(model);
+	char audit[40];
 	size_t nr;
 	const struct test_mark *tests = model_tests(model, &nr);
 
@@ -258,9 +260,8 @@ static void put_tests(struct page_data *data)
 		data_int(data, (int64_t)test->end);
 		data_int(data, test->net_begin + offset);
 		data_int(data, test->net_after + offset);
-		data_int(data, test->nr_findings);
-		data_int(data, test->nr_audits);
-		data_int(data, test->quiescent);
+		data_int(data, test_mark_findings(test));
+		data_text(data, test_audit_text(test, audit));
 		data_close(data, ']');
 	}
 	data_close(data, ']');

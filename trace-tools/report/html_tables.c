@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "base/util.h"
 #include "html.h"
+#include "print.h"
 #include "replay/live_set.h"
 
 #define SITES_MAX 20
@@ -14,12 +15,12 @@
 bool html_test_leaked(const struct model *model, const struct test_mark *test)
 {
 	return test->end && !model_run(model)->watched && run_complete(model_run(model)) &&
-	       (test->net_begin > test->net_after || test->nr_findings);
+	       (test->net_begin > test->net_after || test_mark_findings(test));
 }
 
 static bool is_notable(const struct model *model, const struct test_mark *test)
 {
-	return !test->end || test->nr_findings || html_test_leaked(model, test);
+	return !test->end || test_mark_findings(test) || html_test_leaked(model, test);
 }
 
 /* ---- tests ---- */
@@ -28,7 +29,7 @@ static void put_test(FILE *out, const struct model *model, const struct test_mar
 {
 	int64_t offset = model_free_offset(model), leaked = test->net_begin - test->net_after;
 	bool complete = run_complete(model_run(model)), known = complete && test->end;
-	char before[32], after[32], gone[32];
+	char before[32], after[32], gone[32], audit[40];
 
 	fputs("<tr><td>", out);
 	markup_text(out, test->name);
@@ -41,13 +42,8 @@ static void put_test(FILE *out, const struct model *model, const struct test_mar
 		known ? html_number(test->net_after + offset, after) : "-",
 		known && leaked > 0 && !model_run(model)->watched ? " bad" : "",
 		known ? html_number(leaked, gone) : "-");
-	if (!test->nr_audits)
-		fputs("not audited", out);
-	else if (test->nr_findings)
-		fprintf(out, "<span class=\"bad\">%u finding%s</span>", test->nr_findings,
-			plural_s(test->nr_findings));
-	else
-		fputs(test->quiescent ? "clean" : "clean (not quiescent)", out);
+	fprintf(out, "<span%s>%s</span>", test_mark_findings(test) ? " class=\"bad\"" : "",
+		test_audit_text(test, audit));
 	fputs("</td></tr>\n", out);
 }
 

@@ -125,12 +125,16 @@ static int64_t free_at(const struct model *model, int64_t net)
 	return model_knows_free(model) ? net + model_free_offset(model) : -1;
 }
 
-static const char *audit_text(const struct test_mark *test, char buf[40])
+const char *test_audit_text(const struct test_mark *test, char buf[40])
 {
+	uint32_t nr = test_mark_findings(test);
+
 	if (!test->nr_audits)
 		return "not audited";
-	if (test->nr_findings)
-		snprintf(buf, 40, "%u finding%s", test->nr_findings, plural_s(test->nr_findings));
+	if (nr)
+		snprintf(buf, 40, "%u finding%s", nr, plural_s(nr));
+	else if (test->nr_findings)
+		return "none of its own";
 	else
 		snprintf(buf, 40, "%s", test->quiescent ? "clean" : "clean (not quiescent)");
 	return buf;
@@ -176,7 +180,7 @@ void tests_print(const struct model *model, FILE *out)
 		print_known(complete, before, 11, out);
 		print_known(complete && test->end, after, 11, out);
 		print_known(complete && test->end, before - after, 7, out);
-		fprintf(out, "  %-14s ", audit_text(test, buf));
+		fprintf(out, "  %-14s ", test_audit_text(test, buf));
 		if (test->end)
 			fprintf(out, "%9.3f\n", time_seconds(test->end - test->begin));
 		else

@@ -29,6 +29,8 @@ void json_stack(struct json *json, const char *key, struct stack_table *stacks, 
  * What it means that fewer pages are free after a test than before: "leaked". In a watched run nothing waits for quiet between two
  * tests, so it is only "fewer".
  */
+/* What the audits of a test say: "3 findings" of its own, "none of its own" where earlier ones are left, "clean", "not audited". */
+const char *test_audit_text(const struct test_mark *test, char buf[40]);
 const char *tests_change(const struct model *model);
 /* One line a test: free pages before and after, lost, what the audit said. */
 void tests_print(const struct model *model, FILE *out);

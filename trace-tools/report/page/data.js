@@ -83,11 +83,11 @@ function readProcesses() {
 
 function readTests() {
   const seen = new Map();
-  return raw.tests.map(([name, begin, end, before, after, findings, audits, quiescent], i) => {
+  return raw.tests.map(([name, begin, end, before, after, findings, audit], i) => {
     seen.set(name, (seen.get(name) || 0) + 1);
     // What a test left is known only where it ended, and where no event is missing.
     const known = Boolean(raw.complete && end);
-    return {name, begin, end, before, after, findings, audits, quiescent, number: i + 1, occurrence: seen.get(name),
+    return {name, begin, end, before, after, findings, audit, number: i + 1, occurrence: seen.get(name),
       known, leaked: known ? before - after : 0, key: i, until: end || raw.end};
   });
 }

@@ -67,12 +67,6 @@ function makeSiteTable() {
   });
 }
 
-function auditText(test) {
-  if (!test.audits)
-    return "not audited";
-  return test.findings ? plural(test.findings, "finding") : test.quiescent ? "clean" : "clean (not quiescent)";
-}
-
 function makeTestTable() {
   testTable = new Table(document.getElementById("tests"), {
     name: "tests",
@@ -88,7 +82,7 @@ function makeTestTable() {
     sorted: 0,
     up: true,
     rows: () => data.tests.filter(test => overlapsSelection(test.begin + 1, test.until - 1))
-      .map(test => ({...test, length: test.until - test.begin, audit: auditText(test)})),
+      .map(test => ({...test, length: test.until - test.begin})),
     text: test => test.name,
     filters: [{title: raw.watched ? "Only with fewer free pages" : "Only leaked", keep: test => test.leaked > 0 || test.findings > 0}],
     rowId: test => `test-${test.key}`,
