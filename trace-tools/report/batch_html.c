@@ -8,7 +8,7 @@
 #include "batch_table.h"
 #include "html.h"
 
-/* Beyond the style of a report. On a narrow screen a row is a box, its cells one below the other. */
+/* Beyond the style of a report. On a narrow screen a row is a box, its cells one below the other, and each says what it is. */
 static const char batch_style[] =
     "th,td{vertical-align:top}tbody th{font-weight:400;border-bottom:1px solid var(--rule)}tbody "
     "tr:last-child "
@@ -18,7 +18,9 @@ static const char batch_style[] =
     "@media(max-width:50rem){thead{position:absolute;left:-9999px}tr,tbody th,td{display:block;border:0}"
     "tbody tr{padding:.5rem 0;border-bottom:1px solid var(--rule)}tbody "
     "th{font-weight:600;overflow-wrap:anywhere}"
-    "td:empty{display:none}}";
+    "td:empty{display:none}tbody tr:last-child{border-bottom:0}"
+    "td.leaked::before{content:\"leaked: \"}td.tests::before{content:\"tests: \"}"
+    "td.leaked::before,td.tests::before{color:var(--dim);font-weight:400}}";
 
 /* A link to a file below the batch's folder, which may be moved with all that is in it. */
 static void put_link(const struct batch_table *table, const char *path, const char *text, FILE *out)
@@ -67,7 +69,7 @@ static void put_row(const struct batch_table *table, const struct batch_row *row
 	put_link(table, row->nr_reports ? row->reports[0] : NULL, row->tree, out);
 	fputs("</th>", out);
 	put_cell(out, state, xstrdup(batch_state_text(row->state)));
-	put_cell(out, "", batch_amount_text(row));
+	put_cell(out, " class=\"leaked\"", batch_amount_text(row));
 	put_cell(out, tests, xstrdup(guest_tests_text(row->tests.end)));
 	put_cell(out, "", batch_details_text(row));
 	put_files(table, row, out);
