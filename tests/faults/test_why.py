@@ -217,9 +217,12 @@ def test_leak_points_of_a_clean_run(tmp_path, harts):
 
 
 def early(name, tmp_path):
-    """What `why` says of pages that were freed too early, as JSON; nothing leaks there."""
+    """What `why` says of pages that were freed too early, as JSON; nothing leaks there, and nothing says that it did."""
     run = record(name, tmp_path)
-    return pagetrail_json("why", run, statuses=(LEAKED,))["freed_early"]
+    pages = pagetrail_json("why", run, statuses=(LEAKED,))["freed_early"]
+    first = pagetrail("why", run, "--no-repeat").out.splitlines()[0]
+    assert first.endswith("every pointer to what was freed too early was followed"), first
+    return pages
 
 
 def functions(acts):

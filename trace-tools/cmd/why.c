@@ -261,11 +261,15 @@ static bool limited(const struct why *why)
 
 static void say_repeated(const struct why *why)
 {
+	bool early = freed_early_count(why->leaks) != 0;
+
 	printf("%s was repeated, event by event, and every pointer to ", why->folder);
 	if (limited(why))
 		printf("the first %zu of each group was followed\n\n", why->limit);
 	else
-		printf("what leaked was followed\n\n");
+		printf("what %s was followed\n\n", !early                  ? "leaked"
+						   : why->leaks->nr_groups ? "leaked or was freed too early"
+									   : "was freed too early");
 }
 
 /* A run of our kernel: repeated event by event, with what leaked followed; then its leaks are judged with what came of it. */
