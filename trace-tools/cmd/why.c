@@ -208,11 +208,15 @@ static int lock_run(const char *folder)
 	return lock;
 }
 
-/* Nobody sees a half of it. */
+/* Nobody sees a half of it, nor what cannot be believed. */
 static void keep_points(const char *folder, const char *kept)
 {
-	char *points = xasprintf("%s/icount/leak-points", folder), *part = xasprintf("%s.part", kept);
+	char *points = xasprintf("%s/icount/leak-points", folder), *part = xasprintf("%s.part", kept), *fault;
+	struct lives lives;
 
+	if (!lives_read(&lives, points, &fault))
+		die("%s", fault);
+	lives_free(&lives);
 	if (file_copy(points, part) || rename(part, kept)) {
 		int error = errno;
 		unlink(part);
