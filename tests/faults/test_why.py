@@ -141,6 +141,17 @@ def test_a_repetition_that_was_cut_off(recorded, tmp_path):
     assert kept.read_bytes() == before and sorted(path.name for path in kept.parent.glob("leak*")) == [kept.name]
 
 
+def test_what_cannot_be_believed_is_not_kept(recorded, tmp_path):
+    """The machine was the same, and what the plugin wrote was cut off: `leaks` is not to meet it later."""
+    qemu = tmp_path / "qemu"
+    qemu.write_text(f"#!/bin/sh\n{paths.QEMU} \"$@\"\nstatus=$?\necho 'lost of 5' > {tmp_path}/run/why/icount/leak-points\nexit $status\n")
+    qemu.chmod(0o755)
+    run = edited(recorded("05"), tmp_path, qemu=[str(qemu)])
+    done = pagetrail("why", run)
+    assert done.status == CANNOT_TELL and "icount/leak-points: it is cut off" in done.err and not done.out, done.out + done.err
+    assert not list((run / "why").glob("leak*")) and pagetrail("leaks", run).err == ""
+
+
 def test_two_at_once(recorded, tmp_path):
     """The second one is told; the first one's answer is whole."""
     run = edited(recorded("05"), tmp_path)
@@ -217,9 +228,12 @@ def test_leak_points_of_a_clean_run(tmp_path, harts):
 
 
 def early(name, tmp_path):
-    """What `why` says of pages that were freed too early, as JSON; nothing leaks there."""
+    """What `why` says of pages that were freed too early, as JSON; nothing leaks there, and nothing says that it did."""
     run = record(name, tmp_path)
-    return pagetrail_json("why", run, statuses=(LEAKED,))["freed_early"]
+    pages = pagetrail_json("why", run, statuses=(LEAKED,))["freed_early"]
+    first = pagetrail("why", run, "--no-repeat").out.splitlines()[0]
+    assert first.endswith("every pointer to what was freed too early was followed"), first
+    return pages
 
 
 def functions(acts):

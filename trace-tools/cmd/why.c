@@ -208,11 +208,15 @@ static int lock_run(const char *folder)
 	return lock;
 }
 
-/* Nobody sees a half of it. */
+/* Nobody sees a half of it, nor what cannot be believed. */
 static void keep_points(const char *folder, const char *kept)
 {
-	char *points = xasprintf("%s/icount/leak-points", folder), *part = xasprintf("%s.part", kept);
+	char *points = xasprintf("%s/icount/leak-points", folder), *part = xasprintf("%s.part", kept), *fault;
+	struct lives lives;
 
+	if (!lives_read(&lives, points, &fault))
+		die("%s", fault);
+	lives_free(&lives);
 	if (file_copy(points, part) || rename(part, kept)) {
 		int error = errno;
 		unlink(part);
@@ -261,11 +265,15 @@ static bool limited(const struct why *why)
 
 static void say_repeated(const struct why *why)
 {
+	bool early = freed_early_count(why->leaks) != 0;
+
 	printf("%s was repeated, event by event, and every pointer to ", why->folder);
 	if (limited(why))
 		printf("the first %zu of each group was followed\n\n", why->limit);
 	else
-		printf("what leaked was followed\n\n");
+		printf("what %s was followed\n\n", !early                  ? "leaked"
+						   : why->leaks->nr_groups ? "leaked or was freed too early"
+									   : "was freed too early");
 }
 
 /* A run of our kernel: repeated event by event, with what leaked followed; then its leaks are judged with what came of it. */
