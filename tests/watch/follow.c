@@ -10,7 +10,7 @@
  *	object VA BYTES / objfree VA
  *	get PA REF HOLDER / put PA REF HOLDER
  *	objget VA REF HOLDER AT / objput VA REF HOLDER
- *	putting PA		a put is entered that may free it
+ *	putting PA		a put is entered that may free it; putdone PA REF HOLDER: it returns
  *	store PC VALUE VA	`sd a5, 0(...)` at PC
  *	enter PC		the function at PC is entered, with the registers as they are
  *	return PC		it has returned to PC
@@ -153,13 +153,16 @@ static void act(const char *what, const uint64_t *n)
 	} else if (!strcmp(what, "get")) {
 		follow_reference_begin(0, n[0], n[1], n[2]);
 	} else if (!strcmp(what, "put")) {
+		follow_put_begins(0, n[0], false);
+		follow_reference_end(0, n[0], n[1], n[2]);
+	} else if (!strcmp(what, "putdone")) {
 		follow_reference_end(0, n[0], n[1], n[2]);
 	} else if (!strcmp(what, "objget")) {
 		follow_object_reference_begin(0, n[0], n[1], n[2], n[3]);
 	} else if (!strcmp(what, "objput")) {
 		follow_object_reference_end(0, n[0], n[1], n[2]);
 	} else if (!strcmp(what, "putting")) {
-		follow_put_begins(n[0]);
+		follow_put_begins(0, n[0], true);
 	} else if (!strcmp(what, "store")) {
 		store(n[0], n[1], n[2]);
 	} else if (!strcmp(what, "enter")) {

@@ -247,6 +247,14 @@ def test_it_was_handed_out_in_between(follow, then, told):
     assert (f"since {VARIABLE:#x} by 0x80000044 stack" in text) == told == ("before 0 by 0 stack 0x80000070" in text), text
 
 
+def test_two_harts_put_at_once(follow):
+    """The put of one hart returns after that of another has freed the page: it came first. One that is entered after that did not."""
+    script = [f"page {PAGE} 1", f"putting {PAGE}", f"putting {PAGE}", f"free {PAGE} 1", f"putdone {PAGE} 1 2"]
+    assert not freed(follow(script, whole=True))
+    record, = freed(follow([*script, f"putting {PAGE}", f"putdone {PAGE} 1 2"], whole=True)).values()
+    assert len(record["again"]) == 1
+
+
 def test_the_page_has_objects_of_another_size(follow):
     """The range ends with the object that is freed last there; the next one is no part of it."""
     script = ["object 0x80012040 256", "objfree 0x80012040", "page 0x80012000 1", "object 0x80012040 64", "object 0x80012080 64",

@@ -78,8 +78,14 @@ static void add_held(const struct panic_context *one, void *list)
 	add(list, early);
 }
 
-static void add_seen(struct list *list, const struct freed_range *range)
+/*
+ * A page of our kernel is told as free when page_put returns: by then another hart may have it. And the kernel itself has a finding of each
+ * page that is freed again.
+ */
+static void add_seen(struct list *list, const struct freed_range *range, bool watched)
 {
+	if (!watched && !range->object)
+		return;
 	if (range->nr_again)
 		add(list, (struct freed_early){VERDICT_DBL, range->object, true, range->pa, 0, ""});
 	if (range->nr_used)
@@ -96,7 +102,7 @@ size_t freed_early_list(const struct leaks *leaks, struct freed_early **at)
 		add_audited(&list, &leaks->ram_audit->findings[i]);
 	run_end_contexts(leaks, add_held, &list);
 	for (size_t i = 0; leaks->nr_followed && i < leaks->lives->nr_freed; i++)
-		add_seen(&list, &leaks->lives->freed[i]);
+		add_seen(&list, &leaks->lives->freed[i], model_run(leaks->model)->watched);
 	*at = list.at;
 	return list.nr;
 }

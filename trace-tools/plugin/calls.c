@@ -284,7 +284,7 @@ static void tell_put_begins(const struct hook *hook, const struct expr_context *
 
 	if (expr_compute(&hook->pages.page, context, &raw) &&
 	    (pa = act_page(context->hart, hook->pages.type, raw)) != NONE)
-		follow_put_begins(pa);
+		follow_put_begins(context->hart, pa, hook->freed.nr);
 }
 
 static void tell_follow(const struct hook *hook, const struct expr_context *context)
@@ -337,7 +337,7 @@ static void on_entry(unsigned told, void *data)
 		remember(hart, &call);
 		sites_learn(hart, ra);
 	}
-	if (follow_wanted() && hook->tracked && hook->kind == HOOK_PUT)
+	if (follow_wanted() && hook->kind == HOOK_PUT)
 		tell_put_begins(hook, &context);
 	if (follow_wanted() && !hook->tracked)
 		tell_follow(hook, &context);

@@ -349,7 +349,6 @@ void follow_reference_end(unsigned hart, uint64_t pa, uint64_t ref, uint64_t hol
 	if (index == NONE || (!nr_lives && !freed_any()))
 		return;
 	struct moment moment = follow_moment(hart);
-	freed_again(&moment, LIFE_PAGE, pa);
 	uint64_t window = window_of(moment.x[REG_SP] - 1);
 	while ((i = life_next(index, &link))) {
 		if (lives[i].kind != LIFE_REFERENCE || lives[i].ref != ref || lives[i].holder != holder)
@@ -464,9 +463,14 @@ void follow_object_reference_end(unsigned hart, uint64_t va, uint64_t ref, uint6
 		end(found);
 }
 
-void follow_put_begins(uint64_t pa)
+void follow_put_begins(unsigned hart, uint64_t pa, bool may_free)
 {
-	freed_put_begins(pa);
+	if (!freed_any() || !freed_wanted(LIFE_PAGE, pa))
+		return;
+	struct moment moment = follow_moment(hart);
+	freed_again(&moment, LIFE_PAGE, pa);
+	if (may_free)
+		freed_put_begins(pa);
 }
 
 void follow_page_put(uint64_t pa)

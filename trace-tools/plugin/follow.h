@@ -59,8 +59,11 @@ void follow_reference_end(unsigned hart, uint64_t pa, uint64_t ref, uint64_t hol
 /* The same of a reference to an object, at the entry of the function that records it. at: the structure that holds it; 0. */
 void follow_object_reference_begin(unsigned hart, uint64_t va, uint64_t ref, uint64_t holder, uint64_t at);
 void follow_object_reference_end(unsigned hart, uint64_t va, uint64_t ref, uint64_t holder);
-/* A put is entered that may free the page. */
-void follow_put_begins(uint64_t pa);
+/*
+ * A put is entered; may_free: and its end says whether the page is free. Whether it is free by now is asked here: when a put returns,
+ * another hart may have freed the page after this one's count went down.
+ */
+void follow_put_begins(unsigned hart, uint64_t pa, bool may_free);
 /* A count of the page went down, by whatever. */
 void follow_page_put(uint64_t pa);
 /* A stack that nobody is on any more. */

@@ -214,11 +214,8 @@ static bool is_kept(const struct freed *record)
 
 void freed_put_begins(uint64_t pa)
 {
-	struct freed *record;
+	struct freed *record = record_made(LIFE_PAGE, pa & ~(PAGE_BYTES - 1), PAGE_BYTES);
 
-	if (!freed_any() || !freed_wanted(LIFE_PAGE, pa))
-		return;
-	record = record_made(LIFE_PAGE, pa & ~(PAGE_BYTES - 1), PAGE_BYTES);
 	if (!record || record->free || is_kept(record))
 		return;
 	set_state(record, true, false);
