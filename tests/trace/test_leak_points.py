@@ -221,6 +221,7 @@ def at(kernel, *names):
     (("slot_clear", "slot_pass", "sys_write"), "slot_clear"),          # nobody told it to store 0
 ])
 def test_a_setter_is_not_to_blame_for_what_it_overwrites(kernel, why, stack, blamed):
+    """KNEW-1, KNEW-2"""
     addresses = at(kernel, *stack)
     group, = why(lambda *page: life_text(*page, stack=addresses, location=addresses[0]))
     assert (group["lost_in"]["function"], group["to_blame"]["function"]) == (blamed, blamed)

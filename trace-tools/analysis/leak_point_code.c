@@ -10,8 +10,8 @@
  *	}								...task_set_mm(task, image.mm);
  *
  * No list of names says which functions are setters, the code does: the place of the store is an argument, what is stored is no constant,
- * the function has no load from that place, and it was neither given the thing itself nor under way when that began. Then its caller
- * is heard instead, for whom the same holds: one that was told the place by his caller, and did not load from it, knew it no better.
+ * the function takes nothing from that place, and it was neither given the thing itself nor under way when that began. Then its caller
+ * is heard instead, for whom the same holds: one that was told the place by his caller, and took nothing from it, knew it no better.
  * What the place is in a caller's terms, the arguments of the call say.
  *
  * Rules
