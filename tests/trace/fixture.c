@@ -309,6 +309,15 @@ __attribute__((noinline)) void part_done(struct page *page)
 		nothing_free(page);
 }
 __asm__(".globl site_nothing_free\n.set site_nothing_free, nothing_free");
+void *slot_exchange(struct slot *slot, void *value);
+#line 130 "kernel/proc/slot.c"
+__attribute__((noinline)) void *slot_exchange(struct slot *slot, void *value)
+{
+	void *old = slot->second;
+	slot->second = value;
+	HERE(slot_exchange);
+	return old;
+}
 /* Nobody calls these by name. */
 #line 400 "kernel/fs/cached_io.c"
 volatile int level, levels_set;

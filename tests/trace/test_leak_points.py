@@ -216,10 +216,12 @@ def at(kernel, *names):
     (("slot_set", "slot_swap", "sys_write"), "slot_swap"),             # which loads it itself
     (("slot_set", "slot_pass", "slot_swap"), "slot_swap"),             # which the caller in between does not
     (("slot_set", "slot_own", "sys_write"), "slot_own"),               # which chose the place
-    (("slot_set_checked", "sys_write"), "slot_set_checked"),           # which looked at it
+    (("slot_set_checked", "sys_write"), "sys_write"),                  # to look at it is not to take it
+    (("slot_exchange", "sys_write"), "slot_exchange"),                 # which returns it
     (("slot_clear", "slot_pass", "sys_write"), "slot_clear"),          # nobody told it to store 0
 ])
 def test_a_setter_is_not_to_blame_for_what_it_overwrites(kernel, why, stack, blamed):
+    """KNEW-1, KNEW-2"""
     addresses = at(kernel, *stack)
     group, = why(lambda *page: life_text(*page, stack=addresses, location=addresses[0]))
     assert (group["lost_in"]["function"], group["to_blame"]["function"]) == (blamed, blamed)

@@ -6,18 +6,21 @@
  * last location that held it died, which frame was the last to hold it, and which functions were given it last. Two functions
  * come of that:
  *
- *     L   the one in which the last pointer was lost
+ *     L   the one in which the last pointer was lost; not a setter that could not know what it overwrote, but who called it for that
  *     G   the last one that was given the thing itself, not an entry or a number, did not store it and did not release it
  *
  * and one of them, or L's caller, is to blame. The rules, tried in this order:
  *
  *   GIVEN_BY_ALL   G is the same for all of the group, or for all of several groups, and L is not: many callers do not all forget
- *                  the same
+ *                  the same. So may G be that was given the structure of L's that has it: walk_end(&walk)
  *   GIVEN_RELEASES one of those that were given it, or the structure that has it, is on the way to the release of others of this type
+ *                  (of pages: of others that the same function allocated)
  *   CALLER         L is on the way to the release of others of this type, for other callers: the caller asked for another thing
  *   TAKEN          L took it off its last place and gave it to G, and did nothing with it after that; or G was given all of them
- *                  last, and has the name of a release
+ *                  last, and has the name of a release; or it was L's last act, and G returns another such pointer for it
  *   LOST           L
+ *
+ * Of G, a function that was inlined into it and is called for the release is meant, also one of which nothing is left there.
  *
  * So `record_free(record)` that frees nothing is blamed though each of its callers lost the pointer, and
  * `uvmunmap(pagetable, va, n, 0)` is its caller's fault.

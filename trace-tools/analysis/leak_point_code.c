@@ -10,13 +10,15 @@
  *	}								...task_set_mm(task, image.mm);
  *
  * No list of names says which functions are setters, the code does: the place of the store is an argument, what is stored is no constant,
- * the function has no load from that place, and it was neither given the thing itself nor under way when that began. Then its caller
- * is heard instead, for whom the same holds: one that was told the place by his caller, and did not load from it, knew it no better.
+ * the function takes nothing from that place, and it was neither given the thing itself nor under way when that began. Then its caller
+ * is heard instead, for whom the same holds: one that was told the place by his caller, and took nothing from it, knew it no better.
  * What the place is in a caller's terms, the arguments of the call say.
  *
  * Rules
  * KNEW-1  Who stores a constant (NULL) decided so: he stays. So does one whose store cannot be read (an atomic, no code in the file).
- * KNEW-2  Where nobody in SETTERS_MAX frames knew it or chose the place, nothing is said.
+ * KNEW-2  Who neither uses as an address, keeps, passes on nor returns what he loaded has looked at it and knew it no more than one without a
+ *         load: set_leaf() asks whether the entry was valid.
+ * KNEW-3  Where nobody in SETTERS_MAX frames knew it or chose the place, nothing is said.
  */
 #include <stdlib.h>
 
@@ -46,10 +48,11 @@ void leak_point_code_close(struct judge *judge)
 		types_close(judge->types);
 }
 
-/* Did the caller say it? */
+/* An argument, and an offset to it? What was computed from one (a struct page from an address) is the function's own. */
 static bool is_told(const struct value *value)
 {
-	return value->base == VALUE_UNKNOWN && value->x < ARGUMENTS;
+	return value->base == VALUE_UNKNOWN && value->x < ARGUMENTS && value->k == 1 && !value->shift &&
+	       !value->via;
 }
 
 /* What is overwritten, in terms of one function of the stack. */
@@ -91,6 +94,30 @@ static bool is_in(struct judge *judge, uint64_t pc, const char *function)
 	return false;
 }
 
+static bool uses(const struct value *value, uint32_t x)
+{
+	return value->base == VALUE_UNKNOWN && value->x == x && value->k;
+}
+
+/* Is what was loaded used as an address, kept, returned, or given to a call? Else it was only looked at. */
+static bool is_taken(const struct code_function *code, const struct access *load)
+{
+	uint32_t x = load->loaded.x;
+
+	for (size_t i = 0; i < code->nr_accesses; i++) {
+		const struct access *access = &code->accesses[i];
+		if (uses(&access->address, x) || (access->kind != ACCESS_LOAD && uses(&access->stored, x)))
+			return true;
+	}
+	for (size_t i = 0; i < code->nr_calls; i++) {
+		for (int a = 0; a < 4; a++) {
+			if (uses(&code->calls[i].arguments[a], x))
+				return true;
+		}
+	}
+	return uses(&code->result, x);
+}
+
 /* A load from there, in this function or what is inlined into it. */
 static bool loads(struct judge *judge, const struct code_function *code, const char *function,
 		  const struct place *place)
@@ -98,7 +125,8 @@ static bool loads(struct judge *judge, const struct code_function *code, const c
 	for (size_t i = 0; i < code->nr_accesses; i++) {
 		const struct access *access = &code->accesses[i];
 		if (access->kind != ACCESS_STORE && access->bytes == place->bytes &&
-		    same_place(&access->address, &place->at) && is_in(judge, access->pc, function))
+		    same_place(&access->address, &place->at) && is_in(judge, access->pc, function) &&
+		    is_taken(code, access))
 			return true;
 	}
 	return false;
@@ -149,9 +177,9 @@ static bool as_caller_has_it(const struct code_function *caller, uint64_t back, 
 	return false;
 }
 
-uint32_t leak_point_knower(struct judge *judge, const struct life *life, const struct life_end *end,
-			   struct symbol_frame *knower)
+uint32_t leak_point_knower(struct judge *judge, const struct life *life, struct symbol_frame *knower)
 {
+	const struct life_end *end = &life->location;
 	struct code *code = code_at_hand(judge);
 	uint64_t pc = life->location.pc;
 	struct place place = {0};

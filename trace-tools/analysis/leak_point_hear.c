@@ -282,19 +282,18 @@ static void vote_releaser(struct judge *judge, const struct leak_item *item, con
 	*vote = (struct leak_vote){0};
 }
 
-/* A setter that lost it on behalf of its caller: then that one is L. Returns where L is in the stack. */
+/* A setter that lost it on behalf of its caller: then that one is L. Returns where L is in the stack of the location's death; 0: as it was. */
 static uint32_t hear_knower(struct judge *judge, const struct life *life, struct leak_vote *lost)
 {
-	const struct life_end *end = end_of(life);
 	struct symbol_frame frame;
 	struct leak_vote at;
 
 	if (life->location.by != LOST_OVERWRITTEN)
 		return 0;
 	vote_of(judge->stacks, life, life->location.pc, &at);
-	uint32_t i = same_function(at.function, lost->function) ? leak_point_knower(judge, life, end, &frame)
-								: end->nr;
-	if (i == end->nr)
+	uint32_t i = same_function(at.function, lost->function) ? leak_point_knower(judge, life, &frame)
+								: life->location.nr;
+	if (i == life->location.nr)
 		return 0;
 	lost->function = frame.function;
 	frame_place(&frame, lost->place, sizeof(lost->place));
@@ -335,8 +334,9 @@ struct testimony testimony_hear(struct judge *judge, const struct leak_item *ite
 			heard.lost = at;
 	}
 	uint32_t at = hear_knower(judge, life, &heard.lost);
-	for (uint32_t i = at + 1; i < end->nr && !heard.caller.function; i++) {
-		vote_lost(judge, item, life, end->stack[i], &heard.caller);
+	const struct life_end *around = at ? &life->location : end;
+	for (uint32_t i = at + 1; i < around->nr && !heard.caller.function; i++) {
+		vote_lost(judge, item, life, around->stack[i], &heard.caller);
 		if (same_function(heard.caller.function, heard.lost.function) ||
 		    passes_on(judge->kd, heard.caller.function))
 			heard.caller.function = NULL;

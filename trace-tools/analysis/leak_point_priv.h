@@ -79,9 +79,8 @@ bool names_a_release(const char *function);
 
 /* ---- leak_point_code.c ---- */
 
-/* Where in the stack of this end is the frame that knew what it overwrote, or had it overwritten, as the last location? nr: it cannot be told. */
-uint32_t leak_point_knower(struct judge *judge, const struct life *life, const struct life_end *end,
-			   struct symbol_frame *knower);
+/* Where in the stack of the last location's death is the frame that knew what it overwrote, or had it overwritten? nr: it cannot be told. */
+uint32_t leak_point_knower(struct judge *judge, const struct life *life, struct symbol_frame *knower);
 void leak_point_code_close(struct judge *judge);
 
 static inline bool same_function(const char *a, const char *b)

@@ -261,11 +261,13 @@ static void access(struct reading *reading, uint64_t pc, const struct insn *insn
 				: value_fresh(&reading->next_unknown);
 		return;
 	}
+	struct value found = insn->rd > 0
+				 ? loaded(reading, &address, insn->kind == INSN_AMO ? 0 : insn->bytes)
+				 : value_constant(0);
 	ARRAY_PUSH(out->accesses, out->nr_accesses, out->accesses_capacity) =
-	    (struct access){kinds[insn->kind], pc, insn->bytes, address, stored};
+	    (struct access){kinds[insn->kind], pc, insn->bytes, address, stored, found};
 	if (insn->rd > 0)
-		reading->state.regs[insn->rd] =
-		    loaded(reading, &address, insn->kind == INSN_AMO ? 0 : insn->bytes);
+		reading->state.regs[insn->rd] = found;
 }
 
 static struct value computed(struct reading *reading, uint64_t pc, const struct insn *insn)

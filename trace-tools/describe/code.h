@@ -35,7 +35,8 @@ struct access {
 	enum access_kind kind;
 	uint64_t pc;
 	uint32_t bytes;
-	struct value address, stored; /* stored: of a store */
+	struct value address, stored,
+	    loaded; /* stored: of a store; loaded: what is known of a load's result */
 };
 
 struct call {

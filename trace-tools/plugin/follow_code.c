@@ -68,6 +68,21 @@ static void observer_ends(const struct moment *moment)
 
 /* ---- entries and returns ---- */
 
+/* The function that a hart entered last, and what it was told then; function NULL: not known. */
+static struct entered {
+	const struct function_hook *function;
+	uint64_t sp, ra;
+} entered[HARTS_MAX];
+
+uint64_t follow_leaf_return(const struct moment *moment, uint64_t pc)
+{
+	const struct entered *last = &entered[moment->hart];
+	bool same =
+	    last->function && last->sp == moment->x[REG_SP] && last->function == hooks_function_around(pc);
+
+	return same ? last->ra : 0;
+}
+
 /* Is the life to be looked for in this frame? A reference is one stack's obligation; observers have only what they made. */
 static bool is_open(const struct life *life, const struct moment *moment, uint8_t observing)
 {
@@ -158,9 +173,11 @@ static void on_entry(unsigned told, void *data)
 	unsigned hart = qemu_hart(told);
 	const struct function_hook *function = data;
 
+	entered[hart].function = NULL;
 	if (!nr_lives && !function->observer)
 		return;
 	struct moment moment = follow_moment(hart);
+	entered[hart] = (struct entered){function, moment.x[REG_SP], moment.x[REG_RA]};
 	if (function->observer || function->works)
 		observer_begins(&moment, function);
 	if (function->stack_end)

@@ -170,5 +170,10 @@ void frames_forget(uint32_t life);
  * printer, a checker); 0: within none.
  */
 uint8_t follow_observing(const struct moment *moment);
+/*
+ * Where the function around pc returns to, if it is a leaf: it has made no frame and called nothing since it was entered. 0: it is none,
+ * or its entry was not seen. The chain of frame pointers does not have that caller.
+ */
+uint64_t follow_leaf_return(const struct moment *moment, uint64_t pc);
 
 #endif

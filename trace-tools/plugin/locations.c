@@ -197,7 +197,7 @@ static void last_heap_location(const struct moment *moment, uint32_t i, uint64_t
 	frames_other_stacks(moment, i);
 	frame_hold(moment, i, moment->x[REG_FP], pc);
 	life->location = (struct lost){.by = by, .pc = pc, .where = va, .when = follow_clock};
-	life->location.nr = follow_unwind(moment, pc, 0, life->location.stack);
+	life->location.nr = follow_unwind(moment, pc, follow_leaf_return(moment, pc), life->location.stack);
 }
 
 static bool keeps(const struct location *location, const uint64_t *value)
