@@ -15,7 +15,7 @@ exact, near, wrong, none.
 
     make fault-table                 all of them; the table into BUILD/fault-table/table.md
     make fault-table ONLY=05,07      these
-    make fault-table JUDGE=1         no machine runs: the recorded runs are asked again, by the tools as they are now
+    make fault-table JUDGE=1         what was recorded does not run: it is asked again, by the tools as they are now
 
 The table between the marks in docs/FAULTS.md is written anew when all are asked. Status 1: `both` names another than fault.json says.
 """
@@ -111,7 +111,7 @@ def row_of(name, judge_only, graph):
     fault, folder = faults.find(name), OUT / name
     if "build_fails" in fault.expect:
         return fault, not_built(fault)
-    if not judge_only:
+    if not judge_only or not (folder / "again/run.json").exists():
         folder.mkdir(parents=True, exist_ok=True)
         kernel = fault.build()
         for run, again in (("run", False), ("again", True)):
