@@ -23,6 +23,7 @@ import argparse
 import json
 import shutil
 import sys
+from collections import Counter
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[1] / "mutants")]
@@ -67,10 +68,11 @@ def nearness(fault, suspect, entry, graph):
 
 
 def view_of_leaks(fault, answer, graph):
-    """(function, confidence, class) of an answer of `leaks`."""
+    """Function, confidence, rule and class of an answer of `leaks`."""
     entry, named = judge.first_entry(answer)
-    suspect, _, confidence, _ = judge.suspect_of(named)
-    return {"suspect": suspect, "confidence": confidence if suspect else "", "class": nearness(fault, suspect, entry, graph)}
+    suspect, _, confidence, rule = judge.suspect_of(named)
+    return {"suspect": suspect, "confidence": confidence if suspect else "", "rule": rule if suspect else "",
+            "class": nearness(fault, suspect, entry, graph)}
 
 
 def view_of_why(fault, run, graph):
@@ -145,6 +147,8 @@ def lines_of(rows):
         classes = [views[view]["class"] for _, views in rows]
         counted = ", ".join(f"{name} {classes.count(name)}" for name in CLASSES)
         yield f"- {view}: of {len(rows) - classes.count('-')} {counted}"
+    rules = Counter(views["both"]["rule"] for _, views in rows if views["both"]["suspect"])
+    yield "- by the rule that speaks most for the one verdict: " + ", ".join(f"{rule} {nr}" for rule, nr in rules.most_common())
     reasons = [(fault, fault.reason) for fault, _ in rows if fault.reason]
     if reasons:
         yield ""
