@@ -43,7 +43,7 @@ test-faults: $(TEST_NEEDS) ## faults 5, 7, 40 and 41 of the catalogue: patch, bu
 faults: $(TEST_NEEDS) ## every fault of the catalogue
 	@$(PYTEST) tests/faults
 fault-table: $(TEST_NEEDS) ## whom the tools name for each fault: the table of docs/FAULTS.md. ONLY=05,07; JUDGE=1: recorded runs again
-	@$(PYTHON) tests/faults/table.py $(if $(ONLY),--only '$(ONLY)') $(if $(JUDGE),--judge)
+	@$(PYTHON) tests/faults/fault_table.py $(if $(ONLY),--only '$(ONLY)') $(if $(JUDGE),--judge)
 test-mutants: $(TEST_NEEDS) ## twelve mutants of the kernel: what is found, and which function is named
 	@$(PYTEST) tests/mutants
 JOBS ?= 2

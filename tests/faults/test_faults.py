@@ -11,8 +11,9 @@ from harness import baselines, faults, paths
 from harness.expect import differences
 from harness.tool import pagetrail, pagetrail_json, run_command
 
-sys.path.insert(0, str(paths.ROOT / "tests/mutants"))
-import judge  # noqa: E402 (the path above)
+sys.path[:0] = [str(paths.ROOT / "tests/mutants"), str(paths.ROOT / "tests/faults")]
+import fault_table  # noqa: E402 (the path above)
+import judge  # noqa: E402
 
 # `make test` runs these; `make faults` all.
 ALWAYS = ("05", "07", "40", "41")
@@ -73,6 +74,18 @@ def test_functions_are_found_in_the_text():
     assert faults.changed_in(before, before.replace("int a)", "long a)")) == {"f"}
     assert faults.changed_in(before, before.replace("\tx++;\n", "")) == {"h"}
     assert faults.changed_in(before, before.replace("x++", "f(0, x)").replace("a);", "x);")) == {"f", "h"}
+
+
+@pytest.mark.parametrize("name, suspect, found", [
+    ("14", "replace_leaf", "exact"), ("14", "set_leaf", "near"), ("14", "pipe_free", "wrong"), ("14", None, "none"),
+    ("18", None, "none"), ("18", "spin_lock", "wrong"),
+])
+def test_a_name_is_as_near_as_to_the_nearest_function_of_the_mistake(name, suspect, found):
+    end = {"suspect": suspect, "suspect_place": None, "confidence": "certain", "rule": "only-code"}
+    answer = {"groups": [], "findings": [], "end": end}
+    view = fault_table.view_of_leaks(faults.find(name), answer, {"replace_leaf": ["set_leaf"]})
+    assert (view["class"], view["suspect"]) == (found, suspect or "")
+    assert fault_table.as_stated(faults.find(name), {"both": view}) == (found == "exact" or (name, suspect) == ("18", None))
 
 
 @pytest.fixture(scope="module")

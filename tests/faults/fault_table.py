@@ -15,7 +15,7 @@ exact, near, wrong, none.
 
     make fault-table                 all of them; the table into BUILD/fault-table/table.md
     make fault-table ONLY=05,07      these
-    make fault-table JUDGE=1         no machine runs: the recorded runs are asked again, by the tools as they are now
+    make fault-table JUDGE=1         what was recorded does not run: it is asked again, by the tools as they are now
 
 The table between the marks in docs/FAULTS.md is written anew when all are asked. Status 1: `both` names another than fault.json says.
 """
@@ -23,6 +23,7 @@ import argparse
 import json
 import shutil
 import sys
+from collections import Counter
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[1] / "mutants")]
@@ -67,10 +68,11 @@ def nearness(fault, suspect, entry, graph):
 
 
 def view_of_leaks(fault, answer, graph):
-    """(function, confidence, class) of an answer of `leaks`."""
+    """Function, confidence, rule and class of an answer of `leaks`."""
     entry, named = judge.first_entry(answer)
-    suspect, _, confidence, _ = judge.suspect_of(named)
-    return {"suspect": suspect, "confidence": confidence if suspect else "", "class": nearness(fault, suspect, entry, graph)}
+    suspect, _, confidence, rule = judge.suspect_of(named)
+    return {"suspect": suspect, "confidence": confidence if suspect else "", "rule": rule if suspect else "",
+            "class": nearness(fault, suspect, entry, graph)}
 
 
 def view_of_why(fault, run, graph):
@@ -111,7 +113,7 @@ def row_of(name, judge_only, graph):
     fault, folder = faults.find(name), OUT / name
     if "build_fails" in fault.expect:
         return fault, not_built(fault)
-    if not judge_only:
+    if not judge_only or not (folder / "again/run.json").exists():
         folder.mkdir(parents=True, exist_ok=True)
         kernel = fault.build()
         for run, again in (("run", False), ("again", True)):
@@ -145,6 +147,8 @@ def lines_of(rows):
         classes = [views[view]["class"] for _, views in rows]
         counted = ", ".join(f"{name} {classes.count(name)}" for name in CLASSES)
         yield f"- {view}: of {len(rows) - classes.count('-')} {counted}"
+    rules = Counter(views["both"]["rule"] for _, views in rows if views["both"]["suspect"])
+    yield "- by the rule that speaks most for the one verdict: " + ", ".join(f"{rule} {nr}" for rule, nr in rules.most_common())
     reasons = [(fault, fault.reason) for fault, _ in rows if fault.reason]
     if reasons:
         yield ""
