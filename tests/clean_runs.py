@@ -10,6 +10,8 @@ and `pagetrail leaks` judges it.
     make clean-runs N=20         twenty of them, a sample
     make clean-runs JOBS=1       one at a time (2)
     make clean-runs ONLY=grind   those of one program
+    make clean-runs LEAK_POINTS=1 N=40   with all pointers followed meanwhile, where what has no pointer left is a finding, too; rows and
+                                 table in BUILD/clean-runs-leak-points
 
 A finding is a group of leaks, another finding (MISPAIRED, BROKEN, ...), or something that grows (GROWS). A run is clean if there
 is none, the guest's command succeeded, and the verdict is "no leaks" with nothing discarded; where QEMU was killed, "cannot tell".
@@ -63,12 +65,12 @@ def build_of():
 class Machines:
     """Records runs into folders below one."""
 
-    def __init__(self, folder):
-        self.folder, self.disk, self.recorder = folder, xv6_disk.built(folder), Recorder()
+    def __init__(self, folder, options=()):
+        self.folder, self.disk, self.recorder, self.options = folder, xv6_disk.built(folder), Recorder(), options
 
     def record(self, run, out):
         """The status of `pagetrail run`, and what it said."""
-        options = ["--smp", run.smp, "--mem", run.mem, "--disk-mode", "virtio" if run.virtio else "ramdisk"]
+        options = [*self.options, "--smp", run.smp, "--mem", run.mem, "--disk-mode", "virtio" if run.virtio else "ramdisk"]
         words = () if run.end == TYPED else run.words
         command = run_command(out, *words, disk=self.disk if run.xv6 else None, limit=LIMIT, options=options)
         meanwhile = {TYPED: type_lines, KILLED: kill_machine, COMMAND: lambda *_: ""}[run.end]
@@ -155,11 +157,11 @@ def table(rows):
     return lines
 
 
-def run_all(folder, chosen, jobs, seed, total):
+def run_all(folder, chosen, jobs, seed, total, options=()):
     """Runs what has no row yet; all rows of the chosen."""
     path, build, lock = folder / "runs.csv", build_of(), threading.Lock()
     known = read_rows(path, build, seed)
-    machines = Machines(folder)
+    machines = Machines(folder, options)
     print(f"build {build}, seed {seed}: {len(chosen)} runs, {sum(run.number in known for run in chosen)} of them known\n{HEADER}",
           flush=True)
 
@@ -180,13 +182,15 @@ def main():
     options.add_argument("--jobs", type=int, default=2)
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--only", default="", help="of one program")
+    options.add_argument("--leak-points", action="store_true", help="follow all pointers")
     arguments = options.parse_args()
-    folder = paths.BUILD / "clean-runs"
+    followed = ["--leak-points"] if arguments.leak_points else []
+    folder = paths.BUILD / ("clean-runs-leak-points" if followed else "clean-runs")
     folder.mkdir(parents=True, exist_ok=True)
     runs = clean_plan.plan(tests_of_programs(folder / "tests"), arguments.seed, arguments.number)
     chosen = [run for run in runs if run.program.startswith(arguments.only)]
     try:
-        rows = run_all(folder, chosen, arguments.jobs, arguments.seed, len(runs))
+        rows = run_all(folder, chosen, arguments.jobs, arguments.seed, len(runs), followed)
     except KeyboardInterrupt:
         print("clean-runs: interrupted; the same command goes on")
         return 130

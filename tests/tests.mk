@@ -67,8 +67,8 @@ repro: $(TEST_NEEDS) ## what was once broken from outside, N=200 times each: sym
 	@$(PYTHON) tests/repro.py $(if $(N),-n $(N)) $(REPRO)
 
 .PHONY: clean-runs repeat
-clean-runs: $(TEST_NEEDS) ## 200 runs of a kernel that loses nothing, in which nothing may be found: a table. N=20: so many; JOBS=2; ONLY=grind; SEED=1
-	@$(PYTHON) tests/clean_runs.py --jobs $(JOBS) $(if $(N),--number $(N)) $(if $(ONLY),--only '$(ONLY)') $(if $(SEED),--seed $(SEED))
+clean-runs: $(TEST_NEEDS) ## 200 runs of a kernel that loses nothing, in which nothing may be found: a table. N=20: so many; JOBS=2; ONLY=grind; SEED=1; LEAK_POINTS=1: all pointers followed
+	@$(PYTHON) tests/clean_runs.py --jobs $(JOBS) $(if $(filter-out no,$(LEAK_POINTS)),--leak-points) $(if $(N),--number $(N)) $(if $(ONLY),--only '$(ONLY)') $(if $(SEED),--seed $(SEED))
 LOAD ?= 2
 repeat: $(TEST_NEEDS) ## one run of --icount on a busy host, N=20 times: memory and trace must be the same. RUN='usertests -q'; JOBS=2; LOAD=2
 	@$(PYTHON) tests/repeat.py --jobs $(JOBS) --load $(LOAD) $(if $(N),--number $(N)) $(if $(RUN),--run '$(RUN)')
