@@ -56,7 +56,7 @@ def test_the_only_function_with_other_code(healthy, leaks, skipping_elf, how, te
 def test_the_only_function_that_calls_less(healthy, leaks, forgetting_elf):
     end, _, _, text = end_of(leaks, forgetting_elf, "panic", "--baseline", healthy)
     assert (end["suspect"], end["expected"], end["calls"]) == ("block_drop", "page_put", -1)
-    assert "block_drop() calls page_put() on 1 line less than in the baseline" in text
+    assert "block_drop() calls page_put() on 1 fewer line than in the baseline" in text
 
 
 def test_a_leak_has_the_only_function_as_suspect_too(healthy, leaks, skipping_elf):

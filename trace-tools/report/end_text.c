@@ -2,7 +2,7 @@
 /*
  * end_text: what a run ended in that is no leak, and who is the suspect, in words and as JSON.
  *
- *     the kernel panicked: page_detach_locked() calls radix_remove() on 1 line less than in the baseline
+ *     the kernel panicked: page_detach_locked() calls radix_remove() on 1 fewer line than in the baseline
  *     evidence: of the 24 functions on the stacks that the end of the run leads to, it alone has other code than the baseline's
  *     place: kernel/cache/pagecache.c:133
  */

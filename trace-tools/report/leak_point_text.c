@@ -245,7 +245,7 @@ static void print_head_of(const struct leaks *leaks, const struct leak_points *p
 	fputc('\n', out);
 }
 
-/* The suspects of the rules first. */
+/* The suspects of the rules first. Of several groups, it is as sure as of the one that is least sure. */
 void leak_points_print_head(const struct leaks *leaks, const struct leak_points *points, size_t first,
 			    size_t last, FILE *out)
 {
@@ -254,15 +254,20 @@ void leak_points_print_head(const struct leaks *leaks, const struct leak_points 
 	for (int by_rules = 1; by_rules >= 0; by_rules--) {
 		for (size_t g = first; g < last; g++) {
 			struct named named = who_is_named(leaks, points, g);
-			size_t nr_groups = 0;
+			size_t nr_groups = 0, least = g;
 			if (!named.function || named.by_rules != by_rules ||
 			    named_before(leaks, points, first, g))
 				continue;
 			for (size_t k = g; k < last; k++) {
 				struct named other = who_is_named(leaks, points, k);
-				nr_groups += same_named(&named, &other);
+				if (!same_named(&named, &other))
+					continue;
+				nr_groups++;
+				if (leaks->groups[k].missing.confidence <
+				    leaks->groups[least].missing.confidence)
+					least = k;
 			}
-			print_head_of(leaks, points, g, nr_groups, out);
+			print_head_of(leaks, points, least, nr_groups, out);
 			any = true;
 		}
 	}

@@ -200,7 +200,8 @@ static void print_agreement(const struct leaks *leaks, FILE *out)
 	if (!leaks->nr_items || (model_run(leaks->model)->watched && !leaks->nr_followed))
 		return;
 	for (uint32_t doubt = 0; doubt < DOUBT_NR; doubt++) {
-		if (leaks->nr_doubts[doubt])
+		/* Not "audit only" of a watched run: pointers may have found it, too, and each group says so. */
+		if (leaks->nr_doubts[doubt] && doubt != DOUBT_WATCHED)
 			fprintf(out, "detected by: %s (%" PRIu64 " of %zu)\n", leak_doubt_text(doubt),
 				leaks->nr_doubts[doubt], leaks->nr_items);
 	}

@@ -126,8 +126,8 @@ void suspect_code_text(const struct missing_release *missing, FILE *out)
 
 	fprintf(out, "%s() ", missing->suspect);
 	if (missing->expected)
-		fprintf(out, "calls %s() on %d line%s %s than in the baseline", missing->expected, abs(calls),
-			plural_s(abs(calls)), calls < 0 ? "less" : "more");
+		fprintf(out, "calls %s() on %d %s line%s than in the baseline", missing->expected, abs(calls),
+			calls < 0 ? "fewer" : "more", plural_s(abs(calls)));
 	else if (missing->other_order)
 		fprintf(out, "makes its calls in another order than in the baseline");
 	else if (missing->only_inside)

@@ -136,6 +136,10 @@ static void print_tests(const struct leaks *leaks, const struct leak_group *grou
 		    model_test_at(leaks->model, leaks_item(leaks, group, i)->get_time);
 		if (!test || test == last)
 			continue;
+		if (last && !strcmp(test->name, last->name)) { /* the same test once more */
+			last = test;
+			continue;
+		}
 		if (printed == RANGES_MAX)
 			fprintf(out, " and others");
 		else

@@ -33,7 +33,7 @@ const char *leaks_verdict_scope(const struct leaks *leaks);
 /* A line each for what the query leaves out, and what is suppressed; nothing where nothing is. Caller frees. */
 char *leaks_left_out_text(const struct leaks *leaks);
 
-/* "put() calls inode_free() on 1 line less than in the baseline" */
+/* "put() calls inode_free() on 1 fewer line than in the baseline" */
 void suspect_code_text(const struct missing_release *missing, FILE *out);
 /* What the run ended in that is no leak (end_text.c), and its suspect: a sentence, what it rests on, and all of it. */
 void end_sentence(const struct leaks *leaks, FILE *out);
