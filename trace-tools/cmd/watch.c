@@ -110,11 +110,13 @@ static int report_run(const struct watch *watch, const struct watch_run *machine
 	struct model *model = model_replay(run, NULL);
 	int status = leaks_read(run, model, arguments, option(arguments, "fail-on-leak") != NULL,
 				print_and_pass_on, further);
-	say_next(watch, arguments, machine->folder, status);
 	model_free(model);
 	run_close(run);
-	if (option(arguments, "why") && status == STATUS_LEAKED && watch->nr_runs == 1)
+	if (option(arguments, "why") && status == STATUS_LEAKED && watch->nr_runs == 1) {
+		putchar('\n');
 		leaks_why(machine->folder, arguments, WHY_NOT_TRIED);
+	}
+	say_next(watch, arguments, machine->folder, status);
 	return status;
 }
 

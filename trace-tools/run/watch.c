@@ -202,7 +202,8 @@ void watch_look_silent(struct watch *watch)
 		if (run->nr_silent == SILENT_LOOKS)
 			warn("the kernel has said and recorded nothing for %d seconds; it is still waited "
 			     "for. xv6 of 2020 and before may need -cpu rv64,pmp=false: `make "
-			     "QEMU=\"" WATCH_QEMU " -cpu rv64,pmp=false\" qemu`",
+			     "QEMU=\"" WATCH_QEMU
+			     " -cpu rv64,pmp=false\" qemu`; later ones do not start with it",
 			     SILENT_LOOKS * SILENT_LOOK_SECONDS);
 	}
 }

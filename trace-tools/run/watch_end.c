@@ -90,8 +90,8 @@ static char *nothing_recorded(const char *folder, const struct json_value *plugi
 
 	return xasprintf(
 	    "%s: the kernel recorded nothing: %s. What it said is in logs/console.log%s; is it a machine "
-	    "that this kernel can start on? (xv6 of 2020 and before may need -cpu rv64,pmp=false: "
-	    "docs/YOUR-KERNEL.md)",
+	    "that this kernel can start on? (xv6 of 2020 and before may need -cpu rv64,pmp=false, "
+	    "later ones do not start with it: docs/YOUR-KERNEL.md)",
 	    folder,
 	    ram && ram->number ? "it did not come as far as its allocator"
 			       : "it did not start, or the machine has no RAM where the description says",
