@@ -89,7 +89,7 @@ def tell_why(run, kernel, fault, smp, mem):
     again = run.with_name(run.name + "-why")
     words = [paths.PAGETRAIL, "run", "--icount", "--quiet", "--kernel", kernel, "--disk", paths.DISK, "--mem", mem, "--out", again,
              "--timeout", "600", "--append", f"debug=on {fault.append}".strip()]
-    print("\nrunning it again to follow every pointer to what leaked (make demo WHY=no skips this) ...", flush=True)
+    print("\nrunning it again, pages elsewhere, to follow every pointer to what leaked or was freed too early (WHY=no skips this) ...", flush=True)
     for harts in ("1", smp):
         shutil.rmtree(again, ignore_errors=True)
         subprocess.run([str(word) for word in (*words, "--smp", harts, "--", fault.run)], stdout=subprocess.DEVNULL,
@@ -109,7 +109,7 @@ def next_command(run, leaks):
 
 def headline(report, leaks, status):
     """The verdict as `pagetrail leaks` begins its report; it knows of the trace alone, not how the guest's command ended."""
-    first = report.split("\n", 1)[0]
+    first = report.split("\n", 1)[0].removesuffix(", listed at the end")
     return f"{first}; the guest failed" if status == LEAKED and leaks["verdict"] == "no leaks" else first
 
 
@@ -135,7 +135,7 @@ def main():
     report, leaks = pagetrail("leaks", run, *compare, cwd=paths.ROOT).out, pagetrail_json("leaks", run, *compare, cwd=paths.ROOT)
     if leaks["verdict"] == "no leaks" and not fault:
         pagetrail("baseline", run, cwd=paths.ROOT)  # for the next build's demo: `leaks` finds it by its workload
-    pagetrail("report", run)
+    pagetrail("report", run, *compare, cwd=paths.ROOT)
     asked_why = fault and leaks["verdict"] == "leaked" and not arguments.no_why and not needs_virtio(arguments.mem or mem)
     if asked_why:
         knows_why = tell_why(run, kernel, fault, arguments.smp or smp, arguments.mem or mem)
