@@ -316,6 +316,15 @@ def test_what_prints_without_end_is_ended(tmp_path, typed):
     assert Path(row["output"]).stat().st_size == pytest.approx(32 << 20, rel=0.01)
 
 
+def test_kernel_that_says_nothing(tmp_path):
+    """What `make` echoes is not its last line."""
+    words = [QEMU, *kernels.qemu_command("small-plain", 1)[1:], "-S"]
+    one = tree(tmp_path / "t", ["echo a line of the command", shell_words(words)])
+    done = batch("--json", "--timeout", 6, "--watch", "make qemu", "-o", tmp_path / "out", one)
+    row = rows(done)["t"]
+    assert (row["status"], row["reason"]) == ("timed out", "ended after the --timeout; its kernel said nothing")
+
+
 def test_a_tree_that_does_not_build_says_how_its_command_ended(tmp_path):
     """Whatever was to be typed or awaited."""
     done = batch("--json", "--type", "usertests", "--until", "PASSED", "--watch", "make qemu", "-o", tmp_path / "out", does_not_build(tmp_path / "t"))

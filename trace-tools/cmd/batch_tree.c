@@ -159,6 +159,17 @@ static char *no_machine_reason(const struct watch *watch, const char *last)
 				  : with_line(what, LAST_LINE, last);
 }
 
+/* Of a kernel that said nothing, the last line is not its own: it is the command that starts QEMU. */
+static char *timed_out_reason(const struct watch *watch, const char *last)
+{
+	char *said = watch->nr_runs ? console_last_line(watch->runs[watch->nr_runs - 1].folder) : NULL;
+	bool silent = watch->nr_runs && !said;
+
+	free(said);
+	return silent ? xasprintf("%s; its kernel said nothing", watch->end_text)
+		      : with_line(xstrdup(watch->end_text), LAST_LINE, last);
+}
+
 /* Why it has no verdict; else what a reader of the verdict must know. */
 static void give_reason(struct batch_row *row, const struct watch *watch, const char *last)
 {
@@ -167,7 +178,7 @@ static void give_reason(struct batch_row *row, const struct watch *watch, const 
 	if (!watch->nr_calls)
 		reason = no_machine_reason(watch, last);
 	else if (watch->end == WATCH_TIMED_OUT)
-		reason = with_line(xstrdup(watch->end_text), LAST_LINE, last);
+		reason = timed_out_reason(watch, last);
 	else if (watch->end_text)
 		reason = xstrdup(watch->end_text);
 	else if (watch->nr_calls > watch->nr_runs)
