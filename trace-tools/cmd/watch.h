@@ -22,7 +22,7 @@
 	    {"suppressions", "FILE", "known leaks, as for `pagetrail leaks`"},                               \
 	    {"fail-on-leak", NULL, "status 1 also for leaks that are not certain"},                          \
 	    {"leak-points", NULL,                                                                            \
-	     "follow all pointers while it runs, harts in turns, up to 3 times as slow: pages that were "    \
+	     "follow all pointers while it runs, harts in turns, 2 to 5 times as slow: pages that were "     \
 	     "not "                                                                                          \
 	     "freed and have no pointer left are found, and `pagetrail why` needs no second run"},           \
 	{                                                                                                    \
