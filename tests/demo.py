@@ -89,7 +89,8 @@ def tell_why(run, kernel, fault, smp, mem):
     again = run.with_name(run.name + "-why")
     words = [paths.PAGETRAIL, "run", "--icount", "--quiet", "--kernel", kernel, "--disk", paths.DISK, "--mem", mem, "--out", again,
              "--timeout", "600", "--append", f"debug=on {fault.append}".strip()]
-    print("\nrunning it again, pages elsewhere, to follow every pointer to what leaked or was freed too early (WHY=no skips this) ...", flush=True)
+    print("\nrunning it again, pages elsewhere, to follow every pointer to what leaked or was freed too early: evidence that needs no "
+          "healthy kernel to compare with (WHY=no skips this) ...", flush=True)
     for harts in ("1", smp):
         shutil.rmtree(again, ignore_errors=True)
         subprocess.run([str(word) for word in (*words, "--smp", harts, "--", fault.run)], stdout=subprocess.DEVNULL,

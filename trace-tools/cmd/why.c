@@ -284,7 +284,7 @@ static int why_own(struct why *why)
 
 	choose_groups(why); /* before the machine runs */
 	if (why->options.before == WHY_REPEATED && access(kept, R_OK)) {
-		warn("%s was not repeated before: no " LEAK_POINTS_REPEATED " in it", why->folder);
+		warn("%s was not repeated before: `pagetrail why %s` does that", why->folder, why->folder);
 	} else if (why->options.before == WHY_REPEATED ||
 		   (why->options.before == WHY_NOT_TRIED && repeat_own(why))) {
 		const char *folder = why->folder;
