@@ -18,6 +18,7 @@ follow: in the table of `both` it counts as its row in mutants.csv has it.
 """
 import csv
 
+from harness import csv_rows
 from harness.tool import pagetrail
 
 import judge
@@ -64,13 +65,7 @@ def why_row(row, run, graph, baseline, repeated=False):
 
 
 def append_row(path, row):
-    """Writes one row, with the head if it is the first."""
-    fresh = not path.exists()
-    with open(path, "a", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
-        if fresh:
-            writer.writeheader()
-        writer.writerow(row)
+    csv_rows.append_row(path, COLUMNS, row)
 
 
 def read_rows(path):
