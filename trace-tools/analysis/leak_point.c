@@ -17,8 +17,7 @@ const char *leak_point_rule_text(enum leak_point_rule rule)
 	    [LEAK_POINT_GIVEN_BY_ALL] =
 		"all were given to it last, by several callers, and none was released",
 	    [LEAK_POINT_GIVEN_RELEASES] = "it releases others of this type, was given these, and did not",
-	    [LEAK_POINT_CALLER] = "the last pointer died in a function that it called, which releases others "
-				  "for its other callers",
+	    [LEAK_POINT_CALLER] = "lost in what it called, which releases others for its other callers",
 	    [LEAK_POINT_TAKEN] = "it was given the last pointer and did not release it",
 	    [LEAK_POINT_LOST] = "the last pointer died here",
 	};
